@@ -1,0 +1,132 @@
+"""Conversion of joint positions between layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from graphmotion.skeletons.layouts import get_skeleton
+from graphmotion.skeletons.skeleton import Skeleton
+
+# Names that different layouts give to one place on the body.
+SAME_PLACE = (
+    ('pelvis', 'root', 'mid_hip', 'hip_center', 'spine_base'),
+    ('thorax', 'shoulder_center', 'spine_shoulder'),
+    ('spine', 'spine_mid'),
+    ('left_foot', 'left_toe', 'left_big_toe', 'left_foot_index'),
+    ('right_foot', 'right_toe', 'right_big_toe', 'right_foot_index'),
+)
+
+# Places that are the mean of others, where a layout does not have them: the first rule applies
+# whose joints are all there. Applied in this order, so that a rule may use an earlier one.
+MIDPOINTS = (
+    ('pelvis', ('left_hip', 'right_hip')),
+    ('thorax', ('left_shoulder', 'right_shoulder')),
+    ('neck', ('left_shoulder', 'right_shoulder')),
+    ('spine', ('pelvis', 'thorax')),
+    ('lower_spine', ('pelvis', 'spine')),
+    ('head', ('left_ear', 'right_ear')),
+    ('left_hand', ('left_pinky', 'left_index')),
+    ('right_hand', ('right_pinky', 'right_index')),
+)
+
+_PLACE = {name: names[0] for names in SAME_PLACE for name in names}
+
+
+def conversion_matrix(
+    source: str | Skeleton,
+    target: str | Skeleton,
+    substitutes: Mapping[str, str | Sequence[str]] | None = None,
+) -> Tensor:
+    r"""The weights with which the joints of one layout make those of another.
+
+    A target joint is, in this order: what :obj:`substitutes` says; the source joint of the same
+    name; the source joint that is another name for the same place, as :obj:`"mid_hip"` for
+    :obj:`"pelvis"`; the midpoint of source joints, as :obj:`"pelvis"` from both hips, the neck and
+    the thorax from both shoulders, the spine from pelvis and thorax, the head from both ears.
+
+    Args:
+        source (str or Skeleton): The layout of the data.
+        target (str or Skeleton): The layout wanted.
+        substitutes (mapping, optional): For a target joint, the source joint, or the several
+            whose mean stands for it, e.g. :obj:`{'left_hand': 'left_wrist'}`.
+            (default: :obj:`None`)
+
+    Returns:
+        Tensor: :math:`(V_{target}, V_{source})`, rows sum to one.
+
+    Raises:
+        ValueError: If a target joint cannot be found; the message lists all of them.
+    """
+    source, target = get_skeleton(source), get_skeleton(target)
+    chosen = dict(substitutes or {})
+    for joint in chosen:
+        target.index(joint)
+    rows = dict(zip(source.joints, torch.eye(source.num_joints)))
+    places: dict[str, Tensor] = {}
+    for name, row in rows.items():
+        places.setdefault(_PLACE.get(name, name), row)
+    for name, parts in MIDPOINTS:
+        if name not in places and all(part in places for part in parts):
+            places[name] = torch.stack([places[part] for part in parts]).mean(dim=0)
+
+    out, missing = [], []
+    for joint in target.joints:
+        if joint in chosen:
+            used = [chosen[joint]] if isinstance(chosen[joint], str) else list(chosen[joint])
+            out.append(torch.stack([rows[source.joints[source.index(u)]] for u in used]).mean(0))
+        elif joint in rows:
+            out.append(rows[joint])
+        elif _PLACE.get(joint, joint) in places:
+            out.append(places[_PLACE.get(joint, joint)])
+        else:
+            missing.append(joint)
+    if missing:
+        raise ValueError(
+            f'{source.name!r} has no joints for {missing} of {target.name!r}, neither by name nor '
+            f'as a midpoint. Name them in substitutes=, e.g. {{{missing[0]!r}: '
+            f'{source.joints[0]!r}}}, or take target.subset(...) without them'
+        )
+    return torch.stack(out)
+
+
+def convert(
+    pos: Tensor,
+    source: str | Skeleton,
+    target: str | Skeleton,
+    substitutes: Mapping[str, str | Sequence[str]] | None = None,
+) -> Tensor:
+    r"""Convert joint positions from one layout to another.
+
+    .. code-block:: python
+
+        pos = convert(pos, 'coco17', 'h36m17')
+        pos = convert(pos, 'coco17', 'emotion_gait16', substitutes={
+            'left_hand': 'left_wrist', 'right_hand': 'right_wrist',
+            'left_foot': 'left_ankle', 'right_foot': 'right_ankle'})
+
+    Args:
+        pos (Tensor): Positions; the nodes may be those of several bodies, one after another.
+        source (str or Skeleton): The layout of :obj:`pos`.
+        target (str or Skeleton): The layout wanted.
+        substitutes (mapping, optional): See :func:`conversion_matrix`. (default: :obj:`None`)
+
+    Shapes:
+        - **pos:** :math:`(B \cdot V_{source}, T, D)`
+        - **output:** :math:`(B \cdot V_{target}, T, D)`
+
+    Raises:
+        ValueError: If a target joint cannot be found, or the number of nodes is not a multiple
+            of the number of source joints.
+    """
+    weight = conversion_matrix(source, target, substitutes).to(pos)
+    num_source = weight.size(1)
+    if pos.dim() < 2 or pos.size(0) % num_source:
+        raise ValueError(
+            f'pos has the shape {list(pos.shape)}, expected the first dimension to be a multiple '
+            f'of the {num_source} joints of {get_skeleton(source).name!r}'
+        )
+    flat = pos.reshape(-1, num_source, pos[0].numel())
+    return (weight @ flat).view(-1, *pos.shape[1:])

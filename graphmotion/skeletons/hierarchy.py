@@ -1,0 +1,134 @@
+"""Part hierarchies: joints grouped into parts, parts into larger parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    r"""Levels of parts over the joints of a skeleton, each a partition of the level before.
+
+    Made by :class:`Skeleton` from its :obj:`hierarchies` argument. Level 0 holds the joints.
+
+    Args:
+        name (str): The name of the hierarchy.
+        num_joints (int): The number of joints at level 0.
+        levels (tuple): For each level above the joints a tuple of :obj:`(part name, members)`,
+            members being positions at the level before.
+    """
+
+    name: str
+    num_joints: int
+    levels: tuple[tuple[tuple[str, tuple[int, ...]], ...], ...]
+
+    @classmethod
+    def from_levels(
+        cls, name: str, joints: Sequence[str], levels: Sequence[Mapping[str, Any]], who: str
+    ) -> Hierarchy:
+        """Resolve member names level by level and check that each level is a partition."""
+        if isinstance(levels, Mapping):
+            levels = [levels]
+        before: tuple[str, ...] = tuple(joints)
+        out = []
+        for depth, level in enumerate(levels, start=1):
+            where = f'{who}, hierarchy {name!r}, level {depth}'
+            parts = []
+            owner: dict[int, str] = {}
+            for part, members in level.items():
+                if isinstance(members, (str, int)):
+                    members = (members,)
+                positions = tuple(_position(m, before, f'{where}, part {part!r}') for m in members)
+                if not positions:
+                    raise ValueError(f'{where}: the part {part!r} is empty')
+                for p in positions:
+                    if p in owner:
+                        raise ValueError(
+                            f'{where}: {before[p]!r} is a member of {owner[p]!r} and of {part!r}'
+                        )
+                    owner[p] = part
+                parts.append((part, positions))
+            left_out = [n for i, n in enumerate(before) if i not in owner]
+            if left_out:
+                raise ValueError(f'{where}: {left_out} belong to no part')
+            if len(parts) >= len(before):
+                raise ValueError(
+                    f'{where}: {len(parts)} parts do not coarsen the {len(before)} nodes below'
+                )
+            out.append(tuple(parts))
+            before = tuple(part for part, _ in parts)
+        if not out:
+            raise ValueError(f'{who}, hierarchy {name!r}: a hierarchy needs at least one level')
+        return cls(name, len(joints), tuple(out))
+
+    @property
+    def num_levels(self) -> int:
+        r"""Number of levels, the joints counted as one."""
+        return len(self.levels) + 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        r"""Number of nodes at each level, from the joints upwards; strictly decreasing."""
+        return (self.num_joints, *(len(level) for level in self.levels))
+
+    def level_of(self, num_nodes: int) -> int:
+        r"""The level that has this many nodes.
+
+        Raises:
+            ValueError: If there is none; the message lists the sizes.
+        """
+        if num_nodes not in self.sizes:
+            raise ValueError(
+                f'the hierarchy {self.name!r} has levels of {list(self.sizes)} nodes, '
+                f'none of {num_nodes}'
+            )
+        return self.sizes.index(num_nodes)
+
+    def names(self, level: int) -> tuple[str, ...]:
+        r"""The part names of a level above the joints."""
+        self._check(level, 1)
+        return tuple(name for name, _ in self.levels[level - 1])
+
+    def members(self, level: int, source: int = 0) -> tuple[tuple[int, ...], ...]:
+        r"""For every part of a level the positions of its members at a finer level, sorted.
+
+        Raises:
+            ValueError: If there is no such level or :obj:`source > level`.
+        """
+        self._check(level, 0)
+        self._check(source, 0)
+        if source > level:
+            raise ValueError(f'the finer level {source} is above the coarser level {level}')
+        out = [(node,) for node in range(self.sizes[source])]
+        for parts in self.levels[source:level]:
+            out = [
+                tuple(sorted(node for member in members for node in out[member]))
+                for _, members in parts
+            ]
+        return tuple(out)
+
+    def above(self, level: int) -> tuple[Hierarchy, ...]:
+        """The hierarchy over the parts of a level, as a tuple of none or one."""
+        self._check(level, 0)
+        if level == len(self.levels):
+            return ()
+        return (Hierarchy(self.name, self.sizes[level], self.levels[level:]),)
+
+    def _check(self, level: int, lowest: int) -> None:
+        if not lowest <= level < self.num_levels:
+            raise ValueError(
+                f'the hierarchy {self.name!r} has levels {lowest}..{self.num_levels - 1}, '
+                f'got {level}'
+            )
+
+
+def _position(member: str | int, names: Sequence[str], where: str) -> int:
+    if isinstance(member, str):
+        if member not in names:
+            raise ValueError(f'{where}: unknown member {member!r}; expected one of {list(names)}')
+        return names.index(member)
+    if not 0 <= member < len(names):
+        raise ValueError(f'{where}: position {member} is out of range 0..{len(names) - 1}')
+    return int(member)

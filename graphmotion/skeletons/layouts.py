@@ -1,0 +1,282 @@
+"""The joint layouts of the field's datasets and pose estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from graphmotion.skeletons.skeleton import Skeleton
+
+# A layout is written as a tree: {joint: parent}, in the order of the data. Bones therefore come
+# out as (joint, parent), pointing to the root of the tree.
+_Tree = Mapping[str, 'str | None']
+
+
+def _limbs(
+    arms: Sequence[Sequence[str]], legs: Sequence[Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Two parts for each limb: arms[0] and arms[1] are its upper and lower part, legs likewise."""
+    return {
+        f'{side}_{half}_{limb}': tuple(f'{side}_{joint}' for joint in joints)
+        for limb, halves in (('arm', arms), ('leg', legs))
+        for side in ('left', 'right')
+        for half, joints in zip(('upper', 'lower'), halves)
+    }
+
+
+def _parts(
+    trunk: Mapping[str, Sequence[str]],
+    arms: Sequence[Sequence[str]] = (('shoulder', 'elbow'), ('wrist',)),
+    legs: Sequence[Sequence[str]] = (('hip', 'knee'), ('ankle',)),
+) -> dict[str, list[dict[str, tuple[str, ...]]]]:
+    """The hierarchy of limb segments, limbs, and upper and lower body that all layouts share."""
+    fine = {name: tuple(joints) for name, joints in trunk.items()} | _limbs(arms, legs)
+    limbs = {
+        f'{side}_{limb}': (f'{side}_upper_{limb}', f'{side}_lower_{limb}')
+        for limb in ('arm', 'leg')
+        for side in ('left', 'right')
+    }
+    return {
+        'parts': [
+            fine,
+            {'trunk': tuple(trunk)} | limbs,
+            {
+                'trunk': ('trunk',),
+                'upper_limbs': ('left_arm', 'right_arm'),
+                'lower_limbs': ('left_leg', 'right_leg'),
+            },
+        ]
+    }
+
+
+def _both(tree: Mapping[str, str]) -> dict[str, str]:
+    """Left and right entries in turn, for layouts that interleave the sides."""
+    out = {}
+    for joint, parent in tree.items():
+        for side in ('left', 'right'):
+            out[f'{side}_{joint}'] = parent.replace('*', side)
+    return out
+
+
+def _chain(side: str, root: str, *joints: str) -> dict[str, str]:
+    """One limb, joint after joint, from the joint it hangs on."""
+    names = [f'{side}_{joint}' for joint in joints]
+    return dict(zip(names, [root, *names[:-1]]))
+
+
+def _coco17() -> tuple[_Tree, str, dict]:
+    tree = {'nose': None} | _both(
+        {
+            'eye': 'nose',
+            'ear': '*_eye',
+            'shoulder': 'nose',
+            'elbow': '*_shoulder',
+            'wrist': '*_elbow',
+            'hip': '*_shoulder',
+            'knee': '*_hip',
+            'ankle': '*_knee',
+        }
+    )
+    head = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear')
+    return tree, 'nose', _parts({'head': head})
+
+
+def _openpose_body(leg_root: str) -> dict[str, str | None]:
+    return (
+        {'nose': 'neck', 'neck': None}
+        | _chain('right', 'neck', 'shoulder', 'elbow', 'wrist')
+        | _chain('left', 'neck', 'shoulder', 'elbow', 'wrist')
+        | ({leg_root: 'neck'} if leg_root != 'neck' else {})
+        | _chain('right', leg_root, 'hip', 'knee', 'ankle')
+        | _chain('left', leg_root, 'hip', 'knee', 'ankle')
+        | {'right_eye': 'nose', 'left_eye': 'nose'}
+        | {'right_ear': 'right_eye', 'left_ear': 'left_eye'}
+    )
+
+
+_FACE = ('nose', 'right_eye', 'left_eye', 'right_ear', 'left_ear')
+
+
+def _openpose18() -> tuple[_Tree, str, dict]:
+    return _openpose_body('neck'), 'neck', _parts({'torso': ('neck',), 'head': _FACE})
+
+
+def _body25() -> tuple[_Tree, str, dict]:
+    tree = _openpose_body('mid_hip')
+    for side in ('left', 'right'):
+        tree |= {
+            f'{side}_big_toe': f'{side}_ankle',
+            f'{side}_small_toe': f'{side}_big_toe',
+            f'{side}_heel': f'{side}_ankle',
+        }
+    feet = ('ankle', 'big_toe', 'small_toe', 'heel')
+    parts = _parts({'torso': ('neck', 'mid_hip'), 'head': _FACE}, legs=(('hip', 'knee'), feet))
+    return tree, 'neck', parts
+
+
+def _ntu25() -> tuple[_Tree, str, dict]:
+    tree = (
+        {'spine_base': 'spine_mid', 'spine_mid': 'spine_shoulder'}
+        | {'neck': 'spine_shoulder', 'head': 'neck'}
+        | _chain('left', 'spine_shoulder', 'shoulder', 'elbow', 'wrist', 'hand')
+        | _chain('right', 'spine_shoulder', 'shoulder', 'elbow', 'wrist', 'hand')
+        | _chain('left', 'spine_base', 'hip', 'knee', 'ankle', 'foot')
+        | _chain('right', 'spine_base', 'hip', 'knee', 'ankle', 'foot')
+        | {'spine_shoulder': None}
+        | {'left_hand_tip': 'left_hand', 'left_thumb': 'left_hand'}
+        | {'right_hand_tip': 'right_hand', 'right_thumb': 'right_hand'}
+    )
+    trunk = {'torso': ('spine_base', 'spine_mid', 'spine_shoulder'), 'head': ('neck', 'head')}
+    hand = ('wrist', 'hand', 'hand_tip', 'thumb')
+    parts = _parts(trunk, (('shoulder', 'elbow'), hand), (('hip', 'knee'), ('ankle', 'foot')))
+    return tree, 'spine_shoulder', parts
+
+
+def _kinect20() -> tuple[_Tree, str, dict]:
+    tree = (
+        {'hip_center': 'spine', 'spine': 'shoulder_center'}
+        | {'shoulder_center': None, 'head': 'shoulder_center'}
+        | _chain('left', 'shoulder_center', 'shoulder', 'elbow', 'wrist', 'hand')
+        | _chain('right', 'shoulder_center', 'shoulder', 'elbow', 'wrist', 'hand')
+        | _chain('left', 'hip_center', 'hip', 'knee', 'ankle', 'foot')
+        | _chain('right', 'hip_center', 'hip', 'knee', 'ankle', 'foot')
+    )
+    trunk = {'torso': ('hip_center', 'spine'), 'head': ('shoulder_center', 'head')}
+    near_far = (('shoulder', 'elbow'), ('wrist', 'hand')), (('hip', 'knee'), ('ankle', 'foot'))
+    return tree, 'shoulder_center', _parts(trunk, *near_far)
+
+
+def _emotion_gait16() -> tuple[_Tree, str, dict]:
+    tree = (
+        {'root': None, 'spine': 'root', 'neck': 'spine', 'head': 'neck'}
+        | _chain('right', 'neck', 'shoulder', 'elbow', 'hand')
+        | _chain('left', 'neck', 'shoulder', 'elbow', 'hand')
+        | _chain('right', 'root', 'hip', 'knee', 'foot')
+        | _chain('left', 'root', 'hip', 'knee', 'foot')
+    )
+    trunk = {'torso': ('root', 'spine'), 'head': ('neck', 'head')}
+    near_far = (('shoulder', 'elbow'), ('hand',)), (('hip', 'knee'), ('foot',))
+    return tree, 'root', _parts(trunk, *near_far)
+
+
+def _emotion_gait21() -> tuple[_Tree, str, dict]:
+    tree = (
+        {'root': None}
+        | _chain('left', 'root', 'hip', 'knee', 'ankle', 'toe')
+        | _chain('right', 'root', 'hip', 'knee', 'ankle', 'toe')
+        | {'lower_spine': 'root', 'spine': 'lower_spine', 'neck': 'spine', 'head': 'neck'}
+        | _chain('left', 'spine', 'shoulder', 'elbow', 'wrist', 'hand')
+        | _chain('right', 'spine', 'shoulder', 'elbow', 'wrist', 'hand')
+    )
+    trunk = {'torso': ('root', 'lower_spine', 'spine'), 'head': ('neck', 'head')}
+    near_far = (('shoulder', 'elbow'), ('wrist', 'hand')), (('hip', 'knee'), ('ankle', 'toe'))
+    return tree, 'root', _parts(trunk, *near_far)
+
+
+def _mediapipe33() -> tuple[_Tree, str, dict]:
+    tree: dict[str, str | None] = {'nose': None}
+    for side in ('left', 'right'):
+        tree |= _chain(side, 'nose', 'eye_inner', 'eye', 'eye_outer', 'ear')
+        # The ear closes the chain of the eye, but stands after both eyes in the data.
+    tree = {j: p for j, p in tree.items() if not j.endswith('_ear')}
+    tree |= {'left_ear': 'left_eye_outer', 'right_ear': 'right_eye_outer'}
+    tree |= {'left_mouth': 'nose', 'right_mouth': 'nose'}
+    head = tuple(tree)
+    tree |= _both(
+        {
+            'shoulder': 'nose',
+            'elbow': '*_shoulder',
+            'wrist': '*_elbow',
+            'pinky': '*_wrist',
+            'index': '*_wrist',
+            'thumb': '*_wrist',
+            'hip': '*_shoulder',
+            'knee': '*_hip',
+            'ankle': '*_knee',
+            'heel': '*_ankle',
+            'foot_index': '*_ankle',
+        }
+    )
+    arms = (('shoulder', 'elbow'), ('wrist', 'pinky', 'index', 'thumb'))
+    legs = (('hip', 'knee'), ('ankle', 'heel', 'foot_index'))
+    return tree, 'nose', _parts({'head': head}, arms, legs)
+
+
+def _h36m17() -> tuple[_Tree, str, dict]:
+    tree = (
+        {'pelvis': None}
+        | _chain('right', 'pelvis', 'hip', 'knee', 'ankle')
+        | _chain('left', 'pelvis', 'hip', 'knee', 'ankle')
+        | {'spine': 'pelvis', 'thorax': 'spine', 'neck': 'thorax', 'head': 'neck'}
+        | _chain('left', 'thorax', 'shoulder', 'elbow', 'wrist')
+        | _chain('right', 'thorax', 'shoulder', 'elbow', 'wrist')
+    )
+    parts = _parts({'torso': ('pelvis', 'spine', 'thorax'), 'head': ('neck', 'head')})
+    return tree, 'pelvis', parts
+
+
+_LAYOUTS = {
+    'body25': _body25,
+    'coco17': _coco17,
+    'emotion_gait16': _emotion_gait16,
+    'emotion_gait21': _emotion_gait21,
+    'h36m17': _h36m17,
+    'kinect20': _kinect20,
+    'mediapipe33': _mediapipe33,
+    'ntu25': _ntu25,
+    'openpose18': _openpose18,
+}
+
+
+def list_skeletons() -> list[str]:
+    r"""The names of the built-in layouts, sorted.
+
+    ==================  ======================================================================
+    :obj:`coco17`       COCO keypoints: AlphaPose, HRNet, YOLO; CASIA-B and OU-MVLP poses
+    :obj:`openpose18`   OpenPose, COCO model
+    :obj:`body25`       OpenPose, BODY_25 model
+    :obj:`ntu25`        Kinect v2: NTU RGB+D
+    :obj:`kinect20`     Kinect v1: Northwestern-UCLA; UTD-MHAD after reordering its joints
+    :obj:`emotion_gait16`, :obj:`emotion_gait21`  Emotion-Gait
+    :obj:`mediapipe33`  MediaPipe (BlazePose)
+    :obj:`h36m17`       Human3.6M
+    ==================  ======================================================================
+
+    Where an estimator draws its keypoints with cycles or with the face apart (COCO, MediaPipe),
+    the bones here are the tree that leads over the nose: shoulders hang on the nose, hips on the
+    shoulders.
+    """
+    return sorted(_LAYOUTS)
+
+
+@lru_cache(maxsize=None)
+def _build(name: str) -> Skeleton:
+    tree, center, hierarchies = _LAYOUTS[name]()
+    return Skeleton(
+        tuple(tree),
+        tuple((joint, parent) for joint, parent in tree.items() if parent is not None),  # type: ignore[misc]
+        name=name,
+        center=center,  # type: ignore[arg-type]
+        hierarchies=hierarchies,  # type: ignore[arg-type]
+    )
+
+
+def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
+    r"""The built-in layout of that name; a :class:`Skeleton` is returned as it is.
+
+    Raises:
+        ValueError: If there is no such layout; the message lists those there are.
+        TypeError: If it is neither a name nor a :class:`Skeleton`.
+    """
+    if isinstance(skeleton, Skeleton):
+        return skeleton
+    if not isinstance(skeleton, str):
+        raise TypeError(
+            f'a skeleton is a Skeleton or the name of one, got {type(skeleton).__name__}'
+        )
+    if skeleton not in _LAYOUTS:
+        raise ValueError(
+            f'unknown skeleton {skeleton!r}; the built-in ones are {list_skeletons()}. '
+            f'For your own, make a Skeleton(joints, bones)'
+        )
+    return _build(skeleton)

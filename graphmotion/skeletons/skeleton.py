@@ -1,0 +1,429 @@
+"""The skeleton: named joints joined by bones into a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import torch
+from torch import Tensor
+
+from graphmotion.skeletons import graph
+from graphmotion.skeletons.hierarchy import Hierarchy
+
+_SIDES = (('left', 'right'), ('l', 'r'))
+
+
+@dataclass(frozen=True, repr=False)
+class Skeleton:
+    r"""A tree of named joints: what every operator, transform and model needs to know of a body.
+
+    A skeleton is immutable, hashable and equal by value. Joint names and bones are enough to
+    make one; joints may be given by name or by position wherever a joint is asked for.
+
+    .. code-block:: python
+
+        arm = Skeleton(['shoulder', 'elbow', 'wrist'],
+                       [('shoulder', 'elbow'), ('elbow', 'wrist')], name='arm')
+
+    Args:
+        joints (sequence of str): Joint names, in the order of the data.
+        bones (sequence of pairs): The two joints of every bone. The bones of :math:`V` joints
+            are :math:`V - 1` and join them all, so that every joint has one path to the centre.
+        name (str, optional): The name of the layout. (default: :obj:`"custom"`)
+        center (str or int, optional): The joint that motion is centred on and that the spatial
+            partition is measured from. If :obj:`None`, the graph centre of the tree: the joint
+            whose farthest joint is nearest. (default: :obj:`None`)
+        pairs (sequence of pairs, optional): Left and right joints that a mirror exchanges.
+            If :obj:`None`, they are read off the names: :obj:`"left_knee"` with
+            :obj:`"right_knee"`, :obj:`"LKnee"` is not understood. (default: :obj:`None`)
+        hierarchies (mapping, optional): Named part hierarchies. Each is a list of levels, each
+            level a mapping of part names to the members, which are joints for the first level
+            and parts of the level before for the others. (default: :obj:`None`)
+
+    Raises:
+        ValueError: If two joints share a name, a bone or pair names an unknown joint, the bones
+            leave a joint apart or close a cycle, or a hierarchy is no partition.
+    """
+
+    joints: tuple[str, ...]
+    bones: tuple[tuple[int, int], ...]
+    name: str = 'custom'
+    center: int = None  # type: ignore[assignment]  # always an int after construction
+    pairs: tuple[tuple[int, int], ...] = None  # type: ignore[assignment]
+    hierarchies: tuple[Hierarchy, ...] = ()
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, 'joints', _check_names(self.joints, self.name))
+        put(self, 'bones', self._check_bones(self.bones))
+        put(self, 'center', self._find_center() if self.center is None else self.index(self.center))
+        put(self, 'pairs', self._check_pairs(self.pairs))
+        put(self, 'hierarchies', self._check_hierarchies(self.hierarchies))
+
+    # Construction #############################################################
+
+    def _check_bones(self, bones: Iterable[Sequence[Any]]) -> tuple[tuple[int, int], ...]:
+        out: list[tuple[int, int]] = []
+        parent = list(range(self.num_joints))  # union-find, to name the bone that closes a cycle
+
+        def find(joint: int) -> int:
+            while parent[joint] != joint:
+                joint = parent[joint]
+            return joint
+
+        seen = set()
+        for bone in bones:
+            if isinstance(bone, str) or len(bone) != 2:
+                raise ValueError(f'{self._who}: a bone is a pair of joints, got {bone!r}')
+            i, j = self.index(bone[0]), self.index(bone[1])
+            label = f'({self.joints[i]}, {self.joints[j]})'
+            if i == j:
+                raise ValueError(f'{self._who}: the bone {label} joins a joint to itself')
+            if frozenset((i, j)) in seen:
+                raise ValueError(f'{self._who}: the bone {label} is given twice')
+            if find(i) == find(j):
+                raise ValueError(f'{self._who}: the bone {label} closes a cycle; bones form a tree')
+            seen.add(frozenset((i, j)))
+            parent[find(i)] = find(j)
+            out.append((i, j))
+        apart = [n for i, n in enumerate(self.joints) if find(i) != find(0)]
+        if apart:
+            raise ValueError(
+                f'{self._who}: not connected: no path of bones from {self.joints[0]!r} to {apart}'
+            )
+        return tuple(out)
+
+    def _find_center(self) -> int:
+        hops = graph.hop_distance(self.num_joints, self.bones)
+        # Ties go to the joint with the smaller mean distance, then to the earlier one.
+        return min(
+            range(self.num_joints), key=lambda i: (int(hops[i].max()), int(hops[i].sum()), i)
+        )
+
+    def _check_pairs(self, pairs: Iterable[Sequence[Any]] | None) -> tuple[tuple[int, int], ...]:
+        if pairs is None:
+            return _pairs_of_names(self.joints)
+        out: list[tuple[int, int]] = []
+        seen: set[int] = set()
+        for pair in pairs:
+            if isinstance(pair, str) or len(pair) != 2:
+                raise ValueError(f'{self._who}: a left-right pair is two joints, got {pair!r}')
+            i, j = self.index(pair[0]), self.index(pair[1])
+            for joint in (i, j):
+                if joint in seen:
+                    raise ValueError(
+                        f'{self._who}: the joint {self.joints[joint]!r} is in two left-right pairs'
+                    )
+                seen.add(joint)
+            if i == j:
+                raise ValueError(f'{self._who}: {self.joints[i]!r} is paired with itself')
+            out.append((i, j))
+        return tuple(out)
+
+    def _check_hierarchies(self, hierarchies: Any) -> tuple[Hierarchy, ...]:
+        if not hierarchies:
+            return ()
+        if isinstance(hierarchies, Mapping):
+            hierarchies = [
+                Hierarchy.from_levels(name, self.joints, levels, self._who)
+                for name, levels in hierarchies.items()
+            ]
+        for hierarchy in hierarchies:
+            if hierarchy.num_joints != self.num_joints:
+                raise ValueError(
+                    f'{self._who}: the hierarchy {hierarchy.name!r} groups '
+                    f'{hierarchy.num_joints} joints, expected {self.num_joints}'
+                )
+        return tuple(hierarchies)
+
+    # Joints ###################################################################
+
+    @property
+    def _who(self) -> str:
+        return f'Skeleton {self.name!r}'
+
+    @property
+    def num_joints(self) -> int:
+        r"""Number of joints :math:`V`."""
+        return len(self.joints)
+
+    @property
+    def num_bones(self) -> int:
+        r"""Number of bones :math:`V - 1`."""
+        return len(self.bones)
+
+    def __len__(self) -> int:
+        return self.num_joints
+
+    def index(self, joint: str | int) -> int:
+        r"""The position of a joint given by name or by position.
+
+        Raises:
+            ValueError: If there is no such joint; the message lists those there are.
+        """
+        if isinstance(joint, str):
+            if joint in self.joints:
+                return self.joints.index(joint)
+            raise ValueError(
+                f'{self._who}: unknown joint {joint!r}; the joints are {list(self.joints)}'
+            )
+        if isinstance(joint, bool) or not hasattr(joint, '__index__'):
+            raise ValueError(
+                f'{self._who}: a joint is a name or a position, got {joint!r} '
+                f'({type(joint).__name__})'
+            )
+        position = joint.__index__()
+        if not 0 <= position < self.num_joints:
+            raise ValueError(
+                f'{self._who}: joint position {position} is out of range 0..{self.num_joints - 1}'
+            )
+        return position
+
+    @property
+    def mirror(self) -> tuple[int, ...]:
+        r"""For every joint the one that takes its place in a mirror: its pair, or itself."""
+        out = list(range(self.num_joints))
+        for left, right in self.pairs:
+            out[left], out[right] = right, left
+        return tuple(out)
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        r"""For every joint its neighbour on the way to the centre; the centre is its own parent.
+
+        A joint's bone vector is its position less its parent's, so the centre's is zero.
+        """
+        hops = self.hop_distance()[self.center]
+        out = list(range(self.num_joints))
+        for i, j in self.bones:
+            child, parent = (i, j) if hops[i] > hops[j] else (j, i)
+            out[child] = parent
+        return tuple(out)
+
+    # The graph ################################################################
+
+    @property
+    def edge_index(self) -> Tensor:
+        r"""The bones as PyG edges, both directions, sorted: :math:`(2, 2(V - 1))`."""
+        both = sorted([(i, j) for i, j in self.bones] + [(j, i) for i, j in self.bones])
+        return torch.tensor(both, dtype=torch.long).view(-1, 2).t().contiguous()
+
+    def hop_distance(self) -> Tensor:
+        r"""Number of bones on the path between any two joints: :math:`(V, V)`, integers."""
+        return graph.hop_distance(self.num_joints, self.bones)
+
+    def adjacency(
+        self,
+        strategy: str = 'uniform',
+        max_hop: int = 1,
+        normalization: str | None = 'row',
+    ) -> Tensor:
+        r"""The normalised adjacency with self loops, split into :math:`K` partitions.
+
+        The partitions are those of the `"Spatial Temporal Graph Convolutional Networks for
+        Skeleton-Based Action Recognition" <https://arxiv.org/abs/1801.07455>`_ paper. Row
+        :math:`i` holds what joint :math:`i` receives, and the partitions of a row sum to the row
+        of the whole adjacency.
+
+        Args:
+            strategy (str, optional): How neighbours are told apart:
+
+                1. :obj:`"uniform"`: not at all, :math:`K = 1`
+
+                2. :obj:`"distance"`: by hops, :math:`K = \text{max\_hop} + 1`
+
+                3. :obj:`"spatial"`: the joint itself and neighbours as far from the centre as
+                   it is, neighbours farther from the centre, neighbours nearer to it;
+                   :math:`K = 2\,\text{max\_hop} + 1`
+
+                (default: :obj:`"uniform"`)
+            max_hop (int, optional): Joints up to this many bones away are neighbours.
+                (default: :obj:`1`)
+            normalization (str, optional): :obj:`"row"` for :math:`\mathbf{D}^{-1}\mathbf{A}`,
+                :obj:`"sym"` for :math:`\mathbf{D}^{-1/2}\mathbf{A}\mathbf{D}^{-1/2}`,
+                :obj:`None` for :math:`\mathbf{A}`. (default: :obj:`"row"`)
+
+        Returns:
+            Tensor: :math:`(K, V, V)`, single precision.
+
+        Raises:
+            ValueError: If the strategy, the normalisation or :obj:`max_hop` is not one of these.
+        """
+        return graph.partition(self.hop_distance(), self.center, strategy, max_hop, normalization)
+
+    def to_networkx(self) -> nx.Graph:
+        r"""The skeleton as an undirected graph; nodes are positions, with a :obj:`name`."""
+        out = nx.Graph(name=self.name)
+        out.add_nodes_from((i, {'name': name}) for i, name in enumerate(self.joints))
+        out.add_edges_from(self.bones)
+        return out
+
+    # Parts ####################################################################
+
+    def hierarchy(self, name: str | None = None) -> Hierarchy:
+        r"""The part hierarchy of that name, or the first one.
+
+        Raises:
+            ValueError: If there is none; the message lists those there are.
+        """
+        for hierarchy in self.hierarchies:
+            if name is None or hierarchy.name == name:
+                return hierarchy
+        names = [h.name for h in self.hierarchies]
+        wanted = 'a part hierarchy' if name is None else f'the part hierarchy {name!r}'
+        raise ValueError(
+            f'{self._who} does not have {wanted}; it has {names}. '
+            f'Give hierarchies= when making the skeleton'
+        )
+
+    def assignment(self, level: int, source: int = 0, hierarchy: str | None = None) -> Tensor:
+        r"""Which node of a finer level belongs to which part of a coarser one.
+
+        Args:
+            level (int): The coarser level; level 0 holds the joints.
+            source (int, optional): The finer level. (default: :obj:`0`)
+            hierarchy (str, optional): The name of the hierarchy; the first by default.
+
+        Returns:
+            Tensor: :math:`(P, V)` of zeros and ones; each column holds a single one.
+
+        Raises:
+            ValueError: If the hierarchy has no such level or :obj:`source > level`.
+        """
+        members = self.hierarchy(hierarchy).members(level, source)
+        out = torch.zeros(len(members), sum(len(m) for m in members))
+        for part, nodes in enumerate(members):
+            out[part, list(nodes)] = 1.0
+        return out
+
+    def coarsen(self, level: int, hierarchy: str | None = None) -> Skeleton:
+        r"""The skeleton whose joints are the parts of a level.
+
+        Two parts are joined iff a bone joins a member of one to a member of the other. The
+        centre is the part that holds the centre; parts whose members are mirrored are mirrored.
+
+        Raises:
+            ValueError: If there is no such level, or its parts do not form a tree.
+        """
+        chosen = self.hierarchy(hierarchy)
+        members = chosen.members(level)
+        part_of = {joint: part for part, nodes in enumerate(members) for joint in nodes}
+        bones = {
+            (min(a, b), max(a, b))
+            for a, b in ((part_of[i], part_of[j]) for i, j in self.bones)
+            if a != b
+        }
+        mirror = self.mirror
+        pairs = {}
+        for part, nodes in enumerate(members):
+            reflected = {part_of[mirror[joint]] for joint in nodes}
+            if len(reflected) == 1 and (other := reflected.pop()) != part:
+                pairs[frozenset((part, other))] = (part, other)
+        names = chosen.names(level) if level else self.joints
+        return Skeleton(
+            names,
+            sorted(bones),  # type: ignore[arg-type]
+            name=f'{self.name}/{chosen.name}{len(members)}',
+            center=part_of[self.center],
+            pairs=tuple(pairs.values()),
+            hierarchies=chosen.above(level),
+        )
+
+    def subset(self, joints: Iterable[str | int], name: str | None = None) -> Skeleton:
+        r"""The skeleton of some of the joints, in the order given.
+
+        A joint whose way to the centre loses joints is joined to the nearest that is left; if
+        the centre itself goes, the joint nearest to it becomes the centre. Hierarchies are not
+        kept.
+
+        .. code-block:: python
+
+            body = get_skeleton('coco17').subset(
+                [j for j in get_skeleton('coco17').joints if 'eye' not in j and 'ear' not in j])
+
+        Raises:
+            ValueError: If a joint is unknown or given twice.
+        """
+        kept = [self.index(joint) for joint in joints]
+        if len(set(kept)) != len(kept) or not kept:
+            raise ValueError(f'{self._who}: a subset is a list of different joints, got {kept}')
+        position = {joint: i for i, joint in enumerate(kept)}
+        parents, hops = self.parents, self.hop_distance()[self.center]
+        center = min(kept, key=lambda joint: (int(hops[joint]), position[joint]))
+        bones = []
+        for joint in kept:
+            ancestor = parents[joint]
+            while ancestor not in position and ancestor != self.center:
+                ancestor = parents[ancestor]
+            if joint != center:
+                bones.append((position[joint], position.get(ancestor, position[center])))
+        return Skeleton(
+            tuple(self.joints[joint] for joint in kept),
+            tuple(bones),
+            name=name or f'{self.name}/{len(kept)}',
+            center=position[center],
+            pairs=tuple(
+                (position[i], position[j]) for i, j in self.pairs if {i, j} <= position.keys()
+            ),
+        )
+
+    # Printing #################################################################
+
+    def __repr__(self) -> str:
+        parts = ''.join(f', {h.name}={"-".join(map(str, h.sizes))}' for h in self.hierarchies)
+        return (
+            f'{self.__class__.__name__}({self.name}, joints={self.num_joints}, '
+            f'center={self.joints[self.center]}, pairs={len(self.pairs)}{parts})'
+        )
+
+    def __str__(self) -> str:
+        r"""The skeleton as an indented tree, each joint with its position, from the centre."""
+        parents = self.parents
+        lines = [repr(self)]
+
+        def draw(joint: int, depth: int) -> None:
+            lines.append(f'{"  " * depth}{joint} {self.joints[joint]}')
+            for child in range(self.num_joints):
+                if parents[child] == joint and child != joint:
+                    draw(child, depth + 1)
+
+        draw(self.center, 1)
+        return '\n'.join(lines)
+
+
+def _check_names(names: Iterable[str], skeleton: str) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise ValueError(f'Skeleton {skeleton!r}: joints is a list of names, got the str {names!r}')
+    names = tuple(names)
+    if not names:
+        raise ValueError(f'Skeleton {skeleton!r}: a skeleton needs at least one joint')
+    seen: set[str] = set()
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ValueError(
+                f'Skeleton {skeleton!r}: a joint name is a non-empty str, got {name!r}'
+            )
+        if name in seen:
+            raise ValueError(f'Skeleton {skeleton!r}: two joints are named {name!r}')
+        seen.add(name)
+    return names
+
+
+def _pairs_of_names(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Pairs whose names differ only in one word that tells the side."""
+    position = {
+        name.lower().replace('-', '_').replace(' ', '_'): i for i, name in enumerate(joints)
+    }
+    pairs = []
+    for name, i in position.items():
+        words = name.split('_')
+        for left, right in _SIDES:
+            if words.count(left) == 1:
+                other = '_'.join(right if word == left else word for word in words)
+                if other in position:
+                    pairs.append((i, position[other]))
+                    break
+    return tuple(pairs)
