@@ -75,7 +75,8 @@ def conversion_matrix(
     out, missing = [], []
     for joint in target.joints:
         if joint in chosen:
-            used = [chosen[joint]] if isinstance(chosen[joint], str) else list(chosen[joint])
+            used = chosen[joint]
+            used = [used] if isinstance(used, str) else list(used)
             out.append(torch.stack([rows[source.joints[source.index(u)]] for u in used]).mean(0))
         elif joint in rows:
             out.append(rows[joint])

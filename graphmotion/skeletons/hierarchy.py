@@ -101,7 +101,7 @@ class Hierarchy:
         self._check(source, 0)
         if source > level:
             raise ValueError(f'the finer level {source} is above the coarser level {level}')
-        out = [(node,) for node in range(self.sizes[source])]
+        out: list[tuple[int, ...]] = [(node,) for node in range(self.sizes[source])]
         for parts in self.levels[source:level]:
             out = [
                 tuple(sorted(node for member in members for node in out[member]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 
 from graphmotion.skeletons.skeleton import Skeleton
 
@@ -249,7 +249,7 @@ def list_skeletons() -> list[str]:
     return sorted(_LAYOUTS)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _build(name: str) -> Skeleton:
     tree, center, hierarchies = _LAYOUTS[name]()
     return Skeleton(

@@ -1,0 +1,195 @@
+"""Motion sequences as PyG samples, and the facts of a sample or a batch that others ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphmotion.skeletons import Skeleton, get_skeleton
+
+# Fields along time, and where their frames lie.
+TIME_DIMS = {'pos': 1, 'score': 1, 'x': 1, 'silhouettes': 1}
+
+
+def from_array(
+    keypoints: np.ndarray | Tensor,
+    skeleton: str | Skeleton,
+    score: np.ndarray | Tensor | None = None,
+    **labels: Any,
+) -> Data:
+    r"""Make a sample from an array of joint positions.
+
+    A joint that is NaN or infinite in any coordinate is missing: its position becomes 0 and its
+    score 0. With :math:`M` people the sample is one graph of :math:`M \cdot V` nodes, the first
+    person's joints before the second's, and no bone joins two people.
+
+    .. code-block:: python
+
+        data = from_array(keypoints, 'coco17', score=confidence, y=3, subject=17)
+
+    Args:
+        keypoints (array): Joint positions, in the unit of the dataset.
+        skeleton (str or Skeleton): Their layout.
+        score (array, optional): Confidence of each joint in 0..1; 0 says that it is missing,
+            and its position is set to 0. (default: :obj:`None`)
+        **labels (int): Fields of the sample, such as :obj:`y`, :obj:`subject`, :obj:`view`,
+            :obj:`condition`, :obj:`take`; stored as integers of shape :math:`(1)`.
+
+    Shapes:
+        - **keypoints:** :math:`(T, V, D)` or :math:`(M, T, V, D)`, with :math:`D` 2 or 3
+        - **score:** :math:`(T, V)` or :math:`(M, T, V)`
+        - **output:** :obj:`pos` :math:`(M \cdot V, T, D)`, :obj:`score` :math:`(M \cdot V, T)`
+          where there is a score or a joint is missing, :obj:`edge_index`, :obj:`num_frames`
+
+    Raises:
+        ValueError: If a shape does not fit, there is no frame, a score is outside 0..1, or a
+            label is not an integer or takes the name of a field of the sample.
+    """
+    skeleton = get_skeleton(skeleton)
+    pos = _floats(keypoints, 'keypoints')
+    if pos.dim() == 3:
+        pos = pos.unsqueeze(0)
+    num_joints = skeleton.num_joints
+    if pos.dim() != 4 or pos.size(2) != num_joints or pos.size(3) not in (2, 3):
+        raise ValueError(
+            f'keypoints have the shape {list(np.shape(keypoints))}, expected [T, V, D] or '
+            f'[M, T, V, D] with V = {num_joints} joints of {skeleton.name!r} and D = 2 or 3'
+        )
+    num_people, num_frames = pos.shape[:2]
+    if num_people == 0 or num_frames == 0:
+        raise ValueError(f'keypoints have the shape {list(np.shape(keypoints))}: nothing in it')
+
+    missing = ~pos.isfinite().all(dim=-1)
+    confidence = None
+    if score is not None:
+        confidence = _floats(score, 'score')
+        confidence = confidence.unsqueeze(0) if confidence.dim() == 2 else confidence
+        if confidence.shape != pos.shape[:3]:
+            raise ValueError(
+                f'score has the shape {list(np.shape(score))}, expected that of the keypoints '
+                f'without their coordinates: {list(np.shape(keypoints))[:-1]}'
+            )
+        if not bool(((confidence >= 0) & (confidence <= 1)).all()):
+            raise ValueError('score holds values outside 0..1')
+        missing |= confidence == 0
+    elif bool(missing.any()):
+        confidence = pos.new_ones(missing.shape)
+
+    edge_index = skeleton.edge_index
+    data = Data(
+        pos=_nodes_first(pos.masked_fill(missing.unsqueeze(-1), 0.0)),
+        edge_index=torch.cat([edge_index + m * num_joints for m in range(num_people)], dim=1),
+        num_frames=torch.tensor([num_frames]),
+    )
+    if confidence is not None:
+        data.score = _nodes_first(confidence.masked_fill(missing, 0.0))
+    for name, value in labels.items():
+        if name in data or 'index' in name or 'batch' in name:
+            raise ValueError(f'a label cannot be called {name!r}: PyG or the sample uses the name')
+        number = torch.as_tensor(value)
+        if number.is_floating_point() or number.is_complex() or number.numel() != 1:
+            raise ValueError(f'the label {name!r} is one integer, got {value!r}')
+        data[name] = number.long().view(1)
+    return data
+
+
+def to_array(data: Data, num_joints: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    r"""The inverse of :func:`from_array`: positions and scores as arrays, padding removed.
+
+    Args:
+        data (Data): A sample (not a batch).
+        num_joints (int, optional): Number of joints :math:`V` of one person; by default all
+            nodes are one person's. (default: :obj:`None`)
+
+    Returns:
+        tuple: Positions :math:`(M, T, V, D)` and scores :math:`(M, T, V)`; scores are one where
+        the sample has none.
+
+    Raises:
+        ValueError: If the number of nodes is not a multiple of :obj:`num_joints`.
+    """
+    if data.pos is None:
+        raise ValueError("the sample has no field 'pos'")
+    num_frames = int(frame_counts(data)[0])
+    pos = to_dense(data.pos[:, :num_frames], num_joints or data.pos.size(0))
+    if data.get('score') is None:
+        score = pos.new_ones(pos.shape[:3])
+    else:
+        score = to_dense(data.score[:, :num_frames], pos.size(1))
+    return pos.transpose(1, 2).cpu().numpy(), score.transpose(1, 2).cpu().numpy()
+
+
+def to_dense(x: Tensor, num_nodes: int) -> Tensor:
+    r"""View a motion tensor of graphs of :math:`V` nodes each with the graphs apart.
+
+    Args:
+        x (Tensor): The motion tensor of a batch.
+        num_nodes (int): Number of nodes :math:`V` of every graph.
+
+    Shapes:
+        - **x:** :math:`(B \cdot V, T, *)`
+        - **output:** :math:`(B, V, T, *)`; shares the memory of :obj:`x`
+
+    Raises:
+        ValueError: If the number of nodes is not a multiple of :obj:`num_nodes`.
+    """
+    if num_nodes < 1 or x.size(0) % num_nodes:
+        raise ValueError(
+            f'x has {x.size(0)} nodes, expected a multiple of the {num_nodes} nodes of a graph'
+        )
+    # With strides, also a transposed or cut tensor is viewed and never copied.
+    return x.unflatten(0, (-1, num_nodes))
+
+
+def from_dense(x: Tensor) -> Tensor:
+    r"""The inverse of :func:`to_dense`: :math:`(B, V, T, *)` to :math:`(B \cdot V, T, *)`."""
+    return x.flatten(0, 1)
+
+
+def num_graphs(data: Data) -> int:
+    r"""Number of graphs: 1 for a sample, :math:`B` for a batch."""
+    return int(data.num_graphs) if hasattr(data, 'num_graphs') else 1
+
+
+def graph_of_node(data: Data) -> Tensor:
+    r"""For every node the graph that it belongs to: zeros for a sample, the batch vector else."""
+    batch = data.get('batch')
+    if batch is not None:
+        return batch
+    reference = data.pos if data.pos is not None else data.x
+    device = None if reference is None else reference.device
+    return torch.zeros(int(data.num_nodes or 0), dtype=torch.long, device=device)
+
+
+def frame_counts(data: Data) -> Tensor:
+    r"""For every graph its number of frames before padding: :math:`(B)`, integers.
+
+    Raises:
+        ValueError: If the sample has no field along time.
+    """
+    for name in TIME_DIMS:
+        if data.get(name) is not None:
+            field, dim = data[name], TIME_DIMS[name]
+            break
+    else:
+        raise ValueError(f'the sample has none of the fields along time {list(TIME_DIMS)}')
+    counts = data.get('num_frames')
+    if counts is None:
+        return torch.full((num_graphs(data),), field.size(dim), device=field.device)
+    return counts
+
+
+def _floats(array: np.ndarray | Tensor, name: str) -> Tensor:
+    tensor = torch.as_tensor(array)
+    if tensor.is_complex():
+        raise ValueError(f'{name} is an array of real numbers, got {tensor.dtype}')
+    return tensor if tensor.is_floating_point() else tensor.float()
+
+
+def _nodes_first(x: Tensor) -> Tensor:
+    """[M, T, V, *] to [M*V, T, *]."""
+    return x.transpose(1, 2).flatten(0, 1).contiguous()

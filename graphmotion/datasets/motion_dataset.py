@@ -1,0 +1,325 @@
+"""The base of all motion datasets."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, Data, InMemoryDataset
+
+from graphmotion.data import TIME_DIMS, random_split, stratified_folds
+from graphmotion.skeletons import Skeleton
+
+# Fields [V, T, *] of a sample are stored as rows [V * T, *], so that samples may differ in
+# their number of frames and of nodes; the clip fields [1, T, *] likewise.
+_VERSION = 1
+
+
+class MotionDataset(InMemoryDataset):
+    r"""A set of motion sequences that share a skeleton, with PyG's contract for datasets.
+
+    Samples may differ in length and in the number of people. A subclass sets :obj:`skeleton` and
+    :obj:`class_names` before it calls this constructor, and yields its samples from
+    :meth:`read`; it names :obj:`raw_file_names` if it reads files. Without a :obj:`root`, samples
+    are made in memory and nothing is written.
+
+    :obj:`dataset[i]` is a :class:`~torch_geometric.data.Data` with the fields :obj:`pos`
+    :math:`(V, T, D)`, :obj:`edge_index`, :obj:`num_frames` and what else the set provides.
+    :meth:`get_batch` puts many together at once.
+
+    Args:
+        root (str, optional): Where :obj:`raw/` is found and :obj:`processed/` is written.
+            (default: :obj:`None`)
+        transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to each sample once, before it is stored.
+            (default: :obj:`None`)
+        pre_filter (callable, optional): Samples for which it is false are not stored.
+            (default: :obj:`None`)
+        force_reload (bool, optional): Process again what was processed before.
+            (default: :obj:`False`)
+
+    Raises:
+        ValueError: If a processed file is damaged or holds something else.
+    """
+
+    skeleton: Skeleton
+    class_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        root: str | None = None,
+        transform: Callable | None = None,
+        pre_transform: Callable | None = None,
+        pre_filter: Callable | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        self._in_memory = root is None
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload=force_reload)
+        if self._in_memory:
+            self._unpack(self._pack(self.read()))
+        else:
+            self._load()
+
+    # What a subclass provides #################################################
+
+    def read(self) -> Iterable[Data]:
+        r"""Yield the samples, from the raw files or generated."""
+        raise NotImplementedError
+
+    @property
+    def raw_file_names(self) -> list[str]:
+        r"""The files expected in :obj:`raw/`."""
+        return []
+
+    @property
+    def processed_file_names(self) -> list[str]:
+        r"""The file written to :obj:`processed/`."""
+        return ['data.pt']
+
+    @property
+    def num_classes(self) -> int:
+        r"""Number of classes."""
+        return len(self.class_names) or self._infer_num_classes(self._data.y)
+
+    # Processing ###############################################################
+
+    @property
+    def has_download(self) -> bool:
+        r"""Whether raw files have to be there."""
+        return not self._in_memory and super().has_download
+
+    def _process(self) -> None:
+        # PyG's own version of this step unpickles what it finds in processed/ without limits.
+        if self._in_memory:
+            return
+        if self.force_reload or not all(os.path.exists(path) for path in self.processed_paths):
+            self.process()
+
+    def process(self) -> None:
+        r"""Read all samples and write them to :obj:`processed/`, whole or not at all."""
+        stored = self._pack(self.read())
+        os.makedirs(self.processed_dir, exist_ok=True)
+        handle, path = tempfile.mkstemp(dir=self.processed_dir, suffix='.tmp')
+        try:
+            with os.fdopen(handle, 'wb') as file:
+                torch.save(stored, file)
+            os.replace(path, self.processed_paths[0])
+        except BaseException:
+            os.unlink(path)
+            raise
+
+    def _load(self) -> None:
+        path = self.processed_paths[0]
+        try:
+            stored = torch.load(path, weights_only=True, mmap=True)
+        except Exception as error:
+            raise ValueError(
+                f'{path}: damaged or not written by this library ({type(error).__name__}); '
+                f'process it again with force_reload=True'
+            ) from error
+        expected = {'version', 'pre_transform', 'pre_filter', 'fields', 'slices'}
+        if not isinstance(stored, dict) or set(stored) != expected:
+            raise ValueError(f'{path}: not a processed motion dataset')
+        if stored['version'] != _VERSION:
+            raise ValueError(
+                f'{path}: written in version {stored["version"]} of the format, expected '
+                f'{_VERSION}; process it again with force_reload=True'
+            )
+        for name in ('pre_transform', 'pre_filter'):
+            if stored[name] != _describe(getattr(self, name)):
+                warnings.warn(
+                    f'{path} was processed with {name}={stored[name]}, not with '
+                    f'{_describe(getattr(self, name))}; pass force_reload=True to process it again',
+                    stacklevel=3,
+                )
+        self._unpack(stored)
+
+    def _pack(self, samples: Iterable[Data]) -> dict[str, Any]:
+        """All samples as plain tensors: rows of each field, and where each sample's rows begin."""
+        columns: dict[str, list[Tensor]] = {}
+        count = 0
+        for data in samples:
+            if self.pre_filter is not None and not self.pre_filter(data):
+                continue
+            if self.pre_transform is not None:
+                data = self.pre_transform(data)
+            fields = {k: v for k, v in data.to_dict().items() if k != 'edge_index'}
+            if count and fields.keys() != columns.keys() - {'stored_frames'}:
+                raise ValueError(
+                    f'{type(self).__name__}: sample {count} has the fields {sorted(fields)}, '
+                    f'the first has {sorted(columns.keys() - {"stored_frames"})}'
+                )
+            for name, value in fields.items():
+                rows = value.flatten(0, 1) if name in TIME_DIMS else value
+                columns.setdefault(name, []).append(rows)
+            columns.setdefault('stored_frames', []).append(torch.tensor([data.pos.size(1)]))
+            count += 1
+        if not count:
+            raise ValueError(f'{type(self).__name__}: there is no sample to store')
+        return {
+            'version': _VERSION,
+            'pre_transform': _describe(self.pre_transform),
+            'pre_filter': _describe(self.pre_filter),
+            'fields': {name: torch.cat(rows) for name, rows in columns.items()},
+            'slices': {
+                name: torch.tensor([0] + [len(r) for r in rows]).cumsum(0)
+                for name, rows in columns.items()
+            },
+        }
+
+    def _unpack(self, stored: dict[str, Any]) -> None:
+        self._data = Data(**stored['fields'])
+        self.slices = stored['slices']
+
+    # Samples ##################################################################
+
+    def get(self, idx: int) -> Data:
+        r"""The stored sample of that number."""
+        return self._assemble(torch.tensor([idx]), Data())
+
+    def get_batch(self, samples: Sequence[int] | Tensor) -> Batch:
+        r"""Assemble samples into a batch from the stored tensors at once.
+
+        The result is that of :meth:`Batch.from_data_list` on the samples, before
+        :obj:`transform`, but samples may differ in length: shorter ones are padded at the end by
+        their last frame, and :obj:`num_frames` tells how many frames are theirs.
+
+        Args:
+            samples (sequence of int): Positions in this dataset.
+
+        Returns:
+            Batch: With fields :obj:`pos` :math:`(\sum_i V_i, \max_i T_i, D)` and so on.
+        """
+        samples = torch.as_tensor(samples, dtype=torch.long).view(-1)
+        if self._indices is not None:
+            samples = torch.as_tensor(self._indices, dtype=torch.long)[samples]
+        return self._assemble(samples, Batch(_base_cls=Data))
+
+    def _assemble(self, samples: Tensor, out: Any) -> Any:
+        """Gather the rows of each field, padded to the longest sample."""
+        assert self._data is not None
+        assert self.slices is not None
+        frames = self._data.stored_frames[samples]
+        longest = int(frames.max())
+        ptr = inc = None
+        slice_dict: dict[str, Tensor] = {}
+        for name, values in self._data.to_dict().items():
+            start = self.slices[name][samples]
+            rows = self.slices[name][samples + 1] - start
+            if name == 'stored_frames':
+                continue
+            if name not in TIME_DIMS:
+                taken, slice_dict[name] = _ranges(start, rows)
+                out[name] = values[taken]
+                continue
+            nodes = torch.div(rows, frames, rounding_mode='floor')
+            node, node_ptr = _ranges(torch.zeros_like(nodes), nodes)
+            graph = torch.repeat_interleave(nodes)
+            first = start[graph] + node * frames[graph]
+            frame = torch.arange(longest).expand(len(first), -1)
+            frame = torch.minimum(frame, (frames[graph] - 1).unsqueeze(1))
+            out[name] = values[first.unsqueeze(1) + frame]
+            slice_dict[name] = node_ptr
+            if name == 'pos':
+                ptr, inc = node_ptr, graph
+        assert ptr is not None
+        if isinstance(out, Batch):
+            out.batch, out.ptr = inc, ptr
+            out._num_graphs = len(samples)
+            blocks = torch.diff(ptr) // self.skeleton.num_joints * self.skeleton.num_bones * 2
+            slice_dict['edge_index'] = torch.cat([blocks.new_zeros(1), blocks.cumsum(0)])
+            out._slice_dict = slice_dict
+            out._inc_dict = {k: torch.zeros(len(samples), dtype=torch.long) for k in slice_dict}
+            out._inc_dict['edge_index'] = ptr[:-1]
+        out.edge_index = self._edges(int(ptr[-1]) // self.skeleton.num_joints)
+        return out
+
+    def _edges(self, num_bodies: int) -> Tensor:
+        offset = torch.arange(num_bodies).view(1, -1, 1) * self.skeleton.num_joints
+        return (self.skeleton.edge_index.unsqueeze(1) + offset).flatten(1)
+
+    def copy(self, idx: Any = None) -> MotionDataset:
+        r"""A dataset of its own with the selected samples; see
+        :meth:`~torch_geometric.data.InMemoryDataset.copy`.
+        """
+        chosen = self if idx is None else self.index_select(idx)
+        out = super().index_select(range(len(self)))
+        out.pre_transform = out.pre_filter = None  # these samples went through them already
+        out._unpack(out._pack(self.get(i) for i in chosen.indices()))
+        out.pre_transform, out.pre_filter = self.pre_transform, self.pre_filter
+        out._indices = None
+        return out
+
+    # Splits ###################################################################
+
+    def split(
+        self, ratios: Sequence[float] = (8, 1, 1), seed: int = 0, by: str | None = None
+    ) -> list[MotionDataset]:
+        r"""Random parts of the dataset; see :func:`~graphmotion.data.random_split`.
+
+        .. code-block:: python
+
+            train, val, test = dataset.split((8, 1, 1), seed=0, by='subject')
+
+        Args:
+            ratios (sequence of float, optional): Ratio of each part. (default: :obj:`(8, 1, 1)`)
+            seed (int, optional): The same seed gives the same parts. (default: :obj:`0`)
+            by (str, optional): A field, such as :obj:`"subject"`, none of whose values may be in
+                two parts. (default: :obj:`None`)
+        """
+        parts = random_split(len(self), ratios, seed, None if by is None else self.labels(by))
+        return [self.index_select(part) for part in parts]
+
+    def folds(
+        self, num_folds: int = 5, seed: int = 0, by: str | None = None
+    ) -> list[tuple[MotionDataset, MotionDataset]]:
+        r"""Stratified cross-validation; see :func:`~graphmotion.data.stratified_folds`.
+
+        .. code-block:: python
+
+            for train, test in dataset.folds(5, seed=0):
+                ...
+
+        Args:
+            num_folds (int, optional): Number of folds. (default: :obj:`5`)
+            seed (int, optional): The same seed gives the same folds. (default: :obj:`0`)
+            by (str, optional): A field, such as :obj:`"subject"`, none of whose values may be in
+                two folds. (default: :obj:`None`)
+        """
+        groups = None if by is None else self.labels(by)
+        folds = stratified_folds(self.labels('y'), num_folds, seed, groups)
+        return [(self.index_select(train), self.index_select(test)) for train, test in folds]
+
+    def labels(self, field: str = 'y') -> Tensor:
+        r"""A field with one number a sample, such as :obj:`y` or :obj:`subject`, for all samples.
+
+        Raises:
+            ValueError: If the dataset has no such field.
+        """
+        values = self._data.get(field)
+        if values is None or field in TIME_DIMS or len(values) != self.len():
+            names = [k for k, v in self._data.to_dict().items() if len(v) == self.len()]
+            raise ValueError(f'no field {field!r} with one number a sample; there are {names}')
+        return values[torch.as_tensor(self.indices(), dtype=torch.long)]
+
+    def len(self) -> int:
+        r"""Number of samples stored."""
+        assert self._data is not None
+        return len(self._data.stored_frames)
+
+
+def _ranges(start: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+    """The numbers start[i] .. start[i] + length[i] - 1 of all i in a row, and where each begins."""
+    ptr = torch.cat([length.new_zeros(1), length.cumsum(0)])
+    offset = torch.repeat_interleave(start - ptr[:-1], length)
+    return torch.arange(int(ptr[-1])) + offset, ptr
+
+
+def _describe(transform: Callable | None) -> str:
+    """The name of a transform, without the address that a function's has."""
+    return str(transform).split(' at 0x')[0]
