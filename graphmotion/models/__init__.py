@@ -1,0 +1,39 @@
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from graphmotion.models.msa_gcn import MSAGCN, msa_gcn
+from graphmotion.models.st_gcn import STGCN, st_gcn
+
+_BUILDERS: dict[str, Callable[..., torch.nn.Module]] = {
+    'msa_gcn': msa_gcn,
+    'st_gcn': st_gcn,
+}
+
+
+def list_models() -> list[str]:
+    r"""The names of the models, sorted."""
+    return sorted(_BUILDERS)
+
+
+def create_model(name: str, **options: Any) -> torch.nn.Module:
+    r"""Make a model by name.
+
+    .. code-block:: python
+
+        model = create_model('msa_gcn', skeleton='ntu25', num_classes=60)
+
+    Args:
+        name (str): One of :func:`list_models`.
+        **options: The arguments of its builder.
+
+    Raises:
+        ValueError: If there is no such model; the message lists those there are.
+    """
+    if name not in _BUILDERS:
+        raise ValueError(f'unknown model {name!r}; there are {list_models()}')
+    return _BUILDERS[name](**options)
+
+
+__all__ = ['MSAGCN', 'STGCN', 'create_model', 'list_models', 'msa_gcn', 'st_gcn']

@@ -1,0 +1,308 @@
+"""MSA-GCN, emotion recognition from gaits on several scales of the body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise, permutations
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Dropout, Linear, ModuleDict, ModuleList, Parameter
+
+from graphmotion.models.st_gcn import make_shortcut
+from graphmotion.nn import (
+    CrossScaleConv,
+    MotionBatchNorm,
+    PartPooling,
+    ScaleFusion,
+    SelectiveTemporalConv,
+    SpatialConv,
+)
+from graphmotion.nn.graphs import graph_mean, reset_all
+from graphmotion.skeletons import Skeleton, get_skeleton
+
+
+class SelectiveBlock(torch.nn.Module):
+    r"""One layer of :class:`MSAGCN` on one scale: spatial convolution, then temporal convolution
+    with kernel selection, and the input added.
+
+    .. math::
+        \mathbf{X}^{\prime} = \mathrm{SelectiveTCN}(\mathrm{ReLU}(\mathrm{BN}(\mathrm{GCN}(
+        \mathbf{X})))) + \mathrm{shortcut}(\mathbf{X})
+
+    Args:
+        in_channels (int): Size of each input feature.
+        out_channels (int): Size of each output feature.
+        adj (Tensor): Partitioned adjacency :math:`(K, V, V)`.
+        kernel_sizes (sequence of int, optional): Temporal kernels; with none there is no temporal
+            convolution. (default: :obj:`(5, 9)`)
+        stride (int, optional): Step in time. (default: :obj:`1`)
+        edge_importance (bool, optional): If set to :obj:`True`, edges have learned weights.
+            (default: :obj:`False`)
+        dropout (float, optional): Dropout probability before the input is added.
+            (default: :obj:`0.0`)
+        final_relu (bool, optional): If set to :obj:`True`, a ReLU follows the sum; the paper
+            prints none. (default: :obj:`False`)
+
+    Shapes:
+        - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **output:** node features :math:`(B \cdot V, \lceil T / s \rceil, F_{out})`
+    """
+
+    adj: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        adj: Tensor,
+        kernel_sizes: Sequence[int] = (5, 9),
+        stride: int = 1,
+        edge_importance: bool = False,
+        dropout: float = 0.0,
+        final_relu: bool = False,
+    ) -> None:
+        super().__init__()
+        self.register_buffer('adj', adj, persistent=False)
+        self.stride = stride
+        self.final_relu = final_relu
+        self.spatial = SpatialConv(
+            in_channels, out_channels, adj.size(0), adj.size(1), edge_importance
+        )
+        self.norm = MotionBatchNorm(out_channels)
+        self.temporal = (
+            SelectiveTemporalConv(out_channels, out_channels, kernel_sizes, stride)
+            if kernel_sizes
+            else None
+        )
+        self.dropout = Dropout(dropout)
+        self.shortcut = make_shortcut(in_channels, out_channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One layer."""
+        out = self.norm(self.spatial(x, self.adj)).relu()
+        if self.temporal is not None:
+            out = self.temporal(out, num_nodes=self.adj.size(-1))
+        elif self.stride > 1:
+            out = out[:, :: self.stride]
+        out = self.dropout(out) + self.shortcut(x)
+        return out.relu() if self.final_relu else out
+
+
+class MSAGCN(torch.nn.Module):
+    r"""The multi-scale adaptive graph convolution network from the `"MSA-GCN: Multiscale Adaptive
+    Graph Convolution Network for Gait Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_
+    paper.
+
+    Joints are pooled to coarser skeletons at the input. On each scale run layers of their own,
+    with temporal kernels selected for each sample; after each of the first layers the scales
+    exchange messages over learned adjacencies; then they are fused on the joints, and the last
+    layers run there.
+
+    Where the paper is silent or contradicts itself, this was chosen: every scale is pooled from
+    the joints directly; convolutions use the spatial partition of ST-GCN; kernel selection is the
+    Selective Kernel unit; the message between scales is weighted by a learned :math:`\lambda`,
+    initially one, and added, neighbouring scales exchange both ways, and all messages of a layer
+    are computed before any is added; scales are fused after the last layer that exchanges
+    messages, but not before the second. See :class:`~graphmotion.nn.CrossScaleConv`,
+    :class:`~graphmotion.nn.SelectiveTemporalConv` and :class:`~graphmotion.nn.ScaleFusion`.
+
+    Args:
+        skeleton (Skeleton or str): The skeleton, or the name of a built-in one. More than one
+            scale needs a part hierarchy.
+        num_classes (int, optional): Number of classes. (default: :obj:`4`)
+        in_channels (int, optional): Size of each input feature. (default: :obj:`3`)
+        scales (sequence of int, optional): Number of nodes on each scale, from the joints
+            upwards, each the size of a level of the hierarchy (Table V). If :obj:`None`, the
+            first three levels, :obj:`(16, 10, 5)` for 16 joints. (default: :obj:`None`)
+        channels (sequence of int, optional): Output size of each layer.
+            (default: :obj:`(32, 64, 128, 256)`)
+        kernel_sizes (sequence of int, optional): Temporal kernels that are selected from; one for
+            a plain temporal convolution, none for no temporal convolution (Tables VII, VIII).
+            (default: :obj:`(5, 9)`)
+        cross_scale_layers (int, optional): Number of layers after which the scales exchange
+            messages (Table VI). (default: :obj:`2`)
+        cross_scale_pairs (str, optional): :obj:`"neighbors"`: each scale with the next finer and
+            coarser one; :obj:`"all"`: each with each. (default: :obj:`"neighbors"`)
+        attention (bool, optional): If set to :obj:`False`, scales are fused by their sum
+            (Table VI). (default: :obj:`True`)
+        strategy (str, optional): Partition of the neighbours; see
+            :meth:`~graphmotion.skeletons.Skeleton.adjacency`. (default: :obj:`"spatial"`)
+        max_hop (int, optional): Neighbours are up to this many bones away. (default: :obj:`1`)
+        edge_importance (bool, optional): If set to :obj:`True`, edges have learned weights.
+            (default: :obj:`False`)
+        input_norm (bool, optional): If set to :obj:`True`, each channel of each node of the input
+            is normalised. (default: :obj:`True`)
+        strides (sequence of int, optional): Step in time of each layer; one everywhere by
+            default. (default: :obj:`None`)
+        dropout (float, optional): Dropout probability in every layer and before the classifier.
+            (default: :obj:`0.0`)
+        final_relu (bool, optional): If set to :obj:`True`, a ReLU closes every layer; the paper
+            prints none. (default: :obj:`False`)
+        hierarchy (str, optional): The name of the part hierarchy; the first by default.
+            (default: :obj:`None`)
+
+    Shapes:
+        - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **output:** logits :math:`(B, \text{num\_classes})`
+
+    Raises:
+        ValueError: If a scale is no level of the hierarchy, or an option does not fit the number
+            of layers.
+    """
+
+    inputs = ('x', 'batch')
+
+    def __init__(
+        self,
+        skeleton: str | Skeleton,
+        num_classes: int = 4,
+        in_channels: int = 3,
+        scales: Sequence[int] | None = None,
+        channels: Sequence[int] = (32, 64, 128, 256),
+        kernel_sizes: Sequence[int] = (5, 9),
+        cross_scale_layers: int = 2,
+        cross_scale_pairs: str = 'neighbors',
+        attention: bool = True,
+        strategy: str = 'spatial',
+        max_hop: int = 1,
+        edge_importance: bool = False,
+        input_norm: bool = True,
+        strides: Sequence[int] | None = None,
+        dropout: float = 0.0,
+        final_relu: bool = False,
+        hierarchy: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.skeleton = get_skeleton(skeleton)
+        self.scales = self._check_scales(scales, hierarchy)
+        strides = tuple(strides or [1] * len(channels))
+        if len(strides) != len(channels):
+            raise ValueError(f'{len(strides)} strides for {len(channels)} layers')
+        if not 0 <= cross_scale_layers <= len(channels):
+            raise ValueError(f'cross_scale_layers is 0..{len(channels)}, got {cross_scale_layers}')
+        if cross_scale_pairs not in ('neighbors', 'all'):
+            raise ValueError(
+                f"cross_scale_pairs is 'neighbors' or 'all', got {cross_scale_pairs!r}"
+            )
+        multiscale = len(self.scales) > 1
+        self.num_fine_layers = min(max(2, cross_scale_layers), len(channels)) if multiscale else 0
+        self.num_cross_layers = cross_scale_layers if multiscale else 0
+
+        skeletons = [self.skeleton]
+        if multiscale:
+            levels = [self.skeleton.hierarchy(hierarchy).level_of(size) for size in self.scales]
+            skeletons = [self.skeleton.coarsen(level, hierarchy) for level in levels]
+            self.pools = ModuleList(
+                PartPooling(self.skeleton.assignment(level, hierarchy=hierarchy))
+                for level in levels
+            )
+        self.adjacencies = [s.adjacency(strategy, max_hop) for s in skeletons]
+        self.input_norms = ModuleList(
+            MotionBatchNorm(in_channels, size) if input_norm else torch.nn.Identity()
+            for size in self.scales
+        )
+
+        sizes = [in_channels, *channels]
+        options = (edge_importance, dropout, final_relu)
+
+        def layer(i: int, adj: Tensor) -> SelectiveBlock:
+            return SelectiveBlock(sizes[i], sizes[i + 1], adj, kernel_sizes, strides[i], *options)
+
+        fine = range(self.num_fine_layers)
+        self.scale_layers = ModuleList(
+            ModuleList(layer(i, adj) for adj in self.adjacencies) for i in fine
+        )
+        n = range(len(self.scales))
+        self.pairs = list(permutations(n, 2))
+        if cross_scale_pairs == 'neighbors':
+            self.pairs = [(a, b) for a, b in self.pairs if abs(a - b) == 1]
+        crossing = sizes[1 : self.num_cross_layers + 1]
+        self.cross = ModuleList(
+            ModuleDict({_key(*pair): CrossScaleConv(size, size) for pair in self.pairs})
+            for size in crossing
+        )
+        self.cross_weight = Parameter(torch.empty(len(crossing), len(self.pairs)))
+        self.fusion = (
+            ScaleFusion(sizes[self.num_fine_layers], len(self.scales), attention)
+            if multiscale
+            else None
+        )
+        self.layers = ModuleList(
+            layer(i, self.adjacencies[0]) for i in range(self.num_fine_layers, len(channels))
+        )
+        self.dropout = Dropout(dropout)
+        self.lin = Linear(sizes[-1], num_classes)
+        torch.nn.init.ones_(self.cross_weight)
+
+    def _check_scales(self, scales: Sequence[int] | None, hierarchy: str | None) -> tuple[int, ...]:
+        if scales is None:
+            return self.skeleton.hierarchy(hierarchy).sizes[:3]
+        if not scales or scales[0] != self.skeleton.num_joints:
+            raise ValueError(
+                f'the first scale is the {self.skeleton.num_joints} joints of '
+                f'{self.skeleton.name!r}, got {list(scales)}'
+            )
+        if any(a <= b for a, b in pairwise(scales)):
+            raise ValueError(f'scales go from fine to coarse, got {list(scales)}')
+        return tuple(scales)
+
+    def reset_parameters(self) -> None:
+        r"""Draw all weights anew."""
+        reset_all(self)
+        torch.nn.init.ones_(self.cross_weight)
+
+    def forward(
+        self, x: Tensor, batch: Tensor | None = None, return_adjacency: bool = False
+    ) -> Tensor | tuple[Tensor, list[dict[tuple[int, int], Tensor]]]:
+        r"""Logits of each sample; :obj:`batch` is not needed, as all graphs have the same nodes.
+
+        With :obj:`return_adjacency` also, for each layer that exchanges messages, the learned
+        adjacencies by the numbers of nodes on both scales: :obj:`(16, 10)` maps to the
+        adjacency :math:`(B, 16, 10)` over which the 16 joints take from the 10 parts.
+        """
+        adjacencies: list[dict[tuple[int, int], Tensor]] = []
+        if self.fusion is None:
+            x = self.input_norms[0](x)
+        else:
+            xs = [norm(pool(x)) for pool, norm in zip(self.pools, self.input_norms)]
+            for i, layers in enumerate(self.scale_layers):
+                xs = [layer(x) for layer, x in zip(layers, xs)]
+                if i < self.num_cross_layers:
+                    xs, learned = self._exchange(i, xs)
+                    adjacencies.append(learned)
+            joints = [pool.unpool(x) for pool, x in zip(self.pools, xs)]
+            x = self.fusion(joints, num_nodes=self.scales[0])
+        for layer in self.layers:
+            x = layer(x)
+        out = self.lin(self.dropout(graph_mean(x, self.scales[0])))
+        return (out, adjacencies) if return_adjacency else out
+
+    def _exchange(
+        self, i: int, xs: list[Tensor]
+    ) -> tuple[list[Tensor], dict[tuple[int, int], Tensor]]:
+        """Add to every scale what it takes from others, all computed before any is added."""
+        out = list(xs)
+        learned = {}
+        for j, (target, source) in enumerate(self.pairs):
+            sizes = (self.scales[source], self.scales[target])
+            conv = self.cross[i][_key(target, source)]
+            message, adj = conv((xs[source], xs[target]), sizes, return_adjacency=True)
+            out[target] = out[target] + self.cross_weight[i, j] * message
+            learned[sizes[1], sizes[0]] = adj
+        return out, learned
+
+
+def _key(target: int, source: int) -> str:
+    return f'{source}_to_{target}'
+
+
+def msa_gcn(
+    skeleton: str | Skeleton = 'emotion_gait16',
+    num_classes: int = 4,
+    in_channels: int = 3,
+    **options: Any,
+) -> MSAGCN:
+    r"""MSA-GCN as in its paper; :obj:`options` are those of :class:`MSAGCN`."""
+    return MSAGCN(skeleton, num_classes, in_channels, **options)

@@ -1,0 +1,175 @@
+"""ST-GCN, the graph-convolution baseline of skeleton papers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Dropout, Linear
+
+from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
+from graphmotion.nn.graphs import graph_mean, reset_all
+from graphmotion.skeletons import Skeleton, get_skeleton
+
+
+class SpatioTemporalBlock(torch.nn.Module):
+    r"""One layer of :class:`STGCN`: spatial convolution, temporal convolution, shortcut.
+
+    .. math::
+        \mathbf{X}^{\prime} = \mathrm{ReLU}(\mathrm{BN}(\mathrm{TCN}(\mathrm{ReLU}(\mathrm{BN}(
+        \mathrm{GCN}(\mathbf{X}))))) + \mathrm{shortcut}(\mathbf{X}))
+
+    Args:
+        in_channels (int): Size of each input feature.
+        out_channels (int): Size of each output feature.
+        adj (Tensor): Partitioned adjacency :math:`(K, V, V)`.
+        kernel_size (int, optional): Number of frames of the temporal kernel. (default: :obj:`9`)
+        stride (int, optional): Step in time. (default: :obj:`1`)
+        edge_importance (bool, optional): If set to :obj:`True`, edges have learned weights.
+            (default: :obj:`True`)
+        shortcut (bool, optional): If set to :obj:`False`, the input is not added.
+            (default: :obj:`True`)
+        dropout (float, optional): Dropout probability after the temporal convolution.
+            (default: :obj:`0.0`)
+
+    Shapes:
+        - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **output:** node features :math:`(B \cdot V, \lceil T / s \rceil, F_{out})`
+    """
+
+    adj: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        adj: Tensor,
+        kernel_size: int = 9,
+        stride: int = 1,
+        edge_importance: bool = True,
+        shortcut: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.register_buffer('adj', adj, persistent=False)
+        self.spatial = SpatialConv(
+            in_channels, out_channels, adj.size(0), adj.size(1), edge_importance
+        )
+        self.spatial_norm = MotionBatchNorm(out_channels)
+        self.temporal = TemporalConv(out_channels, out_channels, kernel_size, stride)
+        self.temporal_norm = MotionBatchNorm(out_channels)
+        self.dropout = Dropout(dropout)
+        self.shortcut = make_shortcut(in_channels, out_channels, stride) if shortcut else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One layer."""
+        out = self.spatial_norm(self.spatial(x, self.adj)).relu()
+        out = self.dropout(self.temporal_norm(self.temporal(out)))
+        if self.shortcut is not None:
+            out = out + self.shortcut(x)
+        return out.relu()
+
+
+def make_shortcut(in_channels: int, out_channels: int, stride: int) -> torch.nn.Module:
+    """The identity, or where shapes change a pointwise convolution with normalisation."""
+    if in_channels == out_channels and stride == 1:
+        return torch.nn.Identity()
+    return torch.nn.Sequential(
+        TemporalConv(in_channels, out_channels, kernel_size=1, stride=stride),
+        MotionBatchNorm(out_channels),
+    )
+
+
+class STGCN(torch.nn.Module):
+    r"""The spatial temporal graph convolutional network from the `"Spatial Temporal Graph
+    Convolutional Networks for Skeleton-Based Action Recognition"
+    <https://arxiv.org/abs/1801.07455>`_ paper.
+
+    Args:
+        skeleton (Skeleton or str): The skeleton, or the name of a built-in one.
+        num_classes (int): Number of classes.
+        in_channels (int, optional): Size of each input feature. (default: :obj:`3`)
+        channels (sequence of int, optional): Output size of each layer. The stride in time is 2
+            where it grows, but for the first layer. (default: the ten layers of the paper)
+        kernel_size (int, optional): Number of frames of the temporal kernels. (default: :obj:`9`)
+        strategy (str, optional): Partition of the neighbours; see
+            :meth:`~graphmotion.skeletons.Skeleton.adjacency`. (default: :obj:`"spatial"`)
+        max_hop (int, optional): Neighbours are up to this many bones away. (default: :obj:`1`)
+        edge_importance (bool, optional): If set to :obj:`True`, edges have learned weights in
+            every layer. (default: :obj:`True`)
+        input_norm (bool, optional): If set to :obj:`True`, each channel of each joint of the input
+            is normalised. (default: :obj:`True`)
+        dropout (float, optional): Dropout probability in every layer. (default: :obj:`0.5`)
+        num_people (int, optional): Number of skeletons in a sample; their features are averaged.
+            (default: :obj:`1`)
+
+    Shapes:
+        - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
+        - **output:** logits :math:`(B, \text{num\_classes})`
+
+    Raises:
+        ValueError: If the number of nodes is not a multiple of that of a sample.
+    """
+
+    inputs = ('x', 'batch')
+
+    def __init__(
+        self,
+        skeleton: str | Skeleton,
+        num_classes: int,
+        in_channels: int = 3,
+        channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
+        kernel_size: int = 9,
+        strategy: str = 'spatial',
+        max_hop: int = 1,
+        edge_importance: bool = True,
+        input_norm: bool = True,
+        dropout: float = 0.5,
+        num_people: int = 1,
+    ) -> None:
+        super().__init__()
+        self.skeleton = get_skeleton(skeleton)
+        self.num_people = num_people
+        adj = self.skeleton.adjacency(strategy, max_hop)
+        self.input_norm = (
+            MotionBatchNorm(in_channels, self.skeleton.num_joints) if input_norm else None
+        )
+        layers = []
+        before = in_channels
+        for i, after in enumerate(channels):
+            layers.append(
+                SpatioTemporalBlock(
+                    before,
+                    after,
+                    adj,
+                    kernel_size,
+                    stride=2 if i > 0 and after > before else 1,
+                    edge_importance=edge_importance,
+                    shortcut=i > 0,
+                    dropout=dropout,
+                )
+            )
+            before = after
+        self.layers = torch.nn.ModuleList(layers)
+        self.lin = Linear(before, num_classes)
+
+    def reset_parameters(self) -> None:
+        r"""Draw all weights anew."""
+        reset_all(self)
+
+    def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+        """Logits of each sample; ``batch`` is not needed, as all graphs have the same nodes."""
+        if self.input_norm is not None:
+            x = self.input_norm(x)
+        for layer in self.layers:
+            x = layer(x)
+        return self.lin(graph_mean(x, self.num_people * self.skeleton.num_joints))
+
+
+def st_gcn(
+    skeleton: str | Skeleton, num_classes: int, in_channels: int = 3, **options: Any
+) -> STGCN:
+    r"""ST-GCN as in its paper; :obj:`options` are those of :class:`STGCN`."""
+    return STGCN(skeleton, num_classes, in_channels, **options)

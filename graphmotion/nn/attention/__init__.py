@@ -1,0 +1,3 @@
+from graphmotion.nn.attention.gates import ChannelGate, SpatialGate
+
+__all__ = ['ChannelGate', 'SpatialGate']

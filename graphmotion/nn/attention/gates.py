@@ -1,0 +1,86 @@
+"""Gates that weigh nodes and channels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import Linear
+
+from graphmotion.nn.graphs import graph_mean, of_graphs, reset_all
+
+
+class SpatialGate(torch.nn.Module):
+    r"""Spatial attention: weighs each node, in each frame, by a gate of its own features.
+
+    .. math::
+        \mathbf{x}^{\prime} = \sigma(\mathbf{w}^{\top} \mathbf{x} + b) \, \mathbf{x}
+
+    It is the spatial half of the `"CBAM: Convolutional Block Attention Module"
+    <https://arxiv.org/abs/1807.06521>`_ paper, with a learned reduction of the channels.
+
+    Args:
+        channels (int): Size of each feature :math:`C`.
+
+    Shapes:
+        - **x:** features :math:`(*, C)`
+        - **output:** features :math:`(*, C)`
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.lin = Linear(channels, 1)
+
+    def reset_parameters(self) -> None:
+        r"""Draw all weights anew."""
+        reset_all(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Weigh the nodes of ``x``."""
+        return self.lin(x).sigmoid() * x
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}({self.channels})'
+
+
+class ChannelGate(torch.nn.Module):
+    r"""Channel attention from the `"Squeeze-and-Excitation Networks"
+    <https://arxiv.org/abs/1709.01507>`_ paper: weighs the channels of each graph by its mean.
+
+    .. math::
+        \mathbf{X}^{\prime} = \mathbf{X} \odot \sigma\left(\mathbf{W}_2 \,
+        \mathrm{ReLU}(\mathbf{W}_1 \bar{\mathbf{x}} + \mathbf{b}_1) + \mathbf{b}_2\right)
+
+    Args:
+        channels (int): Size of each feature :math:`C`.
+        reduction (int, optional): The hidden layer has :math:`C / \text{reduction}` units, at
+            least 4. (default: :obj:`16`)
+
+    Shapes:
+        - **x:** node features :math:`(|\mathcal{V}|, T, C)`
+        - **num_nodes:** the number of nodes of every graph, or
+        - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither there is one graph
+        - **output:** node features :math:`(|\mathcal{V}|, T, C)`
+    """
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        self.channels = channels
+        hidden = max(channels // reduction, 4)
+        self.mlp = torch.nn.Sequential(
+            Linear(channels, hidden), torch.nn.ReLU(), Linear(hidden, channels)
+        )
+
+    def reset_parameters(self) -> None:
+        r"""Draw all weights anew."""
+        reset_all(self)
+
+    def forward(
+        self, x: Tensor, num_nodes: int | None = None, batch: Tensor | None = None
+    ) -> Tensor:
+        """Weigh the channels of ``x``."""
+        gate = self.mlp(graph_mean(x, num_nodes, batch)).sigmoid()
+        return x * of_graphs(gate, num_nodes, batch)
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}({self.channels})'

@@ -1,0 +1,3 @@
+from graphmotion.nn.fusion.scale_fusion import ScaleFusion
+
+__all__ = ['ScaleFusion']

@@ -1,0 +1,53 @@
+"""Batch normalisation of motion tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphmotion.nn.graphs import split_graphs
+
+
+class MotionBatchNorm(torch.nn.Module):
+    r"""Batch normalisation of each channel over all nodes and frames, from the `"Batch
+    Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift"
+    <https://arxiv.org/abs/1502.03167>`_ paper.
+
+    PyG's :class:`~torch_geometric.nn.BatchNorm` fails on tensors with a dimension for frames.
+
+    Args:
+        channels (int): Size of each feature :math:`C`.
+        num_nodes (int, optional): If given, each of the :math:`V` nodes of a graph has
+            statistics and scales of its own, as skeleton networks do with their input.
+            (default: :obj:`None`)
+
+    Shapes:
+        - **x:** node features :math:`(|\mathcal{V}|, T, C)`
+        - **output:** node features :math:`(|\mathcal{V}|, T, C)`
+
+    Raises:
+        ValueError: If the number of nodes is not a multiple of :obj:`num_nodes`.
+    """
+
+    def __init__(self, channels: int, num_nodes: int | None = None) -> None:
+        super().__init__()
+        self.channels = channels
+        self.num_nodes = num_nodes
+        # Held, not inherited: converting to SyncBatchNorm must replace it and not this layout.
+        self.norm = torch.nn.BatchNorm1d(channels * (num_nodes or 1))
+
+    def reset_parameters(self) -> None:
+        r"""Reset scales, shifts and running statistics."""
+        self.norm.reset_parameters()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``x``."""
+        if self.num_nodes is None:
+            return self.norm(x.reshape(-1, self.channels)).view(x.shape)
+        graphs = split_graphs(x, self.num_nodes).transpose(1, 2)
+        out = self.norm(graphs.reshape(-1, self.num_nodes * self.channels))
+        return out.view(graphs.shape).transpose(1, 2).reshape(x.shape)
+
+    def __repr__(self) -> str:
+        nodes = '' if self.num_nodes is None else f', num_nodes={self.num_nodes}'
+        return f'{self.__class__.__name__}({self.channels}{nodes})'

@@ -1,0 +1,3 @@
+from graphmotion.nn.pool.part_pooling import PartPooling
+
+__all__ = ['PartPooling']

@@ -1,0 +1,111 @@
+"""Temporal convolution that selects among kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import Linear
+
+from graphmotion.nn.graphs import graph_mean, of_graphs, reset_all
+from graphmotion.nn.temporal.temporal_conv import TemporalConv
+
+
+class SelectiveTemporalConv(torch.nn.Module):
+    r"""Temporal convolutions of several kernel sizes, weighed by attention for each sample: the
+    adaptive selection of the `"MSA-GCN: Multiscale Adaptive Graph Convolution Network for Gait
+    Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_ paper, read as the `"Selective
+    Kernel Networks" <https://arxiv.org/abs/1903.06586>`_ unit.
+
+    .. math::
+        \mathbf{U}_i = \mathrm{TCN}_i(\mathbf{X}), \quad
+        \mathbf{z} = \mathrm{ReLU}(\mathrm{BN}(\mathbf{W} \, \mathrm{mean}(\textstyle\sum_i
+        \mathbf{U}_i))), \quad
+        \mathbf{a}_i = \mathrm{softmax}_i(\mathbf{W}_i \mathbf{z}), \quad
+        \mathbf{X}^{\prime} = \sum_i \mathbf{a}_i \odot \mathbf{U}_i
+
+    The mean runs over all nodes and frames of a graph, and the weights of each channel sum to one
+    over the kernels. With one kernel this is :class:`TemporalConv`.
+
+    Args:
+        in_channels (int): Size of each input feature.
+        out_channels (int): Size of each output feature.
+        kernel_sizes (sequence of int, optional): The kernel sizes, odd. (default: :obj:`(5, 9)`)
+        stride (int, optional): Step of all kernels. (default: :obj:`1`)
+        reduction (int, optional): :math:`\mathbf{z}` has :math:`F_{out} / \text{reduction}`
+            units. (default: :obj:`16`)
+        min_channels (int, optional): ... but at least this many. (default: :obj:`32`)
+
+    Shapes:
+        - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
+        - **num_nodes:** the number of nodes of every graph, or
+        - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither there is one graph
+        - **output:** node features :math:`(|\mathcal{V}|, \lceil T / s \rceil, F_{out})`
+
+    Raises:
+        ValueError: If there is no kernel or one is not odd.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_sizes: Sequence[int] = (5, 9),
+        stride: int = 1,
+        reduction: int = 16,
+        min_channels: int = 32,
+    ) -> None:
+        super().__init__()
+        if not kernel_sizes:
+            raise ValueError('kernel_sizes needs at least one kernel size')
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_sizes = tuple(kernel_sizes)
+        self.stride = stride
+        self.convs = torch.nn.ModuleList(
+            TemporalConv(in_channels, out_channels, size, stride) for size in kernel_sizes
+        )
+        if len(self.kernel_sizes) > 1:
+            hidden = max(out_channels // reduction, min_channels)
+            self.squeeze = Linear(out_channels, hidden)
+            self.norm = torch.nn.BatchNorm1d(hidden)
+            self.select = torch.nn.ModuleList(Linear(hidden, out_channels) for _ in kernel_sizes)
+
+    def reset_parameters(self) -> None:
+        r"""Draw all weights anew."""
+        reset_all(self)
+
+    def attention(
+        self, branches: Sequence[Tensor], num_nodes: int | None = None, batch: Tensor | None = None
+    ) -> Tensor:
+        r"""The weight of each kernel for each graph and channel: :math:`(M, B, F_{out})`."""
+        mean = torch.stack([graph_mean(u, num_nodes, batch) for u in branches]).sum(dim=0)
+        z = self.squeeze(mean)
+        if self.training and z.size(0) == 1:
+            # One graph has no statistics of a batch; those gathered so far stand in.
+            norm = self.norm
+            z = torch.nn.functional.batch_norm(
+                z, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+            )
+        else:
+            z = self.norm(z)
+        z = z.relu()
+        return torch.stack([select(z) for select in self.select]).softmax(dim=0)
+
+    def forward(
+        self, x: Tensor, num_nodes: int | None = None, batch: Tensor | None = None
+    ) -> Tensor:
+        """Convolve ``x`` along its frames with the kernels that its graphs select."""
+        branches = [conv(x) for conv in self.convs]
+        if len(branches) == 1:
+            return branches[0]
+        weights = self.attention(branches, num_nodes, batch)
+        parts = [u * of_graphs(a, num_nodes, batch) for u, a in zip(branches, weights)]
+        return torch.stack(parts).sum(dim=0) if len(parts) > 2 else parts[0] + parts[1]
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.in_channels}, {self.out_channels}, '
+            f'kernel_sizes={self.kernel_sizes}, stride={self.stride})'
+        )
