@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise, permutations
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -268,11 +268,11 @@ class MSAGCN(torch.nn.Module):
         else:
             xs = [norm(pool(x)) for pool, norm in zip(self.pools, self.input_norms)]
             for i, layers in enumerate(self.scale_layers):
-                xs = [layer(x) for layer, x in zip(layers, xs)]
+                xs = [layer(x) for layer, x in zip(cast(ModuleList, layers), xs)]
                 if i < self.num_cross_layers:
                     xs, learned = self._exchange(i, xs)
                     adjacencies.append(learned)
-            joints = [pool.unpool(x) for pool, x in zip(self.pools, xs)]
+            joints = [cast(PartPooling, pool).unpool(x) for pool, x in zip(self.pools, xs)]
             x = self.fusion(joints, num_nodes=self.scales[0])
         for layer in self.layers:
             x = layer(x)
@@ -287,7 +287,7 @@ class MSAGCN(torch.nn.Module):
         learned = {}
         for j, (target, source) in enumerate(self.pairs):
             sizes = (self.scales[source], self.scales[target])
-            conv = self.cross[i][_key(target, source)]
+            conv = cast(ModuleDict, self.cross[i])[_key(target, source)]
             message, adj = conv((xs[source], xs[target]), sizes, return_adjacency=True)
             out[target] = out[target] + self.cross_weight[i, j] * message
             learned[sizes[1], sizes[0]] = adj

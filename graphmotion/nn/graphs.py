@@ -66,7 +66,8 @@ def of_graphs(x: Tensor, num_nodes: int | None = None, batch: Tensor | None = No
 def reset_all(module: torch.nn.Module) -> None:
     """Draw the parameters of all submodules anew."""
     for child in module.children():
-        if hasattr(child, 'reset_parameters'):
-            child.reset_parameters()
+        reset = getattr(child, 'reset_parameters', None)
+        if reset is not None:
+            reset()
         else:
             reset_all(child)

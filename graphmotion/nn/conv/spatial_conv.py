@@ -143,7 +143,7 @@ class SpatialConv(torch.nn.Module):
                 f'expected [{edge_index.size(1)}, {num}]'
             )
         if self.edge_importance is not None:
-            source, target = edge_index % self.num_nodes
+            source, target = edge_index % self.edge_importance.size(-1)
             weight = weight * self.edge_importance[:, target, source].t()
         return [(edge_index, part) for part in weight.unbind(1)]
 

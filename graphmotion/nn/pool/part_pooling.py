@@ -37,6 +37,7 @@ class PartPooling(torch.nn.Module):
     """
 
     assignment: Tensor
+    part_of: Tensor
     order: Tensor
     ptr: Tensor
 

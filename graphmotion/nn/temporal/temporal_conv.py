@@ -59,7 +59,9 @@ class TemporalConv(torch.nn.Module):
             padding=(0, dilation * (kernel_size // 2)),
             dilation=(1, dilation),
             bias=bias,
-        ).to(memory_format=torch.channels_last)
+        )
+        # The layout in which the image of forward() lies, so that no call has to convert it.
+        self.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def reset_parameters(self) -> None:
         r"""Draw all weights anew."""

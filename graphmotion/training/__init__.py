@@ -1,0 +1,30 @@
+from graphmotion.training.classification import ClassificationModule
+from graphmotion.training.data import BatchSampler, MotionDataModule, motion_loader
+from graphmotion.training.fit import FitResult, fit, load_weights
+from graphmotion.training.history import History, SeedEachEpoch
+from graphmotion.training.predict import predict
+from graphmotion.training.recipes import (
+    MSAGCNRecipe,
+    OneCycleRecipe,
+    Recipe,
+    StepRecipe,
+    class_weights,
+)
+
+__all__ = [
+    'BatchSampler',
+    'ClassificationModule',
+    'FitResult',
+    'History',
+    'MSAGCNRecipe',
+    'MotionDataModule',
+    'OneCycleRecipe',
+    'Recipe',
+    'SeedEachEpoch',
+    'StepRecipe',
+    'class_weights',
+    'fit',
+    'load_weights',
+    'motion_loader',
+    'predict',
+]

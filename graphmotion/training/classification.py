@@ -1,0 +1,103 @@
+"""Training of classifiers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch_geometric.data import Batch
+
+from graphmotion.training.recipes import Recipe
+
+try:
+    from lightning.pytorch import LightningModule
+    from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+except ImportError as error:
+    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
+
+
+class ClassificationModule(LightningModule):
+    r"""Trains a model that classifies samples, by cross-entropy.
+
+    Logs :obj:`loss`, :obj:`accuracy` and macro :obj:`f1` of each part, as :obj:`train_loss`,
+    :obj:`val_accuracy` and so on, in fractions.
+
+    Args:
+        model (torch.nn.Module): Gives logits :math:`(B, \text{num\_classes})`. Its attribute
+            :obj:`inputs` names the fields of a batch that it is called with.
+        num_classes (int): Number of classes.
+        recipe (Recipe): Optimiser, schedule and loss.
+        class_weight (Tensor, optional): Weight of each class in the loss; see
+            :func:`~graphmotion.training.class_weights`. (default: :obj:`None`)
+    """
+
+    class_weight: Tensor | None
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        num_classes: int,
+        recipe: Recipe,
+        class_weight: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.recipe = recipe
+        self.register_buffer('class_weight', class_weight, persistent=False)
+        # validate_args would warn of classes that a small batch does not hold.
+        self.metrics = torch.nn.ModuleDict(
+            {
+                part: torch.nn.ModuleDict(
+                    {
+                        'accuracy': MulticlassAccuracy(num_classes, average='micro'),
+                        'f1': MulticlassF1Score(num_classes, average='macro'),
+                    }
+                )
+                for part in ('train_', 'val_', 'test_')
+            }
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits of a batch."""
+        inputs: Any = self.model.inputs
+        return self.model(*(batch[name] for name in inputs))
+
+    def _step(self, batch: Batch, part: str) -> Tensor:
+        logits = self(batch)
+        smoothing = self.recipe.label_smoothing if part == 'train_' else 0.0
+        loss = cross_entropy(logits, batch.y, self.class_weight, label_smoothing=smoothing)
+        training = part == 'train_'
+        size = batch.num_graphs
+        # A running loss on the bar at each step, and means over the epoch for the history.
+        self.log(
+            f'{part}loss', loss, prog_bar=True, batch_size=size, sync_dist=True,
+            on_step=False, on_epoch=True,
+        )  # fmt: skip
+        for name, metric in self.metrics[part].items():  # type: ignore[operator]
+            metric.update(logits.detach(), batch.y)
+            self.log(
+                f'{part}{name}', metric, prog_bar=not training, batch_size=size,
+                on_step=False, on_epoch=True,
+            )  # fmt: skip
+        return loss
+
+    def training_step(self, batch: Batch, number: int) -> Tensor:
+        """Loss of a training batch."""
+        return self._step(batch, 'train_')
+
+    def validation_step(self, batch: Batch, number: int) -> None:
+        """Figures of a validation batch."""
+        self._step(batch, 'val_')
+
+    def test_step(self, batch: Batch, number: int) -> None:
+        """Figures of a test batch."""
+        self._step(batch, 'test_')
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and schedule of the recipe."""
+        optimizer = self.recipe.optimizer(self.parameters())
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = self.recipe.scheduler(optimizer, total // self.recipe.max_epochs)
+        return [optimizer], [{'scheduler': schedule, 'interval': 'step'}]

@@ -1,0 +1,65 @@
+"""Callbacks that make a run readable and repeatable."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import torch
+
+from graphmotion.training.data import _mix
+
+try:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+except ImportError as error:
+    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
+
+
+class History(Callback):
+    r"""Keeps the logged figures of every epoch, in memory, in the checkpoint and in a file.
+
+    Args:
+        path (str, optional): A JSON file, written after every epoch. (default: :obj:`None`)
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the figures of the epoch."""
+        row = {
+            'epoch': float(trainer.current_epoch),
+            'lr': trainer.optimizers[0].param_groups[0]['lr'],
+        }
+        row |= {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows = [r for r in self.rows if r['epoch'] < row['epoch']] + [row]
+        if self.path is not None and trainer.is_global_zero:
+            partial = f'{self.path}.tmp'
+            with open(partial, 'w') as file:
+                json.dump(self.rows, file, indent=1)
+            os.replace(partial, self.path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the checkpoint keeps."""
+        return {'rows': self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue the history of a checkpoint."""
+        self.rows = list(state_dict['rows'])
+
+
+class SeedEachEpoch(Callback):
+    r"""Seeds each epoch by its number, so that a run which was cut off goes on as it would have.
+
+    Args:
+        seed (int): The seed of the run.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Seed the epoch; processes draw apart, as their samples differ."""
+        torch.manual_seed(_mix(self.seed, trainer.current_epoch, trainer.global_rank))

@@ -1,0 +1,111 @@
+"""How a model is trained: optimiser, schedule and budget, one frozen dataclass a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch.nn import Parameter
+from torch.optim import Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
+
+
+@dataclass(frozen=True)
+class Recipe:
+    r"""What all recipes share; a subclass says how the learning rate goes.
+
+    Recipes are changed with :func:`dataclasses.replace`.
+
+    Args:
+        lr (float): Learning rate, the highest of the schedule.
+        weight_decay (float): Weight decay.
+        batch_size (int): Samples of a step, those of all processes together.
+        max_epochs (int): Number of epochs.
+        label_smoothing (float): Weight of the uniform distribution in the target.
+        class_balance (float): Exponent of the inverse class frequency that weighs the loss of a
+            sample: 0 weighs samples alike, 1 weighs classes alike.
+        gradient_clip (float, optional): Highest norm of the gradient.
+    """
+
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    batch_size: int = 16
+    max_epochs: int = 100
+    label_smoothing: float = 0.0
+    class_balance: float = 0.0
+    gradient_clip: float | None = None
+
+    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
+        r"""The optimiser."""
+        raise NotImplementedError
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+        r"""The schedule of the learning rate, which steps once a batch."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class StepRecipe(Recipe):
+    r"""Adam, whose learning rate falls at given epochs.
+
+    Args:
+        milestones (tuple of int): The epochs after which it falls.
+        gamma (float): The factor by which it falls.
+    """
+
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+
+    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
+        r"""Adam with weight decay as a term of the gradient."""
+        return Adam(parameters, lr=self.lr, weight_decay=self.weight_decay)
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+        r"""A fall at each milestone."""
+        return MultiStepLR(optimizer, [m * steps_per_epoch for m in self.milestones], self.gamma)
+
+
+@dataclass(frozen=True)
+class OneCycleRecipe(Recipe):
+    r"""AdamW, whose learning rate rises and falls once, from the `"Super-Convergence: Very Fast
+    Training of Neural Networks Using Large Learning Rates" <https://arxiv.org/abs/1708.07120>`_
+    paper.
+
+    Args:
+        warmup (float): The fraction of the steps on which it rises.
+    """
+
+    warmup: float = 0.15
+
+    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
+        r"""AdamW with decoupled weight decay."""
+        return AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+        r"""One cycle over all epochs."""
+        total = max(1, self.max_epochs * steps_per_epoch)
+        return OneCycleLR(optimizer, self.lr, total_steps=total, pct_start=self.warmup)
+
+
+@dataclass(frozen=True)
+class MSAGCNRecipe(StepRecipe):
+    r"""The recipe of the `"MSA-GCN: Multiscale Adaptive Graph Convolution Network for Gait Emotion
+    Recognition" <https://arxiv.org/abs/2209.08988>`_ paper; its "momentum 0.9" is Adam's
+    :math:`\beta_1`.
+    """
+
+    lr: float = 1e-3
+    weight_decay: float = 5e-4
+    batch_size: int = 16
+    max_epochs: int = 400
+    milestones: tuple[int, ...] = (200, 300, 350)
+
+
+def class_weights(y: torch.Tensor, num_classes: int, exponent: float) -> torch.Tensor:
+    r"""Weights of the classes by their inverse frequency to the power of :obj:`exponent`, with
+    mean one over the samples. A class without samples has weight zero.
+    """
+    counts = torch.bincount(y, minlength=num_classes).float()
+    weights = torch.where(counts > 0, counts.clamp(min=1) ** -exponent, 0.0)
+    return weights * counts.sum() / (weights * counts).sum()
