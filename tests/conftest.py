@@ -1,0 +1,20 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test starts from the same random state."""
+    torch.manual_seed(12345)
+
+
+@pytest.fixture(scope='session')
+def real_data() -> Path:
+    """The folder with real data, or a skip where there is none."""
+    folder = os.environ.get('GRAPHMOTION_DATA')
+    if not folder or not Path(folder).is_dir():
+        pytest.skip('GRAPHMOTION_DATA does not name a folder with real data')
+    return Path(folder)

@@ -1,0 +1,87 @@
+import torch
+
+from graphmotion.nn import CrossScaleConv
+
+B, T, C = 3, 5, 8
+
+
+def sample(num_nodes: int) -> torch.Tensor:
+    return torch.randn(B * num_nodes, T, C)
+
+
+def test_rows_of_the_adjacency_sum_to_one():
+    conv = CrossScaleConv(C, 4)
+    out, adj = conv((sample(10), sample(16)), (10, 16), return_adjacency=True)
+    assert out.shape == (B * 16, T, 4)
+    assert adj.shape == (B, 16, 10)
+    assert (adj >= 0).all()
+    torch.testing.assert_close(adj.sum(dim=-1), torch.ones(B, 16))
+
+
+def test_message_against_a_loop():
+    conv = CrossScaleConv(C, 4).double()
+    source, target = sample(5).double(), sample(10).double()
+    out, adj = conv((source, target), (5, 10), return_adjacency=True)
+    expected = torch.zeros(B * 10, T, 4, dtype=torch.float64)
+    for b in range(B):
+        for i in range(10):
+            for j in range(5):
+                message = source[b * 5 + j] @ conv.lin.weight.t() + conv.lin.bias
+                expected[b * 10 + i] += adj[b, i, j] * message
+    torch.testing.assert_close(out, expected)
+
+
+def test_adjacency_against_its_formula():
+    conv = CrossScaleConv(C, 4, embedding_channels=6).double()
+    source, target = sample(5).double(), sample(10).double()
+
+    def embed(x, layers):
+        gate, first, _, second = layers
+        mean = x.mean(dim=1)
+        mean = mean * torch.sigmoid(mean @ gate.lin.weight.t() + gate.lin.bias)
+        hidden = (mean @ first.weight.t() + first.bias).clamp(min=0)
+        return hidden @ second.weight.t() + second.bias
+
+    s, t = embed(source, conv.source_embedding), embed(target, conv.target_embedding)
+    adj = conv.adjacency((source, target), (5, 10))
+    for b in range(B):
+        logits = t[b * 10 : b * 10 + 10] @ s[b * 5 : b * 5 + 5].t()
+        expected = logits.exp() / logits.exp().sum(dim=1, keepdim=True)
+        torch.testing.assert_close(adj[b], expected)
+
+
+def test_equal_sources_are_taken_from_equally():
+    conv = CrossScaleConv(C, 4)
+    source = torch.randn(B, 1, T, C).expand(B, 10, T, C).reshape(-1, T, C)
+    adj = conv.adjacency((source, sample(16)), (10, 16))
+    torch.testing.assert_close(adj, torch.full_like(adj, 0.1))
+
+
+def test_permuting_source_or_target_nodes():
+    conv = CrossScaleConv(C, 4)
+    source, target = torch.randn(10, T, C), torch.randn(16, T, C)
+    out = conv((source, target), (10, 16))
+    order = torch.randperm(10)
+    torch.testing.assert_close(conv((source[order], target), (10, 16)), out, atol=1e-5, rtol=1e-5)
+    order = torch.randperm(16)
+    torch.testing.assert_close(
+        conv((source, target[order]), (10, 16)), out[order], atol=1e-5, rtol=1e-5
+    )
+
+
+def test_gradient_reaches_both_embeddings():
+    conv = CrossScaleConv(C, 4)
+    out = conv((sample(10), sample(16)), (10, 16))
+    (out * torch.randn_like(out)).sum().backward()
+    for name, parameter in conv.named_parameters():
+        if not name.endswith('target_embedding.3.bias'):
+            assert parameter.grad.abs().max() > 0, name
+
+
+def test_a_batch_is_its_samples_one_by_one():
+    conv = CrossScaleConv(C, 4)
+    source, target = sample(10), sample(16)
+    alone = [conv(pair, (10, 16)) for pair in zip(source.split(10), target.split(16))]
+    torch.testing.assert_close(
+        conv((source, target), (10, 16)), torch.cat(alone), atol=1e-5, rtol=1e-5
+    )

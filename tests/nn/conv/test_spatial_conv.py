@@ -1,0 +1,125 @@
+import pytest
+import torch
+
+from graphmotion.nn import SpatialConv
+from graphmotion.skeletons import get_skeleton
+from tests.nn import reference
+
+
+@pytest.mark.parametrize('sizes', [(3, 7), (7, 3), (4, 4)])
+@pytest.mark.parametrize('num_partitions', [1, 3])
+@pytest.mark.parametrize('bias', [True, False])
+def test_dense_sparse_and_loop_agree(sizes, num_partitions, bias):
+    conv = SpatialConv(*sizes, num_partitions, bias=bias)
+    adj = reference.random_adjacency(num_partitions, 6, 6)
+    x = torch.randn(2 * 6, 4, sizes[0])
+    expected = torch.cat(
+        [reference.spatial_conv(part, adj, conv.weight, conv.bias) for part in x.split(6)]
+    )
+    shared = adj[0] if num_partitions == 1 else adj
+    each = shared.expand(2, *shared.shape)
+    edge_index, weight = reference.to_sparse(adj, num_graphs=2)
+    weight = weight[:, 0] if num_partitions == 1 else weight
+    for form in (shared, each, (edge_index, weight)):
+        torch.testing.assert_close(conv(x, form).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_learned_adjacency_agrees_in_both_forms():
+    conv = SpatialConv(3, 5, 2, num_nodes=6, edge_importance=True, residual_adjacency=True)
+    torch.nn.init.uniform_(conv.edge_importance)
+    torch.nn.init.normal_(conv.residual_adjacency)
+    adj = reference.random_adjacency(2, 6, 6)
+    x = torch.randn(2 * 6, 4, 3)
+    whole = adj * conv.edge_importance + conv.residual_adjacency
+    expected = torch.cat(
+        [reference.spatial_conv(part, whole, conv.weight, conv.bias) for part in x.split(6)]
+    )
+    for form in (adj, reference.to_sparse(adj, num_graphs=2)):
+        torch.testing.assert_close(conv(x, form).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_initially_learned_adjacency_changes_nothing():
+    plain = SpatialConv(3, 5, 2)
+    learned = SpatialConv(3, 5, 2, num_nodes=6, edge_importance=True, residual_adjacency=True)
+    learned.load_state_dict(plain.state_dict(), strict=False)
+    adj, x = reference.random_adjacency(2, 6, 6), torch.randn(6, 4, 3)
+    torch.testing.assert_close(learned(x, adj), plain(x, adj))
+
+
+def test_a_batch_may_mix_skeletons():
+    conv = SpatialConv(3, 5)
+    xs, parts, edges, weights, offset = [], [], [], [], 0
+    for name in ('emotion_gait16', 'ntu25'):
+        adj = get_skeleton(name).adjacency()
+        xs.append(torch.randn(adj.size(-1), 4, 3))
+        parts.append(conv(xs[-1], adj[0]))
+        edge_index, weight = reference.to_sparse(adj)
+        edges.append(edge_index + offset)
+        weights.append(weight)
+        offset += adj.size(-1)
+    mixed = conv(torch.cat(xs), (torch.cat(edges, dim=1), torch.cat(weights)[:, 0]))
+    torch.testing.assert_close(mixed, torch.cat(parts), atol=1e-5, rtol=1e-5)
+
+
+def test_edges_without_weights_weigh_one():
+    conv = SpatialConv(3, 5)
+    edge_index = get_skeleton('coco17').edge_index
+    adj = torch.zeros(17, 17)
+    adj[edge_index[1], edge_index[0]] = 1
+    x = torch.randn(17, 2, 3)
+    torch.testing.assert_close(conv(x, (edge_index, None)), conv(x, adj), atol=1e-5, rtol=1e-5)
+
+
+def test_permuting_joints_permutes_the_output():
+    conv = SpatialConv(3, 5, 3)
+    adj = get_skeleton('ntu25').adjacency('spatial')
+    x, order = torch.randn(25, 4, 3), torch.randperm(25)
+    out = conv(x[order], adj[:, order][:, :, order])
+    torch.testing.assert_close(out, conv(x, adj)[order], atol=1e-5, rtol=1e-5)
+
+
+def test_receives_from_the_sender_and_not_the_other_way():
+    conv = SpatialConv(1, 1, bias=False)
+    torch.nn.init.ones_(conv.weight)
+    adj = torch.tensor([[0.0, 2.0], [0.0, 0.0]])
+    x = torch.tensor([[[1.0]], [[10.0]]])
+    assert conv(x, adj).flatten().tolist() == [20.0, 0.0]
+    sparse = (torch.tensor([[1], [0]]), torch.tensor([2.0]))
+    assert conv(x, sparse).flatten().tolist() == [20.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ('adj', 'reason'),
+    [
+        (torch.ones(3, 3), r'\[3, 3\], expected \[2, V, V\]'),
+        (torch.ones(3, 3, 3), r'expected \[2, V, V\]'),
+        (torch.ones(2, 3, 4), 'is square'),
+        (torch.ones(5, 2, 3, 3), 'expected one for each of the 2 graphs'),
+        ((torch.zeros(2, 4, dtype=torch.long), torch.ones(4, 3)), r'expected \[4, 2\]'),
+    ],
+)
+def test_wrong_adjacency_is_refused(adj, reason):
+    with pytest.raises(ValueError, match=reason):
+        SpatialConv(3, 5, 2)(torch.randn(6, 4, 3), adj)
+
+
+def test_learned_adjacency_needs_the_number_of_nodes():
+    with pytest.raises(ValueError, match='need num_nodes'):
+        SpatialConv(3, 5, edge_importance=True)
+
+
+def test_number_of_parameters():
+    # 3 partitions of a weight and a bias each
+    conv = SpatialConv(32, 32, 3)
+    assert sum(p.numel() for p in conv.parameters()) == 3168
+
+
+@pytest.mark.scatter
+def test_sparse_form_with_torch_scatter():
+    """With torch-scatter installed PyG may take its kernels; the numbers must not change."""
+    pytest.importorskip('torch_scatter')
+    conv = SpatialConv(3, 5, 3)
+    adj = get_skeleton('ntu25').adjacency('spatial')
+    x = torch.randn(2 * 25, 4, 3)
+    out = conv(x, reference.to_sparse(adj, num_graphs=2))
+    torch.testing.assert_close(out, conv(x, adj), atol=1e-5, rtol=1e-5)

@@ -1,0 +1,73 @@
+import pytest
+import torch
+
+from graphmotion.nn import PartPooling
+from graphmotion.skeletons import get_skeleton
+
+SKELETON = get_skeleton('emotion_gait16')
+
+
+@pytest.mark.parametrize('level', [0, 1, 2, 3])
+@pytest.mark.parametrize('reduce', ['mean', 'max'])
+def test_against_a_loop(level, reduce):
+    pool = PartPooling(SKELETON.assignment(level), reduce)
+    x = torch.randn(2 * 16, 4, 3)
+    expected = []
+    for graph in x.split(16):
+        for members in SKELETON.hierarchy().members(level):
+            group = torch.stack([graph[i] for i in members])
+            expected.append(group.mean(dim=0) if reduce == 'mean' else group.amax(dim=0))
+    torch.testing.assert_close(pool(x), torch.stack(expected))
+
+
+@pytest.mark.parametrize('reduce', ['mean', 'max'])
+def test_pooling_what_was_unpooled_changes_nothing(reduce):
+    pool = PartPooling(SKELETON.assignment(2), reduce)
+    parts = torch.randn(3 * 5, 4, 3)
+    torch.testing.assert_close(pool(pool.unpool(parts)), parts)
+
+
+def test_a_constant_stays_constant_there_and_back():
+    pool = PartPooling(SKELETON.assignment(1))
+    x = torch.full((2 * 16, 4, 3), 0.7)
+    torch.testing.assert_close(pool.unpool(pool(x)), x)
+
+
+def test_every_member_gets_the_value_of_its_part():
+    pool = PartPooling(torch.tensor([[1.0, 0, 1, 0], [0, 1, 0, 1]]))
+    out = pool.unpool(torch.tensor([[[1.0]], [[2.0]], [[3.0]], [[4.0]]]))
+    assert out.flatten().tolist() == [1, 2, 1, 2, 3, 4, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ('assignment', 'reason'),
+    [
+        (torch.tensor([[1.0, 1], [0, 1]]), 'every node one part'),
+        (torch.tensor([[1.0, 1], [0, 0]]), 'every part a node'),
+        (torch.tensor([[0.5, 1], [0.5, 0]]), 'zeros and ones'),
+        (torch.ones(3), 'a matrix'),
+    ],
+)
+def test_what_is_no_partition_is_refused(assignment, reason):
+    with pytest.raises(ValueError, match=reason):
+        PartPooling(assignment)
+
+
+def test_unknown_reduction_is_refused():
+    with pytest.raises(ValueError, match=r"\['mean', 'max'\], got 'median'"):
+        PartPooling(torch.eye(3), 'median')
+
+
+@pytest.mark.scatter
+def test_maximum_with_torch_scatter():
+    """segment() takes torch-scatter's kernel when it is installed."""
+    torch_scatter = pytest.importorskip('torch_scatter')
+    pool = PartPooling(SKELETON.assignment(1), 'max')
+    x = torch.randn(2 * 16, 4, 3, requires_grad=True)
+    graphs = x.view(2, 16, 4, 3)
+    part_of = SKELETON.assignment(1).argmax(dim=0)
+    expected, _ = torch_scatter.scatter_max(graphs, part_of, dim=1)
+    out = pool(x)
+    torch.testing.assert_close(out, expected.reshape(-1, 4, 3))
+    (gradient,) = torch.autograd.grad(out.sum(), x)
+    assert gradient.sum() == out.numel()

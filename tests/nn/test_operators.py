@@ -1,0 +1,181 @@
+"""What every operator must do, whatever it computes."""
+
+import copy
+
+import pytest
+import torch
+
+from graphmotion.nn import (
+    ChannelGate,
+    CrossScaleConv,
+    MotionBatchNorm,
+    PartPooling,
+    ScaleFusion,
+    SelectiveTemporalConv,
+    SpatialConv,
+    SpatialGate,
+    TemporalConv,
+)
+from graphmotion.skeletons import get_skeleton
+
+B, V, T, C = 3, 16, 12, 8
+SKELETON = get_skeleton('emotion_gait16')
+ADJ = SKELETON.adjacency('spatial')
+
+
+class Fused(ScaleFusion):
+    """Takes its scales as one tensor, so that it is called as the others are."""
+
+    def forward(self, x, num_nodes=None, batch=None):
+        return super().forward([x, 2 * x], num_nodes, batch)
+
+
+OPERATORS = {
+    'spatial': (SpatialConv(C, 10, 3), (ADJ,)),
+    'spatial_narrowing': (SpatialConv(C, 4, 3), (ADJ,)),
+    'spatial_learned': (SpatialConv(C, 10, 3, V, True, True), (ADJ,)),
+    'temporal': (TemporalConv(C, 10, 5, stride=2), ()),
+    'selective': (SelectiveTemporalConv(C, 10), (V,)),
+    'spatial_gate': (SpatialGate(C), ()),
+    'channel_gate': (ChannelGate(C), (V,)),
+    'norm': (MotionBatchNorm(C), ()),
+    'norm_by_node': (MotionBatchNorm(C, V), ()),
+    'mean_pooling': (PartPooling(SKELETON.assignment(1)), ()),
+    'max_pooling': (PartPooling(SKELETON.assignment(1), 'max'), ()),
+    'fusion': (Fused(C, 2), (V,)),
+}
+FRAMEWISE = [name for name in OPERATORS if name not in ('temporal', 'selective')]
+
+
+@pytest.fixture(params=OPERATORS)
+def operator(request):
+    module, args = OPERATORS[request.param]
+    module = copy.deepcopy(module)
+    torch.manual_seed(0)
+    module.reset_parameters() if hasattr(module, 'reset_parameters') else None
+    return module, args
+
+
+@pytest.fixture
+def x():
+    return torch.randn(B * V, T, C)
+
+
+def test_a_batch_is_its_samples_one_by_one(operator, x):
+    module, args = operator
+    module.eval()
+    alone = [module(part, *args) for part in x.split(V)]
+    torch.testing.assert_close(module(x, *args), torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+def test_reset_parameters_draws_anew(operator, x):
+    module, args = operator
+    if not hasattr(module, 'reset_parameters'):
+        pytest.skip('no parameters')
+    module.train()
+    torch.manual_seed(3)
+    module.reset_parameters()
+    first = copy.deepcopy(module.state_dict())
+    module(x, *args).sum().backward()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(1.0)
+    torch.manual_seed(3)
+    module.reset_parameters()
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, first[name]), name
+
+
+def test_repr_names_the_sizes(operator):
+    module, _ = operator
+    text = repr(module)
+    assert type(module).__name__ in text
+    assert any(str(size) in text for size in (C, V))
+    assert '\n' not in text
+
+
+def test_double_precision_and_gradients(operator, x):
+    module, args = operator
+    module = module.double().eval()
+    wide = x[: 2 * V, :3].double().requires_grad_()
+    out = module(wide, *args)
+    assert out.dtype == torch.float64
+    assert torch.autograd.gradcheck(lambda v: module(v, *args), (wide,), fast_mode=True)
+
+
+def test_every_parameter_gets_a_gradient(operator, x):
+    module, args = operator
+    if not list(module.parameters()):
+        pytest.skip('no parameters')
+    module.train()
+    out = module(x + torch.randn(B, 1, 1).repeat_interleave(V, dim=0), *args)
+    (out * torch.randn_like(out)).sum().backward()
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        # A bias before a normalisation is taken off again.
+        if name != 'squeeze.bias':
+            assert parameter.grad.abs().max() > 0, name
+
+
+def test_autocast(operator, x):
+    module, args = operator
+    module.eval()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        out = module(x, *args)
+    torch.testing.assert_close(out.float(), module(x, *args), atol=0.1, rtol=0.1)
+
+
+def test_export(operator, x):
+    module, args = operator
+    module.eval()
+    program = torch.export.export(module, (x, *args))
+    torch.testing.assert_close(program.module()(x, *args), module(x, *args))
+
+
+@pytest.mark.cuda
+def test_cuda_gives_the_same(operator, x):
+    if not torch.cuda.is_available():
+        pytest.skip('no CUDA device')
+    module, args = operator
+    module.eval()
+    expected = module(x, *args)
+    args = [a.cuda() if isinstance(a, torch.Tensor) else a for a in args]
+    out = module.cuda()(x.cuda(), *args).cpu()
+    torch.testing.assert_close(out, expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize('name', FRAMEWISE)
+def test_frames_do_not_mix(name, x):
+    """Operators over nodes treat frames alike: permuting frames permutes the output."""
+    module, args = OPERATORS[name]
+    module = copy.deepcopy(module).eval()
+    order = torch.randperm(T)
+    torch.testing.assert_close(
+        module(x[:, order], *args), module(x, *args)[:, order], atol=1e-5, rtol=1e-5
+    )
+
+
+def test_gates_and_selection_tell_graphs_apart_by_a_batch_vector(x):
+    """Graphs of different size in one batch equal the graphs alone."""
+    sizes = [16, 10, 22]
+    batch = torch.arange(3).repeat_interleave(torch.tensor(sizes))
+    for module in (ChannelGate(C), SelectiveTemporalConv(C, C), Fused(C, 2)):
+        module.eval()
+        together = module(x, batch=batch)
+        alone = [module(part) for part in x.split(sizes)]
+        torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+def test_wrong_number_of_nodes_is_refused(x):
+    wrong = x[:-1]
+    pairs = (
+        (SpatialConv(C, 4, 3), (ADJ,)),
+        (ChannelGate(C), (V,)),
+        (PartPooling(SKELETON.assignment(1)), ()),
+        (MotionBatchNorm(C, V), ()),
+        (CrossScaleConv(C, C), None),
+    )
+    for module, args in pairs:
+        with pytest.raises(ValueError, match='multiple of the 16 nodes'):
+            module((wrong, wrong), (V, V)) if args is None else module(wrong, *args)
