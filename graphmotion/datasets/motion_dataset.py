@@ -303,7 +303,8 @@ class MotionDataset(InMemoryDataset):
         """
         values = self._data.get(field)
         if values is None or field in TIME_DIMS or len(values) != self.len():
-            names = [k for k, v in self._data.to_dict().items() if len(v) == self.len()]
+            sizes = {k: len(v) for k, v in self._data.to_dict().items() if k != 'stored_frames'}
+            names = [name for name, size in sizes.items() if size == self.len()]
             raise ValueError(f'no field {field!r} with one number a sample; there are {names}')
         return values[torch.as_tensor(self.indices(), dtype=torch.long)]
 

@@ -1,0 +1,225 @@
+import os
+
+import pytest
+import torch
+from torch_geometric.data import Batch, Data
+from torch_geometric.loader import DataLoader
+
+from graphmotion.data import from_array
+from graphmotion.datasets import MotionDataset
+from graphmotion.skeletons import get_skeleton
+
+LENGTHS = [5, 3, 8, 5, 6, 4, 9, 5]
+
+
+def sample(i, frames, people=1, **fields):
+    generator = torch.Generator().manual_seed(i)
+    shape = (people, frames, 17, 2)
+    score = torch.rand(shape[:3], generator=generator) * 0.9 + 0.1
+    data = from_array(
+        torch.randn(shape, generator=generator), 'coco17', score, y=i % 3, subject=i // 2
+    )
+    for name, value in fields.items():
+        data[name] = value
+    return data
+
+
+class Walks(MotionDataset):
+    class_names = ('a', 'b', 'c')
+
+    def __init__(self, root=None, lengths=LENGTHS, people=None, fail=False, clips=False, **kwargs):
+        self.skeleton = get_skeleton('coco17')
+        self.lengths, self.fail, self.clips = lengths, fail, clips
+        self.people = people or [1] * len(lengths)
+        self.reads = 0
+        super().__init__(root, **kwargs)
+
+    def read(self):
+        self.reads += 1
+        for i, (frames, people) in enumerate(zip(self.lengths, self.people)):
+            if self.fail and i == 3:
+                raise RuntimeError('the reader broke off')
+            clips = {'silhouettes': torch.rand(1, frames, 4, 3)} if self.clips else {}
+            yield sample(i, frames, people, **clips)
+
+
+def same(a, b):
+    assert set(a.keys()) == set(b.keys())
+    for key in set(a.keys()):
+        assert torch.equal(a[key], b[key]), key
+
+
+@pytest.mark.parametrize('root', [True, False])
+def test_samples_come_back_as_they_were_read(tmp_path, root):
+    dataset = Walks(str(tmp_path) if root else None)
+    assert len(dataset) == 8
+    for i, frames in enumerate(LENGTHS):
+        assert type(dataset[i]) is Data
+        same(dataset[i], sample(i, frames))
+    assert dataset.num_classes == 3
+    assert dataset.num_node_features == 0
+    assert os.path.exists(tmp_path / 'processed') == root
+
+
+def test_processed_samples_are_loaded_and_not_read_again(tmp_path):
+    first = Walks(str(tmp_path))
+    again = Walks(str(tmp_path))
+    assert (first.reads, again.reads) == (1, 0)
+    same(again[2], first[2])
+    assert Walks(str(tmp_path), force_reload=True).reads == 1
+
+
+def test_a_batch_is_that_of_pyg_where_lengths_agree():
+    dataset = Walks()
+    chosen = [0, 3, 7]
+    batch = dataset.get_batch(chosen)
+    expected = Batch.from_data_list([dataset[i] for i in chosen])
+    same(batch, expected)
+    assert batch.num_graphs == 3
+    for i in range(3):
+        same(batch[i], expected[i])
+    assert len(batch.to_data_list()) == 3
+
+
+def test_shorter_samples_are_padded_by_their_last_frame():
+    dataset = Walks()
+    batch = dataset.get_batch(torch.tensor([1, 2]))
+    assert batch.pos.shape == (34, 8, 2)
+    assert batch.num_frames.tolist() == [3, 8]
+    assert torch.equal(batch.pos[:17, :3], dataset[1].pos)
+    assert torch.equal(batch.pos[:17, 3:], dataset[1].pos[:, 2:].expand(-1, 5, -1))
+    assert torch.equal(batch.score[17:], dataset[2].score)
+
+
+def test_samples_may_have_one_person_or_two():
+    dataset = Walks(lengths=[4, 4, 4], people=[1, 2, 1])
+    batch = dataset.get_batch([0, 1, 2])
+    same(batch, Batch.from_data_list(list(dataset)))
+    assert torch.bincount(batch.batch).tolist() == [17, 34, 17]
+    same(batch[1], dataset[1])
+
+
+def test_clips_travel_along():
+    dataset = Walks(lengths=[4, 6], clips=True)
+    assert dataset[1].silhouettes.shape == (1, 6, 4, 3)
+    batch = dataset.get_batch([0, 1])
+    assert batch.silhouettes.shape == (2, 6, 4, 3)
+    assert torch.equal(batch.silhouettes[0, :4], dataset[0].silhouettes[0])
+
+
+def test_pygs_loader_works():
+    dataset = Walks(lengths=[4] * 6)
+    batches = list(DataLoader(dataset, batch_size=4))
+    assert [b.num_graphs for b in batches] == [4, 2]
+    same(batches[0], dataset.get_batch([0, 1, 2, 3]))
+
+
+def test_subsets_know_their_samples():
+    dataset = Walks()
+    part = dataset[[6, 1, 4]]
+    assert part.labels().tolist() == [0, 1, 1]
+    assert part.labels('subject').tolist() == [3, 0, 2]
+    same(part.get_batch([2]), dataset.get_batch([4]))
+    copied = part.copy()
+    assert len(copied) == 3
+    same(copied[0], dataset[6])
+    assert copied.labels().tolist() == [0, 1, 1]
+    copied._data.pos.zero_()
+    assert dataset[6].pos.abs().sum() > 0
+    with pytest.raises(ValueError, match=r"no field 'view' .*'num_frames', 'subject'\]"):
+        dataset.labels('view')
+
+
+def test_a_copy_is_not_transformed_a_second_time():
+    def double(data):
+        data.pos = 2 * data.pos
+        return data
+
+    dataset = Walks(pre_transform=double)
+    assert torch.equal(dataset[0].pos, 2 * sample(0, 5).pos)
+    same(dataset.copy([0])[0], dataset[0])
+
+
+def test_transforms_and_filter(tmp_path):
+    def mark(data):
+        data.x = data.pos * 3
+        return data
+
+    def long(data):
+        return data.pos.size(1) > 4
+
+    dataset = Walks(str(tmp_path), transform=mark, pre_filter=long)
+    assert len(dataset) == 6
+    assert torch.equal(dataset[0].x, dataset[0].pos * 3)
+    assert 'x' not in dataset.get_batch([0])
+    with pytest.warns(UserWarning, match='was processed with pre_filter=.*long.*, not with None'):
+        Walks(str(tmp_path))
+
+
+def test_splits_and_folds():
+    dataset = Walks()
+    parts = dataset.split((2, 1, 1), seed=3, by='subject')
+    subjects = [set(p.labels('subject').tolist()) for p in parts]
+    assert sum(len(p) for p in parts) == 8
+    assert sum(len(s) for s in subjects) == 4
+    folds = dataset.folds(4, seed=0)
+    assert [len(test) for _, test in folds] == [2, 2, 2, 2]
+    assert isinstance(folds[0][0], Walks)
+    train, test = dataset.folds(2, by='subject')[0]
+    assert not set(train.labels('subject').tolist()) & set(test.labels('subject').tolist())
+
+
+def test_nothing_half_processed_stays(tmp_path):
+    with pytest.raises(RuntimeError, match='broke off'):
+        Walks(str(tmp_path), fail=True)
+    assert not os.path.exists(tmp_path / 'processed') or not os.listdir(tmp_path / 'processed')
+    assert len(Walks(str(tmp_path))) == 8
+
+
+def test_a_processing_that_breaks_off_keeps_what_was_there(tmp_path, monkeypatch):
+    Walks(str(tmp_path))
+    monkeypatch.setattr(torch, 'save', lambda *_: (_ for _ in ()).throw(OSError('disk full')))
+    with pytest.raises(OSError, match='disk full'):
+        Walks(str(tmp_path), force_reload=True)
+    monkeypatch.undo()
+    assert os.listdir(tmp_path / 'processed') == ['data.pt']
+    assert Walks(str(tmp_path)).reads == 0
+
+
+class Boom:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f'touch {self.path}',)
+
+
+@pytest.mark.parametrize('content', [b'', b'nonsense', Boom, {'version': 1}, [1, 2]])
+def test_a_damaged_or_foreign_processed_file_is_refused(tmp_path, content):
+    Walks(str(tmp_path))
+    path = tmp_path / 'processed' / 'data.pt'
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content(tmp_path / 'ran') if content is Boom else content, path)
+    with pytest.raises(ValueError, match=r'data\.pt: (damaged|not a processed)'):
+        Walks(str(tmp_path))
+    assert not (tmp_path / 'ran').exists()
+    assert len(Walks(str(tmp_path), force_reload=True)) == 8
+
+
+def test_samples_with_different_fields_are_refused():
+    class Uneven(Walks):
+        def read(self):
+            yield sample(0, 5)
+            yield sample(1, 5, view=torch.tensor([1]))
+
+    with pytest.raises(ValueError, match=r"sample 1 has the fields .*'view'"):
+        Uneven()
+
+
+def test_no_sample_is_an_error():
+    with pytest.raises(ValueError, match='no sample to store'):
+        Walks(lengths=[])

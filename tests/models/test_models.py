@@ -1,0 +1,113 @@
+"""What every model must do."""
+
+import pytest
+import torch
+
+from graphmotion.models import create_model, list_models
+from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
+
+ARM = Skeleton(
+    ['shoulder', 'elbow', 'wrist', 'thumb', 'finger'],
+    [(0, 1), (1, 2), (2, 3), (2, 4)],
+    name='arm',
+    hierarchies={
+        'segments': [{'upper': ['shoulder', 'elbow'], 'wrist': ['wrist'], 'hand': [3, 4]}]
+    },
+)
+
+
+@pytest.fixture(params=list_models())
+def name(request):
+    return request.param
+
+
+def small(name, skeleton='emotion_gait16', **options):
+    options = {'num_classes': 4, 'channels': (8, 8, 12, 12)} | options
+    return create_model(name, skeleton=skeleton, **options)
+
+
+def test_a_batch_is_its_samples_one_by_one(name):
+    model = small(name).eval()
+    x = torch.randn(3 * 16, 12, 3)
+    alone = torch.cat([model(part) for part in x.split(16)])
+    torch.testing.assert_close(model(x), alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('skeleton', list_skeletons())
+def test_takes_every_skeleton(name, skeleton):
+    model = small(name, skeleton, in_channels=2)
+    out = model(torch.randn(2 * get_skeleton(skeleton).num_joints, 8, 2))
+    assert out.shape == (2, 4)
+
+
+def test_takes_a_skeleton_of_the_users_own(name):
+    assert small(name, ARM)(torch.randn(3 * 5, 8, 3)).shape == (3, 4)
+
+
+def test_every_parameter_gets_a_gradient(name):
+    model = small(name)
+    out = model(torch.randn(4 * 16, 12, 3))
+    torch.nn.functional.cross_entropy(out, torch.arange(4)).backward()
+    without = [
+        n
+        for n, p in model.named_parameters()
+        if p.grad is None or not p.grad.isfinite().all() or p.grad.abs().max() == 0
+    ]
+    # Constant over what a softmax runs over: shifting all source scores alike changes nothing.
+    assert [n for n in without if 'target_embedding.3.bias' not in n] == []
+
+
+def test_compiles_into_one_graph(name):
+    model = small(name, channels=(4, 6)).eval()
+    x = torch.randn(2 * 16, 12, 3)
+    compiled = torch.compile(model, backend='eager', fullgraph=True)
+    torch.testing.assert_close(compiled(x), model(x))
+    torch._dynamo.reset()
+
+
+def test_exports(name):
+    model = small(name, channels=(4, 6)).eval()
+    x = torch.randn(2 * 16, 12, 3)
+    torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), model(x))
+
+
+def test_trains_under_autocast(name):
+    model = small(name)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        out = model(torch.randn(2 * 16, 12, 3))
+    out.float().sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_state_holds_learned_values_only(name):
+    """What follows from the skeleton is made anew, so that checkpoints stay small and stable."""
+    state = small(name).state_dict()
+    assert not [key for key in state if 'adj' in key.split('.')[-1] or 'assignment' in key]
+
+
+def test_reset_parameters_draws_anew(name):
+    model = small(name)
+    torch.manual_seed(1)
+    model.reset_parameters()
+    first = {k: v.clone() for k, v in model.state_dict().items()}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(3.0)
+    torch.manual_seed(1)
+    model.reset_parameters()
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, first[key]), key
+
+
+def test_wrong_number_of_nodes_is_refused(name):
+    with pytest.raises(ValueError, match='a multiple of the 16 nodes'):
+        small(name)(torch.randn(17, 12, 3))
+
+
+def test_names_its_inputs(name):
+    assert small(name).inputs[0] == 'x'
+
+
+def test_unknown_model_is_refused():
+    with pytest.raises(ValueError, match=r"unknown model 'stgcn'; there are \['msa_gcn', 'st_gcn'"):
+        create_model('stgcn')
