@@ -1,0 +1,61 @@
+"""Sequences of one length by choosing frames."""
+
+from __future__ import annotations
+
+import torch
+from torch_geometric.data import Data
+from torch_geometric.transforms import BaseTransform
+
+from graphmotion.data import frame_counts
+from graphmotion.transforms.fields import check_choice, check_count, draw
+from graphmotion.transforms.frames import PADS, take_frames, take_padded
+
+MODES = ('random', 'center', 'uniform')
+
+
+class CropFrames(BaseTransform):
+    r"""Chooses :math:`L` frames of each sequence.
+
+    Args:
+        num_frames (int): Number of frames :math:`L`.
+        mode (str, optional): Which frames of the :math:`n` before padding:
+
+            1. :obj:`"random"`: a window with a random start, uniform in :math:`0 \ldots n - L`
+
+            2. :obj:`"center"`: the window that starts at
+               :math:`\lfloor (n - L) / 2 \rfloor`
+
+            3. :obj:`"uniform"`: the middle frames of :math:`L` equal parts,
+               :math:`\lfloor (k + \tfrac{1}{2}) \, n / L \rfloor`, as in the `"Revisiting
+               Skeleton-based Action Recognition" <https://arxiv.org/abs/2104.13586>`_ paper when
+               testing; a shorter sequence repeats frames
+
+            (default: :obj:`"random"`)
+        pad (str, optional): How a window goes on behind the end of a sequence that is shorter, as
+            in :class:`PadFrames`; it starts at the first frame. (default: :obj:`"loop"`)
+
+    Raises:
+        ValueError: If :obj:`num_frames` is not positive, or :obj:`mode` or :obj:`pad` unknown.
+    """
+
+    def __init__(self, num_frames: int, mode: str = 'random', pad: str = 'loop') -> None:
+        self.num_frames = check_count('num_frames', num_frames)
+        self.mode = check_choice('mode', mode, MODES)
+        self.pad = check_choice('pad', pad, PADS)
+
+    def forward(self, data: Data) -> Data:
+        """Choose frames of a sample, or of each in a batch."""
+        counts = frame_counts(data).unsqueeze(1)
+        step = torch.arange(self.num_frames, device=counts.device)
+        if self.mode == 'uniform':
+            frame = (2 * step + 1) * counts // (2 * self.num_frames)
+            return take_frames(data, frame, torch.full_like(counts[:, 0], self.num_frames))
+        spare = (counts - self.num_frames).clamp(min=0)
+        if self.mode == 'center':
+            start = spare // 2
+        else:
+            start = torch.minimum((draw(data, counts, 1) * (spare + 1)).long(), spare)
+        return take_padded(data, start + step, self.pad)
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}({self.num_frames}, {self.mode!r}, pad={self.pad!r})'

@@ -1,0 +1,52 @@
+"""Inaccurate joints."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch_geometric.data import Data
+from torch_geometric.transforms import BaseTransform
+
+from graphmotion.transforms.fields import positions, put_pos
+
+
+class JointNoise(BaseTransform):
+    r"""Adds Gaussian noise to the positions: of each point anew, and of each joint the same in
+    all frames.
+
+    .. math::
+        \mathbf{p}'_{i,t} = \mathbf{p}_{i,t} + \sigma \boldsymbol{\epsilon}_{i,t}
+        + \sigma_J \boldsymbol{\eta}_i, \qquad
+        \boldsymbol{\epsilon}, \boldsymbol{\eta} \sim \mathcal{N}(0, \mathbf{I})
+
+    Missing joints stay at zero. Both kinds are used by the `"GaitMixer: Skeleton-based Gait
+    Representation Learning via Wide-spectrum Multi-axial Mixer"
+    <https://arxiv.org/abs/2210.15491>`_ paper.
+
+    Args:
+        std (float, optional): Deviation :math:`\sigma` of each point, in the unit of the
+            positions. (default: :obj:`0.0`)
+        joint_std (float, optional): Deviation :math:`\sigma_J` of each joint over time.
+            (default: :obj:`0.0`)
+    """
+
+    def __init__(self, std: float = 0.0, joint_std: float = 0.0) -> None:
+        for name, value in (('std', std), ('joint_std', joint_std)):
+            if not 0 <= value < math.inf:
+                raise ValueError(f'{name} is a standard deviation, got {value!r}')
+        self.std = std
+        self.joint_std = joint_std
+
+    def forward(self, data: Data) -> Data:
+        """Add noise to a sample or a batch."""
+        pos = positions(data)
+        if not self.std and not self.joint_std:
+            return data
+        noisy = torch.randn_like(pos).mul_(self.std).add_(pos) if self.std else pos.clone()
+        if self.joint_std:
+            noisy += torch.randn_like(pos[:, :1]).mul_(self.joint_std)
+        return put_pos(data, noisy)
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}(std={self.std}, joint_std={self.joint_std})'

@@ -1,0 +1,116 @@
+"""Bodies in a mirror."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.transforms import BaseTransform
+
+from graphmotion.data import from_dense, graph_of_node
+from graphmotion.skeletons import Skeleton, get_skeleton
+from graphmotion.transforms.fields import (
+    any_field,
+    bodies,
+    check_probability,
+    counted,
+    draw,
+    per_graph,
+    positions,
+    put_pos,
+)
+
+MEANS = ('sequence', 'frame')
+
+
+class RandomMirror(BaseTransform):
+    r"""Mirrors a sequence with a given probability: left and right joints change places and one
+    coordinate is reflected.
+
+    .. math::
+        p'_{i,t,d} = 2c - p_{\mu(i),t,d}
+
+    on the axis :math:`d` that is reflected about :math:`c`, where :math:`\mu(i)` is the joint
+    opposite to :math:`i`. Missing joints stay at zero. Silhouettes of the sample are flipped too
+    if axis 0, the horizontal one of an image, is reflected.
+
+    Args:
+        skeleton (str or Skeleton): The layout.
+        p (float, optional): The probability. (default: :obj:`0.5`)
+        axis (int, optional): The coordinate that is reflected. (default: :obj:`0`)
+        about (float or str, optional): Where the mirror stands: at this coordinate (half the
+            image's width for positions in pixels), at :obj:`"sequence"`, the mean of the
+            sequence, or at :obj:`"frame"`, the mean of each frame. Means are those of the joints
+            that are not missing. (default: :obj:`0.0`)
+        exchange (bool, optional): If set to :obj:`False`, left and right joints do not change
+            places, which turns a walk to the left into a walk to the right, with sides
+            mislabelled, as some papers do. (default: :obj:`True`)
+
+    Raises:
+        ValueError: If there is no such axis, or the number of nodes is not a multiple of the
+            joints of the skeleton.
+    """
+
+    def __init__(
+        self,
+        skeleton: str | Skeleton,
+        p: float = 0.5,
+        axis: int = 0,
+        about: float | str = 0.0,
+        exchange: bool = True,
+    ) -> None:
+        self.skeleton = get_skeleton(skeleton)
+        self.p = check_probability('p', p)
+        self.axis = axis
+        if isinstance(about, str) and about not in MEANS:
+            raise ValueError(f'about is a number or one of {list(MEANS)}, got {about!r}')
+        self.about = about
+        self.exchange = exchange
+        self._mirror = torch.tensor(self.skeleton.mirror)
+
+    def forward(self, data: Data) -> Data:
+        """Mirror a sample, or some of a batch."""
+        flip = draw(data, any_field(data)) < self.p
+        silhouettes = data.get('silhouettes')
+        if silhouettes is not None and self.axis == 0:
+            data.silhouettes = torch.where(
+                flip.view(-1, 1, 1, 1), silhouettes.flip(-1), silhouettes
+            )
+        if data.get('pos') is None and silhouettes is not None:
+            return data
+        return self._mirror_pos(data, flip[graph_of_node(data)])
+
+    def _mirror_pos(self, data: Data, flip: Tensor) -> Data:
+        pos, score = positions(data), data.get('score')
+        if not 0 <= self.axis < pos.size(2):
+            raise ValueError(f'pos has {pos.size(2)} axes, there is no axis {self.axis} to mirror')
+        center = self._center(data, pos[..., self.axis])
+        if self.exchange:
+            node = torch.arange(pos.size(0), device=pos.device)
+            opposite = bodies(data, node, self.skeleton)[:, self._mirror.to(pos.device)]
+            node = torch.where(flip, from_dense(opposite), node)
+            pos = pos.index_select(0, node)
+            if score is not None:
+                data.score = score.index_select(0, node)
+        else:
+            pos = pos.clone()
+        coordinate = pos[..., self.axis]
+        reflected = 2 * center - coordinate
+        pos[..., self.axis] = torch.where(flip.unsqueeze(1), reflected, coordinate)
+        return put_pos(data, pos)
+
+    def _center(self, data: Data, coordinate: Tensor) -> Tensor | float:
+        if not isinstance(self.about, str):
+            return self.about
+        counts = counted(data)
+        sums = torch.stack([coordinate * counts, counts.to(coordinate)])
+        if self.about == 'sequence':
+            sums = sums.sum(dim=-1, keepdim=True)
+        total, number = per_graph(data, sums.transpose(0, 1), 'sum').unbind(dim=1)
+        return (total / number.clamp(min=1))[graph_of_node(data)]
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.skeleton.name}, p={self.p}, axis={self.axis}, '
+            f'about={self.about!r}, exchange={self.exchange})'
+        )

@@ -1,0 +1,56 @@
+"""Sequences of one length by interpolation."""
+
+from __future__ import annotations
+
+import torch
+from torch_geometric.data import Data
+from torch_geometric.transforms import BaseTransform
+
+from graphmotion.data import frame_counts
+from graphmotion.transforms.fields import check_count
+from graphmotion.transforms.frames import interpolate_frames
+
+
+class ResampleFrames(BaseTransform):
+    r"""Resamples each sequence to :math:`L` frames, linearly in time; both ends are kept.
+
+    Frame :math:`k` of the result is the sample at the time
+
+    .. math::
+        \tau_k = \frac{(1 - w)(n - 1)}{2} + k \, \frac{w (n - 1)}{L - 1}
+
+    for :math:`n` frames before padding and a central window of the fraction :math:`w` of them.
+    A single frame is the middle one. The result has no padding. A joint that is missing in one of
+    two neighbouring frames is taken from the other; silhouettes are those of the nearest frame.
+
+    Args:
+        num_frames (int): Number of frames :math:`L`.
+        window (float, optional): The part of the sequence that is resampled.
+            (default: :obj:`1.0`)
+
+    Raises:
+        ValueError: If :obj:`num_frames` is not positive or :obj:`window` is outside (0, 1].
+    """
+
+    def __init__(self, num_frames: int, window: float = 1.0) -> None:
+        self.num_frames = check_count('num_frames', num_frames)
+        if not 0 < window <= 1:
+            raise ValueError(f'window is a fraction in (0, 1], got {window!r}')
+        self.window = window
+
+    def forward(self, data: Data) -> Data:
+        """Resample a sample, or each in a batch."""
+        counts = frame_counts(data)
+        last = (counts - 1).to(torch.float64).unsqueeze(1)
+        span = last * self.window
+        start = (last - span) / 2
+        if self.num_frames == 1:
+            time = start + span / 2
+        else:
+            step = torch.arange(self.num_frames, device=counts.device)
+            # The product comes first: it is exact, and so are then the ends.
+            time = start + step * span / (self.num_frames - 1)
+        return interpolate_frames(data, time, torch.full_like(counts, self.num_frames))
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}({self.num_frames}, window={self.window})'

@@ -1,0 +1,92 @@
+"""Positions in units of the body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch_geometric.data import Data
+from torch_geometric.transforms import BaseTransform
+
+from graphmotion.data import graph_of_node
+from graphmotion.skeletons import Skeleton, get_skeleton
+from graphmotion.transforms.fields import (
+    bodies,
+    counted,
+    joint_group,
+    per_graph,
+    positions,
+)
+
+
+class ScaleByBodySize(BaseTransform):
+    r"""Divides the positions by the size of the body.
+
+    The size is the mean bone length, or the length of one chosen segment: each length is first
+    averaged over the frames :math:`\mathcal{T}_b` in which both its ends are there,
+
+    .. math::
+        s = \frac{1}{|\mathcal{B}|} \sum_{b = (i, j) \in \mathcal{B}}
+        \frac{1}{|\mathcal{T}_b|} \sum_{t \in \mathcal{T}_b}
+        {\| \mathbf{p}_{i,t} - \mathbf{p}_{j,t} \|}_2, \qquad
+        \mathbf{p}'_{i,t} = \mathbf{p}_{i,t} / s.
+
+    The size does not change when the body is moved, turned, mirrored or walks backwards, so the
+    result does not depend on the unit of the data. Padding, missing joints and segments without
+    length (as those of an absent second person) do not count. Two people share one size, the mean
+    of theirs, so that the distance between them is kept in proportion. A sample without any size
+    is left as it is.
+
+    The scale is about the origin; centre the positions first, e.g. with :class:`CenterJoint`.
+
+    Args:
+        skeleton (str or Skeleton): The layout.
+        between (tuple, optional): The two ends of a segment whose length is the size, instead of
+            the bones. Each end is a joint or several whose mean is the end, e.g.
+            :obj:`(("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"))` for the trunk.
+            (default: :obj:`None`)
+
+    Raises:
+        ValueError: If a joint is unknown, or the number of nodes is not a multiple of the joints
+            of the skeleton.
+    """
+
+    def __init__(
+        self,
+        skeleton: str | Skeleton,
+        between: tuple[str | Sequence[str], str | Sequence[str]] | None = None,
+    ) -> None:
+        self.skeleton = get_skeleton(skeleton)
+        self.between = between
+        if between is not None and (isinstance(between, str) or len(between) != 2):
+            raise ValueError(f'between is the two ends of a segment, got {between!r}')
+        segments: Sequence = self.skeleton.bones if between is None else [between]
+        size = len(segments), self.skeleton.num_joints
+        self._difference = torch.zeros(size, dtype=torch.float64)
+        self._used = torch.zeros_like(self._difference)
+        for row, ends in enumerate(segments):
+            for end, sign in zip(ends, (1, -1)):
+                joints = joint_group(self.skeleton, end)
+                self._difference[row, joints] += sign / len(joints)
+                self._used[row, joints] = 1
+
+    def forward(self, data: Data) -> Data:
+        """Scale a sample, or each in a batch."""
+        pos = positions(data)
+        dense = bodies(data, pos, self.skeleton)
+        segment = self._difference.to(pos) @ dense.flatten(2)
+        length = segment.unflatten(2, dense.shape[2:]).norm(dim=-1)
+        absent = bodies(data, ~counted(data), self.skeleton).to(pos.dtype)
+        counts = (self._used.to(pos) @ absent == 0) & (length > 0)
+        frames = counts.sum(dim=2)
+        length = (length * counts).sum(dim=2) / frames.clamp(min=1)
+        # Sums over the segments of each body, and over the bodies of each graph.
+        graph = graph_of_node(data)[:: self.skeleton.num_joints]
+        sums = torch.stack([length.sum(dim=1), (frames > 0).sum(dim=1).to(pos)], dim=1)
+        total, number = per_graph(data, sums, 'sum', graph).unbind(dim=1)
+        size = torch.where(total > 0, total / number, 1.0)
+        data.pos = pos / size[graph_of_node(data)].view(-1, 1, 1)
+        return data
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}({self.skeleton.name}, between={self.between})'

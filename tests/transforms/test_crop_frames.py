@@ -1,0 +1,68 @@
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from graphmotion.transforms import CropFrames, PadFrames
+
+
+@pytest.mark.parametrize(('n', 'length', 'start'), [(12, 5, 3), (12, 6, 3), (12, 12, 0)])
+def test_center(n, length, start, make):
+    data = make(num_frames=n, padding=3, missing=0.2, silhouettes=True)
+    data.x = torch.randn(17, n + 3, 4)
+    out = CropFrames(length, 'center')(data)
+    assert out.num_frames.tolist() == [length]
+    for name in ('pos', 'score', 'x', 'silhouettes'):
+        assert torch.equal(out[name], data[name][:, start : start + length])
+
+
+@pytest.mark.parametrize(
+    ('n', 'length', 'frames'),
+    [
+        (10, 5, [1, 3, 5, 7, 9]),
+        (9, 3, [1, 4, 7]),
+        (7, 7, [0, 1, 2, 3, 4, 5, 6]),
+        (3, 6, [0, 0, 1, 1, 2, 2]),
+        (11, 1, [5]),
+    ],
+)
+def test_uniform_takes_the_middles_of_equal_parts(n, length, frames, make):
+    data = make(num_frames=n, padding=4)
+    out = CropFrames(length, 'uniform')(data)
+    assert torch.equal(out.pos, data.pos[:, frames])
+    assert out.num_frames.tolist() == [length]
+
+
+def test_random_is_one_window_a_graph_with_every_start_equally_likely(make):
+    torch.manual_seed(0)
+    samples = [make(num_frames=9, padding=3, missing=None) for _ in range(600)]
+    for data in samples:
+        data.pos = torch.arange(12.0).view(1, -1, 1).expand(17, -1, 3).clone()
+    out = CropFrames(5)(Batch.from_data_list(samples))
+    frames = out.pos.view(600, 17, 5, 3)
+    start = frames[:, 0, 0, 0]
+    expected = start.view(-1, 1, 1, 1) + torch.arange(5.0).view(1, 1, -1, 1)
+    assert torch.equal(frames, expected.expand_as(frames))
+    counts = torch.bincount(start.long(), minlength=5)
+    assert counts.numel() == 5
+    assert counts.min() > 80  # 120 expected, deviation 10
+
+
+def test_window_of_all_frames_leaves_no_choice(make, assert_same):
+    data = make(num_frames=9, missing=0.3)
+    assert_same(CropFrames(9)(data), data, atol=0)
+
+
+@pytest.mark.parametrize('pad', ['loop', 'edge', 'zero'])
+@pytest.mark.parametrize('mode', ['random', 'center'])
+def test_short_sequences_are_padded(mode, pad, make, assert_same):
+    data = make(num_frames=5, padding=2, missing=0.2, silhouettes=True)
+    assert_same(CropFrames(13, mode, pad)(data), PadFrames(13, pad)(data), atol=0)
+
+
+def test_refuses_bad_arguments():
+    with pytest.raises(ValueError, match=r"mode is one of .*, got 'middle'"):
+        CropFrames(6, 'middle')
+    with pytest.raises(ValueError, match=r"pad is one of .*, got 'reflect'"):
+        CropFrames(6, pad='reflect')
+    with pytest.raises(ValueError, match='positive integer, got True'):
+        CropFrames(True)

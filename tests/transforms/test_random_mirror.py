@@ -1,0 +1,79 @@
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from graphmotion.skeletons import get_skeleton
+from graphmotion.transforms import RandomMirror
+
+
+def by_loops(data, skeleton, axis, center, exchange=True):
+    out = data.clone()
+    for i in range(data.pos.size(0)):
+        body, joint = divmod(i, skeleton.num_joints)
+        source = body * skeleton.num_joints + skeleton.mirror[joint] if exchange else i
+        for t in range(data.pos.size(1)):
+            out.pos[i, t] = data.pos[source, t]
+            out.score[i, t] = data.score[source, t]
+            if out.score[i, t] > 0:
+                out.pos[i, t, axis] = 2 * center[t] - data.pos[source, t, axis]
+    return out
+
+
+@pytest.mark.parametrize('axis', [0, 2])
+@pytest.mark.parametrize('about', [0.0, 1.5, 'sequence', 'frame'])
+@pytest.mark.parametrize('exchange', [True, False])
+def test_matches_loops(axis, about, exchange, make, assert_same):
+    data = make('ntu25', num_frames=5, padding=2, people=2, missing=0.2)
+    there = data.score > 0
+    if about == 'frame':
+        center = [float(data.pos[there[:, t], t, axis].mean()) for t in range(7)]
+    elif about == 'sequence':
+        center = [float(data.pos[:, :5][there[:, :5]][:, axis].mean())] * 7
+    else:
+        center = [about] * 7
+    skeleton = get_skeleton('ntu25')
+    out = RandomMirror('ntu25', p=1, axis=axis, about=about, exchange=exchange)(data)
+    expected = by_loops(data, skeleton, axis, center, exchange)
+    torch.testing.assert_close(out.score, expected.score)
+    valid = 5 if about == 'frame' else 7  # in frames of padding no joint counts
+    torch.testing.assert_close(out.pos[:, :valid], expected.pos[:, :valid])
+    twice = RandomMirror('ntu25', p=1, axis=axis, about=about, exchange=exchange)(out)
+    torch.testing.assert_close(twice.pos[:, :valid], data.pos[:, :valid], atol=1e-5, rtol=0)
+
+
+def test_never(make, assert_same):
+    data = make(silhouettes=True)
+    assert_same(RandomMirror('coco17', p=0)(data), data, atol=0)
+
+
+def test_silhouettes_follow_the_horizontal_axis(make):
+    data = make(silhouettes=True)
+    assert torch.equal(RandomMirror('coco17', p=1)(data).silhouettes, data.silhouettes.flip(-1))
+    out = RandomMirror('coco17', p=1, axis=1)(data)
+    assert torch.equal(out.silhouettes, data.silhouettes)
+    del data.pos, data.score
+    data.num_nodes = 16
+    assert torch.equal(RandomMirror('coco17', p=1)(data).silhouettes, data.silhouettes.flip(-1))
+
+
+def test_whole_graphs_are_mirrored_at_the_rate_of_p(make):
+    torch.manual_seed(0)
+    samples = [make(num_frames=2, seed=i, silhouettes=True, people=2) for i in range(400)]
+    batch = Batch.from_data_list(samples)
+    out = RandomMirror('coco17', p=0.3)(batch)
+    mirrored = RandomMirror('coco17', p=1)(batch)
+    chosen = (out.pos.view(400, -1) == mirrored.pos.view(400, -1)).all(1)
+    same = (out.pos.view(400, -1) == batch.pos.view(400, -1)).all(1)
+    assert bool((chosen ^ same).all())
+    assert 80 < int(chosen.sum()) < 160
+    assert torch.equal(out.silhouettes[chosen], batch.silhouettes[chosen].flip(-1))
+    assert torch.equal(out.silhouettes[~chosen], batch.silhouettes[~chosen])
+
+
+def test_refuses_bad_arguments(make):
+    with pytest.raises(ValueError, match='there is no axis 2'):
+        RandomMirror('coco17', axis=2)(make(dims=2))
+    with pytest.raises(ValueError, match=r"\['sequence', 'frame'\], got 'mean'"):
+        RandomMirror('coco17', about='mean')
+    with pytest.raises(ValueError, match='p is a probability'):
+        RandomMirror('coco17', p=2)

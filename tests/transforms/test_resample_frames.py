@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+
+from graphmotion.transforms import ResampleFrames
+
+
+@pytest.mark.parametrize('length', [1, 2, 7, 12, 31])
+@pytest.mark.parametrize('window', [1.0, 0.6])
+def test_matches_numpy(length, window, make):
+    data = make(num_frames=12, padding=4, missing=None, dtype=torch.float64)
+    out = ResampleFrames(length, window)(data)
+    assert out.num_frames.tolist() == [length]
+    margin = (1 - window) * 11 / 2
+    times = np.linspace(margin, 11 - margin, length) if length > 1 else [5.5]
+    for i in range(17):
+        for d in range(3):
+            expected = np.interp(times, np.arange(12), data.pos[i, :12, d])
+            np.testing.assert_allclose(out.pos[i, :, d], expected, atol=1e-12)
+
+
+def test_ends_are_kept_exactly(make):
+    for n in range(1, 40):
+        data = make(num_frames=n, missing=0.2)
+        out = ResampleFrames(24)(data)
+        assert torch.equal(out.pos[:, 0], data.pos[:, 0])
+        assert torch.equal(out.pos[:, -1], data.pos[:, n - 1])
+
+
+def test_same_length_is_the_same(make, assert_same):
+    data = make(missing=0.3, silhouettes=True)
+    data.x = torch.randn(17, 12, 5)
+    assert_same(ResampleFrames(12)(data), data, atol=0)
+
+
+def test_missing_joints_are_left_out(make):
+    data = make(num_frames=3, missing=0.0)
+    data.score[0] = torch.tensor([0.8, 0.0, 0.0])
+    data.pos[0, 1:] = 0
+    out = ResampleFrames(5)(data)
+    # At times 0, 0.5, 1, 1.5, 2: the only position there is, then nothing.
+    torch.testing.assert_close(out.score[0], torch.tensor([0.8, 0.4, 0, 0, 0]))
+    assert torch.equal(out.pos[0, 1], data.pos[0, 0])
+    assert not out.pos[0, 2:].any()
+    data.score[0] = torch.tensor([0.0, 0.8, 0.4])
+    data.pos[0] = torch.tensor([0.0, 1.0, 2.0]).unsqueeze(1)
+    out = ResampleFrames(5)(data)
+    torch.testing.assert_close(out.score[0], torch.tensor([0, 0.4, 0.8, 0.6, 0.4]))
+    assert out.pos[0, :, 0].tolist() == [0, 1, 1, 1.5, 2]
+
+
+def test_features_and_silhouettes_follow(make):
+    data = make(num_frames=4, missing=None, silhouettes=True)
+    data.x = torch.randn(17, 4, 5)
+    out = ResampleFrames(7)(data)
+    torch.testing.assert_close(out.x[:, 1], (data.x[:, 0] + data.x[:, 1]) / 2)
+    assert out.silhouettes.dtype == data.silhouettes.dtype
+    assert torch.equal(out.silhouettes[0, ::2], data.silhouettes[0])
+    assert torch.equal(out.silhouettes[0, 1::2], data.silhouettes[0, 1:])
+
+
+def test_static_features_stay(make):
+    data = make()
+    data.x = torch.randn(17, 12)  # features, as many as there are frames
+    assert torch.equal(ResampleFrames(7)(data).x, data.x)
+
+
+def test_refuses_bad_arguments():
+    with pytest.raises(ValueError, match='num_frames is a positive integer, got 0'):
+        ResampleFrames(0)
+    with pytest.raises(ValueError, match='window is a fraction'):
+        ResampleFrames(5, window=1.5)
