@@ -1,7 +1,7 @@
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.data import BatchSampler, MotionDataModule, motion_loader
 from graphmotion.training.fit import FitResult, fit, load_weights
-from graphmotion.training.history import History, SeedEachEpoch
+from graphmotion.training.history import History, SeedEachStep
 from graphmotion.training.predict import predict
 from graphmotion.training.recipes import (
     MSAGCNRecipe,
@@ -20,7 +20,7 @@ __all__ = [
     'MotionDataModule',
     'OneCycleRecipe',
     'Recipe',
-    'SeedEachEpoch',
+    'SeedEachStep',
     'StepRecipe',
     'class_weights',
     'fit',

@@ -13,6 +13,7 @@ from graphmotion.training.recipes import Recipe
 
 try:
     from lightning.pytorch import LightningModule
+    from torchmetrics import MeanMetric
     from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 except ImportError as error:
     raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
@@ -46,11 +47,13 @@ class ClassificationModule(LightningModule):
         self.model = model
         self.recipe = recipe
         self.register_buffer('class_weight', class_weight, persistent=False)
-        # validate_args would warn of classes that a small batch does not hold.
         self.metrics = torch.nn.ModuleDict(
             {
                 part: torch.nn.ModuleDict(
                     {
+                        # Not Lightning's own mean, which is off by a fraction where processes
+                        # have different numbers of samples.
+                        'loss': MeanMetric(),
                         'accuracy': MulticlassAccuracy(num_classes, average='micro'),
                         'f1': MulticlassF1Score(num_classes, average='macro'),
                     }
@@ -68,17 +71,15 @@ class ClassificationModule(LightningModule):
         logits = self(batch)
         smoothing = self.recipe.label_smoothing if part == 'train_' else 0.0
         loss = cross_entropy(logits, batch.y, self.class_weight, label_smoothing=smoothing)
-        training = part == 'train_'
         size = batch.num_graphs
-        # A running loss on the bar at each step, and means over the epoch for the history.
-        self.log(
-            f'{part}loss', loss, prog_bar=True, batch_size=size, sync_dist=True,
-            on_step=False, on_epoch=True,
-        )  # fmt: skip
         for name, metric in self.metrics[part].items():  # type: ignore[operator]
-            metric.update(logits.detach(), batch.y)
+            if name == 'loss':
+                metric.update(loss.detach(), weight=size)
+            else:
+                metric.update(logits.detach(), batch.y)
+            shown = part != 'train_' or name == 'loss'
             self.log(
-                f'{part}{name}', metric, prog_bar=not training, batch_size=size,
+                f'{part}{name}', metric, prog_bar=shown, batch_size=size,
                 on_step=False, on_epoch=True,
             )  # fmt: skip
         return loss

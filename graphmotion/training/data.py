@@ -56,7 +56,7 @@ class BatchSampler(DistributedSampler):
         self.samples = num_samples
 
     def _shares(self) -> Iterator[Tensor]:
-        generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
+        generator = torch.Generator().manual_seed(mix_seeds(self.seed, self.epoch))
         order = torch.arange(self.samples)
         if self.shuffle:
             order = torch.randperm(self.samples, generator=generator)
@@ -67,9 +67,9 @@ class BatchSampler(DistributedSampler):
             if len(share):
                 yield share
 
-    def __iter__(self) -> Iterator[tuple[int, Tensor]]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[tuple[int, Tensor]]:
         for step, share in enumerate(self._shares()):
-            yield _mix(self.seed, self.epoch, step, self.rank), share
+            yield mix_seeds(self.seed, self.epoch, step, self.rank), share
 
     def __len__(self) -> int:
         return sum(1 for _ in self._shares())
@@ -82,7 +82,7 @@ class _Assembled(Dataset):
         self.dataset = dataset
         self.transform = transform
 
-    def __getitem__(self, key: tuple[int, Tensor]) -> Batch:  # type: ignore[override]
+    def __getitem__(self, key: tuple[int, Tensor]) -> Batch:
         seed, samples = key
         batch = self.dataset.get_batch(samples)
         if self.transform is None:
@@ -127,6 +127,8 @@ def motion_loader(
         sampler=sampler,
         batch_size=None,
         num_workers=num_workers,
+        # The loader draws a seed for its workers; not from the caller's generator.
+        generator=torch.Generator().manual_seed(seed),
     )
 
 
@@ -196,8 +198,8 @@ class MotionDataModule(LightningDataModule):
         return self._loader(self.test)
 
 
-def _mix(*numbers: int) -> int:
-    """One seed of several numbers: neighbouring numbers give unrelated seeds."""
+def mix_seeds(*numbers: int) -> int:
+    r"""One seed of several numbers: neighbouring numbers give unrelated seeds."""
     seed = 0
     for number in numbers:
         seed = (seed * 6364136223846793005 + number + 1442695040888963407) % 2**63

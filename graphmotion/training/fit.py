@@ -11,7 +11,7 @@ import torch
 
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.data import MotionDataModule
-from graphmotion.training.history import History, SeedEachEpoch
+from graphmotion.training.history import History, SeedEachStep
 
 try:
     from lightning.pytorch import Trainer, seed_everything
@@ -74,7 +74,7 @@ def fit(
     history = History(os.path.join(directory, 'history.json'))
     last = os.path.join(directory, 'last.ckpt')
     callbacks = [
-        SeedEachEpoch(seed),
+        SeedEachStep(seed),
         history,
         _checkpoint(directory, 'last'),
         *trainer_options.pop('callbacks', []),
@@ -99,7 +99,9 @@ def fit(
     with warnings.catch_warnings():
         # Batches are cut from memory: worker processes would slow this down.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
-        warnings.filterwarnings('ignore', message='.*no `val_dataloader`.*')
+        warnings.filterwarnings('ignore', message='.*(no `val_dataloader`|ranks is zero).*')
+        # Lightning's use of torch.
+        warnings.filterwarnings('ignore', category=FutureWarning, message='.*LeafSpec.*')
         trainer.fit(module, datamodule=data, ckpt_path=continued, weights_only=True)
     best_path = best.best_model_path if best is not None else None
     if best_path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from graphmotion.training.data import _mix
+from graphmotion.training.data import mix_seeds
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -50,16 +50,23 @@ class History(Callback):
         self.rows = list(state_dict['rows'])
 
 
-class SeedEachEpoch(Callback):
-    r"""Seeds each epoch by its number, so that a run which was cut off goes on as it would have.
+class SeedEachStep(Callback):
+    r"""Seeds each step by its epoch and number, so that dropout in a run which was cut off goes on
+    as it would have.
 
     Args:
         seed (int): The seed of the run.
     """
 
+    # Not once an epoch: Lightning leaves that hook out where a run is continued.
+
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Seed the epoch; processes draw apart, as their samples differ."""
-        torch.manual_seed(_mix(self.seed, trainer.current_epoch, trainer.global_rank))
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed the step; processes draw apart, as their samples differ."""
+        torch.manual_seed(
+            mix_seeds(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
+        )

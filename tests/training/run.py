@@ -1,0 +1,81 @@
+"""A training run in processes of its own, for the tests beside it.
+
+python -m tests.training.run DIRECTORY --model plain --devices 2
+python -m tests.training.run DIRECTORY --model msa_gcn --kill-in-epoch 2
+"""
+
+import argparse
+import os
+import signal
+
+import torch
+from lightning.pytorch import Callback
+
+from graphmotion.models import msa_gcn
+from graphmotion.nn import SpatialConv, TemporalConv
+from graphmotion.skeletons import get_skeleton
+from graphmotion.training import ClassificationModule, MotionDataModule, OneCycleRecipe, fit
+from tests.toy import Waves, joints, noisy_joints
+
+
+class Plain(torch.nn.Module):
+    """Without statistics of the batch, which would differ between processes."""
+
+    inputs = ('x',)
+
+    def __init__(self):
+        super().__init__()
+        self.adj = get_skeleton('emotion_gait16').adjacency()[0]
+        self.spatial = SpatialConv(3, 8)
+        self.temporal = TemporalConv(8, 8, kernel_size=5)
+        self.lin = torch.nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = self.temporal(self.spatial(x, self.adj).relu()).relu()
+        return self.lin(x.mean(dim=1).view(-1, 16, 8).mean(dim=1))
+
+
+class Kill(Callback):
+    """Ends the process in the middle of an epoch, as a lost machine would."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, number):
+        if trainer.current_epoch == self.epoch and number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('directory')
+    parser.add_argument('--model', default='plain')
+    parser.add_argument('--devices', type=int, default=1)
+    parser.add_argument('--kill-in-epoch', type=int)
+    args = parser.parse_args()
+
+    torch.manual_seed(0)
+    plain = args.model == 'plain'
+    model = Plain() if plain else msa_gcn(num_classes=3, channels=(4, 4, 6), dropout=0.3)
+    recipe = OneCycleRecipe(lr=0.1 if plain else 1e-2, batch_size=12, max_epochs=4)
+    data = MotionDataModule(
+        Waves(50),
+        val=Waves(25),
+        batch_size=recipe.batch_size,
+        transform=joints,
+        train_transform=joints if plain else noisy_joints,
+    )
+    fit(
+        ClassificationModule(model, 3, recipe),
+        data,
+        args.directory,
+        accelerator='cpu',
+        devices=args.devices,
+        strategy='ddp' if args.devices > 1 else 'auto',
+        enable_progress_bar=False,
+        callbacks=[] if args.kill_in_epoch is None else [Kill(args.kill_in_epoch)],
+    )
+
+
+if __name__ == '__main__':
+    main()

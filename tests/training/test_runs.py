@@ -1,0 +1,56 @@
+"""Whole runs in processes of their own: two at once, and one that is killed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(directory, *options, expected=0):
+    environment = os.environ | {'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    process = subprocess.run(
+        [sys.executable, '-m', 'tests.training.run', str(directory), *options],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert process.returncode == expected, process.stderr[-4000:]
+
+
+def history(directory):
+    return json.loads((Path(directory) / 'history.json').read_text())
+
+
+def test_two_processes_learn_what_one_does(tmp_path):
+    run(tmp_path / 'one')
+    run(tmp_path / 'two', '--devices', '2')
+    one, two = history(tmp_path / 'one'), history(tmp_path / 'two')
+    assert len(one) == len(two) == 4
+    for a, b in zip(one, two):
+        assert a.keys() == b.keys()
+        for name in a:
+            assert a[name] == pytest.approx(b[name], rel=1e-4, abs=1e-6), name
+    assert one[-1]['train_loss'] < 0.9 * one[0]['train_loss']
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path):
+    options = ('--model', 'msa_gcn')
+    run(tmp_path / 'whole', *options)
+    run(tmp_path / 'killed', *options, '--kill-in-epoch', '2', expected=-9)
+    assert len(history(tmp_path / 'killed')) == 2
+    run(tmp_path / 'killed', *options)
+    assert history(tmp_path / 'killed') == history(tmp_path / 'whole')
+    states = [
+        torch.load(tmp_path / name / 'last.ckpt', weights_only=True)['state_dict']
+        for name in ('whole', 'killed')
+    ]
+    for key, value in states[0].items():
+        assert torch.equal(value, states[1][key]), key
