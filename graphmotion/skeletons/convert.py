@@ -55,7 +55,7 @@ def conversion_matrix(
             (default: :obj:`None`)
 
     Returns:
-        Tensor: :math:`(V_{target}, V_{source})`, rows sum to one.
+        Tensor: :math:`(V_{target}, V_{source})`, double precision, rows sum to one.
 
     Raises:
         ValueError: If a target joint cannot be found; the message lists all of them.
@@ -64,7 +64,7 @@ def conversion_matrix(
     chosen = dict(substitutes or {})
     for joint in chosen:
         target.index(joint)
-    rows = dict(zip(source.joints, torch.eye(source.num_joints)))
+    rows = dict(zip(source.joints, torch.eye(source.num_joints, dtype=torch.float64)))
     places: dict[str, Tensor] = {}
     for name, row in rows.items():
         places.setdefault(_PLACE.get(name, name), row)
@@ -77,6 +77,8 @@ def conversion_matrix(
         if joint in chosen:
             used = chosen[joint]
             used = [used] if isinstance(used, str) else list(used)
+            if not used:
+                raise ValueError(f'substitutes names no joint for {joint!r}')
             out.append(torch.stack([rows[source.joints[source.index(u)]] for u in used]).mean(0))
         elif joint in rows:
             out.append(rows[joint])
@@ -122,6 +124,8 @@ def convert(
         ValueError: If a target joint cannot be found, or the number of nodes is not a multiple
             of the number of source joints.
     """
+    if not pos.is_floating_point():
+        pos = pos.float()  # midpoints of pixels are no integers
     weight = conversion_matrix(source, target, substitutes).to(pos)
     num_source = weight.size(1)
     if pos.dim() < 2 or pos.size(0) % num_source:
@@ -129,5 +133,6 @@ def convert(
             f'pos has the shape {list(pos.shape)}, expected the first dimension to be a multiple '
             f'of the {num_source} joints of {get_skeleton(source).name!r}'
         )
-    flat = pos.reshape(-1, num_source, pos[0].numel())
-    return (weight @ flat).view(-1, *pos.shape[1:])
+    bodies, rest = pos.size(0) // num_source, pos.shape[1:]
+    flat = pos.reshape(bodies, num_source, rest.numel())
+    return (weight @ flat).view(bodies * weight.size(0), *rest)

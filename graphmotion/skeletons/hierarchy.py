@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 
@@ -35,10 +36,12 @@ class Hierarchy:
         out = []
         for depth, level in enumerate(levels, start=1):
             where = f'{who}, hierarchy {name!r}, level {depth}'
+            if not isinstance(level, Mapping):
+                raise ValueError(f'{where}: a level maps part names to members, got {level!r}')
             parts = []
             owner: dict[int, str] = {}
             for part, members in level.items():
-                if isinstance(members, (str, int)):
+                if isinstance(members, (str, Integral)):
                     members = (members,)
                 positions = tuple(_position(m, before, f'{where}, part {part!r}') for m in members)
                 if not positions:
@@ -129,6 +132,8 @@ def _position(member: str | int, names: Sequence[str], where: str) -> int:
         if member not in names:
             raise ValueError(f'{where}: unknown member {member!r}; expected one of {list(names)}')
         return names.index(member)
+    if isinstance(member, bool) or not isinstance(member, Integral):
+        raise ValueError(f'{where}: a member is a name or a position, got {member!r}')
     if not 0 <= member < len(names):
         raise ValueError(f'{where}: position {member} is out of range 0..{len(names) - 1}')
     return int(member)

@@ -76,7 +76,7 @@ class Skeleton:
 
         seen = set()
         for bone in bones:
-            if isinstance(bone, str) or len(bone) != 2:
+            if not _is_pair(bone):
                 raise ValueError(f'{self._who}: a bone is a pair of joints, got {bone!r}')
             i, j = self.index(bone[0]), self.index(bone[1])
             label = f'({self.joints[i]}, {self.joints[j]})'
@@ -109,17 +109,17 @@ class Skeleton:
         out: list[tuple[int, int]] = []
         seen: set[int] = set()
         for pair in pairs:
-            if isinstance(pair, str) or len(pair) != 2:
+            if not _is_pair(pair):
                 raise ValueError(f'{self._who}: a left-right pair is two joints, got {pair!r}')
             i, j = self.index(pair[0]), self.index(pair[1])
+            if i == j:
+                raise ValueError(f'{self._who}: {self.joints[i]!r} is paired with itself')
             for joint in (i, j):
                 if joint in seen:
                     raise ValueError(
                         f'{self._who}: the joint {self.joints[joint]!r} is in two left-right pairs'
                     )
                 seen.add(joint)
-            if i == j:
-                raise ValueError(f'{self._who}: {self.joints[i]!r} is paired with itself')
             out.append((i, j))
         return tuple(out)
 
@@ -132,6 +132,10 @@ class Skeleton:
                 for name, levels in hierarchies.items()
             ]
         for hierarchy in hierarchies:
+            if not isinstance(hierarchy, Hierarchy):
+                raise ValueError(
+                    f'{self._who}: hierarchies is a mapping of names to levels, got {hierarchy!r}'
+                )
             if hierarchy.num_joints != self.num_joints:
                 raise ValueError(
                     f'{self._who}: the hierarchy {hierarchy.name!r} groups '
@@ -235,8 +239,8 @@ class Skeleton:
 
                 2. :obj:`"distance"`: by hops, :math:`K = \text{max\_hop} + 1`
 
-                3. :obj:`"spatial"`: the joint itself and neighbours as far from the centre as
-                   it is, neighbours farther from the centre, neighbours nearer to it;
+                3. :obj:`"spatial"`: the joint itself; then for each hop the neighbours that are
+                   no nearer to the centre than it is, and those that are nearer;
                    :math:`K = 2\,\text{max\_hop} + 1`
 
                 (default: :obj:`"uniform"`)
@@ -317,11 +321,12 @@ class Skeleton:
             if a != b
         }
         mirror = self.mirror
-        pairs = {}
-        for part, nodes in enumerate(members):
-            reflected = {part_of[mirror[joint]] for joint in nodes}
-            if len(reflected) == 1 and (other := reflected.pop()) != part:
-                pairs[frozenset((part, other))] = (part, other)
+        images = [{part_of[mirror[joint]] for joint in nodes} for nodes in members]
+        pairs: dict[frozenset[int], tuple[int, int]] = {}
+        for i, j in self.pairs:  # in their order, so that left stays first
+            left, right = part_of[i], part_of[j]
+            if left != right and images[left] == {right} and images[right] == {left}:
+                pairs.setdefault(frozenset((left, right)), (left, right))
         names = chosen.names(level) if level else self.joints
         return Skeleton(
             names,
@@ -392,6 +397,13 @@ class Skeleton:
 
         draw(self.center, 1)
         return '\n'.join(lines)
+
+
+def _is_pair(value: Any) -> bool:
+    try:
+        return not isinstance(value, str) and len(value) == 2
+    except TypeError:  # it has no length
+        return False
 
 
 def _check_names(names: Iterable[str], skeleton: str) -> tuple[str, ...]:

@@ -100,6 +100,7 @@ def fit(
         # Batches are cut from memory: worker processes would slow this down.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
         warnings.filterwarnings('ignore', message='.*(no `val_dataloader`|ranks is zero).*')
+        warnings.filterwarnings('ignore', message='Checkpoint directory .* is not empty')
         # Lightning's use of torch.
         warnings.filterwarnings('ignore', category=FutureWarning, message='.*LeafSpec.*')
         trainer.fit(module, datamodule=data, ckpt_path=continued, weights_only=True)

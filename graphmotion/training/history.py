@@ -26,13 +26,17 @@ class History(Callback):
     def __init__(self, path: str | None = None) -> None:
         self.path = path
         self.rows: list[dict[str, float]] = []
+        self._rate = 0.0
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Note the learning rate of the step."""
+        self._rate = float(trainer.optimizers[0].param_groups[0]['lr'])
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the figures of the epoch."""
-        row = {
-            'epoch': float(trainer.current_epoch),
-            'lr': trainer.optimizers[0].param_groups[0]['lr'],
-        }
+        row = {'epoch': float(trainer.current_epoch), 'lr': self._rate}
         row |= {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows = [r for r in self.rows if r['epoch'] < row['epoch']] + [row]
         if self.path is not None and trainer.is_global_zero:
