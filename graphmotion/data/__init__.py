@@ -1,6 +1,7 @@
 from graphmotion.data.emotion_gait import read_emotion_gait
 from graphmotion.data.samples import (
     TIME_DIMS,
+    edges_of_bodies,
     frame_counts,
     from_array,
     from_dense,
@@ -15,6 +16,7 @@ from graphmotion.data.splits import random_split, stratified_folds
 __all__ = [
     'TIME_DIMS',
     'SkippedSamples',
+    'edges_of_bodies',
     'frame_counts',
     'from_array',
     'from_dense',

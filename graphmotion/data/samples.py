@@ -79,10 +79,9 @@ def from_array(
     elif bool(missing.any()):
         confidence = pos.new_ones(missing.shape)
 
-    edge_index = skeleton.edge_index
     data = Data(
         pos=_nodes_first(pos.masked_fill(missing.unsqueeze(-1), 0.0)),
-        edge_index=torch.cat([edge_index + m * num_joints for m in range(num_people)], dim=1),
+        edge_index=edges_of_bodies(skeleton.edge_index, num_joints, num_people),
         num_frames=torch.tensor([num_frames]),
     )
     if confidence is not None:
@@ -148,6 +147,26 @@ def to_dense(x: Tensor, num_nodes: int) -> Tensor:
 def from_dense(x: Tensor) -> Tensor:
     r"""The inverse of :func:`to_dense`: :math:`(B, V, T, *)` to :math:`(B \cdot V, T, *)`."""
     return x.flatten(0, 1)
+
+
+def edges_of_bodies(
+    edge_index: Tensor, num_nodes: int | tuple[int, int], num_bodies: int
+) -> Tensor:
+    r"""The edges of one body repeated for several, one after another.
+
+    Args:
+        edge_index (Tensor): The edges of one body :math:`(2, E)`.
+        num_nodes (int or tuple): Number of nodes of one body; of sources and of targets where
+            edges lead from one kind of node to another.
+        num_bodies (int): Number of bodies :math:`B`.
+
+    Returns:
+        Tensor: :math:`(2, B \cdot E)`.
+    """
+    sizes = (num_nodes, num_nodes) if isinstance(num_nodes, int) else num_nodes
+    step = torch.tensor(sizes, device=edge_index.device).view(2, 1, 1)
+    offset = step * torch.arange(num_bodies, device=edge_index.device).view(1, -1, 1)
+    return (edge_index.unsqueeze(1) + offset).flatten(1)
 
 
 def num_graphs(data: Data) -> int:

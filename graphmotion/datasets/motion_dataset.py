@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data, InMemoryDataset
 
-from graphmotion.data import TIME_DIMS, random_split, stratified_folds
+from graphmotion.data import TIME_DIMS, edges_of_bodies, random_split, stratified_folds
 from graphmotion.skeletons import Skeleton
 
 # Fields [V, T, *] of a sample are stored as rows [V * T, *], so that samples may differ in
@@ -236,12 +236,10 @@ class MotionDataset(InMemoryDataset):
             out._slice_dict = slice_dict
             out._inc_dict = {k: torch.zeros(len(samples), dtype=torch.long) for k in slice_dict}
             out._inc_dict['edge_index'] = ptr[:-1]
-        out.edge_index = self._edges(int(ptr[-1]) // self.skeleton.num_joints)
+        num_joints = self.skeleton.num_joints
+        num_bodies = int(ptr[-1]) // num_joints
+        out.edge_index = edges_of_bodies(self.skeleton.edge_index, num_joints, num_bodies)
         return out
-
-    def _edges(self, num_bodies: int) -> Tensor:
-        offset = torch.arange(num_bodies).view(1, -1, 1) * self.skeleton.num_joints
-        return (self.skeleton.edge_index.unsqueeze(1) + offset).flatten(1)
 
     def copy(self, idx: Any = None) -> MotionDataset:
         r"""A dataset of its own with the selected samples; see

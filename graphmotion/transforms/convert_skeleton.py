@@ -8,9 +8,9 @@ from typing import Any
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import from_dense
+from graphmotion.data import edges_of_bodies, from_dense
 from graphmotion.skeletons import Skeleton, conversion_matrix, get_skeleton
-from graphmotion.transforms.fields import bodies, edges_of_bodies, positions, put_pos
+from graphmotion.transforms.fields import bodies, positions, put_pos
 
 
 class ConvertSkeleton(BaseTransform):

@@ -170,13 +170,6 @@ def put_pos(data: Data, pos: Tensor) -> Data:
     return data
 
 
-def edges_of_bodies(edge_index: Tensor, num_nodes: tuple[int, int], num_bodies: int) -> Tensor:
-    """The edges of one body repeated; ``num_nodes`` counts its sources and its targets."""
-    offset = torch.arange(num_bodies, device=edge_index.device)
-    step = torch.tensor(num_nodes, device=edge_index.device)
-    return (edge_index.unsqueeze(1) + (step.unsqueeze(1) * offset).unsqueeze(-1)).flatten(1)
-
-
 def drop(data: Data, dropped: Tensor) -> Data:
     """Make joints missing: ``[num_nodes, num_frames]``, or one column for all frames."""
     pos, score = positions(data), data.get('score')

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import from_dense
+from graphmotion.data import edges_of_bodies, from_dense
 from graphmotion.skeletons import Skeleton, get_skeleton
-from graphmotion.transforms.fields import bodies, edges_of_bodies, positions
+from graphmotion.transforms.fields import bodies, positions
 
 JOINTS = 'joints'
 BONES = (JOINTS, 'bone', JOINTS)
