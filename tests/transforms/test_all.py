@@ -42,6 +42,8 @@ TRANSFORMS = [
     T.RandomMirror('coco17', axis=1, about='sequence'),
     T.RandomMirror('coco17', about='frame', exchange=False),
     T.RandomTimeReversal(),
+    T.RandomTimeShift(),
+    T.FaceForward('coco17', axis=1),
     T.RandomRotateAxes(40),
     T.RandomRotateAxes({'z': (10, 20)}),
     T.RandomScaling((0.5, 1.5)),
@@ -59,8 +61,8 @@ TRANSFORMS = [
     T.ToMultiScale('coco17'),
 ]
 RANDOM = (
-    T.RandomMirror, T.RandomTimeReversal, T.RandomRotateAxes, T.RandomScaling, T.RandomSpeed,
-    T.JointNoise, T.JointDropout, T.FrameDropout,
+    T.RandomMirror, T.RandomTimeReversal, T.RandomTimeShift, T.RandomRotateAxes, T.RandomScaling,
+    T.RandomSpeed, T.JointNoise, T.JointDropout, T.FrameDropout,
 )  # fmt: skip
 NAMES = [f'{i}-{type(transform).__name__}' for i, transform in enumerate(TRANSFORMS)]
 each = pytest.mark.parametrize('transform', TRANSFORMS, ids=NAMES)
