@@ -1,4 +1,5 @@
 from graphmotion.training.classification import ClassificationModule
+from graphmotion.training.cross_validation import Evaluation, cross_validate, train_and_test
 from graphmotion.training.data import BatchSampler, MotionDataModule, motion_loader
 from graphmotion.training.fit import FitResult, fit, load_weights
 from graphmotion.training.history import History, SeedEachStep
@@ -14,6 +15,7 @@ from graphmotion.training.recipes import (
 __all__ = [
     'BatchSampler',
     'ClassificationModule',
+    'Evaluation',
     'FitResult',
     'History',
     'MSAGCNRecipe',
@@ -23,8 +25,10 @@ __all__ = [
     'SeedEachStep',
     'StepRecipe',
     'class_weights',
+    'cross_validate',
     'fit',
     'load_weights',
     'motion_loader',
     'predict',
+    'train_and_test',
 ]

@@ -21,6 +21,7 @@ HIPS = ('left_hip', 'right_hip')
 TRANSFORMS = [
     T.ToStream('joint'),
     T.ToStream(['joint', 'bone', 'joint_motion', 'bone_motion'], 'coco17', score=True),
+    T.ToStream(['joint_speed', 'joint_motion']),
     T.CenterJoint('coco17'),
     T.CenterJoint('coco17', HIPS, per_frame=False),
     T.CenterJoint('coco17', HIPS, per_body=True),

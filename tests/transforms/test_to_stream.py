@@ -44,6 +44,23 @@ def test_matches_loops(stream, missing, people, make):
     torch.testing.assert_close(x[:, :6], by_loops(data, skeleton, stream))
 
 
+def test_speed_is_the_norm_of_the_motion(make):
+    data = make(num_frames=6, padding=2, missing=0.2)
+    speed = ToStream('joint_speed')(data).x
+    motion = ToStream('joint_motion')(data).x
+    assert speed.shape == (17, 8, 1)
+    torch.testing.assert_close(speed[..., 0], (motion**2).sum(dim=-1).sqrt())
+
+
+@pytest.mark.parametrize('dims', [2, 3])
+def test_tells_its_number_of_channels(dims, make):
+    data = make(dims=dims)
+    for streams in ('joint', ['joint_speed'], ['bone', 'joint_speed', 'joint_motion']):
+        for score in (False, True):
+            transform = ToStream(streams, 'coco17', score)
+            assert transform(data).x.size(-1) == transform.num_channels(dims)
+
+
 def test_bones_lead_from_the_parent():
     arm = Skeleton(['shoulder', 'elbow', 'wrist'], [(0, 1), (1, 2)], center='shoulder')
     data = Data(pos=torch.tensor([[1.0, 1.0], [3.0, 1.0], [3.0, 4.0]]).unsqueeze(1))
