@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import time
 from dataclasses import asdict, replace
 from functools import partial
@@ -223,6 +224,7 @@ def draw_results(args, dataset, name, evaluations, scores, folder: Path) -> None
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     args = parse(argv)
+    logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     args.out.mkdir(parents=True, exist_ok=True)
     dataset = make_dataset(args)
     counts = torch.bincount(dataset.labels(), minlength=dataset.num_classes).tolist()

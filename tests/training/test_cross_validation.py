@@ -1,0 +1,90 @@
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+
+from graphmotion.metrics import classification_scores
+from graphmotion.models import st_gcn
+from graphmotion.training import OneCycleRecipe, cross_validate, predict, train_and_test
+from tests.toy import Waves, joints, noisy_joints
+
+RECIPE = OneCycleRecipe(lr=1e-2, batch_size=16, max_epochs=2, class_balance=1.0)
+MODEL = partial(st_gcn, 'emotion_gait16', 3, channels=(6, 8), dropout=0.0)
+OPTIONS = {'transform': joints, 'enable_progress_bar': False, 'accelerator': 'cpu'}
+
+
+def test_every_fold_is_trained_and_tested_apart(tmp_path):
+    dataset = Waves(48)
+    folds = dataset.folds(3, seed=0)
+    recipe = replace(RECIPE, batch_size=8, max_epochs=10)
+    evaluations = cross_validate(MODEL, folds, recipe, str(tmp_path), **OPTIONS)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['fold0', 'fold1', 'fold2']
+    for (_, test), evaluation in zip(folds, evaluations):
+        assert torch.equal(evaluation.target, test.labels())
+        expected = predict(evaluation.model, test, joints)
+        torch.testing.assert_close(evaluation.probabilities, expected)
+        assert evaluation.scores == classification_scores(
+            test.labels(), expected.argmax(dim=1), 3, dataset.class_names
+        )
+        assert len(evaluation.history) == 10
+        assert 'val_loss' not in evaluation.history[0]
+    weights = [e.model.lin.weight for e in evaluations]
+    assert not torch.equal(weights[0], weights[1])
+    assert sum(e.scores.accuracy for e in evaluations) / 3 > 0.6
+
+
+def test_the_test_part_selects_nothing(tmp_path):
+    """The same training with other test samples gives the same weights."""
+    dataset = Waves(30)
+    train, test = dataset[:20], dataset[20:]
+    options = OPTIONS | {'train_transform': noisy_joints}
+    one = train_and_test(MODEL, train, test, RECIPE, str(tmp_path / 'a'), **options)
+    two = train_and_test(MODEL, train, test[:3], RECIPE, str(tmp_path / 'b'), **options)
+    for a, b in zip(one.model.parameters(), two.model.parameters()):
+        assert torch.equal(a, b)
+    torch.testing.assert_close(one.probabilities[:3], two.probabilities)
+
+
+def test_validation_selects_and_views_are_averaged(tmp_path):
+    dataset = Waves(30)
+    options = OPTIONS | {'transform': noisy_joints}
+    out = train_and_test(
+        MODEL, dataset[:18], dataset[24:], RECIPE, str(tmp_path), val=dataset[18:24], views=3,
+        seed=4, **options,
+    )  # fmt: skip
+    assert 'val_accuracy' in out.history[0]
+    assert (tmp_path / 'best.ckpt').exists()
+    expected = predict(out.model, dataset[24:], noisy_joints, views=3, seed=4)
+    torch.testing.assert_close(out.probabilities, expected)
+    once = predict(out.model, dataset[24:], noisy_joints, seed=4)
+    assert not torch.allclose(once, expected)
+
+
+def test_the_seed_draws_the_weights(tmp_path):
+    dataset = Waves(12)
+    recipe = replace(RECIPE, lr=1e-12, weight_decay=0.0, max_epochs=1)
+    weights = [
+        train_and_test(
+            MODEL, dataset, dataset[:3], recipe, str(tmp_path / f'{i}'), seed=seed, **OPTIONS
+        ).model.lin.weight
+        for i, seed in enumerate((0, 0, 1))
+    ]
+    assert torch.equal(weights[0], weights[1])
+    assert (weights[0] - weights[2]).abs().max() > 0.01
+
+
+def test_rare_classes_weigh_more_in_the_loss(tmp_path):
+    """With balance a class that is rare in training is not given up."""
+    dataset = Waves(60)
+    y = dataset.labels()
+    rare = torch.cat([(y != 2).nonzero().view(-1), (y == 2).nonzero().view(-1)[:2]])
+    recipe = replace(RECIPE, max_epochs=1, lr=1e-12)
+    losses = {}
+    for balance in (0.0, 1.0):
+        out = train_and_test(
+            MODEL, dataset[rare], dataset[:3], replace(recipe, class_balance=balance),
+            str(tmp_path / str(balance)), **OPTIONS,
+        )  # fmt: skip
+        losses[balance] = out.history[0]['train_loss']
+    assert losses[0.0] != pytest.approx(losses[1.0], rel=1e-3)
