@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -67,10 +68,19 @@ class ClassificationModule(LightningModule):
         inputs: Any = self.model.inputs
         return self.model(*(batch[name] for name in inputs))
 
+    def _loss(self, logits: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
+        return cross_entropy(logits, y, self.class_weight, label_smoothing=smoothing)
+
     def _step(self, batch: Batch, part: str) -> Tensor:
-        logits = self(batch)
         smoothing = self.recipe.label_smoothing if part == 'train_' else 0.0
-        loss = cross_entropy(logits, batch.y, self.class_weight, label_smoothing=smoothing)
+        if part == 'train_' and self.recipe.mixup:
+            batch, order, share = mix_samples(batch, self.recipe.mixup)
+            logits = self(batch)
+            loss = share * self._loss(logits, batch.y, smoothing)
+            loss = loss + (1 - share) * self._loss(logits, batch.y[order], smoothing)
+        else:
+            logits = self(batch)
+            loss = self._loss(logits, batch.y, smoothing)
         size = batch.num_graphs
         for name, metric in self.metrics[part].items():  # type: ignore[operator]
             if name == 'loss':
@@ -102,3 +112,30 @@ class ClassificationModule(LightningModule):
         total = int(self.trainer.estimated_stepping_batches)
         schedule = self.recipe.scheduler(optimizer, total // self.recipe.max_epochs)
         return [optimizer], [{'scheduler': schedule, 'interval': 'step'}]
+
+
+def mix_samples(batch: Batch, alpha: float) -> tuple[Batch, Tensor, float]:
+    r"""Mix the features of a batch with those of its samples in another order, as in the `"mixup:
+    Beyond Empirical Risk Minimization" <https://arxiv.org/abs/1710.09412>`_ paper.
+
+    Args:
+        batch (Batch): With features :obj:`x`, and as many nodes in every graph.
+        alpha (float): Parameter of the beta distribution of the share.
+
+    Returns:
+        tuple: The batch with mixed features, the order of the samples mixed in, and the share of
+        each sample in itself, at least a half.
+
+    Raises:
+        ValueError: If graphs have different numbers of nodes.
+    """
+    sizes = batch.ptr.diff()
+    if not bool((sizes == sizes[0]).all()):
+        raise ValueError(f'mixup needs graphs of one size, got {sorted(set(sizes.tolist()))} nodes')
+    share = float(torch.distributions.Beta(alpha, alpha).sample())
+    share = max(share, 1 - share)
+    order = torch.randperm(batch.num_graphs, device=batch.x.device)
+    graphs = batch.x.view(batch.num_graphs, -1, *batch.x.shape[1:])
+    batch = copy.copy(batch)
+    batch.x = torch.lerp(graphs[order], graphs, share).flatten(0, 1)
+    return batch, order, share

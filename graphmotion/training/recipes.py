@@ -26,6 +26,9 @@ class Recipe:
         class_balance (float): Exponent of the inverse class frequency that weighs the loss of a
             sample: 0 weighs samples alike, 1 weighs classes alike.
         gradient_clip (float, optional): Highest norm of the gradient.
+        mixup (float): Parameter :math:`\alpha` of the `"mixup: Beyond Empirical Risk Minimization"
+            <https://arxiv.org/abs/1710.09412>`_ paper: the features and losses of a batch are mixed
+            with those of its samples in another order; 0 for none.
     """
 
     lr: float = 1e-3
@@ -35,6 +38,7 @@ class Recipe:
     label_smoothing: float = 0.0
     class_balance: float = 0.0
     gradient_clip: float | None = None
+    mixup: float = 0.0
 
     def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
         r"""The optimiser."""

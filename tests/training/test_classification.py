@@ -1,0 +1,67 @@
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from graphmotion.models import st_gcn
+from graphmotion.training import ClassificationModule, OneCycleRecipe
+from graphmotion.training.classification import mix_samples
+from tests.toy import Waves, joints
+
+
+def batch_of(num_samples):
+    return joints(Waves(num_samples).get_batch(range(num_samples)))
+
+
+def test_mixed_features_lie_between_two_samples():
+    batch = batch_of(8)
+    before = batch.x.clone()
+    mixed, order, share = mix_samples(batch, alpha=1.0)
+    assert torch.equal(batch.x, before)
+    assert 0.5 <= share <= 1
+    graphs = before.view(8, 16, 12, 3)
+    expected = share * graphs + (1 - share) * graphs[order]
+    torch.testing.assert_close(mixed.x.view(8, 16, 12, 3), expected)
+    assert torch.equal(order.sort().values, torch.arange(8))
+    assert torch.equal(mixed.y, batch.y)
+
+
+def test_shares_follow_their_distribution():
+    """The larger of X and 1 - X for a uniform X is uniform between a half and one."""
+    batch = batch_of(2)
+    shares = torch.tensor([mix_samples(batch, 1.0)[2] for _ in range(400)])
+    assert shares.mean() == pytest.approx(0.75, abs=0.03)
+    almost_even = torch.tensor([mix_samples(batch, 50.0)[2] for _ in range(50)])
+    assert almost_even.mean() < 0.6
+
+
+def test_graphs_of_different_size_are_not_mixed():
+    batch = batch_of(4)
+    batch.ptr = torch.tensor([0, 16, 30, 48, 64])
+    with pytest.raises(ValueError, match=r'graphs of one size, got \[14, 16, 18\] nodes'):
+        mix_samples(batch, 1.0)
+
+
+@pytest.mark.parametrize('mixup', [0.0, 1.0])
+def test_loss_of_training_and_of_validation(mixup):
+    weight = torch.tensor([1.0, 2.0, 0.5])
+    recipe = OneCycleRecipe(label_smoothing=0.2, mixup=mixup)
+    model = st_gcn('emotion_gait16', 3, channels=(4,), dropout=0.0)
+    module = ClassificationModule(model, 3, recipe, weight).eval()
+    module.log = lambda *args, **kwargs: None
+    batch = batch_of(6)
+    torch.manual_seed(3)
+    loss = module.training_step(batch, 0)
+    torch.manual_seed(3)
+    if mixup:
+        mixed, order, share = mix_samples(batch, mixup)
+        logits = model(mixed.x)
+        parts = [
+            cross_entropy(logits, y, weight, label_smoothing=0.2) for y in (batch.y, batch.y[order])
+        ]
+        expected = share * parts[0] + (1 - share) * parts[1]
+    else:
+        expected = cross_entropy(model(batch.x), batch.y, weight, label_smoothing=0.2)
+    torch.testing.assert_close(loss, expected)
+    module.validation_step(batch, 0)
+    plain = cross_entropy(model(batch.x), batch.y, weight)
+    torch.testing.assert_close(module.metrics['val_']['loss'].compute(), plain)
