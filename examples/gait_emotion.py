@@ -23,7 +23,7 @@ from torch_geometric.transforms import Compose
 
 import graphmotion.transforms as T
 from graphmotion.datasets import EmotionGait, MotionDataset, SyntheticGait
-from graphmotion.metrics import fold_summary, format_table
+from graphmotion.metrics import classification_scores, fold_summary, format_table
 from graphmotion.models import create_model
 from graphmotion.training import (
     Evaluation,
@@ -73,7 +73,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     training.add_argument('--epochs', type=int)
     training.add_argument('--views', type=int, default=6, help='windows averaged in the test')
     training.add_argument('--seed', type=int, default=0)
-    training.add_argument('--repeats', type=int, default=1, help='runs with different seeds')
+    training.add_argument(
+        '--repeats', type=int, default=1, help='runs with different seeds, also taken together'
+    )
     training.add_argument('--fresh', action='store_true', help='do not continue an earlier run')
     training.add_argument('--quiet', action='store_true', help='no progress bar')
     training.add_argument('--precision', default='32-true', help="Lightning's, as bf16-mixed")
@@ -145,8 +147,8 @@ def make_transforms(args: argparse.Namespace, skeleton) -> tuple[Compose, Compos
     return train, Compose([*body, mirror, *window]), stream.num_channels(3)
 
 
-def run(args, dataset, options, folder: Path) -> list[Evaluation]:
-    """Train and test one model, on every fold or on one split."""
+def run(args, dataset, options, folder: Path) -> list[list[Evaluation]]:
+    """Train and test one model: for each repeat, on every fold or on one split."""
     train_transform, transform, channels = make_transforms(args, dataset.skeleton)
     make_model = partial(create_model, skeleton=dataset.skeleton, in_channels=channels, **options)
     common = {
@@ -161,20 +163,31 @@ def run(args, dataset, options, folder: Path) -> list[Evaluation]:
         'devices': args.devices,
     }
     by = None if args.root else 'subject'
-    out: list[Evaluation] = []
+    out: list[list[Evaluation]] = []
     for repeat in range(args.repeats):
         seed, directory = args.seed + 1000 * repeat, str(folder / f'run{repeat}')
         if args.folds:
             folds = dataset.folds(args.folds, seed=args.seed, by=by)
-            out += cross_validate(folds=folds, directory=directory, seed=seed, **common)
+            out.append(cross_validate(folds=folds, directory=directory, seed=seed, **common))
         else:
             train, val, test = dataset.split((8, 1, 1), seed=args.seed, by=by)
-            out.append(
-                train_and_test(
-                    train=train, val=val, test=test, directory=directory, seed=seed, **common
-                )
-            )
+            parts = {'train': train, 'val': val, 'test': test}
+            out.append([train_and_test(directory=directory, seed=seed, **parts, **common)])
     return out
+
+
+def ensemble(repeats: list[list[Evaluation]], classes: tuple[str, ...]) -> list:
+    """The scores on each fold of the mean prediction of all repeats."""
+    scores = []
+    for runs in zip(*repeats):
+        mean = torch.stack([e.probabilities for e in runs]).mean(dim=0)
+        target = runs[0].target
+        scores.append(classification_scores(target, mean.argmax(dim=1), len(classes), classes))
+    return scores
+
+
+def summarize(scores: list):
+    return fold_summary(scores) if len(scores) > 1 else scores[0]
 
 
 def tested_samples(args, dataset) -> MotionDataset:
@@ -194,8 +207,8 @@ def draw_data(args, dataset) -> None:
     animate_skeleton(gaits, dataset.skeleton, args.out / 'gaits.gif', **look)
 
 
-def draw_results(args, dataset, name, evaluations, scores, folder: Path) -> None:
-    first, test = evaluations[0], tested_samples(args, dataset)
+def draw_results(args, dataset, name, first: Evaluation, scores, folder: Path) -> None:
+    test = tested_samples(args, dataset)
     plot_confusion_matrix(
         scores.confusion, dataset.class_names, title=name, path=folder / 'confusion.png'
     )
@@ -236,15 +249,12 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     for name, options in make_models(args).items():
         folder = args.out / name.lower().replace(', ', '_').replace(' ', '_')
         begin = time.perf_counter()
-        evaluations = run(args, dataset, options, folder)
+        repeats = run(args, dataset, options, folder)
         seconds = time.perf_counter() - begin
-        size = sum(p.numel() for p in evaluations[0].model.parameters())
-        scores = [e.scores for e in evaluations]
-        row = fold_summary(scores) if len(scores) > 1 else scores[0]
-        rows[name] = row
-        whole = getattr(row, 'pooled', None) or row
-        draw_results(args, dataset, name, evaluations, whole, folder)
-        print(f'{name}: {size:,} parameters, {len(scores)} run(s), {seconds:.0f} s')
+        scores = [evaluation.scores for runs in repeats for evaluation in runs]
+        row = rows[name] = summarize(scores)
+        first = repeats[0][0]
+        size = sum(p.numel() for p in first.model.parameters())
         report[name] = {
             'options': options,
             'parameters': size,
@@ -252,6 +262,12 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             'scores': row.as_dict(),
             'runs': [s.as_dict() for s in scores],
         }
+        if args.repeats > 1:
+            together = summarize(ensemble(repeats, dataset.class_names))
+            rows[f'{name}, {args.repeats} runs together'] = together
+            report[name]['ensemble'] = together.as_dict()
+        draw_results(args, dataset, name, first, getattr(row, 'pooled', None) or row, folder)
+        print(f'{name}: {size:,} parameters, {len(scores)} run(s), {seconds:.0f} s')
 
     print(f'\n{format_table(rows, percent=True)}\n')
     print('Classes and mean: one against the rest, (TP + TN) / all, as in the MSA-GCN paper.')

@@ -22,7 +22,7 @@ def example():
 def test_generated_gaits(example, tmp_path, capsys):
     out = tmp_path / 'out'
     options = ['--subjects', '10', '--scales', '16', '5', '--csfm-layers', '1', '--kernels', '3']
-    example.main([*TINY, *options, '--out', str(out)])
+    example.main([*TINY, *options, '--repeats', '2', '--out', str(out)])
     printed = capsys.readouterr().out
     assert 'SyntheticGait(120): happy 30, angry 30, sad 30, neutral 30' in printed
     assert 'macro-F1' in printed
@@ -31,10 +31,13 @@ def test_generated_gaits(example, tmp_path, capsys):
     assert row['options']['scales'] == [16, 5]
     assert row['options']['cross_scale_layers'] == 1
     assert row['options']['kernel_sizes'] == [3]
-    assert row['scores']['num_samples'] == 12
+    assert [run['num_samples'] for run in row['runs']] == [12, 12]
+    assert row['scores']['num_folds'] == 2
+    assert row['ensemble']['num_samples'] == 12
+    assert 'MSA-GCN, 2 runs together' in printed
     names = {p.name for p in (out / 'msa-gcn').iterdir()}
     assert names >= {
-        'confusion.png', 'curves.png', 'gallery.png', 'cross_scale_5_to_16.png', 'run0',
+        'confusion.png', 'curves.png', 'gallery.png', 'cross_scale_5_to_16.png', 'run0', 'run1',
     }  # fmt: skip
     for picture in [*out.glob('*.png'), *out.glob('*/*.png'), out / 'gaits.gif']:
         with Image.open(picture) as image:
