@@ -179,8 +179,18 @@ class MotionDataset(InMemoryDataset):
     # Samples ##################################################################
 
     def get(self, idx: int) -> Data:
-        r"""The stored sample of that number."""
-        return self._assemble(torch.tensor([idx]), Data())
+        r"""The stored sample of that number; its tensors are views of the storage."""
+        assert self._data is not None
+        assert self.slices is not None
+        fields = self._data.to_dict()
+        frames = int(fields.pop('stored_frames')[idx])
+        out = Data()
+        for name, values in fields.items():
+            start, end = self.slices[name][idx : idx + 2].tolist()
+            rows = values[start:end]
+            out[name] = rows.unflatten(0, (-1, frames)) if name in TIME_DIMS else rows
+        out.edge_index = self._edges(out.pos.size(0) // self.skeleton.num_joints)
+        return out
 
     def get_batch(self, samples: Sequence[int] | Tensor) -> Batch:
         r"""Assemble samples into a batch from the stored tensors at once.
@@ -195,51 +205,43 @@ class MotionDataset(InMemoryDataset):
         Returns:
             Batch: With fields :obj:`pos` :math:`(\sum_i V_i, \max_i T_i, D)` and so on.
         """
+        assert self._data is not None
+        assert self.slices is not None
         samples = torch.as_tensor(samples, dtype=torch.long).view(-1)
         if self._indices is not None:
             samples = torch.as_tensor(self._indices, dtype=torch.long)[samples]
-        return self._assemble(samples, Batch(_base_cls=Data))
-
-    def _assemble(self, samples: Tensor, out: Any) -> Any:
-        """Gather the rows of each field, padded to the longest sample."""
-        assert self._data is not None
-        assert self.slices is not None
-        frames = self._data.stored_frames[samples]
-        longest = int(frames.max())
-        ptr = inc = None
-        slice_dict: dict[str, Tensor] = {}
-        for name, values in self._data.to_dict().items():
+        fields = self._data.to_dict()
+        frames = fields.pop('stored_frames')[samples]
+        longest = torch.arange(int(frames.max()))
+        out = Batch(_base_cls=Data)
+        slices: dict[str, Tensor] = {}
+        for name, values in fields.items():
             start = self.slices[name][samples]
             rows = self.slices[name][samples + 1] - start
-            if name == 'stored_frames':
-                continue
             if name not in TIME_DIMS:
-                taken, slice_dict[name] = _ranges(start, rows)
+                taken, slices[name] = _ranges(start, rows)
                 out[name] = values[taken]
                 continue
+            # The rows of a sample are its nodes' frames, node after node.
             nodes = torch.div(rows, frames, rounding_mode='floor')
-            node, node_ptr = _ranges(torch.zeros_like(nodes), nodes)
+            node, slices[name] = _ranges(torch.zeros_like(nodes), nodes)
             graph = torch.repeat_interleave(nodes)
-            first = start[graph] + node * frames[graph]
-            frame = torch.arange(longest).expand(len(first), -1)
-            frame = torch.minimum(frame, (frames[graph] - 1).unsqueeze(1))
-            out[name] = values[first.unsqueeze(1) + frame]
-            slice_dict[name] = node_ptr
-            if name == 'pos':
-                ptr, inc = node_ptr, graph
-        assert ptr is not None
-        if isinstance(out, Batch):
-            out.batch, out.ptr = inc, ptr
-            out._num_graphs = len(samples)
-            blocks = torch.diff(ptr) // self.skeleton.num_joints * self.skeleton.num_bones * 2
-            slice_dict['edge_index'] = torch.cat([blocks.new_zeros(1), blocks.cumsum(0)])
-            out._slice_dict = slice_dict
-            out._inc_dict = {k: torch.zeros(len(samples), dtype=torch.long) for k in slice_dict}
-            out._inc_dict['edge_index'] = ptr[:-1]
+            first = (start[graph] + node * frames[graph]).unsqueeze(1)
+            out[name] = values[first + torch.minimum(longest, frames[graph].unsqueeze(1) - 1)]
+        ptr = slices['pos']
+        out.ptr, out.batch = ptr, torch.repeat_interleave(ptr.diff())
         num_joints = self.skeleton.num_joints
-        num_bodies = int(ptr[-1]) // num_joints
-        out.edge_index = edges_of_bodies(self.skeleton.edge_index, num_joints, num_bodies)
+        out.edge_index = self._edges(int(ptr[-1]) // num_joints)
+        slices['edge_index'] = ptr // num_joints * self.skeleton.num_bones * 2
+        # What PyG needs to take the batch apart again.
+        out._num_graphs = len(samples)
+        out._slice_dict = slices
+        out._inc_dict = {name: torch.zeros_like(samples) for name in slices}
+        out._inc_dict['edge_index'] = ptr[:-1]
         return out
+
+    def _edges(self, num_bodies: int) -> Tensor:
+        return edges_of_bodies(self.skeleton.edge_index, self.skeleton.num_joints, num_bodies)
 
     def copy(self, idx: Any = None) -> MotionDataset:
         r"""A dataset of its own with the selected samples; see
