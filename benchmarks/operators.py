@@ -639,6 +639,12 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     args = parse(argv)
     # Single precision is single precision, on both sides and in the matrix product.
     torch.backends.cudnn.allow_tf32 = False
+    load = os.getloadavg()[0] if hasattr(os, 'getloadavg') else 0.0
+    if args.threads > 1 and load + args.threads > (os.cpu_count() or 1) + 0.5:
+        print(
+            f'Others keep this machine busy (load {load:.1f}): {args.threads} threads will wait for '
+            'each other, and neither times nor ratios mean much. Take --threads 1.\n'
+        )
     chosen = [entry for entry in ROWS if entry.operator in args.operator]
     results = [result for entry in chosen for result in measure(entry, args)]
     sizes = {name: getattr(args, name) for name in ('batch', 'joints', 'frames', 'channels')}

@@ -9,6 +9,9 @@ import numpy as np
 
 from graphmotion.data.skipped import SkippedSamples
 
+# What h5py raises where a file is damaged inside.
+_H5_ERRORS = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, MemoryError)
+
 
 def read_emotion_gait(
     features: str, labels: str, num_joints: int = 16, num_classes: int = 4
@@ -38,8 +41,8 @@ def read_emotion_gait(
     skipped = SkippedSamples(f'{features} with {labels}')
     gaits = []
     with _open(features) as positions, _open(labels) as classes:
-        names = sorted(positions)
-        for name in names:
+        names, labelled = _names(positions, features), _names(classes, labels)
+        for name in list(names):
             problem, pos, label = _read_gait(
                 positions, classes, name, features, labels, num_joints, num_classes
             )
@@ -47,7 +50,7 @@ def read_emotion_gait(
                 skipped.add(problem, name)
             else:
                 gaits.append((name, pos, label))
-        for name in sorted(set(classes) - set(positions)):
+        for name in sorted(set(labelled) - set(names)):
             skipped.add('with a class but no positions', name)
             names.append(name)
     skipped.report(total=len(names))
@@ -65,11 +68,11 @@ def _read_gait(
 ) -> tuple[str, np.ndarray, int]:
     """What is wrong with a gait, or nothing, with its positions and class."""
     nothing = np.empty(0)
-    if name not in classes:
-        return 'without a class', nothing, -1
     try:
+        if name not in classes:
+            return 'without a class', nothing, -1
         pos, label = np.asarray(positions[name][()]), np.asarray(classes[name][()])
-    except (OSError, TypeError, ValueError, AttributeError) as error:
+    except _H5_ERRORS as error:
         raise ValueError(
             f'{features} with {labels}: the gait {name!r} cannot be read: {error}'
         ) from error
@@ -79,9 +82,18 @@ def _read_gait(
         return f'not of {num_joints} joints x 3 numbers a frame', nothing, -1
     if len(pos) == 0:
         return 'without frames', nothing, -1
+    with np.errstate(over='ignore'):
+        pos = pos.astype(np.float32)  # which may be infinite where the original was not
     if not np.isfinite(pos).all():
         return 'with NaN or infinite positions', nothing, -1
-    return '', pos.astype(np.float32).reshape(len(pos), num_joints, 3), int(label.item())
+    return '', pos.reshape(len(pos), num_joints, 3), int(label.item())
+
+
+def _names(file: Any, path: str) -> list[str]:
+    try:
+        return sorted(file)
+    except _H5_ERRORS as error:
+        raise ValueError(f'{path}: its list of gaits is damaged: {error}') from error
 
 
 def _open(path: str) -> Any:

@@ -14,6 +14,9 @@ from graphmotion.skeletons import Skeleton, get_skeleton
 # Fields along time, and where their frames lie.
 TIME_DIMS = {'pos': 1, 'score': 1, 'x': 1, 'silhouettes': 1}
 
+# Names that mean something else than a label to PyG or to this library.
+_TAKEN = {*TIME_DIMS, 'num_nodes', 'edge_attr', 'edge_weight', 'ptr'}
+
 
 def from_array(
     keypoints: np.ndarray | Tensor,
@@ -87,12 +90,12 @@ def from_array(
     if confidence is not None:
         data.score = _nodes_first(confidence.masked_fill(missing, 0.0))
     for name, value in labels.items():
-        if name in data or 'index' in name or 'batch' in name:
+        if name in data or name in _TAKEN or 'index' in name or 'batch' in name:
             raise ValueError(f'a label cannot be called {name!r}: PyG or the sample uses the name')
-        number = torch.as_tensor(value)
-        if number.is_floating_point() or number.is_complex() or number.numel() != 1:
+        number = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
+        if number.dtype.kind not in 'iub' or number.size != 1:
             raise ValueError(f'the label {name!r} is one integer, got {value!r}')
-        data[name] = number.long().view(1)
+        data[name] = torch.tensor([int(number.item())])
     return data
 
 
@@ -203,10 +206,14 @@ def frame_counts(data: Data) -> Tensor:
 
 
 def _floats(array: np.ndarray | Tensor, name: str) -> Tensor:
-    tensor = torch.as_tensor(array)
-    if tensor.is_complex():
-        raise ValueError(f'{name} is an array of real numbers, got {tensor.dtype}')
-    return tensor if tensor.is_floating_point() else tensor.float()
+    if not isinstance(array, Tensor):
+        array = np.asarray(array)
+        if array.dtype.kind in 'iubf':
+            # A copy that torch can take: not flipped, read-only or of another byte order.
+            array = torch.from_numpy(np.array(array, array.dtype.newbyteorder('='), order='C'))
+    if not isinstance(array, Tensor) or array.is_complex():
+        raise ValueError(f'{name} is an array of real numbers, got {array.dtype}')
+    return array if array.is_floating_point() else array.float()
 
 
 def _nodes_first(x: Tensor) -> Tensor:

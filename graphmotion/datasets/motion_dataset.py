@@ -123,7 +123,7 @@ class MotionDataset(InMemoryDataset):
                 f'process it again with force_reload=True'
             ) from error
         expected = {'version', 'pre_transform', 'pre_filter', 'fields', 'slices'}
-        if not isinstance(stored, dict) or set(stored) != expected:
+        if not isinstance(stored, dict) or set(stored) != expected or not _consistent(stored):
             raise ValueError(f'{path}: not a processed motion dataset')
         if stored['version'] != _VERSION:
             raise ValueError(
@@ -148,6 +148,7 @@ class MotionDataset(InMemoryDataset):
                 continue
             if self.pre_transform is not None:
                 data = self.pre_transform(data)
+            self._check(data, count)
             fields = {k: v for k, v in data.to_dict().items() if k != 'edge_index'}
             if count and fields.keys() != columns.keys() - {'stored_frames'}:
                 raise ValueError(
@@ -171,6 +172,32 @@ class MotionDataset(InMemoryDataset):
                 for name, rows in columns.items()
             },
         }
+
+    def _check(self, data: Data, number: int) -> None:
+        """Refuse what would not come back as it was stored."""
+        where = f'{type(self).__name__}: sample {number}'
+        fields = data.to_dict()
+        bad = [k for k, v in fields.items() if not isinstance(v, Tensor) or v.dim() == 0]
+        if bad:
+            raise ValueError(f'{where}: the fields {bad} are not tensors of one dimension or more')
+        pos = fields.get('pos')
+        if pos is None or pos.dim() != 3:
+            raise ValueError(f"{where} has no field 'pos' [num_nodes, num_frames, D]")
+        for name in TIME_DIMS:
+            if name in fields and fields[name].shape[1:2] != pos.shape[1:2]:
+                raise ValueError(
+                    f'{where}: {name!r} has the shape {list(fields[name].shape)}, expected '
+                    f'{pos.size(1)} frames in its second dimension'
+                )
+        num_joints = self.skeleton.num_joints
+        bones = edges_of_bodies(self.skeleton.edge_index, num_joints, pos.size(0) // num_joints)
+        edge_index = fields.get('edge_index', bones)
+        if pos.size(0) % num_joints or not torch.equal(edge_index, bones):
+            raise ValueError(
+                f'{where} has {pos.size(0)} nodes and {edge_index.size(1)} edges that are not the '
+                f'joints and bones of {self.skeleton.name!r}, which all samples share; change '
+                f'graphs by transform, not by pre_transform'
+            )
 
     def _unpack(self, stored: dict[str, Any]) -> None:
         self._data = Data(**stored['fields'])
@@ -200,18 +227,21 @@ class MotionDataset(InMemoryDataset):
         their last frame, and :obj:`num_frames` tells how many frames are theirs.
 
         Args:
-            samples (sequence of int): Positions in this dataset.
+            samples (sequence of int): Positions in this dataset, or a mask of booleans.
 
         Returns:
             Batch: With fields :obj:`pos` :math:`(\sum_i V_i, \max_i T_i, D)` and so on.
+
+        Raises:
+            IndexError: If there is no sample at a position, or none was asked for.
         """
         assert self._data is not None
         assert self.slices is not None
-        samples = torch.as_tensor(samples, dtype=torch.long).view(-1)
-        if self._indices is not None:
-            samples = torch.as_tensor(self._indices, dtype=torch.long)[samples]
+        samples = self._stored_positions(samples)
         fields = self._data.to_dict()
-        frames = fields.pop('stored_frames')[samples]
+        # Positions are reckoned on the CPU, wherever the dataset was moved to.
+        frames = fields.pop('stored_frames')
+        device, frames = frames.device, frames.cpu()[samples]
         longest = torch.arange(int(frames.max()))
         out = Batch(_base_cls=Data)
         slices: dict[str, Tensor] = {}
@@ -220,16 +250,18 @@ class MotionDataset(InMemoryDataset):
             rows = self.slices[name][samples + 1] - start
             if name not in TIME_DIMS:
                 taken, slices[name] = _ranges(start, rows)
-                out[name] = values[taken]
+                out[name] = values[taken.to(device)]
                 continue
             # The rows of a sample are its nodes' frames, node after node.
             nodes = torch.div(rows, frames, rounding_mode='floor')
             node, slices[name] = _ranges(torch.zeros_like(nodes), nodes)
             graph = torch.repeat_interleave(nodes)
             first = (start[graph] + node * frames[graph]).unsqueeze(1)
-            out[name] = values[first + torch.minimum(longest, frames[graph].unsqueeze(1) - 1)]
+            frame = torch.minimum(longest, frames[graph].unsqueeze(1) - 1)
+            out[name] = values[(first + frame).to(device)]
         ptr = slices['pos']
-        out.ptr, out.batch = ptr, torch.repeat_interleave(ptr.diff())
+        out.ptr = ptr.to(device)
+        out.batch = torch.repeat_interleave(ptr.diff()).to(device)
         num_joints = self.skeleton.num_joints
         out.edge_index = self._edges(int(ptr[-1]) // num_joints)
         slices['edge_index'] = ptr // num_joints * self.skeleton.num_bones * 2
@@ -240,8 +272,26 @@ class MotionDataset(InMemoryDataset):
         out._inc_dict['edge_index'] = ptr[:-1]
         return out
 
+    def _stored_positions(self, samples: Sequence[int] | Tensor) -> Tensor:
+        """Positions in the storage of positions, or of a mask, in this dataset."""
+        samples = torch.as_tensor(samples).view(-1)
+        if samples.dtype == torch.bool:
+            if len(samples) != len(self):
+                raise IndexError(f'a mask of {len(samples)} booleans for {len(self)} samples')
+            samples = samples.nonzero().view(-1)
+        if samples.is_floating_point() or not len(samples):
+            raise IndexError(f'samples are positions in the dataset, at least one, got {samples}')
+        if int(samples.min()) < -len(self) or int(samples.max()) >= len(self):
+            raise IndexError(f'positions are below {len(self)}, got {samples.tolist()}')
+        samples = samples.long() % len(self)
+        if self._indices is None:
+            return samples
+        return torch.as_tensor(self._indices, dtype=torch.long)[samples]
+
     def _edges(self, num_bodies: int) -> Tensor:
-        return edges_of_bodies(self.skeleton.edge_index, self.skeleton.num_joints, num_bodies)
+        assert self._data is not None
+        edge_index = self.skeleton.edge_index.to(self._data.stored_frames.device)
+        return edges_of_bodies(edge_index, self.skeleton.num_joints, num_bodies)
 
     def copy(self, idx: Any = None) -> MotionDataset:
         r"""A dataset of its own with the selected samples; see
@@ -312,6 +362,26 @@ class MotionDataset(InMemoryDataset):
         r"""Number of samples stored."""
         assert self._data is not None
         return len(self._data.stored_frames)
+
+
+def _consistent(stored: dict[str, Any]) -> bool:
+    """Whether every field is rows of a tensor, and its slices lead from the first to the last."""
+    fields, slices = stored['fields'], stored['slices']
+    if not isinstance(fields, dict) or not isinstance(slices, dict):
+        return False
+    tensors = [*fields.values(), *slices.values()]
+    if (
+        not all(isinstance(t, Tensor) and t.dim() for t in tensors)
+        or fields.keys() != slices.keys()
+    ):
+        return False
+    return {'pos', 'stored_frames'} <= fields.keys() and all(
+        len(s) == len(fields['stored_frames']) + 1
+        and int(s[0]) == 0
+        and int(s[-1]) == len(fields[name])
+        and bool((s.diff() >= 0).all())
+        for name, s in slices.items()
+    )
 
 
 def _ranges(start: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:

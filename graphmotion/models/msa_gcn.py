@@ -143,6 +143,10 @@ class MSAGCN(torch.nn.Module):
         hierarchy (str, optional): The name of the part hierarchy; the first by default.
             (default: :obj:`None`)
 
+    All frames count alike, those that a batch was padded with included: bring samples of different
+    length to one with :class:`~graphmotion.transforms.CropFrames` or
+    :class:`~graphmotion.transforms.ResampleFrames` first.
+
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
         - **output:** logits :math:`(B, \text{num\_classes})`
@@ -198,7 +202,7 @@ class MSAGCN(torch.nn.Module):
                 PartPooling(self.skeleton.assignment(level, hierarchy=hierarchy))
                 for level in levels
             )
-        self.adjacencies = [s.adjacency(strategy, max_hop) for s in skeletons]
+        adjacencies = [s.adjacency(strategy, max_hop) for s in skeletons]
         self.input_norms = ModuleList(
             MotionBatchNorm(in_channels, size) if input_norm else torch.nn.Identity()
             for size in self.scales
@@ -212,7 +216,7 @@ class MSAGCN(torch.nn.Module):
 
         fine = range(self.num_fine_layers)
         self.scale_layers = ModuleList(
-            ModuleList(layer(i, adj) for adj in self.adjacencies) for i in fine
+            ModuleList(layer(i, adj) for adj in adjacencies) for i in fine
         )
         n = range(len(self.scales))
         self.pairs = list(permutations(n, 2))
@@ -223,18 +227,20 @@ class MSAGCN(torch.nn.Module):
             ModuleDict({_key(*pair): CrossScaleConv(size, size) for pair in self.pairs})
             for size in crossing
         )
-        self.cross_weight = Parameter(torch.empty(len(crossing), len(self.pairs)))
+        # Not an empty parameter, of which distributed training would ask a gradient.
+        self.cross_weight = (
+            Parameter(torch.ones(len(crossing), len(self.pairs))) if crossing else None
+        )
         self.fusion = (
             ScaleFusion(sizes[self.num_fine_layers], len(self.scales), attention)
             if multiscale
             else None
         )
         self.layers = ModuleList(
-            layer(i, self.adjacencies[0]) for i in range(self.num_fine_layers, len(channels))
+            layer(i, adjacencies[0]) for i in range(self.num_fine_layers, len(channels))
         )
         self.dropout = Dropout(dropout)
         self.lin = Linear(sizes[-1], num_classes)
-        torch.nn.init.ones_(self.cross_weight)
 
     def _check_scales(self, scales: Sequence[int] | None, hierarchy: str | None) -> tuple[int, ...]:
         if scales is None:
@@ -251,7 +257,8 @@ class MSAGCN(torch.nn.Module):
     def reset_parameters(self) -> None:
         r"""Draw all weights anew."""
         reset_all(self)
-        torch.nn.init.ones_(self.cross_weight)
+        if self.cross_weight is not None:
+            torch.nn.init.ones_(self.cross_weight)
 
     def forward(
         self, x: Tensor, batch: Tensor | None = None, return_adjacency: bool = False
@@ -283,6 +290,7 @@ class MSAGCN(torch.nn.Module):
         self, i: int, xs: list[Tensor]
     ) -> tuple[list[Tensor], dict[tuple[int, int], Tensor]]:
         """Add to every scale what it takes from others, all computed before any is added."""
+        assert self.cross_weight is not None
         out = list(xs)
         learned = {}
         for j, (target, source) in enumerate(self.pairs):

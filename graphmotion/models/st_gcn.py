@@ -105,6 +105,10 @@ class STGCN(torch.nn.Module):
         num_people (int, optional): Number of skeletons in a sample; their features are averaged.
             (default: :obj:`1`)
 
+    All frames count alike, those that a batch was padded with included: bring samples of different
+    length to one with :class:`~graphmotion.transforms.CropFrames` or
+    :class:`~graphmotion.transforms.ResampleFrames` first.
+
     Shapes:
         - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
         - **output:** logits :math:`(B, \text{num\_classes})`

@@ -40,17 +40,23 @@ def propagate(x: Tensor, adj: Adjacency) -> Tensor:
     return scatter(message, edge_index[1], dim=0, dim_size=x.size(0), reduce='sum')
 
 
-def graph_mean(x: Tensor, num_nodes: int | None = None, batch: Tensor | None = None) -> Tensor:
+def graph_mean(
+    x: Tensor,
+    num_nodes: int | None = None,
+    batch: Tensor | None = None,
+    batch_size: int | None = None,
+) -> Tensor:
     """Mean over the nodes and frames of each graph: [N, T, C] to [B, C].
 
     Graphs have ``num_nodes`` nodes each, or are told apart by the vector ``batch``; with neither
-    there is one graph.
+    there is one graph. ``batch_size`` is the number of graphs in ``batch``: counted if not given,
+    which waits for the device and cannot be exported.
     """
     frames = x.mean(dim=1)
     if num_nodes is not None:
         return split_graphs(frames, num_nodes).mean(dim=1)
     if batch is not None:
-        return scatter(frames, batch, dim=0, reduce='mean')
+        return scatter(frames, batch, dim=0, dim_size=batch_size, reduce='mean')
     return frames.mean(dim=0, keepdim=True)
 
 

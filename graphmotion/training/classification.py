@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
+from graphmotion.training.predict import call_model
 from graphmotion.training.recipes import Recipe
 
 try:
@@ -65,8 +66,7 @@ class ClassificationModule(LightningModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits of a batch."""
-        inputs: Any = self.model.inputs
-        return self.model(*(batch[name] for name in inputs))
+        return call_model(self.model, batch)
 
     def _loss(self, logits: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
         return cross_entropy(logits, y, self.class_weight, label_smoothing=smoothing)
@@ -110,7 +110,8 @@ class ClassificationModule(LightningModule):
         """Optimiser and schedule of the recipe."""
         optimizer = self.recipe.optimizer(self.parameters())
         total = int(self.trainer.estimated_stepping_batches)
-        schedule = self.recipe.scheduler(optimizer, total // self.recipe.max_epochs)
+        # Rounded up, as a limit of steps may fall inside an epoch.
+        schedule = self.recipe.scheduler(optimizer, -(-total // self.recipe.max_epochs))
         return [optimizer], [{'scheduler': schedule, 'interval': 'step'}]
 
 

@@ -22,7 +22,8 @@ class BatchSampler(DistributedSampler):
 
     All processes draw the same batches of :obj:`batch_size` samples and each takes its share of
     every one. When shuffling, samples that cannot be shared out evenly are left out of the last
-    batch of the epoch; otherwise every sample is in one share of one batch.
+    batch of the epoch; otherwise every sample is in one share of one batch. Each pass is one epoch
+    further; :meth:`set_epoch` goes to another.
 
     Each item is a seed, for what is random in the assembly of the batch, and sample numbers.
 
@@ -68,8 +69,10 @@ class BatchSampler(DistributedSampler):
                 yield share
 
     def __iter__(self) -> Iterator[tuple[int, Tensor]]:
-        for step, share in enumerate(self._shares()):
-            yield mix_seeds(self.seed, self.epoch, step, self.rank), share
+        epoch, shares = self.epoch, list(self._shares())
+        self.epoch += 1  # so that a plain loop gets new draws; Lightning sets the epoch itself
+        for step, share in enumerate(shares):
+            yield mix_seeds(self.seed, epoch, step, self.rank), share
 
     def __len__(self) -> int:
         return sum(1 for _ in self._shares())
@@ -113,8 +116,8 @@ def motion_loader(
         dataset (MotionDataset): The samples; its own :obj:`transform` is not applied.
         batch_size (int, optional): Samples of a batch. (default: :obj:`16`)
         transform (callable, optional): Applied to each batch. (default: :obj:`None`)
-        shuffle (bool, optional): If set to :obj:`True`, draws a new order in each epoch. Outside
-            Lightning, :obj:`loader.sampler.set_epoch` starts one. (default: :obj:`False`)
+        shuffle (bool, optional): If set to :obj:`True`, draws a new order in each epoch, that is,
+            each pass over the loader. (default: :obj:`False`)
         seed (int, optional): Of the order and the transform. (default: :obj:`0`)
         num_workers (int, optional): Number of worker processes. (default: :obj:`0`)
         num_processes (int, optional): Number of training processes that share each batch.

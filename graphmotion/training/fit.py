@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from graphmotion.datasets import MotionDataset
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.data import MotionDataModule
-from graphmotion.training.history import History, SeedEachStep
+from graphmotion.training.history import History, RunRecord, SeedEachStep
 
 try:
     from lightning.pytorch import Trainer, seed_everything
@@ -51,7 +54,11 @@ def fit(
     The directory holds :obj:`last.ckpt`, written after every epoch, :obj:`best.ckpt` and
     :obj:`history.json`. If a run in it was cut off, the same call continues it from the last whole
     epoch, to the same result: the order of samples, augmentation and dropout depend on seed and
-    epoch only.
+    epoch only. What is left of a run with another seed, recipe, model, transform or other samples
+    is refused.
+
+    Batch normalisation takes its statistics from the share of each process; on several GPUs
+    :obj:`sync_batchnorm=True` makes them those of the whole batch.
 
     Args:
         module (ClassificationModule): What is trained.
@@ -68,13 +75,18 @@ def fit(
 
     Returns:
         FitResult: The history, and where the checkpoints are.
+
+    Raises:
+        ValueError: If the directory holds a damaged checkpoint or one of another run.
     """
     seed_everything(seed, workers=True, verbose=False)
     os.makedirs(directory, exist_ok=True)
     history = History(os.path.join(directory, 'history.json'))
     last = os.path.join(directory, 'last.ckpt')
+    record = RunRecord()
     callbacks = [
         SeedEachStep(seed),
+        record,
         history,
         _checkpoint(directory, 'last'),
         *trainer_options.pop('callbacks', []),
@@ -95,7 +107,10 @@ def fit(
     }
     trainer = Trainer(**(options | trainer_options), callbacks=callbacks)
     module.recipe = replace(module.recipe, max_epochs=trainer.max_epochs or 1)
+    record.parts = _describe_run(module, data, seed)
     continued = last if resume and os.path.exists(last) else None
+    if continued:
+        _check_same_run(continued, record)
     with warnings.catch_warnings():
         # Batches are cut from memory: worker processes would slow this down.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
@@ -104,6 +119,7 @@ def fit(
         # Lightning's use of torch.
         warnings.filterwarnings('ignore', category=FutureWarning, message='.*LeafSpec.*')
         trainer.fit(module, datamodule=data, ckpt_path=continued, weights_only=True)
+    module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU
     best_path = best.best_model_path if best is not None else None
     if best_path:
         load_weights(module, best_path)
@@ -121,18 +137,59 @@ def _checkpoint(directory: str, name: str, **options: Any) -> ModelCheckpoint:
     )
 
 
+def _describe_run(
+    module: ClassificationModule, data: MotionDataModule, seed: int
+) -> dict[str, str]:
+    """What decides the result of a run; figures that only decide its speed are left out."""
+    parts = {
+        'seed': seed,
+        'recipe': module.recipe,
+        'model': module.model,
+        'training samples': _fingerprint(data.train),
+        'validation samples': None if data.val is None else _fingerprint(data.val),
+        'transform': data.transform,
+        'train_transform': data.train_transform,
+    }
+    return {name: re.sub(r' at 0x[0-9a-f]+', '', str(part)) for name, part in parts.items()}
+
+
+def _fingerprint(dataset: MotionDataset) -> str:
+    """Tells sets and parts of a set apart by their numbers, lengths, labels and first sample."""
+    tensors = [
+        torch.as_tensor(dataset.indices()),
+        dataset.labels('num_frames'),
+        dataset.labels('y'),
+        dataset.get_batch([0]).pos,
+    ]
+    return hashlib.sha256(b''.join(t.cpu().numpy().tobytes() for t in tensors)).hexdigest()
+
+
+def _check_same_run(path: str, now: RunRecord) -> None:
+    before = _read(path, 'callbacks').get(now.state_key, {})
+    other = [name for name, part in now.parts.items() if before.get(name) != part]
+    if other:
+        raise ValueError(
+            f'{path}: of a run with another {", ".join(other)}; pass resume=False to start anew, '
+            f'or another directory'
+        )
+
+
+def _read(path: str, key: str) -> Any:
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)[key]
+    except (KeyError, TypeError, RuntimeError, OSError, EOFError, ValueError) as error:
+        raise ValueError(f'{path}: not a checkpoint, or damaged: {error}') from error
+    except Exception as error:  # the unpickler's own error for what it does not admit
+        raise ValueError(f'{path}: holds more than weights: {error}') from error
+
+
 def load_weights(module: torch.nn.Module, path: str) -> None:
     r"""Load the weights of a checkpoint into a module, without unpickling anything else.
 
     Raises:
         ValueError: If the file is no checkpoint, or of another model.
     """
-    try:
-        state = torch.load(path, map_location='cpu', weights_only=True)['state_dict']
-    except (KeyError, TypeError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise ValueError(f'{path}: not a checkpoint, or damaged: {error}') from error
-    except Exception as error:  # the unpickler's own error for what it does not admit
-        raise ValueError(f'{path}: holds more than weights: {error}') from error
+    state = _read(path, 'state_dict')
     try:
         module.load_state_dict(state)
     except RuntimeError as error:

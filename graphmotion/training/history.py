@@ -54,6 +54,19 @@ class History(Callback):
         self.rows = list(state_dict['rows'])
 
 
+class RunRecord(Callback):
+    r"""Keeps in the checkpoint what a run is made of, so that no other run is continued from it:
+    :obj:`parts`, a name and a description of each.
+    """
+
+    def __init__(self) -> None:
+        self.parts: dict[str, str] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the checkpoint keeps."""
+        return self.parts
+
+
 class SeedEachStep(Callback):
     r"""Seeds each step by its epoch and number, so that dropout in a run which was cut off goes on
     as it would have.

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch_geometric.data import Batch
 
 from graphmotion.datasets import MotionDataset
 from graphmotion.training.data import motion_loader
+
+
+def call_model(model: torch.nn.Module, batch: Batch) -> Tensor:
+    r"""Call a model with the fields of a batch that its attribute :obj:`inputs` names.
+
+    Raises:
+        ValueError: If the batch lacks one of them.
+    """
+    inputs: Any = model.inputs
+    missing = [name for name in inputs if name not in batch]
+    if missing:
+        raise ValueError(
+            f'{type(model).__name__} reads the fields {list(inputs)}, the batch lacks {missing}; '
+            f'make them by a transform, such as ToStream'
+        )
+    return model(*(batch[name] for name in inputs))
 
 
 @torch.no_grad()
@@ -34,19 +52,22 @@ def predict(
 
     Returns:
         Tensor: Probabilities :math:`(N, \text{num\_classes})` on the CPU.
+
+    Raises:
+        ValueError: If there is no view, or batches lack a field that the model reads.
     """
+    if views < 1:
+        raise ValueError(f'views is at least 1, got {views}')
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
     total: Tensor | None = None
-    inputs = model.inputs
     for view in range(views):
         loader = motion_loader(dataset, batch_size, transform, seed=seed + view)
         rows = []
         for batch in loader:
             batch = batch.to(device)
-            logits = model(*(batch[name] for name in inputs))  # type: ignore[union-attr]
-            rows.append(logits.float().softmax(dim=-1).cpu())
+            rows.append(call_model(model, batch).float().softmax(dim=-1).cpu())
         probabilities = torch.cat(rows)
         total = probabilities if total is None else total + probabilities
     model.train(was_training)

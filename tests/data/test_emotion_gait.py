@@ -1,3 +1,5 @@
+import warnings
+
 import h5py
 import numpy as np
 import pytest
@@ -105,3 +107,41 @@ def test_names_of_many_skipped_samples_are_cut_short():
     with pytest.warns(UserWarning, match=r'set: skipped 5 of 9 samples: 5 empty \(s0, s1, s2, \.'):
         skipped.report(total=9)
     assert len(skipped) == 5
+
+
+def test_positions_too_large_for_single_precision_are_not_finite(write):
+    paths = write({'a': gait(), 'b': spoiled(1e300)}, {'a': 1, 'b': 1})
+    with pytest.warns(UserWarning, match='1 with NaN or infinite positions'):
+        assert len(read_emotion_gait(*paths)) == 1
+
+
+def test_links_that_lead_nowhere_are_named(write):
+    nowhere = h5py.SoftLink('/nowhere')
+    for features, labels in (({'a': nowhere}, {'a': 1}), ({'a': gait()}, {'a': nowhere})):
+        with pytest.raises(ValueError, match=r"the gait 'a' cannot be read"):
+            read_emotion_gait(*write(features, labels))
+
+
+def test_damage_inside_a_file_is_a_clear_error(write):
+    """Whatever h5py raises, nothing but a ValueError that names the file comes out."""
+    names = [f'gait{i}' for i in range(12)]
+    paths = write({n: gait() for n in names}, {n: i % 4 for i, n in enumerate(names)})
+    random = np.random.default_rng(0)
+    refused = 0
+    for i in range(150):
+        path = paths[i % 2]
+        with open(path, 'rb') as file:
+            whole = file.read()
+        broken = np.frombuffer(whole, np.uint8).copy()
+        broken[random.integers(0, min(len(broken), 6000), 16)] = random.integers(0, 256, 16)
+        with open(path, 'wb') as file:
+            file.write(broken.tobytes())
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore')
+                read_emotion_gait(*paths)
+        except ValueError as error:
+            refused += '.h5: ' in str(error) or '.h5 with ' in str(error)
+        with open(path, 'wb') as file:
+            file.write(whole)
+    assert refused > 30

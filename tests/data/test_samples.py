@@ -153,3 +153,29 @@ def test_facts_of_a_sample_and_of_a_batch():
 def test_a_skeleton_of_the_users_own():
     arm = Skeleton(['shoulder', 'elbow', 'wrist'], [(0, 1), (1, 2)])
     assert from_array(keypoints(7, 3, 2), arm).pos.shape == (3, 7, 2)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [lambda a: a[::-1], lambda a: a.astype('>f4'), np.asfortranarray, lambda a: a.tolist()],
+)
+def test_arrays_of_any_kind_are_taken(change):
+    array = keypoints(4, 17, 2)
+    changed = change(array)
+    expected = torch.from_numpy(np.array(changed, np.float32)).transpose(0, 1)
+    torch.testing.assert_close(from_array(changed, 'coco17').pos.float(), expected)
+    array.flags.writeable = False
+    from_array(array, 'coco17').pos.zero_()  # no warning, and no way back into the array
+    assert array.any()
+
+
+def test_arrays_and_labels_that_are_no_numbers_are_refused():
+    with pytest.raises(ValueError, match='keypoints is an array of real numbers, got object'):
+        from_array(keypoints(4, 17, 2).astype(object), 'coco17')
+    for value in ('sad', None, 0.5, [1, 2]):
+        with pytest.raises(ValueError, match="label 'y' is one integer"):
+            from_array(keypoints(4, 17, 2), 'coco17', y=value)
+    for name in ('x', 'num_nodes', 'silhouettes'):
+        with pytest.raises(ValueError, match=f'cannot be called {name!r}'):
+            from_array(keypoints(4, 17, 2), 'coco17', **{name: 1})
+    assert from_array(keypoints(4, 17, 2), 'coco17', y=np.int64(3)).y.tolist() == [3]

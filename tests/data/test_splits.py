@@ -67,3 +67,14 @@ def test_what_cannot_be_split_is_refused():
         stratified_folds(torch.zeros(4, dtype=torch.long), 3, groups=torch.tensor([0, 0, 1, 1]))
     with pytest.raises(ValueError, match='groups has 3 entries, expected one for 4'):
         random_split(4, groups=torch.zeros(3))
+
+
+def test_the_seed_decides_the_folds():
+    y = torch.arange(60) % 3
+    first, again, other = (stratified_folds(y, 5, seed=s)[0][1] for s in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_sizes_are_rounded_to_the_nearest():
+    assert [len(p) for p in random_split(342)] == [274, 34, 34]

@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
+from torch_geometric.transforms import AddSelfLoops
 
 from graphmotion.data import from_array
 from graphmotion.datasets import MotionDataset
 from graphmotion.skeletons import get_skeleton
+from graphmotion.transforms import ConvertSkeleton
 
 LENGTHS = [5, 3, 8, 5, 6, 4, 9, 5]
 
@@ -223,3 +225,65 @@ def test_samples_with_different_fields_are_refused():
 def test_no_sample_is_an_error():
     with pytest.raises(ValueError, match='no sample to store'):
         Walks(lengths=[])
+
+
+def test_samples_that_would_not_come_back_as_they_were_are_refused():
+    def openpose(data):
+        return ConvertSkeleton('coco17', 'openpose18')(data)
+
+    def mark(name, value):
+        def change(data):
+            data[name] = value
+            return data
+
+        return change
+
+    for change, reason in (
+        (
+            openpose,
+            'sample 0 has 18 nodes and 34 edges that are not the joints and',
+        ),
+        (AddSelfLoops(), '17 nodes and 49 edges that are not'),
+        (mark('y', torch.tensor(1)), r"the fields \['y'\] are not tensors of one dim"),
+        (mark('name', 'walk'), r"the fields \['name'\] are not tensors"),
+        (mark('score', torch.ones(17, 2)), r"'score' has the shape \[17, 2\], expected 5 frames"),
+        (mark('pos', torch.ones(17, 2)), "no field 'pos'"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            Walks(pre_transform=change)
+
+
+def test_samples_of_a_batch_are_positions_or_a_mask():
+    dataset = Walks()
+    mask = dataset.labels() == 2
+    same(dataset.get_batch(mask), dataset.get_batch(mask.nonzero().view(-1)))
+    same(dataset.get_batch([-1, 0]), dataset.get_batch([7, 0]))
+    part = dataset[[6, 1, 4]]
+    same(part.get_batch([-1]), dataset.get_batch([4]))
+    for samples in ([8], [-9], [], [0.5], mask[:3]):
+        with pytest.raises(IndexError, match=r'positions|mask of 3'):
+            dataset.get_batch(samples)
+
+
+def test_a_processed_file_whose_parts_do_not_fit_is_refused(tmp_path):
+    Walks(str(tmp_path))
+    path = tmp_path / 'processed' / 'data.pt'
+    stored = torch.load(path, weights_only=True)
+    longer = {name: 2 * ptr for name, ptr in stored['slices'].items()}
+    for change in ({'fields': {}, 'slices': {}}, {'slices': longer}, {'fields': [1]}):
+        torch.save(stored | change, path)
+        with pytest.raises(ValueError, match=r'data\.pt: not a processed'):
+            Walks(str(tmp_path))
+    torch.save(stored | {'version': 0}, path)
+    with pytest.raises(ValueError, match='version 0 of the format, expected 1'):
+        Walks(str(tmp_path))
+
+
+@pytest.mark.cuda
+def test_a_dataset_on_the_gpu():
+    if not torch.cuda.is_available():
+        pytest.skip('no CUDA device')
+    dataset, expected = Walks(), Walks()
+    dataset.cuda()
+    same(dataset.get_batch([1, 2]).cpu(), expected.get_batch([1, 2]))
+    assert dataset[0].edge_index.is_cuda

@@ -178,3 +178,36 @@ def test_a_skeleton_without_parts_has_one_scale():
     with pytest.raises(ValueError, match='does not have a part hierarchy'):
         msa_gcn(legs)
     assert msa_gcn(legs, scales=(6,), **SMALL)(torch.randn(6, 8, 3)).shape == (1, 4)
+
+
+@pytest.mark.parametrize('options', [{'scales': (16,)}, {'cross_scale_layers': 0}])
+def test_no_parameter_is_empty(options):
+    """Distributed training would ask it for a gradient."""
+    model = msa_gcn(**options, **SMALL)
+    model.reset_parameters()
+    assert all(p.numel() for p in model.parameters())
+
+
+def test_options_of_the_layers_reach_them():
+    x = torch.randn(2 * 16, 8, 3)
+    model = msa_gcn(final_relu=True, **SMALL).eval()
+    out = []
+    for layer in [*model.scale_layers[0], *model.layers]:
+        layer.register_forward_hook(lambda _m, _i, o: out.append(o.min() >= 0))
+    model(x)
+    assert all(out)
+    learned = msa_gcn(edge_importance=True, **SMALL)
+    assert learned.layers[0].spatial.edge_importance.shape == (3, 16, 16)
+    assert msa_gcn(**SMALL).layers[0].spatial.edge_importance is None
+    far = msa_gcn(strategy='distance', max_hop=2, **SMALL)
+    assert torch.equal(far.layers[0].adj, SKELETON.adjacency('distance', 2))
+    dropped = msa_gcn(dropout=0.5, scales=(16,), channels=(8,), cross_scale_layers=0)
+    where = [m for m in dropped.modules() if isinstance(m, torch.nn.Dropout)]
+    seen = []
+    for m in where:
+        m.register_forward_hook(lambda m, _i, o: seen.append((m.p, bool((o == 0).any()))))
+    dropped(x)
+    assert seen == [(0.5, True)] * 2
+    assert msa_gcn().scales == (16, 10, 5)
+    # Two layers of several scales, or as many as there are.
+    assert len(msa_gcn(channels=(8,), cross_scale_layers=1).scale_layers) == 1

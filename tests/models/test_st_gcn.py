@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from graphmotion.models import STGCN, st_gcn
+from graphmotion.skeletons import get_skeleton
 
 
 def test_number_of_parameters_of_the_original():
@@ -71,3 +72,23 @@ def test_people_of_a_sample_are_averaged():
 def test_partition_is_an_option(strategy):
     model = STGCN('coco17', 3, channels=(4,), strategy=strategy)
     assert model(torch.randn(17, 8, 3)).shape == (1, 3)
+
+
+def test_options_of_the_layers_reach_them():
+    x = torch.randn(17, 8, 3)
+    model = STGCN('coco17', 3, channels=(4,), max_hop=2, strategy='distance')
+    assert torch.equal(model.layers[0].adj, get_skeleton('coco17').adjacency('distance', 2))
+    seen = []
+    model.layers[0].dropout.register_forward_hook(
+        lambda m, _i, o: seen.append((m.p, bool((o == 0).any())))
+    )
+    model(x)
+    assert seen == [(0.5, True)]
+    assert STGCN('coco17', 3, channels=(4,), input_norm=False).input_norm is None
+
+
+def test_one_partition_serves_a_batch():
+    model = STGCN('coco17', 3, channels=(4, 6), strategy='uniform').eval()
+    x = torch.randn(2 * 17, 8, 3)
+    alone = torch.cat([model(part) for part in x.split(17)])
+    torch.testing.assert_close(model(x), alone, atol=1e-5, rtol=1e-5)

@@ -91,3 +91,13 @@ def test_module_gives_a_loader_for_each_part():
 def test_batches_that_cannot_be_shared_are_refused():
     with pytest.raises(ValueError, match='10 samples in batches of 1 for 2 processes'):
         BatchSampler(10, 1, num_processes=2)
+
+
+def test_a_plain_loop_gets_a_new_order_and_new_draws_each_time():
+    loader = motion_loader(Waves(12), 4, noisy_joints, shuffle=True)
+    first, second = [torch.cat([b.x for b in loader]) for _ in range(2)]
+    assert not torch.equal(first, second)
+    loader.sampler.set_epoch(0)
+    assert torch.equal(torch.cat([b.x for b in loader]), first)
+    orders = [[share.tolist() for _, share in loader.sampler] for _ in range(2)]
+    assert orders[0] != orders[1]

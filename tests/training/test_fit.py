@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 
 from graphmotion.models import st_gcn
 from graphmotion.training import (
@@ -97,3 +98,118 @@ def test_predictions_are_averaged_over_views_and_leave_the_model_as_it_was():
     torch.testing.assert_close(both, (once + again) / 2)
     torch.testing.assert_close(both.sum(dim=1), torch.ones(10))
     assert model.training
+
+
+@pytest.mark.parametrize(
+    ('changes', 'other'),
+    [
+        ({'seed': 1}, 'seed'),
+        ({'recipe': {'lr': 0.5}}, 'recipe'),
+        ({'recipe': {'max_epochs': 5}}, 'recipe'),
+        ({'channels': (6, 10)}, 'model'),
+        ({'part': slice(0, 40)}, 'training samples'),
+        ({'part': slice(8, 48)}, 'training samples'),
+        ({'transform': noisy_joints}, 'transform, train_transform'),
+    ],
+)
+def test_no_other_run_is_continued(tmp_path, changes, other):
+    """Else samples that the first run was trained on would be tested on by the second."""
+
+    def run(seed=0, recipe=None, channels=(6, 8), part=slice(0, 48), transform=joints, **options):
+        torch.manual_seed(0)
+        model = st_gcn('emotion_gait16', 3, channels=channels)
+        trained = ClassificationModule(
+            model, 3, replace(RECIPE, **{'max_epochs': 1} | (recipe or {}))
+        )
+        data = MotionDataModule(Waves()[part], batch_size=16, transform=transform)
+        return fit(trained, data, str(tmp_path), seed=seed, **QUIET, **options)
+
+    run()
+    with pytest.raises(
+        ValueError, match=rf'last\.ckpt: of a run with another {other}; pass resume=F'
+    ):
+        run(**changes)
+    run(**changes, resume=False)
+    run(**changes)
+
+
+def test_a_damaged_checkpoint_is_not_continued(tmp_path):
+    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    result = fit(module(), data, str(tmp_path), max_epochs=1, **QUIET)
+    with open(result.last, 'r+b') as file:
+        file.truncate(3000)
+    with pytest.raises(ValueError, match=r'last\.ckpt: not a checkpoint, or damaged'):
+        fit(module(), data, str(tmp_path), max_epochs=1, **QUIET)
+
+
+def test_a_limit_of_steps_inside_an_epoch(tmp_path):
+    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    history = fit(module(), data, str(tmp_path), max_steps=5, **QUIET).history
+    assert len(history) == 2
+
+
+def test_a_field_that_the_model_lacks_is_named(tmp_path):
+    reason = r"STGCN reads the fields \['x', 'batch'\], the batch lacks \['x'\]"
+    with pytest.raises(ValueError, match=reason):
+        fit(module(), MotionDataModule(Waves(), batch_size=16), str(tmp_path), **QUIET)
+    with pytest.raises(ValueError, match=reason):
+        predict(module().model, Waves(4))
+    with pytest.raises(ValueError, match='at least 1, got 0'):
+        predict(module().model, Waves(4), joints, views=0)
+
+
+@pytest.mark.cuda
+def test_the_model_stays_on_its_device(tmp_path):
+    if not torch.cuda.is_available():
+        pytest.skip('no CUDA device')
+    trained = module()
+    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    fit(trained, data, str(tmp_path), enable_progress_bar=False, accelerator='gpu', devices=1)
+    assert next(trained.parameters()).is_cuda
+
+
+class Flat(torch.nn.Module):
+    """Without statistics or draws, so that its losses can be computed apart."""
+
+    inputs = ('x',)
+
+    def __init__(self):
+        super().__init__()
+        self.lin = torch.nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.lin(x.mean(dim=1).view(-1, 16, 3).mean(dim=1))
+
+
+def test_losses_are_means_over_samples_and_smooth_in_training_only(tmp_path):
+    recipe = replace(RECIPE, lr=1e-12, max_epochs=1, label_smoothing=0.6)
+    trained, part = ClassificationModule(Flat(), 3, recipe), Waves(35)
+    logits = trained.model(part.get_batch(range(35)).pos).detach()
+    cross_entropy = torch.nn.functional.cross_entropy
+    data = MotionDataModule(part, part, batch_size=16, transform=joints)  # 16 + 16 + 3 samples
+    (row,) = fit(trained, data, str(tmp_path), **QUIET).history
+    expected = cross_entropy(logits, part.labels(), label_smoothing=0.6)
+    assert row['train_loss'] == pytest.approx(float(expected), rel=1e-6)
+    assert row['val_loss'] == pytest.approx(float(cross_entropy(logits, part.labels())), rel=1e-6)
+
+
+def test_the_lowest_loss_can_be_the_best(tmp_path):
+    trained = ClassificationModule(Flat(), 3, replace(RECIPE, lr=3.0, max_epochs=6))
+    data = MotionDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
+    result = fit(trained, data, str(tmp_path), monitor='val_loss', **QUIET)
+    losses = [row['val_loss'] for row in result.history]
+    logs = predict(trained.model, Waves(24), joints).log()
+    loss = torch.nn.functional.nll_loss(logs, Waves(24).labels())
+    assert float(loss) == pytest.approx(min(losses), rel=1e-4)
+    assert max(losses) > 1.01 * min(losses)
+
+
+def test_clipping_and_callbacks_reach_the_trainer(tmp_path):
+    class Watch(Callback):
+        def on_train_start(self, trainer, pl_module):
+            seen.append(trainer.gradient_clip_val)
+
+    seen = []
+    data = MotionDataModule(Waves(16), batch_size=16, transform=joints)
+    fit(module(gradient_clip=0.5), data, str(tmp_path), callbacks=[Watch()], **QUIET)
+    assert seen == [0.5]

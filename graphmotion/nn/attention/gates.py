@@ -60,6 +60,8 @@ class ChannelGate(torch.nn.Module):
         - **x:** node features :math:`(|\mathcal{V}|, T, C)`
         - **num_nodes:** the number of nodes of every graph, or
         - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither there is one graph
+        - **batch_size:** the number of graphs in :obj:`batch`, counted if not given; compilation
+          and export need it
         - **output:** node features :math:`(|\mathcal{V}|, T, C)`
     """
 
@@ -76,10 +78,14 @@ class ChannelGate(torch.nn.Module):
         reset_all(self)
 
     def forward(
-        self, x: Tensor, num_nodes: int | None = None, batch: Tensor | None = None
+        self,
+        x: Tensor,
+        num_nodes: int | None = None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
     ) -> Tensor:
         """Weigh the channels of ``x``."""
-        gate = self.mlp(graph_mean(x, num_nodes, batch)).sigmoid()
+        gate = self.mlp(graph_mean(x, num_nodes, batch, batch_size)).sigmoid()
         return x * of_graphs(gate, num_nodes, batch)
 
     def __repr__(self) -> str:

@@ -65,13 +65,16 @@ class CrossScaleConv(torch.nn.Module):
 
     def adjacency(self, x: tuple[Tensor, Tensor], num_nodes: tuple[int, int]) -> Tensor:
         r"""The learned adjacency of each sample: :math:`(B, V_t, V_s)`, rows sum to one."""
-        source, target = (
-            split_graphs(embed(part.mean(dim=1)), num)
-            for embed, part, num in zip(
-                (self.source_embedding, self.target_embedding), x, num_nodes
+        # In full precision also under autocast: an error in the scores is one in the exponent, and
+        # there is one vector a node to embed, not one a frame.
+        with torch.autocast(x[0].device.type, enabled=False):
+            source, target = (
+                split_graphs(embed(part.mean(dim=1).to(self.lin.weight.dtype)), num)
+                for embed, part, num in zip(
+                    (self.source_embedding, self.target_embedding), x, num_nodes
+                )
             )
-        )
-        return (target @ source.transpose(1, 2)).softmax(dim=-1)
+            return (target @ source.transpose(1, 2)).softmax(dim=-1)
 
     def forward(
         self, x: tuple[Tensor, Tensor], num_nodes: tuple[int, int], return_adjacency: bool = False

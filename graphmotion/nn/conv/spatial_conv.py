@@ -100,11 +100,12 @@ class SpatialConv(torch.nn.Module):
                 message = self._propagate(x, part, k) @ self.weight[k]
                 if self.bias is not None:
                     ones = x.new_ones(x.size(0), 1, 1)
-                    message = message + self._propagate(ones, part, k) * self.bias[k]
+                    bias = self.bias[k].to(message.dtype)  # under autocast, not to widen it
+                    message = message + self._propagate(ones, part, k).to(bias.dtype) * bias
             else:
                 message = x @ self.weight[k]
                 if self.bias is not None:
-                    message = message + self.bias[k]
+                    message = message + self.bias[k].to(message.dtype)
                 message = self._propagate(message, part, k)
             out = message if out is None else out + message
         assert out is not None

@@ -35,6 +35,8 @@ class ScaleFusion(torch.nn.Module):
         - **xs:** :math:`n` tensors of node features :math:`(|\mathcal{V}|, T, C)`
         - **num_nodes:** the number of nodes of every graph, or
         - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither there is one graph
+        - **batch_size:** the number of graphs in :obj:`batch`, counted if not given; compilation
+          and export need it
         - **output:** node features :math:`(|\mathcal{V}|, T, C)`
 
     Raises:
@@ -55,13 +57,19 @@ class ScaleFusion(torch.nn.Module):
         reset_all(self)
 
     def forward(
-        self, xs: Sequence[Tensor], num_nodes: int | None = None, batch: Tensor | None = None
+        self,
+        xs: Sequence[Tensor],
+        num_nodes: int | None = None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
     ) -> Tensor:
         """Fuse the scales ``xs``."""
         if len(xs) != self.num_scales:
             raise ValueError(f'expected {self.num_scales} scales, got {len(xs)}')
         if self.channel_gate is not None:
-            xs = self.channel_gate(torch.cat(list(xs), dim=-1), num_nodes, batch).chunk(len(xs), -1)
+            together = torch.cat(list(xs), dim=-1)
+            gated = self.channel_gate(together, num_nodes, batch, batch_size)
+            xs = gated.chunk(len(xs), -1)
         out = xs[0]
         for x in xs[1:]:
             out = out + x

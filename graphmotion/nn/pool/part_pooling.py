@@ -64,8 +64,8 @@ class PartPooling(torch.nn.Module):
         """Pool the nodes of ``x`` to parts."""
         graphs = split_graphs(x, self.num_nodes)
         if self.reduce == 'mean':
-            weight = self.assignment / self.assignment.sum(dim=1, keepdim=True)
-            out = weight.to(x.dtype) @ graphs.flatten(2)
+            weight = self.assignment.to(x.dtype)  # before the division, for its precision
+            out = (weight / weight.sum(dim=1, keepdim=True)) @ graphs.flatten(2)
         else:
             members = graphs.flatten(2).transpose(0, 1).index_select(0, self.order)
             out = segment(members.contiguous(), self.ptr, self.reduce).transpose(0, 1)

@@ -41,6 +41,8 @@ class SelectiveTemporalConv(torch.nn.Module):
         - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
         - **num_nodes:** the number of nodes of every graph, or
         - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither there is one graph
+        - **batch_size:** the number of graphs in :obj:`batch`, counted if not given; compilation
+          and export need it
         - **output:** node features :math:`(|\mathcal{V}|, \lceil T / s \rceil, F_{out})`
 
     Raises:
@@ -77,10 +79,15 @@ class SelectiveTemporalConv(torch.nn.Module):
         reset_all(self)
 
     def attention(
-        self, branches: Sequence[Tensor], num_nodes: int | None = None, batch: Tensor | None = None
+        self,
+        branches: Sequence[Tensor],
+        num_nodes: int | None = None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
     ) -> Tensor:
         r"""The weight of each kernel for each graph and channel: :math:`(M, B, F_{out})`."""
-        mean = torch.stack([graph_mean(u, num_nodes, batch) for u in branches]).sum(dim=0)
+        means = [graph_mean(u, num_nodes, batch, batch_size) for u in branches]
+        mean = torch.stack(means).sum(dim=0)
         z = self.squeeze(mean)
         if self.training and z.size(0) == 1:
             # One graph has no statistics of a batch; those gathered so far stand in.
@@ -94,13 +101,17 @@ class SelectiveTemporalConv(torch.nn.Module):
         return torch.stack([select(z) for select in self.select]).softmax(dim=0)
 
     def forward(
-        self, x: Tensor, num_nodes: int | None = None, batch: Tensor | None = None
+        self,
+        x: Tensor,
+        num_nodes: int | None = None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
     ) -> Tensor:
         """Convolve ``x`` along its frames with the kernels that its graphs select."""
         branches = [conv(x) for conv in self.convs]
         if len(branches) == 1:
             return branches[0]
-        weights = self.attention(branches, num_nodes, batch)
+        weights = self.attention(branches, num_nodes, batch, batch_size)
         parts = [u * of_graphs(a, num_nodes, batch) for u, a in zip(branches, weights)]
         return torch.stack(parts).sum(dim=0) if len(parts) > 2 else parts[0] + parts[1]
 

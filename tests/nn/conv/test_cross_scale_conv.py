@@ -85,3 +85,27 @@ def test_a_batch_is_its_samples_one_by_one():
     torch.testing.assert_close(
         conv((source, target), (10, 16)), torch.cat(alone), atol=1e-5, rtol=1e-5
     )
+
+
+def test_the_adjacency_is_exact_under_autocast():
+    """Errors in the scores would be errors in an exponent."""
+    conv = CrossScaleConv(C, 4)
+    with torch.no_grad():
+        for parameter in conv.parameters():
+            parameter.mul_(4)
+    source, target = 3 * sample(10), 3 * sample(16)
+    expected = conv.adjacency((source, target), (10, 16))
+    assert expected.max() > 0.5
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        out, adj = conv((source, target), (10, 16), return_adjacency=True)
+    assert out.dtype == torch.bfloat16
+    torch.testing.assert_close(adj, expected)
+
+
+def test_compiles_and_exports():
+    conv = CrossScaleConv(C, 4).eval()
+    args = ((sample(10), sample(16)), (10, 16))
+    compiled = torch.compile(conv, backend='eager', fullgraph=True)
+    torch.testing.assert_close(compiled(*args), conv(*args))
+    torch._dynamo.reset()
+    torch.testing.assert_close(torch.export.export(conv, args).module()(*args), conv(*args))

@@ -123,3 +123,41 @@ def test_sparse_form_with_torch_scatter():
     x = torch.randn(2 * 25, 4, 3)
     out = conv(x, reference.to_sparse(adj, num_graphs=2))
     torch.testing.assert_close(out, conv(x, adj), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('sizes', [(4, 8), (8, 4)])
+def test_autocast_keeps_its_type(sizes):
+    conv = SpatialConv(*sizes, 3)
+    adj = get_skeleton('ntu25').adjacency('spatial')
+    x = torch.randn(25, 4, sizes[0])
+    for form in (adj, reference.to_sparse(adj)):
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            out = conv(x, form)
+        assert out.dtype == torch.bfloat16
+        torch.testing.assert_close(out.float(), conv(x, adj), atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize('learned', [False, True])
+def test_double_precision_of_the_sparse_form(learned):
+    conv = SpatialConv(3, 5, 2, 6, learned, learned).double()
+    adj, x = reference.random_adjacency(2, 6, 6), torch.randn(2 * 6, 4, 3).double()
+    out = conv(x, reference.to_sparse(adj, num_graphs=2))
+    assert out.dtype == torch.float64
+    torch.testing.assert_close(out, conv(x, adj.double()))
+
+
+def test_weights_are_drawn_by_the_number_of_inputs():
+    weight = SpatialConv(100, 50).weight.abs().max()
+    assert 0.09 < weight <= 0.1
+
+
+@pytest.mark.parametrize(('sizes', 'widest'), [((3, 7), 3), ((7, 3), 3), ((4, 4), 4)])
+def test_neighbours_are_summed_where_features_are_narrower(sizes, widest, monkeypatch):
+    from graphmotion.nn.conv import spatial_conv
+
+    seen, propagate = [], spatial_conv.propagate
+    monkeypatch.setattr(
+        spatial_conv, 'propagate', lambda x, adj: (seen.append(x.size(-1)), propagate(x, adj))[1]
+    )
+    SpatialConv(*sizes)(torch.randn(6, 4, sizes[0]), torch.ones(6, 6))
+    assert max(seen) == widest

@@ -71,3 +71,9 @@ def test_maximum_with_torch_scatter():
     torch.testing.assert_close(out, expected.reshape(-1, 4, 3))
     (gradient,) = torch.autograd.grad(out.sum(), x)
     assert gradient.sum() == out.numel()
+
+
+def test_the_mean_is_as_exact_as_its_input():
+    pool = PartPooling(get_skeleton('ntu25').assignment(1))  # with parts of three joints
+    x = torch.full((25, 2, 3), 0.1, dtype=torch.float64)
+    torch.testing.assert_close(pool(x), x[:10], rtol=1e-15, atol=0)

@@ -68,3 +68,11 @@ def test_number_of_parameters_with_the_normalisation_before(channels, count):
 def test_no_kernel_is_refused():
     with pytest.raises(ValueError, match='at least one kernel'):
         SelectiveTemporalConv(3, 4, kernel_sizes=())
+
+
+def test_a_single_sample_in_evaluation_takes_no_other_path():
+    conv = SelectiveTemporalConv(3, 4).eval()
+    x, calls = torch.randn(V, 10, 3), []
+    conv.norm.register_forward_hook(lambda *_: calls.append(1))
+    conv(x, V)
+    assert calls

@@ -38,3 +38,7 @@ def test_nodes_do_not_mix():
 def test_a_kernel_without_a_middle_is_refused(kernel_size):
     with pytest.raises(ValueError, match=f'odd number of frames, got {kernel_size}'):
         TemporalConv(3, 4, kernel_size)
+
+
+def test_kernels_lie_as_the_image_does():
+    assert TemporalConv(3, 4).conv.weight.is_contiguous(memory_format=torch.channels_last)
