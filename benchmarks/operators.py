@@ -574,6 +574,12 @@ def environment(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def load_of_others() -> float:
+    """How many more programs want to run than there are processors for, this one included."""
+    load = os.getloadavg()[0] if hasattr(os, 'getloadavg') else 0.0
+    return load
+
+
 HEAD = ('operator', 'pass', 'ms', 'GFLOP/s', 'of matmul', 'against', 'ms', 'ratio', 'from - to')
 LEFT = ('operator', 'pass', 'against')
 
@@ -639,11 +645,10 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     args = parse(argv)
     # Single precision is single precision, on both sides and in the matrix product.
     torch.backends.cudnn.allow_tf32 = False
-    load = os.getloadavg()[0] if hasattr(os, 'getloadavg') else 0.0
-    if args.threads > 1 and load + args.threads > (os.cpu_count() or 1) + 0.5:
+    if args.threads > 1 and args.device == 'cpu' and load_of_others() > 0.5:
         print(
-            f'Others keep this machine busy (load {load:.1f}): {args.threads} threads will wait for '
-            'each other, and neither times nor ratios mean much. Take --threads 1.\n'
+            f'Other programs keep {load_of_others():.1f} processors busy. Threads that wait for '
+            f'each other then measure the waiting: use --threads 1, or come back later.\n'
         )
     chosen = [entry for entry in ROWS if entry.operator in args.operator]
     results = [result for entry in chosen for result in measure(entry, args)]
