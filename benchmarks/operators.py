@@ -567,17 +567,13 @@ def environment(args: argparse.Namespace) -> dict[str, Any]:
     return {
         'device': kind,
         'threads': args.threads,
+        'processors': os.cpu_count() or 1,
+        'load': round(os.getloadavg()[0], 1) if hasattr(os, 'getloadavg') else 0.0,
         'torch': torch.__version__,
         'torch_geometric': torch_geometric.__version__,
         'python': platform.python_version(),
         **{name: os.environ[name] for name in names if name in os.environ},
     }
-
-
-def load_of_others() -> float:
-    """How many more programs want to run than there are processors for, this one included."""
-    load = os.getloadavg()[0] if hasattr(os, 'getloadavg') else 0.0
-    return load
 
 
 HEAD = ('operator', 'pass', 'ms', 'GFLOP/s', 'of matmul', 'against', 'ms', 'ratio', 'from - to')
@@ -645,15 +641,14 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     args = parse(argv)
     # Single precision is single precision, on both sides and in the matrix product.
     torch.backends.cudnn.allow_tf32 = False
-    if args.threads > 1 and args.device == 'cpu' and load_of_others() > 0.5:
-        print(
-            f'Other programs keep {load_of_others():.1f} processors busy. Threads that wait for '
-            f'each other then measure the waiting: use --threads 1, or come back later.\n'
-        )
+    facts = environment(args)
+    if args.threads > 1 and facts['load'] + args.threads > facts['processors'] + 0.5:
+        print('Other programs are running: threads that wait for each other measure the waiting.')
+        print('Use --threads 1, or wait until the machine is idle.\n')
     chosen = [entry for entry in ROWS if entry.operator in args.operator]
     results = [result for entry in chosen for result in measure(entry, args)]
     sizes = {name: getattr(args, name) for name in ('batch', 'joints', 'frames', 'channels')}
-    print(', '.join(f'{k} {v}' for k, v in {**environment(args), **sizes}.items()), end='\n\n')
+    print(', '.join(f'{k} {v}' for k, v in {**facts, **sizes}.items()), end='\n\n')
     print(table(results))
     for result in results:
         if result['ratio']['median'] < 1:
@@ -661,7 +656,7 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
             print(f'\nSlower: {name} ({label}), {ratio} against {other}', end='')
     print()
     if args.json:
-        report = {'environment': environment(args), 'sizes': sizes, 'results': results}
+        report = {'environment': facts, 'sizes': sizes, 'results': results}
         args.json.write_text(json.dumps(report, indent=2) + '\n')
     return results
 
