@@ -157,7 +157,14 @@ class MotionDataset(InMemoryDataset):
                 )
             for name, value in fields.items():
                 rows = value.flatten(0, 1) if name in TIME_DIMS else value
-                columns.setdefault(name, []).append(rows)
+                column = columns.setdefault(name, [rows])
+                if rows.shape[1:] != column[0].shape[1:]:
+                    raise ValueError(
+                        f'{type(self).__name__}: sample {count} has {name!r} of shape '
+                        f'{list(value.shape)}, which does not go with that of the first sample'
+                    )
+                if count:
+                    column.append(rows)
             columns.setdefault('stored_frames', []).append(torch.tensor([data.pos.size(1)]))
             count += 1
         if not count:

@@ -231,16 +231,14 @@ _LAYOUTS = {
 def list_skeletons() -> list[str]:
     r"""The names of the built-in layouts, sorted.
 
-    ==================  ======================================================================
-    :obj:`coco17`       COCO keypoints: AlphaPose, HRNet, YOLO; CASIA-B and OU-MVLP poses
-    :obj:`openpose18`   OpenPose, COCO model
-    :obj:`body25`       OpenPose, BODY_25 model
-    :obj:`ntu25`        Kinect v2: NTU RGB+D
-    :obj:`kinect20`     Kinect v1: Northwestern-UCLA; UTD-MHAD after reordering its joints
-    :obj:`emotion_gait16`, :obj:`emotion_gait21`  Emotion-Gait
-    :obj:`mediapipe33`  MediaPipe (BlazePose)
-    :obj:`h36m17`       Human3.6M
-    ==================  ======================================================================
+    * :obj:`body25`: OpenPose, BODY_25 model
+    * :obj:`coco17`: COCO keypoints, as of AlphaPose, HRNet and YOLO; CASIA-B and OU-MVLP poses
+    * :obj:`emotion_gait16` and :obj:`emotion_gait21`: Emotion-Gait
+    * :obj:`h36m17`: Human3.6M
+    * :obj:`kinect20`: Kinect v1, as Northwestern-UCLA; UTD-MHAD after reordering its joints
+    * :obj:`mediapipe33`: MediaPipe (BlazePose)
+    * :obj:`ntu25`: Kinect v2, as NTU RGB+D
+    * :obj:`openpose18`: OpenPose, COCO model
 
     Where an estimator draws its keypoints with cycles or with the face apart (COCO, MediaPipe),
     the bones here are the tree that leads over the nose: shoulders hang on the nose, hips on the

@@ -69,8 +69,8 @@ class ClassificationModule(LightningModule):
         return call_model(self.model, batch)
 
     def _loss(self, logits: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
-        # The weights have mean one over the samples. A mean over samples and not over weights is the
-        # same for one process and for several, and defined where a class weighs nothing.
+        # The weights have mean one over the samples. The mean over samples, not over weights, is
+        # the same for one process and for several, and defined where a class weighs nothing.
         losses = cross_entropy(
             logits, y, self.class_weight, label_smoothing=smoothing, reduction='none'
         )

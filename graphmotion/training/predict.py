@@ -26,7 +26,10 @@ def call_model(model: torch.nn.Module, batch: Batch) -> Tensor:
             f'{type(model).__name__} reads the fields {list(inputs)}, the batch lacks {missing}; '
             f'make them by a transform, such as ToStream'
         )
-    return model(*(batch[name] for name in inputs))
+    # Lightning's true half and double precision convert the model and leave a PyG batch as it is.
+    dtype = next(model.parameters()).dtype
+    fields = [batch[name] for name in inputs]
+    return model(*(f.to(dtype) if f.is_floating_point() else f for f in fields))
 
 
 @torch.no_grad()

@@ -222,6 +222,18 @@ def test_samples_with_different_fields_are_refused():
         Uneven()
 
 
+def test_samples_in_two_and_in_three_dimensions_are_refused():
+    class Mixed(Walks):
+        def read(self):
+            yield sample(0, 5)
+            data = sample(1, 5)
+            data.pos = torch.zeros(17, 5, 3)
+            yield data
+
+    with pytest.raises(ValueError, match=r"sample 1 has 'pos' of shape \[17, 5, 3\]"):
+        Mixed()
+
+
 def test_no_sample_is_an_error():
     with pytest.raises(ValueError, match='no sample to store'):
         Walks(lengths=[])

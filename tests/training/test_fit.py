@@ -66,6 +66,13 @@ def test_mixed_precision(tmp_path):
     assert losses != expected
 
 
+@pytest.mark.parametrize('precision', ['64-true', 'bf16-true'])
+def test_true_precision(tmp_path, precision):
+    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    result = fit(module(), data, str(tmp_path), precision=precision, **QUIET)
+    assert result.history[-1]['train_loss'] < 1.5
+
+
 def test_the_trainers_epochs_rule_the_schedule(tmp_path):
     data = MotionDataModule(Waves(), batch_size=16, transform=joints)
     result = fit(module(), data, str(tmp_path), max_epochs=2, **QUIET)
