@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -557,6 +558,21 @@ def measure(entry: Row, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
 # Reports ######################################################################################
 
 
+def busy_processors(seconds: float = 0.3) -> float:
+    """How many processors other programs keep busy; 0 where the system does not tell."""
+
+    def used() -> float:
+        counts = Path('/proc/stat').read_text().split(maxsplit=4)[1:4]
+        return sum(map(int, counts)) / os.sysconf('SC_CLK_TCK')
+
+    try:
+        before = used()
+        time.sleep(seconds)
+        return round((used() - before) / seconds, 1)
+    except OSError:
+        return 0.0
+
+
 def environment(args: argparse.Namespace) -> dict[str, Any]:
     """What the numbers depend on."""
     names = ('OMP_NUM_THREADS', 'THP_MEM_ALLOC_ENABLE', 'PYTORCH_ALLOC_CONF')
@@ -568,7 +584,7 @@ def environment(args: argparse.Namespace) -> dict[str, Any]:
         'device': kind,
         'threads': args.threads,
         'processors': os.cpu_count() or 1,
-        'load': round(os.getloadavg()[0], 1) if hasattr(os, 'getloadavg') else 0.0,
+        'busy': busy_processors(),
         'torch': torch.__version__,
         'torch_geometric': torch_geometric.__version__,
         'python': platform.python_version(),
@@ -642,7 +658,7 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     # Single precision is single precision, on both sides and in the matrix product.
     torch.backends.cudnn.allow_tf32 = False
     facts = environment(args)
-    if args.threads > 1 and facts['load'] + args.threads > facts['processors'] + 0.5:
+    if args.threads > 1 and facts['busy'] + args.threads > facts['processors'] + 0.2:
         print('Other programs are running: threads that wait for each other measure the waiting.')
         print('Use --threads 1, or wait until the machine is idle.\n')
     chosen = [entry for entry in ROWS if entry.operator in args.operator]
