@@ -1,9 +1,11 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
 from graphmotion.models import MSAGCN, msa_gcn
 from graphmotion.nn import SelectiveTemporalConv
-from graphmotion.skeletons import get_skeleton
+from graphmotion.skeletons import Skeleton, get_skeleton
 
 SKELETON = get_skeleton('emotion_gait16')
 SMALL = {'channels': (8, 8, 12, 12)}
@@ -178,6 +180,17 @@ def test_a_skeleton_without_parts_has_one_scale():
     with pytest.raises(ValueError, match='does not have a part hierarchy'):
         msa_gcn(legs)
     assert msa_gcn(legs, scales=(6,), **SMALL)(torch.randn(6, 8, 3)).shape == (1, 4)
+
+
+def test_the_named_hierarchy_decides_the_parts():
+    joints = ['a', 'b', 'c', 'd']
+    halves = {'ends': [{'left': ['a', 'b'], 'right': ['c', 'd']}]}
+    thirds = {'middle': [{'left': ['a'], 'between': ['b', 'c'], 'right': ['d']}]}
+    chain = Skeleton(joints, list(pairwise(joints)), hierarchies=halves | thirds)
+    model = msa_gcn(chain, hierarchy='middle', **SMALL)
+    assert model.scales == (4, 3)
+    assert model.pools[1].part_of.tolist() == [0, 1, 1, 2]
+    assert model.scale_layers[0][1].adj.size(-1) == 3
 
 
 @pytest.mark.parametrize('options', [{'scales': (16,)}, {'cross_scale_layers': 0}])

@@ -74,6 +74,17 @@ def test_the_seed_draws_the_weights(tmp_path):
     assert (weights[0] - weights[2]).abs().max() > 0.01
 
 
+def test_every_fold_has_a_seed_of_its_own(tmp_path):
+    dataset = Waves(12)
+    recipe = replace(RECIPE, lr=1e-12, weight_decay=0.0, max_epochs=1)
+    fold = (dataset, dataset[:3])
+    both = cross_validate(MODEL, [fold, fold], recipe, str(tmp_path / 'both'), **OPTIONS)
+    second = cross_validate(MODEL, [fold], recipe, str(tmp_path / 'second'), seed=1, **OPTIONS)
+    weights = [e.model.lin.weight for e in (*both, *second)]
+    assert (weights[0] - weights[1]).abs().max() > 0.01
+    assert torch.equal(weights[1], weights[2])
+
+
 def test_rare_classes_weigh_more_in_the_loss(tmp_path):
     """With balance a class that is rare in training is not given up."""
     dataset = Waves(60)

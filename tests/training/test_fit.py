@@ -140,6 +140,17 @@ def test_no_other_run_is_continued(tmp_path, changes, other):
     run(**changes)
 
 
+def test_a_run_is_known_again_in_a_new_process(tmp_path):
+    """Functions print their address in memory, which differs from one process to the next."""
+
+    def run():
+        data = MotionDataModule(Waves(), batch_size=16, transform=lambda batch: joints(batch))
+        return fit(module(), data, str(tmp_path), max_epochs=1, **QUIET)
+
+    first = run()
+    assert run().history == first.history
+
+
 def test_a_damaged_checkpoint_is_not_continued(tmp_path):
     data = MotionDataModule(Waves(), batch_size=16, transform=joints)
     result = fit(module(), data, str(tmp_path), max_epochs=1, **QUIET)

@@ -37,6 +37,14 @@ def test_one_cycle_rises_to_its_rate_and_falls():
     assert out[-1] < 1e-4
 
 
+def test_one_cycle_decays_weights_apart_from_the_gradient():
+    parameter = torch.nn.Parameter(torch.ones(1))
+    optimizer = OneCycleRecipe(lr=0.1, weight_decay=0.5).optimizer([parameter])
+    parameter.grad = torch.zeros(1)
+    optimizer.step()
+    assert parameter.item() == pytest.approx(1 - 0.1 * 0.5)
+
+
 def test_recipes_are_frozen_and_changed_by_replace():
     recipe = MSAGCNRecipe()
     with pytest.raises(FrozenInstanceError):
