@@ -18,7 +18,7 @@ from graphmotion.training.history import History, RunRecord, SeedEachStep
 
 try:
     from lightning.pytorch import Trainer, seed_everything
-    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 except ImportError as error:
     raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
 
@@ -49,7 +49,8 @@ def fit(
     **trainer_options: Any,
 ) -> FitResult:
     r"""Train a module by its recipe, and leave it with its final weights: those that were best on
-    the validation samples, or without any those of the last epoch.
+    the validation samples, or without any those of the last epoch. With
+    :obj:`ema_decay` in the recipe they are the moving average of the weights.
 
     The directory holds :obj:`last.ckpt`, written after every epoch, :obj:`best.ckpt` and
     :obj:`history.json`. If a run in it was cut off, the same call continues it from the last whole
@@ -91,6 +92,8 @@ def fit(
         _checkpoint(directory, 'last'),
         *trainer_options.pop('callbacks', []),
     ]
+    if module.recipe.ema_decay:
+        callbacks.insert(0, EMAWeightAveraging(decay=module.recipe.ema_decay))
     best = None
     if data.val is not None:
         mode = 'min' if monitor.endswith('loss') else 'max'

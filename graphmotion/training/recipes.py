@@ -29,6 +29,10 @@ class Recipe:
         mixup (float): Parameter :math:`\alpha` of the `"mixup: Beyond Empirical Risk Minimization"
             <https://arxiv.org/abs/1710.09412>`_ paper: the features and losses of a batch are mixed
             with those of its samples in another order; 0 for none.
+        ema_decay (float): Decay, a step, of the exponential moving average of the weights that
+            validation and test use instead of the weights themselves; 0 for none. The average is
+            over the last :math:`1 / (1 - \text{ema\_decay})` steps or so, and does away with some
+            of the chance in the last steps of a small training set.
     """
 
     lr: float = 1e-3
@@ -39,6 +43,7 @@ class Recipe:
     class_balance: float = 0.0
     gradient_clip: float | None = None
     mixup: float = 0.0
+    ema_decay: float = 0.0
 
     def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
         r"""The optimiser."""

@@ -52,12 +52,15 @@ def main():
     parser.add_argument('--model', default='plain')
     parser.add_argument('--devices', type=int, default=1)
     parser.add_argument('--kill-in-epoch', type=int)
+    parser.add_argument('--ema-decay', type=float, default=0.0)
     args = parser.parse_args()
 
     torch.manual_seed(0)
     plain = args.model == 'plain'
     model = Plain() if plain else msa_gcn(num_classes=3, channels=(4, 4, 6), dropout=0.3)
-    recipe = OneCycleRecipe(lr=0.1 if plain else 1e-2, batch_size=12, max_epochs=4)
+    recipe = OneCycleRecipe(
+        lr=0.1 if plain else 1e-2, batch_size=12, max_epochs=4, ema_decay=args.ema_decay
+    )
     data = MotionDataModule(
         Waves(50),
         val=Waves(25),

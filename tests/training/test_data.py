@@ -70,10 +70,41 @@ def test_random_draws_do_not_depend_on_workers_nor_on_what_was_drawn_before():
     assert not torch.equal(other.x, alone[0])
 
 
+def test_workers_send_the_batches_of_the_dataset():
+    for dataset in (Waves(6), Waves(6, frames=(6, 12))):
+        (batch,) = motion_loader(dataset, 6, num_workers=1)
+        expected = dataset.get_batch(range(6))
+        assert batch.to_dict().keys() == expected.to_dict().keys()
+        for name, value in expected.to_dict().items():
+            assert torch.equal(batch[name], value)
+        assert torch.equal(batch[5].edge_index, dataset[5].edge_index)
+
+
 def test_loading_leaves_the_global_generator_alone():
     state = torch.get_rng_state()
     list(motion_loader(Waves(12), 4, noisy_joints, shuffle=True))
     assert torch.equal(torch.get_rng_state(), state)
+
+    def fail(batch):
+        raise RuntimeError(f'after a draw, {torch.rand(1)}')
+
+    with pytest.raises(RuntimeError, match='after a draw'):
+        list(motion_loader(Waves(12), 4, fail))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.cuda
+def test_draws_on_the_gpu_follow_the_seed_and_leave_the_generators_alone():
+    if not torch.cuda.is_available():
+        pytest.skip('no CUDA device')
+    dataset = Waves(12).cuda()
+    states = torch.get_rng_state(), torch.cuda.get_rng_state()
+    first = torch.cat([b.x for b in motion_loader(dataset, 4, noisy_joints, seed=1)])
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert torch.equal(torch.cuda.get_rng_state(), states[1])
+    torch.rand(7, device='cuda')
+    again = torch.cat([b.x for b in motion_loader(dataset, 4, noisy_joints, seed=1)])
+    assert torch.equal(first, again)
 
 
 def test_module_gives_a_loader_for_each_part():

@@ -186,6 +186,43 @@ def test_the_model_stays_on_its_device(tmp_path):
     assert next(trained.parameters()).is_cuda
 
 
+def test_the_moving_average_of_the_weights_is_what_is_left(tmp_path):
+    class Watch(Callback):
+        def on_train_batch_end(self, trainer, pl_module, *_):
+            seen.append(pl_module.model.lin.weight.detach().clone())
+
+    seen = []
+    trained = module(ema_decay=0.7, max_epochs=3)
+    data = MotionDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
+    result = fit(trained, data, str(tmp_path), callbacks=[Watch()], monitor='val_loss', **QUIET)
+    average, epochs = seen[0], []
+    for number, weight in enumerate(seen):
+        average = 0.7 * average + 0.3 * weight
+        epochs.append(average) if number % 3 == 2 else None
+    assert len(epochs) == 3
+    losses = [row['val_loss'] for row in result.history]
+    best = losses.index(min(losses))
+    torch.testing.assert_close(trained.model.lin.weight, epochs[best])
+    # What validation saw is what was kept, statistics of normalisation included.
+    logs = predict(trained.model, Waves(24), joints).log()
+    loss = torch.nn.functional.nll_loss(logs, Waves(24).labels())
+    assert float(loss) == pytest.approx(losses[best], rel=1e-4)
+    load_weights(trained, result.last)
+    torch.testing.assert_close(trained.model.lin.weight, epochs[-1])
+
+
+def test_the_moving_average_of_the_last_epoch_without_validation(tmp_path):
+    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    trained = module(ema_decay=0.7, max_epochs=2)
+    result = fit(trained, data, str(tmp_path), **QUIET)
+    left = trained.model.lin.weight.clone()
+    load_weights(trained, result.last)
+    assert torch.equal(trained.model.lin.weight, left)
+    plain = module(max_epochs=2)
+    fit(plain, data, str(tmp_path / 'plain'), **QUIET)
+    assert not torch.allclose(plain.model.lin.weight, left)
+
+
 class Flat(torch.nn.Module):
     """Without statistics or draws, so that its losses can be computed apart."""
 

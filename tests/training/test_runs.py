@@ -42,7 +42,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path):
-    options = ('--model', 'msa_gcn')
+    options = ('--model', 'msa_gcn', '--ema-decay', '0.9')
     run(tmp_path / 'whole', *options)
     run(tmp_path / 'killed', *options, '--kill-in-epoch', '2', expected=-9)
     assert len(history(tmp_path / 'killed')) == 2
