@@ -5,9 +5,11 @@ from graphmotion.training.fit import FitResult, fit, load_weights
 from graphmotion.training.history import History, SeedEachStep
 from graphmotion.training.predict import predict
 from graphmotion.training.recipes import (
+    FGSTFormerRecipe,
     MSAGCNRecipe,
     OneCycleRecipe,
     Recipe,
+    SGDRecipe,
     StepRecipe,
     class_weights,
 )
@@ -16,12 +18,14 @@ __all__ = [
     'BatchSampler',
     'ClassificationModule',
     'Evaluation',
+    'FGSTFormerRecipe',
     'FitResult',
     'History',
     'MSAGCNRecipe',
     'MotionDataModule',
     'OneCycleRecipe',
     'Recipe',
+    'SGDRecipe',
     'SeedEachStep',
     'StepRecipe',
     'class_weights',

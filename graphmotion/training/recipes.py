@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from torch.nn import Parameter
-from torch.optim import Adam, AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiStepLR, OneCycleLR
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,41 @@ class StepRecipe(Recipe):
 
 
 @dataclass(frozen=True)
+class SGDRecipe(StepRecipe):
+    r"""Gradient descent with Nesterov's momentum, whose learning rate rises from zero to its
+    highest in the first epochs and falls at given ones.
+
+    Args:
+        momentum (float): Momentum.
+        warmup_epochs (int): The number of epochs in which it rises.
+    """
+
+    lr: float = 0.1
+    momentum: float = 0.9
+    warmup_epochs: int = 0
+
+    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
+        r"""SGD with weight decay as a term of the gradient."""
+        return SGD(
+            parameters,
+            lr=self.lr,
+            momentum=self.momentum,
+            nesterov=self.momentum > 0,
+            weight_decay=self.weight_decay,
+        )
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+        r"""A linear rise, then a fall at each milestone."""
+        warmup = self.warmup_epochs * steps_per_epoch
+
+        def factor(step: int) -> float:
+            passed = sum(step >= m * steps_per_epoch for m in self.milestones)
+            return self.gamma**passed * min(1.0, (step + 1) / max(1, warmup))
+
+        return LambdaLR(optimizer, factor)
+
+
+@dataclass(frozen=True)
 class OneCycleRecipe(Recipe):
     r"""AdamW, whose learning rate rises and falls once, from the `"Super-Convergence: Very Fast
     Training of Neural Networks Using Large Learning Rates" <https://arxiv.org/abs/1708.07120>`_
@@ -109,6 +144,20 @@ class MSAGCNRecipe(StepRecipe):
     batch_size: int = 16
     max_epochs: int = 400
     milestones: tuple[int, ...] = (200, 300, 350)
+
+
+@dataclass(frozen=True)
+class FGSTFormerRecipe(SGDRecipe):
+    r"""The recipe of the `"Focal and Global Spatial-Temporal Transformer for Skeleton-based Action
+    Recognition" <https://arxiv.org/abs/2210.02693>`_ paper.
+    """
+
+    lr: float = 0.01
+    weight_decay: float = 5e-4
+    batch_size: int = 32
+    max_epochs: int = 80
+    milestones: tuple[int, ...] = (50, 70)
+    warmup_epochs: int = 5
 
 
 def class_weights(y: torch.Tensor, num_classes: int, exponent: float) -> torch.Tensor:

@@ -3,7 +3,14 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 import torch
 
-from graphmotion.training import MSAGCNRecipe, OneCycleRecipe, Recipe, class_weights
+from graphmotion.training import (
+    FGSTFormerRecipe,
+    MSAGCNRecipe,
+    OneCycleRecipe,
+    Recipe,
+    SGDRecipe,
+    class_weights,
+)
 
 
 def rates(recipe, steps_per_epoch):
@@ -43,6 +50,21 @@ def test_one_cycle_decays_weights_apart_from_the_gradient():
     parameter.grad = torch.zeros(1)
     optimizer.step()
     assert parameter.item() == pytest.approx(1 - 0.1 * 0.5)
+
+
+def test_momentum_with_warm_up():
+    recipe = FGSTFormerRecipe()
+    assert (recipe.lr, recipe.weight_decay, recipe.batch_size) == (0.01, 5e-4, 32)
+    optimizer = recipe.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    assert type(optimizer) is torch.optim.SGD
+    group = optimizer.param_groups[0]
+    assert (group['momentum'], group['nesterov'], group['weight_decay']) == (0.9, True, 5e-4)
+    out = rates(recipe, 2)
+    assert out[:10] == pytest.approx([0.001 * (i + 1) for i in range(10)])
+    assert out[10::2] == pytest.approx([0.01] * 45 + [0.001] * 20 + [0.0001] * 10)
+    plain = SGDRecipe(momentum=0.0, max_epochs=2)
+    assert not plain.optimizer([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]['nesterov']
+    assert rates(plain, 3) == [0.1] * 6
 
 
 def test_recipes_are_frozen_and_changed_by_replace():
