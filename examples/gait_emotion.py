@@ -104,7 +104,7 @@ def make_models(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     st_gcn = {'name': 'st_gcn'} | common
     msa_gcn = {'name': 'msa_gcn'} | common
     if not paper:
-        msa_gcn |= {'strides': [1, 2, 2, 2], 'final_relu': True}
+        msa_gcn |= {'strides': [1, 2, 2, 2], 'final_relu': True, 'initial_cross_weight': 0.0}
     if args.compare:
         return {
             'ST-GCN': st_gcn,
@@ -133,6 +133,7 @@ def make_recipe(args: argparse.Namespace) -> Recipe:
             class_balance=0.25,
             gradient_clip=5.0,
             mixup=1.0,
+            ema_decay=0.98,
         )
     return recipe if args.epochs is None else replace(recipe, max_epochs=args.epochs)
 

@@ -102,8 +102,8 @@ class MSAGCN(torch.nn.Module):
 
     Where the paper is silent or contradicts itself, this was chosen: every scale is pooled from
     the joints directly; convolutions use the spatial partition of ST-GCN; kernel selection is the
-    Selective Kernel unit; the message between scales is weighted by a learned :math:`\lambda`,
-    initially one, and added, neighbouring scales exchange both ways, and all messages of a layer
+    Selective Kernel unit; the message between scales is weighted by a learned :math:`\lambda` and
+    added, neighbouring scales exchange both ways, and all messages of a layer
     are computed before any is added; scales are fused after the last layer that exchanges
     messages, but not before the second. See :class:`~graphmotion.nn.CrossScaleConv`,
     :class:`~graphmotion.nn.SelectiveTemporalConv` and :class:`~graphmotion.nn.ScaleFusion`.
@@ -125,6 +125,9 @@ class MSAGCN(torch.nn.Module):
             messages (Table VI). (default: :obj:`2`)
         cross_scale_pairs (str, optional): :obj:`"neighbors"`: each scale with the next finer and
             coarser one; :obj:`"all"`: each with each. (default: :obj:`"neighbors"`)
+        initial_cross_weight (float, optional): What :math:`\lambda`, the learned weight of a
+            message between scales, begins with; from zero the scales are at first independent.
+            (default: :obj:`1.0`)
         attention (bool, optional): If set to :obj:`False`, scales are fused by their sum
             (Table VI). (default: :obj:`True`)
         strategy (str, optional): Partition of the neighbours; see
@@ -168,6 +171,7 @@ class MSAGCN(torch.nn.Module):
         kernel_sizes: Sequence[int] = (5, 9),
         cross_scale_layers: int = 2,
         cross_scale_pairs: str = 'neighbors',
+        initial_cross_weight: float = 1.0,
         attention: bool = True,
         strategy: str = 'spatial',
         max_hop: int = 1,
@@ -228,9 +232,9 @@ class MSAGCN(torch.nn.Module):
             for size in crossing
         )
         # Not an empty parameter, of which distributed training would ask a gradient.
-        self.cross_weight = (
-            Parameter(torch.ones(len(crossing), len(self.pairs))) if crossing else None
-        )
+        self.initial_cross_weight = initial_cross_weight
+        weights = torch.full((len(crossing), len(self.pairs)), float(initial_cross_weight))
+        self.cross_weight = Parameter(weights) if crossing else None
         self.fusion = (
             ScaleFusion(sizes[self.num_fine_layers], len(self.scales), attention)
             if multiscale
@@ -258,7 +262,7 @@ class MSAGCN(torch.nn.Module):
         r"""Draw all weights anew."""
         reset_all(self)
         if self.cross_weight is not None:
-            torch.nn.init.ones_(self.cross_weight)
+            torch.nn.init.constant_(self.cross_weight, self.initial_cross_weight)
 
     def forward(
         self, x: Tensor, batch: Tensor | None = None, return_adjacency: bool = False

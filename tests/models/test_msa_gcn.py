@@ -201,6 +201,23 @@ def test_no_parameter_is_empty(options):
     assert all(p.numel() for p in model.parameters())
 
 
+def test_messages_may_begin_without_weight():
+    """Then the scales are independent at first, and learn to use what others send."""
+    model = msa_gcn(initial_cross_weight=0.0, **SMALL).eval()
+    alone = msa_gcn(cross_scale_layers=0, **SMALL).eval()
+    alone.load_state_dict(model.state_dict(), strict=False)
+    x = torch.randn(2 * 16, 8, 3)
+    torch.testing.assert_close(model(x), alone(x))
+    model(x).square().sum().backward()
+    assert (model.cross_weight.grad != 0).all()
+    with torch.no_grad():
+        model.cross_weight.add_(1.0)
+    assert not torch.allclose(model(x), alone(x))
+    model.reset_parameters()
+    assert (model.cross_weight == 0).all()
+    assert (msa_gcn(**SMALL).cross_weight == 1).all()
+
+
 def test_options_of_the_layers_reach_them():
     x = torch.randn(2 * 16, 8, 3)
     model = msa_gcn(final_relu=True, **SMALL).eval()
