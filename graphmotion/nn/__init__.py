@@ -1,18 +1,56 @@
-from graphmotion.nn.attention import ChannelGate, SpatialGate
-from graphmotion.nn.conv import CrossScaleConv, SpatialConv
-from graphmotion.nn.fusion import ScaleFusion
+from graphmotion.nn.attention import (
+    ChannelGate,
+    CrossAttention,
+    JointAttention,
+    SpatialGate,
+    TemporalDecoder,
+)
+from graphmotion.nn.conv import (
+    CrossScaleConv,
+    LocallyConnectedConv,
+    PerFrame,
+    SpatialConv,
+    SpectralConv,
+)
+from graphmotion.nn.fusion import BranchFusion, ScaleFusion
 from graphmotion.nn.norm import MotionBatchNorm
-from graphmotion.nn.pool import PartPooling
-from graphmotion.nn.temporal import SelectiveTemporalConv, TemporalConv
+from graphmotion.nn.pool import (
+    ClusterPooling,
+    HorizontalPyramidPooling,
+    PartPooling,
+    TopKJointPooling,
+    TopKJoints,
+)
+from graphmotion.nn.temporal import (
+    ConvValueTemporalAttention,
+    LargeKernelTemporalConv,
+    MultiResolutionTemporalConv,
+    SelectiveTemporalConv,
+    TemporalConv,
+)
 
 __all__ = [
+    'BranchFusion',
     'ChannelGate',
+    'ClusterPooling',
+    'ConvValueTemporalAttention',
+    'CrossAttention',
     'CrossScaleConv',
+    'HorizontalPyramidPooling',
+    'JointAttention',
+    'LargeKernelTemporalConv',
+    'LocallyConnectedConv',
     'MotionBatchNorm',
+    'MultiResolutionTemporalConv',
     'PartPooling',
+    'PerFrame',
     'ScaleFusion',
     'SelectiveTemporalConv',
     'SpatialConv',
     'SpatialGate',
+    'SpectralConv',
     'TemporalConv',
+    'TemporalDecoder',
+    'TopKJointPooling',
+    'TopKJoints',
 ]

@@ -22,6 +22,15 @@ def split_graphs(x: Tensor, num_nodes: int) -> Tensor:
 
 def propagate(x: Tensor, adj: Adjacency) -> Tensor:
     """Sum over the neighbours, weighted by the adjacency: [N, T, C] to [N, T, C]."""
+    return accumulate(x, adj).view(x.shape)
+
+
+def accumulate(x: Tensor, adj: Adjacency, out: Tensor | None = None) -> Tensor:
+    """What :func:`propagate` sums, added in place to ``out``, the result of an earlier call.
+
+    In the shape that the product has, [B, V, T * C] or [N, T * C]: autograd copies what is changed
+    in place through a view.
+    """
     if isinstance(adj, Tensor):
         num_nodes = adj.size(-1)
         if adj.size(-2) != num_nodes:
@@ -32,12 +41,24 @@ def propagate(x: Tensor, adj: Adjacency) -> Tensor:
                 f'adj holds {adj.size(0)} matrices, expected one for each of the '
                 f'{graphs.size(0)} graphs of {num_nodes} nodes'
             )
-        return (adj @ graphs).view(x.shape)
+        # Expanded here, since `adj @ graphs` transposes and copies x where adj needs a gradient.
+        adj = adj.expand(graphs.size(0), -1, -1)
+        if out is None:
+            return torch.bmm(adj, graphs)
+        out = out if out.shape == graphs.shape else out.view(graphs.shape)
+        # Autocast does not reach what is done in place.
+        return out.baddbmm_(adj.to(out.dtype), graphs.to(out.dtype))
     edge_index, weight = adj
-    message = x.index_select(0, edge_index[0])
-    if weight is not None:
-        message = message * weight.to(x.dtype).view(-1, *[1] * (x.dim() - 1))
-    return scatter(message, edge_index[1], dim=0, dim_size=x.size(0), reduce='sum')
+    # A bag of neighbours for each node: sums them without laying out the messages [E, T, C].
+    target, order = edge_index[1].sort(stable=True)
+    total = torch.nn.functional.embedding_bag(
+        edge_index[0].index_select(0, order),
+        x.flatten(1),
+        torch.searchsorted(target, torch.arange(x.size(0), device=x.device)),
+        mode='sum',
+        per_sample_weights=None if weight is None else weight.to(x.dtype).index_select(0, order),
+    )
+    return total if out is None else out.add_(total.view(out.shape))
 
 
 def graph_mean(
@@ -67,6 +88,52 @@ def of_graphs(x: Tensor, num_nodes: int | None = None, batch: Tensor | None = No
     elif batch is not None:
         x = x.index_select(0, batch)
     return x.unsqueeze(1)
+
+
+def pad_graphs(
+    x: Tensor,
+    batch: Tensor,
+    batch_size: int | None = None,
+    max_num_nodes: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Pad graphs of different size with zeros: [N, ...] to [B, V, ...], and where nodes are real,
+    [B, V].
+
+    The vector ``batch`` is in ascending order. The number of graphs and that of the nodes of the
+    largest are counted if not given, which waits for the device and cannot be exported.
+    """
+    if batch.shape != x.shape[:1]:
+        raise ValueError(
+            f'batch has the shape {list(batch.shape)}, expected one number for each of the '
+            f'{x.size(0)} nodes of x'
+        )
+    if batch_size is None:
+        batch_size = int(batch.max()) + 1 if batch.numel() else 0
+    place = _place_in_graph(batch, batch_size)
+    if max_num_nodes is None:
+        max_num_nodes = int(place.max()) + 1 if batch.numel() else 0
+    elif not torch.compiler.is_compiling() and x.device.type == 'cpu' and batch.numel():
+        largest = int(place.max()) + 1
+        if largest > max_num_nodes:
+            raise ValueError(f'a graph has {largest} nodes, expected at most {max_num_nodes}')
+    rows = batch * max_num_nodes + place
+    dense = x.new_zeros(batch_size * max_num_nodes, *x.shape[1:]).index_copy(0, rows, x)
+    mask = batch.new_zeros(batch_size * max_num_nodes, dtype=torch.bool).index_fill(0, rows, True)
+    shape = (batch_size, max_num_nodes)
+    return dense.view(*shape, *x.shape[1:]), mask.view(shape)
+
+
+def unpad_graphs(dense: Tensor, batch: Tensor) -> Tensor:
+    """Take the real nodes of what :func:`pad_graphs` returned: [B, V, ...] to [N, ...]."""
+    batch_size, num_nodes = dense.shape[:2]
+    rows = batch * num_nodes + _place_in_graph(batch, batch_size)
+    return dense.flatten(0, 1).index_select(0, rows)
+
+
+def _place_in_graph(batch: Tensor, batch_size: int) -> Tensor:
+    """Count the nodes of each graph from zero: [N]."""
+    first = torch.searchsorted(batch, torch.arange(batch_size, device=batch.device))
+    return torch.arange(batch.size(0), device=batch.device) - first.index_select(0, batch)
 
 
 def reset_all(module: torch.nn.Module) -> None:

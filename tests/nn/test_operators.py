@@ -6,21 +6,30 @@ import pytest
 import torch
 
 from graphmotion.nn import (
+    BranchFusion,
     ChannelGate,
+    ClusterPooling,
+    ConvValueTemporalAttention,
     CrossScaleConv,
+    LargeKernelTemporalConv,
+    LocallyConnectedConv,
     MotionBatchNorm,
+    MultiResolutionTemporalConv,
     PartPooling,
     ScaleFusion,
     SelectiveTemporalConv,
     SpatialConv,
     SpatialGate,
+    SpectralConv,
     TemporalConv,
+    TopKJointPooling,
 )
 from graphmotion.skeletons import get_skeleton
 
 B, V, T, C = 3, 16, 12, 8
 SKELETON = get_skeleton('emotion_gait16')
 ADJ = SKELETON.adjacency('spatial')
+EIGENVECTORS = torch.linalg.eigh(torch.eye(V) - ADJ.sum(dim=0)).eigenvectors[:, :6]
 
 
 class Fused(ScaleFusion):
@@ -30,21 +39,62 @@ class Fused(ScaleFusion):
         return super().forward([x, 2 * x], num_nodes, batch)
 
 
+class Branches(BranchFusion):
+    """Takes two branches as one tensor, and returns them so."""
+
+    def forward(self, x):
+        return torch.cat(super().forward([x, 2 * x]), dim=-1)
+
+
+class Kept(TopKJointPooling):
+    """Returns the features of the joints that it keeps alone."""
+
+    def forward(self, x, num_nodes):
+        return super().forward(x, num_nodes).x
+
+
+class Resolutions(MultiResolutionTemporalConv):
+    """Returns its branches as one tensor."""
+
+    def forward(self, x):
+        return torch.cat(super().forward(x), dim=-1)
+
+
 OPERATORS = {
     'spatial': (SpatialConv(C, 10, 3), (ADJ,)),
     'spatial_narrowing': (SpatialConv(C, 4, 3), (ADJ,)),
     'spatial_learned': (SpatialConv(C, 10, 3, V, True, True), (ADJ,)),
+    'spectral': (SpectralConv(C, 10, 6), (EIGENVECTORS,)),
+    'spectral_smooth': (SpectralConv(C, 10, 6, num_knots=4), (EIGENVECTORS,)),
+    'locally_connected': (LocallyConnectedConv(C, 10, SKELETON.edge_index, V), ()),
+    'locally_connected_shared': (
+        LocallyConnectedConv(C, 10, SKELETON.edge_index, V, shared=True),
+        (),
+    ),
     'temporal': (TemporalConv(C, 10, 5, stride=2), ()),
     'selective': (SelectiveTemporalConv(C, 10), (V,)),
+    'resolutions': (Resolutions(C, 10), ()),
+    'resolutions_shared': (Resolutions(C, 10, share_weights=True), ()),
+    'large_kernel': (LargeKernelTemporalConv(C, 10, 3), ()),
+    'large_kernel_zeros': (LargeKernelTemporalConv(C, 10, 5, 'zeros'), ()),
+    'attended_frames': (ConvValueTemporalAttention(C), ()),
+    'attended_frames_strided': (ConvValueTemporalAttention(C, stride=2), ()),
     'spatial_gate': (SpatialGate(C), ()),
     'channel_gate': (ChannelGate(C), (V,)),
     'norm': (MotionBatchNorm(C), ()),
     'norm_by_node': (MotionBatchNorm(C, V), ()),
     'mean_pooling': (PartPooling(SKELETON.assignment(1)), ()),
     'max_pooling': (PartPooling(SKELETON.assignment(1), 'max'), ()),
+    'concat_pooling': (PartPooling(SKELETON.assignment(1), 'concat'), ()),
+    'mean_of_clusters': (ClusterPooling(torch.arange(V) % 5), ()),
+    'max_of_clusters': (ClusterPooling(torch.arange(V) % 5, 'max'), ()),
+    'top_k': (Kept(C, 5), (V,)),
     'fusion': (Fused(C, 2), (V,)),
+    'branch_sums': (Branches(C, 2), ()),
+    'branch_attention': (Branches(C, 2, 'attention'), ()),
 }
-FRAMEWISE = [name for name in OPERATORS if name not in ('temporal', 'selective')]
+TEMPORAL = ('temporal', 'selective', 'resolutions', 'large_kernel', 'attended_frames')
+FRAMEWISE = [name for name in OPERATORS if not name.startswith(TEMPORAL)]
 
 
 @pytest.fixture(params=OPERATORS)
@@ -76,7 +126,7 @@ def test_reset_parameters_draws_anew(operator, x):
     torch.manual_seed(3)
     module.reset_parameters()
     first = copy.deepcopy(module.state_dict())
-    module(x, *args).sum().backward()
+    module(x.requires_grad_(), *args).sum().backward()
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(1.0)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import Linear
 
 from graphmotion.nn.attention.gates import SpatialGate
-from graphmotion.nn.graphs import reset_all, split_graphs
+from graphmotion.nn.graphs import pad_graphs, reset_all, split_graphs, unpad_graphs
 
 
 class CrossScaleConv(torch.nn.Module):
@@ -34,12 +34,18 @@ class CrossScaleConv(torch.nn.Module):
     Shapes:
         - **x:** a tuple of source features :math:`(B \cdot V_s, T, F_{in})` and target features
           :math:`(B \cdot V_t, T, F_{in})`
-        - **num_nodes:** the tuple :math:`(V_s, V_t)`
+        - **num_nodes:** the tuple :math:`(V_s, V_t)`, if all graphs have as many
+        - **batch:** the tuple of vectors :math:`(|\mathcal{V}_s|)` and :math:`(|\mathcal{V}_t|)`,
+          the graph of each source and target node, ascending, if graphs differ in size;
+          :obj:`num_nodes` is then the size of the largest graphs and :obj:`batch_size` the number
+          of graphs, both counted if not given. With neither there is one graph
         - **output:** target features :math:`(B \cdot V_t, T, F_{out})`, and with
-          :obj:`return_adjacency` also the adjacency :math:`(B, V_t, V_s)`
+          :obj:`return_adjacency` also the adjacency :math:`(B, V_t, V_s)`, of the size of the
+          largest graphs and zero in the columns of nodes that a smaller one does not have
 
     Raises:
-        ValueError: If a number of nodes is not a multiple of that of a graph.
+        ValueError: If a number of nodes is not a multiple of that of a graph, or a batch vector
+            does not name the graph of each node.
     """
 
     def __init__(self, in_channels: int, out_channels: int, embedding_channels: int = 64) -> None:
@@ -63,26 +69,47 @@ class CrossScaleConv(torch.nn.Module):
         r"""Draw all weights anew."""
         reset_all(self)
 
-    def adjacency(self, x: tuple[Tensor, Tensor], num_nodes: tuple[int, int]) -> Tensor:
+    def adjacency(
+        self,
+        x: tuple[Tensor, Tensor],
+        num_nodes: tuple[int, int] | None = None,
+        batch: tuple[Tensor, Tensor] | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
         r"""The learned adjacency of each sample: :math:`(B, V_t, V_s)`, rows sum to one."""
         # In full precision also under autocast: an error in the scores is one in the exponent, and
         # there is one vector a node to embed, not one a frame.
         with torch.autocast(x[0].device.type, enabled=False):
-            source, target = (
-                split_graphs(embed(part.mean(dim=1).to(self.lin.weight.dtype)), num)
-                for embed, part, num in zip(
-                    (self.source_embedding, self.target_embedding), x, num_nodes
+            if batch is not None and batch_size is None:  # one scale may lack the last graph
+                batch_size = 1 + max(int(part.max()) for part in batch if part.numel())
+            (source, mask), (target, _) = (
+                _by_graph(embed(part.mean(dim=1).to(self.lin.weight.dtype)), num, of, batch_size)
+                for embed, part, num, of in zip(
+                    (self.source_embedding, self.target_embedding),
+                    x,
+                    num_nodes or (None, None),
+                    batch or (None, None),
                 )
             )
-            return (target @ source.transpose(1, 2)).softmax(dim=-1)
+            scores = target @ source.transpose(1, 2)
+            if mask is not None:
+                scores = scores.masked_fill(~mask.unsqueeze(1), torch.finfo(scores.dtype).min)
+            return scores.softmax(dim=-1)
 
     def forward(
-        self, x: tuple[Tensor, Tensor], num_nodes: tuple[int, int], return_adjacency: bool = False
+        self,
+        x: tuple[Tensor, Tensor],
+        num_nodes: tuple[int, int] | None = None,
+        return_adjacency: bool = False,
+        batch: tuple[Tensor, Tensor] | None = None,
+        batch_size: int | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Messages from the source to the target scale."""
-        adj = self.adjacency(x, num_nodes)
-        source = split_graphs(self.lin(x[0]), num_nodes[0])
-        out = (adj.to(source.dtype) @ source.flatten(2)).view(-1, *source.shape[2:])
+        adj = self.adjacency(x, num_nodes, batch, batch_size)
+        of_source = None if batch is None else batch[0]
+        source, _ = _by_graph(self.lin(x[0]), adj.size(2), of_source, adj.size(0))
+        out = (adj.to(source.dtype) @ source.flatten(2)).view(*adj.shape[:2], *source.shape[2:])
+        out = out.flatten(0, 1) if batch is None else unpad_graphs(out, batch[1])
         return (out, adj) if return_adjacency else out
 
     def __repr__(self) -> str:
@@ -90,3 +117,12 @@ class CrossScaleConv(torch.nn.Module):
             f'{self.__class__.__name__}({self.in_channels}, {self.out_channels}, '
             f'embedding_channels={self.embedding_channels})'
         )
+
+
+def _by_graph(
+    x: Tensor, num_nodes: int | None, batch: Tensor | None, batch_size: int | None
+) -> tuple[Tensor, Tensor | None]:
+    """The graphs of one scale, and a mask of the nodes that they have; None if all."""
+    if batch is None:
+        return split_graphs(x, x.size(0) if num_nodes is None else num_nodes), None
+    return pad_graphs(x, batch, batch_size, num_nodes)

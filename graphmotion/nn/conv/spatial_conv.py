@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from graphmotion.nn.graphs import Adjacency, propagate
+from graphmotion.nn.graphs import Adjacency, accumulate
 
 
 class SpatialConv(torch.nn.Module):
@@ -41,7 +41,8 @@ class SpatialConv(torch.nn.Module):
             (default: :obj:`True`)
 
     Shapes:
-        - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
+        - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`; of static graphs
+          :math:`(|\mathcal{V}|, F_{in})`
         - **adj:** one of
 
           * :math:`(V, V)`, or :math:`(K, V, V)` if :math:`K > 1`: shared by all graphs
@@ -92,31 +93,44 @@ class SpatialConv(torch.nn.Module):
 
     def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
         """Convolve ``x`` over ``adj``."""
-        out = None
-        for k, part in enumerate(self._partitions(adj)):
-            # The cheaper order: sum over neighbours where the features are narrower. The bias
-            # travels along the edges like the features do.
-            if self.in_channels < self.out_channels:
-                message = self._propagate(x, part, k) @ self.weight[k]
-                if self.bias is not None:
-                    ones = x.new_ones(x.size(0), 1, 1)
-                    bias = self.bias[k].to(message.dtype)  # under autocast, not to widen it
-                    message = message + self._propagate(ones, part, k).to(bias.dtype) * bias
-            else:
-                message = x @ self.weight[k]
-                if self.bias is not None:
-                    message = message + self.bias[k].to(message.dtype)
-                message = self._propagate(message, part, k)
-            out = message if out is None else out + message
+        parts = self._partitions(adj)
+        shape = (*x.shape[:-1], self.out_channels)
+        out: Tensor | None = None
+        # The cheaper order: sum over neighbours where the features are narrower. What follows the
+        # first product is added to its result in place.
+        if self.in_channels >= self.out_channels:
+            inputs = x.reshape(-1, x.size(-1))
+            for k, part in enumerate(parts):
+                out = self._accumulate(self._linear(inputs, k).view(shape), part, k, out)
+            assert out is not None
+            return out.view(shape)
+        for k, part in enumerate(parts):
+            received = self._accumulate(x, part, k).view(-1, x.size(-1))
+            if out is None:
+                out = received @ self.weight[k]
+            else:  # autocast does not reach what is done in place
+                out.addmm_(received.to(out.dtype), self.weight[k].to(out.dtype))
         assert out is not None
-        return out
+        out = out.view(shape)
+        if self.bias is None:
+            return out
+        # The bias travels along the edges like the features do.
+        ones = x.new_ones(x.size(0), 1)
+        degree = [self._accumulate(ones, part, k).view(-1, 1) for k, part in enumerate(parts)]
+        bias = torch.cat(degree, dim=1).to(self.bias.dtype) @ self.bias
+        return out + bias.to(out.dtype).view(-1, *[1] * (x.dim() - 2), self.out_channels)
 
-    def _propagate(self, x: Tensor, adj: Adjacency, k: int) -> Tensor:
+    def _linear(self, x: Tensor, k: int) -> Tensor:
+        if self.bias is None:
+            return x @ self.weight[k]
+        return torch.addmm(self.bias[k], x, self.weight[k])
+
+    def _accumulate(self, x: Tensor, adj: Adjacency, k: int, out: Tensor | None = None) -> Tensor:
         if isinstance(adj, Tensor):
-            return propagate(x, adj.to(x.dtype))
-        out = propagate(x, adj)
+            return accumulate(x, adj.to(x.dtype), out)
+        out = accumulate(x, adj, out)
         if self.residual_adjacency is not None:  # between all joints, edges or not
-            out = out + propagate(x, self.residual_adjacency[k].to(x.dtype))
+            out = accumulate(x, self.residual_adjacency[k].to(x.dtype), out)
         return out
 
     def _partitions(self, adj: Adjacency) -> list[Adjacency]:

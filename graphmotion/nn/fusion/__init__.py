@@ -1,3 +1,4 @@
+from graphmotion.nn.fusion.branch_fusion import BranchFusion
 from graphmotion.nn.fusion.scale_fusion import ScaleFusion
 
-__all__ = ['ScaleFusion']
+__all__ = ['BranchFusion', 'ScaleFusion']

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch_geometric.utils import segment
 
 from graphmotion.nn.graphs import split_graphs
+from graphmotion.nn.pool.cluster_pooling import ClusterPooling
 
-REDUCTIONS = ('mean', 'max')
 
-
-class PartPooling(torch.nn.Module):
+class PartPooling(ClusterPooling):
     r"""Pools the nodes of every graph to parts, as :meth:`Skeleton.assignment
     <graphmotion.skeletons.Skeleton.assignment>` groups them, and back.
 
@@ -21,62 +19,76 @@ class PartPooling(torch.nn.Module):
     Un-pooling copies the value of a part to its members, so that pooling what was un-pooled
     changes nothing.
 
+    :obj:`"concat"` sets the features of the :math:`S` members of a part side by side, in the order
+    of their numbers, with zeros at the end of parts that have fewer members than the largest. A
+    :class:`~torch.nn.Linear` behind it, the same for all parts, is the part branch of the `"Focal
+    and Global Spatial-Temporal Transformer for Skeleton-based Action Recognition"
+    <https://arxiv.org/abs/2210.02693>`_ paper. It cannot be un-pooled.
+
     Args:
         assignment (Tensor): Which node belongs to which part: zeros and ones, a single one in
             each column.
-        reduce (str, optional): :obj:`"mean"` or :obj:`"max"`. (default: :obj:`"mean"`)
+        reduce (str, optional): :obj:`"mean"`, :obj:`"max"` or :obj:`"concat"`.
+            (default: :obj:`"mean"`)
 
     Shapes:
         - **assignment:** :math:`(P, V)`
         - **x:** node features :math:`(B \cdot V, T, C)`
-        - **output:** part features :math:`(B \cdot P, T, C)`
+        - **output:** part features :math:`(B \cdot P, T, C)`, of :obj:`"concat"`
+          :math:`(B \cdot P, T, S \cdot C)` with :math:`S` in the attribute :obj:`part_size`
 
     Raises:
         ValueError: If the assignment is no partition without empty parts, or the number of nodes
             is not a multiple of V.
     """
 
-    assignment: Tensor
-    part_of: Tensor
-    order: Tensor
-    ptr: Tensor
+    slot: Tensor
+
+    reductions = ('mean', 'max', 'concat')
 
     def __init__(self, assignment: Tensor, reduce: str = 'mean') -> None:
-        super().__init__()
-        if reduce not in REDUCTIONS:
-            raise ValueError(f'reduce is one of {list(REDUCTIONS)}, got {reduce!r}')
         member = assignment != 0
         if assignment.dim() != 2 or not bool((assignment == member).all()):
             raise ValueError('assignment is a matrix [P, V] of zeros and ones')
         if not bool((member.sum(dim=0) == 1).all()) or not bool(member.any(dim=1).all()):
             raise ValueError('assignment gives every node one part, and every part a node')
-        self.num_parts, self.num_nodes = assignment.shape
-        self.reduce = reduce
-        part_of = member.long().argmax(dim=0)
-        sizes = member.sum(dim=1)
-        self.register_buffer('assignment', assignment.float(), persistent=False)
-        self.register_buffer('part_of', part_of, persistent=False)
-        self.register_buffer('order', part_of.argsort(stable=True), persistent=False)
-        ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
-        self.register_buffer('ptr', ptr, persistent=False)
+        super().__init__(member.long().argmax(dim=0), reduce, len(member))
+        self.part_size = int(self.size.max())
+        place = self.order.argsort() - self.start[self.part_of]  # of each node in its part
+        self.register_buffer('slot', place.unsqueeze(-1), persistent=False)
+
+    @property
+    def num_parts(self) -> int:
+        """The number of parts P."""
+        return self.num_clusters
+
+    @property
+    def part_of(self) -> Tensor:
+        """The part of each node [V]."""
+        return self.cluster
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool the nodes of ``x`` to parts."""
-        graphs = split_graphs(x, self.num_nodes)
-        if self.reduce == 'mean':
-            weight = self.assignment.to(x.dtype)  # before the division, for its precision
-            out = (weight / weight.sum(dim=1, keepdim=True)) @ graphs.flatten(2)
-        else:
-            members = graphs.flatten(2).transpose(0, 1).index_select(0, self.order)
-            out = segment(members.contiguous(), self.ptr, self.reduce).transpose(0, 1)
-        return out.reshape(-1, *x.shape[1:])
+        if self.reduce != 'concat':
+            return super().forward(x)
+        num_graphs = split_graphs(x, self.num_nodes).size(0)
+        rows = x.reshape(x.size(0), -1, x.size(-1))
+        # Each row to its place among zeros: its gradient is a gather, with no sums.
+        part = self.part_of + self.num_parts * torch.arange(num_graphs, device=x.device).view(-1, 1)
+        frame = torch.arange(rows.size(1), device=x.device)
+        place = (part.unsqueeze(-1) * rows.size(1) + frame) * self.part_size + self.slot
+        num_rows = num_graphs * self.num_parts * rows.size(1) * self.part_size
+        out = x.new_zeros(num_rows, x.size(-1))
+        out = out.index_copy_(0, place.flatten(), rows.flatten(0, 1))
+        return out.view(-1, *x.shape[1:-1], self.part_size * x.size(-1))
 
     def unpool(self, x: Tensor) -> Tensor:
         r"""Copy the features of parts :math:`(B \cdot P, T, C)` to their members
         :math:`(B \cdot V, T, C)`.
         """
-        graphs = split_graphs(x, self.num_parts)
-        return graphs.index_select(1, self.part_of).view(-1, *x.shape[1:])
-
-    def __repr__(self) -> str:
-        return f'{self.__class__.__name__}({self.num_nodes} -> {self.num_parts}, {self.reduce})'
+        if self.reduce == 'concat':
+            raise ValueError(
+                'features of members side by side cannot be un-pooled: use PartPooling(assignment) '
+                'to copy the features of parts to their members'
+            )
+        return super().unpool(x)

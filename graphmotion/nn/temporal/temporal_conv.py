@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import conv2d
 
 
 class TemporalConv(torch.nn.Module):
@@ -69,12 +70,21 @@ class TemporalConv(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` along its frames."""
-        # Seen as a channels-last image one pixel high, which costs no copy on either side.
-        image = x.unsqueeze(1).permute(0, 3, 1, 2)
-        return self.conv(image).permute(0, 2, 3, 1).squeeze(1)
+        return convolve_frames(x, self.conv.weight, self.conv.bias, self.stride, self.dilation)
 
     def __repr__(self) -> str:
         return (
             f'{self.__class__.__name__}({self.in_channels}, {self.out_channels}, '
             f'kernel_size={self.kernel_size}, stride={self.stride}, dilation={self.dilation})'
         )
+
+
+def convolve_frames(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, dilation: int = 1
+) -> Tensor:
+    """Convolve [N, T, C] with the kernels [F, C, 1, k] of an image: see :class:`TemporalConv`."""
+    # Seen as a channels-last image one pixel high, which costs no copy on either side.
+    image = x.unsqueeze(1).permute(0, 3, 1, 2)
+    padding = dilation * (weight.size(-1) // 2)
+    out = conv2d(image, weight, bias, (1, stride), (0, padding), (1, dilation))
+    return out.permute(0, 2, 3, 1).squeeze(1)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from graphmotion.nn import CrossScaleConv
@@ -109,3 +110,71 @@ def test_compiles_and_exports():
     torch.testing.assert_close(compiled(*args), conv(*args))
     torch._dynamo.reset()
     torch.testing.assert_close(torch.export.export(conv, args).module()(*args), conv(*args))
+
+
+SIZES = ((5, 10, 7), (16, 9, 21))  # of three graphs, source and target
+
+
+def mixed() -> tuple[tuple, tuple]:
+    x = tuple(torch.randn(sum(sizes), T, C) for sizes in SIZES)
+    batch = tuple(torch.arange(3).repeat_interleave(torch.tensor(sizes)) for sizes in SIZES)
+    return x, batch
+
+
+def test_a_batch_that_mixes_sizes_is_its_graphs_alone():
+    conv = CrossScaleConv(C, 4)
+    x, batch = mixed()
+    pairs = zip(x[0].split(SIZES[0]), x[1].split(SIZES[1]))
+    alone = torch.cat([conv(pair) for pair in pairs])
+    for batch_size in (None, 3):
+        together = conv(x, batch=batch, batch_size=batch_size)
+        torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_rows_sum_to_one_over_the_nodes_that_there_are():
+    conv = CrossScaleConv(C, 4)
+    x, batch = mixed()
+    out, adj = conv(x, return_adjacency=True, batch=batch)
+    assert out.shape == (sum(SIZES[1]), T, 4)
+    assert adj.shape == (3, 21, 10)
+    for matrix, source, target in zip(adj, *SIZES):
+        assert matrix[:, source:].abs().sum() == 0
+        torch.testing.assert_close(matrix[:target, :source].sum(dim=1), torch.ones(target))
+
+
+def test_a_batch_vector_of_equal_sizes_is_num_nodes():
+    conv = CrossScaleConv(C, 4)
+    x = sample(10), sample(16)
+    batch = tuple(torch.arange(B).repeat_interleave(num) for num in (10, 16))
+    torch.testing.assert_close(conv(x, batch=batch), conv(x, (10, 16)))
+
+
+def test_a_graph_without_source_nodes_receives_nothing():
+    conv = CrossScaleConv(C, 4)
+    x = torch.randn(5, T, C), torch.randn(7, T, C, requires_grad=True)
+    batch = torch.zeros(5, dtype=torch.long), torch.tensor([0, 0, 0, 0, 1, 1, 1])
+    out = conv(x, batch=batch)
+    assert out[4:].abs().max() == 0
+    assert out[:4].abs().max() > 0
+    out.sum().backward()
+    assert x[1].grad.isfinite().all()
+
+
+def test_a_batch_vector_of_other_nodes_is_refused():
+    conv = CrossScaleConv(C, 4)
+    x, batch = mixed()
+    with pytest.raises(ValueError, match=r'shape \[46\], expected one number for each of the 22'):
+        conv(x, batch=(batch[1], batch[1]))
+
+
+def test_compiles_and_exports_with_batch_vectors():
+    conv = CrossScaleConv(C, 4).eval()
+    x, batch = mixed()
+    args, kwargs = (x, (10, 21)), {'batch': batch, 'batch_size': 3}
+    out = conv(*args, **kwargs)
+    torch.testing.assert_close(out, conv(x, batch=batch))
+    torch._dynamo.reset()
+    compiled = torch.compile(conv, backend='eager', fullgraph=True)
+    torch.testing.assert_close(compiled(*args, **kwargs), out)
+    program = torch.export.export(conv, args, kwargs)
+    torch.testing.assert_close(program.module()(*args, **kwargs), out)

@@ -135,6 +135,9 @@ def test_autocast_keeps_its_type(sizes):
             out = conv(x, form)
         assert out.dtype == torch.bfloat16
         torch.testing.assert_close(out.float(), conv(x, adj), atol=0.05, rtol=0.05)
+        exact = torch.autograd.grad(conv(x, adj).sum(), conv.weight)[0]
+        grad = torch.autograd.grad(out.float().sum(), conv.weight)[0]
+        torch.testing.assert_close(grad, exact, atol=0.1, rtol=0.1)
 
 
 @pytest.mark.parametrize('learned', [False, True])
@@ -155,9 +158,107 @@ def test_weights_are_drawn_by_the_number_of_inputs():
 def test_neighbours_are_summed_where_features_are_narrower(sizes, widest, monkeypatch):
     from graphmotion.nn.conv import spatial_conv
 
-    seen, propagate = [], spatial_conv.propagate
+    seen, accumulate = [], spatial_conv.accumulate
     monkeypatch.setattr(
-        spatial_conv, 'propagate', lambda x, adj: (seen.append(x.size(-1)), propagate(x, adj))[1]
+        spatial_conv,
+        'accumulate',
+        lambda x, *args: (seen.append(x.size(-1)), accumulate(x, *args))[1],
     )
     SpatialConv(*sizes)(torch.randn(6, 4, sizes[0]), torch.ones(6, 6))
     assert max(seen) == widest
+
+
+@pytest.mark.parametrize('sizes', [(3, 7), (7, 3)])
+@pytest.mark.parametrize('learned', [False, True])
+def test_gradients_for_features_adjacency_and_parameters(sizes, learned):
+    conv = SpatialConv(*sizes, 2, 4, learned, learned).double()
+    adj = reference.random_adjacency(2, 4, 4).double()
+    x = torch.randn(2 * 4, 3, sizes[0], dtype=torch.float64, requires_grad=True)
+    edge_index, weight = reference.to_sparse(adj, num_graphs=2)
+    parameters = list(conv.parameters())
+
+    def dense(x, adj, *_):
+        return conv(x, adj)
+
+    def sparse(x, weight, *_):
+        return conv(x, (edge_index, weight))
+
+    for function, values in ((dense, adj), (sparse, weight)):
+        inputs = (x, values.clone().requires_grad_(), *parameters)
+        assert torch.autograd.gradcheck(function, inputs, fast_mode=True)
+
+
+def test_order_of_the_edges_does_not_matter():
+    conv = SpatialConv(3, 5)
+    edge_index, weight = reference.to_sparse(reference.random_adjacency(1, 6, 6))
+    x, order = torch.randn(6, 4, 3), torch.randperm(len(weight))
+    torch.testing.assert_close(
+        conv(x, (edge_index[:, order], weight[order])), conv(x, (edge_index, weight))
+    )
+
+
+def test_nodes_without_edges_receive_nothing():
+    conv = SpatialConv(3, 3)
+    x = torch.randn(4, 2, 3, requires_grad=True)
+    out = conv(x, (torch.tensor([[0], [2]]), torch.ones(1)))
+    assert out[[0, 1, 3]].abs().max() == 0
+    assert out[2].abs().min() > 0
+    none = conv(x, (torch.empty(2, 0, dtype=torch.long), torch.empty(0)))
+    none.sum().backward()
+    assert none.abs().max() == 0
+    assert x.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize('sizes', [(3, 7), (7, 3)])
+def test_static_graphs_are_one_frame(sizes):
+    conv = SpatialConv(*sizes, 2)
+    adj, x = reference.random_adjacency(2, 6, 6), torch.randn(2 * 6, 1, sizes[0])
+    for form in (adj, reference.to_sparse(adj, num_graphs=2)):
+        torch.testing.assert_close(conv(x[:, 0], form), conv(x, form)[:, 0])
+
+
+@pytest.mark.parametrize('sizes', [(3, 7), (7, 3)])
+def test_sparse_form_compiles_and_exports(sizes):
+    conv = SpatialConv(*sizes, 2).eval()
+    args = (torch.randn(2 * 6, 4, sizes[0]), reference.to_sparse(torch.ones(2, 6, 6), 2))
+    torch._dynamo.reset()
+    compiled = torch.compile(conv, backend='aot_eager', fullgraph=True)
+    out = conv(*args)
+    torch.testing.assert_close(compiled(*args), out)
+    torch.testing.assert_close(
+        torch.autograd.grad(compiled(*args).square().sum(), conv.weight),
+        torch.autograd.grad(out.square().sum(), conv.weight),
+    )
+    torch.testing.assert_close(torch.export.export(conv, args).module()(*args), out)
+
+
+@pytest.mark.parametrize('learned', [False, True])
+def test_no_copy_of_the_features_is_kept_for_the_backward_pass(learned):
+    """Only x is kept, and with a learned adjacency also what it multiplies, once a partition."""
+    conv = SpatialConv(8, 8, 3, 16, learned)
+    x = torch.randn(4 * 16, 5, 8, requires_grad=True)
+    adj, kept = torch.rand(3, 16, 16), {}
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.update({t.untyped_storage().data_ptr(): t}) or t, lambda t: t
+    ):
+        out = conv(x, adj)
+    large = [t for t in kept.values() if t.numel() >= x.numel()]
+    assert len(large) == (4 if learned else 1), out.shape
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize('sizes', [(3, 7), (7, 3)])
+def test_cuda_gives_the_same_for_a_sparse_adjacency(sizes):
+    if not torch.cuda.is_available():
+        pytest.skip('no CUDA device')
+    conv = SpatialConv(*sizes, 3)
+    edge_index, weight = reference.to_sparse(reference.random_adjacency(3, 6, 6), num_graphs=2)
+    x = torch.randn(2 * 6, 4, sizes[0])
+    results = []
+    for device in ('cpu', 'cuda'):
+        conv = conv.to(device)
+        leaves = [t.detach().to(device).requires_grad_() for t in (x, weight)]
+        out = conv(leaves[0], (edge_index.to(device), leaves[1]))
+        results.append([out, *torch.autograd.grad(out.square().sum(), leaves)])
+    for expected, found in zip(*results):
+        torch.testing.assert_close(found.cpu(), expected, atol=1e-3, rtol=1e-3)

@@ -54,13 +54,13 @@ def test_what_is_no_partition_is_refused(assignment, reason):
 
 
 def test_unknown_reduction_is_refused():
-    with pytest.raises(ValueError, match=r"\['mean', 'max'\], got 'median'"):
+    with pytest.raises(ValueError, match=r"\['mean', 'max', 'concat'\], got 'median'"):
         PartPooling(torch.eye(3), 'median')
 
 
 @pytest.mark.scatter
 def test_maximum_with_torch_scatter():
-    """segment() takes torch-scatter's kernel when it is installed."""
+    """The same as torch-scatter's kernel, gradient included."""
     torch_scatter = pytest.importorskip('torch_scatter')
     pool = PartPooling(SKELETON.assignment(1), 'max')
     x = torch.randn(2 * 16, 4, 3, requires_grad=True)
@@ -77,3 +77,45 @@ def test_the_mean_is_as_exact_as_its_input():
     pool = PartPooling(get_skeleton('ntu25').assignment(1))  # with parts of three joints
     x = torch.full((25, 2, 3), 0.1, dtype=torch.float64)
     torch.testing.assert_close(pool(x), x[:10], rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize('frames', [(), (4,)])
+@pytest.mark.parametrize('level', [0, 1, 2])
+def test_concatenation_against_a_loop(level, frames):
+    pool = PartPooling(SKELETON.assignment(level), 'concat')
+    parts = SKELETON.hierarchy().members(level)
+    size = max(map(len, parts))
+    assert pool.part_size == size
+    x = torch.randn(2 * 16, *frames, 3)
+    expected = torch.zeros(2 * len(parts), *frames, size * 3)
+    for b in range(2):
+        for p, members in enumerate(parts):
+            for slot, joint in enumerate(sorted(members)):
+                row = expected[b * len(parts) + p]
+                row[..., slot * 3 : slot * 3 + 3] = x[b * 16 + joint]
+    assert torch.equal(pool(x), expected)
+
+
+def test_empty_slots_are_zero_whatever_the_members_hold():
+    pool = PartPooling(torch.tensor([[1.0, 1, 0], [0, 0, 1]]), 'concat')
+    x = torch.full((3, 2, 1), torch.inf, requires_grad=True)
+    out = pool(x)
+    assert out[1].tolist() == [[torch.inf, 0.0]] * 2
+    (gradient,) = torch.autograd.grad(out, x, torch.tensor([1.0, 10.0]).expand(2, 2, 2))
+    assert gradient[:, 0, 0].tolist() == [1, 10, 1]
+
+
+def test_one_linear_map_serves_all_parts():
+    """The mean is one such map where the parts have the same size."""
+    assignment = torch.eye(3).repeat_interleave(2, dim=1)
+    x = torch.randn(2 * 6, 4, 5)
+    lin = torch.eye(5).repeat(1, 2) / 2
+    torch.testing.assert_close(
+        PartPooling(assignment, 'concat')(x) @ lin.t(), PartPooling(assignment)(x)
+    )
+
+
+def test_concatenation_cannot_be_unpooled():
+    pool = PartPooling(SKELETON.assignment(1), 'concat')
+    with pytest.raises(ValueError, match='cannot be un-pooled: use PartPooling'):
+        pool.unpool(torch.randn(10, 4, 3))

@@ -1,0 +1,114 @@
+"""Scaled dot-product attention: the one place that chooses how it is computed."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+# Forward and backward on a CPU, with d = 16 to 32: the fused kernel takes 1.6 to 2.3 times as long
+# as the plain products at 25 x 25 scores, as long at about 48 x 48, 0.9 times at 128 x 128.
+_MAX_PLAIN_SCORES = 48 * 48
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | None = None,
+    mask: Tensor | None = None,
+    residual_map: Tensor | None = None,
+    scale: float | None = None,
+) -> Tensor:
+    r"""Attention of queries to values by the likeness of queries and keys.
+
+    .. math::
+        \left( \mathrm{softmax}\left(s \mathbf{Q} \mathbf{K}^{\top} + \mathbf{B}\right)
+        + \mathbf{R} \right) \mathbf{V}
+
+    Short sequences on a CPU are computed as printed; others, unless :math:`\mathbf{R}` needs the
+    weights themselves, by :func:`~torch.nn.functional.scaled_dot_product_attention`, which never
+    holds all scores at once.
+
+    Args:
+        query (Tensor): Queries :math:`(*, L, d)`.
+        key (Tensor): Keys :math:`(*, S, d)`.
+        value (Tensor): Values :math:`(*, S, d_v)`; the last of the leading dimensions may be 1,
+            for heads that share their values.
+        bias (Tensor, optional): Added to the scores: broadcasts to :math:`(*, L, S)`.
+        mask (Tensor, optional): Boolean, :obj:`True` where a key is real: broadcasts to
+            :math:`(*, L, S)`. A query without any real key attends to all keys alike.
+        residual_map (Tensor, optional): Added to the weights, after the softmax: broadcasts to
+            :math:`(*, L, S)`. The mask applies to it as well.
+        scale (float, optional): The factor :math:`s`: :math:`1 / \sqrt{d}` if not given.
+
+    Shapes:
+        - **output:** :math:`(*, L, d_v)`
+    """
+    short = query.device.type == 'cpu' and query.size(-2) * key.size(-2) <= _MAX_PLAIN_SCORES
+    if residual_map is not None or short:
+        return apply_map(attention_map(query, key, bias, mask, residual_map, scale), value)
+    lead, scores = query.shape[:-2], (query.size(-2), key.size(-2))
+    value = value.expand(*lead, *value.shape[-2:])
+    if mask is not None:
+        bias = _masked((query.new_zeros(()) if bias is None else bias).to(query.dtype), mask)
+    if bias is not None:  # expanded over the graphs by the kernel, which copies nothing
+        first = bias.size(0) if bias.dim() == query.dim() else 1
+        bias = _four_dimensional(bias.to(query.dtype).expand(first, *lead[1:], *scores))
+    query, key, value = (_four_dimensional(part) for part in (query, key, value))
+    out = scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scale)
+    return out.view(*lead, *out.shape[-2:])
+
+
+def attention_map(
+    query: Tensor,
+    key: Tensor,
+    bias: Tensor | None = None,
+    mask: Tensor | None = None,
+    residual_map: Tensor | None = None,
+    scale: float | None = None,
+) -> Tensor:
+    r"""The weights :math:`(*, L, S)` with which :func:`attend` sums values."""
+    scores = attention_scores(query, key, scale)
+    if bias is not None:
+        scores = scores + bias.to(scores.dtype)
+    if mask is not None:
+        scores = _masked(scores, mask)
+    weights = scores.softmax(dim=-1)
+    if residual_map is not None:
+        if mask is not None:
+            residual_map = residual_map.masked_fill(~mask, 0)
+        weights = weights + residual_map.to(weights.dtype)
+    return weights
+
+
+def attention_scores(query: Tensor, key: Tensor, scale: float | None = None) -> Tensor:
+    r"""The products :math:`s \mathbf{Q} \mathbf{K}^{\top}`: :math:`(*, L, S)`."""
+    if scale is None:
+        scale = 1 / math.sqrt(query.size(-1))
+    # `matmul` would lay out the keys anew, transposed, and scaling is one more pass.
+    left, right = (part.reshape(-1, *part.shape[-2:]) for part in (query, key))
+    zero = query.new_zeros(1, 1, 1)
+    scores = torch.baddbmm(zero, left, right.transpose(1, 2), beta=0, alpha=scale)
+    return scores.view(*query.shape[:-1], key.size(-2))
+
+
+def apply_map(weights: Tensor, value: Tensor) -> Tensor:
+    """Sum values by their weights: ``[*, L, S]`` and ``[*, S, d]`` to ``[*, L, d]``."""
+    weights = weights.to(value.dtype)
+    if value.dim() > 3 and value.size(-3) == 1 < weights.size(-3):  # one product for all heads
+        out = weights.flatten(-3, -2) @ value.squeeze(-3)
+        return out.view(*weights.shape[:-1], value.size(-1))
+    return weights @ value
+
+
+def _masked(scores: Tensor, mask: Tensor) -> Tensor:
+    # Finite, so that a row without any key has finite weights and gradients.
+    return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+
+
+def _four_dimensional(x: Tensor) -> Tensor:
+    """The fused kernels take [*, *, L, d]; strides between rows are free, so this seldom copies."""
+    return x.reshape(x.size(0), -1, *x.shape[-2:])

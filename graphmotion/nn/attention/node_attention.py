@@ -1,0 +1,259 @@
+"""What attention over the nodes of each frame shares, within a graph and between two."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import Linear, Parameter
+from torch.nn.functional import linear
+
+from graphmotion.nn.attention.attend import apply_map, attend, attention_map, attention_scores
+from graphmotion.nn.graphs import pad_graphs, reset_all, split_graphs, unpad_graphs
+
+NORMALIZATIONS = ('softmax', 'tanh')
+
+
+def project(parts: tuple[Tensor, ...], lin: Linear) -> tuple[Tensor, ...]:
+    """Queries, keys and values, or some of them, each by its rows of one weight.
+
+    Apart, not by one product: each result is then in one piece, in which heads and frames can be
+    taken for one dimension, and so needs no copy where the kernel takes strides.
+    """
+    num = len(parts)
+    biases = (None,) * num if lin.bias is None else lin.bias.chunk(num)
+    return tuple(
+        linear(part, weight, bias)
+        for part, weight, bias in zip(parts, lin.weight.chunk(num), biases)
+    )
+
+
+class Nodes(NamedTuple):
+    """The nodes of one side of an attention, graph by graph."""
+
+    values: Tensor  # [B, V, T, C]
+    compared: Tensor  # the same with positions: what queries and keys are made of
+    mask: Tensor | None  # [B, V], where nodes are real
+    ids: Tensor | None  # [B, T, V], where each node stands in the global map
+
+
+class NodeAttention(torch.nn.Module):
+    """Multi-head attention between the nodes of each frame; subclasses project the features.
+
+    The arguments are those of :class:`JointAttention`; ``map_size`` is the number of target and
+    source nodes in the global map, if there is one.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        out_channels: int | None = None,
+        head_channels: int | None = None,
+        value_projection: bool = True,
+        map_size: tuple[int, int] | None = None,
+        per_frame: bool = True,
+        normalization: str = 'softmax',
+    ) -> None:
+        super().__init__()
+        if heads < 1:
+            raise ValueError(f'heads is a number of heads, at least 1, got {heads}')
+        if head_channels is None:
+            if channels % heads:
+                raise ValueError(
+                    f'{channels} channels cannot be divided evenly among {heads} heads: choose '
+                    f'another number of heads, or give head_channels'
+                )
+            head_channels = channels // heads
+        if normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f'normalization is one of {list(NORMALIZATIONS)}, got {normalization!r}'
+            )
+        self.channels = channels
+        self.heads = heads
+        self.out_channels = channels if out_channels is None else out_channels
+        self.head_channels = head_channels
+        self.value_projection = value_projection
+        self.per_frame = per_frame
+        self.normalization = normalization
+        value_channels = head_channels if value_projection else channels
+        self.proj = Linear(heads * value_channels, self.out_channels)
+        self.global_map = None if map_size is None else Parameter(torch.empty(heads, *map_size))
+        self.alpha = Parameter(torch.empty(heads, 1, 1)) if normalization == 'tanh' else None
+
+    def reset_parameters(self) -> None:
+        r"""Draw all weights anew; the global map starts as the mean over the source nodes."""
+        reset_all(self)
+        if self.global_map is not None:
+            torch.nn.init.constant_(self.global_map, 1 / self.global_map.size(-1))
+        if self.alpha is not None:
+            torch.nn.init.ones_(self.alpha)
+
+    def _nodes(
+        self,
+        x: Tensor,
+        num_nodes: int | None,
+        batch: Tensor | None,
+        batch_size: int | None,
+        position: Tensor | None,
+        ids: Tensor | None,
+    ) -> Nodes:
+        x = self._with_frames(x, 'x')
+        mask = None
+        if batch is not None:
+            graphs, mask = pad_graphs(x, batch, batch_size, num_nodes)
+        else:
+            graphs = split_graphs(x, x.size(0) if num_nodes is None else num_nodes)
+        compared = graphs
+        if position is not None:
+            position = self._with_frames(position, 'position').to(x.dtype)
+            if batch is not None:
+                compared = compared + pad_graphs(position, batch, *graphs.shape[:2])[0]
+            else:
+                compared = compared + split_graphs(position, graphs.size(1))
+        if ids is not None:
+            ids = ids.unsqueeze(1) if ids.dim() == 2 else ids
+        return Nodes(graphs, compared, mask, ids)
+
+    @staticmethod
+    def _restore(out: Tensor, x: Tensor, batch: Tensor | None) -> Tensor:
+        """[B, V, T, C] to the nodes and frames of x, which it was made from."""
+        out = out.flatten(0, 1) if batch is None else unpad_graphs(out, batch)
+        return out.view(*x.shape[:-1], out.size(-1))
+
+    def _with_frames(self, x: Tensor, name: str) -> Tensor:
+        if x.dim() < 2 or x.size(-1) != self.channels:
+            raise ValueError(
+                f'{name} has the shape {list(x.shape)}, expected [num_nodes, T, {self.channels}]'
+            )
+        return x.reshape(x.size(0), math.prod(x.shape[1:-1]), self.channels)
+
+    def _attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        target: Nodes,
+        source: Nodes,
+        return_attention: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Sum values of the source for the target, and project them; the map [B, T, H, Vt, Vs],
+        if asked for.
+        """
+        num_frames = query.size(2)
+        query, key = self._split(query, self.heads), self._split(key, self.heads)
+        value = self._split(value, self.heads if self.value_projection else 1)
+        mask = None if source.mask is None else source.mask[:, None, None, None]
+        residual = self._residual_map(target, source)
+        if self.alpha is None and not return_attention:
+            scale = self._scale(num_frames)
+            out, weights = attend(query, key, value, None, mask, residual, scale), None
+        else:
+            weights = self._map(query, key, mask, residual, self._scale(num_frames))
+            out = apply_map(weights, value)
+        return self.proj(self._merge(out, num_frames)), weights if return_attention else None
+
+    def _options(self) -> str:
+        options = ''
+        if self.out_channels != self.channels:
+            options += f', out_channels={self.out_channels}'
+        if self.head_channels * self.heads != self.channels:
+            options += f', head_channels={self.head_channels}'
+        if not self.value_projection:
+            options += ', value_projection=False'
+        if self.global_map is not None:
+            options += f', global_map={list(self.global_map.shape[1:])}'
+        if not self.per_frame:
+            options += ', per_frame=False'
+        if self.normalization != 'softmax':
+            options += f', normalization={self.normalization!r}'
+        return options
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}({self.channels}, heads={self.heads}{self._options()})'
+
+    def _scale(self, num_frames: int) -> float:
+        size = math.sqrt(self.head_channels) if self.alpha is None else self.head_channels
+        return 1 / size if self.per_frame else 1 / (size * max(num_frames, 1))
+
+    def _map(
+        self,
+        query: Tensor,
+        key: Tensor,
+        mask: Tensor | None,
+        residual: Tensor | None,
+        scale: float,
+    ) -> Tensor:
+        if self.alpha is None:
+            return attention_map(query, key, None, mask, residual, scale)
+        scores = attention_scores(query, key, scale)
+        weights = scores.tanh() * self.alpha.to(scores.dtype)
+        if residual is not None:
+            weights = weights + residual.to(weights.dtype)
+        return weights if mask is None else weights.masked_fill(~mask, 0)
+
+    def _split(self, x: Tensor, heads: int) -> Tensor:
+        """[B, V, T, H * d] to [B, T, H, V, d]; the frames of a clip are channels of one frame."""
+        x = x.unflatten(-1, (heads, x.size(-1) // heads))
+        if self.per_frame:
+            return x.permute(0, 2, 3, 1, 4)
+        return x.permute(0, 3, 1, 2, 4).flatten(3).unsqueeze(1)
+
+    def _merge(self, x: Tensor, num_frames: int) -> Tensor:
+        """[B, T, H, V, d] to [B, V, T, H * d]: undoes :meth:`_split`."""
+        if not self.per_frame:
+            x = x.squeeze(1).unflatten(-1, (num_frames, x.size(-1) // num_frames))
+            return x.permute(0, 2, 3, 1, 4).flatten(3)
+        return x.permute(0, 3, 1, 2, 4).flatten(3)
+
+    def _residual_map(self, target: Nodes, source: Nodes) -> Tensor | None:
+        """The global map for the nodes at hand: broadcasts to [B, T, H, Vt, Vs]."""
+        if self.global_map is None:
+            if target.ids is not None or source.ids is not None:
+                raise ValueError('node_ids are numbers in the global map, of which there is none')
+            return None
+        sizes = self.global_map.shape[1:]
+        for side, size in zip((target, source), sizes):
+            self._check_ids(side, size)
+        num_target, num_source = target.values.size(1), source.values.size(1)
+        if target.ids is None and source.ids is None:
+            return self.global_map[:, :num_target, :num_source]
+        rows, columns = (
+            torch.arange(side.values.size(1), device=side.values.device).view(1, 1, -1)
+            if side.ids is None
+            else side.ids
+            for side in (target, source)
+        )
+        # Many times as fast, backward, as indexing with both.
+        index = rows.unsqueeze(-1) * sizes[1] + columns.unsqueeze(-2)
+        gathered = self.global_map.flatten(1).index_select(1, index.flatten())
+        return gathered.view(self.heads, *index.shape).permute(1, 2, 0, 3, 4)
+
+    def _check_ids(self, side: Nodes, size: int) -> None:
+        num_graphs, num_nodes, num_frames = side.values.shape[:3]
+        if side.ids is None:
+            # Smaller graphs of a mixed batch are the first nodes of the map.
+            if num_nodes > size or (num_nodes < size and side.mask is None):
+                raise ValueError(
+                    f'a graph has {num_nodes} nodes and the global map {size}: node_ids say which '
+                    f'they are'
+                )
+            return
+        frames = num_frames if self.per_frame else 1
+        if side.ids.dim() != 3 or any(
+            found not in (1, expected)
+            for found, expected in zip(side.ids.shape, (num_graphs, frames, num_nodes))
+        ):
+            raise ValueError(
+                f'node_ids has the shape {list(side.ids.shape)}, expected '
+                f'{[num_graphs, frames, num_nodes]}'
+            )
+        if not torch.compiler.is_compiling() and side.ids.device.type == 'cpu':
+            low, high = (int(end) for end in side.ids.aminmax())
+            if low < 0 or high >= size:
+                raise ValueError(
+                    f'node_ids run from {low} to {high}, expected numbers in a global map of '
+                    f'{size} nodes'
+                )

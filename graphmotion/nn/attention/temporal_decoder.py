@@ -1,0 +1,119 @@
+"""From the features of all frames to one of the whole sequence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import LayerNorm, ModuleList, TransformerDecoderLayer, TransformerEncoderLayer
+
+from graphmotion.nn.encoding import sinusoidal_encoding
+from graphmotion.nn.graphs import reset_all
+
+
+class TemporalDecoder(torch.nn.Module):
+    r"""Set-to-one temporal decoding: the encoder and decoder of the `"Attention Is All You Need"
+    <https://arxiv.org/abs/1706.03762>`_ paper, where the frames of a node are encoded, and the one
+    query that is decoded is their maximum.
+
+    .. math::
+        \mathbf{x}^{\prime}_v = \mathrm{Decoder}\left( \max_t \mathbf{x}_{v,t},\,
+        \mathrm{Encoder}(\mathbf{x}_{v,1}, \ldots, \mathbf{x}_{v,T}) \right)
+
+    Each block adds its input and normalises after it. Without positions the order of the frames is
+    of no effect; nodes do not mix.
+
+    Args:
+        channels (int): Size of each feature :math:`C`.
+        heads (int, optional): Number of heads. (default: :obj:`8`)
+        num_encoder_layers (int, optional): Number of encoder blocks; without any, the decoder
+            attends to the input. (default: :obj:`4`)
+        num_decoder_layers (int, optional): Number of decoder blocks. (default: :obj:`4`)
+        feedforward_channels (int, optional): Size of the hidden layers. (default: :obj:`2048`)
+        dropout (float, optional): Dropout probability. (default: :obj:`0.1`)
+        position (bool, optional): If set to :obj:`True`, adds a sinusoidal encoding of the frames
+            to the input of the encoder. (default: :obj:`False`)
+
+    Shapes:
+        - **x:** node features :math:`(|\mathcal{V}|, T, C)`
+        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`True` where a frame is real, for
+          sequences that are padded at any place; all are real if not given
+        - **output:** node features :math:`(|\mathcal{V}|, C)`; of a node without any real frame
+          they mean nothing, but are finite
+
+    Raises:
+        ValueError: If :math:`C` is not a multiple of the number of heads, there is no decoder
+            block or no frame, or shapes do not fit.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int = 8,
+        num_encoder_layers: int = 4,
+        num_decoder_layers: int = 4,
+        feedforward_channels: int = 2048,
+        dropout: float = 0.1,
+        position: bool = False,
+    ) -> None:
+        super().__init__()
+        if heads < 1 or channels % heads:
+            raise ValueError(f'{channels} channels cannot be divided evenly among {heads} heads')
+        if num_decoder_layers < 1:
+            raise ValueError(f'num_decoder_layers is at least 1, got {num_decoder_layers}')
+        self.channels = channels
+        self.heads = heads
+        self.position = position
+        sizes = (channels, heads, feedforward_channels, dropout)
+        self.encoder = ModuleList(
+            TransformerEncoderLayer(*sizes, batch_first=True) for _ in range(num_encoder_layers)
+        )
+        self.decoder = ModuleList(
+            TransformerDecoderLayer(*sizes, batch_first=True) for _ in range(num_decoder_layers)
+        )
+        self.encoder_norm = LayerNorm(channels) if num_encoder_layers else torch.nn.Identity()
+        self.decoder_norm = LayerNorm(channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        r"""Draw all weights anew: matrices as Glorot, as :class:`torch.nn.Transformer` does."""
+        reset_all(self)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() > 1:
+                torch.nn.init.xavier_uniform_(parameter)
+            elif name.endswith(('in_proj_bias', 'out_proj.bias')):
+                torch.nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Decode the frames of each node of ``x``."""
+        if x.dim() != 3 or x.size(1) < 1 or x.size(2) != self.channels:
+            raise ValueError(
+                f'x has the shape {list(x.shape)}, expected [num_nodes, T, {self.channels}] with '
+                f'at least one frame'
+            )
+        padded = None
+        real = x
+        if mask is not None:
+            if mask.shape != x.shape[:2] or mask.dtype != torch.bool:
+                raise ValueError(
+                    f'mask is {mask.dtype} and has the shape {list(mask.shape)}, expected a '
+                    f'boolean of {list(x.shape[:2])}'
+                )
+            # Of a node without real frames all are taken: there is no maximum of none.
+            padded = ~(mask | ~mask.any(dim=1, keepdim=True))
+            real = x.masked_fill(padded.unsqueeze(-1), -torch.inf)
+        query = real.amax(dim=1, keepdim=True)
+        memory = x
+        if self.position:
+            memory = x + sinusoidal_encoding(x.size(1), self.channels, x.device, x.dtype)
+        for block in self.encoder:
+            memory = block(memory, src_key_padding_mask=padded)
+        memory = self.encoder_norm(memory)
+        for block in self.decoder:
+            query = block(query, memory, memory_key_padding_mask=padded)
+        return self.decoder_norm(query).squeeze(1).to(x.dtype)  # normalisations may widen it
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.channels}, heads={self.heads}, '
+            f'num_encoder_layers={len(self.encoder)}, num_decoder_layers={len(self.decoder)})'
+        )

@@ -1,0 +1,76 @@
+"""Pooling of images to horizontal strips."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+REDUCTIONS = ('sum', 'concat')
+
+
+class HorizontalPyramidPooling(torch.nn.Module):
+    r"""Pools feature maps of people to horizontal strips, which become the nodes of a graph: the
+    horizontal pyramid pooling of the `"Horizontal Pyramid Matching for Person Re-identification"
+    <https://arxiv.org/abs/1804.05275>`_ paper.
+
+    .. math::
+        \mathbf{x}_p = \mathrm{mean}_{(h, w) \in p} \, \mathbf{F}_{hw} + \max_{(h, w) \in p} \,
+        \mathbf{F}_{hw}
+        \qquad \textrm{or} \qquad
+        \mathbf{x}_p = \mathrm{mean}_{(h, w) \in p} \, \mathbf{F}_{hw} \, \Vert \,
+        \max_{(h, w) \in p} \, \mathbf{F}_{hw}
+
+    Each bin count cuts the map into that many strips of equal height, from top to bottom; the
+    strips of all counts follow one another. Their number :math:`P` is the attribute
+    :obj:`num_strips`.
+
+    Args:
+        bins (sequence of int, optional): How many strips to cut, once for each level of the
+            pyramid. (default: :obj:`(16,)`)
+        reduce (str, optional): :obj:`"sum"` adds mean and maximum, :obj:`"concat"` sets them side
+            by side. (default: :obj:`"sum"`)
+
+    Shapes:
+        - **x:** feature maps :math:`(B, C, T, H, W)`, or :math:`(B, C, H, W)` without frames
+        - **output:** strip features :math:`(B \cdot P, T, C)`, or :math:`(B \cdot P, C)`; of
+          :obj:`"concat"` with :math:`2 C` channels
+
+    Raises:
+        ValueError: If the height :math:`H` is not a multiple of every bin count.
+    """
+
+    def __init__(self, bins: Sequence[int] = (16,), reduce: str = 'sum') -> None:
+        super().__init__()
+        if reduce not in REDUCTIONS:
+            raise ValueError(f'reduce is one of {list(REDUCTIONS)}, got {reduce!r}')
+        self.bins = tuple(bins)
+        if not self.bins or any(not isinstance(n, int) or n < 1 for n in self.bins):
+            raise ValueError(f'bins are numbers of strips, at least 1 each, got {bins!r}')
+        self.num_strips = sum(self.bins)
+        self.reduce = reduce
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool the feature maps ``x`` to strips."""
+        if x.dim() not in (4, 5):
+            raise ValueError(
+                'x holds feature maps [B, C, T, H, W] or [B, C, H, W], '
+                f'got the shape {list(x.shape)}'
+            )
+        height = x.size(-2)
+        for num in self.bins:
+            if height % num:
+                raise ValueError(f'x is {height} high, expected a multiple of the {num} strips')
+        # The map is read once, in strips that make up those of all levels.
+        strips = x.reshape(*x.shape[:-2], math.lcm(*self.bins), -1)
+        mean, largest = strips.mean(dim=-1), strips.amax(dim=-1)
+        means = [mean.unflatten(-1, (num, -1)).mean(dim=-1) for num in self.bins]
+        maxima = [largest.unflatten(-1, (num, -1)).amax(dim=-1) for num in self.bins]
+        mean, largest = torch.cat(means, dim=-1), torch.cat(maxima, dim=-1)
+        out = mean + largest if self.reduce == 'sum' else torch.cat([mean, largest], dim=1)
+        return out.movedim((1, -1), (-1, 1)).flatten(0, 1)
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}(bins={self.bins}, {self.reduce})'

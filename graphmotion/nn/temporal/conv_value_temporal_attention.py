@@ -1,0 +1,133 @@
+"""Attention over the frames of each node whose values are convolved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import Linear, ModuleList, Sequential
+from torch.nn.functional import leaky_relu
+
+from graphmotion.nn.attention.attend import attend
+from graphmotion.nn.encoding import sinusoidal_encoding
+from graphmotion.nn.graphs import reset_all
+from graphmotion.nn.norm import MotionBatchNorm
+from graphmotion.nn.temporal.temporal_conv import TemporalConv
+
+
+class ConvValueTemporalAttention(torch.nn.Module):
+    r"""The focal and global temporal attention from the `"Focal and Global Spatial-Temporal
+    Transformer for Skeleton-based Action Recognition" <https://arxiv.org/abs/2210.02693>`_ paper:
+    the values of the attention of each node over its frames are temporal convolutions, one
+    dilation a head, and are added to what is attended to.
+
+    .. math::
+        \mathbf{V}_h &= \mathrm{TCN}_h(\mathbf{X} + \mathbf{P}) \\
+        \mathbf{H}_h &= \mathrm{softmax}\left(\mathbf{Q}_h \mathbf{K}_h^{\top} / \sqrt{d}\right)
+        \mathbf{V}_h \mathbf{W}_h + \mathbf{V}_h \\
+        \mathbf{X}^{\prime} &= \mathrm{LeakyReLU}\left(\mathrm{BN}\left(
+        [\mathbf{H}_1, \ldots, \mathbf{H}_H] \, \mathbf{W}\right)\right) + \mathbf{X} + \mathbf{P}
+
+    with :math:`d = F / H` and linear maps :math:`\mathbf{Q}`, :math:`\mathbf{K}` of
+    :math:`\mathbf{X} + \mathbf{P}`. The position :math:`\mathbf{P}` of frames is
+    :meth:`~graphmotion.nn.encoding.sinusoidal_encoding`, added before everything. With a stride,
+    values, queries, keys and the shortcut, which then is linear and normalised, are at the same
+    frames.
+
+    Args:
+        channels (int): Size of each input and output feature.
+        kernel_size (int, optional): Number of frames of the convolutions, odd.
+            (default: :obj:`7`)
+        dilations (sequence of int, optional): The dilation of each head.
+            (default: :obj:`(1, 2)`)
+        stride (int, optional): Step over the frames. (default: :obj:`1`)
+        attention (bool, optional): If set to :obj:`False`, heads are their values alone.
+            (default: :obj:`True`)
+        convolution (bool, optional): If set to :obj:`False`, values are linear in each frame.
+            (default: :obj:`True`)
+        position (bool, optional): If set to :obj:`False`, the position is left out.
+            (default: :obj:`True`)
+        negative_slope (float, optional): Slope of the activation below zero.
+            (default: :obj:`0.1`)
+
+    Shapes:
+        - **x:** node features :math:`(|\mathcal{V}|, T, F)`
+        - **output:** node features :math:`(|\mathcal{V}|, \lceil T / s \rceil, F)`
+
+    Raises:
+        ValueError: If the heads do not divide the channels, or neither attention nor convolution
+            is left.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int = 7,
+        dilations: Sequence[int] = (1, 2),
+        stride: int = 1,
+        attention: bool = True,
+        convolution: bool = True,
+        position: bool = True,
+        negative_slope: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if not dilations or channels % len(dilations):
+            raise ValueError(
+                f'dilations has {len(dilations)} heads, expected a divisor of the {channels} '
+                'channels'
+            )
+        if not (attention or convolution):
+            raise ValueError('one of attention and convolution has to be True, got neither')
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.dilations = tuple(dilations)
+        self.stride = stride
+        self.attention = attention
+        self.convolution = convolution
+        self.position = position
+        self.negative_slope = negative_slope
+        size = channels // len(self.dilations)
+        self.values = ModuleList(
+            TemporalConv(channels, size, kernel_size if convolution else 1, stride, dilation)
+            for dilation in self.dilations
+        )
+        if attention:
+            self.query = Linear(channels, channels)
+            self.key = Linear(channels, channels)
+            self.heads = ModuleList(Linear(size, size) for _ in self.dilations)
+        self.out = Linear(channels, channels)
+        self.norm = MotionBatchNorm(channels)
+        self.shortcut = (
+            Sequential(Linear(channels, channels), MotionBatchNorm(channels))
+            if stride > 1
+            else None
+        )
+
+    def reset_parameters(self) -> None:
+        r"""Draw all weights anew and reset the statistics."""
+        reset_all(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend to the convolved frames of each node."""
+        if self.position:
+            x = x + sinusoidal_encoding(x.size(1), self.channels, x.device, x.dtype)
+        heads = [value(x) for value in self.values]
+        x = x[:, :: self.stride]
+        if self.attention:
+            queries = self.query(x).chunk(len(heads), dim=-1)
+            keys = self.key(x).chunk(len(heads), dim=-1)
+            heads = [
+                mix(attend(query, key, value)) + value
+                for mix, query, key, value in zip(self.heads, queries, keys, heads)
+            ]
+        out = self.norm(self.out(torch.cat(heads, dim=-1)))
+        shortcut = x if self.shortcut is None else self.shortcut(x)
+        return leaky_relu(out, self.negative_slope) + shortcut.to(out.dtype)
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.channels}, kernel_size={self.kernel_size}, '
+            f'dilations={self.dilations}, stride={self.stride}, attention={self.attention}, '
+            f'convolution={self.convolution}, position={self.position})'
+        )

@@ -1,0 +1,187 @@
+"""Convolution over many frames: a kernel for each channel, then a linear map of the channels."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Conv1d, Parameter
+from torch.nn.functional import linear, pad
+
+PADDINGS = ('reflect_start', 'reflect', 'zeros')
+
+
+class LargeKernelTemporalConv(torch.nn.Module):
+    r"""The depthwise separable convolution with a large kernel over time from the `"GaitMixer:
+    Skeleton-based Gait Representation Learning via Wide-spectrum Multi-axial Mixer"
+    <https://arxiv.org/abs/2210.15491>`_ paper.
+
+    .. math::
+        \mathbf{x}^{\prime}_{v,t} = \mathbf{b} + \mathbf{\Theta} \Big( \mathbf{a} +
+        \sum_{j=0}^{k-1} \mathbf{w}_j \odot \mathbf{x}_{v,\, t + j - o} \Big)
+
+    where each channel has a kernel of its own. With :obj:`padding='reflect_start'` the offset
+    is :math:`o = k - 1`: the kernel looks back from frame :math:`t`, and the frames that it
+    misses before the first are those after it, mirrored. Otherwise :math:`o = \lfloor k / 2
+    \rfloor`, and both ends are mirrored or zero.
+
+    The parameters have the names and shapes of two :class:`torch.nn.Conv1d`: ``depthwise.weight``
+    :math:`(F_{in}, 1, k)` and ``pointwise.weight`` :math:`(F_{out}, F_{in}, 1)`.
+
+    Args:
+        in_channels (int): Size of each input feature.
+        out_channels (int): Size of each output feature.
+        kernel_size (int, optional): Number of frames :math:`k`; odd where the kernel has a
+            middle. (default: :obj:`31`)
+        padding (str, optional): The frames beyond the ends: :obj:`"reflect_start"`,
+            :obj:`"reflect"` or :obj:`"zeros"`. (default: :obj:`"reflect_start"`)
+        bias (bool, optional): If set to :obj:`False`, there are no additive biases.
+            (default: :obj:`True`)
+
+    Shapes:
+        - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
+        - **output:** node features :math:`(|\mathcal{V}|, T, F_{out})`
+
+    Raises:
+        ValueError: If a centred kernel is not odd, the padding is unknown, or there are too few
+            frames to mirror: it takes :math:`T > o`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 31,
+        padding: str = 'reflect_start',
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = kernel_size
+        self.padding = padding
+        self.depthwise = DepthwiseTemporalConv(in_channels, kernel_size, padding, bias)
+        self.pointwise = Conv1d(in_channels, out_channels, kernel_size=1, bias=bias)
+
+    def reset_parameters(self) -> None:
+        r"""Draw all weights anew."""
+        self.depthwise.reset_parameters()
+        self.pointwise.reset_parameters()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``x`` along its frames."""
+        # As a matrix, which takes the layout that the depthwise part leaves without a copy.
+        rows = self.depthwise(x).flatten(0, 1)
+        out = linear(rows, self.pointwise.weight.squeeze(2), self.pointwise.bias)
+        return out.view(*x.shape[:2], self.out_channels)
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.in_channels}, {self.out_channels}, '
+            f"kernel_size={self.kernel_size}, padding='{self.padding}')"
+        )
+
+
+class DepthwiseTemporalConv(torch.nn.Module):
+    r"""The first half of :class:`LargeKernelTemporalConv`: each channel alone.
+
+    A kernel this large touches about as many frames as there are, so it is laid out as a matrix
+    over them, mirrored frames included. The product is many times faster than a depthwise
+    convolution, most of all in its gradients.
+    """
+
+    def __init__(
+        self, channels: int, kernel_size: int, padding: str = 'reflect_start', bias: bool = True
+    ) -> None:
+        super().__init__()
+        if padding not in PADDINGS:
+            raise ValueError(f'padding is one of {PADDINGS}, got {padding!r}')
+        if kernel_size < 1:
+            raise ValueError(f'kernel_size is at least one frame, got {kernel_size}')
+        if padding != 'reflect_start' and kernel_size % 2 == 0:
+            raise ValueError(
+                f"kernel_size is an odd number of frames with padding='{padding}', "
+                f'got {kernel_size}'
+            )
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.padding = padding
+        self.mode = 'constant' if padding == 'zeros' else 'reflect'
+        offset = kernel_size - 1 if padding == 'reflect_start' else kernel_size // 2
+        self.ends = (offset, kernel_size - 1 - offset)
+        self.weight = Parameter(torch.empty(channels, 1, kernel_size))
+        self.bias = Parameter(torch.empty(channels)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        r"""Draw the weights anew: uniform, by the number of inputs, as in :class:`Conv1d`."""
+        bound = 1 / math.sqrt(self.kernel_size)
+        torch.nn.init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            torch.nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve each channel of ``x`` along its frames; the result lies channels first."""
+        num_nodes, num_frames, channels = x.shape
+        if self.mode == 'reflect' and num_frames <= max(self.ends):
+            raise ValueError(
+                f"padding='{self.padding}' with kernel_size={self.kernel_size} takes at least "
+                f'{max(self.ends) + 1} frames, got {num_frames}'
+            )
+        lines = _transpose(x.flatten(0, 1)).contiguous()
+        lines = lines.view(channels, num_nodes, num_frames)
+        window = max(2 * self.kernel_size, 64)
+        if num_frames <= 2 * window:
+            # Which frame lies where, counted from one: zero is none.
+            frames = torch.arange(1.0, num_frames + 1, device=x.device).view(1, 1, -1)
+            frames = pad(frames, self.ends, self.mode).flatten() - 1
+            out = self._product(lines, frames, num_frames)
+        else:
+            # Of so many the matrix would be all but empty: overlapping windows share a small one.
+            rest = -num_frames % window
+            width = window + self.kernel_size - 1
+            windows = pad(pad(lines, self.ends, self.mode), (0, rest)).unfold(2, width, window)
+            frames = torch.arange(width, device=x.device)
+            out = self._product(windows.flatten(1, 2), frames, width)
+            out = out.view(channels, num_nodes, num_frames + rest)[..., :num_frames]
+        return _transpose(out.flatten(1)).view(x.shape)
+
+    def _product(self, lines: Tensor, frames: Tensor, num_frames: int) -> Tensor:
+        """Lines times the matrix of what each output takes where ``frames`` follow upon another."""
+        taps = frames.unfold(0, self.kernel_size, 1).t().unsqueeze(1)  # [k, 1, T]
+        taps = taps == torch.arange(num_frames, device=frames.device).unsqueeze(1)
+        matrix = self.weight.squeeze(1) @ taps.flatten(1).to(self.weight.dtype)
+        out = lines @ matrix.view(-1, *taps.shape[1:])
+        return out if self.bias is None else out.add_(self.bias.view(-1, 1, 1))
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.channels}, kernel_size={self.kernel_size}, '
+            f"padding='{self.padding}')"
+        )
+
+
+def _transpose(x: Tensor) -> Tensor:
+    # A compiler lays out gradients itself.
+    return x.t() if torch.compiler.is_compiling() else _Transpose.apply(x)
+
+
+class _Transpose(torch.autograd.Function):
+    """The transpose of a matrix, whose gradient is copied into that layout where it is not yet.
+
+    Left to itself it would be a view, which what comes before reads many times slower.
+    """
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.t()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient.t().contiguous()

@@ -1,0 +1,129 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from graphmotion.nn.attention import attend as module
+from graphmotion.nn.attention.attend import attend
+
+
+def by_loops(query, key, value, bias=0.0, mask=None, residual_map=0.0, scale=None):
+    """Row by row, in double precision; all arguments have the same leading dimensions."""
+    lead, length = query.shape[:-2], query.size(-2)
+    bias = torch.as_tensor(bias).double().expand(*lead, length, key.size(-2))
+    residual_map = torch.as_tensor(residual_map).double().expand(bias.shape)
+    mask = torch.ones_like(bias, dtype=torch.bool) if mask is None else mask.expand(bias.shape)
+    value = value.expand(*lead, *value.shape[-2:])
+    scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
+    out = query.new_zeros(*lead, length, value.size(-1), dtype=torch.float64)
+    for place in torch.cartesian_prod(*(torch.arange(size) for size in (*lead, length))).tolist():
+        at, row = tuple(place[:-1]), place[-1]
+        real = mask[at][row].nonzero().flatten().tolist()
+        scores = [
+            float(scale * (query[at][row].double() @ key[at][j].double()) + bias[at][row, j])
+            for j in real
+        ]
+        total = sum(math.exp(score) for score in scores)
+        for j, score in zip(real, scores):
+            weight = math.exp(score) / total + residual_map[at][row, j]
+            out[at][row] += weight * value[at][j].double()
+    return out.float()
+
+
+@pytest.fixture(params=['plain', 'fused'])
+def path(request, monkeypatch):
+    """Either way of computing it, whatever the length."""
+    monkeypatch.setattr(module, '_MAX_PLAIN_SCORES', {'plain': 10**9, 'fused': 0}[request.param])
+    return request.param
+
+
+def sample(*lead):
+    """Queries, keys and values of which the last two are not in one piece."""
+    return (
+        torch.randn(*lead, 4, 6),
+        torch.randn(*lead, 6, 5).mT,
+        torch.randn(5, *lead, 7).movedim(0, -2),
+    )
+
+
+@pytest.mark.parametrize('lead', [(3,), (2, 3), (2, 3, 2)])
+def test_against_a_loop(path, lead):
+    query, key, value = sample(*lead)
+    out = attend(query, key, value)
+    assert out.shape == (*lead, 4, 7)
+    torch.testing.assert_close(out, by_loops(query, key, value))
+    torch.testing.assert_close(
+        attend(query, key, value, scale=0.3), by_loops(query, key, value, scale=0.3)
+    )
+
+
+@pytest.mark.parametrize('shape', [(4, 5), (2, 4, 5), (3, 1, 4, 5), (2, 1, 1, 4, 5)])
+def test_bias_mask_and_residual_map_broadcast(path, shape):
+    query, key, value = sample(2, 3, 2)
+    bias, residual_map = torch.randn(shape), torch.randn(shape)
+    mask = torch.rand(shape) > 0.4
+    mask[..., 0] = True
+    for options in (
+        {'bias': bias},
+        {'mask': mask},
+        {'bias': bias, 'mask': mask},
+        {'residual_map': residual_map},
+        {'bias': bias, 'mask': mask, 'residual_map': residual_map},
+    ):
+        torch.testing.assert_close(
+            attend(query, key, value, **options), by_loops(query, key, value, **options)
+        )
+
+
+def test_heads_may_share_values(path):
+    query, key, _ = sample(2, 3)
+    value = torch.randn(2, 1, 5, 8)
+    torch.testing.assert_close(
+        attend(query, key, value), by_loops(query, key, value.expand(2, 3, 5, 8))
+    )
+
+
+def test_both_ways_have_the_same_gradients(monkeypatch):
+    inputs = [part.double().requires_grad_() for part in sample(2, 3)]
+    mask = torch.rand(2, 1, 1, 5) > 0.4
+    grads = []
+    for limit in (0, 10**9):
+        monkeypatch.setattr(module, '_MAX_PLAIN_SCORES', limit)
+        out = attend(*inputs, mask=mask)
+        grads.append(torch.autograd.grad((out * out).sum(), inputs))
+    torch.testing.assert_close(*grads)
+    assert torch.autograd.gradcheck(lambda *parts: attend(*parts, mask=mask), inputs)
+
+
+def test_queries_without_any_key_are_finite(path):
+    inputs = [part.requires_grad_() for part in sample(2, 3)]
+    mask = torch.ones(2, 1, 1, 5, dtype=torch.bool)
+    mask[1] = False
+    out = attend(*inputs, mask=mask)
+    assert out.isfinite().all()
+    torch.testing.assert_close(out[1], inputs[2][1].mean(dim=1, keepdim=True).expand(3, 4, 7))
+    for grad in torch.autograd.grad(out.sum(), inputs):
+        assert grad.isfinite().all()
+
+
+def test_type_is_kept(path):
+    for dtype in (torch.float64, torch.bfloat16):
+        query, key, value = (part.to(dtype) for part in sample(2, 3))
+        out = attend(query, key, value, torch.randn(4, 5), torch.rand(4, 5) > 0.1)
+        assert out.dtype == dtype
+        assert attend(query, key, value, residual_map=torch.randn(4, 5)).dtype == dtype
+
+
+def test_short_sequences_on_a_cpu_are_plain(monkeypatch):
+    calls = []
+
+    def fused(*args, **kwargs):
+        calls.append(args[0].shape)
+        return F.scaled_dot_product_attention(*args, **kwargs)
+
+    monkeypatch.setattr(module, 'scaled_dot_product_attention', fused)
+    attend(*(torch.randn(2, 25, 16) for _ in range(3)))
+    assert not calls
+    attend(*(torch.randn(2, 300, 16) for _ in range(3)))
+    assert calls

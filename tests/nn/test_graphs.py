@@ -1,0 +1,59 @@
+import pytest
+import torch
+
+from graphmotion.nn.graphs import pad_graphs, unpad_graphs
+
+SIZES = [3, 0, 5, 1]
+BATCH = torch.arange(4).repeat_interleave(torch.tensor(SIZES))
+
+
+@pytest.mark.parametrize('tail', [(), (7,), (4, 7)])
+def test_padding_against_a_loop_and_back(tail):
+    x = torch.randn(9, *tail)
+    for dense, mask in (pad_graphs(x, BATCH), pad_graphs(x, BATCH, 4, 5)):
+        assert dense.shape == (4, 5, *tail)
+        for graph, part in enumerate(x.split(SIZES)):
+            for node in range(5):
+                assert mask[graph, node] == (node < len(part))
+                expected = part[node] if node < len(part) else torch.zeros(tail)
+                assert torch.equal(dense[graph, node], expected)
+        assert torch.equal(unpad_graphs(dense, BATCH), x)
+
+
+def test_padding_room_and_graphs_at_the_end_without_nodes():
+    x = torch.randn(9, 2)
+    dense, mask = pad_graphs(x, BATCH, 6, 8)
+    assert dense.shape == (6, 8, 2)
+    assert mask.sum(dim=1).tolist() == [*SIZES, 0, 0]
+    assert torch.equal(unpad_graphs(dense, BATCH), x)
+
+
+def test_padding_hands_gradients_back():
+    x = torch.randn(9, 2, requires_grad=True)
+    dense, mask = pad_graphs(x, BATCH)
+    dense.backward(torch.full_like(dense, 2.0))
+    assert torch.equal(x.grad, torch.full_like(x, 2.0))
+
+
+def test_padding_of_nothing():
+    dense, mask = pad_graphs(torch.zeros(0, 3), torch.zeros(0, dtype=torch.long))
+    assert dense.shape == (0, 0, 3)
+    assert mask.shape == (0, 0)
+
+
+def test_padding_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match='a graph has 5 nodes, expected at most 4'):
+        pad_graphs(torch.randn(9, 2), BATCH, 4, 4)
+    with pytest.raises(ValueError, match='each of the 8 nodes'):
+        pad_graphs(torch.randn(8, 2), BATCH)
+
+
+def test_padding_exports_with_its_sizes():
+    class There(torch.nn.Module):
+        def forward(self, x, batch):
+            dense, mask = pad_graphs(x, batch, 4, 5)
+            return unpad_graphs(dense * mask.unsqueeze(-1), batch)
+
+    x = torch.randn(9, 2)
+    program = torch.export.export(There(), (x, BATCH))
+    assert torch.equal(program.module()(x, BATCH), x)
