@@ -3,10 +3,12 @@ from typing import Any
 
 import torch
 
+from graphmotion.models.fg_stformer import FGSTFormer, fg_stformer
 from graphmotion.models.msa_gcn import MSAGCN, msa_gcn
 from graphmotion.models.st_gcn import STGCN, st_gcn
 
 _BUILDERS: dict[str, Callable[..., torch.nn.Module]] = {
+    'fg_stformer': fg_stformer,
     'msa_gcn': msa_gcn,
     'st_gcn': st_gcn,
 }
@@ -36,4 +38,13 @@ def create_model(name: str, **options: Any) -> torch.nn.Module:
     return _BUILDERS[name](**options)
 
 
-__all__ = ['MSAGCN', 'STGCN', 'create_model', 'list_models', 'msa_gcn', 'st_gcn']
+__all__ = [
+    'MSAGCN',
+    'STGCN',
+    'FGSTFormer',
+    'create_model',
+    'fg_stformer',
+    'list_models',
+    'msa_gcn',
+    'st_gcn',
+]

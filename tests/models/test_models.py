@@ -109,5 +109,5 @@ def test_names_its_inputs(name):
 
 
 def test_unknown_model_is_refused():
-    with pytest.raises(ValueError, match=r"unknown model 'stgcn'; there are \['msa_gcn', 'st_gcn'"):
+    with pytest.raises(ValueError, match=r"unknown model 'stgcn'; there are \['fg_stformer', 'msa"):
         create_model('stgcn')
