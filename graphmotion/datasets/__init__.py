@@ -1,11 +1,21 @@
 from graphmotion.datasets.camera import Camera
 from graphmotion.datasets.emotion_gait import EmotionGait
 from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.datasets.ntu_rgbd import NTURGBD
+from graphmotion.datasets.nw_ucla import NWUCLA
+from graphmotion.datasets.recorded_dataset import RecordedDataset
+from graphmotion.datasets.skeleton_pickle import SkeletonPickle
 from graphmotion.datasets.synthetic_gait import SyntheticGait
+from graphmotion.datasets.utd_mhad import UTDMHAD
 
 __all__ = [
+    'NTURGBD',
+    'NWUCLA',
+    'UTDMHAD',
     'Camera',
     'EmotionGait',
     'MotionDataset',
+    'RecordedDataset',
+    'SkeletonPickle',
     'SyntheticGait',
 ]

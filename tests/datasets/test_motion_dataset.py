@@ -1,4 +1,6 @@
+import copy
 import os
+import pickle
 
 import pytest
 import torch
@@ -71,16 +73,77 @@ def test_processed_samples_are_loaded_and_not_read_again(tmp_path):
     assert Walks(str(tmp_path), force_reload=True).reads == 1
 
 
-def test_a_batch_is_that_of_pyg_where_lengths_agree():
-    dataset = Walks()
-    chosen = [0, 3, 7]
+@pytest.mark.parametrize('root', [True, False])
+@pytest.mark.parametrize(
+    ('options', 'chosen'),
+    [
+        ({}, [0, 3, 7]),
+        ({}, [4]),
+        ({'lengths': [6] * 5}, [3, 0, 4, 3]),
+        ({'lengths': [6] * 5, 'people': [2] * 5, 'clips': True}, [1, 4]),
+        ({'lengths': [4] * 4, 'people': [1, 2, 1, 2], 'clips': True}, [3, 0, 1]),
+        ({'lengths': [4, 2], 'people': [1, 2]}, [1, 1]),  # as many rows, of different shape
+        ({'lengths': [1, 1]}, [1, 0]),
+    ],
+)
+def test_a_batch_is_that_of_pyg_where_lengths_agree(tmp_path, root, options, chosen):
+    dataset = Walks(str(tmp_path) if root else None, **options)
     batch = dataset.get_batch(chosen)
     expected = Batch.from_data_list([dataset[i] for i in chosen])
     same(batch, expected)
-    assert batch.num_graphs == 3
-    for i in range(3):
-        same(batch[i], expected[i])
-    assert len(batch.to_data_list()) == 3
+    assert type(batch) is type(expected)
+    assert batch.num_graphs == len(batch) == len(chosen)
+    assert batch.num_nodes == expected.num_nodes
+    for name in ('_slice_dict', '_inc_dict'):
+        ours, theirs = getattr(batch, name), getattr(expected, name)
+        assert ours.keys() == theirs.keys()
+        for key, value in theirs.items():
+            assert torch.equal(ours[key], value), (name, key)
+    for ours, theirs, i in zip(batch.to_data_list(), expected.to_data_list(), chosen):
+        same(ours, theirs)
+        same(ours, dataset[i])
+    assert all(value.is_contiguous() for value in batch.to_dict().values())
+
+
+@pytest.mark.parametrize('lengths', [LENGTHS, [5] * 8])
+def test_a_batch_does_what_a_batch_does(lengths):
+    dataset = Walks(lengths=lengths)
+    chosen = [0, 3, 7]
+    batch = dataset.get_batch(chosen)
+    for other in (
+        batch.clone(),
+        copy.copy(batch),
+        copy.deepcopy(batch),
+        pickle.loads(pickle.dumps(batch)),
+        batch.to('cpu'),
+        Batch.from_data_list(batch.to_data_list()),
+    ):
+        same(other, batch)
+        same(other[2], dataset[7])
+    assert batch.clone().apply(lambda value: value.double()).pos.dtype == torch.double
+    assert [data.y.item() for data in batch[[2, 0]]] == [7 % 3, 0]
+    more = Batch.from_data_list([*dataset.get_batch(chosen).to_data_list(), dataset[0]])
+    same(more, dataset.get_batch([*chosen, 0]))
+    pairs = [dataset.get_batch([0, 3]), dataset.get_batch([7])]
+    theirs = [Batch.from_data_list([dataset[i] for i in part]) for part in ([0, 3], [7])]
+    same(Batch.from_data_list(pairs), Batch.from_data_list(theirs))
+
+
+@pytest.mark.parametrize('lengths', [LENGTHS, [5] * 8])
+def test_changes_to_a_batch_are_its_own(lengths):
+    dataset = Walks(lengths=lengths)
+    first, expected = dataset.get_batch([0, 3]), dataset.get_batch([0, 3])
+    for value in first.to_dict().values():
+        value.zero_()
+    dataset[0].edge_index.zero_()
+    for again in (dataset.get_batch([0, 3]), Batch.from_data_list([dataset[0], dataset[3]])):
+        same(again, expected)
+
+
+def test_batches_of_every_size_have_their_own_bones():
+    dataset = Walks(lengths=[4] * 8)
+    for size in (2, 8, 1, 5):
+        same(dataset.get_batch(range(size)), Batch.from_data_list(list(dataset[:size])))
 
 
 def test_shorter_samples_are_padded_by_their_last_frame():
@@ -260,6 +323,7 @@ def test_samples_that_would_not_come_back_as_they_were_are_refused():
         (mark('name', 'walk'), r"the fields \['name'\] are not tensors"),
         (mark('score', torch.ones(17, 2)), r"'score' has the shape \[17, 2\], expected 5 frames"),
         (mark('pos', torch.ones(17, 2)), "no field 'pos'"),
+        (mark('pos', torch.ones(17, 0, 2)), r"'pos' \[17, 0, 2\]: no frame"),
     ):
         with pytest.raises(ValueError, match=reason):
             Walks(pre_transform=change)
@@ -282,7 +346,14 @@ def test_a_processed_file_whose_parts_do_not_fit_is_refused(tmp_path):
     path = tmp_path / 'processed' / 'data.pt'
     stored = torch.load(path, weights_only=True)
     longer = {name: 2 * ptr for name, ptr in stored['slices'].items()}
-    for change in ({'fields': {}, 'slices': {}}, {'slices': longer}, {'fields': [1]}):
+    frames = stored['fields']['stored_frames']
+    for change in (
+        {'fields': {}, 'slices': {}},
+        {'slices': longer},
+        {'fields': [1]},
+        {'fields': stored['fields'] | {'stored_frames': frames - 5}},  # none
+        {'fields': stored['fields'] | {'stored_frames': frames + 1}},  # rows are no multiple
+    ):
         torch.save(stored | change, path)
         with pytest.raises(ValueError, match=r'data\.pt: not a processed'):
             Walks(str(tmp_path))
@@ -297,5 +368,10 @@ def test_a_dataset_on_the_gpu():
         pytest.skip('no CUDA device')
     dataset, expected = Walks(), Walks()
     dataset.cuda()
-    same(dataset.get_batch([1, 2]).cpu(), expected.get_batch([1, 2]))
+    for chosen in ([1, 2], [0, 3]):
+        batch = dataset.get_batch(chosen)
+        assert all(value.is_cuda for value in batch.to_dict().values())
+        same(batch.cpu(), expected.get_batch(chosen))
     assert dataset[0].edge_index.is_cuda
+    dataset.cpu()
+    same(dataset.get_batch([1, 2]), expected.get_batch([1, 2]))

@@ -1,0 +1,183 @@
+"""NTU RGB+D and NTU RGB+D 120."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Collection
+
+import numpy as np
+
+from graphmotion.data import (
+    MalformedFile,
+    read_files,
+    read_ntu_skeleton,
+    remove_spurious_bodies,
+    select_bodies,
+)
+from graphmotion.datasets.recorded_dataset import RecordedDataset
+from graphmotion.skeletons import get_skeleton
+
+# The action classes, subjects and setups of the papers, as their authors list them on
+# https://rose1.ntu.edu.sg/dataset/actionRecognition and https://github.com/shahroudy/NTURGB-D.
+_CLASS_NAMES = (
+    *('drink water', 'eat meal', 'brush teeth', 'brush hair', 'drop', 'pick up', 'throw'),
+    *('sit down', 'stand up', 'clapping', 'reading', 'writing', 'tear up paper', 'put on jacket'),
+    *('take off jacket', 'put on a shoe', 'take off a shoe', 'put on glasses', 'take off glasses'),
+    *('put on a hat or cap', 'take off a hat or cap', 'cheer up', 'hand waving'),
+    *('kicking something', 'reach into pocket', 'hopping', 'jump up', 'phone call'),
+    *('play with phone or tablet', 'type on a keyboard', 'point to something', 'taking a selfie'),
+    *('check time from watch', 'rub two hands', 'nod head or bow', 'shake head', 'wipe face'),
+    *('salute', 'put palms together', 'cross hands in front', 'sneeze or cough', 'staggering'),
+    *('falling down', 'headache', 'chest pain', 'back pain', 'neck pain', 'nausea or vomiting'),
+    *('fan self', 'punch or slap', 'kicking', 'pushing', 'pat on back', 'point finger', 'hugging'),
+    *('giving object', 'touch pocket', 'shaking hands', 'walking towards', 'walking apart'),
+    # The classes that NTU RGB+D 120 adds
+    *('put on headphone', 'take off headphone', 'shoot at basket', 'bounce ball'),
+    *('tennis bat swing', 'juggle table tennis ball', 'hush', 'flick hair', 'thumb up'),
+    *('thumb down', 'make OK sign', 'make victory sign', 'staple book', 'counting money'),
+    *('cutting nails', 'cutting paper', 'snap fingers', 'open bottle', 'sniff or smell'),
+    *('squat down', 'toss a coin', 'fold paper', 'ball up paper', 'play magic cube'),
+    *('apply cream on face', 'apply cream on hand', 'put on bag', 'take off bag'),
+    *('put object into bag', 'take object out of bag', 'open a box', 'move heavy objects'),
+    *('shake fist', 'throw up cap or hat', 'capitulate', 'cross arms', 'arm circles', 'arm swings'),
+    *('run on the spot', 'butt kicks', 'cross toe touch', 'side kick', 'yawn', 'stretch oneself'),
+    *('blow nose', 'hit with object', 'wield knife', 'knock over', 'grab stuff', 'shoot with gun'),
+    *('step on foot', 'high-five', 'cheers and drink', 'carry object', 'take a photo', 'follow'),
+    *('whisper', 'exchange things', 'support somebody', 'rock-paper-scissors'),
+)
+_SUBJECTS_60 = (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
+_SUBJECTS_120 = (
+    *_SUBJECTS_60,
+    *(45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86),
+    *(89, 91, 92, 93, 94, 95, 97, 98, 100, 103),
+)
+_NAME = re.compile(
+    r'S(?P<setup>\d{3})C(?P<view>\d{3})P(?P<subject>\d{3})R(?P<take>\d{3})A(?P<action>\d{3})'
+)
+# What each of the sets has: classes, setups and protocols.
+_SETS: dict[str, tuple[int, int, dict[str, tuple[str, Collection[int]]]]] = {
+    'ntu60': (
+        60,
+        17,
+        {'cross_subject': ('subject', _SUBJECTS_60), 'cross_view': ('view', (2, 3))},
+    ),
+    'ntu120': (
+        120,
+        32,
+        {
+            'cross_subject': ('subject', _SUBJECTS_120),
+            'cross_setup': ('setup', range(2, 33, 2)),
+        },
+    ),
+}
+
+
+class NTURGBD(RecordedDataset):
+    r"""NTU RGB+D and NTU RGB+D 120, their skeletons, from the `"NTU RGB+D: A Large Scale Dataset
+    for 3D Human Activity Analysis" <https://arxiv.org/abs/1604.02808>`_ and `"NTU RGB+D 120: A
+    Large-Scale Benchmark for 3D Human Activity Understanding" <https://arxiv.org/abs/1905.04757>`_
+    papers.
+
+    Sequences of one or two people, 25 joints in metres from the sensor, :math:`y` up. Samples have
+    the fields :obj:`y` (0..59 or 0..119), :obj:`setup`, :obj:`view` (the camera, 1..3),
+    :obj:`subject`, :obj:`take` (the replication, 1 or 2) and :obj:`score`: 1 where a person was
+    seen, else 0. All have the joints of :obj:`num_persons` people, also where there are fewer, with
+    the person first who moves most.
+
+    What the sensor took for a body is left out first, and a person whom it lost and found again is
+    put together; see :func:`~graphmotion.data.remove_spurious_bodies` and
+    :func:`~graphmotion.data.select_bodies`. Recordings without a body are left out and counted, as
+    are those of the authors' list of missing skeletons, if that file
+    (:obj:`NTU_RGBD120_samples_with_missing_skeletons.txt` or its like) lies in :obj:`raw/`.
+
+    The protocols are :obj:`"cross_subject"` of both (20 of 40 and 53 of 106 subjects train),
+    :obj:`"cross_view"` of the smaller (camera 1 is for test) and :obj:`"cross_setup"` of the larger
+    (even setups train):
+
+    .. code-block:: python
+
+        dataset = NTURGBD('data/ntu', 'ntu60')
+        train, test = dataset.official_split('cross_subject')
+
+    Args:
+        root (str): Where :obj:`raw/` holds the archives
+            :obj:`nturgbd_skeletons_s001_to_s017.zip` and, for NTU RGB+D 120,
+            :obj:`nturgbd_skeletons_s018_to_s032.zip`, or the :obj:`.skeleton` files in them.
+        name (str, optional): :obj:`"ntu60"` or :obj:`"ntu120"`; of the files, those that belong to
+            it are read. (default: :obj:`"ntu60"`)
+        num_persons (int, optional): Number of people of a sample. (default: :obj:`2`)
+        denoise (bool, optional): If :obj:`False`, all bodies of the files are people, those who
+            move most first. (default: :obj:`True`)
+        transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to each sample once, before it is stored.
+            (default: :obj:`None`)
+        pre_filter (callable, optional): Samples for which it is false are not stored.
+            (default: :obj:`None`)
+        force_reload (bool, optional): Process again what was processed before.
+            (default: :obj:`False`)
+
+    Raises:
+        FileNotFoundError: If the raw files are not there.
+        ValueError: If there is no such set, an archive is damaged or no sequence can be used;
+            single sequences that cannot are left out with one warning that counts them.
+    """
+
+    suffix = '.skeleton'
+    pattern = _NAME
+    name_format = 'S{setup:03d}C{view:03d}P{subject:03d}R{take:03d}A{action:03d}'
+    archive = 'nturgbd_skeletons_s001_to_s017.zip'
+    source = 'https://rose1.ntu.edu.sg/dataset/actionRecognition'
+
+    def __init__(
+        self,
+        root: str,
+        name: str = 'ntu60',
+        num_persons: int = 2,
+        denoise: bool = True,
+        transform: Callable | None = None,
+        pre_transform: Callable | None = None,
+        pre_filter: Callable | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        if name not in _SETS:
+            raise ValueError(f'name is one of {list(_SETS)}, got {name!r}')
+        if num_persons < 1:
+            raise ValueError(f'num_persons is at least 1, got {num_persons}')
+        self.name, self.num_persons, self.denoise = name, num_persons, denoise
+        self.skeleton = get_skeleton('ntu25')
+        num_classes, self.num_setups, self.protocols = _SETS[name]
+        self.class_names = _CLASS_NAMES[:num_classes]
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
+
+    @property
+    def processed_file_names(self) -> list[str]:
+        r"""One file for each set and way to choose people."""
+        bodies = 'denoised' if self.denoise else 'all_bodies'
+        return [f'{self.name}_{self.num_persons}_{bodies}.pt']
+
+    def find_labels(self, numbers: dict[str, int]) -> dict[str, int] | None:
+        r"""The labels of the recordings of this set."""
+        action = numbers.pop('action')
+        if not 1 <= action <= len(self.class_names) or numbers['setup'] > self.num_setups:
+            return None
+        return {'y': action - 1, **numbers}
+
+    def left_out(self) -> Collection[str]:
+        r"""The lists of missing skeletons: files of text with that word in their name."""
+        names: set[str] = set()
+        for path, _, content in read_files(self.raw_dir, '.txt'):
+            if 'missing' in os.path.basename(path).lower():
+                names.update(m.group() for m in _NAME.finditer(content.decode(errors='replace')))
+        return names
+
+    def read_recording(self, path: str, content: bytes) -> tuple[np.ndarray, np.ndarray]:
+        r"""Positions of the people, and whether they were seen."""
+        num_frames, bodies = read_ntu_skeleton(path, content)
+        if not bodies:
+            raise MalformedFile(path, 'bodies', 'at least one', 'none')
+        if self.denoise:
+            bodies = remove_spurious_bodies(bodies)
+        else:
+            bodies = sorted(bodies, key=lambda body: -body.motion)
+        return select_bodies(num_frames, bodies, self.num_persons)

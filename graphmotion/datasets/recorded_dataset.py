@@ -1,0 +1,150 @@
+"""The base of the data sets that name each file for what is in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch_geometric.data import Data
+
+from graphmotion.data import MalformedFile, SkippedSamples, from_array, read_files
+from graphmotion.datasets.motion_dataset import MotionDataset
+
+_Self = TypeVar('_Self', bound='RecordedDataset')
+
+
+class RecordedDataset(MotionDataset):
+    r"""A published set with a file for each recording, whose name tells action, subject and so on.
+
+    The files are found in :obj:`raw/`, in any folder below it and in any zip archive there, such as
+    the official one, which need not be unpacked. Recordings are sorted by name, and those that
+    cannot be used are left out with one warning that counts them.
+
+    A subclass sets :obj:`suffix`, :obj:`pattern`, :obj:`name_format`, :obj:`archive` and
+    :obj:`source`, and gives :meth:`read_recording` and :meth:`find_labels`.
+
+    Raises:
+        FileNotFoundError: If there is neither a file nor an archive in :obj:`raw/`.
+        ValueError: If an archive is damaged, or no recording can be used.
+    """
+
+    #: The end of the names of its files.
+    suffix: str
+    #: What a name looks like without that end; its groups are named numbers.
+    pattern: re.Pattern
+    #: A name, made from the fields of a sample and the number of its action.
+    name_format: str
+    #: The official archive, and where it is given out.
+    archive: str
+    source: str
+    #: For each official protocol the field that parts training from test samples, and its values
+    #: in training; the first protocol is the default.
+    protocols: Mapping[str, tuple[str, Collection[int]]]
+
+    def read_recording(self, path: str, content: bytes) -> tuple[np.ndarray, np.ndarray | None]:
+        r"""Positions and scores in a file."""
+        raise NotImplementedError
+
+    def find_labels(self, numbers: dict[str, int]) -> dict[str, int] | str | None:
+        r"""The fields of a sample, from the numbers in its name; or, in words, why it is left out;
+        or nothing, if it belongs to another set.
+        """
+        raise NotImplementedError
+
+    def action(self, y: int) -> int:
+        r"""The number that the files give to a class."""
+        return y + 1
+
+    @property
+    def raw_file_names(self) -> list[str]:
+        r"""The archives and folders in :obj:`raw/`, or one of its files."""
+        archives, files = [], []
+        if os.path.isdir(self.raw_dir):
+            with os.scandir(self.raw_dir) as entries:
+                for entry in entries:
+                    if entry.name.lower().endswith('.zip') or entry.is_dir():
+                        archives.append(entry.name)
+                    elif entry.name.endswith(self.suffix):
+                        files.append(entry.name)
+        return sorted(archives) or sorted(files)[:1] or [self.archive]
+
+    def download(self) -> None:
+        r"""Its terms ask for a request or a visit, so this only says where.
+
+        Raises:
+            FileNotFoundError: Always.
+        """
+        raise FileNotFoundError(
+            f'{type(self).__name__} needs {self.archive}, or the {self.suffix} files in it, in '
+            f'{self.raw_dir}: see {self.source}'
+        )
+
+    def read(self) -> Iterator[Data]:
+        r"""The recordings, sorted by name."""
+        skipped = SkippedSamples(self.raw_dir)
+        total = 0
+        left_out = self.left_out()
+        for path, name, content in read_files(self.raw_dir, self.suffix):
+            match = self.pattern.fullmatch(name)
+            labels: dict[str, int] | str | None = f'not named as {self.name_format}'
+            if match:
+                labels = self.find_labels({k: int(v) for k, v in match.groupdict().items()})
+            if labels is None:
+                continue
+            total += 1
+            if isinstance(labels, str):
+                skipped.add(labels, name)
+            elif name in left_out:
+                skipped.add('in the list of missing skeletons', name)
+            else:
+                try:
+                    pos, score = self.read_recording(path, content)
+                except MalformedFile as error:
+                    skipped.add(error.reason, name)
+                else:
+                    yield from_array(pos, self.skeleton, score, **labels)
+        skipped.report(total)
+
+    def left_out(self) -> Collection[str]:
+        r"""Names of recordings that are not to be used."""
+        return ()
+
+    def names(self) -> list[str]:
+        r"""The official name of each sample: that of its file, without its end."""
+        fields = re.findall(r'{(\w+)', self.name_format)
+        numbers = {field: self.labels(field).tolist() for field in fields if field != 'action'}
+        numbers['action'] = [self.action(y) for y in self.labels('y').tolist()]
+        return [
+            self.name_format.format(**dict(zip(fields, values)))
+            for values in zip(*(numbers[field] for field in fields))
+        ]
+
+    def official_split(self: _Self, protocol: str | None = None) -> tuple[_Self, _Self]:
+        r"""The training and the test samples of an official protocol.
+
+        .. code-block:: python
+
+            train, test = dataset.official_split()
+            print(list(dataset.protocols))  # the first one is the default
+
+        Args:
+            protocol (str, optional): A name in :obj:`protocols`; by default the first.
+                (default: :obj:`None`)
+
+        Raises:
+            ValueError: If there is no such protocol.
+        """
+        if protocol is None:
+            protocol = next(iter(self.protocols))
+        if protocol not in self.protocols:
+            raise ValueError(
+                f'{type(self).__name__} has the protocols {list(self.protocols)}, got {protocol!r}'
+            )
+        field, values = self.protocols[protocol]
+        labels = self.labels(field)
+        train = torch.isin(labels, torch.tensor(sorted(values), device=labels.device))
+        return self.index_select(train), self.index_select(~train)
