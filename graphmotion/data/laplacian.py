@@ -1,0 +1,116 @@
+"""Laplacian matrices of graphs."""
+
+from __future__ import annotations
+
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+from torch_geometric.utils import coalesce, get_laplacian
+
+
+def laplacian(
+    edge_index: Tensor,
+    num_nodes: int,
+    edge_weight: Tensor | None = None,
+    normalization: str | None = None,
+) -> csr_array:
+    r"""The Laplacian of an undirected graph, as a sparse matrix of SciPy.
+
+    .. math::
+        \mathbf{L} = \mathbf{D} - \mathbf{A} \quad \textrm{or} \quad
+        \mathbf{L}_{\textrm{sym}} =
+        \mathbf{D}^{-1/2} (\mathbf{D} - \mathbf{A}) \mathbf{D}^{-1/2}
+
+    The row of a node without edges is zero in both. Loops are left out, weights of an edge that
+    is there twice are summed.
+
+    Args:
+        edge_index (Tensor): Edges, each in both directions.
+        num_nodes (int): Number of nodes :math:`N`.
+        edge_weight (Tensor, optional): Weights, the same in both directions; ones by default.
+            (default: :obj:`None`)
+        normalization (str, optional): :obj:`None` or :obj:`"sym"`. (default: :obj:`None`)
+
+    Shapes:
+        - **edge_index:** :math:`(2, E)`
+        - **edge_weight:** :math:`(E)`
+        - **output:** :math:`(N, N)` in double precision, on the CPU
+
+    Raises:
+        ValueError: If the graph is not symmetric, a weight is negative or not finite, an edge
+            leads to a node that is not there, or a shape does not fit.
+    """
+    if normalization not in (None, 'sym'):
+        raise ValueError(f"normalization is None or 'sym', got {normalization!r}")
+    edge_index, weight = symmetric_edges(edge_index, num_nodes, edge_weight)
+    return to_csr(*laplacian_entries(edge_index, num_nodes, weight, normalization), num_nodes)
+
+
+def laplacian_entries(
+    edge_index: Tensor, num_nodes: int, weight: Tensor, normalization: str | None
+) -> tuple[Tensor, Tensor]:
+    r"""The entries of the Laplacian of :func:`symmetric_edges`, on their device.
+
+    Returns:
+        tuple: Positions :math:`(2, E + N)`, the last :math:`N` on the diagonal, and values
+        :math:`(E + N)`.
+    """
+    entries, values = get_laplacian(edge_index, weight, normalization, num_nodes=num_nodes)
+    if normalization == 'sym':
+        # PyG puts a one on the diagonal of a node without edges.
+        connected = torch.zeros(num_nodes, dtype=values.dtype, device=values.device)
+        connected[edge_index[0]] = 1.0
+        values = torch.cat([values[:-num_nodes], connected])
+    return entries, values
+
+
+def to_csr(entries: Tensor, values: Tensor, num_nodes: int) -> csr_array:
+    r"""Entries of a matrix as a sparse matrix of SciPy."""
+    row, col = entries.cpu().numpy()
+    return csr_array((values.cpu().numpy(), (row, col)), shape=(num_nodes, num_nodes))
+
+
+def symmetric_edges(
+    edge_index: Tensor, num_nodes: int, edge_weight: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    r"""The edges of an undirected graph, checked: sorted, none twice, no loops, no weights of
+    zero, and equal weights in both directions, in double precision.
+    """
+    if edge_index.dim() != 2 or edge_index.size(0) != 2 or edge_index.dtype != torch.long:
+        raise ValueError(
+            f'edge_index is [2, num_edges] of integers of 64 bits, got {edge_index.dtype} of the '
+            f'shape {list(edge_index.shape)}'
+        )
+    if num_nodes < 1:
+        raise ValueError(f'num_nodes is at least 1, got {num_nodes}')
+    num_edges = edge_index.size(1)
+    if num_edges and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < num_nodes:
+        raise ValueError(
+            f'edges lead to the nodes {int(edge_index.min())} to {int(edge_index.max())}, '
+            f'expected 0 to {num_nodes - 1}'
+        )
+    if edge_weight is None:
+        weight = torch.ones(num_edges, dtype=torch.float64, device=edge_index.device)
+    else:
+        if edge_weight.shape != (num_edges,):
+            raise ValueError(
+                f'edge_weight has the shape {list(edge_weight.shape)}, expected [{num_edges}]: '
+                f'one number an edge'
+            )
+        weight = edge_weight.detach().to(edge_index.device, torch.float64)
+        if not bool(((weight >= 0) & weight.isfinite()).all()):
+            raise ValueError('edge_weight holds numbers that are negative or not finite')
+    kept = (edge_index[0] != edge_index[1]) & (weight > 0)
+    edge_index, weight = coalesce(edge_index[:, kept], weight[kept], num_nodes)
+    back_index, back_weight = coalesce(edge_index.flip(0), weight, num_nodes)
+    if not torch.equal(edge_index, back_index):
+        raise ValueError(
+            'the graph is not symmetric: some edges are there in one direction only; make it so '
+            'by torch_geometric.utils.to_undirected'
+        )
+    if not torch.allclose(weight, back_weight, rtol=1e-5, atol=0.0):
+        raise ValueError(
+            'edge_weight is not symmetric: some edges weigh more in one direction than in the '
+            'other; make it so by torch_geometric.utils.to_undirected'
+        )
+    return edge_index, (weight + back_weight) / 2

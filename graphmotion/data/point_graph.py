@@ -1,0 +1,324 @@
+"""A graph over points that all samples of a dataset share, with what is computed from it once."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, Data
+
+from graphmotion.data.coarsening import Coarsening, coarsening_hierarchy
+from graphmotion.data.eigenbasis import laplacian_eigenbasis
+from graphmotion.data.neighbors import edge_weights, knn_graph
+from graphmotion.data.samples import edges_of_bodies
+from graphmotion.data.storage import load_tensors, save_tensors
+
+_VERSION = 1
+
+# Copied for every batch: to make one, PyG makes a class each time.
+_EMPTY_BATCH = Batch(_base_cls=Data)
+
+
+def sample_pixels(
+    height: int, width: int, ratio: float = 0.4, num: int | None = None, seed: int = 0
+) -> Tensor:
+    r"""Random pixels of an image as points, in the order in which an image is stored.
+
+    A dataset draws them once and uses the same for all its images.
+
+    .. code-block:: python
+
+        pos = sample_pixels(48, 48, ratio=0.4)
+        x, y = pos.long().t()
+        features = images[:, y, x]
+
+    Args:
+        height (int): Height :math:`H` of the image.
+        width (int): Width :math:`W` of the image.
+        ratio (float, optional): How many of the pixels to take: :math:`\lfloor r H W \rfloor`.
+            (default: :obj:`0.4`)
+        num (int, optional): The number of pixels instead. (default: :obj:`None`)
+        seed (int, optional): The same seed gives the same pixels. (default: :obj:`0`)
+
+    Shapes:
+        - **output:** :math:`(N, 2)`, the column and the row of each pixel
+
+    Raises:
+        ValueError: If there is no pixel to draw, or fewer than asked for.
+    """
+    size = height * width
+    if height < 1 or width < 1:
+        raise ValueError(f'an image has a pixel at least, got {height} x {width}')
+    if num is None:
+        if not 0 < ratio <= 1:
+            raise ValueError(f'ratio is above 0 and at most 1, got {ratio}')
+        num = math.floor(round(ratio * size, 6))  # 0.29 * 100 is 28.999999999999996
+    if not 1 <= num <= size:
+        raise ValueError(f'the number of pixels is 1 to {size} of {height} x {width}, got {num}')
+    generator = torch.Generator().manual_seed(seed)
+    pixel = torch.randperm(size, generator=generator)[:num].sort().values
+    return torch.stack([pixel % width, pixel // width], dim=1).float()
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class PointGraph:
+    r"""A graph over points, made once for all samples of a dataset and stored beside it.
+
+    .. code-block:: python
+
+        graph = PointGraph.from_points(sample_pixels(48, 48), k=8, num_modes=256, levels=2)
+        graph.save('faces.graph')
+        graph = PointGraph.load('faces.graph')
+        data = graph.to_data(x, y=3)
+
+    A basis belongs to the model that was trained with it: load it, and do not compute it anew.
+
+    Args:
+        pos (Tensor): Positions :math:`(N, D)`.
+        edge_index (Tensor): Edges, each in both directions, :math:`(2, E)`.
+        edge_weight (Tensor): Their weights :math:`(E)`.
+        eigenvalues (Tensor, optional): The smallest eigenvalues :math:`(K)` of the Laplacian.
+            (default: :obj:`None`)
+        eigenvectors (Tensor, optional): Their eigenvectors :math:`(N, K)`.
+            (default: :obj:`None`)
+        hierarchy (tuple of Coarsening, optional): Coarser graphs, level by level.
+            (default: :obj:`()`)
+
+    Raises:
+        ValueError: If the shapes do not fit together.
+    """
+
+    pos: Tensor
+    edge_index: Tensor
+    edge_weight: Tensor
+    eigenvalues: Tensor | None = None
+    eigenvectors: Tensor | None = None
+    hierarchy: tuple[Coarsening, ...] = ()
+
+    def __post_init__(self) -> None:
+        size, num_edges = len(self.pos), self.edge_index.size(-1)
+        num_modes = 0 if self.eigenvalues is None else len(self.eigenvalues)
+        expected: dict[str, tuple[int, ...]] = {
+            'pos': (size, self.pos.size(-1)),
+            'edge_index': (2, num_edges),
+            'edge_weight': (num_edges,),
+        }
+        if self.eigenvalues is not None or self.eigenvectors is not None:
+            expected |= {'eigenvalues': (num_modes,), 'eigenvectors': (size, num_modes)}
+        for name, shape in expected.items():
+            value = getattr(self, name)
+            if value is None or tuple(value.shape) != shape:
+                found = None if value is None else list(value.shape)
+                raise ValueError(f'{name} has the shape {found}, expected {list(shape)}')
+        _check_edges(self.edge_index, size)
+        for level, coarsening in enumerate(self.hierarchy):
+            if coarsening.num_nodes != size or len(coarsening.permutation) != size:
+                raise ValueError(
+                    f'level {level} of the hierarchy merges {coarsening.num_nodes} nodes, '
+                    f'expected {size}'
+                )
+            size = coarsening.num_clusters
+            _check_edges(coarsening.edge_index, size)
+
+    @classmethod
+    def from_points(
+        cls,
+        pos: Tensor,
+        k: int = 8,
+        weight: str = 'binary',
+        sigma: float | None = None,
+        num_modes: int | None = None,
+        normalization: str | None = None,
+        levels: int = 0,
+        ratio: float | None = None,
+        seed: int = 0,
+    ) -> PointGraph:
+        r"""The graph of nearest neighbours, its eigenbasis and coarser graphs, where asked for.
+
+        Args:
+            pos (Tensor): Positions :math:`(N, D)`.
+            k (int, optional): Neighbours of each point; see :func:`knn_graph`.
+                (default: :obj:`8`)
+            weight (str, optional): Kind of weights; see :func:`edge_weights`.
+                (default: :obj:`"binary"`)
+            sigma (float, optional): Width of Gaussian weights. (default: :obj:`None`)
+            num_modes (int, optional): Number of modes :math:`K`, by default no eigenbasis; see
+                :func:`laplacian_eigenbasis`. (default: :obj:`None`)
+            normalization (str, optional): That of the Laplacian. (default: :obj:`None`)
+            levels (int, optional): Number of coarser graphs; see :func:`coarsening_hierarchy`.
+                (default: :obj:`0`)
+            ratio (float, optional): Share of the nodes that a level keeps.
+                (default: :obj:`None`)
+            seed (int, optional): Seed of the hierarchy. (default: :obj:`0`)
+        """
+        edge_index = knn_graph(pos, k)
+        edge_weight = edge_weights(pos, edge_index, weight, sigma)
+        graph = edge_index, len(pos)
+        eigenvalues = eigenvectors = None
+        if num_modes is not None:
+            eigenvalues, eigenvectors = laplacian_eigenbasis(
+                *graph, num_modes, edge_weight, normalization
+            )
+        hierarchy: tuple[Coarsening, ...] = ()
+        if levels:
+            hierarchy = coarsening_hierarchy(*graph, levels, edge_weight, ratio, seed)
+        return cls(pos, edge_index, edge_weight, eigenvalues, eigenvectors, hierarchy)
+
+    @property
+    def num_nodes(self) -> int:
+        r"""Number of points :math:`N`."""
+        return len(self.pos)
+
+    def to(self, device: torch.device | str) -> PointGraph:
+        r"""The same on another device."""
+        moved: dict[str, Any] = {
+            name: None if value is None else value.to(device)
+            for name, value in self._tensors().items()
+        }
+        return PointGraph(**moved, hierarchy=tuple(level.to(device) for level in self.hierarchy))
+
+    def save(self, path: str | Path) -> None:
+        r"""Write it to a file, whole or not at all."""
+        levels = [
+            {field.name: getattr(level, field.name).cpu() for field in fields(Coarsening)}
+            for level in self.hierarchy
+        ]
+        own = self.to('cpu')._tensors()
+        save_tensors({'point_graph': _VERSION, **own, 'hierarchy': levels}, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> PointGraph:
+        r"""Read it from a file; nothing that the file holds is run.
+
+        Raises:
+            FileNotFoundError: If there is no file.
+            ValueError: If the file is damaged or holds something else.
+        """
+        stored = load_tensors(path)
+        if not isinstance(stored, dict) or 'point_graph' not in stored:
+            raise ValueError(f'{path}: not a graph that PointGraph.save wrote')
+        version = stored.pop('point_graph')
+        if version != _VERSION:
+            raise ValueError(f'{path}: written in version {version}, expected {_VERSION}')
+        try:
+            levels = tuple(Coarsening(**level) for level in stored.pop('hierarchy'))
+            return cls(**stored, hierarchy=levels)
+        except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
+            raise ValueError(f'{path}: not a whole graph ({error})') from error
+
+    def to_data(self, x: Tensor, basis: bool = False, **labels: Any) -> Data:
+        r"""A sample on this graph; the tensors of the graph are shared, not copied.
+
+        Args:
+            x (Tensor): Features of the nodes.
+            basis (bool, optional): Put :obj:`eigenvalues` :math:`(1, K)` and
+                :obj:`eigenvectors` :math:`(N, K)` in the sample. A model of one graph holds them
+                once, and batches need not carry a copy for each sample.
+                (default: :obj:`False`)
+            **labels (int or Tensor): Fields such as :obj:`y`: one number, or a tensor with a
+                first dimension of 1.
+
+        Shapes:
+            - **x:** :math:`(N, C)`
+
+        Raises:
+            ValueError: If a shape does not fit, or a name is one that PyG treats apart.
+        """
+        if x.dim() < 2:
+            raise ValueError(f'x has the shape {list(x.shape)}, expected [{self.num_nodes}, C]')
+        tensors = {
+            name: value if isinstance(value, Tensor) and value.dim() else torch.tensor([value])
+            for name, value in labels.items()
+        }
+        own, labels = self._fields(x.unsqueeze(0), basis, tensors)
+        return Data(x=x, **own, **labels)
+
+    def to_batch(self, x: Tensor, basis: bool = False, **labels: Tensor) -> Batch:
+        r"""A batch of samples on this graph, made at once: that of
+        :meth:`Batch.from_data_list` on the samples of :meth:`to_data`.
+
+        Args:
+            x (Tensor): Features of the nodes of each sample; the batch views them.
+            basis (bool, optional): Put the basis in the batch, :math:`B` copies of
+                it. (default: :obj:`False`)
+            **labels (Tensor): Fields such as :obj:`y`, one entry a sample.
+
+        Shapes:
+            - **x:** :math:`(B, N, C)`
+
+        Raises:
+            ValueError: If a shape does not fit, or a name is one that PyG treats apart.
+        """
+        if x.dim() < 3:
+            raise ValueError(f'x has the shape {list(x.shape)}, expected [B, {self.num_nodes}, C]')
+        own, labels = self._fields(x, basis, labels)
+        num_graphs, size = x.shape[:2]
+        count = torch.arange(num_graphs + 1)
+        out = copy.copy(_EMPTY_BATCH)
+        out.x = x.flatten(0, 1)
+        slices = {'x': count * size}
+        for name, value in own.items():
+            if name == 'edge_index':
+                out[name] = edges_of_bodies(value, size, num_graphs)
+                slices[name] = count * value.size(1)
+            else:
+                out[name] = value.repeat(num_graphs, *[1] * (value.dim() - 1))
+                slices[name] = count * len(value)
+        for name, value in labels.items():
+            out[name] = value
+            slices[name] = count
+        out.batch = torch.arange(num_graphs, device=x.device).repeat_interleave(size)
+        out.ptr = count.to(x.device) * size
+        # What PyG needs to take the batch apart again.
+        out._num_graphs = num_graphs
+        out._slice_dict = slices
+        out._inc_dict = dict.fromkeys(slices, torch.zeros(num_graphs, dtype=torch.long))
+        out._inc_dict['edge_index'] = count[:-1] * size
+        return out
+
+    def _fields(
+        self, x: Tensor, basis: bool, labels: dict[str, Any]
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The fields that a sample takes from the graph, and its labels, checked: x [B, N, C]."""
+        if x.size(1) != self.num_nodes or not len(x):
+            raise ValueError(
+                f'x has {len(x)} samples of {x.size(1)} nodes, expected one at least of '
+                f'{self.num_nodes} nodes'
+            )
+        own = {'edge_index': self.edge_index, 'edge_weight': self.edge_weight, 'pos': self.pos}
+        if basis:
+            if self.eigenvalues is None or self.eigenvectors is None:
+                raise ValueError('this graph has no eigenbasis: make it with num_modes')
+            own['eigenvalues'] = self.eigenvalues.unsqueeze(0)
+            own['eigenvectors'] = self.eigenvectors
+        for name, value in labels.items():
+            taken = name in (*own, 'x', 'ptr', 'num_nodes')
+            if taken or 'index' in name or 'batch' in name:
+                raise ValueError(f'a field cannot be called {name!r}: PyG or the graph uses it')
+            if not isinstance(value, Tensor) or value.dim() == 0 or len(value) != len(x):
+                found = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+                raise ValueError(
+                    f'{name!r} is a tensor with an entry for each of {len(x)} samples, got {found}'
+                )
+        return {name: value.to(x.device) for name, value in own.items()}, labels
+
+    def _tensors(self) -> dict[str, Tensor | None]:
+        return {field.name: getattr(self, field.name) for field in fields(self)[:-1]}
+
+    def __repr__(self) -> str:
+        num_modes = 0 if self.eigenvalues is None else len(self.eigenvalues)
+        sizes = ''.join(f' -> {level.num_clusters}' for level in self.hierarchy)
+        return (
+            f'PointGraph(num_nodes={self.num_nodes}{sizes}, '
+            f'num_edges={self.edge_index.size(1)}, num_modes={num_modes})'
+        )
+
+
+def _check_edges(edge_index: Tensor, num_nodes: int) -> None:
+    if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < num_nodes:
+        raise ValueError(f'edge_index names nodes beyond the {num_nodes} of the graph')

@@ -1,0 +1,40 @@
+"""Files of tensors: written whole or not at all, and read without running what is in them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def save_tensors(content: Any, path: str | Path) -> None:
+    r"""Write plain containers of tensors and numbers, replacing a file that is there."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix='.tmp')
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            torch.save(content, file)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load_tensors(path: str | Path) -> Any:
+    r"""Read what :func:`save_tensors` wrote, onto the CPU.
+
+    Raises:
+        FileNotFoundError: If there is no file.
+        ValueError: If it is damaged or of another kind.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: there is no such file')
+    try:
+        return torch.load(path, weights_only=True, map_location='cpu')
+    except Exception as error:
+        raise ValueError(
+            f'{path}: damaged or not written by this library ({type(error).__name__})'
+        ) from error
