@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import tempfile
 import warnings
@@ -18,6 +19,9 @@ from graphmotion.skeletons import Skeleton
 # Fields [V, T, *] of a sample are stored as rows [V * T, *], so that samples may differ in
 # their number of frames and of nodes; the clip fields [1, T, *] likewise.
 _VERSION = 1
+
+# Copied for every batch: to make one, PyG makes a class each time.
+_EMPTY_BATCH = Batch(_base_cls=Data)
 
 
 class MotionDataset(InMemoryDataset):
@@ -190,6 +194,8 @@ class MotionDataset(InMemoryDataset):
         pos = fields.get('pos')
         if pos is None or pos.dim() != 3:
             raise ValueError(f"{where} has no field 'pos' [num_nodes, num_frames, D]")
+        if not pos.size(1):
+            raise ValueError(f"{where} has the field 'pos' {list(pos.shape)}: no frame")
         for name in TIME_DIMS:
             if name in fields and fields[name].shape[1:2] != pos.shape[1:2]:
                 raise ValueError(
@@ -209,20 +215,24 @@ class MotionDataset(InMemoryDataset):
     def _unpack(self, stored: dict[str, Any]) -> None:
         self._data = Data(**stored['fields'])
         self.slices = stored['slices']
+        self._bones: Tensor | None = None
+        # Positions are reckoned on the CPU, wherever the dataset is moved to.
+        self._frames = stored['fields']['stored_frames']
+        self._rows: dict[str, _Rows] = {}
+        for name, slices in self.slices.items():
+            rows = _Rows(slices, self._frames if name in TIME_DIMS else None)
+            # Fields that lie alike share one object, so that a batch looks for its rows once.
+            self._rows[name] = next((r for r in self._rows.values() if r.same(rows)), rows)
 
     # Samples ##################################################################
 
     def get(self, idx: int) -> Data:
         r"""The stored sample of that number; its tensors are views of the storage."""
         assert self._data is not None
-        assert self.slices is not None
-        fields = self._data.to_dict()
-        frames = int(fields.pop('stored_frames')[idx])
         out = Data()
-        for name, values in fields.items():
-            start, end = self.slices[name][idx : idx + 2].tolist()
-            rows = values[start:end]
-            out[name] = rows.unflatten(0, (-1, frames)) if name in TIME_DIMS else rows
+        for name, values in self._data.to_dict().items():
+            if name != 'stored_frames':
+                out[name] = self._rows[name].get(values, idx)
         out.edge_index = self._edges(out.pos.size(0) // self.skeleton.num_joints)
         return out
 
@@ -243,39 +253,29 @@ class MotionDataset(InMemoryDataset):
             IndexError: If there is no sample at a position, or none was asked for.
         """
         assert self._data is not None
-        assert self.slices is not None
         samples = self._stored_positions(samples)
         fields = self._data.to_dict()
-        # Positions are reckoned on the CPU, wherever the dataset was moved to.
-        frames = fields.pop('stored_frames')
-        device, frames = frames.device, frames.cpu()[samples]
-        longest = torch.arange(int(frames.max()))
-        out = Batch(_base_cls=Data)
+        device = fields.pop('stored_frames').device
+        out = copy.copy(_EMPTY_BATCH)
         slices: dict[str, Tensor] = {}
+        taken: dict[_Rows, tuple[Tensor, Tensor]] = {}
         for name, values in fields.items():
-            start = self.slices[name][samples]
-            rows = self.slices[name][samples + 1] - start
-            if name not in TIME_DIMS:
-                taken, slices[name] = _ranges(start, rows)
-                out[name] = values[taken.to(device)]
-                continue
-            # The rows of a sample are its nodes' frames, node after node.
-            nodes = torch.div(rows, frames, rounding_mode='floor')
-            node, slices[name] = _ranges(torch.zeros_like(nodes), nodes)
-            graph = torch.repeat_interleave(nodes)
-            first = (start[graph] + node * frames[graph]).unsqueeze(1)
-            frame = torch.minimum(longest, frames[graph].unsqueeze(1) - 1)
-            out[name] = values[(first + frame).to(device)]
+            rows = self._rows[name]
+            if rows not in taken:
+                index, ptr = rows.find(samples)
+                taken[rows] = index.to(device), ptr
+            index, slices[name] = taken[rows]
+            out[name] = rows.take(values, index)
         ptr = slices['pos']
-        out.ptr = ptr.to(device)
+        out.ptr = ptr.to(device, copy=True)
         out.batch = torch.repeat_interleave(ptr.diff()).to(device)
         num_joints = self.skeleton.num_joints
-        out.edge_index = self._edges(int(ptr[-1]) // num_joints)
+        out.edge_index = self._edges(len(out.batch) // num_joints)
         slices['edge_index'] = ptr // num_joints * self.skeleton.num_bones * 2
         # What PyG needs to take the batch apart again.
         out._num_graphs = len(samples)
         out._slice_dict = slices
-        out._inc_dict = {name: torch.zeros_like(samples) for name in slices}
+        out._inc_dict = dict.fromkeys(slices, torch.zeros_like(samples))
         out._inc_dict['edge_index'] = ptr[:-1]
         return out
 
@@ -296,9 +296,15 @@ class MotionDataset(InMemoryDataset):
         return torch.as_tensor(self._indices, dtype=torch.long)[samples]
 
     def _edges(self, num_bodies: int) -> Tensor:
+        """The bones of that many bodies."""
         assert self._data is not None
-        edge_index = self.skeleton.edge_index.to(self._data.stored_frames.device)
-        return edges_of_bodies(edge_index, self.skeleton.num_joints, num_bodies)
+        device, size = self._data.stored_frames.device, num_bodies * self.skeleton.num_bones * 2
+        bones = self._bones
+        if bones is None or bones.size(1) < size or bones.device != device:
+            one = self.skeleton.edge_index.to(device)
+            bones = self._bones = edges_of_bodies(one, self.skeleton.num_joints, num_bodies)
+        # Those of fewer bodies are the first of them; a copy, which the caller may change.
+        return bones[:, :size].clone(memory_format=torch.contiguous_format)
 
     def copy(self, idx: Any = None) -> MotionDataset:
         r"""A dataset of its own with the selected samples; see
@@ -382,20 +388,81 @@ def _consistent(stored: dict[str, Any]) -> bool:
         or fields.keys() != slices.keys()
     ):
         return False
-    return {'pos', 'stored_frames'} <= fields.keys() and all(
-        len(s) == len(fields['stored_frames']) + 1
+    if not {'pos', 'stored_frames'} <= fields.keys():
+        return False
+    frames = fields['stored_frames']
+    if not len(frames) or bool((frames < 1).any()):
+        return False
+    return all(
+        len(s) == len(frames) + 1
         and int(s[0]) == 0
         and int(s[-1]) == len(fields[name])
         and bool((s.diff() >= 0).all())
+        and not (name in TIME_DIMS and bool((s.diff() % frames).any()))
         for name, s in slices.items()
     )
 
 
-def _ranges(start: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
-    """The numbers start[i] .. start[i] + length[i] - 1 of all i in a row, and where each begins."""
-    ptr = torch.cat([length.new_zeros(1), length.cumsum(0)])
-    offset = torch.repeat_interleave(start - ptr[:-1], length)
-    return torch.arange(int(ptr[-1])) + offset, ptr
+class _Rows:
+    """Where the rows of each sample lie, in the storage of fields that lie alike.
+
+    Args:
+        slices (Tensor): Where the rows of each sample begin and end, [N + 1].
+        frames (Tensor, optional): Number of frames of each sample [N], if the fields are along
+            time: the rows of a sample are then its nodes' frames, node after node.
+    """
+
+    def __init__(self, slices: Tensor, frames: Tensor | None = None) -> None:
+        self.slices = slices
+        self.frames = frames
+        # Items are what the field has several of in a sample: nodes, or rows.
+        rows = slices.diff()
+        self.items = rows if frames is None else rows // frames
+        # The rows of a sample, if all have as many, and they can be taken as a whole.
+        alike = [bool((n == n[0]).all()) for n in (rows, self.items)]
+        self.whole = int(rows[0]) if all(alike) else None
+
+    def same(self, other: _Rows) -> bool:
+        """Whether the fields of both lie alike."""
+        return self.frames is other.frames and torch.equal(self.slices, other.slices)
+
+    def get(self, values: Tensor, sample: int) -> Tensor:
+        """What a field, stored in rows ``values``, is in a sample."""
+        if self.whole is None:
+            start, end = self.slices[sample : sample + 2].tolist()
+        else:
+            start, end = sample * self.whole, (sample + 1) * self.whole
+        return self._shape(values[start:end], sample)
+
+    def find(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """What :meth:`take` needs to take these samples, and where the items of each begin."""
+        if self.whole is not None:
+            return samples, torch.arange(len(samples) + 1) * self.items[0]
+        start, items = self.slices[samples], self.items[samples]
+        ptr = torch.cat([items.new_zeros(1), items.cumsum(0)])
+        graph = torch.repeat_interleave(items)
+        item = torch.arange(int(ptr[-1])) - ptr[graph]
+        if self.frames is None:
+            return start[graph] + item, ptr
+        frames = self.frames[samples]
+        # Behind its last frame, a sample stays in it.
+        frame = torch.minimum(torch.arange(int(frames.max())), frames.unsqueeze(1) - 1)
+        first = start[graph] + item * frames[graph]
+        return first.unsqueeze(1) + frame.index_select(0, graph), ptr
+
+    def take(self, values: Tensor, found: Tensor) -> Tensor:
+        """The items of a field, stored in rows ``values``, of the samples that were found."""
+        if self.whole is None:
+            out = values.index_select(0, found.flatten())
+            return out.view(found.shape + values.shape[1:])
+        out = values.view(len(self.items), self.whole, *values.shape[1:]).index_select(0, found)
+        return self._shape(out.flatten(0, 1), 0)
+
+    def _shape(self, rows: Tensor, sample: int) -> Tensor:
+        """Rows as items, with the number of frames of that sample."""
+        if self.frames is None:
+            return rows
+        return rows.view(-1, int(self.frames[sample]), *rows.shape[1:])
 
 
 def _describe(transform: Callable | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -78,6 +79,28 @@ class BatchSampler(DistributedSampler):
         return sum(1 for _ in self._shares())
 
 
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draws on the CPU and on the device follow the seed, and leave the generators as they were.
+
+    :func:`torch.random.fork_rng` and :func:`torch.manual_seed`, which go to every kind of device,
+    take as long as the assembly of a batch.
+    """
+    generators = [torch.default_generator]
+    if device.type == 'cuda':
+        torch.cuda.init()
+        index = torch.cuda.current_device() if device.index is None else device.index
+        generators.append(torch.cuda.default_generators[index])
+    states = [generator.get_state() for generator in generators]
+    try:
+        for generator in generators:
+            generator.manual_seed(seed)
+        yield
+    finally:
+        for generator, state in zip(generators, states):
+            generator.set_state(state)
+
+
 class _Assembled(Dataset):
     """Batches by seed and sample numbers."""
 
@@ -90,8 +113,7 @@ class _Assembled(Dataset):
         batch = self.dataset.get_batch(samples)
         if self.transform is None:
             return batch
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with _seeded(seed, batch.pos.device):
             return self.transform(batch)
 
 

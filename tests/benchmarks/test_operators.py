@@ -1,34 +1,19 @@
 """The benchmark of the operators runs, covers them all, and refuses what does not agree."""
 
-import importlib.util
 import io
 import json
 import math
-import sys
 from contextlib import redirect_stdout
-from pathlib import Path
 
+import operators as bench
 import pytest
 import torch
 
 import graphmotion.nn
 
-PATH = Path(__file__).parents[2] / 'benchmarks' / 'operators.py'
-
 
 @pytest.fixture(scope='module')
-def bench():
-    """The script as a module: it belongs to no package."""
-    spec = importlib.util.spec_from_file_location('benchmark_of_operators', PATH)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
-
-
-@pytest.fixture(scope='module')
-def report(bench, tmp_path_factory):
+def report(tmp_path_factory):
     """What a tiny run of everything prints and writes."""
     path = tmp_path_factory.mktemp('benchmark') / 'operators.json'
     with redirect_stdout(io.StringIO()) as out:
@@ -38,48 +23,72 @@ def report(bench, tmp_path_factory):
 
 def test_every_exported_operator_has_a_row(report):
     text, written = report
-    measured = {result['operator'] for result in written['results']}
-    assert set(graphmotion.nn.__all__) - measured == set()
-    for name in graphmotion.nn.__all__:
+    exported = {name: getattr(graphmotion.nn, name) for name in graphmotion.nn.__all__}
+    operators = {name for name, item in exported.items() if issubclass(item, torch.nn.Module)}
+    assert operators - {result['operator'] for result in written['results']} == set()
+    for name in operators:
         assert f'\n| {name}' in text
 
 
-def test_both_passes_of_every_row_are_in_the_table(bench, report):
+def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
     text, written = report
-    passes = {}
+    found = {}
     for result in written['results']:
-        passes.setdefault((result['operator'], result['variant']), set()).add(result['pass'])
-    assert set(passes) == {(row.operator, row.variant) for row in bench.ROWS}
-    for (operator, _), names in passes.items():
-        expected = {'call'} if operator == 'MotionDataset' else {'forward', 'forward+backward'}
-        assert names == expected
-    lines = [line for line in text.splitlines() if line.startswith('| ')]
+        if result['operator'] != bench.PEAK:
+            key = (result['operator'], result['variant'])
+            found.setdefault(key, set()).add((result['batch'], result['pass'], result['side']))
+    assert set(found) == {(row.operator, row.variant) for row in bench.ROWS}
+    for (operator, _), measured in found.items():
+        passes = {'call'} if operator == 'MotionDataset' else {'forward', 'forward+backward'}
+        sides = {side for *_, side in measured}
+        assert bench.OURS in sides
+        assert len(sides) > 1
+        assert measured == {(b, p, side) for b in (2, 4) for p in passes for side in sides}
+    lines = [line for line in text.split('\nSlower')[0].splitlines() if line.startswith('| ')]
     assert len(lines) == 2 + len(written['results'])
     assert len({line.count('|') for line in lines}) == 1
+
+
+def test_the_matrix_product_has_a_row_of_its_own(report):
+    text, written = report
+    (peak,) = (r for r in written['results'] if r['side'] == bench.PEAK)
+    seconds = peak['seconds']['median']
+    assert peak['gflops'] == pytest.approx(2 * 64**3 / seconds / 1e9)
+    shares = [result for result in written['results'] if result['of_peak']]
+    assert len(peak['rounds']) == 2 * len(shares)  # two rounds beside each of them
+    assert f'| {bench.PEAK}' in text
 
 
 def test_numbers_are_plausible(report):
     _, written = report
     assert written['environment']['threads'] == 1
-    assert written['sizes'] == {'batch': 4, 'joints': 16, 'frames': 6, 'channels': 8}
     for result in written['results']:
-        ratio = result['ratio']
-        assert 0 < ratio['low'] <= ratio['median'] <= ratio['high'] < math.inf
-        assert 0 < result['seconds'] < 1
-        assert 0 < result['alternative_seconds'] < 1
-        assert 0 <= result['difference'] <= 1e-4
-        assert (result['flops'] is None) == (result['of_matmul'] is None)
+        seconds, share, faster = result['seconds'], result['of_peak'], result['ratio']
+        assert 0 < seconds['low'] <= seconds['median'] <= seconds['high'] < 1
+        if result['side'] == bench.PEAK:
+            continue
+        assert result['memory'] > 0
+        assert (result['flops'] is None) == (share is None)
+        assert (faster is None) == (result['side'] == bench.OURS)
+        if faster is not None:
+            assert 0 < faster['low'] <= faster['median'] <= faster['high'] < math.inf
+            assert result['memory_ratio'] > 0
+            assert 0 <= result['difference'] <= bench.TOLERANCE
 
 
-def test_one_operator_forward_only(bench, capsys):
-    results = bench.main(
-        ['--tiny', '--threads', '1', '--forward-only', '--operator', 'ChannelGate']
-    )
-    assert [(r['operator'], r['pass']) for r in results] == [('ChannelGate', 'forward')]
+def test_sizes_of_batch_and_frames_go_together(capsys):
+    one = ['--threads', '1', '--operator', 'ChannelGate', '--rounds', '1', '--seconds', '0.001']
+    sizes = ['--joints', '16', '--channels', '8', '--batch', '2', '--frames', '3', '4']
+    results = bench.main([*one, *sizes, '--no-backward'])
+    assert {(r['batch'], r['frames']) for r in results} == {(2, 3), (2, 4)}
+    assert {r['pass'] for r in results} == {'forward'}
     assert 'forward+backward' not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        bench.main([*one, '--batch', '2', '3', '4', '--frames', '3', '4'])
+    assert 'equally many' in capsys.readouterr().err
 
 
-def test_slower_rows_are_named(bench, capsys):
+def test_slower_rows_are_named(capsys):
     class Slow(torch.nn.Module):
         def forward(self, x):
             for _ in range(50):
@@ -89,29 +98,87 @@ def test_slower_rows_are_named(bench, capsys):
     def make(s):
         return bench.Call(Slow(), s.x), {'the tensor itself': bench.Call(lambda x: x + 0, s.x)}
 
-    run(bench, make)
-    assert 'Slower: Fake (forward)' in capsys.readouterr().out
+    run(make)
+    assert 'Slower: Fake (2x16x4x8, forward)' in capsys.readouterr().out
+
+
+def result(**changes):
+    """A result of ours as the targets read it."""
+    same = {'operator': 'SpatialConv', 'variant': 'dense, shared', 'pass': 'forward'}
+    sizes = {'batch': 16, 'joints': 25, 'frames': 64, 'channels': 64}
+    numbers = {'side': bench.OURS, 'ratio': None, 'memory_ratio': None, 'of_peak': None}
+    return {**same, **sizes, **numbers, **changes}
+
+
+@pytest.mark.parametrize(('share', 'met'), [(0.59, False), (0.61, True)])
+def test_target_of_the_rate(share, met):
+    (judged,) = bench.targets([result(of_peak={'median': share})], 'cpu')
+    assert (judged['measured'], judged['at_least'], judged['met']) == (share, 0.6, met)
+
+
+def test_target_of_the_rate_is_for_one_batch_size_on_cpu():
+    assert bench.targets([result(of_peak={'median': 0.9}, batch=64)], 'cpu') == []
+    assert bench.targets([result(of_peak={'median': 0.9})], 'cuda') == []
+
+
+def test_targets_of_time_and_memory():
+    both = {'pass': 'forward+backward', 'ratio': {'median': 2.5}, 'memory_ratio': 1.5}
+    judged = bench.targets(
+        [result(side=side, **both) for side in (bench.STATIC, bench.BLOCKS)], 'cpu'
+    )
+    found = {t['against']: (t['at_least'], t['measured'], t['met']) for t in judged}
+    assert found == {
+        f'time of {bench.STATIC}': (3, 2.5, False),
+        f'time of {bench.BLOCKS}': (2, 2.5, True),
+        f'peak memory of {bench.BLOCKS}': (2, 1.5, False),
+    }
+
+
+def test_every_target_belongs_to_a_row(report):
+    _, written = report
+    names = ('operator', 'variant', 'pass', 'side')
+    measured = {tuple(result[name] for name in names) for result in written['results']}
+    for target in bench.TARGETS:
+        assert (target.operator, target.variant, target.label, target.side) in measured
 
 
 @pytest.mark.parametrize(
     'wrong',
     [
-        lambda x: x + 1e-3,
+        lambda x: x + 1e-2,
         lambda x: x.detach() + 2 * (x - x.detach()),  # the same output, another gradient
         lambda x: x[:1],
         lambda x: x / 0,
     ],
     ids=['output', 'gradient', 'shape', 'infinite'],
 )
-def test_sides_that_differ_are_not_timed(bench, wrong):
+def test_sides_that_differ_are_not_timed(wrong):
     def make(s):
         return bench.Call(lambda x: 1 * x, s.x), {'something else': bench.Call(wrong, s.x)}
 
     with pytest.raises(AssertionError, match='differ'):
-        run(bench, make)
+        run(make)
 
 
-def test_operations_are_those_of_the_formula(bench):
+def test_a_rectifier_may_pass_a_single_gradient_more():
+    x = torch.full((4_000_000,), 0.5)
+    x[0] = 1e-7  # on the other side just below zero
+    ours = bench.Call(lambda x: x.relu(), x.requires_grad_())
+    other = bench.Call(lambda x: (x - 2e-7).relu(), x)
+    assert 0 < bench.difference(ours, other) < bench.TOLERANCE
+
+
+def test_every_tensor_of_several_is_compared():
+    def make(s, last):
+        ours = bench.Call(lambda x: {'out': [x.sin(), x.cos()]}, s.x, pick=lambda out: out['out'])
+        return ours, {'others': bench.Call(lambda x: [x.sin(), x.cos() + last], s.x)}
+
+    run(lambda s: make(s, 0))
+    with pytest.raises(AssertionError, match='differ'):
+        run(lambda s: make(s, 1e-2))
+
+
+def test_operations_are_those_of_the_formula():
     batch, joints, frames, size = 2, 16, 5, 24
     s = bench.Setup(batch, joints, frames, size)
     ours, _ = bench.spatial_shared(s)
@@ -124,7 +191,7 @@ def test_operations_are_those_of_the_formula(bench):
     assert bench.count_operations(bench.norm(s)[0], backward=True) is None
 
 
-def run(bench, make):
+def run(make):
     """A tiny run of one made-up row."""
     rows = bench.ROWS
     bench.ROWS = [bench.Row('Fake', '', make)]

@@ -1,0 +1,187 @@
+"""The eigenbasis of the smallest modes of graphs over random pixels: time and residual.
+
+    python benchmarks/eigenbasis.py                               # 256 to 26,214 nodes, minutes
+    python benchmarks/eigenbasis.py --nodes 921 26214 --modes 256 --threads 2
+    python benchmarks/eigenbasis.py --tiny                        # does it run: seconds
+
+Each graph joins 40% of the pixels of an image with their 8 nearest. All sides have to give the same
+eigenvalues before anything is timed. How to read it: README.md beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from common import environment, facts_line, markdown, parse, parser, quartiles, ratio, write_json
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import eigsh
+from torch import Tensor
+from torch.utils.benchmark import Timer
+from torch_geometric.data import Data
+from torch_geometric.transforms import AddLaplacianEigenvectorPE
+from torch_geometric.utils import get_laplacian, to_dense_adj, to_scipy_sparse_matrix
+
+from graphmotion.data import knn_graph, laplacian, laplacian_eigenbasis, sample_pixels
+
+NODES = (256, 512, 1024, 2048, 4096, 9000, 26214)
+NEIGHBOURS, RATIO = 8, 0.4
+TINY = {'nodes': [64, 1200], 'modes': 16, 'seconds': 0.0}
+TOLERANCE = 1e-4  # of eigenvalues, relative to the largest
+
+# Where a side would take longer than all others together.
+OURS, DENSE, SPARSE, PYG = 'graphmotion', 'torch eigh, dense', 'scipy eigsh', 'PyG transform'
+LIMITS = {
+    DENSE: (3000, 'time grows with the cube of the nodes, memory with the square'),
+    PYG: (1100, 'its solver is for matrices that are not symmetric'),
+}
+
+# Sides ########################################################################################
+
+Basis = tuple[Any, Any]  # eigenvalues and eigenvectors
+
+
+def dense(edge_index: Tensor, num_nodes: int, num_modes: int) -> Basis:
+    """All eigenvectors of the matrix, of which the first are kept."""
+    edges, weight = get_laplacian(edge_index, num_nodes=num_nodes)
+    matrix = to_dense_adj(edges, edge_attr=weight, max_num_nodes=num_nodes)[0]
+    values, vectors = torch.linalg.eigh(matrix)
+    return values[:num_modes], vectors[:, :num_modes]
+
+
+def sparse(edge_index: Tensor, num_nodes: int, num_modes: int) -> Basis:
+    """Lanczos iteration on the inverse of the slightly shifted matrix."""
+    edges, weight = get_laplacian(edge_index, num_nodes=num_nodes, dtype=torch.float64)
+    matrix = to_scipy_sparse_matrix(edges, weight, num_nodes).tocsc()
+    return eigsh(matrix, k=num_modes, sigma=-0.01)
+
+
+def transform(edge_index: Tensor, num_nodes: int, num_modes: int) -> Basis:
+    """The positional encoding of PyG: of the normalised Laplacian, without trivial mode."""
+    data = Data(edge_index=edge_index, num_nodes=num_nodes)
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', category=np.exceptions.ComplexWarning)
+        data = AddLaplacianEigenvectorPE(num_modes - 1, attr_name='modes')(data)
+    return None, data.modes  # it drops the eigenvalues
+
+
+SIDES: dict[str, Callable[[Tensor, int, int], Basis]] = {
+    OURS: laplacian_eigenbasis,
+    DENSE: dense,
+    SPARSE: sparse,
+    PYG: transform,
+}
+
+# Measurement ##################################################################################
+
+
+def pixels(num_nodes: int, device: str) -> Tensor:
+    """The edges of a graph over the pixels of an image of which they are 40%."""
+    side = math.ceil(math.sqrt(num_nodes / RATIO))
+    return knn_graph(sample_pixels(side, side, num=num_nodes), NEIGHBOURS).to(device)
+
+
+def errors(matrix: csr_array, basis: Basis) -> dict[str, float]:
+    """How far it is from an eigenbasis: the largest ||L v - lambda v||, and V^T V - I."""
+    values, vectors = (None if t is None else torch.as_tensor(t).cpu().double() for t in basis)
+    v = vectors.numpy()
+    product = matrix @ v
+    # Without eigenvalues those that fit best.
+    scale = (v * product).sum(axis=0) / (v * v).sum(axis=0) if values is None else values.numpy()
+    return {
+        'residual': float(np.linalg.norm(product - v * scale, axis=0).max()),
+        'orthogonality': float(np.abs(v.T @ v - np.eye(v.shape[1])).max()),
+    }
+
+
+def measure(num_nodes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """One result for each side on one graph, timed in turns."""
+    edge_index = pixels(num_nodes, args.device)
+    num_modes = min(args.modes, num_nodes // 4)
+    matrix = {PYG: laplacian(edge_index, num_nodes, normalization='sym')}
+    expected = None
+    timers: dict[str, tuple[Timer, int]] = {}
+    found = {}
+    for name, side in SIDES.items():
+        if num_nodes > LIMITS.get(name, (math.inf, ''))[0]:
+            continue
+        own = edge_index if name in (OURS, DENSE) else edge_index.cpu()
+        names = {'run': side, 'args': (own, num_nodes, num_modes)}
+        timer = Timer('run(*args)', globals=names, num_threads=args.threads)
+        basis = side(own, num_nodes, num_modes)
+        if basis[0] is not None:
+            values = torch.as_tensor(basis[0]).cpu().double().sort().values
+            expected = values if expected is None else expected
+            difference = float((values - expected).abs().max() / expected.max())
+            assert difference < TOLERANCE, f'{name}: eigenvalues differ by {difference:.2g}'
+        found[name] = errors(matrix.get(name, laplacian(edge_index, num_nodes)), basis)
+        # A turn is one call, where one call is long.
+        timers[name] = timer, max(1, int(args.seconds / timer.timeit(1).mean))
+    times: dict[str, list[float]] = {name: [] for name in timers}
+    order = list(timers)
+    for i in range(args.rounds):
+        for name in order[i % len(order) :] + order[: i % len(order)]:
+            timer, number = timers[name]
+            times[name].append(timer.timeit(number).mean)
+    return [
+        {
+            'nodes': num_nodes,
+            'modes': num_modes,
+            'edges': edge_index.size(1),
+            'side': name,
+            'seconds': quartiles(times[name]),
+            'rounds': times[name],
+            'ratio': None if name == OURS else ratio(times[name], times[OURS]),
+            **found[name],
+        }
+        for name in order
+    ]
+
+
+# Reports ######################################################################################
+
+HEAD = ('nodes', 'modes', 'side', 's', 'IQR', 'ratio', 'from - to', 'residual', 'orthogonality')
+
+
+def cells(result: dict[str, Any]) -> tuple[str, ...]:
+    """A result as the table shows it."""
+    seconds, over = result['seconds'], result['ratio']
+    return (
+        str(result['nodes']),
+        str(result['modes']),
+        result['side'],
+        f'{seconds["median"]:#.3g}',
+        f'{seconds["high"] - seconds["low"]:#.2g}',
+        '' if over is None else f'{over["median"]:.2f}',
+        '' if over is None else f'{over["low"]:.2f} - {over["high"]:.2f}',
+        f'{result["residual"]:.1e}',
+        f'{result["orthogonality"]:.1e}',
+    )
+
+
+def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
+    choice = parser(__doc__, rounds=3, seconds=0.2)
+    choice.add_argument('--nodes', type=int, nargs='+', default=NODES, metavar='N')
+    choice.add_argument('--modes', type=int, default=256, help='at most a quarter of the nodes')
+    args = parse(choice, argv, TINY)
+    facts = environment(args.device, args.threads)
+    results = [result for num_nodes in args.nodes for result in measure(num_nodes, args)]
+    print(facts_line(facts), end='\n\n')
+    print(markdown(HEAD, map(cells, results), left=('side',)))
+    for name, (limit, reason) in LIMITS.items():
+        left_out = [n for n in args.nodes if n > limit]
+        if left_out:
+            sizes = ', '.join(map(str, left_out))
+            print(f'\nNot measured: {name} with {sizes} nodes: {reason}.', end='')
+    print()
+    write_json(args.json, environment=facts, results=results)
+    return results
+
+
+if __name__ == '__main__':
+    main()

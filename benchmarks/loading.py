@@ -1,0 +1,270 @@
+"""Batches a second, side by side with PyG's DataLoader.
+
+    python benchmarks/loading.py                                  # 2 to 3 minutes
+    python benchmarks/loading.py --skeleton ntu25 --frames 64 --batch 64 --workers 0
+    python benchmarks/loading.py --device cuda                    # batches are moved to the GPU
+    python benchmarks/loading.py --tiny                           # does it run: seconds
+
+Every side makes one shuffled pass over the same sequences. Before anything is timed, all sides have
+to give the same batches, field by field. How to read the table: README.md beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from common import (
+    environment,
+    facts_line,
+    markdown,
+    parse,
+    parser,
+    peak_memory,
+    quartiles,
+    ratio,
+    time_together,
+    write_json,
+)
+from torch_geometric.data import Batch, Data, InMemoryDataset
+from torch_geometric.loader import DataLoader
+
+from graphmotion.data import from_array
+from graphmotion.datasets import MotionDataset
+from graphmotion.skeletons import get_skeleton, list_skeletons
+from graphmotion.training import motion_loader
+from graphmotion.transforms import ToStream
+
+TINY = {
+    'skeleton': ['emotion_gait16'],
+    'frames': [4],
+    'batch': [4],
+    'sequences': 8,
+    'workers': [0, 1],
+}
+OURS = 'graphmotion'
+SAME = "PyG's DataLoader, this dataset"
+PLAIN = "PyG's DataLoader, PyG's InMemoryDataset"
+AT_LEAST, BATCH = 8, 64  # the target: times as many batches as PyG's loader on the same dataset
+
+# Sides ########################################################################################
+
+
+class Walks(MotionDataset):
+    """Random positions, with scores and labels."""
+
+    class_names = ('a', 'b', 'c', 'd')
+
+    def __init__(self, skeleton: str, num_samples: int, num_frames: int) -> None:
+        self.skeleton = get_skeleton(skeleton)
+        self.shape = (num_samples, num_frames, self.skeleton.num_joints, 3)
+        super().__init__()
+
+    def read(self) -> Iterator[Data]:
+        """Yield the sequences."""
+        scores = 0.1 + 0.9 * torch.rand(self.shape[:3])
+        for i, (pos, score) in enumerate(zip(torch.randn(self.shape), scores)):
+            yield from_array(pos, self.skeleton, score, y=i % 4, subject=i // 4, take=i % 3)
+
+
+class Plain(InMemoryDataset):
+    """Samples as PyG keeps them; it holds on to each once it was asked for."""
+
+    def __init__(self, samples: list[Data], transform: Callable | None) -> None:
+        super().__init__(transform=transform)
+        self.data, self.slices = self.collate(samples)
+
+
+def make_sides(
+    dataset: Walks, batch: int, transform: Callable | None, args: argparse.Namespace
+) -> Callable[[bool], dict[str, Iterable[Batch]]]:
+    """A function that makes a loader for each side, with or without shuffling."""
+    dataset.transform = None
+    plain = Plain(list(dataset), transform)
+    dataset.transform = transform  # of single samples; motion_loader transforms batches
+
+    def sides(shuffle: bool) -> dict[str, Iterable[Batch]]:
+        out: dict[str, Iterable[Batch]] = {OURS: motion_loader(dataset, batch, transform, shuffle)}
+        for workers in args.workers:
+            name = f'{SAME}, {workers} workers' if workers else SAME
+            out[name] = DataLoader(
+                dataset,
+                batch,
+                shuffle,
+                num_workers=workers,
+                persistent_workers=workers > 0,
+            )
+        out[PLAIN] = DataLoader(plain, batch, shuffle)
+        return out
+
+    return sides
+
+
+def check(sides: dict[str, Iterable[Batch]]) -> None:
+    """Raise an error unless all sides give the same batches."""
+    expected = list(sides[OURS])
+    for name, loader in sides.items():
+        batches = list(loader)
+        if len(batches) != len(expected):
+            raise AssertionError(f'{name}: {len(batches)} batches, expected {len(expected)}')
+        for ours, theirs in zip(expected, batches):
+            a, b = ours.to_dict(), theirs.to_dict()
+            if a.keys() != b.keys():
+                raise AssertionError(f'{name}: fields differ, {sorted(b)} and {sorted(a)}')
+            for field, value in a.items():
+                if not torch.equal(value, b[field]):
+                    raise AssertionError(f'{name}: the field {field!r} differs')
+
+
+# Measurement ##################################################################################
+
+
+def consume(loader: Iterable[Batch], device: torch.device) -> Callable[[], None]:
+    """A function that makes one pass, as a training loop does: a batch is dropped for the next."""
+
+    def run() -> None:
+        for batch in loader:
+            batch.to(device)
+
+    return run
+
+
+def measure(
+    dataset: Walks, batch: int, stream: str, args: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    """One result for each side."""
+    device = torch.device(args.device)
+    transform = ToStream(('joint', 'bone'), dataset.skeleton) if stream else None
+    sides = make_sides(dataset, batch, transform, args)
+    check(sides(False))
+    loaders = sides(True)
+    runs = {name: consume(loader, device) for name, loader in loaders.items()}
+    memory = {
+        name: peak_memory(lambda loader=loader: next(iter(loader)).to(device), device)
+        for name, loader in loaders.items()
+        if not getattr(loader, 'num_workers', 0)  # they hold it elsewhere
+    }
+    times = time_together(runs, args.rounds, args.seconds, args.threads)
+    num_batches = -(-len(dataset) // batch)
+    for name, rounds in times.items():
+        yield {
+            'skeleton': dataset.skeleton.name,
+            'joints': dataset.skeleton.num_joints,
+            'frames': dataset.shape[1],
+            'batch': batch,
+            'transform': stream,
+            'side': name,
+            'seconds': quartiles(rounds),
+            'rounds': rounds,
+            'batches_per_second': quartiles([num_batches / t for t in rounds]),
+            'memory': memory.get(name),
+            'ratio': None if name == OURS else ratio(rounds, times[OURS]),
+        }
+
+
+# Reports ######################################################################################
+
+HEAD = (
+    'sequences',
+    'batch',
+    'transform',
+    'side',
+    'batches/s',
+    'IQR',
+    'sequences/s',
+    'MB a batch',
+    'ratio',
+    'from - to',
+)
+TEXT = ('sequences', 'transform', 'side')
+
+
+def cells(result: dict[str, Any]) -> tuple[str, ...]:
+    """A result as the table shows it."""
+    speed, faster, memory = result['batches_per_second'], result['ratio'], result['memory']
+    return (
+        f'{result["skeleton"]}, {result["joints"]}x{result["frames"]}',
+        str(result['batch']),
+        result['transform'],
+        result['side'],
+        f'{speed["median"]:.0f}',
+        f'{speed["high"] - speed["low"]:.0f}',
+        f'{speed["median"] * result["batch"]:.0f}',
+        '' if memory is None else f'{memory / 1e6:.3g}',
+        f'{faster["median"]:.1f}' if faster else '',
+        f'{faster["low"]:.1f} - {faster["high"]:.1f}' if faster else '',
+    )
+
+
+def targets(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where the target applies, what was measured for it: transforms are not assembly."""
+    return [
+        {
+            **{name: result[name] for name in ('skeleton', 'joints', 'frames')},
+            'at_least': AT_LEAST,
+            'measured': result['ratio']['median'],
+            'met': result['ratio']['median'] >= AT_LEAST,
+        }
+        for result in results
+        if (result['side'], result['batch'], result['transform']) == (SAME, BATCH, '')
+    ]
+
+
+def options() -> argparse.ArgumentParser:
+    """What can be asked for on the command line."""
+    out = parser(__doc__, rounds=5, seconds=0.1)
+    out.add_argument(
+        '--skeleton',
+        nargs='+',
+        choices=list_skeletons(),
+        default=['emotion_gait16', 'coco17', 'ntu25'],
+        metavar='NAME',
+    )
+    out.add_argument(
+        '--frames', nargs='+', type=int, default=[48, 60, 64], help='frames T, of each skeleton'
+    )
+    out.add_argument('--batch', nargs='+', type=int, default=[16, 64, 256], help='sequences B')
+    out.add_argument('--sequences', type=int, default=512, help='sequences of the dataset')
+    out.add_argument(
+        '--workers',
+        nargs='+',
+        type=int,
+        default=[0, 1, 2],
+        help="worker processes of PyG's loader on the same dataset",
+    )
+    return out
+
+
+def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
+    choice = options()
+    args = parse(choice, argv, TINY)
+    if len(args.frames) == 1:
+        args.frames = args.frames * len(args.skeleton)
+    if len(args.frames) != len(args.skeleton):
+        choice.error('--frames takes one number, or one for each skeleton')
+    facts = environment(args.device, args.threads)
+    torch.manual_seed(0)
+    results = []
+    for skeleton, frames in zip(args.skeleton, args.frames):
+        dataset = Walks(skeleton, args.sequences, frames)
+        for batch in args.batch:
+            for stream in ('', 'joints and bones'):
+                results += measure(dataset, batch, stream, args)
+    print(facts_line(facts), end='\n\n')
+    print(markdown(HEAD, map(cells, results), left=TEXT))
+    judged = targets(results)
+    for t in judged:
+        print(
+            f'\nTarget, {t["skeleton"]} at {BATCH} sequences: {AT_LEAST} times the batches of '
+            f'{SAME}; measured {t["measured"]:.1f}: {"met" if t["met"] else "MISSED"}',
+            end='',
+        )
+    print()
+    write_json(args.json, environment=facts, targets=judged, results=results)
+    return results
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,399 @@
+"""Size and speed of every model: parameters, operations, sequences a second, memory.
+
+    python benchmarks/models.py                                   # all models, some minutes
+    python benchmarks/models.py --model st_gcn --batch 64 --no-compile
+    python benchmarks/models.py --device cuda
+    python benchmarks/models.py --tiny                            # does it run: seconds
+
+Every model of :func:`graphmotion.models.list_models` is here by itself. Where there is an
+alternative in plain torch, it has the same weights, and has to give the same results and gradients
+before anything is timed. How to read the table: README.md beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from common import (
+    environment,
+    facts_line,
+    markdown,
+    operations,
+    parse,
+    parser,
+    peak_memory,
+    quartiles,
+    ratio,
+    time_together,
+    write_json,
+)
+from torch import Tensor
+from torch.nn import BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Module, Parameter, Sequential
+from torch_geometric.data import Batch
+
+from graphmotion import models
+from graphmotion.data import from_array, to_dense
+from graphmotion.models.st_gcn import STGCN, SpatioTemporalBlock
+from graphmotion.nn import MotionBatchNorm
+from graphmotion.skeletons import get_skeleton
+from graphmotion.transforms import ToStream
+
+TINY = {'batch': 2, 'frames': 8, 'compile': False}
+TOLERANCE = 1e-3  # of single precision through a whole network, relative to the largest number
+OURS, PLAIN = 'graphmotion', 'plain torch, NCHW'
+EAGER, COMPILED = 'eager', 'compiled'
+
+# Examples #####################################################################################
+
+
+@dataclass(frozen=True)
+class Example:
+    """The sequences that a model is measured on."""
+
+    skeleton: str = 'ntu25'
+    frames: int = 64
+    options: dict[str, Any] = field(default_factory=dict)  # of the builder
+
+
+# Those of its paper; a model that is not here is measured on Example().
+EXAMPLES = {
+    'msa_gcn': Example('emotion_gait16', 48, {'num_classes': 4}),
+    'st_gcn': Example('ntu25', 64, {'num_classes': 60}),
+}
+# For what else a builder requires.
+REQUIRED = {'num_classes': 60, 'embedding_dim': 128, 'in_channels': 3}
+
+
+def make_model(name: str, builder: Callable[..., Module], example: Example) -> Module:
+    """The model for the skeleton of its example."""
+    parameters = inspect.signature(builder).parameters.values()
+    required = [p.name for p in parameters if p.default is p.empty and p.kind != p.VAR_KEYWORD]
+    options = {key: REQUIRED[key] for key in required if key in REQUIRED} | example.options
+    unknown = set(required) - {'skeleton', *options}
+    if 'skeleton' not in [p.name for p in parameters] or unknown:
+        raise ValueError(
+            f'the builder {name!r} takes {required}, and the benchmark knows to give it a skeleton '
+            f'and {sorted(REQUIRED)}: add what it needs to EXAMPLES'
+        )
+    return builder(example.skeleton, **options)
+
+
+def make_inputs(name: str, model: Module, example: Example, batch: int) -> list[Tensor]:
+    """The fields of a batch of random sequences that the model names in its ``inputs``."""
+    skeleton = get_skeleton(example.skeleton)
+    shape = (batch, example.frames, skeleton.num_joints)
+    sequences = zip(torch.randn(*shape, 3), 0.1 + 0.9 * torch.rand(shape))
+    samples = [from_array(pos, skeleton, score, y=0) for pos, score in sequences]
+    fields = ToStream('joint')(Batch.from_data_list(samples))
+    unknown = [key for key in model.inputs if key not in fields]
+    if unknown:
+        raise ValueError(
+            f'the model {name!r} reads the fields {list(model.inputs)}, of which a motion sequence '
+            f'has no {unknown}: teach make_inputs to make them'
+        )
+    return [fields[key] for key in model.inputs]
+
+
+# Alternatives #################################################################################
+
+
+class PlainSTGCN(Module):
+    """ST-GCN as code for skeletons usually has it, on images, with the weights of ours."""
+
+    def __init__(self, model: STGCN) -> None:
+        super().__init__()
+        self.num_joints = model.skeleton.num_joints
+        self.input_norm = copy_norm(model.input_norm, BatchNorm1d)
+        self.layers = Sequential(*map(PlainBlock, model.layers))
+        self.fc = Conv2d(model.lin.in_features, model.lin.out_features, 1)
+        weight = model.lin.weight[..., None, None]
+        self.fc.load_state_dict({'weight': weight, 'bias': model.lin.bias})
+
+    def convert(self, x: Tensor, *_: Tensor) -> list[Tensor]:
+        """[B * V, T, C] as [B, C, T, V], in memory of its own."""
+        return [to_dense(x, self.num_joints).permute(0, 3, 2, 1).contiguous()]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [B, C, T, V] to logits [B, num_classes]."""
+        size, channels, frames, joints = x.shape
+        x = x.permute(0, 3, 1, 2).contiguous().view(size, joints * channels, frames)
+        x = self.input_norm(x).view(size, joints, channels, frames)
+        x = x.permute(0, 2, 3, 1).contiguous()
+        x = self.layers(x)
+        x = torch.nn.functional.avg_pool2d(x, x.shape[2:])
+        return self.fc(x).flatten(1)
+
+
+class PlainBlock(Module):
+    """A layer of it: pointwise convolution, einsum with the adjacency, temporal convolution."""
+
+    def __init__(self, block: SpatioTemporalBlock) -> None:
+        super().__init__()
+        num, size, out = block.spatial.weight.shape
+        self.register_buffer('adj', block.adj)
+        self.edge_importance = Parameter(block.spatial.edge_importance.detach().clone())
+        self.gcn = Conv2d(size, num * out, 1)
+        weight = block.spatial.weight.transpose(1, 2).reshape(num * out, size, 1, 1)
+        self.gcn.load_state_dict({'weight': weight, 'bias': block.spatial.bias.flatten()})
+        self.tcn = Sequential(
+            copy_norm(block.spatial_norm, BatchNorm2d),
+            torch.nn.ReLU(),
+            copy_conv(block.temporal.conv),
+            copy_norm(block.temporal_norm, BatchNorm2d),
+            Dropout(block.dropout.p),
+        )
+        self.shortcut = block.shortcut and Sequential()
+        if isinstance(block.shortcut, Sequential):
+            conv, norm = block.shortcut
+            self.shortcut = Sequential(copy_conv(conv.conv), copy_norm(norm, BatchNorm2d))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images to images."""
+        out = self.gcn(x).unflatten(1, (len(self.adj), -1))
+        out = torch.einsum('nkctv,kwv->nctw', out, self.adj * self.edge_importance).contiguous()
+        out = self.tcn(out)
+        if self.shortcut is not None:
+            out = out + self.shortcut(x)
+        return out.relu()
+
+
+def copy_conv(conv: Conv2d) -> Conv2d:
+    """A convolution along frames for images [B, C, T, V] with the weights of ours."""
+    (_, size), (_, stride), (_, padding) = conv.kernel_size, conv.stride, conv.padding
+    out = Conv2d(conv.in_channels, conv.out_channels, (size, 1), (stride, 1), (padding, 0))
+    out.load_state_dict({'weight': conv.weight.transpose(2, 3).contiguous(), 'bias': conv.bias})
+    return out
+
+
+def copy_norm(norm: MotionBatchNorm, kind: type) -> Module:
+    """A normalisation of images with the weights of ours."""
+    out = kind(norm.norm.num_features)
+    out.load_state_dict(norm.norm.state_dict())
+    return out
+
+
+# By the name of the model; each makes its own input of ours.
+ALTERNATIVES: dict[str, Callable[[Any], Module]] = {'st_gcn': PlainSTGCN}
+
+
+# Measurement ##################################################################################
+
+
+@dataclass
+class Side:
+    """A model with its input, and how it is run."""
+
+    name: str
+    mode: str
+    model: Module
+    inputs: list[Tensor]
+    run: Callable[..., Any]  # the model, or what a compiler made of it
+
+    def inference(self) -> Callable[[], Tensor]:
+        """A function that gives the output, without a record for gradients."""
+        self.model.eval()
+
+        def call() -> Tensor:
+            with torch.no_grad():
+                return first(self.run(*self.inputs))
+
+        return call
+
+    def training(self) -> Callable[[], None]:
+        """A function that makes one step: forward, backward, update."""
+        self.model.train()
+        # So slow that the weights stay what they are.
+        optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-12, momentum=0.9)
+
+        def step() -> None:
+            first(self.run(*self.inputs)).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        return step
+
+    def results(self) -> list[Tensor]:
+        """Output and gradient of the first input, of the network as in inference."""
+        self.model.eval()
+        x = self.inputs[0].detach().requires_grad_()
+        out = first(self.run(x, *self.inputs[1:]))
+        (gradient,) = torch.autograd.grad(out.square().sum(), x)
+        return [out.detach(), gradient]
+
+
+def first(out: Any) -> Tensor:
+    """The logits, or embeddings, of a model that returns more than those, too."""
+    return out[0] if isinstance(out, (tuple, list)) else out
+
+
+def check(side: Side, against: Side) -> float:
+    """The largest difference of results and gradients, relative to the largest number in them.
+
+    Raises an error where that is more than rounding: what differs is not compared.
+    """
+    a, b = against.results(), side.results()
+    if (side.name, against.name) == (PLAIN, OURS):
+        a[1:] = side.model.convert(a[1])
+    for x, y in zip(a, b, strict=True):
+        if x.shape != y.shape:
+            raise AssertionError(f'shapes differ: {list(x.shape)} and {list(y.shape)}')
+    value = max(float((x - y).abs().max() / x.abs().max()) for x, y in zip(a, b))
+    if not value <= TOLERANCE:
+        names = [f'{s.name}, {s.mode}' for s in (side, against)]
+        raise AssertionError(f'{names[0]} and {names[1]} differ by {value:.1e}')
+    return value
+
+
+def compiled(side: Side) -> tuple[Side | None, str]:
+    """The side compiled, both for inference and for training, or why that is not possible."""
+    out = Side(side.name, COMPILED, side.model, side.inputs, torch.compile(side.model))
+    try:
+        out.inference()()
+        out.training()()
+    except Exception as error:  # whatever a compiler, or the compiler under it, may raise
+        return None, f'{type(error).__name__}: {str(error).strip().splitlines()[0]}'
+    return out, ''
+
+
+def settle(model: Module, inputs: list[Tensor]) -> None:
+    """Statistics of its data for the normalisations, so that numbers keep their size."""
+    model.train()
+    with torch.no_grad():
+        for _ in range(3):
+            model(*inputs)
+
+
+def measure(
+    name: str, builder: Callable[..., Module], args: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    """One result for each pass, mode and side of a model."""
+    torch.manual_seed(0)
+    torch.compiler.reset()
+    example = EXAMPLES.get(name, Example())
+    if args.frames is not None:
+        example = Example(example.skeleton, args.frames, example.options)
+    model = make_model(name, builder, example).to(args.device)
+    inputs = [x.to(args.device) for x in make_inputs(name, model, example, args.batch)]
+    settle(model, inputs)
+    sides = [Side(OURS, EAGER, model, inputs, model)]
+    if name in ALTERNATIVES:
+        other = ALTERNATIVES[name](model).to(args.device)
+        sides.append(Side(PLAIN, EAGER, other, other.convert(*inputs), other))
+    facts = {
+        'model': name,
+        'skeleton': example.skeleton,
+        'batch': args.batch,
+        'joints': get_skeleton(example.skeleton).num_joints,
+        'frames': example.frames,
+        'parameters': sum(p.numel() for p in model.parameters()),
+        'flops': operations(sides[0].inference()) // args.batch,
+    }
+    apart = [check(side, sides[0]) for side in sides]
+    for side in list(sides) if args.compile else ():
+        made, reason = compiled(side)
+        if made is not None:
+            sides.append(made)
+            apart.append(check(made, side))
+        else:
+            yield {**facts, 'side': side.name, 'mode': COMPILED, 'error': reason}
+
+    passes = {'inference': Side.inference}
+    if args.backward:
+        passes['training'] = Side.training
+    for label, make in passes.items():
+        runs = [make(side) for side in sides]
+        for run in runs:
+            run()  # what is made once, such as the state of the optimizer, is not of a step
+        memory = [peak_memory(run, args.device) for run in runs]
+        numbered = {str(i): run for i, run in enumerate(runs)}
+        times = list(time_together(numbered, args.rounds, args.seconds, args.threads).values())
+        for i, side in enumerate(sides):
+            yield {
+                **facts,
+                'pass': label,
+                'side': side.name,
+                'mode': side.mode,
+                'seconds': quartiles(times[i]),
+                'rounds': times[i],
+                'sequences_per_second': quartiles([args.batch / t for t in times[i]]),
+                'memory': memory[i],
+                'ratio': ratio(times[i], times[0]) if i else None,
+                'difference': apart[i],
+            }
+
+
+# Reports ######################################################################################
+
+HEAD = (
+    'model',
+    'size',
+    'parameters',
+    'MFLOP',
+    'pass',
+    'side',
+    'sequences/s',
+    'IQR',
+    'MB',
+    'ratio',
+    'from - to',
+)
+TEXT = ('model', 'size', 'pass', 'side')
+
+
+def cells(result: dict[str, Any]) -> tuple[str, ...]:
+    """A result as the table shows it."""
+    shape = 'x'.join(str(result[name]) for name in ('batch', 'joints', 'frames'))
+    side = f'{result["side"]}, {result["mode"]}'
+    size = f'{result["parameters"]:,}', f'{result["flops"] / 1e6:.0f}'
+    if 'error' in result:
+        return result['model'], shape, *size, '', f'{side}: {result["error"]}', *([''] * 5)
+    speed, faster = result['sequences_per_second'], result['ratio']
+    return (
+        result['model'],
+        shape,
+        *size,
+        result['pass'],
+        side,
+        f'{speed["median"]:#.3g}'.rstrip('.'),
+        f'{speed["high"] - speed["low"]:#.2g}'.rstrip('.'),
+        f'{result["memory"] / 1e6:.3g}',
+        f'{faster["median"]:.2f}' if faster else '',
+        f'{faster["low"]:.2f} - {faster["high"]:.2f}' if faster else '',
+    )
+
+
+def options() -> argparse.ArgumentParser:
+    """What can be asked for on the command line."""
+    out = parser(__doc__, rounds=5, seconds=0.2)
+    names = models.list_models()
+    out.add_argument('--model', nargs='+', choices=names, default=names, metavar='NAME')
+    out.add_argument('--batch', type=int, default=16, help='sequences B')
+    out.add_argument('--frames', type=int, help='frames T; by default those of the paper')
+    out.add_argument(
+        '--compile',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='also with torch.compile (default), which takes a minute or so a model',
+    )
+    return out
+
+
+def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
+    args = parse(options(), argv, TINY)
+    facts = environment(args.device, args.threads)
+    results = [
+        result for name in args.model for result in measure(name, getattr(models, name), args)
+    ]
+    print(facts_line(facts), end='\n\n')
+    print(markdown(HEAD, map(cells, results), left=TEXT))
+    write_json(args.json, environment=facts, results=results)
+    return results
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,98 @@
+"""The benchmark of batch assembly runs, and refuses batches that differ."""
+
+import io
+import json
+import math
+from contextlib import redirect_stdout
+
+import loading as bench
+import pytest
+import torch
+
+
+@pytest.fixture(scope='module')
+def report(tmp_path_factory):
+    """What a tiny run prints and writes."""
+    path = tmp_path_factory.mktemp('benchmark') / 'loading.json'
+    with redirect_stdout(io.StringIO()) as out:
+        bench.main(['--tiny', '--threads', '1', '--json', str(path)])
+    return out.getvalue(), json.loads(path.read_text())
+
+
+def test_every_side_is_measured(report):
+    text, written = report
+    sides = {bench.OURS, bench.SAME, bench.SAME + ', 1 workers', bench.PLAIN}
+    found = {(r['batch'], r['transform'], r['side']) for r in written['results']}
+    streams = ('', 'joints and bones')
+    assert found == {(4, stream, side) for stream in streams for side in sides}
+    lines = [line for line in text.splitlines() if line.startswith('| ')]
+    assert len(lines) == 2 + len(written['results'])
+
+
+def test_numbers_are_plausible(report):
+    _, written = report
+    assert written['environment']['threads'] == 1
+    for r in written['results']:
+        speed = r['batches_per_second']
+        assert 0 < speed['low'] <= speed['median'] <= speed['high'] < math.inf
+        speeds = [2 / seconds for seconds in r['rounds']]  # two batches a pass
+        assert min(speeds) <= speed['median'] <= max(speeds)
+        assert (r['ratio'] is None) == (r['side'] == bench.OURS)
+        # At least the positions of the batch.
+        assert (r['memory'] or math.inf) >= r['batch'] * r['joints'] * r['frames'] * 12
+        assert (r['memory'] is None) == ('workers' in r['side'])
+
+
+def test_the_target_is_judged_where_it_applies(report):
+    _, written = report
+    assert written['targets'] == []  # a tiny run has no batches of that size
+    result = {**written['results'][0], 'batch': 64, 'side': bench.SAME}
+    assert result['transform'] == ''
+    transformed = {**result, 'transform': 'bones', 'ratio': {'median': 1.0}}
+    for measured, met in ((8.0, True), (7.9, False)):
+        (judged,) = bench.targets(
+            [{**result, 'ratio': {'median': measured}}, transformed, *written['results']]
+        )
+        assert (judged['measured'], judged['met']) == (measured, met)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda batches: batches[:1], '1 batches, expected 2'),
+        (lambda batches: [b.update({'y': b.y + 1}) for b in batches], "'y' differs"),
+        (lambda batches: [b.update({'z': b.y}) for b in batches], 'fields differ'),
+    ],
+)
+def test_sides_that_differ_are_not_timed(change, message):
+    dataset = bench.Walks('coco17', 4, 3)
+    batches = [dataset.get_batch([i, i + 1]) for i in (0, 2)]
+    bench.check({bench.OURS: batches, 'other': list(batches)})
+    other = change([dataset.get_batch([i, i + 1]) for i in (0, 2)])
+    with pytest.raises(AssertionError, match=f'other: .*{message}'):
+        bench.check({bench.OURS: batches, 'other': other})
+
+
+def test_one_number_of_frames_serves_all_skeletons(capsys):
+    sizes = '--skeleton coco17 ntu25 --frames 3 --sequences 4 --batch 2 --workers 0'
+    turns = '--threads 1 --rounds 1 --seconds 0'
+    results = bench.main(f'{sizes} {turns}'.split())
+    assert {(r['joints'], r['frames']) for r in results} == {(17, 3), (25, 3)}
+    with pytest.raises(SystemExit):
+        bench.main(['--skeleton', 'coco17', '--frames', '3', '4'])
+    assert 'one for each skeleton' in capsys.readouterr().err
+
+
+def test_a_pass_takes_every_batch():
+    dataset = bench.Walks('coco17', 6, 3)
+    seen = []
+
+    class Seen(list):
+        def __iter__(self):
+            for batch in super().__iter__():
+                seen.append(batch.num_graphs)
+                yield batch
+
+    loader = Seen([dataset.get_batch([0, 1, 2, 3]), dataset.get_batch([4, 5])])
+    bench.consume(loader, torch.device('cpu'))()
+    assert seen == [4, 2]

@@ -1,0 +1,178 @@
+"""The benchmark of the models covers them all, and compares what is equal."""
+
+import io
+import json
+import math
+from contextlib import redirect_stdout
+from functools import partial
+
+import models as bench
+import pytest
+import torch
+
+import graphmotion.models
+from graphmotion.models import STGCN, st_gcn
+
+
+@pytest.fixture(scope='module')
+def report(tmp_path_factory):
+    """What a tiny run of everything prints and writes."""
+    path = tmp_path_factory.mktemp('benchmark') / 'models.json'
+    with redirect_stdout(io.StringIO()) as out:
+        bench.main(['--tiny', '--threads', '1', '--json', str(path)])
+    return out.getvalue(), json.loads(path.read_text())
+
+
+def small(skeleton, num_classes=5, channels=(4, 4, 8), **options):
+    """A small network of the kind of a builder."""
+    return st_gcn(skeleton, num_classes, channels=channels, **options)
+
+
+def tiny(*options):
+    """The options of a tiny run."""
+    return bench.parse(bench.options(), ['--threads', '1', '--tiny', *options], bench.TINY)
+
+
+def test_every_model_is_measured_in_both_passes(report):
+    text, written = report
+    found = {(r['model'], r['pass']) for r in written['results'] if r['side'] == bench.OURS}
+    names = graphmotion.models.list_models()
+    assert found == {(name, label) for name in names for label in ('inference', 'training')}
+    sides = {r['side'] for r in written['results'] if r['model'] == 'st_gcn'}
+    assert sides == {bench.OURS, bench.PLAIN}
+    lines = [line for line in text.splitlines() if line.startswith('| ')]
+    assert len(lines) == 2 + len(written['results'])
+    assert len({line.count('|') for line in lines}) == 1
+
+
+def test_numbers_are_plausible(report):
+    _, written = report
+    assert written['environment']['threads'] == 1
+    for r in written['results']:
+        speed = r['sequences_per_second']
+        assert 0 < speed['low'] <= speed['median'] <= speed['high'] < math.inf
+        assert (r['ratio'] is None) == (r['side'] == bench.OURS)
+        assert 0 <= r['difference'] <= bench.TOLERANCE
+        assert r['memory'] > 0
+        if r['pass'] == 'training':  # at least a gradient for each parameter
+            assert r['memory'] >= 4 * r['parameters']
+
+
+def test_size_and_operations_are_those_of_the_network(monkeypatch):
+    class Line(torch.nn.Module):
+        inputs = ('x',)
+
+        def __init__(self, in_channels, num_classes):
+            super().__init__()
+            self.lin = torch.nn.Linear(in_channels, num_classes)
+
+        def forward(self, x):
+            return self.lin(x), x  # of several results, the first is what counts
+
+    monkeypatch.setattr(bench, 'ALTERNATIVES', {})
+    made = list(bench.measure('line', lambda skeleton, num_classes: Line(3, num_classes), tiny()))
+    for result in made:
+        assert result['parameters'] == 60 * 4
+        assert result['flops'] == 2 * 25 * 8 * 3 * 60  # of one sequence
+        assert (result['batch'], result['joints'], result['frames']) == (2, 25, 8)
+    assert [result['pass'] for result in made] == ['inference', 'training']
+
+
+def test_the_plain_network_is_the_same_network():
+    torch.manual_seed(0)
+    model = small('coco17', dropout=0.0)
+    x = torch.randn(3 * 17, 6, 3)
+    bench.settle(model, [x])
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    plain = bench.PlainSTGCN(model)
+    (image,) = plain.convert(x)
+    assert image.shape == (3, 3, 6, 17)
+    for train in (True, False):
+        model.train(train)
+        plain.train(train)
+        torch.testing.assert_close(plain(image), model(x), rtol=1e-4, atol=1e-4)
+    assert sum(p.numel() for p in plain.parameters()) == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize('wrong', ['output', 'gradient', 'shape'])
+def test_networks_that_differ_are_not_timed(monkeypatch, wrong):
+    class Wrong(bench.PlainSTGCN):
+        def forward(self, x):
+            if wrong == 'gradient':
+                x = x.detach() + 2 * (x - x.detach())
+            out = super().forward(x)
+            return {'output': out + 1, 'gradient': out, 'shape': out[:1]}[wrong]
+
+    monkeypatch.setitem(bench.ALTERNATIVES, 'st_gcn', Wrong)
+    with pytest.raises(AssertionError, match='differ'):
+        list(bench.measure('st_gcn', small, tiny()))
+
+
+def test_every_model_has_an_example():
+    for name in graphmotion.models.list_models():
+        example = bench.EXAMPLES.get(name, bench.Example())
+        model = bench.make_model(name, getattr(graphmotion.models, name), example)
+        assert bench.make_inputs(name, model, example, 1)
+    assert set(bench.EXAMPLES) | set(bench.ALTERNATIVES) <= set(graphmotion.models.list_models())
+
+
+def test_a_new_model_needs_no_entry_unless_it_asks_for_something_new():
+    class Scored(STGCN):
+        inputs = ('x', 'score', 'edge_index', 'batch')
+
+    def new(skeleton, num_classes, in_channels, depth=1, **options):
+        return Scored(skeleton, num_classes, in_channels, channels=[8] * depth, **options)
+
+    model = bench.make_model('new', new, bench.Example(options={'num_classes': 7, 'depth': 2}))
+    assert (model.lin.out_features, len(model.layers)) == (7, 2)
+    x, score, edge_index, batch = bench.make_inputs('new', model, bench.Example(frames=5), 3)
+    assert (x.shape, score.shape, len(batch)) == ((75, 5, 3), (75, 5), 75)
+    assert edge_index.shape == (2, 3 * 48)
+
+    def faces(eigenvectors, num_classes):
+        return model
+
+    with pytest.raises(ValueError, match=r"builder 'faces' takes .*'eigenvectors'.*to EXAMPLES"):
+        bench.make_model('faces', faces, bench.Example())
+    model.inputs = ('x', 'eigenvectors')
+    with pytest.raises(ValueError, match=r"model 'new' reads .*no \['eigenvectors'\]: teach"):
+        bench.make_inputs('new', model, bench.Example(), 1)
+
+
+def test_compiled_sides_are_checked_and_timed(monkeypatch):
+    compiler = torch.compile
+    monkeypatch.setattr(torch, 'compile', lambda model: compiler(model, backend='eager'))
+    args = tiny()
+    args.compile = True
+    shallow = partial(small, channels=(4,))  # to be quick
+    results = list(bench.measure('st_gcn', shallow, args))
+    sides = [(bench.OURS, bench.EAGER), (bench.PLAIN, bench.EAGER)]
+    sides += [(name, bench.COMPILED) for name, _ in sides]
+    assert [(r['pass'], r['side'], r['mode']) for r in results] == [
+        (label, *side) for label in ('inference', 'training') for side in sides
+    ]
+    assert [r['ratio'] is None for r in results] == [True, False, False, False] * 2
+    assert all(r['difference'] <= bench.TOLERANCE for r in results)
+
+
+def test_what_does_not_compile_is_said_and_the_rest_is_measured(monkeypatch):
+    def broken(model):
+        def run(*args):
+            raise RuntimeError('no compiler found\nand much more')
+
+        return run
+
+    monkeypatch.setattr(torch, 'compile', broken)
+    args = tiny()
+    args.compile = True
+    results = list(bench.measure('st_gcn', small, args))
+    failed = [r for r in results if 'error' in r]
+    assert [(r['side'], r['mode']) for r in failed] == [
+        (bench.OURS, bench.COMPILED),
+        (bench.PLAIN, bench.COMPILED),
+    ]
+    assert {r['error'] for r in failed} == {'RuntimeError: no compiler found'}
+    assert 'graphmotion, compiled: RuntimeError: no compiler found' in bench.cells(failed[0])
+    assert {len(bench.cells(r)) for r in results} == {len(bench.HEAD)}
+    assert len(results) == 2 + 4
