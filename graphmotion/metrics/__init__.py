@@ -3,6 +3,7 @@ from graphmotion.metrics.classification import (
     classification_scores,
     confusion_matrix,
 )
+from graphmotion.metrics.fusion import fuse_streams
 from graphmotion.metrics.summary import FoldSummary, fold_summary, format_table
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     'confusion_matrix',
     'fold_summary',
     'format_table',
+    'fuse_streams',
 ]
