@@ -3,8 +3,10 @@ from graphmotion.datasets.emotion_gait import EmotionGait
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.datasets.ntu_rgbd import NTURGBD
 from graphmotion.datasets.nw_ucla import NWUCLA
+from graphmotion.datasets.pose_folder import PoseFolder
 from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.datasets.skeleton_pickle import SkeletonPickle
+from graphmotion.datasets.synthetic_actions import SyntheticActions
 from graphmotion.datasets.synthetic_gait import SyntheticGait
 from graphmotion.datasets.utd_mhad import UTDMHAD
 
@@ -15,7 +17,9 @@ __all__ = [
     'Camera',
     'EmotionGait',
     'MotionDataset',
+    'PoseFolder',
     'RecordedDataset',
     'SkeletonPickle',
+    'SyntheticActions',
     'SyntheticGait',
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
@@ -17,6 +16,7 @@ from graphmotion.data import from_array
 from graphmotion.datasets import silhouette
 from graphmotion.datasets.camera import Camera, detect, hidden
 from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.datasets.options import angles, chosen, frame_range, several, whole
 from graphmotion.datasets.walker import find_landmarks, walk
 from graphmotion.datasets.walking_styles import (
     CONDITIONS,
@@ -140,21 +140,18 @@ class SyntheticGait(MotionDataset):
         if emotions is None:
             emotions = EMOTIONS if target == 'emotion' else ('neutral',)
         self.target = target
-        self.emotions = _chosen('emotions', emotions, EMOTIONS)
-        self.conditions = _chosen('conditions', conditions, CONDITIONS)
-        self.num_subjects = _whole('num_subjects', num_subjects, 1)
-        takes = _several(num_takes, len(self.conditions))
+        self.emotions = chosen('emotions', emotions, EMOTIONS)
+        self.conditions = chosen('conditions', conditions, CONDITIONS)
+        self.num_subjects = whole('num_subjects', num_subjects, 1)
+        takes = several(num_takes, len(self.conditions))
         if len(takes) != len(self.conditions):
             raise ValueError(
                 f'num_takes is one number or one for each of the {len(self.conditions)} '
                 f'conditions, got {num_takes!r}'
             )
-        self.num_takes = tuple(_whole('num_takes', n, 1) for n in takes)
-        self.views = None if views is None else _views(views)
-        span = [_whole('num_frames', n, 1) for n in _several(num_frames, 2)]
-        if len(span) != 2 or span[0] > span[1]:
-            raise ValueError(f'num_frames is a number or (least, greatest), got {num_frames!r}')
-        self.frame_range = span[0], span[1]
+        self.num_takes = tuple(whole('num_takes', n, 1) for n in takes)
+        self.views = None if views is None else angles('views', views)
+        self.frame_range = frame_range(num_frames)
         if not fps > 0:
             raise ValueError(f'fps is positive, got {fps!r}')
         if not noise >= 0:
@@ -164,7 +161,7 @@ class SyntheticGait(MotionDataset):
         self.fps, self.noise = float(fps), float(noise)
         self.travel, self.silhouettes = bool(travel), bool(silhouettes)
         self.camera = Camera() if camera is None else camera
-        self.seed = _whole('seed', seed, 0)
+        self.seed = whole('seed', seed, 0)
         if target == 'emotion':
             self.class_names = self.emotions
         else:
@@ -306,28 +303,3 @@ class SyntheticGait(MotionDataset):
         subject, emotion, condition, take = key
         code = EMOTIONS.index(emotion), CONDITIONS.index(condition)
         return generator(self.seed, 4, subject, *code, take, 360 if view is None else view % 360)
-
-
-def _whole(name: str, value: Any, least: float = -math.inf) -> int:
-    if isinstance(value, bool) or not hasattr(value, '__index__') or value < least:
-        bound = '' if least == -math.inf else f' of at least {least}'
-        raise ValueError(f'{name}: expected a whole number{bound}, got {value!r}')
-    return value.__index__()
-
-
-def _several(value: Any, count: int) -> list[Any]:
-    return list(value) if isinstance(value, Sequence) else [value] * count
-
-
-def _chosen(name: str, values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    values = (values,) if isinstance(values, str) else tuple(values)
-    if not values or len(set(values)) != len(values) or not set(values) <= set(known):
-        raise ValueError(f'{name} are different ones of {list(known)}, got {list(values)}')
-    return values
-
-
-def _views(views: Sequence[int]) -> tuple[int, ...]:
-    out = tuple(_whole('views', view) for view in views)
-    if not out or len({view % 360 for view in out}) != len(out):
-        raise ValueError(f'views are different angles in degrees, got {list(out)}')
-    return out

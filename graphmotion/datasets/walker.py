@@ -59,6 +59,9 @@ _HARMONICS = 7
 # How near to the lowest point of the feet, in metres, another one carries weight as well.
 _CONTACT = 0.004
 
+# The points of a foot that touch the ground.
+SOLES = ('heel', 'ball', 'foot')
+
 # Places on the body: the segment that carries it and its offset there, each coordinate as a
 # number of some length (see `_lengths`). The sides are those of the left half.
 _MIDDLE: dict[str, tuple[str, tuple[str, str, str]]] = {
@@ -103,6 +106,21 @@ _SIDED: dict[str, tuple[str, tuple[str, str, str]]] = {
     'buttock': ('pelvis', ('0.55 hip_width', '0', '-0.008 height')),
     'calf': ('shank', ('0', '-0.3 shank', '-0.006 height')),
     'hem': ('thigh', ('0', '-1 coat', '0')),
+}
+
+# Where the segments of the trunk begin, and the joints at which those of the limbs do.
+_TRUNK: dict[str, tuple[str, tuple[str, str, str]]] = {
+    'lower_trunk': ('pelvis', ('0', '0', '0')),
+    'upper_trunk': ('lower_trunk', ('0', '1 lower_trunk', '0')),
+    'head': ('upper_trunk', ('0', '1.15 upper_trunk', '0')),
+}
+_LIMBS = {
+    'thigh': 'hip',
+    'shank': 'knee',
+    'foot': 'ankle',
+    'upper_arm': 'shoulder',
+    'forearm': 'elbow',
+    'hand': 'wrist',
 }
 
 
@@ -197,15 +215,10 @@ def walk(
     # A sharp walker swings fast and stops short, a smooth one moves evenly.
     sharpness = traits['sharpness'].unsqueeze(1)
     phase = phase + sharpness / (4 * math.pi) * _wave(2 * phase, 0.1)
-    rotations, origins = _segments(traits, phase, lengths)
-
-    def place(name: str) -> Tensor:
-        segment, offset = _places()[name]
-        local = torch.stack([_length(term, lengths) for term in offset], dim=-1)
-        return origins[segment] + (rotations[segment] @ local[:, None, :, None]).squeeze(-1)
-
-    soles = ('heel', 'ball', 'foot')
-    contact = torch.stack([place(f'{side}_{p}') for side in ('left', 'right') for p in soles], 2)
+    rotations = _rotations(traits, phase, lengths)
+    soles = [f'{side}_{point}' for side in ('left', 'right') for point in SOLES]
+    points = locate(rotations, lengths, [*soles, *landmarks])
+    contact, points = points[:, :, : len(soles)], points[:, :, len(soles) :]
     height = contact[..., 1]
     root = torch.zeros_like(contact[:, :, 0])
     # log-sum-exp is above the maximum, so that no point is below the ground.
@@ -215,17 +228,80 @@ def walk(
         # Only a foot in its stance, from heel strike to toe-off, carries the body.
         stance = torch.stack([phase, phase + 0.5 + traits['step_asymmetry'].unsqueeze(1)], 2)
         stance = 20 * (_wave(stance, 0.05) + 0.3).clamp(max=0)
-        weight = stance.repeat_interleave(len(soles), dim=2) - height / _CONTACT
+        weight = stance.repeat_interleave(len(SOLES), dim=2) - height / _CONTACT
         weight = torch.softmax(weight, dim=-1)
         weight = (weight[:, 1:] + weight[:, :-1]) / 2
         root[:, 1:, 2] = -(weight * contact[..., 2].diff(dim=1)).sum(-1).cumsum(1)
-    return torch.stack([place(name) for name in landmarks], dim=2) + root.unsqueeze(2)
+    return points + root.unsqueeze(2)
 
 
-def _segments(
+def locate(
+    rotations: Mapping[str, Tensor], lengths: Mapping[str, Tensor], landmarks: Sequence[str]
+) -> Tensor:
+    r"""Forward kinematics: where the landmarks of bodies are relative to the pelvis.
+
+    Args:
+        rotations (mapping): The rotation of every segment, from its own frame into that of the
+            body: of the pelvis, the lower and the upper trunk, the head, and on each side the
+            thigh, shank, foot, upper arm, forearm and hand, as in :obj:`"left_thigh"`. In its own
+            frame a limb hangs down.
+        lengths (mapping): From :func:`segment_lengths`, and the :obj:`"height"`; for the hem of
+            a coat also its length, :obj:`"coat"`.
+        landmarks (sequence of str): Names from :func:`landmark_names`.
+
+    Shapes:
+        - **rotations:** :math:`(N, T, 3, 3)` each
+        - **lengths:** :math:`(N)` each
+        - **output:** :math:`(N, T, L, 3)`
+    """
+    origins = {'pelvis': torch.zeros(rotations['pelvis'].shape[:-1])}
+    for segment, (carrier, offset) in _joints().items():
+        origins[segment] = origins[carrier] + _turned(rotations[carrier], offset, lengths)
+    out = []
+    for name in landmarks:
+        segment, offset = _places()[name]
+        out.append(origins[segment] + _turned(rotations[segment], offset, lengths))
+    return torch.stack(out, dim=2)
+
+
+def carried(landmark: str, rotation: Tensor, lengths: Mapping[str, Tensor]) -> Tensor:
+    r"""Where a landmark is from the joint of the segment that carries it.
+
+    Args:
+        landmark (str): A name from :func:`landmark_names`.
+        rotation (Tensor): The rotation of that segment.
+        lengths (mapping): See :func:`locate`.
+
+    Shapes:
+        - **rotation:** :math:`(N, T, 3, 3)`
+        - **output:** :math:`(N, T, 3)`
+    """
+    return _turned(rotation, _places()[landmark][1], lengths)
+
+
+def rotation(yaw: Tensor, roll: Tensor, pitch: Tensor) -> Tensor:
+    r"""Rotations by angles in degrees about :math:`x` (pitch), then :math:`z` (roll), then
+    :math:`y` (yaw): :math:`R_y R_z R_x`.
+
+    Shapes:
+        - **input:** :math:`(N, T)` each, or what goes with it
+        - **output:** :math:`(N, T, 3, 3)`
+    """
+    yaw, roll, pitch = torch.broadcast_tensors(yaw, roll, pitch)
+    a, b, c = (torch.deg2rad(angle) for angle in (yaw, roll, pitch))
+    ca, sa, cb, sb, cc, sc = a.cos(), a.sin(), b.cos(), b.sin(), c.cos(), c.sin()
+    rows = (
+        (ca * cb, sa * sc - ca * sb * cc, ca * sb * sc + sa * cc),
+        (sb, cb * cc, -cb * sc),
+        (-sa * cb, sa * sb * cc + ca * sc, ca * cc - sa * sb * sc),
+    )
+    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+
+
+def _rotations(
     traits: Mapping[str, Tensor], phase: Tensor, lengths: Mapping[str, Tensor]
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Rotation (N, T, 3, 3) and origin (N, T, 3) of every segment, the pelvis at the origin."""
+) -> dict[str, Tensor]:
+    """The rotation (N, T, 3, 3) of every segment of a walker."""
 
     def trait(name: str) -> Tensor:
         return traits[name].unsqueeze(1)
@@ -243,21 +319,11 @@ def _segments(
     side_lean = trait('side_lean') - roll
 
     rotations = {
-        'pelvis': _rotation(pelvis_yaw, trait('pelvis_obliquity') * _wave(phase, -0.05), zero),
-        'lower_trunk': _rotation((pelvis_yaw + chest_yaw) / 2, 0.5 * side_lean, lean),
-        'upper_trunk': _rotation(chest_yaw, side_lean, chest_pitch),
-        'head': _rotation(0.2 * chest_yaw + trait('head_yaw'), 0.3 * side_lean, head_pitch),
+        'pelvis': rotation(pelvis_yaw, trait('pelvis_obliquity') * _wave(phase, -0.05), zero),
+        'lower_trunk': rotation((pelvis_yaw + chest_yaw) / 2, 0.5 * side_lean, lean),
+        'upper_trunk': rotation(chest_yaw, side_lean, chest_pitch),
+        'head': rotation(0.2 * chest_yaw + trait('head_yaw'), 0.3 * side_lean, head_pitch),
     }
-    none = torch.zeros_like(lengths['height'])
-    origins = {'pelvis': torch.zeros(*phase.shape, 3), 'lower_trunk': torch.zeros(*phase.shape, 3)}
-
-    def attach(segment: str, to: str, x: Tensor, y: Tensor, z: Tensor) -> None:
-        offset = torch.stack([x, y, z], dim=-1)[:, None, :, None]
-        origins[segment] = origins[to] + (rotations[to] @ offset).squeeze(-1)
-
-    attach('upper_trunk', 'lower_trunk', none, lengths['lower_trunk'], none)
-    attach('head', 'upper_trunk', none, 1.15 * lengths['upper_trunk'], none)
-
     for side, sign in (('left', 1.0), ('right', -1.0)):
         own = phase if side == 'left' else phase + 0.5 + trait('step_asymmetry')
         half = 1 + 0.5 * sign * trait('leg_asymmetry')
@@ -268,17 +334,15 @@ def _segments(
         foot_angle = _series(SOLE, own) * trait('stride') * half
 
         # The leg leans sideways from the hip so that the foot stays in its own track.
-        attach(f'{side}_thigh', 'pelvis', sign * 0.5 * lengths['hip_width'], none, none)
+        hip = carried(f'{side}_hip', rotations['pelvis'], lengths)
         thigh, shank = lengths['thigh'].unsqueeze(1), lengths['shank'].unsqueeze(1)
         drop = thigh * _cos(thigh_angle) + shank * _cos(shank_angle)
         track = 0.5 * sign * trait('step_width') - trait('sway') * _wave(phase, 0.05)
-        aside = torch.asin(((track - origins[f'{side}_thigh'][..., 0]) / drop).clamp(-0.5, 0.5))
+        aside = torch.asin(((track - hip[..., 0]) / drop).clamp(-0.5, 0.5))
         aside = torch.rad2deg(aside)
-        rotations[f'{side}_thigh'] = _rotation(zero, aside, -thigh_angle)
-        rotations[f'{side}_shank'] = _rotation(zero, aside, -shank_angle)
-        rotations[f'{side}_foot'] = _rotation(sign * trait('toe_out') + zero, zero, -foot_angle)
-        attach(f'{side}_shank', f'{side}_thigh', none, -lengths['thigh'], none)
-        attach(f'{side}_foot', f'{side}_shank', none, -lengths['shank'], none)
+        rotations[f'{side}_thigh'] = rotation(zero, aside, -thigh_angle)
+        rotations[f'{side}_shank'] = rotation(zero, aside, -shank_angle)
+        rotations[f'{side}_foot'] = rotation(sign * trait('toe_out') + zero, zero, -foot_angle)
 
         # Arms swing against the leg of their side.
         arm_phase = own - trait('arm_lag')
@@ -287,16 +351,22 @@ def _segments(
         shoulder = trait('arm_flexion') - 17 * swing * _wave(arm_phase, -0.25)
         bend = trait('elbow_swing') * swing * (1 - _wave(arm_phase, -0.30))
         elbow = (trait('elbow_flexion') + bend).clamp(min=2)
-        aside, up = sign * 0.5 * lengths['shoulder_width'], lengths['upper_trunk']
-        attach(f'{side}_upper_arm', 'upper_trunk', aside, up, none)
-        upper_arm = _rotation(0.5 * chest_yaw, sign * trait('arm_abduction') + zero, -shoulder)
-        forearm = upper_arm @ _rotation(-sign * trait('forearm_turn') + zero, zero, -elbow)
+        upper_arm = rotation(0.5 * chest_yaw, sign * trait('arm_abduction') + zero, -shoulder)
+        forearm = upper_arm @ rotation(-sign * trait('forearm_turn') + zero, zero, -elbow)
         rotations[f'{side}_upper_arm'] = upper_arm
         rotations[f'{side}_forearm'] = forearm
-        rotations[f'{side}_hand'] = forearm @ _rotation(zero, zero, zero - 8)
-        attach(f'{side}_forearm', f'{side}_upper_arm', none, -lengths['upper_arm'], none)
-        attach(f'{side}_hand', f'{side}_forearm', none, -lengths['forearm'], none)
-    return rotations, origins
+        rotations[f'{side}_hand'] = forearm @ rotation(zero, zero, zero - 8)
+    return rotations
+
+
+@cache
+def _joints() -> dict[str, tuple[str, tuple[str, str, str]]]:
+    """The segment that carries each segment, and the offset of their joint on it."""
+    out = dict(_TRUNK)
+    for side in ('left', 'right'):
+        for segment, joint in _LIMBS.items():
+            out[f'{side}_{segment}'] = _places()[f'{side}_{joint}']
+    return out
 
 
 @cache
@@ -313,6 +383,14 @@ def _places() -> dict[str, tuple[str, tuple[str, str, str]]]:
         known = next(name for name in names if name in out)
         out |= dict.fromkeys(names, out[known])
     return out
+
+
+def _turned(
+    rotation: Tensor, offset: tuple[str, str, str], lengths: Mapping[str, Tensor]
+) -> Tensor:
+    """An offset on a segment in the frame of the body, (N, T, 3)."""
+    local = torch.stack([_length(term, lengths) for term in offset], dim=-1)
+    return (rotation @ local[:, None, :, None]).squeeze(-1)
 
 
 def _length(term: str, lengths: Mapping[str, Tensor]) -> Tensor:
@@ -337,16 +415,3 @@ def _wave(phase: Tensor, shift: float) -> Tensor:
 
 def _cos(degrees: Tensor) -> Tensor:
     return torch.cos(torch.deg2rad(degrees))
-
-
-def _rotation(yaw: Tensor, roll: Tensor, pitch: Tensor) -> Tensor:
-    """Degrees about y, then about z, then about x: R_y R_z R_x, (N, T, 3, 3)."""
-    yaw, roll, pitch = torch.broadcast_tensors(yaw, roll, pitch)
-    a, b, c = (torch.deg2rad(angle) for angle in (yaw, roll, pitch))
-    ca, sa, cb, sb, cc, sc = a.cos(), a.sin(), b.cos(), b.sin(), c.cos(), c.sin()
-    rows = (
-        (ca * cb, sa * sc - ca * sb * cc, ca * sb * sc + sa * cc),
-        (sb, cb * cc, -cb * sc),
-        (-sa * cb, sa * sb * cc + ca * sc, ca * cc - sa * sb * sc),
-    )
-    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)

@@ -56,10 +56,30 @@ def test_rotation():
         torch.tensor([[5.0, 60.0]]),
         torch.tensor([[-40.0, 75.0]]),
     )
-    out = walker._rotation(yaw, roll, pitch)
+    out = walker.rotation(yaw, roll, pitch)
     angles = np.stack([yaw[0], roll[0], pitch[0]], axis=1)
     expected = Rotation.from_euler('YZX', angles, degrees=True).as_matrix()
     np.testing.assert_allclose(out[0].numpy(), expected, atol=1e-6)
+
+
+def test_locate():
+    lengths = walker.segment_lengths(average()) | {'height': torch.tensor([1.7])}
+    straight = torch.eye(3).expand(1, 1, 3, 3)
+    segments = ['pelvis', 'lower_trunk', 'upper_trunk', 'head']
+    limbs = ['thigh', 'shank', 'foot', 'upper_arm', 'forearm', 'hand']
+    segments += [f'{side}_{limb}' for side in ('left', 'right') for limb in limbs]
+    rotations = dict.fromkeys(segments, straight)
+    # Half a turn about x: the forearm points up.
+    rotations['right_forearm'] = torch.diag(torch.tensor([1.0, -1.0, -1.0])).expand(1, 1, 3, 3)
+    names = ['pelvis', 'left_ankle', 'right_elbow', 'right_wrist']
+    pelvis, ankle, elbow, wrist = walker.locate(rotations, lengths, names)[0, 0]
+    assert pelvis.tolist() == [0, 0, 0]
+    torch.testing.assert_close(ankle, torch.tensor([0.055, -0.491, 0.0]) * 1.7)
+    shoulder = torch.tensor([-0.11, 0.13 + 0.158, 0.0]) * 1.7
+    torch.testing.assert_close(elbow, shoulder - torch.tensor([0.0, 0.186, 0.0]) * 1.7)
+    torch.testing.assert_close(wrist, elbow + torch.tensor([0.0, 0.146, 0.0]) * 1.7)
+    offset = walker.carried('right_wrist', rotations['right_forearm'], lengths)[0, 0]
+    torch.testing.assert_close(offset, wrist - elbow)
 
 
 def test_segment_lengths_are_those_of_the_sources():
