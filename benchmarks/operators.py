@@ -267,8 +267,8 @@ def spatial_partitions(s: Setup) -> tuple[Call, dict[str, Call]]:
 @row(CrossScaleConv, 'joints to parts', frames=32)  # of which the alternative takes seconds
 def cross_scale(s: Setup) -> tuple[Call, dict[str, Call]]:
     conv = CrossScaleConv(s.channels, s.channels)
-    sizes = (s.joints, len(s.parts))
-    pair = (s.x, s.features(sizes[1]))
+    sizes = (len(s.parts), s.joints)
+    pair = (s.features(sizes[0]), s.x)
     all_to_all = torch.ones(sizes, device=s.device).nonzero().t()
     edges = edges_of_bodies(all_to_all, sizes, s.batch)
     return (
@@ -413,11 +413,11 @@ def attention_alone(s: Setup) -> tuple[Call, dict[str, Call]]:
     return Call(ours, *features), {FUSED: Call(fused, *others, view=view)}
 
 
-@row(CrossAttention, 'joints to parts')
+@row(CrossAttention, 'parts to joints')
 def cross_attention(s: Setup) -> tuple[Call, dict[str, Call]]:
     attention = CrossAttention(s.channels, heads_of(s))
-    sizes = (s.joints, len(s.parts))
-    pair = (s.x, s.features(sizes[1]))
+    sizes = (len(s.parts), s.joints)
+    pair = (s.features(sizes[0]), s.x)
     frames = [own(to_dense(x, n).transpose(1, 2).flatten(0, 1)) for x, n in zip(pair, sizes)]
 
     def view(out: Tensor) -> Tensor:
@@ -425,14 +425,15 @@ def cross_attention(s: Setup) -> tuple[Call, dict[str, Call]]:
 
     theirs = Call(
         multihead(attention),
-        *(frames[0], frames[1], frames[1]),
+        *(frames[1], frames[0], frames[0]),
         pick=lambda out: out[0],
         view=view,
     )
+    theirs.inputs = frames  # the source first, as ours
     return Call(attention, pair, sizes), {'MultiheadAttention on [B*T, V, C]': theirs}
 
 
-@row(TemporalDecoder, 'a block each')
+@row(TemporalDecoder, 'a block each', frames=60)
 def temporal_decoder(s: Setup) -> tuple[Call, dict[str, Call]]:
     sizes = (s.channels, heads_of(s), 1, 1, 4 * s.channels, 0.0)
     decoder, theirs = TemporalDecoder(*sizes), Transformer(*sizes, batch_first=True)

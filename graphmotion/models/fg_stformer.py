@@ -38,13 +38,13 @@ class SpatialTransformerBlock(torch.nn.Module):
     Args:
         attention (JointAttention or CrossAttention): The attention.
         num_nodes (int or tuple): Nodes that the position encodings and the global map know: of
-            the graph, or of target and source.
+            the graph, or of source and target.
         position (bool, optional): If set to :obj:`False`, queries and keys are not told which
             nodes they are of. (default: :obj:`True`)
 
     Shapes:
-        - **x:** node features :math:`(B \cdot V, T, F_{in})`, or a tuple of those of target and
-          source
+        - **x:** node features :math:`(B \cdot V, T, F_{in})`, or a tuple of those of source and
+          target
         - **num_nodes:** their number in each graph, or a tuple
         - **node_ids:** which nodes they are :math:`(B, T, V)`, or a tuple; :obj:`None` for all, in
           order
@@ -75,7 +75,7 @@ class SpatialTransformerBlock(torch.nn.Module):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """One block; with ``return_attention`` also the attention maps."""
         if isinstance(x, tuple):
-            target = x[0]
+            target = x[1]
             position: Any = tuple(
                 self._position(i, ids) for i, ids in enumerate(node_ids or (None, None))
             )
@@ -271,9 +271,9 @@ class FGSTFormer(torch.nn.Module):
             attention = JointAttention(**options(before, after, nodes))
             return SpatialTransformerBlock(attention, nodes, position)
 
-        def between(size: int, target: int, source: int) -> SpatialTransformerBlock:
-            attention = CrossAttention(**options(size, size, (target, source)))
-            return SpatialTransformerBlock(attention, (target, source), position)
+        def between(size: int, source: int, target: int) -> SpatialTransformerBlock:
+            attention = CrossAttention(**options(size, size, (source, target)))
+            return SpatialTransformerBlock(attention, (source, target), position)
 
         def over_frames(size: int, stride: int) -> ConvValueTemporalAttention:
             return ConvValueTemporalAttention(
@@ -310,8 +310,8 @@ class FGSTFormer(torch.nn.Module):
             self.part_spatial.extend(within(sizes[i], channels[i], num_parts) for i in then)
             self.part_temporal.extend(over_frames(channels[i], strides[i]) for i in then)
             if cross_attention:
-                self.joint_cross.extend(between(channels[i], num_joints, num_parts) for i in then)
-                self.part_cross.extend(between(channels[i], num_parts, num_joints) for i in then)
+                self.joint_cross.extend(between(channels[i], num_parts, num_joints) for i in then)
+                self.part_cross.extend(between(channels[i], num_joints, num_parts) for i in then)
 
         width = channels[-1] * (1 + (self.parts is not None))
         hidden = channels[-1] if hidden_channels is None else hidden_channels
@@ -372,10 +372,10 @@ class FGSTFormer(torch.nn.Module):
         return_attention: bool,
     ) -> tuple[Tensor, Tensor, tuple[Tensor | None, Tensor | None]]:
         """Each branch attends to the other, both as they were before."""
-        node_ids = None if ids is None else (ids, None)
-        mirrored = None if ids is None else (None, ids)
-        one = self.joint_cross[i]((joints, parts), sizes, node_ids, return_attention)
-        two = self.part_cross[i]((parts, joints), sizes[::-1], mirrored, return_attention)
+        to_joints = None if ids is None else (None, ids)
+        to_parts = None if ids is None else (ids, None)
+        one = self.joint_cross[i]((parts, joints), sizes[::-1], to_joints, return_attention)
+        two = self.part_cross[i]((joints, parts), sizes, to_parts, return_attention)
         if not return_attention:
             return one, two, (None, None)
         return one[0], two[0], (one[1].mean(dim=2), two[1].mean(dim=2))

@@ -67,18 +67,18 @@ def graph_mean(
     batch: Tensor | None = None,
     batch_size: int | None = None,
 ) -> Tensor:
-    """Mean over the nodes and frames of each graph: [N, T, C] to [B, C].
+    """Mean over the nodes and frames of each graph: [N, T, C] or [N, C] to [B, C].
 
     Graphs have ``num_nodes`` nodes each, or are told apart by the vector ``batch``; with neither
     there is one graph. ``batch_size`` is the number of graphs in ``batch``: counted if not given,
     which waits for the device and cannot be exported.
     """
-    frames = x.mean(dim=1)
     if num_nodes is not None:
-        return split_graphs(frames, num_nodes).mean(dim=1)
+        return split_graphs(x, num_nodes).flatten(1, -2).mean(dim=1)
     if batch is not None:
+        frames = x if x.dim() == 2 else x.flatten(1, -2).mean(dim=1)
         return scatter(frames, batch, dim=0, dim_size=batch_size, reduce='mean')
-    return frames.mean(dim=0, keepdim=True)
+    return x.flatten(0, -2).mean(dim=0, keepdim=True)
 
 
 def of_graphs(x: Tensor, num_nodes: int | None = None, batch: Tensor | None = None) -> Tensor:

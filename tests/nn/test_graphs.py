@@ -30,7 +30,7 @@ def test_padding_room_and_graphs_at_the_end_without_nodes():
 
 def test_padding_hands_gradients_back():
     x = torch.randn(9, 2, requires_grad=True)
-    dense, mask = pad_graphs(x, BATCH)
+    dense, _ = pad_graphs(x, BATCH)
     dense.backward(torch.full_like(dense, 2.0))
     assert torch.equal(x.grad, torch.full_like(x, 2.0))
 

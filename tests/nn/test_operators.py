@@ -10,7 +10,9 @@ from graphmotion.nn import (
     ChannelGate,
     ClusterPooling,
     ConvValueTemporalAttention,
+    CrossAttention,
     CrossScaleConv,
+    JointAttention,
     LargeKernelTemporalConv,
     LocallyConnectedConv,
     MotionBatchNorm,
@@ -22,6 +24,7 @@ from graphmotion.nn import (
     SpatialGate,
     SpectralConv,
     TemporalConv,
+    TemporalDecoder,
     TopKJointPooling,
 )
 from graphmotion.skeletons import get_skeleton
@@ -44,6 +47,13 @@ class Branches(BranchFusion):
 
     def forward(self, x):
         return torch.cat(super().forward([x, 2 * x]), dim=-1)
+
+
+class Crossed(CrossAttention):
+    """Takes its target and source as one tensor."""
+
+    def forward(self, x, num_nodes):
+        return super().forward((x, x.square()), (num_nodes, num_nodes))
 
 
 class Kept(TopKJointPooling):
@@ -79,6 +89,13 @@ OPERATORS = {
     'large_kernel_zeros': (LargeKernelTemporalConv(C, 10, 5, 'zeros'), ()),
     'attended_frames': (ConvValueTemporalAttention(C), ()),
     'attended_frames_strided': (ConvValueTemporalAttention(C, stride=2), ()),
+    'joint_attention': (JointAttention(C, 2), (V,)),
+    'joint_attention_of_clip': (
+        JointAttention(C, 3, 10, 4, False, V, True, False, 'tanh'),
+        (V,),
+    ),
+    'cross_attention': (Crossed(C, 2), (V,)),
+    'temporal_decoder': (TemporalDecoder(C, 2, 1, 1, 12), ()),
     'spatial_gate': (SpatialGate(C), ()),
     'channel_gate': (ChannelGate(C), (V,)),
     'norm': (MotionBatchNorm(C), ()),

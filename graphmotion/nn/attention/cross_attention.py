@@ -30,7 +30,7 @@ class CrossAttention(NodeAttention):
             values, of one head; :math:`C / H` if not given. (default: :obj:`None`)
         value_projection (bool, optional): If set to :obj:`False`, each head's values are the
             source itself. (default: :obj:`True`)
-        num_nodes (tuple, optional): Numbers of target and source nodes of the global map.
+        num_nodes (tuple, optional): Numbers of source and target nodes of the global map.
             (default: :obj:`None`)
         global_map (bool, optional): If set to :obj:`True`, learns the map :math:`\mathbf{G}` that
             all sequences share, initially :math:`1 / V_s`. (default: :obj:`False`)
@@ -40,15 +40,16 @@ class CrossAttention(NodeAttention):
             (default: :obj:`"softmax"`)
 
     Shapes:
-        Everything is a tuple for the target and the source, and as in :class:`JointAttention`:
+        Everything is a tuple for the source and the target, as in PyG's bipartite convolutions, and
+        else as in :class:`JointAttention`:
 
-        - **x:** features :math:`(|\mathcal{V}_t|, T, C)` and :math:`(|\mathcal{V}_s|, T, C)`
-        - **num_nodes:** the numbers of nodes :math:`V_t` and :math:`V_s` of every graph, or
+        - **x:** features :math:`(|\mathcal{V}_s|, T, C)` and :math:`(|\mathcal{V}_t|, T, C)`
+        - **num_nodes:** the numbers of nodes :math:`V_s` and :math:`V_t` of every graph, or
         - **batch:** batch vectors; with neither there is one graph
         - **batch_size:** the number of graphs
-        - **position:** encodings added to the inputs of queries and of keys, each or :obj:`None`
-        - **node_ids:** which nodes of the global map they are :math:`(B, T, V_t)` and
-          :math:`(B, T, V_s)`, each or :obj:`None` where they are in the order of the map
+        - **position:** encodings added to the inputs of keys and of queries, each or :obj:`None`
+        - **node_ids:** which nodes of the global map they are :math:`(B, T, V_s)` and
+          :math:`(B, T, V_t)`, each or :obj:`None` where they are in the order of the map
         - **output:** target features :math:`(|\mathcal{V}_t|, T, F_{out})`, and with
           :obj:`return_attention` also the maps :math:`(B, T, H, V_t, V_s)`
 
@@ -77,7 +78,7 @@ class CrossAttention(NodeAttention):
             out_channels,
             head_channels,
             value_projection,
-            num_nodes if global_map else None,
+            num_nodes[::-1] if global_map and num_nodes is not None else None,
             per_frame,
             normalization,
         )
@@ -95,11 +96,11 @@ class CrossAttention(NodeAttention):
         node_ids: tuple[Tensor | None, Tensor | None] | None = None,
         return_attention: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Attend from the target to the source, the two entries of ``x``."""
+        """Attend to the source from the target, the two entries of ``x``."""
         none = (None, None)
         if batch is not None and batch_size is None:  # a graph may have nodes on one side alone
             batch_size = max(int(part.max()) + 1 if part.numel() else 0 for part in batch)
-        target, source = (
+        source, target = (
             self._nodes(part, num, vector, batch_size, encoding, ids)
             for part, num, vector, encoding, ids in zip(
                 x, num_nodes or none, batch or none, position or none, node_ids or none
@@ -117,5 +118,5 @@ class CrossAttention(NodeAttention):
         else:
             key, value = self.kv(source.compared), source.values
         out, weights = self._attend(query, key, value, target, source, return_attention)
-        out = self._restore(out, x[0], batch and batch[0])
+        out = self._restore(out, x[1], batch and batch[1])
         return out if weights is None else (out, weights)

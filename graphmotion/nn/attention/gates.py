@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
-from graphmotion.nn.graphs import graph_mean, of_graphs, reset_all
+from graphmotion.nn.graphs import graph_mean, reset_all, split_graphs
 
 
 class SpatialGate(torch.nn.Module):
@@ -57,12 +57,12 @@ class ChannelGate(torch.nn.Module):
             least 4. (default: :obj:`16`)
 
     Shapes:
-        - **x:** node features :math:`(|\mathcal{V}|, T, C)`
+        - **x:** node features :math:`(|\mathcal{V}|, T, C)`, or :math:`(|\mathcal{V}|, C)`
         - **num_nodes:** the number of nodes of every graph, or
         - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither there is one graph
         - **batch_size:** the number of graphs in :obj:`batch`, counted if not given; compilation
           and export need it
-        - **output:** node features :math:`(|\mathcal{V}|, T, C)`
+        - **output:** node features of the shape of :obj:`x`
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
@@ -86,7 +86,11 @@ class ChannelGate(torch.nn.Module):
     ) -> Tensor:
         """Weigh the channels of ``x``."""
         gate = self.mlp(graph_mean(x, num_nodes, batch, batch_size)).sigmoid()
-        return x * of_graphs(gate, num_nodes, batch)
+        between = [1] * (x.dim() - 2)
+        if num_nodes is None and batch is not None:
+            return x * gate.index_select(0, batch).view(-1, *between, self.channels)
+        graphs = split_graphs(x, x.size(0) if num_nodes is None else num_nodes)
+        return (graphs * gate.view(-1, 1, *between, self.channels)).view(x.shape)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}({self.channels})'

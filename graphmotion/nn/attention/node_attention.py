@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -22,12 +23,8 @@ def project(parts: tuple[Tensor, ...], lin: Linear) -> tuple[Tensor, ...]:
     Apart, not by one product: each result is then in one piece, in which heads and frames can be
     taken for one dimension, and so needs no copy where the kernel takes strides.
     """
-    num = len(parts)
-    biases = (None,) * num if lin.bias is None else lin.bias.chunk(num)
-    return tuple(
-        linear(part, weight, bias)
-        for part, weight, bias in zip(parts, lin.weight.chunk(num), biases)
-    )
+    weights, biases = lin.weight.chunk(len(parts)), lin.bias.chunk(len(parts))
+    return tuple(linear(*of_part) for of_part in zip(parts, weights, biases))
 
 
 class Nodes(NamedTuple):
@@ -108,11 +105,17 @@ class NodeAttention(torch.nn.Module):
             graphs = split_graphs(x, x.size(0) if num_nodes is None else num_nodes)
         compared = graphs
         if position is not None:
-            position = self._with_frames(position, 'position').to(x.dtype)
+            encoding = self._with_frames(position, 'position').to(x.dtype)
             if batch is not None:
-                compared = compared + pad_graphs(position, batch, *graphs.shape[:2])[0]
+                encoding, _ = pad_graphs(encoding, batch, *graphs.shape[:2])
             else:
-                compared = compared + split_graphs(position, graphs.size(1))
+                encoding = split_graphs(encoding, graphs.size(1))
+            if not _broadcasts(encoding, graphs.shape):
+                raise ValueError(
+                    f'position has the shape {list(position.shape)}, expected those of x, '
+                    f'{list(x.shape)}, or of one graph, or one frame of them'
+                )
+            compared = graphs + encoding
         if ids is not None:
             ids = ids.unsqueeze(1) if ids.dim() == 2 else ids
         return Nodes(graphs, compared, mask, ids)
@@ -241,14 +244,10 @@ class NodeAttention(torch.nn.Module):
                     f'they are'
                 )
             return
-        frames = num_frames if self.per_frame else 1
-        if side.ids.dim() != 3 or any(
-            found not in (1, expected)
-            for found, expected in zip(side.ids.shape, (num_graphs, frames, num_nodes))
-        ):
+        shape = (num_graphs, num_frames if self.per_frame else 1, num_nodes)
+        if not _broadcasts(side.ids, shape) or side.ids.size(-1) != num_nodes:
             raise ValueError(
-                f'node_ids has the shape {list(side.ids.shape)}, expected '
-                f'{[num_graphs, frames, num_nodes]}'
+                f'node_ids has the shape {list(side.ids.shape)}, expected {list(shape)}'
             )
         if not torch.compiler.is_compiling() and side.ids.device.type == 'cpu':
             low, high = (int(end) for end in side.ids.aminmax())
@@ -257,3 +256,7 @@ class NodeAttention(torch.nn.Module):
                     f'node_ids run from {low} to {high}, expected numbers in a global map of '
                     f'{size} nodes'
                 )
+
+
+def _broadcasts(x: Tensor, shape: Sequence[int]) -> bool:
+    return x.dim() == len(shape) and all(found in (1, size) for found, size in zip(x.shape, shape))

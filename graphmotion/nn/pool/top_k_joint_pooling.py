@@ -87,17 +87,18 @@ class TopKJointPooling(torch.nn.Module):
         if self.k > num_nodes:
             raise ValueError(f'cannot keep {self.k} joints of a graph of {num_nodes} nodes')
         num_graphs, frames = split_graphs(x, num_nodes).size(0), x.shape[1:-1]
+        rows = x.reshape(-1, self.channels)  # once: gradients of one view add up in place
         # Reduced precision would decide which joints are kept, and so would a saturated sigmoid.
         with torch.autocast(x.device.type, enabled=False):
             weight = torch.nn.functional.normalize(self.weight, dim=0).to(x.dtype)
-            logit = (x @ weight).view(num_graphs, num_nodes, -1).mT
+            logit = (rows @ weight).view(num_graphs, num_nodes, -1).mT
             joint_ids = logit.topk(self.k, dim=-1).indices
         if self.order == 'index':
             joint_ids = joint_ids.sort(dim=-1).values
         score = logit.gather(-1, joint_ids).sigmoid()
         # Whole rows by one index: several times as fast as gathering single numbers.
-        rows = x.reshape(-1, self.channels).index_select(0, _rows(joint_ids, num_nodes))
-        out = rows.view(num_graphs, self.k, -1, self.channels)
+        out = rows.index_select(0, _rows(joint_ids, num_nodes))
+        out = out.view(num_graphs, self.k, -1, self.channels)
         if self.gate:
             out = out * score.mT.unsqueeze(-1)
         return TopKJoints(

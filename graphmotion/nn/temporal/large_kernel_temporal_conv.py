@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import Conv1d, Parameter
 from torch.nn.functional import linear, pad
 
+from graphmotion.nn.temporal.temporal_conv import convolve_frames
+
 PADDINGS = ('reflect_start', 'reflect', 'zeros')
 
 
@@ -89,7 +91,8 @@ class DepthwiseTemporalConv(torch.nn.Module):
 
     A kernel this large touches about as many frames as there are, so it is laid out as a matrix
     over them, mirrored frames included. The product is many times faster than a depthwise
-    convolution, most of all in its gradients.
+    convolution, most of all in its gradients. Only where there are none to come, and no frames to
+    mirror, a convolution in the layout of motion tensors is faster yet, on a CPU.
     """
 
     def __init__(
@@ -123,13 +126,15 @@ class DepthwiseTemporalConv(torch.nn.Module):
             torch.nn.init.uniform_(self.bias, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve each channel of ``x`` along its frames; the result lies channels first."""
+        """Convolve each channel of ``x`` along its frames."""
         num_nodes, num_frames, channels = x.shape
         if self.mode == 'reflect' and num_frames <= max(self.ends):
             raise ValueError(
                 f"padding='{self.padding}' with kernel_size={self.kernel_size} takes at least "
                 f'{max(self.ends) + 1} frames, got {num_frames}'
             )
+        if self.mode == 'constant' and x.device.type == 'cpu' and not torch.is_grad_enabled():
+            return convolve_frames(x, self.weight.unsqueeze(2), self.bias, groups=channels)
         lines = _transpose(x.flatten(0, 1)).contiguous()
         lines = lines.view(channels, num_nodes, num_frames)
         window = max(2 * self.kernel_size, 64)

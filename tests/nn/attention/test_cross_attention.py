@@ -10,7 +10,7 @@ FORMS = {
     'plain': {},
     'narrow_heads': {'head_channels': 3, 'out_channels': 6},
     'unprojected_values': {'value_projection': False},
-    'global_map': {'global_map': True, 'num_nodes': (VT, VS)},
+    'global_map': {'global_map': True, 'num_nodes': (VS, VT)},
     'clip': {'per_frame': False},
     'tanh': {'normalization': 'tanh'},
     'everything': {
@@ -18,7 +18,7 @@ FORMS = {
         'head_channels': 4,
         'out_channels': 16,
         'value_projection': False,
-        'num_nodes': (VT, VS),
+        'num_nodes': (VS, VT),
         'global_map': True,
         'per_frame': False,
         'normalization': 'tanh',
@@ -47,16 +47,16 @@ def maps_of(module):
 
 @pytest.fixture
 def x():
-    return torch.randn(B * VT, T, C).double(), torch.randn(B * VS, T, C).double()
+    return torch.randn(B * VS, T, C).double(), torch.randn(B * VT, T, C).double()
 
 
 @pytest.mark.parametrize('form', FORMS)
 def test_against_a_loop(form, x):
     module = make(form)
-    out, found = module(x, (VT, VS), return_attention=True)
-    torch.testing.assert_close(module(x, (VT, VS)), out)
+    out, found = module(x, (VS, VT), return_attention=True)
+    torch.testing.assert_close(module(x, (VS, VT)), out)
     assert found.shape == (B, T if module.per_frame else 1, module.heads, VT, VS)
-    for b, (target, source) in enumerate(zip(x[0].split(VT), x[1].split(VS))):
+    for b, (target, source) in enumerate(zip(x[1].split(VT), x[0].split(VS))):
         expected, maps = by_loops(module, target, source, maps=maps_of(module))
         torch.testing.assert_close(out[b * VT : (b + 1) * VT], expected)
         torch.testing.assert_close(found[b].expand_as(maps), maps)
@@ -65,21 +65,21 @@ def test_against_a_loop(form, x):
 @pytest.mark.parametrize('form', FORMS)
 def test_positions_are_for_queries_and_keys_alone(form, x):
     module = make(form)
-    positions = torch.randn(VT, C).double(), torch.randn(VS, C).double()
-    out = module(x, (VT, VS), position=positions)
-    wide = tuple(position.unsqueeze(1) for position in positions)
-    for b, (target, source) in enumerate(zip(x[0].split(VT), x[1].split(VS))):
+    positions = torch.randn(VS, C).double(), torch.randn(VT, C).double()
+    out = module(x, (VS, VT), position=positions)
+    wide = tuple(position.unsqueeze(1) for position in positions[::-1])
+    for b, (target, source) in enumerate(zip(x[1].split(VT), x[0].split(VS))):
         expected, _ = by_loops(module, target, source, wide, maps_of(module))
         torch.testing.assert_close(out[b * VT : (b + 1) * VT], expected)
-    one = module(x, (VT, VS), position=(positions[0], None))
+    one = module(x, (VS, VT), position=(None, positions[1]))
     zero = torch.zeros(VS, C).double()
-    torch.testing.assert_close(one, module(x, (VT, VS), position=(positions[0], zero)))
+    torch.testing.assert_close(one, module(x, (VS, VT), position=(zero, positions[1])))
 
 
 @pytest.mark.parametrize('form', FORMS)
 def test_graphs_of_different_size_are_the_graphs_alone(form):
     module = make(form)
-    sizes = ([5, 2, 1], [1, 3, 2])
+    sizes = ([1, 3, 2], [5, 2, 1])
     x = tuple(torch.randn(sum(size), T, C).double() for size in sizes)
     batch = tuple(torch.arange(3).repeat_interleave(torch.tensor(size)) for size in sizes)
     expected = []
@@ -88,7 +88,7 @@ def test_graphs_of_different_size_are_the_graphs_alone(form):
         if module.global_map is not None:
             ids = tuple(torch.arange(len(part)).view(1, 1, -1) for part in parts)
         expected.append(module(parts, node_ids=ids))
-    for options in ({}, {'batch_size': 3}, {'batch_size': 3, 'num_nodes': (5, 3)}):
+    for options in ({}, {'batch_size': 3}, {'batch_size': 3, 'num_nodes': (3, 5)}):
         out = module(x, batch=batch, **options)
         torch.testing.assert_close(out, torch.cat(expected))
 
@@ -96,12 +96,12 @@ def test_graphs_of_different_size_are_the_graphs_alone(form):
 def test_a_graph_without_sources_is_finite():
     """The last graph has nodes on one side alone."""
     module = make('plain')
-    x = torch.randn(4, T, C).double(), torch.randn(3, T, C).double().requires_grad_()
-    batch = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 0, 0])
+    x = torch.randn(3, T, C).double().requires_grad_(), torch.randn(4, T, C).double()
+    batch = torch.tensor([0, 0, 0]), torch.tensor([0, 0, 1, 1])
     out = module(x, batch=batch)
-    torch.testing.assert_close(out[:2], module((x[0][:2], x[1])))
+    torch.testing.assert_close(out[:2], module((x[0], x[1][:2])))
     assert out.isfinite().all()
-    assert torch.autograd.grad(out.sum(), x[1])[0].isfinite().all()
+    assert torch.autograd.grad(out.sum(), x[0])[0].isfinite().all()
 
 
 def test_a_set_crossed_with_itself_is_self_attention():
@@ -121,7 +121,7 @@ def test_a_set_crossed_with_itself_is_self_attention():
 
 def test_one_source_gives_all_targets_the_same():
     module = make('plain')
-    x = torch.randn(VT, T, C).double(), torch.randn(1, T, C).double()
+    x = torch.randn(1, T, C).double(), torch.randn(VT, T, C).double()
     out = module(x)
     torch.testing.assert_close(out, out[:1].expand_as(out))
 
@@ -130,10 +130,10 @@ def test_kept_joints_attend_to_parts_over_their_rows_of_the_map():
     module = make('global_map')
     joints, parts = torch.randn(B * VT, T, C).double(), torch.randn(B * VS, T, C).double()
     kept = TopKJointPooling(C, 2).double()(joints, VT)
-    out = module((kept.x, parts), (2, VS), node_ids=(kept.joint_ids, None))
-    back = CrossAttention(C, 2, num_nodes=(VS, VT), global_map=True).double()
+    out = module((parts, kept.x), (VS, 2), node_ids=(None, kept.joint_ids))
+    back = CrossAttention(C, 2, num_nodes=(VT, VS), global_map=True).double()
     random_maps(back)
-    out_of_parts = back((parts, kept.x), (VS, 2), node_ids=(None, kept.joint_ids))
+    out_of_parts = back((kept.x, parts), (2, VS), node_ids=(kept.joint_ids, None))
     for b, (target, source) in enumerate(zip(kept.x.split(2), parts.split(VS))):
         ids = kept.joint_ids[b]
         maps = torch.stack([module.global_map[:, ids[t]] for t in range(T)])
@@ -146,18 +146,18 @@ def test_kept_joints_attend_to_parts_over_their_rows_of_the_map():
 
 def test_permuting_targets_or_sources(x):
     module, order = make('plain'), torch.randperm(VT)
-    out = module(x, (VT, VS)).view(B, VT, T, C)
-    moved = x[0].view(B, VT, T, C)[:, order].flatten(0, 1)
-    torch.testing.assert_close(module((moved, x[1]), (VT, VS)).view(out.shape), out[:, order])
-    moved = x[1].view(B, VS, T, C).flip(1).flatten(0, 1)
-    torch.testing.assert_close(module((x[0], moved), (VT, VS)).view(out.shape), out)
+    out = module(x, (VS, VT)).view(B, VT, T, C)
+    moved = x[1].view(B, VT, T, C)[:, order].flatten(0, 1)
+    torch.testing.assert_close(module((x[0], moved), (VS, VT)).view(out.shape), out[:, order])
+    moved = x[0].view(B, VS, T, C).flip(1).flatten(0, 1)
+    torch.testing.assert_close(module((moved, x[1]), (VS, VT)).view(out.shape), out)
 
 
 @pytest.mark.parametrize('form', FORMS)
 def test_every_parameter_and_both_sides_get_a_gradient(form, x):
     module = make(form)
     x = tuple(side.requires_grad_() for side in x)
-    out = module(x, (VT, VS))
+    out = module(x, (VS, VT))
     (out * torch.randn_like(out)).sum().backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad.abs().max() > 0, name
@@ -167,7 +167,7 @@ def test_every_parameter_and_both_sides_get_a_gradient(form, x):
 @pytest.mark.parametrize('form', ['plain', 'everything'])
 def test_gradients_of_double_precision(form):
     module = make(form)
-    x = torch.randn(VT, 2, C).double().requires_grad_(), torch.randn(VS, 2, C).double()
+    x = torch.randn(VS, 2, C).double().requires_grad_(), torch.randn(VT, 2, C).double()
     assert torch.autograd.gradcheck(lambda a, b: module((a, b)), (x[0], x[1].requires_grad_()))
 
 
@@ -189,10 +189,10 @@ def test_reset_parameters_draws_anew(form):
 def test_compiles_and_exports(form, x):
     module = make(form, torch.float32)
     x = tuple(side.float() for side in x)
-    batch = torch.arange(B).repeat_interleave(VT), torch.arange(B).repeat_interleave(VS)
+    batch = torch.arange(B).repeat_interleave(VS), torch.arange(B).repeat_interleave(VT)
     for kwargs in (
-        {'num_nodes': (VT, VS)},
-        {'num_nodes': (VT, VS), 'batch': batch, 'batch_size': B},
+        {'num_nodes': (VS, VT)},
+        {'num_nodes': (VS, VT), 'batch': batch, 'batch_size': B},
     ):
         expected = module(x, **kwargs)
         torch._dynamo.reset()
@@ -207,25 +207,25 @@ def test_type_under_autocast(form, x):
     module = make(form, torch.float32)
     x = tuple(side.float() for side in x)
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        out = module(x, (VT, VS))
+        out = module(x, (VS, VT))
     assert out.dtype == torch.bfloat16
-    torch.testing.assert_close(out.float(), module(x, (VT, VS)), atol=0.1, rtol=0.1)
+    torch.testing.assert_close(out.float(), module(x, (VS, VT)), atol=0.1, rtol=0.1)
 
 
 def test_static_graphs(x):
     module = make('plain')
-    expected = module(tuple(side[:, :1] for side in x), (VT, VS)).squeeze(1)
-    torch.testing.assert_close(module(tuple(side[:, 0] for side in x), (VT, VS)), expected)
+    expected = module(tuple(side[:, :1] for side in x), (VS, VT)).squeeze(1)
+    torch.testing.assert_close(module(tuple(side[:, 0] for side in x), (VS, VT)), expected)
 
 
 def test_refuses_what_does_not_fit(x):
     module = make('global_map')
     with pytest.raises(ValueError, match='2 graphs of 4 frames and the source 2 of 3'):
-        module((x[0], x[1][:, :3]), (VT, VS))
+        module((x[0][:, :3], x[1]), (VS, VT))
     with pytest.raises(ValueError, match='2 graphs of 4 frames and the source 1 of 4'):
-        module((x[0], x[1][:VS]), (VT, VS))
+        module((x[0][:VS], x[1]), (VS, VT))
     with pytest.raises(ValueError, match='has 3 nodes and the global map 5'):
-        module(x[::-1], (VS, VT))
+        module(x[::-1], (VT, VS))
     with pytest.raises(ValueError, match='global_map needs num_nodes'):
         CrossAttention(C, 2, global_map=True)
     with pytest.raises(ValueError, match='cannot be divided evenly among 3 heads'):

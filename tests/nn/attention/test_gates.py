@@ -28,3 +28,13 @@ def test_channel_gate_against_a_loop():
 def test_hidden_layer_does_not_vanish():
     assert ChannelGate(8, reduction=16).mlp[0].out_features == 4
     assert ChannelGate(128, reduction=16).mlp[0].out_features == 8
+
+
+def test_channel_gate_of_static_graphs():
+    gate = ChannelGate(6).double()
+    x = torch.randn(2 * 4, 6).double()
+    expected = gate(x.unsqueeze(1), num_nodes=4).squeeze(1)
+    batch = torch.arange(2).repeat_interleave(4)
+    torch.testing.assert_close(gate(x, num_nodes=4), expected)
+    torch.testing.assert_close(gate(x, batch=batch), expected)
+    torch.testing.assert_close(gate(x[:4]), expected[:4])

@@ -58,9 +58,7 @@ def by_loops(module, x, position=None, ids=None):
                 gathered = torch.stack(
                     [module.global_map[:, row][:, :, row] for row in ids[b].expand(T, -1)]
                 )
-        out, found = attention(
-            module, part, part, weights, biases, (position, position), gathered
-        )
+        out, found = attention(module, part, part, weights, biases, (position, position), gathered)
         outs.append(out)
         maps.append(found)
     return torch.cat(outs), torch.stack(maps)
@@ -93,9 +91,7 @@ def test_positions_are_for_queries_and_keys_alone(form, x):
     moving = torch.randn(V, T, C).double()
     torch.testing.assert_close(module(x, V, position=moving), by_loops(module, x, moving)[0])
     batch = torch.arange(B).repeat_interleave(V)
-    torch.testing.assert_close(
-        module(x, batch=batch, position=position.repeat(B, 1)), expected
-    )
+    torch.testing.assert_close(module(x, batch=batch, position=position.repeat(B, 1)), expected)
 
 
 @pytest.mark.parametrize('form', FORMS)
@@ -352,6 +348,9 @@ def test_refuses_what_does_not_fit(x):
         JointAttention(6, 2)(x, V)
     with pytest.raises(ValueError, match=r'position has the shape \[5, 6\], expected .* 8\]'):
         make('plain')(x, V, position=torch.randn(V, 6))
+    for wrong in (torch.randn(V, T - 1, C), torch.randn(3 * V, C)):
+        with pytest.raises(ValueError, match='or of one graph, or one frame of them'):
+            make('plain')(x, V, position=wrong)
 
 
 def test_repr_names_the_options():
@@ -372,3 +371,18 @@ def test_scale_of_the_scores():
     _, maps = module(x, return_attention=True)
     weight = math.exp(4 / 2) / (math.exp(4 / 2) + 1)
     torch.testing.assert_close(maps[0, 0, 0, 0], torch.tensor([weight, 1 - weight]))
+
+
+def test_the_fused_kernel_is_given_views(monkeypatch):
+    """Heads and frames are one dimension to it: nothing is laid out anew on the way."""
+    shapes = []
+
+    def fused(query, key, value, **kwargs):
+        for part in (query, key, value):
+            shapes.append((part.shape, part.is_contiguous()))
+        return F.scaled_dot_product_attention(query, key, value, **kwargs)
+
+    monkeypatch.setattr('graphmotion.nn.attention.attend._MAX_PLAIN_SCORES', 0)
+    monkeypatch.setattr('graphmotion.nn.attention.attend.scaled_dot_product_attention', fused)
+    JointAttention(C, 2)(torch.randn(B * V, T, C), V)
+    assert shapes == [((B, T * 2, V, C // 2), False)] * 3

@@ -233,5 +233,5 @@ def test_refuses_what_does_not_fit(x):
         module(x[:, :0])
     with pytest.raises(ValueError, match=r'mask is torch.bool and has the shape \[6, 6\]'):
         module(x, torch.ones(N, T - 1, dtype=torch.bool))
-    with pytest.raises(ValueError, match='mask is torch.float32'):
+    with pytest.raises(ValueError, match=r'mask is torch\.float32'):
         module(x, torch.ones(N, T))

@@ -79,6 +79,18 @@ def test_depthwise_part_alone_and_a_gradient_of_either_layout():
             torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize('padding', PADDINGS)
+@pytest.mark.parametrize('num_frames', [9, 200])
+@pytest.mark.parametrize('bias', [True, False])
+def test_without_gradients_the_result_is_the_same(padding, num_frames, bias):
+    conv = LargeKernelTemporalConv(3, 4, 9, padding, bias)
+    x = torch.randn(2, num_frames, 3)
+    with torch.no_grad():
+        out = conv(x)
+    assert out.is_contiguous()
+    torch.testing.assert_close(out, conv(x), atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize('num_frames', [40, 200])
 def test_constant_motion_stays_constant_where_frames_are_mirrored(num_frames):
     x = torch.randn(3, 1, 4).expand(-1, num_frames, -1)
