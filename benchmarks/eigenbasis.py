@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,6 @@ from common import environment, facts_line, markdown, parse, parser, quartiles, 
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import eigsh
 from torch import Tensor
-from torch.utils.benchmark import Timer
 from torch_geometric.data import Data
 from torch_geometric.transforms import AddLaplacianEigenvectorPE
 from torch_geometric.utils import get_laplacian, to_dense_adj, to_scipy_sparse_matrix
@@ -99,35 +100,44 @@ def errors(matrix: csr_array, basis: Basis) -> dict[str, float]:
     }
 
 
+def turn(run: Callable[[], Any], seconds: float) -> float:
+    """Time of one call: of a single one, where that is long."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    start, count = time.perf_counter(), 0
+    while not count or time.perf_counter() - start < seconds:
+        run()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        count += 1
+    return (time.perf_counter() - start) / count
+
+
 def measure(num_nodes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     """One result for each side on one graph, timed in turns."""
     edge_index = pixels(num_nodes, args.device)
     num_modes = min(args.modes, num_nodes // 4)
     matrix = {PYG: laplacian(edge_index, num_nodes, normalization='sym')}
     expected = None
-    timers: dict[str, tuple[Timer, int]] = {}
+    runs: dict[str, Callable[[], Basis]] = {}
     found = {}
     for name, side in SIDES.items():
         if num_nodes > LIMITS.get(name, (math.inf, ''))[0]:
             continue
         own = edge_index if name in (OURS, DENSE) else edge_index.cpu()
-        names = {'run': side, 'args': (own, num_nodes, num_modes)}
-        timer = Timer('run(*args)', globals=names, num_threads=args.threads)
-        basis = side(own, num_nodes, num_modes)
+        runs[name] = partial(side, own, num_nodes, num_modes)
+        basis = runs[name]()
         if basis[0] is not None:
             values = torch.as_tensor(basis[0]).cpu().double().sort().values
             expected = values if expected is None else expected
             difference = float((values - expected).abs().max() / expected.max())
             assert difference < TOLERANCE, f'{name}: eigenvalues differ by {difference:.2g}'
         found[name] = errors(matrix.get(name, laplacian(edge_index, num_nodes)), basis)
-        # A turn is one call, where one call is long.
-        timers[name] = timer, max(1, int(args.seconds / timer.timeit(1).mean))
-    times: dict[str, list[float]] = {name: [] for name in timers}
-    order = list(timers)
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    order = list(runs)
     for i in range(args.rounds):
         for name in order[i % len(order) :] + order[: i % len(order)]:
-            timer, number = timers[name]
-            times[name].append(timer.timeit(number).mean)
+            times[name].append(turn(runs[name], args.seconds))
     return [
         {
             'nodes': num_nodes,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from scipy.sparse import csc_array, csr_array, eye_array
@@ -235,7 +238,8 @@ def _few_modes(
         projected[start:stop, start:stop] = inside[:, start - last :].mT
         if stop >= check or stop + width > limit:
             check = stop + max(2 * width, stop // 10)
-            ritz, mixing = torch.linalg.eigh(projected[count:stop, count:stop])
+            with _one_thread():
+                ritz, mixing = torch.linalg.eigh(projected[count:stop, count:stop])
             ritz = ritz.flip(0)[: num_modes - count]
             mixing = mixing.flip(1)[:, : num_modes - count]
             # What is left over of the inverse, as what is left over of the Laplacian.
@@ -291,15 +295,31 @@ def _orthonormalize(
     inside = block @ close.mT
     block = block - inside @ close
     block = block - (block @ basis.mT) @ basis
-    rows, corner = torch.linalg.qr(block.mT)
-    left, strength, right = torch.linalg.svd(corner, full_matrices=False)
+    with _one_thread():
+        rows, corner = torch.linalg.qr(block.mT)
+        left, strength, right = torch.linalg.svd(corner, full_matrices=False)
     kept = strength > 1e-12 * size
     rows, coupling = (rows @ left[:, kept]).mT, strength[kept, None] * right[kept]
     if len(rows) and strength[kept].min() < 1e-4 * size:
         # Hardly anything is left of some row, and rounding is a large part of it.
-        rows, corner = torch.linalg.qr((rows - (rows @ basis.mT) @ basis).mT)
+        again = rows - (rows @ basis.mT) @ basis
+        with _one_thread():
+            rows, corner = torch.linalg.qr(again.mT)
         rows, coupling = rows.mT, corner @ coupling
     return rows, coupling, inside
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Small decompositions gain nothing from more threads, which meet after every column: on a
+    busy machine they wait for each other a hundred times as long as they work.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _fix_signs(eigenvectors: Tensor) -> Tensor:

@@ -144,9 +144,8 @@ class _Mean(torch.autograd.Function):
     def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor | None, ...]:
         cluster, _, _, size = ctx.saved_tensors
         index = _in_each(cluster, ctx.num_graphs, len(size))
-        share = grad[0].index_select(0, index)
-        number = size.index_select(0, cluster).repeat(ctx.num_graphs)
-        return share.div_(number.unsqueeze(1)), None, None, None, None, None
+        share = grad[0] / size.repeat(ctx.num_graphs).unsqueeze(1)
+        return share.index_select(0, index), None, None, None, None, None
 
 
 class _Max(torch.autograd.Function):
