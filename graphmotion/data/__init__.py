@@ -3,7 +3,7 @@ from graphmotion.data.coarsening import Coarsening, coarsening_hierarchy
 from graphmotion.data.coco_keypoints import read_coco_keypoints
 from graphmotion.data.eigenbasis import laplacian_eigenbasis
 from graphmotion.data.emotion_gait import read_emotion_gait
-from graphmotion.data.files import MalformedFile, load_json, read_files, whole_file
+from graphmotion.data.files import MalformedFile, list_files, load_json, read_files, whole_file
 from graphmotion.data.laplacian import laplacian
 from graphmotion.data.matlab import read_matlab
 from graphmotion.data.mediapipe import read_mediapipe
@@ -30,6 +30,7 @@ from graphmotion.data.samples import (
     to_array,
     to_dense,
 )
+from graphmotion.data.skeleton_json import read_skeleton
 from graphmotion.data.skeleton_pickle import (
     read_annotation,
     read_skeleton_pickle,
@@ -60,6 +61,7 @@ __all__ = [
     'laplacian',
     'laplacian_eigenbasis',
     'link_tracks',
+    'list_files',
     'load_json',
     'load_pickle',
     'num_graphs',
@@ -75,6 +77,7 @@ __all__ = [
     'read_numpy',
     'read_nw_ucla',
     'read_openpose',
+    'read_skeleton',
     'read_skeleton_pickle',
     'read_utd_mhad',
     'remove_spurious_bodies',

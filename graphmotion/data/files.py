@@ -60,7 +60,7 @@ def read_files(folder: str, suffix: str) -> Iterator[tuple[str, str, bytes]]:
     with ExitStack() as stack:
         found: dict[str, tuple[str, zipfile.ZipFile | None, str]] = {}
         archives = []
-        for path in _walk(folder):
+        for path in list_files(folder):
             if path.lower().endswith('.zip'):
                 archives.append(path)
             elif path.endswith(suffix):
@@ -177,8 +177,8 @@ def read_file(path: str) -> bytes:
         return file.read()
 
 
-def _walk(folder: str) -> Iterator[str]:
-    """All files below a folder that are not hidden, in a fixed order."""
+def list_files(folder: str) -> Iterator[str]:
+    r"""All files below a folder that are not hidden, in a fixed order."""
     for where, folders, files in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not _hidden(name))
         yield from (os.path.join(where, name) for name in sorted(files) if not _hidden(name))

@@ -34,7 +34,7 @@ Matrix = Tensor | np.ndarray
 
 # Weights from nothing to strong, and for lines from faint, which is still seen on white.
 _WEIGHTS = LinearSegmentedColormap.from_list('weights', ['#FFFFFF', '#9E6BBF', '#2D004B'])
-_LINKS = LinearSegmentedColormap.from_list('links', _WEIGHTS(np.linspace(0.2, 1, 64)))
+LINKS = LinearSegmentedColormap.from_list('links', _WEIGHTS(np.linspace(0.2, 1, 64)))
 _BODY_HEIGHT = 3.0  # inches
 
 
@@ -94,7 +94,7 @@ def plot_adjacency(
         figure.delaxes(ax)
     axes[0, 0].set_ylabel('receives')
     axes[-1, 0].set_xlabel('sends')
-    _color_bar(figure, image, ax=axes)
+    color_bar(figure, image, ax=axes)
     return finish(figure, path, title)
 
 
@@ -162,12 +162,12 @@ def plot_adjacency_on_body(
             *points.T,
             s=16 + 60 * loops,
             facecolors='white',
-            edgecolors=np.where(loops[:, None] > 0, _LINKS(loops), (0.75, 0.75, 0.75, 1)),
+            edgecolors=np.where(loops[:, None] > 0, LINKS(loops), (0.75, 0.75, 0.75, 1)),
             linewidths=0.8 + 1.6 * loops,
             zorder=4,
         )
         off_diagonal = matrix * (1 - np.eye(len(matrix)))
-        for i, j, weight in _strongest(off_diagonal, num_links):
+        for i, j, weight in strongest(off_diagonal, num_links):
             share = weight / limit
             ax.add_patch(
                 FancyArrowPatch(
@@ -179,11 +179,11 @@ def plot_adjacency_on_body(
                     shrinkA=3,
                     shrinkB=3,
                     linewidth=0.5 + 2.0 * share,
-                    color=_LINKS(share),
+                    color=LINKS(share),
                     zorder=5 + share,
                 )
             )
-    _color_bar(figure, ScalarMappable(Normalize(0, limit), _LINKS), ax=axes)
+    color_bar(figure, ScalarMappable(Normalize(0, limit), LINKS), ax=axes)
     return finish(figure, path, title)
 
 
@@ -265,7 +265,7 @@ def plot_cross_scale(
         ax.set_title(f'{scale.num_joints} {role}', fontsize='medium')
     limit = _largest(matrix)
     num_links = len(matrix) if num_links is None else num_links
-    for i, j, weight in _strongest(matrix, num_links):
+    for i, j, weight in strongest(matrix, num_links):
         share = weight / limit
         figure.add_artist(
             ConnectionPatch(
@@ -275,12 +275,12 @@ def plot_cross_scale(
                 axesA=axes[0],
                 axesB=axes[1],
                 linewidth=0.4 + 1.8 * share,
-                color=_LINKS(share),
+                color=LINKS(share),
                 alpha=0.85,
             )
         )
     image = _draw_matrix(matrix_ax, matrix, names[0], names[1])
-    _color_bar(figure, image, cax=bar_ax)
+    color_bar(figure, image, cax=bar_ax)
     return finish(figure, path, title)
 
 
@@ -321,19 +321,20 @@ def _draw_matrix(
     return image
 
 
-def _color_bar(
+def color_bar(
     figure: Figure,
-    weights: ScalarMappable,
+    values: ScalarMappable,
     ax: np.ndarray | None = None,
     cax: Axes | None = None,
+    label: str = 'weight',
 ) -> None:
     """Say what colours mean, beside axes or in axes of its own."""
-    bar = figure.colorbar(weights, shrink=0.7, pad=0.02, aspect=30, ax=ax, cax=cax)
-    bar.set_label('weight')
+    bar = figure.colorbar(values, shrink=0.7, pad=0.02, aspect=30, ax=ax, cax=cax)
+    bar.set_label(label)
     bar.outline.set_visible(False)
 
 
-def _strongest(matrix: np.ndarray, most: int) -> list[tuple[int, int, float]]:
+def strongest(matrix: np.ndarray, most: int) -> list[tuple[int, int, float]]:
     """Row, column and value of the largest positive entries, from weak to strong."""
     if most < 1:
         raise ValueError(f'num_links is at least 1, got {most}')

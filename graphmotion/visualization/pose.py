@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ _MAX_WIDTH = 12.0
 _GAP = 0.15  # between poses, as a share of their width
 
 # A sequence on paper, the frames to draw of it, and its label.
-_Strip = tuple[Clip, list[int], str]
+Strip = tuple[Clip, list[int], str]
 
 
 def plot_pose_strip(
@@ -83,9 +83,9 @@ def plot_pose_strip(
     """
     skeleton = get_skeleton(skeleton)
     clips = read_clips(pos, skeleton, score, view, up, follow)
-    chosen = [_choose(clip, frames, num_poses) for clip in clips]
-    strips = list(zip(clips, chosen, _check_labels(labels, len(clips))))
-    return _draw_strips({'': strips}, skeleton, title, path)
+    chosen = [choose_frames(clip.num_frames, frames, num_poses) for clip in clips]
+    strips = list(zip(clips, chosen, check_labels(labels, len(clips))))
+    return finish(draw_strips({'': strips}, skeleton, titled=bool(title)), path, title)
 
 
 def plot_pose_gallery(
@@ -156,28 +156,31 @@ def plot_pose_gallery(
     strips = [
         (
             clip,
-            _choose(clip, None, num_poses),
+            choose_frames(clip.num_frames, None, num_poses),
             class_names[wanted[i]] + ('' if i in right else f'\nas {class_names[got[i]]}'),
         )
         for i, clip in zip(shown, clips)
     ]
     columns = {'recognised': strips[: len(right)], 'mistaken': strips[len(right) :]}
-    return _draw_strips({k: v for k, v in columns.items() if v}, skeleton, title, path)
+    columns = {heading: below for heading, below in columns.items() if below}
+    return finish(draw_strips(columns, skeleton, titled=bool(title)), path, title)
 
 
-def _choose(clip: Clip, frames: Sequence[int] | None, num_poses: int) -> list[int]:
+def choose_frames(num_frames: int, frames: Sequence[int] | None, num_poses: int) -> list[int]:
+    """The frames asked for, or some at equal distances."""
     if frames is None:
         if num_poses < 1:
             raise ValueError(f'num_poses is at least 1, got {num_poses}')
-        return sorted({round(t) for t in np.linspace(0, clip.num_frames - 1, num_poses)})
+        return sorted({round(t) for t in np.linspace(0, num_frames - 1, num_poses)})
     chosen = [int(t) for t in frames]
-    outside = [t for t in chosen if not 0 <= t < clip.num_frames]
+    outside = [t for t in chosen if not 0 <= t < num_frames]
     if outside or not chosen:
-        raise ValueError(f'frames are some of 0..{clip.num_frames - 1}, got {outside or "none"}')
+        raise ValueError(f'frames are some of 0..{num_frames - 1}, got {outside or "none"}')
     return chosen
 
 
-def _check_labels(labels: Sequence[str] | None, num_sequences: int) -> list[str]:
+def check_labels(labels: Sequence[str] | None, num_sequences: int) -> list[str]:
+    """One label for each sequence, empty if there are none."""
     if labels is None:
         return [''] * num_sequences
     labels = [labels] if isinstance(labels, str) else [str(label) for label in labels]
@@ -195,10 +198,18 @@ def _step(clip: Clip, frames: list[int]) -> float:
     return float(max(apart[np.isfinite(apart)], default=0.0))
 
 
-def _draw_strips(
-    columns: dict[str, list[_Strip]], skeleton: Skeleton, title: str | None, path: PathLike | None
+def draw_strips(
+    columns: dict[str, list[Strip]],
+    skeleton: Skeleton,
+    titled: bool = False,
+    pose_height: float = _POSE_HEIGHT,
+    color: str | None = None,
+    decorate: Callable[[Axes, int, int, np.ndarray], None] | None = None,
 ) -> Figure:
-    """Columns of strips, each an Axes in which poses stand side by side at one scale."""
+    """Columns of strips, each an Axes in which poses stand side by side at one scale.
+
+    ``decorate`` draws more over a pose: it gets the axes, the row, the frame and the points.
+    """
     strips = [strip for column in columns.values() for strip in column]
     left, right, bottom, top = bounds(
         [clip.points[:, frames][clip.seen[:, frames]] for clip, frames, _ in strips]
@@ -208,13 +219,13 @@ def _draw_strips(
     most = max(len(frames) for _, frames, _ in strips)
     margin = 0.07 * (top - bottom)
     across, high = step * (most - 1) + right - left + 2 * gap, top - bottom + 2 * margin
-    scale = min(_POSE_HEIGHT / high, _MAX_WIDTH / (across * len(columns)))
+    scale = min(pose_height / high, _MAX_WIDTH / (across * len(columns)))
     lines = [line for _, _, label in strips for line in label.split('\n')]
     beside = 0.15 + 0.085 * max(map(len, lines))
     num_rows = max(map(len, columns.values()))
     figure = new_figure(
         max(1.0, (across * scale + beside) * len(columns)),
-        num_rows * (high * scale + 0.25) + (0.25 if any(columns) else 0) + (0.3 if title else 0),
+        num_rows * (high * scale + 0.25) + (0.25 if any(columns) else 0) + (0.3 if titled else 0),
     )
     axes = figure.subplots(num_rows, len(columns), squeeze=False)
     for column, (heading, below) in enumerate(columns.items()):
@@ -225,14 +236,10 @@ def _draw_strips(
                 continue
             ax, (clip, frames, label) = axes[row, column], below[row]
             for i, t in enumerate(frames):
-                draw_body(
-                    ax,
-                    clip.points[:, t] + [i * step, 0],
-                    skeleton,
-                    clip.near[:, t],
-                    clip.seen[:, t],
-                    linewidth=1.8,
-                )
+                points, seen = clip.points[:, t] + [i * step, 0], clip.seen[:, t]
+                draw_body(ax, points, skeleton, clip.near[:, t], seen, linewidth=1.8, color=color)
+                if decorate is not None:
+                    decorate(ax, row, t, points)
             _frame(ax, left - gap, bottom - margin, across, high)
             ax.set_xticks(
                 [i * step + (left + right) / 2 for i in range(len(frames))],
@@ -241,7 +248,7 @@ def _draw_strips(
                 color=NEUTRAL,
             )
             ax.set_ylabel(label, rotation=0, ha='right', va='center')
-    return finish(figure, path, title)
+    return figure
 
 
 def _frame(ax: Axes, left: float, bottom: float, width: float, height: float) -> None:
@@ -312,7 +319,7 @@ def animate_skeleton(
         raise ValueError(f'fps is above 0 and at most 50, got {fps}')
     skeleton = get_skeleton(skeleton)
     clips = read_clips(pos, skeleton, score, view, up, follow)
-    images = _images(clips, skeleton, _check_labels(labels, len(clips)), size, title)
+    images = _images(clips, skeleton, check_labels(labels, len(clips)), size, title)
     path.parent.mkdir(parents=True, exist_ok=True)
     next(images).save(
         path,

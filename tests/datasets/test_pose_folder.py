@@ -1,0 +1,204 @@
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from graphmotion.data import read_mediapipe
+from graphmotion.datasets import PoseFolder
+from graphmotion.skeletons import Skeleton
+
+ARM = Skeleton(['shoulder', 'elbow', 'wrist'], [(0, 1), (1, 2)], name='arm')
+
+
+def joints(number, num_joints=3, dims=2):
+    """Positions with their score: the first coordinate tells which recording it is."""
+    out = np.random.default_rng(number).uniform(1, 9, (num_joints, dims + 1))
+    out[:, 0], out[:, -1] = number, 0.5
+    return out
+
+
+def write_openpose(path, number, num_joints):
+    path.mkdir(parents=True)
+    for frame in range(2):
+        people = [{'pose_keypoints_2d': joints(number, num_joints).ravel().tolist()}]
+        (path / f'a_{frame}_keypoints.json').write_text(json.dumps({'people': people}))
+
+
+def write_list(path, number, num_joints):
+    """A file that both AlphaPose and COCO may have written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    keypoints = joints(number, num_joints).ravel().tolist()
+    content = [{'image_id': frame, 'keypoints': keypoints} for frame in range(2)]
+    path.with_suffix('.json').write_text(json.dumps(content))
+
+
+def write_mediapipe(path, number, num_joints=33):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame = [dict(zip(('x', 'y', 'z', 'visibility'), p)) for p in joints(number, 33, 3).tolist()]
+    world = [p | {'x': 100 + number} for p in frame]
+    content = [{'pose_landmarks': frame, 'pose_world_landmarks': world}] * 2
+    path.with_suffix('.json').write_text(json.dumps(content))
+
+
+def write_numpy(path, number, num_joints):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pos = joints(number, num_joints)[None].repeat(2, axis=0)
+    np.savez(path.with_suffix('.npz'), keypoints=pos[..., :2], score=pos[..., 2])
+
+
+def fill(root, write, num_joints=3, names=('wave/anna/a', 'wave/ben/a', 'clap/ben/b')):
+    for number, name in enumerate(names, start=1):
+        write(root / name, number, num_joints)
+    return str(root)
+
+
+@pytest.mark.parametrize(
+    ('format', 'write', 'skeleton'),
+    [
+        ('openpose', write_openpose, 'body25'),
+        ('openpose', write_openpose, 'openpose18'),
+        ('alphapose', write_list, ARM),
+        ('coco', write_list, 'coco17'),
+        ('numpy', write_numpy, ARM),
+        ('mediapipe', write_mediapipe, 'mediapipe33'),
+    ],
+)
+@pytest.mark.parametrize('raw', [True, False])
+def test_reads_every_format(tmp_path, format, write, skeleton, raw):
+    num_joints = {'body25': 25, 'openpose18': 18, 'coco17': 17}.get(skeleton, 3)
+    fill(tmp_path / 'raw' if raw else tmp_path, write, num_joints)
+    for _ in range(2):  # from the files, then from what was processed
+        dataset = PoseFolder(str(tmp_path), skeleton, format)
+        assert dataset.class_names == ('clap', 'wave')
+        assert dataset.names() == ['clap/ben/b', 'wave/anna/a', 'wave/ben/a']
+        assert dataset.labels('y').tolist() == [0, 1, 1]
+        assert dataset.subject_names == ('anna', 'ben')
+        assert dataset.labels('subject').tolist() == [1, 0, 1]
+        for data, number in zip(dataset, (3, 1, 2)):
+            assert data.pos.shape[:2] == (dataset.skeleton.num_joints, 2)
+            dims = data.pos.size(-1)
+            expected = joints(number, dataset.skeleton.num_joints, dims)
+            np.testing.assert_allclose(data.pos[:, 1], expected[:, :dims], rtol=1e-6)
+            assert data.score.eq(0.5).all()
+    assert len(list((tmp_path / 'processed').glob('*.pt'))) == 1
+
+
+def test_without_subjects(tmp_path):
+    root = fill(tmp_path, write_numpy, names=('wave/a', 'clap/b'))
+    dataset = PoseFolder(root, ARM, 'numpy')
+    assert dataset.names() == ['clap/b', 'wave/a']
+    assert dataset.subject_names == ()
+    with pytest.raises(ValueError, match="no field 'subject'"):
+        dataset.labels('subject')
+
+
+def test_the_subject_may_be_a_prefix(tmp_path):
+    root = fill(tmp_path, write_numpy, names=('wave/s2_a', 'wave/s10_a', 'clap/s2_b'))
+    dataset = PoseFolder(root, ARM, 'numpy', subject=r'(\w+?)_')
+    assert dataset.subject_names == ('s10', 's2')
+    by_name = dict(zip(dataset.names(), dataset.labels('subject').tolist()))
+    assert by_name == {'clap/s2_b': 1, 'wave/s10_a': 0, 'wave/s2_a': 1}
+    with pytest.raises(ValueError, match='3 of 3 recordings have no subject, such as clap/s2_b'):
+        PoseFolder(root, ARM, 'numpy', subject='(person)')
+    with pytest.raises(ValueError, match=r"subject has one group.*got '\\\\w\+'"):
+        PoseFolder(root, ARM, 'numpy', subject=r'\w+')
+    write_numpy(tmp_path / 'clap' / 'anna' / 'c', 4, 3)
+    with pytest.raises(ValueError, match='3 of 4 recordings have no subject'):
+        PoseFolder(root, ARM, 'numpy')
+
+
+def test_columns_choose_and_order_joints(tmp_path):
+    root = fill(tmp_path, write_openpose, 25)
+    dataset = PoseFolder(root, ARM, 'openpose', columns=[4, 3, 2])
+    expected = joints(3, 25)[[4, 3, 2], :2]
+    np.testing.assert_allclose(dataset[0].pos[:, 0], expected, rtol=1e-6)
+    assert dataset[0].edge_index.equal(ARM.edge_index)
+    with pytest.raises(ValueError, match='3 with joints not at least 26 joints'):
+        PoseFolder(root, ARM, 'openpose', columns=[4, 3, 25])
+    for columns in ([0, 1], [0, 1, -1]):
+        message = re.escape(f"3 positions, one for each joint of 'arm', got {columns}")
+        with pytest.raises(ValueError, match=message):
+            PoseFolder(root, ARM, 'openpose', columns=columns)
+
+
+def test_several_people(tmp_path):
+    (tmp_path / 'wave').mkdir()
+    pos = np.stack([joints(n)[None, :, :2].repeat(4, axis=0) for n in (1, 2)])
+    np.save(tmp_path / 'wave' / 'two.npy', pos)
+    np.save(tmp_path / 'wave' / 'one.npy', pos[0])
+    dataset = PoseFolder(str(tmp_path), ARM, 'numpy', num_people=2)
+    one, two = dataset
+    assert two.pos[:, 0, 0].tolist() == [1, 1, 1, 2, 2, 2]
+    assert one.score[:, 0].tolist() == [1, 1, 1, 0, 0, 0]
+    assert len(PoseFolder(str(tmp_path), ARM, 'numpy')[1].pos) == 3
+
+
+def test_options_of_the_reader(tmp_path):
+    root = fill(tmp_path, write_mediapipe)
+    dataset = PoseFolder(root, 'mediapipe33', 'mediapipe', reader_options={'world': True})
+    (track,) = read_mediapipe(str(tmp_path / 'clap' / 'ben' / 'b.json'), world=True)
+    assert track.pos[0, 0, 0] == 103
+    assert torch.equal(dataset[0].pos, torch.from_numpy(track.pos).transpose(0, 1))
+    assert PoseFolder(root, 'mediapipe33', 'mediapipe')[0].pos[0, 0, 0] == 3
+
+
+def test_what_was_added_or_asked_for_is_read(tmp_path):
+    root = fill(tmp_path, write_numpy)
+    assert len(PoseFolder(root, ARM, 'numpy')) == 3
+    write_numpy(tmp_path / 'bow' / 'anna' / 'c', 4, 3)
+    dataset = PoseFolder(root, ARM, 'numpy')
+    assert dataset.class_names == ('bow', 'clap', 'wave')
+    assert dataset.labels().tolist() == [0, 1, 2, 2]
+    turned = PoseFolder(root, ARM, 'numpy', columns=[2, 1, 0])
+    assert torch.equal(turned[0].pos, dataset[0].pos.flip(0))
+    write_numpy(tmp_path / 'bow' / 'anna' / 'c', 5, 3)
+    assert PoseFolder(root, ARM, 'numpy')[0].pos[0, 0, 0] == 4
+    assert PoseFolder(root, ARM, 'numpy', force_reload=True)[0].pos[0, 0, 0] == 5
+
+
+def test_bad_recordings_are_counted(tmp_path):
+    root = fill(tmp_path, write_numpy)
+    write_numpy(tmp_path / 'wave' / 'anna' / 'more', 4, 5)
+    np.save(tmp_path / 'wave' / 'anna' / 'solid.npy', np.ones((2, 3, 3)))
+    (tmp_path / 'wave' / 'anna' / 'zero.npy').write_bytes(b'')
+    (tmp_path / 'wave' / 'anna' / 'notes.txt').write_text('not a recording')
+    (tmp_path / 'wave' / 'anna' / '.hidden.npy').write_bytes(b'')
+    with pytest.warns(UserWarning, match='skipped 3 of 6') as caught:
+        dataset = PoseFolder(root, ARM, 'numpy')
+    (message,) = [str(w.message) for w in caught]
+    for part in (
+        r"1 with joints not the 3 joints of 'arm' \(wave/anna/more\)",
+        r'1 with positions not 2 dimensions as in recordings before \(wave/anna/solid\)',
+        r'1 with content not arrays of numbers .*\(wave/anna/zero\)',
+    ):
+        assert re.search(part, message)
+    assert dataset.names() == ['clap/ben/b', 'wave/anna/a', 'wave/ben/a']
+
+
+def test_nothing_to_use_is_an_error_and_leaves_nothing(tmp_path):
+    root = fill(tmp_path, write_numpy)
+    message = "none of its 3 samples can be used: 3 with joints not the 17 joints of 'coco17'"
+    with pytest.raises(ValueError, match=message):
+        PoseFolder(root, 'coco17', 'numpy')
+    assert not (tmp_path / 'processed').exists()
+
+
+def test_bad_folders_and_options_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match='none: no such folder'):
+        PoseFolder(str(tmp_path / 'none'), ARM, 'numpy')
+    with pytest.raises(ValueError, match='folders: expected one for each class, found none'):
+        PoseFolder(str(tmp_path), ARM, 'numpy')
+    root = fill(tmp_path, write_numpy)
+    with pytest.raises(ValueError, match=r"format is one of .*'numpy'.*, got 'bvh'"):
+        PoseFolder(root, ARM, 'bvh')
+    with pytest.raises(ValueError, match='num_people is at least 1, got 0'):
+        PoseFolder(root, ARM, 'numpy', num_people=0)
+    with pytest.raises(ValueError, match=r'clap: recordings: expected \.json files, found none'):
+        PoseFolder(root, ARM, 'coco')
+    with pytest.raises(ValueError, match=r'clap: recordings: expected folders of \.json files'):
+        PoseFolder(root, ARM, 'openpose')
+    np.save(tmp_path / 'clap' / 'ben' / 'b.npy', np.ones((2, 3, 2)))
+    with pytest.raises(ValueError, match=r'b\.npz: name: expected another than b\.npy beside it'):
+        PoseFolder(root, ARM, 'numpy')
