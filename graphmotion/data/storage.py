@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from graphmotion.data.files import whole_file
+
 
 def save_tensors(content: Any, path: str | Path) -> None:
     r"""Write plain containers of tensors and numbers, replacing a file that is there."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix='.tmp')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            torch.save(content, file)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with whole_file(os.fspath(path)) as file:
+        torch.save(content, file)
 
 
 def load_tensors(path: str | Path) -> Any:

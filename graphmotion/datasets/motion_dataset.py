@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data, InMemoryDataset
 
 from graphmotion.data import TIME_DIMS, edges_of_bodies, random_split, stratified_folds
+from graphmotion.data.storage import save_tensors
 from graphmotion.skeletons import Skeleton
 
 # Fields [V, T, *] of a sample are stored as rows [V * T, *], so that samples may differ in
@@ -106,15 +110,12 @@ class MotionDataset(InMemoryDataset):
 
     def process(self) -> None:
         r"""Read all samples and write them to :obj:`processed/`, whole or not at all."""
-        stored = self._pack(self.read())
         os.makedirs(self.processed_dir, exist_ok=True)
-        handle, path = tempfile.mkstemp(dir=self.processed_dir, suffix='.tmp')
         try:
-            with os.fdopen(handle, 'wb') as file:
-                torch.save(stored, file)
-            os.replace(path, self.processed_paths[0])
+            save_tensors(self._pack(self.read(), self.processed_dir), self.processed_paths[0])
         except BaseException:
-            os.unlink(path)
+            with suppress(OSError):  # it is left where it holds something else
+                os.rmdir(self.processed_dir)
             raise
 
     def _load(self) -> None:
@@ -143,9 +144,31 @@ class MotionDataset(InMemoryDataset):
                 )
         self._unpack(stored)
 
-    def _pack(self, samples: Iterable[Data]) -> dict[str, Any]:
-        """All samples as plain tensors: rows of each field, and where each sample's rows begin."""
-        columns: dict[str, list[Tensor]] = {}
+    def _pack(self, samples: Iterable[Data], folder: str | None = None) -> dict[str, Any]:
+        """All samples as plain tensors: rows of each field, and where each sample's rows begin.
+
+        With a folder, rows wait in files there, so that a set may be larger than the memory.
+        """
+        columns: dict[str, _Column] = {}
+        try:
+            self._fill(columns, samples, folder)
+            return {
+                'version': _VERSION,
+                'pre_transform': _describe(self.pre_transform),
+                'pre_filter': _describe(self.pre_filter),
+                'fields': {name: column.joined() for name, column in columns.items()},
+                'slices': {
+                    name: torch.tensor([0, *column.lengths]).cumsum(0)
+                    for name, column in columns.items()
+                },
+            }
+        finally:
+            for column in columns.values():
+                column.close()
+
+    def _fill(
+        self, columns: dict[str, _Column], samples: Iterable[Data], folder: str | None
+    ) -> None:
         count = 0
         for data in samples:
             if self.pre_filter is not None and not self.pre_filter(data):
@@ -161,28 +184,18 @@ class MotionDataset(InMemoryDataset):
                 )
             for name, value in fields.items():
                 rows = value.flatten(0, 1) if name in TIME_DIMS else value
-                column = columns.setdefault(name, [rows])
-                if rows.shape[1:] != column[0].shape[1:]:
+                column = columns.setdefault(name, _Column(rows, folder))
+                if rows.shape[1:] != column.shape:
                     raise ValueError(
                         f'{type(self).__name__}: sample {count} has {name!r} of shape '
                         f'{list(value.shape)}, which does not go with that of the first sample'
                     )
-                if count:
-                    column.append(rows)
-            columns.setdefault('stored_frames', []).append(torch.tensor([data.pos.size(1)]))
+                column.append(rows)
+            frames = torch.tensor([data.pos.size(1)])
+            columns.setdefault('stored_frames', _Column(frames, folder)).append(frames)
             count += 1
         if not count:
             raise ValueError(f'{type(self).__name__}: there is no sample to store')
-        return {
-            'version': _VERSION,
-            'pre_transform': _describe(self.pre_transform),
-            'pre_filter': _describe(self.pre_filter),
-            'fields': {name: torch.cat(rows) for name, rows in columns.items()},
-            'slices': {
-                name: torch.tensor([0] + [len(r) for r in rows]).cumsum(0)
-                for name, rows in columns.items()
-            },
-        }
 
     def _check(self, data: Data, number: int) -> None:
         """Refuse what would not come back as it was stored."""
@@ -401,6 +414,43 @@ def _consistent(stored: dict[str, Any]) -> bool:
         and not (name in TIME_DIMS and bool((s.diff() % frames).any()))
         for name, s in slices.items()
     )
+
+
+class _Column:
+    """The rows of one field of all samples, as they come: in memory, or in a file of the folder."""
+
+    def __init__(self, first: Tensor, folder: str | None) -> None:
+        self.dtype, self.shape, self.folder = first.dtype, first.shape[1:], folder
+        self.lengths: list[int] = []
+        self._rows: list[Tensor] = []
+        self._file: Any = None
+
+    def append(self, rows: Tensor) -> None:
+        """Take the rows of one more sample."""
+        self.lengths.append(len(rows))
+        if self.folder is None:
+            self._rows.append(rows)
+            return
+        if self._file is None:
+            # It has no name, so that nothing is left of it, however the process ends.
+            self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115
+        self._file.write(rows.detach().cpu().to(self.dtype).contiguous().numpy().tobytes())
+
+    def joined(self) -> Tensor:
+        """All rows; those in a file stay there until they are read."""
+        if self.folder is None:
+            return torch.cat(self._rows)
+        shape = (sum(self.lengths), *self.shape)
+        if not math.prod(shape):
+            return torch.empty(shape, dtype=self.dtype)
+        self._file.flush()
+        kind = torch.empty(0, dtype=self.dtype).numpy().dtype
+        return torch.from_numpy(np.memmap(self._file, kind, mode='c', shape=shape))
+
+    def close(self) -> None:
+        """Let go of the file; what was joined stays as it is."""
+        if self._file is not None:
+            self._file.close()
 
 
 class _Rows:

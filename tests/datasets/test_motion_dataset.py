@@ -1,7 +1,10 @@
 import copy
+import gc
 import os
 import pickle
+import weakref
 
+import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Batch, Data
@@ -375,3 +378,27 @@ def test_a_dataset_on_the_gpu():
     assert dataset[0].edge_index.is_cuda
     dataset.cpu()
     same(dataset.get_batch([1, 2]), expected.get_batch([1, 2]))
+
+
+def test_samples_wait_on_the_disk_while_a_set_is_processed(tmp_path):
+    """Neither are all of them held in memory, nor does what they wait in stay."""
+    seen = []
+
+    class Many(MotionDataset):
+        skeleton = get_skeleton('coco17')
+        class_names = ('a',)
+
+        def read(self):
+            for i in range(5):
+                data = from_array(np.full((3 + i, 17, 3), i, dtype=np.float32), self.skeleton, y=0)
+                seen.append(weakref.ref(data.pos))
+                yield data
+                del data
+                gc.collect()
+                assert all(ref() is None for ref in seen[:-1])
+
+    dataset = Many(str(tmp_path))
+    assert len(seen) == 5
+    assert os.listdir(tmp_path / 'processed') == ['data.pt']
+    assert [int(d.pos[0, 0, 0]) for d in dataset] == [0, 1, 2, 3, 4]
+    assert dataset[4].pos.shape == (17, 7, 3)
