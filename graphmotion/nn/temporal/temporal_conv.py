@@ -86,10 +86,15 @@ def convolve_frames(
     stride: int = 1,
     dilation: int = 1,
     groups: int = 1,
+    padding: int | None = None,
 ) -> Tensor:
-    """Convolve [N, T, C] with the kernels [F, C, 1, k] of an image: see :class:`TemporalConv`."""
+    """Convolve [N, T, C] with the kernels [F, C, 1, k] of an image: see :class:`TemporalConv`.
+
+    So many zeros as make the result as long as ``x`` stand at both ends, or ``padding``.
+    """
     # Seen as a channels-last image one pixel high, which costs no copy on either side.
     image = x.unsqueeze(1).permute(0, 3, 1, 2)
-    padding = dilation * (weight.size(-1) // 2)
+    if padding is None:
+        padding = dilation * (weight.size(-1) // 2)
     out = conv2d(image, weight, bias, (1, stride), (0, padding), (1, dilation), groups)
     return out.permute(0, 2, 3, 1).squeeze(1)
