@@ -148,11 +148,9 @@ class SpectralConv(torch.nn.Module):
 
     def _each(self, x: Tensor, basis: Tensor) -> Tensor:
         """Graphs [B, N, T * C] in bases [B, N, K] of their own."""
-        # Features as rows: a product of few rows is twice as fast as one of few columns.
-        modes = torch.bmm(x.mT.contiguous(), basis).permute(2, 0, 1)
+        modes = torch.bmm(basis.mT, x).transpose(0, 1)
         modes = self._multiply(modes.reshape(self.num_modes, -1, self.in_channels))
-        modes = modes.view(self.num_modes, x.size(0), -1).permute(1, 2, 0).contiguous()
-        return torch.bmm(modes, basis.mT).mT
+        return torch.bmm(basis, modes.view(self.num_modes, x.size(0), -1).transpose(0, 1))
 
     def _multiply(self, modes: Tensor) -> Tensor:
         return torch.bmm(modes, self.multipliers)
