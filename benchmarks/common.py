@@ -56,13 +56,13 @@ def parse(
     argv: list[str] | None = None,
     tiny: dict[str, Any] | None = None,
 ) -> argparse.Namespace:
-    """The options as given; with ``--tiny``, those of ``tiny`` and two short rounds instead.
+    """The options as given; with ``--tiny``, those of ``tiny`` and two short rounds of one thread.
 
     Sets the number of threads, and single precision to be single precision on a GPU, too.
     """
     args = options.parse_args(argv)
     if args.tiny:
-        vars(args).update({'rounds': 2, 'seconds': 0.001, **(tiny or {})})
+        vars(args).update({'rounds': 2, 'seconds': 0.001, 'threads': 1, **(tiny or {})})
     torch.set_num_threads(args.threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

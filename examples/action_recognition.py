@@ -125,7 +125,7 @@ def make_transforms(args, dataset, stream: str) -> tuple[Compose, Compose, int]:
         train = [*begin, T.RandomSpeed((0.5, 1.0), args.frames), T.RandomRotateAxes(17), last]
         test = [*begin, T.ResampleFrames(args.frames, window=0.95), last]
     else:
-        turn = [T.RandomRotateAxes({'x': 60, 'y': 60}), T.RandomScaling((0.5, 1.5))]
+        turn = [T.RandomRotateAxes({'x': 20, 'y': 60}), T.RandomScaling((0.5, 1.5))]
         window = T.RandomSpeed((0.5, 1.0), args.frames)
         train = [*begin, *turn, T.MinMaxNormalize(), window, last]
         test = [*begin, T.MinMaxNormalize(), T.ResampleFrames(args.frames), last]
@@ -158,7 +158,7 @@ def make_recipe(args: argparse.Namespace) -> Recipe:
             lr=3e-3,
             weight_decay=0.05,
             batch_size=32,
-            max_epochs=15 if args.dataset == 'synthetic' else 60,
+            max_epochs=15 if args.dataset == 'synthetic' else 45,
             label_smoothing=0.1,
             gradient_clip=5.0,
             ema_decay=0.99,
