@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -58,10 +58,13 @@ class Example:
     skeleton: str = 'ntu25'
     frames: int = 64
     options: dict[str, Any] = field(default_factory=dict)  # of the builder
+    at_least: int = 1  # frames that the model needs
 
 
 # Those of its paper; a model that is not here is measured on Example().
 EXAMPLES = {
+    'gaitformer': Example('coco17', 60, {'in_channels': 3}),
+    'gaitmixer': Example('coco17', 60, {'in_channels': 3}, at_least=31),
     'msa_gcn': Example('emotion_gait16', 48, {'num_classes': 4}),
     'st_gcn': Example('ntu25', 64, {'num_classes': 60}),
 }
@@ -278,7 +281,7 @@ def measure(
     torch.compiler.reset()
     example = EXAMPLES.get(name, Example())
     if args.frames is not None:
-        example = Example(example.skeleton, args.frames, example.options)
+        example = replace(example, frames=max(args.frames, example.at_least))
     model = make_model(name, builder, example).to(args.device)
     inputs = [x.to(args.device) for x in make_inputs(name, model, example, args.batch)]
     settle(model, inputs)

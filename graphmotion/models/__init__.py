@@ -4,11 +4,15 @@ from typing import Any
 import torch
 
 from graphmotion.models.fg_stformer import FGSTFormer, fg_stformer
+from graphmotion.models.gaitformer import GaitFormer, gaitformer
+from graphmotion.models.gaitmixer import GaitMixer, gaitmixer
 from graphmotion.models.msa_gcn import MSAGCN, msa_gcn
 from graphmotion.models.st_gcn import STGCN, st_gcn
 
 _BUILDERS: dict[str, Callable[..., torch.nn.Module]] = {
     'fg_stformer': fg_stformer,
+    'gaitformer': gaitformer,
+    'gaitmixer': gaitmixer,
     'msa_gcn': msa_gcn,
     'st_gcn': st_gcn,
 }
@@ -42,8 +46,12 @@ __all__ = [
     'MSAGCN',
     'STGCN',
     'FGSTFormer',
+    'GaitFormer',
+    'GaitMixer',
     'create_model',
     'fg_stformer',
+    'gaitformer',
+    'gaitmixer',
     'list_models',
     'msa_gcn',
     'st_gcn',

@@ -20,6 +20,7 @@ class MotionBatchNorm(torch.nn.Module):
         num_nodes (int, optional): If given, each of the :math:`V` nodes of a graph has
             statistics and scales of its own, as skeleton networks do with their input.
             (default: :obj:`None`)
+        eps (float, optional): Added to the variance. (default: :obj:`1e-5`)
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, C)`
@@ -29,12 +30,12 @@ class MotionBatchNorm(torch.nn.Module):
         ValueError: If the number of nodes is not a multiple of :obj:`num_nodes`.
     """
 
-    def __init__(self, channels: int, num_nodes: int | None = None) -> None:
+    def __init__(self, channels: int, num_nodes: int | None = None, eps: float = 1e-5) -> None:
         super().__init__()
         self.channels = channels
         self.num_nodes = num_nodes
         # Held, not inherited: converting to SyncBatchNorm must replace it and not this layout.
-        self.norm = torch.nn.BatchNorm1d(channels * (num_nodes or 1))
+        self.norm = torch.nn.BatchNorm1d(channels * (num_nodes or 1), eps)
 
     def reset_parameters(self) -> None:
         r"""Reset scales, shifts and running statistics."""

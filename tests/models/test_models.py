@@ -21,9 +21,17 @@ def name(request):
     return request.param
 
 
-def small(name, skeleton='emotion_gait16', **options):
-    options = {'num_classes': 4, 'channels': (8, 8, 12, 12)} | options
-    return create_model(name, skeleton=skeleton, **options)
+MIXER = {'embedding_dim': 4, 'in_channels': 3, 'channels': 8, 'depth': 1, 'heads': 2}
+# Of the models that embed; all others classify, and have layers of several sizes.
+EMBEDDING = {
+    'gaitformer': MIXER | {'num_frames': 12},
+    'gaitmixer': MIXER | {'temporal_channels': (8, 12), 'kernel_size': 3},
+}
+
+
+def small(name, skeleton='emotion_gait16', channels=(8, 8, 12, 12), **options):
+    usual = EMBEDDING.get(name, {'num_classes': 4, 'channels': channels})
+    return create_model(name, skeleton=skeleton, **usual | options)
 
 
 def test_a_batch_is_its_samples_one_by_one(name):
@@ -109,5 +117,5 @@ def test_names_its_inputs(name):
 
 
 def test_unknown_model_is_refused():
-    with pytest.raises(ValueError, match=r"unknown model 'stgcn'; there are \['fg_stformer', 'msa"):
+    with pytest.raises(ValueError, match=r"model 'stgcn'; there are \['fg_stformer', 'gait"):
         create_model('stgcn')

@@ -1,0 +1,100 @@
+"""GaitFormer, gait recognition by attention over joints and over frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import LayerNorm, Linear, ModuleList, Parameter
+from torch.nn.functional import normalize
+
+from graphmotion.models.gaitmixer import AttentionBlock, SpatialMixer
+from graphmotion.nn.graphs import reset_all, split_graphs
+from graphmotion.skeletons import Skeleton, get_skeleton
+
+
+class GaitFormer(torch.nn.Module):
+    r"""The baseline of the `"GaitMixer: Skeleton-based Gait Representation Learning via
+    Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper, with attention on
+    both axes: over the joints of each frame, then over the frames of each joint and a class
+    token, whose features at all joints are the embedding of the gait.
+
+    Args:
+        skeleton (Skeleton or str): The skeleton, or the name of a built-in one.
+        embedding_dim (int, optional): Size of the embedding. (default: :obj:`128`)
+        in_channels (int, optional): Size of each input feature. (default: :obj:`2`)
+        num_frames (int, optional): The most frames of a sequence. (default: :obj:`60`)
+        channels (int, optional): Size of the features. (default: :obj:`32`)
+        depth (int, optional): Number of blocks on each axis. (default: :obj:`4`)
+        heads (int, optional): Number of heads. (default: :obj:`8`)
+        mlp_ratio (int, optional): Size of the hidden layers of perceptrons, in channels.
+            (default: :obj:`2`)
+
+    Shapes:
+        - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **output:** embeddings of length one :math:`(B, \text{embedding\_dim})`
+
+    Raises:
+        ValueError: If the number of nodes is not a multiple of that of the skeleton, or there are
+            more frames than :obj:`num_frames`.
+    """
+
+    inputs = ('x', 'batch')
+
+    def __init__(
+        self,
+        skeleton: str | Skeleton,
+        embedding_dim: int = 128,
+        in_channels: int = 2,
+        num_frames: int = 60,
+        channels: int = 32,
+        depth: int = 4,
+        heads: int = 8,
+        mlp_ratio: int = 2,
+    ) -> None:
+        super().__init__()
+        self.skeleton = get_skeleton(skeleton)
+        self.num_frames = num_frames
+        num_joints = self.skeleton.num_joints
+        self.spatial = SpatialMixer(num_joints, in_channels, channels, depth, heads, mlp_ratio)
+        self.token = Parameter(torch.randn(channels))
+        self.position = Parameter(torch.zeros(1 + num_frames, channels))
+        self.blocks = ModuleList(AttentionBlock(channels, heads, mlp_ratio) for _ in range(depth))
+        self.temporal_norm = LayerNorm(channels, eps=1e-6)
+        self.norm = LayerNorm(num_joints * channels)
+        self.lin = Linear(num_joints * channels, embedding_dim)
+
+    def reset_parameters(self) -> None:
+        r"""Draw all weights anew; the codes of joints and frames begin as zeros."""
+        reset_all(self)
+        torch.nn.init.normal_(self.token)
+        torch.nn.init.zeros_(self.position)
+
+    def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+        """Embeddings; :obj:`batch` is not needed, as all graphs have the same nodes."""
+        num_nodes, num_frames = x.shape[:2]
+        if num_frames > self.num_frames:
+            raise ValueError(
+                f'x has {num_frames} frames, expected at most num_frames={self.num_frames}'
+            )
+        x = self.spatial(x)
+        token = self.token.to(x.dtype).expand(num_nodes, 1, -1)
+        x = torch.cat([token, x], dim=1) + self.position[: 1 + num_frames].to(x.dtype)
+        # The frames of a joint attend to each other as the joints of a frame do.
+        x = x.reshape(-1, 1, x.size(-1))
+        for block in self.blocks:
+            x = block(x, 1 + num_frames)
+        x = self.temporal_norm(x.view(num_nodes, 1 + num_frames, -1)[:, 0])
+        joints = split_graphs(x, self.skeleton.num_joints).flatten(1)
+        return normalize(self.lin(self.norm(joints)), dim=-1)
+
+
+def gaitformer(
+    skeleton: str | Skeleton = 'coco17',
+    embedding_dim: int = 128,
+    in_channels: int = 2,
+    **options: Any,
+) -> GaitFormer:
+    r"""GaitFormer as published; :obj:`options` are those of :class:`GaitFormer`."""
+    return GaitFormer(skeleton, embedding_dim, in_channels, **options)

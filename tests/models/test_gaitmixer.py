@@ -1,0 +1,175 @@
+import pytest
+import torch
+
+from graphmotion.models import gaitformer, gaitmixer
+from graphmotion.models.gaitmixer import AttentionBlock
+
+MODELS = (gaitmixer, gaitformer)
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_numbers_of_parameters():
+    """Those of the published networks, part by part."""
+    mixer, former = gaitmixer(), gaitformer()
+    assert count(mixer) == 166_304
+    assert count(former) == 141_952
+    assert (count(gaitmixer(in_channels=3)), count(gaitformer(in_channels=3))) == (166_336, 141_984)
+    for model in (mixer, former):
+        assert count(model.spatial.lin) == 96
+        assert model.spatial.position.numel() == 544
+        assert [count(block) for block in model.spatial.blocks] == [8_544] * 4
+    assert [count(block) for block in mixer.temporal] == [2_144, 5_504, 19_200, 71_168]
+    assert count(mixer.norm) + count(mixer.lin) == 512 + 32_896
+    assert former.position.numel() + former.token.numel() == 1_952 + 32
+    assert count(former.norm) + count(former.lin) == 1_088 + 69_760
+
+
+def test_a_block_of_attention_against_a_loop():
+    block = AttentionBlock(8, 2, 2).double()
+    x = torch.randn(2 * 5, 3, 8).double()
+    out = block(x, 5)
+    weight, bias = block.attention.qkv.weight, block.attention.qkv.bias
+    for graph in range(2):
+        for t in range(3):
+            row = x[5 * graph : 5 * graph + 5, t]
+            q, k, v = (block.attention_norm(row) @ weight.t() + bias).chunk(3, dim=-1)
+            heads = []
+            for h in (slice(0, 4), slice(4, 8)):
+                heads.append((q[:, h] @ k[:, h].t() / 2).softmax(dim=-1) @ v[:, h])
+            y = row + block.attention.proj(torch.cat(heads, dim=-1))
+            hidden = torch.nn.functional.gelu(block.mlp[0](block.mlp_norm(y)))
+            torch.testing.assert_close(out[5 * graph : 5 * graph + 5, t], y + block.mlp[2](hidden))
+
+
+@pytest.mark.parametrize('make', MODELS)
+def test_embeddings_have_length_one(make):
+    out = make(embedding_dim=16).eval()(torch.randn(3 * 17, 60, 2))
+    assert out.shape == (3, 16)
+    torch.testing.assert_close(out.norm(dim=-1), torch.ones(3))
+
+
+def test_at_first_joints_are_told_apart_by_nothing():
+    """The codes of joints begin as zeros, and the mean does not know their order."""
+    model, order = gaitmixer().eval(), torch.randperm(17)
+    x = torch.randn(17, 60, 2)
+    torch.testing.assert_close(model(x[order]), model(x), atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        model.spatial.position.normal_()
+    assert not torch.allclose(model(x[order]), model(x), atol=1e-3)
+    expected = model(x)
+    with torch.no_grad():
+        model.spatial.position.copy_(model.spatial.position[order])
+    torch.testing.assert_close(model(x[order]), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_joints_mix_in_space_and_frames_in_time():
+    model = gaitmixer().eval()
+    x = torch.randn(17, 60, 2)
+    moved = x.clone()
+    moved[:, 7] += 1
+    changed = (model.spatial(moved) - model.spatial(x)).abs().amax(dim=(0, 2)) > 1e-6
+    assert changed.nonzero().flatten().tolist() == [7]
+    x = torch.randn(17, 60, 32)
+    moved = x.clone()
+    moved[4] += 1
+    block = model.temporal[0]
+    changed = (block(moved) - block(x)).abs().amax(dim=(1, 2)) > 1e-6
+    assert changed.nonzero().flatten().tolist() == [4]
+    # Each frame takes from itself and those before it alone.
+    moved = x.clone()
+    moved[:, 40] += 1
+    changed = (block(moved) - block(x)).abs().amax(dim=(0, 2)) > 1e-6
+    assert not changed[:40].any()
+    assert changed[40:].all()
+
+
+def test_what_does_not_move_stays_so_where_frames_are_mirrored():
+    x = torch.randn(17, 1, 2).expand(-1, 60, -1)
+    for padding, constant in (('reflect_start', True), ('reflect', True), ('zeros', False)):
+        features = gaitmixer(padding=padding).eval().features(x)
+        spread = (features - features[:, 30:31]).abs().max()
+        assert (spread < 1e-4) == constant
+
+
+def test_a_kernel_of_one_frame_knows_no_order():
+    model, order = gaitmixer(kernel_size=1).eval(), torch.randperm(60)
+    x = torch.randn(17, 60, 2)
+    torch.testing.assert_close(model(x[:, order]), model(x), atol=1e-5, rtol=1e-5)
+
+
+def test_numbers_of_frames():
+    assert gaitmixer().eval()(torch.randn(17, 31, 2)).shape == (1, 128)
+    with pytest.raises(ValueError, match='at least 31 frames, got 30'):
+        gaitmixer()(torch.randn(17, 30, 2))
+    former = gaitformer().eval()
+    assert former(torch.randn(17, 20, 2)).shape == (1, 128)
+    with pytest.raises(ValueError, match='61 frames, expected at most num_frames=60'):
+        former(torch.randn(17, 61, 2))
+
+
+def test_frames_are_told_apart_by_their_codes():
+    """Which begin as zeros."""
+    model, order = gaitformer().eval(), torch.randperm(60)
+    x = torch.randn(17, 60, 2)
+    torch.testing.assert_close(model(x[:, order]), model(x), atol=1e-4, rtol=1e-4)
+    with torch.no_grad():
+        model.position.normal_()
+    assert not torch.allclose(model(x[:, order]), model(x), atol=1e-3)
+
+
+def published(model):
+    """The weights of a model under the names of the published checkpoints, in their shapes."""
+    theirs = {
+        'spatial.lin': 'spatial_joint_to_embedding',
+        'attention_norm': 'norm1', 'attention': 'attn', 'mlp_norm': 'norm2',
+    }  # fmt: skip
+    out = {}
+    for name, value in model.state_dict().items():
+        parts = name.split('.')
+        if name.startswith('spatial.blocks'):
+            layer = {'0': 'fc1', '2': 'fc2'}.get(parts[4]) if parts[3] == 'mlp' else None
+            inner = ['mlp', layer] if layer else [theirs[parts[3]], *parts[4:-1]]
+            key = '.'.join(['spatial_blocks', parts[2], *inner, parts[-1]])
+        elif name.startswith('spatial.lin'):
+            key = f'spatial_joint_to_embedding.{parts[-1]}'
+        elif name == 'spatial.position':
+            key, value = 'spatial_pos_embed', value.unsqueeze(0)
+        elif name.startswith('spatial.norm'):
+            key = f'spatial_norm.{parts[-1]}'
+        elif name.startswith('temporal'):
+            kind = {'conv': 'conv', 'norm': 'bn'}.get(parts[2])
+            if parts[2] == 'shortcut':
+                kind = {'0': 'linear', '2': 'bn_skip'}[parts[3]]
+            inner = [parts[3]] if kind == 'conv' else []
+            key = '.'.join([f'conv{int(parts[1]) + 1}', kind, *inner, parts[-1]])
+        else:
+            key = f'head.{0 if parts[0] == "norm" else 1}.{parts[-1]}'
+        out[key] = value
+    return out
+
+
+def test_weights_under_the_published_names():
+    source, model = gaitmixer().eval(), gaitmixer().eval()
+    x = torch.randn(2 * 17, 60, 2)
+    with torch.no_grad():
+        source.spatial.position.normal_()
+    state = published(source)
+    assert 'conv4.bn_skip.running_mean' in state
+    assert 'conv1.conv.depthwise.weight' in state
+    assert state['spatial_pos_embed'].shape == (1, 17, 32)
+    model.load_reference_state_dict({f'module.{k}': v for k, v in state.items()})
+    torch.testing.assert_close(model(x), source(x), atol=1e-6, rtol=1e-5)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    wrong = state | {'head.1.weight': torch.zeros(3, 3)}
+    with pytest.raises(ValueError, match=r"'head.1.weight' of shape \[3, 3\], expected \[128, 256"):
+        model.load_reference_state_dict(wrong)
+    with pytest.raises(ValueError, match=r"'conv9\.bn\.weight', which this model does not have"):
+        model.load_reference_state_dict(state | {'conv9.bn.weight': torch.zeros(1)})
+    state.pop('head.0.bias')
+    with pytest.raises(ValueError, match=r"lacks what this model has as \['norm.bias'\]"):
+        model.load_reference_state_dict(state)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name])
