@@ -257,10 +257,10 @@ def from_reference(
     theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], names: Mapping[str, str]
 ) -> dict[str, Tensor]:
     """The weights of a published checkpoint under our names, in our shapes."""
-    out = {}
+    out: dict[str, Tensor] = {}
     for name, value in theirs.items():
         key = _translate(name.removeprefix('module.'), names)
-        if key not in ours:
+        if key is None or key not in ours:
             raise ValueError(f'the checkpoint holds {name!r}, which this model does not have')
         if value.numel() != ours[key].numel():
             raise ValueError(
