@@ -12,7 +12,7 @@ from torch import Tensor
 from graphmotion.data.laplacian import symmetric_edges
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Coarsening:
     r"""One level of a coarsening hierarchy: which nodes merge, and the graph that comes out.
 
@@ -22,7 +22,8 @@ class Coarsening:
         permutation (Tensor): The nodes in the order of their clusters, :math:`(N)`: in
             :obj:`x[permutation]` the members of a cluster are side by side.
         edge_index (Tensor): Edges of the coarse graph, both directions, :math:`(2, E)`.
-        edge_weight (Tensor): The sum of the weights that each stands for, :math:`(E)`.
+        edge_weight (Tensor): The sum of the weights that each stands for, :math:`(E)`, in the
+            precision of the weights given, 32 bits at least.
     """
 
     cluster: Tensor
@@ -105,6 +106,7 @@ def coarsening_hierarchy(
         raise ValueError(f'ratio is between 0 and 1, got {ratio}')
     edges, weight = symmetric_edges(edge_index, num_nodes, edge_weight)
     dtype = torch.float32 if edge_weight is None else edge_weight.dtype
+    dtype = torch.promote_types(dtype, torch.float32)
     row, col = edges.cpu().numpy()
     once = row < col
     graph = _Graph(row[once], col[once], weight.cpu().numpy()[once], num_nodes)

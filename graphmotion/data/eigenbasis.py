@@ -25,6 +25,10 @@ _SHARE = 8
 _BLOCK = 8
 _TOLERANCE = 1e-9
 
+# Shifts that are tried in turn, relative to the mean of the diagonal of L. The iteration tells
+# apart eigenvalues that are not far below the shift; a larger one loses fewer digits.
+_SHIFTS = (1e-3, 1e-6, 1e-9, 1e-12)
+
 
 def laplacian_eigenbasis(
     edge_index: Tensor,
@@ -58,7 +62,9 @@ def laplacian_eigenbasis(
     works on the CPU; it ends when the count of negative pivots of
     :math:`\mathbf{L} - \lambda_K \mathbf{I}` (Sylvester's law of inertia) proves that no mode was
     missed. It is made for points in the plane or in space: without such a geometry the factor
-    fills up.
+    fills up. Where the wanted eigenvalues are far below the others, as in a long path or with
+    weights of very different sizes, it starts again with a smaller :math:`\epsilon`; if it fails
+    with all of them, up to 4,000 nodes are left to the dense matrix.
 
     Args:
         edge_index (Tensor): Edges, each in both directions.
@@ -82,6 +88,8 @@ def laplacian_eigenbasis(
         ValueError: If there are fewer nodes than modes, more modes than can be computed for more
             than 4,000 nodes (one in eight nodes), graphs of different sizes, or the graph is
             none that :func:`laplacian` takes.
+        RuntimeError: If the modes of more than 4,000 nodes do not converge, as may happen where
+            the wanted eigenvalues are below the rounding of the largest.
     """
     if normalization not in (None, 'sym'):
         raise ValueError(f"normalization is None or 'sym', got {normalization!r}")
@@ -211,9 +219,33 @@ def _few_modes(
         return values.new_zeros(1, num_modes), trivial.mT.unsqueeze(0).to(device)
 
     matrix = to_csr(entries, values, size)
+    for shift in _SHIFTS:
+        modes = _iterate(matrix, trivial, num_modes, shift)
+        if modes is not None:
+            return modes[0].unsqueeze(0).to(device), modes[1].unsqueeze(0).to(device)
+    if size > _LARGEST:
+        raise RuntimeError(
+            f'{num_modes} modes of {size} nodes did not converge: their eigenvalues are too close '
+            f'to each other, next to the largest entry {float(matrix.diagonal().max()):.3g} of '
+            f'the Laplacian'
+        )
+    return _all_modes(entries, values, component.to(device), amplitude.to(device), size, num_modes)
+
+
+def _iterate(
+    matrix: csr_array, trivial: Tensor, num_modes: int, relative_shift: float
+) -> tuple[Tensor, Tensor] | None:
+    """Modes [K] and [N, K] with one shift, the trivial ones given as rows; None where the shift
+    does not do.
+    """
+    count, size = trivial.shape
     scale = float(matrix.diagonal().max())
-    shift = 1e-3 * float(matrix.diagonal().mean())
-    factor = _factorize(matrix, -shift)
+    shift = relative_shift * float(matrix.diagonal().mean())
+    slack = max(1e-6 * relative_shift, 1e-13) * scale  # rounding in the count of pivots
+    try:
+        factor = _factorize(matrix, -shift)
+    except RuntimeError:  # singular, as the shift is lost in rounding
+        return None
     # Rows are vectors. A block finds no more copies of a repeated eigenvalue than it has rows;
     # graphs in several pieces often repeat theirs.
     width = _BLOCK + min(count - 1, 7 * _BLOCK)
@@ -234,6 +266,8 @@ def _few_modes(
     check = count + 2 * (num_modes - count) + 8 * width
     while True:
         image = torch.from_numpy(factor.solve(basis[start:stop].numpy().T)).mT
+        if not bool(image.isfinite().all()):
+            return None
         block, coupling, inside = _orthonormalize(image, basis[:stop], stop - last)
         projected[start:stop, start:stop] = inside[:, start - last :].mT
         if stop >= check or stop + width > limit:
@@ -246,17 +280,18 @@ def _few_modes(
             left = (coupling @ mixing[start - count :]).norm(dim=0) / ritz * 2
             if bool((left < _TOLERANCE).all()):
                 eigenvalues = torch.cat([ritz.new_zeros(count), (1 / ritz - shift).clamp(min=0)])
-                below = float(eigenvalues[-1]) * (1 - 1e-7) - 1e-9 * scale
+                below = float(eigenvalues[-1]) * (1 - 1e-7) - slack
                 pivots = _factorize(matrix, below).U.diagonal()
                 missed = int((pivots < 0).sum()) - int((eigenvalues < below).sum())
                 if missed == 0:
                     break
                 width += min(max(missed, 1), 8 * _BLOCK)
                 check = stop + 4 * width
+            elif float(1 / ritz[-1]) < 1.1 * shift:
+                # The estimates come down to the eigenvalues: the last is far below the shift.
+                return None
         if stop + width > limit:
-            raise RuntimeError(
-                f'{num_modes} modes of {size} nodes did not converge in {stop} vectors'
-            )
+            return None
         # Where the space was exhausted, or more copies are needed, it goes on at random.
         fresh = draw(width - len(block), basis[:stop], block)
         basis[stop : stop + width] = torch.cat([block, fresh])
@@ -265,7 +300,7 @@ def _few_modes(
         projected[start:stop, rows] = coupling.mT
         last, start, stop = start, stop, stop + width
     eigenvectors = torch.cat([trivial, mixing.mT @ basis[count:stop]]).mT
-    return eigenvalues.unsqueeze(0).to(device), eigenvectors.unsqueeze(0).to(device)
+    return eigenvalues, eigenvectors
 
 
 def _factorize(matrix: csr_array, shift: float) -> SuperLU:

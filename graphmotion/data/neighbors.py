@@ -15,9 +15,10 @@ _CHUNK = 2**22
 def knn_graph(
     pos: Tensor,
     k: int,
+    batch: Tensor | None = None,
+    *,
     symmetrize: bool = True,
     loop: bool = False,
-    batch: Tensor | None = None,
 ) -> Tensor:
     r"""The graph in which every point is joined to its :math:`k` nearest others.
 
@@ -30,11 +31,11 @@ def knn_graph(
     Args:
         pos (Tensor): Positions, in any unit and number of dimensions.
         k (int): Number of neighbours :math:`k` of each point.
+        batch (Tensor, optional): The graph of each point :math:`(N)`; no edge joins two graphs.
+            (default: :obj:`None`)
         symmetrize (bool, optional): Join in both directions. (default: :obj:`True`)
         loop (bool, optional): Every point is the first of its own :math:`k` neighbours, as in
             PyG's function of this name. (default: :obj:`False`)
-        batch (Tensor, optional): The graph of each point :math:`(N)`; no edge joins two graphs.
-            (default: :obj:`None`)
 
     Shapes:
         - **pos:** :math:`(N, D)`

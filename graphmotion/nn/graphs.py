@@ -20,13 +20,15 @@ def split_graphs(x: Tensor, num_nodes: int) -> Tensor:
     return x.view(-1, num_nodes, *x.shape[1:])
 
 
-def propagate(x: Tensor, adj: Adjacency) -> Tensor:
-    """Sum over the neighbours, weighted by the adjacency: [N, T, C] to [N, T, C]."""
-    return accumulate(x, adj).view(x.shape)
+def check_channels(x: Tensor, channels: int) -> None:
+    """Refuse features [..., C] of another size, which a reshape might take for frames."""
+    if x.dim() < 2 or x.size(-1) != channels:
+        raise ValueError(f'x has the shape {list(x.shape)}, expected [num_nodes, T, {channels}]')
 
 
 def accumulate(x: Tensor, adj: Adjacency, out: Tensor | None = None) -> Tensor:
-    """What :func:`propagate` sums, added in place to ``out``, the result of an earlier call.
+    """Sum over the neighbours, weighted by the adjacency, [N, T, C] to the same; added in place to
+    ``out``, the result of an earlier call, if there is one.
 
     In the shape that the product has, [B, V, T * C] or [N, T * C]: autograd copies what is changed
     in place through a view.
@@ -49,16 +51,31 @@ def accumulate(x: Tensor, adj: Adjacency, out: Tensor | None = None) -> Tensor:
         # Autocast does not reach what is done in place.
         return out.baddbmm_(adj.to(out.dtype), graphs.to(out.dtype))
     edge_index, weight = adj
+    _check_edges(edge_index, weight, x)
     # A bag of neighbours for each node: sums them without laying out the messages [E, T, C].
     target, order = edge_index[1].sort(stable=True)
     total = torch.nn.functional.embedding_bag(
         edge_index[0].index_select(0, order),
         x.flatten(1),
-        torch.searchsorted(target, torch.arange(x.size(0), device=x.device)),
+        torch.searchsorted(target, torch.arange(x.size(0) + 1, device=x.device)),
         mode='sum',
+        include_last_offset=True,
         per_sample_weights=None if weight is None else weight.to(x.dtype).index_select(0, order),
     )
     return total if out is None else out.add_(total.view(out.shape))
+
+
+def _check_edges(edge_index: Tensor, weight: Tensor | None, x: Tensor) -> None:
+    num_edges = edge_index.size(1)
+    if weight is not None and weight.size(0) != num_edges:
+        raise ValueError(f'edge_weight has {weight.size(0)} entries, expected {num_edges}')
+    if not torch.compiler.is_compiling() and x.device.type == 'cpu' and num_edges:
+        low, high = (int(end) for end in edge_index.aminmax())
+        if low < 0 or high >= x.size(0):
+            raise ValueError(
+                f'edge_index runs from {low} to {high}, expected numbers of the {x.size(0)} nodes '
+                f'of x'
+            )
 
 
 def graph_mean(
@@ -69,24 +86,24 @@ def graph_mean(
 ) -> Tensor:
     """Mean over the nodes and frames of each graph: [N, T, C] or [N, C] to [B, C].
 
-    Graphs have ``num_nodes`` nodes each, or are told apart by the vector ``batch``; with neither
+    Graphs are told apart by the vector ``batch``, or have ``num_nodes`` nodes each; with neither
     there is one graph. ``batch_size`` is the number of graphs in ``batch``: counted if not given,
     which waits for the device and cannot be exported.
     """
-    if num_nodes is not None:
-        return split_graphs(x, num_nodes).flatten(1, -2).mean(dim=1)
     if batch is not None:
         frames = x if x.dim() == 2 else x.flatten(1, -2).mean(dim=1)
         return scatter(frames, batch, dim=0, dim_size=batch_size, reduce='mean')
+    if num_nodes is not None:
+        return split_graphs(x, num_nodes).flatten(1, -2).mean(dim=1)
     return x.flatten(0, -2).mean(dim=0, keepdim=True)
 
 
 def of_graphs(x: Tensor, num_nodes: int | None = None, batch: Tensor | None = None) -> Tensor:
     """Hand the rows [B, C] of graphs to their nodes, with a dimension for frames: [N, 1, C]."""
-    if num_nodes is not None:
-        x = x.repeat_interleave(num_nodes, dim=0)
-    elif batch is not None:
+    if batch is not None:
         x = x.index_select(0, batch)
+    elif num_nodes is not None:
+        x = x.repeat_interleave(num_nodes, dim=0)
     return x.unsqueeze(1)
 
 
@@ -109,10 +126,15 @@ def pad_graphs(
         )
     if batch_size is None:
         batch_size = int(batch.max()) + 1 if batch.numel() else 0
+    eager = not torch.compiler.is_compiling() and x.device.type == 'cpu' and batch.numel() > 0
+    if eager and bool((batch.diff() < 0).any()):
+        raise ValueError('batch is not in ascending order')
+    if eager and int(batch[-1]) >= batch_size:
+        raise ValueError(f'batch tells {int(batch[-1]) + 1} graphs apart, expected {batch_size}')
     place = _place_in_graph(batch, batch_size)
     if max_num_nodes is None:
         max_num_nodes = int(place.max()) + 1 if batch.numel() else 0
-    elif not torch.compiler.is_compiling() and x.device.type == 'cpu' and batch.numel():
+    elif eager:
         largest = int(place.max()) + 1
         if largest > max_num_nodes:
             raise ValueError(f'a graph has {largest} nodes, expected at most {max_num_nodes}')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphmotion.nn.graphs import split_graphs
+from graphmotion.nn.graphs import check_channels, split_graphs
 
 
 class MotionBatchNorm(torch.nn.Module):
@@ -43,6 +43,7 @@ class MotionBatchNorm(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x``."""
+        check_channels(x, self.channels)
         if self.num_nodes is None:
             return self.norm(x.reshape(-1, self.channels)).view(x.shape)
         graphs = split_graphs(x, self.num_nodes).transpose(1, 2)

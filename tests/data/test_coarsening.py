@@ -144,6 +144,14 @@ def test_weights_keep_their_precision():
     for dtype in (torch.float32, torch.float64):
         (level,) = coarsening_hierarchy(edge_index, num_nodes, 1, weight.to(dtype))
         assert level.edge_weight.dtype == dtype
+    # Sums of ones are counts, which neither a truth value nor 8 bits of precision hold.
+    exact = coarsening_hierarchy(edge_index, num_nodes, 1, ratio=0.1)[0].edge_weight
+    assert exact.max() > 1
+    for dtype in (torch.bool, torch.long, torch.bfloat16):
+        ones = torch.ones(edge_index.size(1), dtype=dtype)
+        (level,) = coarsening_hierarchy(edge_index, num_nodes, 1, ones, ratio=0.1)
+        assert level.edge_weight.dtype == torch.float32
+        assert torch.equal(level.edge_weight, exact)
     (level,) = coarsening_hierarchy(edge_index, num_nodes, 1)
     assert level.edge_weight.dtype == torch.float32
 
@@ -166,6 +174,14 @@ def test_bad_input():
             coarsening_hierarchy(edge_index, num_nodes, 1, ratio=ratio)
     with pytest.raises(ValueError, match='not symmetric'):
         coarsening_hierarchy(edge_index[:, 1:], num_nodes, 1, weight[1:])
+
+
+def test_compared():
+    edge_index, num_nodes, weight = face(20)
+    (level,) = coarsening_hierarchy(edge_index, num_nodes, 1, weight)
+    assert level == level
+    assert level != coarsening_hierarchy(edge_index, num_nodes, 1, weight)[0]
+    assert len({level, level}) == 1
 
 
 def test_printed():

@@ -184,6 +184,61 @@ def test_weakly_connected_components_do_not_mix_with_the_constant():
     assert values[2] > 1
 
 
+def uneven_grid():
+    """Weights over twenty orders of magnitude: most modes are far below the mean degree."""
+    i = torch.arange(40.0)
+    edge_index = knn_graph(torch.cartesian_prod(i, i), 8)
+    edges = edge_index[:, edge_index[0] < edge_index[1]]
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.exp(
+        6 * torch.randn(edges.size(1), generator=generator, dtype=torch.float64)
+    ).repeat(2)
+    return torch.cat([edges, edges.flip(0)], dim=1), 1600, weight
+
+
+# By the iteration, and by the dense matrix in the end.
+@pytest.mark.parametrize('shifts', [module._SHIFTS, (1e-3,)])
+@pytest.mark.parametrize('normalization', [None, 'sym'])
+def test_modes_far_below_the_mean_degree(monkeypatch, normalization, shifts):
+    monkeypatch.setattr(module, '_SHIFTS', shifts)
+    edge_index, num_nodes, weight = uneven_grid()
+    values, vectors = laplacian_eigenbasis(edge_index, num_nodes, 60, weight, normalization)
+    matrix = laplacian(edge_index, num_nodes, weight, normalization).toarray()
+    values, vectors, scale = values.numpy(), vectors.numpy(), matrix.max()
+    expected = np.linalg.eigvalsh(matrix)[:60]
+    assert np.abs(values - expected).max() < 1e-12 * scale
+    assert np.linalg.norm(matrix @ vectors - vectors * values, axis=0).max() < 1e-12 * scale
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(60), rtol=0, atol=1e-10)
+
+
+def test_long_path():
+    num_nodes = 60_000
+    node = torch.arange(num_nodes)
+    edges = torch.stack([node[:-1], node[1:]])
+    edges = torch.cat([edges, edges.flip(0)], dim=1)
+    values, vectors = solve(edges, num_nodes, 8)
+    np.testing.assert_allclose(values, path(num_nodes)[:8], rtol=1e-6)
+    wave = np.cos(np.pi * np.outer(node + 0.5, np.arange(1, 8)) / num_nodes)
+    overlap = (vectors[:, 1:].numpy() * wave).sum(axis=0) * math.sqrt(2 / num_nodes)
+    np.testing.assert_allclose(np.abs(overlap), 1.0, rtol=0, atol=1e-9)
+
+
+def test_goes_on_after_a_singular_factor(monkeypatch):
+    # In a path the pivots are whole numbers: without a shift the last is zero exactly.
+    monkeypatch.setattr(module, '_SHIFTS', (0.0, 1e-6))
+    monkeypatch.setattr(module, '_all_modes', failing)
+    values, _ = solve(*edges_of(nx.path_graph(1200)), 8)
+    np.testing.assert_allclose(values, path(1200)[:8], rtol=0, atol=1e-12)
+
+
+def test_modes_that_do_not_converge(monkeypatch):
+    monkeypatch.setattr(module, '_SHIFTS', (1e-3,))
+    monkeypatch.setattr(module, '_LARGEST', 1500)
+    edge_index, num_nodes, weight = uneven_grid()
+    with pytest.raises(RuntimeError, match='60 modes of 1600 nodes did not converge'):
+        laplacian_eigenbasis(edge_index, num_nodes, 60, weight)
+
+
 @pytest.mark.parametrize('num_nodes', [200, 1200])
 def test_same_result_each_time_and_torchs_random_state_untouched(num_nodes):
     edge_index = knn_graph(torch.rand(num_nodes, 2), 8)

@@ -68,7 +68,7 @@ def test_symmetric_graph_is_the_union_of_both_directions():
 
 @pytest.mark.parametrize('symmetrize', [False, True])
 def test_edges_are_sorted_and_of_the_form_of_pyg(symmetrize):
-    edge_index = knn_graph(torch.rand(40, 2), 6, symmetrize)
+    edge_index = knn_graph(torch.rand(40, 2), 6, symmetrize=symmetrize)
     assert edge_index.dtype == torch.long
     assert edge_index.is_contiguous()
     key = edge_index[0] * 40 + edge_index[1]
@@ -86,7 +86,7 @@ def test_all_neighbours_make_a_complete_graph():
 def test_graphs_of_a_batch_are_apart(loop):
     a, b = torch.rand(20, 2), torch.rand(15, 2)
     batch = torch.tensor([0] * 20 + [1] * 15)
-    together = knn_graph(torch.cat([a, b]), 4, loop=loop, batch=batch)
+    together = knn_graph(torch.cat([a, b]), 4, batch, loop=loop)  # third, as in PyG
     alone = [knn_graph(a, 4, loop=loop), knn_graph(b, 4, loop=loop) + 20]
     assert torch.equal(together, torch.cat(alone, dim=1))
     # Also if the nodes of a graph are not side by side.

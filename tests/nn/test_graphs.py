@@ -1,6 +1,14 @@
 import pytest
 import torch
 
+from graphmotion.nn import (
+    ChannelGate,
+    JointAttention,
+    MotionBatchNorm,
+    SelectiveTemporalConv,
+    TemporalConv,
+    TopKJointPooling,
+)
 from graphmotion.nn.graphs import pad_graphs, unpad_graphs
 
 SIZES = [3, 0, 5, 1]
@@ -57,3 +65,32 @@ def test_padding_exports_with_its_sizes():
     x = torch.randn(9, 2)
     program = torch.export.export(There(), (x, BATCH))
     assert torch.equal(program.module()(x, BATCH), x)
+
+
+def test_a_batch_vector_goes_before_the_number_of_nodes():
+    """Which is then that of the largest graph, for all operators alike."""
+    x = torch.randn(48, 4, 8)
+    batch = torch.arange(3).repeat_interleave(torch.tensor([10, 22, 16]))
+    for module in (ChannelGate(8), SelectiveTemporalConv(8, 8).eval()):
+        both = module(x, num_nodes=24, batch=batch, batch_size=3)
+        torch.testing.assert_close(both, module(x, batch=batch))
+
+
+def test_batch_vectors_that_cannot_be_are_refused():
+    attention, x = JointAttention(8, 2), torch.randn(4, 2, 8)
+    with pytest.raises(ValueError, match='not in ascending order'):
+        attention(x, batch=torch.tensor([1, 1, 0, 0]))
+    with pytest.raises(ValueError, match='tells 3 graphs apart, expected 2'):
+        attention(x, batch=torch.tensor([0, 1, 2, 2]), batch_size=2)
+
+
+def test_another_number_of_channels_is_refused():
+    x = torch.randn(4, 5, 16)
+    for module, args in (
+        (MotionBatchNorm(8), ()),
+        (MotionBatchNorm(8, 4), ()),
+        (TemporalConv(8, 8), ()),
+        (TopKJointPooling(8, 2), (4,)),
+    ):
+        with pytest.raises(ValueError, match=r'\[4, 5, 16\], expected \[num_nodes, T, 8\]'):
+            module(x, *args)

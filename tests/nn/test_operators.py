@@ -193,6 +193,15 @@ def test_autocast(operator, x):
     torch.testing.assert_close(out.float(), module(x, *args), atol=0.1, rtol=0.1)
 
 
+@pytest.mark.parametrize('training', [False, True])
+def test_autocast_does_not_widen_in_silence(operator, x, training):
+    module, args = operator
+    module.train(training)
+    with torch.autocast('cpu', dtype=torch.bfloat16), torch.set_grad_enabled(training):
+        out = module(x.bfloat16(), *args)
+    assert out.dtype == torch.bfloat16
+
+
 def test_export(operator, x):
     module, args = operator
     module.eval()

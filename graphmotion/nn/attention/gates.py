@@ -87,7 +87,7 @@ class ChannelGate(torch.nn.Module):
         """Weigh the channels of ``x``."""
         gate = self.mlp(graph_mean(x, num_nodes, batch, batch_size)).sigmoid()
         between = [1] * (x.dim() - 2)
-        if num_nodes is None and batch is not None:
+        if batch is not None:
             return x * gate.index_select(0, batch).view(-1, *between, self.channels)
         graphs = split_graphs(x, x.size(0) if num_nodes is None else num_nodes)
         return (graphs * gate.view(-1, 1, *between, self.channels)).view(x.shape)

@@ -91,6 +91,11 @@ class CrossScaleConv(torch.nn.Module):
                     batch or (None, None),
                 )
             )
+            if source.size(0) != target.size(0) or x[0].shape[1:-1] != x[1].shape[1:-1]:
+                raise ValueError(
+                    f'the source has {source.size(0)} graphs of {x[0].size(1)} frames and the '
+                    f'target {target.size(0)} of {x[1].size(1)}, expected the same'
+                )
             scores = target @ source.transpose(1, 2)
             if mask is not None:
                 scores = scores.masked_fill(~mask.unsqueeze(1), torch.finfo(scores.dtype).min)
@@ -100,9 +105,9 @@ class CrossScaleConv(torch.nn.Module):
         self,
         x: tuple[Tensor, Tensor],
         num_nodes: tuple[int, int] | None = None,
-        return_adjacency: bool = False,
         batch: tuple[Tensor, Tensor] | None = None,
         batch_size: int | None = None,
+        return_adjacency: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Messages from the source to the target scale."""
         adj = self.adjacency(x, num_nodes, batch, batch_size)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch_geometric.nn import HypergraphConv
 
 from graphmotion.nn.graphs import reset_all
 
@@ -19,9 +20,14 @@ class PerFrame(torch.nn.Module):
 
     PyG's convolutions take the last dimension but one for nodes, which in a motion tensor are the
     frames: called directly on one, they return wrong numbers or fail. Here the frames are laid out
-    as graphs of their own, side by side in one large graph, which is right for every convolution,
-    also for those that refuse a static graph. Normalisation and sampling inside the convolution
-    see each frame as its own graph.
+    as graphs of their own, side by side in one large graph, which is right for every convolution
+    that gets one feature tensor and edges between its nodes, also for those that refuse a static
+    graph. Normalisation and sampling inside the convolution see each frame as its own graph.
+
+    It is not for convolutions whose :obj:`edge_index` numbers anything but those nodes in either
+    row, such as hyperedges (:class:`~torch_geometric.nn.conv.HypergraphConv` is refused) or a
+    second set of nodes. Tensors with a row for each edge or node are repeated only where their
+    names are in :obj:`edge_args` and :obj:`node_args`.
 
     .. code-block:: python
 
@@ -35,6 +41,10 @@ class PerFrame(torch.nn.Module):
         edge_args (sequence of str, optional): Names of the keyword arguments that hold a row for
             each edge. Those are repeated for each frame; all others are handed on as they are.
             (default: :obj:`("edge_weight", "edge_attr", "edge_type")`)
+        node_args (sequence of str, optional): The same for one entry or row a node. In
+            :obj:`batch`, the graph of each node, the graphs of each frame get numbers of their
+            own: with :math:`B` graphs, graph :math:`b` of frame :math:`t` is :math:`tB + b`.
+            (default: :obj:`("batch",)`)
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
@@ -45,20 +55,29 @@ class PerFrame(torch.nn.Module):
 
     Raises:
         ValueError: If :obj:`x` does not have three dimensions, :obj:`edge_index` is not a matrix
-            of two rows, edge features do not have a row for each edge, or the convolution caches.
-        TypeError: If the convolution returns something else than one tensor.
+            of two rows, edge or node arguments do not have a row for each edge or node, or the
+            convolution caches.
+        TypeError: If the convolution is one on hypergraphs, or returns something else than one
+            tensor.
     """
 
     def __init__(
         self,
         conv: torch.nn.Module,
         edge_args: Sequence[str] = ('edge_weight', 'edge_attr', 'edge_type'),
+        node_args: Sequence[str] = ('batch',),
     ) -> None:
         super().__init__()
+        if isinstance(conv, HypergraphConv):
+            raise TypeError(
+                f'{conv} numbers hyperedges in the second row of its edges, expected a convolution '
+                f'whose edges join nodes'
+            )
         if getattr(conv, 'cached', False):
             raise ValueError(f'{conv} caches its edges, which change with the number of frames')
         self.conv = conv
         self.edge_args = tuple(edge_args)
+        self.node_args = tuple(node_args)
 
     def reset_parameters(self) -> None:
         r"""Draw the weights of the convolution anew."""
@@ -83,20 +102,27 @@ class PerFrame(torch.nn.Module):
         first_nodes = num_nodes * torch.arange(num_frames, device=x.device)
         edges = (edge_index.unsqueeze(1) + first_nodes.unsqueeze(1)).flatten(1)
 
-        def of_frames(name: str, value: Tensor) -> Tensor:
-            if value.size(0) != edge_index.size(1):
+        def of_frames(name: str, value: Tensor, count: int, what: str) -> Tensor:
+            if value.dim() == 0 or value.size(0) != count:
                 raise ValueError(
-                    f'{name} has {value.size(0)} rows, expected one for each of the '
-                    f'{edge_index.size(1)} edges'
+                    f'{name} has the shape {list(value.shape)}, expected a row for each of the '
+                    f'{count} {what}'
                 )
             return value.repeat(num_frames, *[1] * (value.dim() - 1))
 
-        args = []
+        args, num_edges = [], edge_index.size(1)
         if edge_weight_or_attr is not None:
-            args.append(of_frames('edge_weight_or_attr', edge_weight_or_attr))
+            args.append(of_frames('edge_weight_or_attr', edge_weight_or_attr, num_edges, 'edges'))
         for name in self.edge_args:
             if kwargs.get(name) is not None:
-                kwargs[name] = of_frames(name, kwargs[name])
+                kwargs[name] = of_frames(name, kwargs[name], num_edges, 'edges')
+        for name in self.node_args:
+            if kwargs.get(name) is not None:
+                value = kwargs[name]
+                kwargs[name] = of_frames(name, value, num_nodes, 'nodes')
+                if name == 'batch' and num_nodes:
+                    frame = torch.arange(num_frames, device=value.device)
+                    kwargs[name] += (frame * (value.max() + 1)).repeat_interleave(num_nodes)
         out = self.conv(x.transpose(0, 1).flatten(0, 1), edges, *args, **kwargs)
         if not isinstance(out, Tensor):
             raise TypeError(f'{self.conv} returned a {type(out).__name__}, expected one tensor')

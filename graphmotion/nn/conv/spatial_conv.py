@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from graphmotion.nn.graphs import Adjacency, accumulate
+from graphmotion.nn.graphs import Adjacency, accumulate, check_channels, split_graphs
 
 
 class SpatialConv(torch.nn.Module):
@@ -25,7 +25,7 @@ class SpatialConv(torch.nn.Module):
     out by default. Row :math:`i` of :math:`\mathbf{A}_k` holds what node :math:`i` receives.
 
     A dense and a sparse adjacency give the same result. Dense is the faster by far for graphs of
-    one topology; sparse lets a batch mix topologies.
+    one topology; sparse lets a batch mix topologies, and has no second derivatives.
 
     Args:
         in_channels (int): Size of each input feature.
@@ -93,6 +93,9 @@ class SpatialConv(torch.nn.Module):
 
     def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
         """Convolve ``x`` over ``adj``."""
+        check_channels(x, self.in_channels)
+        if self.edge_importance is not None or self.residual_adjacency is not None:
+            split_graphs(x, self.num_nodes or 1)
         parts = self._partitions(adj)
         shape = (*x.shape[:-1], self.out_channels)
         out: Tensor | None = None
@@ -142,6 +145,10 @@ class SpatialConv(torch.nn.Module):
                 raise ValueError(
                     f'adj has the shape {list(adj.shape)}, expected '
                     + ('[V, V] or [B, V, V]' if num == 1 else f'[{num}, V, V] or [B, {num}, V, V]')
+                )
+            if self.num_nodes is not None and dense.size(-1) != self.num_nodes:
+                raise ValueError(
+                    f'adj has {dense.size(-1)} nodes, expected num_nodes={self.num_nodes}'
                 )
             if self.edge_importance is not None:
                 dense = dense * self.edge_importance

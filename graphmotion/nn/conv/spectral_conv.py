@@ -46,8 +46,9 @@ class SpectralConv(torch.nn.Module):
           F_{in})`
         - **eigenvectors:** :math:`(N, K)`, shared by all graphs, or :math:`(|\mathcal{V}|, K)`,
           those of each graph; a graph of fewer modes has zeros in the last columns
-        - **num_nodes:** the number of nodes :math:`N` of every graph; needed if graphs of equal
-          size have eigenvectors of their own
+        - **num_nodes:** the number of nodes :math:`N` of every graph, if graphs of equal size have
+          eigenvectors of their own. If not given it is read off their lengths, which are one in
+          each graph; compilation and export take them as those of one graph then
         - **batch:** the graph of each node :math:`(|\mathcal{V}|)`, ascending, if graphs differ in
           size; :obj:`num_nodes` is then the size of the largest and :obj:`batch_size` the number of
           graphs, both counted if not given
@@ -124,6 +125,8 @@ class SpectralConv(torch.nn.Module):
                 f'eigenvectors has {rows} rows, expected one for each of the {num_nodes} nodes '
                 f'of a graph or of the {x.size(0)} of all'
             )
+        if batch is None and num_nodes is None and rows == x.size(0):
+            num_nodes = _nodes_of_a_graph(eigenvectors)
         eigenvectors = eigenvectors.to(x.dtype)
         if batch is not None:
             graphs, _ = pad_graphs(x, batch, batch_size, num_nodes)
@@ -161,6 +164,22 @@ class SpectralConv(torch.nn.Module):
             f'{self.__class__.__name__}({self.in_channels}, {self.out_channels}, '
             f'num_modes={self.num_modes}{knots})'
         )
+
+
+def _nodes_of_a_graph(eigenvectors: Tensor) -> int:
+    """How many rows a basis has, if bases of one size stand below each other: the columns of each
+    have length one.
+    """
+    rows, num_modes = eigenvectors.shape
+    if torch.compiler.is_compiling() or not rows:
+        return rows
+    square = eigenvectors.detach().float().square()
+    num_graphs = round(float(square.sum()) / num_modes)
+    if num_graphs > 1 and rows % num_graphs == 0:
+        lengths = square.view(num_graphs, -1, num_modes).sum(dim=1)
+        if bool(((lengths - 1).abs() < 1e-2).all()):
+            return rows // num_graphs
+    return rows
 
 
 def _spline_basis(num_modes: int, num_knots: int) -> Tensor:

@@ -64,8 +64,9 @@ class ScaleFusion(torch.nn.Module):
         batch_size: int | None = None,
     ) -> Tensor:
         """Fuse the scales ``xs``."""
-        if len(xs) != self.num_scales:
-            raise ValueError(f'expected {self.num_scales} scales, got {len(xs)}')
+        shapes = [list(x.shape) for x in xs]
+        if len(xs) != self.num_scales or any(shape != shapes[0] for shape in shapes):
+            raise ValueError(f'expected {self.num_scales} scales of one shape, got {shapes}')
         if self.channel_gate is not None:
             together = torch.cat(list(xs), dim=-1)
             gated = self.channel_gate(together, num_nodes, batch, batch_size)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from graphmotion.nn.graphs import split_graphs
+from graphmotion.nn.graphs import check_channels, split_graphs
 
 ORDERS = ('index', 'score')
 
@@ -84,6 +84,7 @@ class TopKJointPooling(torch.nn.Module):
 
     def forward(self, x: Tensor, num_nodes: int) -> TopKJoints:
         """Keep the joints of ``x`` that score best, frame by frame."""
+        check_channels(x, self.channels)
         if self.k > num_nodes:
             raise ValueError(f'cannot keep {self.k} joints of a graph of {num_nodes} nodes')
         num_graphs, frames = split_graphs(x, num_nodes).size(0), x.shape[1:-1]

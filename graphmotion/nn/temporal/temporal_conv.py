@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from graphmotion.nn.graphs import check_channels
+
 
 class TemporalConv(torch.nn.Module):
     r"""Convolution over time, shared by all nodes.
@@ -70,6 +72,7 @@ class TemporalConv(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` along its frames."""
+        check_channels(x, self.in_channels)
         return convolve_frames(x, self.conv.weight, self.conv.bias, self.stride, self.dilation)
 
     def __repr__(self) -> str:

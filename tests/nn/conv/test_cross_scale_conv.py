@@ -178,3 +178,12 @@ def test_compiles_and_exports_with_batch_vectors():
     torch.testing.assert_close(compiled(*args, **kwargs), out)
     program = torch.export.export(conv, args, kwargs)
     torch.testing.assert_close(program.module()(*args, **kwargs), out)
+
+
+@pytest.mark.parametrize(
+    ('source', 'target', 'sizes'),
+    [((4, 2, 8), (3, 5, 8), None), ((8, 2, 8), (3, 2, 8), (4, 3)), ((4, 2, 8), (9, 2, 8), (4, 3))],
+)
+def test_scales_that_do_not_go_together_are_refused(source, target, sizes):
+    with pytest.raises(ValueError, match='expected the same'):
+        CrossScaleConv(8, 8)((torch.randn(source), torch.randn(target)), sizes)

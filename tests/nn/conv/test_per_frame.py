@@ -6,6 +6,7 @@ from torch_geometric.nn import (
     GCNConv,
     GINConv,
     GraphConv,
+    HypergraphConv,
     RGCNConv,
     SAGEConv,
     TransformerConv,
@@ -73,6 +74,39 @@ def test_names_of_edge_arguments_can_be_given():
     torch.testing.assert_close(out, torch.stack(expected, dim=1))
 
 
+def test_arguments_of_nodes_are_repeated_and_frames_are_graphs_of_their_own():
+    """ChebConv looks up the largest eigenvalue of each node's graph by ``batch``."""
+
+    class Centred(torch.nn.Module):
+        def forward(self, x, edge_index, batch, scale):
+            size = batch.bincount().unsqueeze(1)
+            mean = torch.zeros(len(size), x.size(1)).index_add(0, batch, x) / size
+            return (x - mean[batch]) * scale
+
+    x = torch.randn(2 * V, T, C)
+    edges = torch.cat([EDGES, EDGES + V], dim=1)
+    batch, scale = torch.arange(2).repeat_interleave(V), torch.rand(2 * V, 1)
+    conv = PerFrame(Centred(), node_args=('batch', 'scale'))
+    before = batch.clone()
+    out = conv(x, edges, batch=batch, scale=scale)
+    expected = [Centred()(x[:, t], edges, batch, scale) for t in range(T)]
+    torch.testing.assert_close(out, torch.stack(expected, dim=1))
+    assert torch.equal(batch, before)
+
+    cheb = ChebConv(C, F, K=3)
+    largest = torch.tensor([1.5, 2.0])
+    out = PerFrame(cheb)(x, edges, batch=batch, lambda_max=largest.repeat(T))
+    expected = [cheb(x[:, t], edges, batch=batch, lambda_max=largest) for t in range(T)]
+    torch.testing.assert_close(out, torch.stack(expected, dim=1), atol=1e-5, rtol=1e-5)
+    with pytest.raises(ValueError, match=r'batch has the shape \[3\], expected a row .* 32 nodes'):
+        PerFrame(cheb)(x, edges, batch=batch[:3])
+
+
+def test_hypergraph_convolutions_are_refused():
+    with pytest.raises(TypeError, match=r'HypergraphConv\(8, 6\) numbers hyperedges'):
+        PerFrame(HypergraphConv(C, F))
+
+
 def test_what_follows_takes_its_output():
     x = torch.randn(2 * V, T, C)
     model = TemporalConv(F, F, 3)
@@ -94,7 +128,9 @@ def test_wrong_input_is_refused():
         conv(x, torch.ones(V, V))
     with pytest.raises(ValueError, match=r'edge_index is .*tuple'):
         conv(x, (EDGES, WEIGHT))
-    with pytest.raises(ValueError, match=rf'edge_weight has 3 rows, expected .* {E} edges'):
+    with pytest.raises(
+        ValueError, match=rf'edge_weight has the shape \[3\], expected .* {E} edges'
+    ):
         conv(x, EDGES, edge_weight=torch.rand(3))
     with pytest.raises(ValueError, match='caches its edges'):
         PerFrame(GCNConv(C, F, cached=True))

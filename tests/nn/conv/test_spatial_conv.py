@@ -262,3 +262,29 @@ def test_cuda_gives_the_same_for_a_sparse_adjacency(sizes):
         results.append([out, *torch.autograd.grad(out.square().sum(), leaves)])
     for expected, found in zip(*results):
         torch.testing.assert_close(found.cpu(), expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ('edges', 'weight', 'reason'),
+    [
+        ([[0, 1], [1, 9]], None, 'from 0 to 9, expected numbers of the 5 nodes'),
+        ([[0, -1], [1, 2]], None, 'from -1 to 2'),
+        ([[0, 1], [1, 2]], torch.ones(7), r'7 entries, expected 2|expected \[2, 1\]'),
+    ],
+)
+def test_edges_that_do_not_belong_to_the_nodes_are_refused(edges, weight, reason):
+    with pytest.raises(ValueError, match=reason):
+        SpatialConv(6, 8)(torch.randn(5, 4, 6), (torch.tensor(edges), weight))
+
+
+def test_features_and_skeletons_of_another_size_are_refused():
+    learned = SpatialConv(4, 8, num_nodes=16, edge_importance=True)
+    edges = torch.tensor([[0], [1]])
+    for conv, x, adj, reason in (
+        (SpatialConv(4, 8), torch.randn(5, 2, 6), torch.eye(5), r'expected \[num_nodes, T, 4\]'),
+        (learned, torch.randn(25, 2, 4), torch.eye(25), 'multiple of the 16 nodes'),
+        (learned, torch.randn(32, 2, 4), torch.eye(8), 'has 8 nodes, expected num_nodes=16'),
+        (learned, torch.randn(25, 2, 4), (edges, None), 'multiple of the 16 nodes'),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            conv(x, adj)

@@ -250,3 +250,17 @@ def test_cuda_gives_the_same_for_a_batch_that_mixes_sizes():
     expected = conv(*args)
     args = [a.cuda() if isinstance(a, torch.Tensor) else a for a in args]
     torch.testing.assert_close(conv.cuda()(*args).cpu(), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_bases_below_each_other_are_told_apart_by_their_lengths():
+    """The plain call, with the eigenvectors of each graph."""
+    conv = SpectralConv(3, 4, 5)
+    bases = torch.linalg.qr(torch.randn(3, 7, 7)).Q[..., :5]
+    x = torch.randn(3 * 7, 3)
+    stacked = bases.flatten(0, 1)
+    torch.testing.assert_close(conv(x, stacked), conv(x, stacked, num_nodes=7))
+    shared = bases[0]
+    torch.testing.assert_close(conv(x, shared.repeat(3, 1)), conv(x, shared), atol=1e-5, rtol=1e-5)
+    whole = torch.linalg.qr(torch.randn(21, 21)).Q[:, :5]
+    batch = torch.zeros(21, dtype=torch.long)
+    torch.testing.assert_close(conv(x, whole), conv(x, whole, batch=batch))

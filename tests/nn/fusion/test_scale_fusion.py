@@ -30,5 +30,10 @@ def test_against_its_formula():
 
 
 def test_wrong_number_of_scales_is_refused():
-    with pytest.raises(ValueError, match='expected 3 scales, got 2'):
+    with pytest.raises(ValueError, match='expected 3 scales of one shape'):
         ScaleFusion(C, 3)([torch.randn(V, 5, C)] * 2, V)
+
+
+def test_scales_of_different_shape_are_refused():
+    with pytest.raises(ValueError, match='expected 2 scales of one shape'):
+        ScaleFusion(8, 2, attention=False)([torch.randn(6, 2, 8), torch.randn(1, 1, 8)])

@@ -182,3 +182,18 @@ def test_exports_and_compiles_for_few_and_many_frames(num_frames):
     compiled = torch.compile(conv, backend='eager', fullgraph=True)
     torch.testing.assert_close(compiled(x), conv(x))
     torch.testing.assert_close(torch.export.export(conv, (x,)).module()(x), conv(x))
+
+
+@pytest.mark.parametrize('channels', [3, 16])
+@pytest.mark.parametrize('padding', PADDINGS)
+def test_reduced_precision_without_gradients(channels, padding):
+    """A convolution in this layout would not end."""
+    conv, x = LargeKernelTemporalConv(channels, 4, padding=padding), torch.randn(2, 60, channels)
+    with torch.no_grad():
+        expected = conv(x)
+        with torch.autocast('cpu', torch.bfloat16):
+            out = conv(x)
+        assert out.dtype == torch.bfloat16
+        torch.testing.assert_close(out.float(), expected, atol=0.1, rtol=0.1)
+        out = conv.bfloat16()(x.bfloat16())
+    torch.testing.assert_close(out.float(), expected, atol=0.1, rtol=0.1)
