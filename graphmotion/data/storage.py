@@ -17,8 +17,8 @@ def save_tensors(content: Any, path: str | Path) -> None:
         torch.save(content, file)
 
 
-def load_tensors(path: str | Path) -> Any:
-    r"""Read what :func:`save_tensors` wrote, onto the CPU.
+def load_tensors(path: str | Path, mmap: bool = False) -> Any:
+    r"""Read what :func:`save_tensors` wrote, onto the CPU; with :obj:`mmap` when it is needed.
 
     Raises:
         FileNotFoundError: If there is no file.
@@ -27,7 +27,7 @@ def load_tensors(path: str | Path) -> Any:
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: there is no such file')
     try:
-        return torch.load(path, weights_only=True, map_location='cpu')
+        return torch.load(path, weights_only=True, map_location='cpu', mmap=mmap)
     except Exception as error:
         raise ValueError(
             f'{path}: damaged or not written by this library ({type(error).__name__})'

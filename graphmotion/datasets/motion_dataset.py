@@ -17,7 +17,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data, InMemoryDataset
 
 from graphmotion.data import TIME_DIMS, edges_of_bodies, random_split, stratified_folds
-from graphmotion.data.storage import save_tensors
+from graphmotion.data.storage import load_tensors, save_tensors
 from graphmotion.skeletons import Skeleton
 
 # Fields [V, T, *] of a sample are stored as rows [V * T, *], so that samples may differ in
@@ -121,12 +121,9 @@ class MotionDataset(InMemoryDataset):
     def _load(self) -> None:
         path = self.processed_paths[0]
         try:
-            stored = torch.load(path, weights_only=True, mmap=True)
-        except Exception as error:
-            raise ValueError(
-                f'{path}: damaged or not written by this library ({type(error).__name__}); '
-                f'process it again with force_reload=True'
-            ) from error
+            stored = load_tensors(path, mmap=True)
+        except ValueError as error:
+            raise ValueError(f'{error}; process it again with force_reload=True') from error
         expected = {'version', 'pre_transform', 'pre_filter', 'fields', 'slices'}
         if not isinstance(stored, dict) or set(stored) != expected or not _consistent(stored):
             raise ValueError(f'{path}: not a processed motion dataset')

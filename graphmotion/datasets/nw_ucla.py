@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 
@@ -47,6 +46,7 @@ class NWUCLA(RecordedDataset):
             cannot are left out with one warning that counts them.
     """
 
+    skeleton = get_skeleton('kinect20')
     class_names = (
         'pick up with one hand',
         'pick up with two hands',
@@ -65,17 +65,6 @@ class NWUCLA(RecordedDataset):
     archive = 'all_sqe.zip'
     source = 'https://wangjiangb.github.io/my_data.html'
     protocols = {'cross_view': ('view', (1, 2))}
-
-    def __init__(
-        self,
-        root: str,
-        transform: Callable | None = None,
-        pre_transform: Callable | None = None,
-        pre_filter: Callable | None = None,
-        force_reload: bool = False,
-    ) -> None:
-        self.skeleton = get_skeleton('kinect20')
-        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     def find_labels(self, numbers: dict[str, int]) -> dict[str, int] | str:
         r"""Classes are the actions in their order, which leaves out some numbers."""

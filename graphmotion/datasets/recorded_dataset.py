@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -44,6 +44,16 @@ class RecordedDataset(MotionDataset):
     #: For each official protocol the field that parts training from test samples, and its values
     #: in training; the first protocol is the default.
     protocols: Mapping[str, tuple[str, Collection[int]]]
+
+    def __init__(
+        self,
+        root: str,
+        transform: Callable | None = None,
+        pre_transform: Callable | None = None,
+        pre_filter: Callable | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     def read_recording(self, path: str, content: bytes) -> tuple[np.ndarray, np.ndarray | None]:
         r"""Positions and scores in a file."""

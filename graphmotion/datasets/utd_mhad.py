@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 
@@ -45,6 +44,7 @@ class UTDMHAD(RecordedDataset):
             cannot are left out with one warning that counts them.
     """
 
+    skeleton = get_skeleton('kinect20')
     class_names = (
         'right arm swipe to the left',
         'right arm swipe to the right',
@@ -80,17 +80,6 @@ class UTDMHAD(RecordedDataset):
     archive = 'Skeleton.zip'
     source = 'https://personal.utdallas.edu/~kehtar/UTD-MHAD.html'
     protocols = {'cross_subject': ('subject', (1, 3, 5, 7))}
-
-    def __init__(
-        self,
-        root: str,
-        transform: Callable | None = None,
-        pre_transform: Callable | None = None,
-        pre_filter: Callable | None = None,
-        force_reload: bool = False,
-    ) -> None:
-        self.skeleton = get_skeleton('kinect20')
-        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     def find_labels(self, numbers: dict[str, int]) -> dict[str, int] | str:
         r"""Classes count from 0."""
