@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch_geometric.utils import scatter
@@ -26,7 +28,15 @@ def check_channels(x: Tensor, channels: int) -> None:
         raise ValueError(f'x has the shape {list(x.shape)}, expected [num_nodes, T, {channels}]')
 
 
-def accumulate(x: Tensor, adj: Adjacency, out: Tensor | None = None) -> Tensor:
+class SortedEdges(NamedTuple):
+    """Edges in the order of their targets."""
+
+    source: Tensor  # [E]
+    first: Tensor  # the first edge of each node, and the number of all [N + 1]
+    weight: Tensor  # [E]
+
+
+def accumulate(x: Tensor, adj: Tensor | SortedEdges, out: Tensor | None = None) -> Tensor:
     """Sum over the neighbours, weighted by the adjacency, [N, T, C] to the same; added in place to
     ``out``, the result of an earlier call, if there is one.
 
@@ -50,32 +60,31 @@ def accumulate(x: Tensor, adj: Adjacency, out: Tensor | None = None) -> Tensor:
         out = out if out.shape == graphs.shape else out.view(graphs.shape)
         # Autocast does not reach what is done in place.
         return out.baddbmm_(adj.to(out.dtype), graphs.to(out.dtype))
-    edge_index, weight = adj
-    _check_edges(edge_index, weight, x)
     # A bag of neighbours for each node: sums them without laying out the messages [E, T, C].
-    target, order = edge_index[1].sort(stable=True)
     total = torch.nn.functional.embedding_bag(
-        edge_index[0].index_select(0, order),
+        adj.source,
         x.flatten(1),
-        torch.searchsorted(target, torch.arange(x.size(0) + 1, device=x.device)),
+        adj.first,
         mode='sum',
         include_last_offset=True,
-        per_sample_weights=None if weight is None else weight.to(x.dtype).index_select(0, order),
+        per_sample_weights=adj.weight.to(x.dtype),
     )
     return total if out is None else out.add_(total.view(out.shape))
 
 
-def _check_edges(edge_index: Tensor, weight: Tensor | None, x: Tensor) -> None:
-    num_edges = edge_index.size(1)
-    if weight is not None and weight.size(0) != num_edges:
-        raise ValueError(f'edge_weight has {weight.size(0)} entries, expected {num_edges}')
-    if not torch.compiler.is_compiling() and x.device.type == 'cpu' and num_edges:
+def sort_edges(edge_index: Tensor, weight: Tensor, num_nodes: int) -> list[SortedEdges]:
+    """Edges in the order of their targets, for each column of weights [E, K]."""
+    if not torch.compiler.is_compiling() and edge_index.device.type == 'cpu' and edge_index.numel():
         low, high = (int(end) for end in edge_index.aminmax())
-        if low < 0 or high >= x.size(0):
+        if low < 0 or high >= num_nodes:
             raise ValueError(
-                f'edge_index runs from {low} to {high}, expected numbers of the {x.size(0)} nodes '
+                f'edge_index runs from {low} to {high}, expected numbers of the {num_nodes} nodes '
                 f'of x'
             )
+    target, order = edge_index[1].sort(stable=True)
+    source = edge_index[0].index_select(0, order)
+    first = torch.searchsorted(target, torch.arange(num_nodes + 1, device=target.device))
+    return [SortedEdges(source, first, part) for part in weight.index_select(0, order).unbind(1)]
 
 
 def graph_mean(

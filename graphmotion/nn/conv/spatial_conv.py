@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from graphmotion.nn.graphs import Adjacency, accumulate, check_channels, split_graphs
+from graphmotion.nn.graphs import (
+    Adjacency,
+    SortedEdges,
+    accumulate,
+    check_channels,
+    sort_edges,
+    split_graphs,
+)
 
 
 class SpatialConv(torch.nn.Module):
@@ -96,7 +104,7 @@ class SpatialConv(torch.nn.Module):
         check_channels(x, self.in_channels)
         if self.edge_importance is not None or self.residual_adjacency is not None:
             split_graphs(x, self.num_nodes or 1)
-        parts = self._partitions(adj)
+        parts = self._partitions(adj, x.size(0))
         shape = (*x.shape[:-1], self.out_channels)
         out: Tensor | None = None
         # The cheaper order: sum over neighbours where the features are narrower. What follows the
@@ -128,7 +136,9 @@ class SpatialConv(torch.nn.Module):
             return x @ self.weight[k]
         return torch.addmm(self.bias[k], x, self.weight[k])
 
-    def _accumulate(self, x: Tensor, adj: Adjacency, k: int, out: Tensor | None = None) -> Tensor:
+    def _accumulate(
+        self, x: Tensor, adj: Tensor | SortedEdges, k: int, out: Tensor | None = None
+    ) -> Tensor:
         if isinstance(adj, Tensor):
             return accumulate(x, adj.to(x.dtype), out)
         out = accumulate(x, adj, out)
@@ -136,7 +146,7 @@ class SpatialConv(torch.nn.Module):
             out = accumulate(x, self.residual_adjacency[k].to(x.dtype), out)
         return out
 
-    def _partitions(self, adj: Adjacency) -> list[Adjacency]:
+    def _partitions(self, adj: Adjacency, size: int) -> Sequence[Tensor | SortedEdges]:
         """The adjacency of each partition, edge importance included."""
         num = self.num_partitions
         if isinstance(adj, Tensor):
@@ -159,7 +169,7 @@ class SpatialConv(torch.nn.Module):
         if weight is None:
             weight = torch.ones(edge_index.size(1), num, device=edge_index.device)
         weight = weight.unsqueeze(-1) if weight.dim() == 1 else weight
-        if weight.size(1) != num:
+        if weight.shape != (edge_index.size(1), num):
             raise ValueError(
                 f'edge_weight has the shape {list(adj[1].shape)}, '  # type: ignore[union-attr]
                 f'expected [{edge_index.size(1)}, {num}]'
@@ -167,7 +177,7 @@ class SpatialConv(torch.nn.Module):
         if self.edge_importance is not None:
             source, target = edge_index % self.edge_importance.size(-1)
             weight = weight * self.edge_importance[:, target, source].t()
-        return [(edge_index, part) for part in weight.unbind(1)]
+        return sort_edges(edge_index, weight, size)
 
     def __repr__(self) -> str:
         return (
