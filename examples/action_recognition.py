@@ -299,16 +299,17 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     print(f'\n{format_table(rows, percent=True, per_class=False)}\n')
 
     recall = dict(zip(dataset.class_names, final.class_recall))
+    name = title if len(args.streams) == 1 else f'{title}, fused'
     if args.compare:
         other = json.loads(args.compare.read_text())
         plot_class_comparison(
-            {other['name']: list(other['recall'].values()), title: list(recall.values())},
+            {other['name']: list(other['recall'].values()), name: list(recall.values())},
             dataset.class_names,
             path=args.out / 'classes.png',
         )
     arguments = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
     results = {
-        'name': title, 'arguments': arguments, 'recipe': asdict(make_recipe(args)),
+        'name': name, 'arguments': arguments, 'recipe': asdict(make_recipe(args)),
         'options': make_options(args), 'streams': report, 'recall': recall,
     }  # fmt: skip
     (args.out / args.model / 'results.json').write_text(json.dumps(results, indent=1))
