@@ -34,7 +34,7 @@ from torch_geometric.loader import DataLoader
 from graphmotion.data import from_array
 from graphmotion.datasets import MotionDataset
 from graphmotion.skeletons import get_skeleton, list_skeletons
-from graphmotion.training import motion_loader
+from graphmotion.training import graph_loader
 from graphmotion.transforms import ToStream
 
 TINY = {
@@ -83,10 +83,10 @@ def make_sides(
     """A function that makes a loader for each side, with or without shuffling."""
     dataset.transform = None
     plain = Plain(list(dataset), transform)
-    dataset.transform = transform  # of single samples; motion_loader transforms batches
+    dataset.transform = transform  # of single samples; graph_loader transforms batches
 
     def sides(shuffle: bool) -> dict[str, Iterable[Batch]]:
-        out: dict[str, Iterable[Batch]] = {OURS: motion_loader(dataset, batch, transform, shuffle)}
+        out: dict[str, Iterable[Batch]] = {OURS: graph_loader(dataset, batch, transform, shuffle)}
         for workers in args.workers:
             name = f'{SAME}, {workers} workers' if workers else SAME
             out[name] = DataLoader(

@@ -31,7 +31,7 @@ from graphmotion.models import create_model
 from graphmotion.training import (
     ClassificationModule,
     FGSTFormerRecipe,
-    MotionDataModule,
+    GraphDataModule,
     OneCycleRecipe,
     Recipe,
     fit,
@@ -183,7 +183,7 @@ def run_stream(args, dataset, parts, stream: str, folder: Path) -> dict[str, Any
     if args.evaluate:
         load_weights(module, str(folder / 'last.ckpt'))
     else:
-        data = MotionDataModule(
+        data = GraphDataModule(
             train,
             batch_size=module.recipe.batch_size,
             transform=transform,

@@ -1,6 +1,6 @@
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.cross_validation import Evaluation, cross_validate, train_and_test
-from graphmotion.training.data import BatchSampler, MotionDataModule, motion_loader
+from graphmotion.training.data import BatchSampler, GraphDataModule, graph_loader
 from graphmotion.training.fit import FitResult, fit, load_weights
 from graphmotion.training.history import History, SeedEachStep
 from graphmotion.training.predict import predict
@@ -20,9 +20,9 @@ __all__ = [
     'Evaluation',
     'FGSTFormerRecipe',
     'FitResult',
+    'GraphDataModule',
     'History',
     'MSAGCNRecipe',
-    'MotionDataModule',
     'OneCycleRecipe',
     'Recipe',
     'SGDRecipe',
@@ -31,8 +31,8 @@ __all__ = [
     'class_weights',
     'cross_validate',
     'fit',
+    'graph_loader',
     'load_weights',
-    'motion_loader',
     'predict',
     'train_and_test',
 ]

@@ -13,7 +13,7 @@ from torch import Tensor
 from graphmotion.datasets import MotionDataset
 from graphmotion.metrics import ClassificationScores, classification_scores
 from graphmotion.training.classification import ClassificationModule
-from graphmotion.training.data import MotionDataModule
+from graphmotion.training.data import GraphDataModule
 from graphmotion.training.fit import fit
 from graphmotion.training.predict import predict
 from graphmotion.training.recipes import Recipe, class_weights
@@ -84,7 +84,7 @@ def train_and_test(
         recipe,
         class_weights(train.labels(), num_classes, recipe.class_balance),
     )
-    data = MotionDataModule(
+    data = GraphDataModule(
         train,
         val,
         batch_size=recipe.batch_size,

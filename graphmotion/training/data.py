@@ -117,7 +117,7 @@ class _Assembled(Dataset):
             return self.transform(batch)
 
 
-def motion_loader(
+def graph_loader(
     dataset: MotionDataset,
     batch_size: int = 16,
     transform: Callable | None = None,
@@ -157,7 +157,7 @@ def motion_loader(
     )
 
 
-class MotionDataModule(LightningDataModule):
+class GraphDataModule(LightningDataModule):
     r"""Training, validation and test parts of a dataset for Lightning.
 
     Args:
@@ -199,7 +199,7 @@ class MotionDataModule(LightningDataModule):
     def _loader(self, dataset: MotionDataset | None, shuffle: bool = False) -> DataLoader | list:
         if dataset is None:
             return []
-        return motion_loader(
+        return graph_loader(
             dataset,
             self.batch_size,
             self.train_transform if shuffle else self.transform,

@@ -13,7 +13,7 @@ import torch
 
 from graphmotion.datasets import MotionDataset
 from graphmotion.training.classification import ClassificationModule
-from graphmotion.training.data import MotionDataModule
+from graphmotion.training.data import GraphDataModule
 from graphmotion.training.history import History, RunRecord, SeedEachStep
 
 try:
@@ -41,7 +41,7 @@ class FitResult:
 
 def fit(
     module: ClassificationModule,
-    data: MotionDataModule,
+    data: GraphDataModule,
     directory: str,
     seed: int = 0,
     monitor: str = 'val_accuracy',
@@ -63,7 +63,7 @@ def fit(
 
     Args:
         module (ClassificationModule): What is trained.
-        data (MotionDataModule): On what.
+        data (GraphDataModule): On what.
         directory (str): Where checkpoints and history go.
         seed (int, optional): Seed of the run. Weights are drawn by the caller before.
             (default: :obj:`0`)
@@ -140,9 +140,7 @@ def _checkpoint(directory: str, name: str, **options: Any) -> ModelCheckpoint:
     )
 
 
-def _describe_run(
-    module: ClassificationModule, data: MotionDataModule, seed: int
-) -> dict[str, str]:
+def _describe_run(module: ClassificationModule, data: GraphDataModule, seed: int) -> dict[str, str]:
     """What decides the result of a run; figures that only decide its speed are left out."""
     parts = {
         'seed': seed,

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from graphmotion.datasets import MotionDataset
-from graphmotion.training.data import motion_loader
+from graphmotion.training.data import graph_loader
 
 
 def call_model(model: torch.nn.Module, batch: Batch) -> Tensor:
@@ -66,7 +66,7 @@ def predict(
     model.eval()
     total: Tensor | None = None
     for view in range(views):
-        loader = motion_loader(dataset, batch_size, transform, seed=seed + view)
+        loader = graph_loader(dataset, batch_size, transform, seed=seed + view)
         rows = []
         for batch in loader:
             batch = batch.to(device)

@@ -14,7 +14,7 @@ from lightning.pytorch import Callback
 from graphmotion.models import msa_gcn
 from graphmotion.nn import SpatialConv, TemporalConv
 from graphmotion.skeletons import get_skeleton
-from graphmotion.training import ClassificationModule, MotionDataModule, OneCycleRecipe, fit
+from graphmotion.training import ClassificationModule, GraphDataModule, OneCycleRecipe, fit
 from tests.toy import Waves, joints, noisy_joints
 
 
@@ -61,7 +61,7 @@ def main():
     recipe = OneCycleRecipe(
         lr=0.1 if plain else 1e-2, batch_size=12, max_epochs=4, ema_decay=args.ema_decay
     )
-    data = MotionDataModule(
+    data = GraphDataModule(
         Waves(50),
         val=Waves(25),
         batch_size=recipe.batch_size,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from graphmotion.training import BatchSampler, MotionDataModule, motion_loader
+from graphmotion.training import BatchSampler, GraphDataModule, graph_loader
 from tests.toy import Waves, joints, noisy_joints
 
 
@@ -49,7 +49,7 @@ def test_seeds_of_batches_differ_and_follow_seed_and_epoch():
 
 def test_loader_gives_transformed_batches():
     dataset = Waves(10, frames=(6, 12))
-    batches = list(motion_loader(dataset, 4, joints))
+    batches = list(graph_loader(dataset, 4, joints))
     assert [b.num_graphs for b in batches] == [4, 4, 2]
     assert all(isinstance(b, Batch) for b in batches)
     expected = joints(dataset.get_batch([4, 5, 6, 7]))
@@ -59,20 +59,20 @@ def test_loader_gives_transformed_batches():
 
 def test_random_draws_do_not_depend_on_workers_nor_on_what_was_drawn_before():
     dataset = Waves(12)
-    alone = [b.x for b in motion_loader(dataset, 4, noisy_joints, shuffle=True, seed=1)]
+    alone = [b.x for b in graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1)]
     torch.rand(7)
-    again = [b.x for b in motion_loader(dataset, 4, noisy_joints, shuffle=True, seed=1)]
-    workers = motion_loader(dataset, 4, noisy_joints, shuffle=True, seed=1, num_workers=1)
+    again = [b.x for b in graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1)]
+    workers = graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1, num_workers=1)
     for a, b, c in zip(alone, again, workers):
         assert torch.equal(a, b)
         assert torch.equal(a, c.x)
-    other = next(iter(motion_loader(dataset, 4, noisy_joints, shuffle=True, seed=2)))
+    other = next(iter(graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=2)))
     assert not torch.equal(other.x, alone[0])
 
 
 def test_workers_send_the_batches_of_the_dataset():
     for dataset in (Waves(6), Waves(6, frames=(6, 12))):
-        (batch,) = motion_loader(dataset, 6, num_workers=1)
+        (batch,) = graph_loader(dataset, 6, num_workers=1)
         expected = dataset.get_batch(range(6))
         assert batch.to_dict().keys() == expected.to_dict().keys()
         for name, value in expected.to_dict().items():
@@ -82,14 +82,14 @@ def test_workers_send_the_batches_of_the_dataset():
 
 def test_loading_leaves_the_global_generator_alone():
     state = torch.get_rng_state()
-    list(motion_loader(Waves(12), 4, noisy_joints, shuffle=True))
+    list(graph_loader(Waves(12), 4, noisy_joints, shuffle=True))
     assert torch.equal(torch.get_rng_state(), state)
 
     def fail(batch):
         raise RuntimeError(f'after a draw, {torch.rand(1)}')
 
     with pytest.raises(RuntimeError, match='after a draw'):
-        list(motion_loader(Waves(12), 4, fail))
+        list(graph_loader(Waves(12), 4, fail))
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -99,16 +99,16 @@ def test_draws_on_the_gpu_follow_the_seed_and_leave_the_generators_alone():
         pytest.skip('no CUDA device')
     dataset = Waves(12).cuda()
     states = torch.get_rng_state(), torch.cuda.get_rng_state()
-    first = torch.cat([b.x for b in motion_loader(dataset, 4, noisy_joints, seed=1)])
+    first = torch.cat([b.x for b in graph_loader(dataset, 4, noisy_joints, seed=1)])
     assert torch.equal(torch.get_rng_state(), states[0])
     assert torch.equal(torch.cuda.get_rng_state(), states[1])
     torch.rand(7, device='cuda')
-    again = torch.cat([b.x for b in motion_loader(dataset, 4, noisy_joints, seed=1)])
+    again = torch.cat([b.x for b in graph_loader(dataset, 4, noisy_joints, seed=1)])
     assert torch.equal(first, again)
 
 
 def test_module_gives_a_loader_for_each_part():
-    data = MotionDataModule(
+    data = GraphDataModule(
         Waves(12), test=Waves(6), batch_size=4, transform=joints, train_transform=noisy_joints
     )
     assert len(data.train_dataloader()) == 3
@@ -125,7 +125,7 @@ def test_batches_that_cannot_be_shared_are_refused():
 
 
 def test_a_plain_loop_gets_a_new_order_and_new_draws_each_time():
-    loader = motion_loader(Waves(12), 4, noisy_joints, shuffle=True)
+    loader = graph_loader(Waves(12), 4, noisy_joints, shuffle=True)
     first, second = [torch.cat([b.x for b in loader]) for _ in range(2)]
     assert not torch.equal(first, second)
     loader.sampler.set_epoch(0)

@@ -8,7 +8,7 @@ from lightning.pytorch import Callback
 from graphmotion.models import st_gcn
 from graphmotion.training import (
     ClassificationModule,
-    MotionDataModule,
+    GraphDataModule,
     OneCycleRecipe,
     fit,
     load_weights,
@@ -28,7 +28,7 @@ def module(**changes):
 
 def test_learns_and_keeps_what_was_best_on_validation(tmp_path):
     trained = module(max_epochs=12)
-    data = MotionDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
     result = fit(trained, data, str(tmp_path), **QUIET)
     assert [row['epoch'] for row in result.history] == list(range(12))
     assert result.history[-1]['train_accuracy'] > 0.9
@@ -40,7 +40,7 @@ def test_learns_and_keeps_what_was_best_on_validation(tmp_path):
 
 
 def test_the_same_seed_gives_the_same_run(tmp_path):
-    data = MotionDataModule(Waves(), batch_size=16, transform=joints, train_transform=noisy_joints)
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints, train_transform=noisy_joints)
     runs = [fit(module(), data, str(tmp_path / str(i)), **QUIET) for i in range(2)]
     assert runs[0].history == runs[1].history
     assert runs[0].best is None
@@ -49,7 +49,7 @@ def test_the_same_seed_gives_the_same_run(tmp_path):
 
 
 def test_resume_can_be_declined(tmp_path):
-    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     first = fit(module(), data, str(tmp_path), **QUIET).history
     assert fit(module(), data, str(tmp_path), resume=False, **QUIET).history == first
     finished = fit(module(), data, str(tmp_path), **QUIET)
@@ -57,7 +57,7 @@ def test_resume_can_be_declined(tmp_path):
 
 
 def test_mixed_precision(tmp_path):
-    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     result = fit(module(), data, str(tmp_path), precision='bf16-mixed', **QUIET)
     exact = fit(module(), data, str(tmp_path / 'exact'), **QUIET)
     losses = [row['train_loss'] for row in result.history]
@@ -68,20 +68,20 @@ def test_mixed_precision(tmp_path):
 
 @pytest.mark.parametrize('precision', ['64-true', 'bf16-true'])
 def test_true_precision(tmp_path, precision):
-    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     result = fit(module(), data, str(tmp_path), precision=precision, **QUIET)
     assert result.history[-1]['train_loss'] < 1.5
 
 
 def test_the_trainers_epochs_rule_the_schedule(tmp_path):
-    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     result = fit(module(), data, str(tmp_path), max_epochs=2, **QUIET)
     assert len(result.history) == 2
     assert result.history[-1]['lr'] < 1e-5
 
 
 def test_weights_of_another_model_or_no_weights_are_refused(tmp_path):
-    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     result = fit(module(), data, str(tmp_path), max_epochs=1, **QUIET)
     load_weights(module(), result.last)
     model = st_gcn('emotion_gait16', 3, channels=(6, 6))
@@ -128,7 +128,7 @@ def test_no_other_run_is_continued(tmp_path, changes, other):
         trained = ClassificationModule(
             model, 3, replace(RECIPE, **{'max_epochs': 1} | (recipe or {}))
         )
-        data = MotionDataModule(Waves()[part], batch_size=16, transform=transform)
+        data = GraphDataModule(Waves()[part], batch_size=16, transform=transform)
         return fit(trained, data, str(tmp_path), seed=seed, **QUIET, **options)
 
     run()
@@ -144,7 +144,7 @@ def test_a_run_is_known_again_in_a_new_process(tmp_path):
     """Functions print their address in memory, which differs from one process to the next."""
 
     def run():
-        data = MotionDataModule(Waves(), batch_size=16, transform=lambda batch: joints(batch))
+        data = GraphDataModule(Waves(), batch_size=16, transform=lambda batch: joints(batch))
         return fit(module(), data, str(tmp_path), max_epochs=1, **QUIET)
 
     first = run()
@@ -152,7 +152,7 @@ def test_a_run_is_known_again_in_a_new_process(tmp_path):
 
 
 def test_a_damaged_checkpoint_is_not_continued(tmp_path):
-    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     result = fit(module(), data, str(tmp_path), max_epochs=1, **QUIET)
     with open(result.last, 'r+b') as file:
         file.truncate(3000)
@@ -161,7 +161,7 @@ def test_a_damaged_checkpoint_is_not_continued(tmp_path):
 
 
 def test_a_limit_of_steps_inside_an_epoch(tmp_path):
-    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     history = fit(module(), data, str(tmp_path), max_steps=5, **QUIET).history
     assert len(history) == 2
 
@@ -169,7 +169,7 @@ def test_a_limit_of_steps_inside_an_epoch(tmp_path):
 def test_a_field_that_the_model_lacks_is_named(tmp_path):
     reason = r"STGCN reads the fields \['x', 'batch'\], the batch lacks \['x'\]"
     with pytest.raises(ValueError, match=reason):
-        fit(module(), MotionDataModule(Waves(), batch_size=16), str(tmp_path), **QUIET)
+        fit(module(), GraphDataModule(Waves(), batch_size=16), str(tmp_path), **QUIET)
     with pytest.raises(ValueError, match=reason):
         predict(module().model, Waves(4))
     with pytest.raises(ValueError, match='at least 1, got 0'):
@@ -181,7 +181,7 @@ def test_the_model_stays_on_its_device(tmp_path):
     if not torch.cuda.is_available():
         pytest.skip('no CUDA device')
     trained = module()
-    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     fit(trained, data, str(tmp_path), enable_progress_bar=False, accelerator='gpu', devices=1)
     assert next(trained.parameters()).is_cuda
 
@@ -193,7 +193,7 @@ def test_the_moving_average_of_the_weights_is_what_is_left(tmp_path):
 
     seen = []
     trained = module(ema_decay=0.7, max_epochs=3)
-    data = MotionDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
     result = fit(trained, data, str(tmp_path), callbacks=[Watch()], monitor='val_loss', **QUIET)
     average, epochs = seen[0], []
     for number, weight in enumerate(seen):
@@ -212,7 +212,7 @@ def test_the_moving_average_of_the_weights_is_what_is_left(tmp_path):
 
 
 def test_the_moving_average_of_the_last_epoch_without_validation(tmp_path):
-    data = MotionDataModule(Waves(), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     trained = module(ema_decay=0.7, max_epochs=2)
     result = fit(trained, data, str(tmp_path), **QUIET)
     left = trained.model.lin.weight.clone()
@@ -241,7 +241,7 @@ def test_losses_are_means_over_samples_and_smooth_in_training_only(tmp_path):
     trained, part = ClassificationModule(Flat(), 3, recipe), Waves(35)
     logits = trained.model(part.get_batch(range(35)).pos).detach()
     cross_entropy = torch.nn.functional.cross_entropy
-    data = MotionDataModule(part, part, batch_size=16, transform=joints)  # 16 + 16 + 3 samples
+    data = GraphDataModule(part, part, batch_size=16, transform=joints)  # 16 + 16 + 3 samples
     (row,) = fit(trained, data, str(tmp_path), **QUIET).history
     expected = cross_entropy(logits, part.labels(), label_smoothing=0.6)
     assert row['train_loss'] == pytest.approx(float(expected), rel=1e-6)
@@ -250,7 +250,7 @@ def test_losses_are_means_over_samples_and_smooth_in_training_only(tmp_path):
 
 def test_the_lowest_loss_can_be_the_best(tmp_path):
     trained = ClassificationModule(Flat(), 3, replace(RECIPE, lr=3.0, max_epochs=6))
-    data = MotionDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
     result = fit(trained, data, str(tmp_path), monitor='val_loss', **QUIET)
     losses = [row['val_loss'] for row in result.history]
     logs = predict(trained.model, Waves(24), joints).log()
@@ -265,6 +265,6 @@ def test_clipping_and_callbacks_reach_the_trainer(tmp_path):
             seen.append(trainer.gradient_clip_val)
 
     seen = []
-    data = MotionDataModule(Waves(16), batch_size=16, transform=joints)
+    data = GraphDataModule(Waves(16), batch_size=16, transform=joints)
     fit(module(gradient_clip=0.5), data, str(tmp_path), callbacks=[Watch()], **QUIET)
     assert seen == [0.5]
