@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
-import torch
 from torch_geometric.data import Data
 
 from graphmotion.data import MalformedFile, SkippedSamples, from_array, read_files
 from graphmotion.datasets.motion_dataset import MotionDataset
-
-_Self = TypeVar('_Self', bound='RecordedDataset')
 
 
 class RecordedDataset(MotionDataset):
@@ -41,9 +37,6 @@ class RecordedDataset(MotionDataset):
     #: The official archive, and where it is given out.
     archive: str
     source: str
-    #: For each official protocol the field that parts training from test samples, and its values
-    #: in training; the first protocol is the default.
-    protocols: Mapping[str, tuple[str, Collection[int]]]
 
     def __init__(
         self,
@@ -132,29 +125,3 @@ class RecordedDataset(MotionDataset):
             self.name_format.format(**dict(zip(fields, values)))
             for values in zip(*(numbers[field] for field in fields))
         ]
-
-    def official_split(self: _Self, protocol: str | None = None) -> tuple[_Self, _Self]:
-        r"""The training and the test samples of an official protocol.
-
-        .. code-block:: python
-
-            train, test = dataset.official_split()
-            print(list(dataset.protocols))  # the first one is the default
-
-        Args:
-            protocol (str, optional): A name in :obj:`protocols`; by default the first.
-                (default: :obj:`None`)
-
-        Raises:
-            ValueError: If there is no such protocol.
-        """
-        if protocol is None:
-            protocol = next(iter(self.protocols))
-        if protocol not in self.protocols:
-            raise ValueError(
-                f'{type(self).__name__} has the protocols {list(self.protocols)}, got {protocol!r}'
-            )
-        field, values = self.protocols[protocol]
-        labels = self.labels(field)
-        train = torch.isin(labels, torch.tensor(sorted(values), device=labels.device))
-        return self.index_select(train), self.index_select(~train)

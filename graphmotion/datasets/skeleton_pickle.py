@@ -130,7 +130,7 @@ class SkeletonPickle(MotionDataset):
             )
 
     @property
-    def protocols(self) -> dict[str, tuple[str, str]]:
+    def protocols(self) -> dict[str, tuple[str, str]]:  # type: ignore[override]
         r"""For each protocol the names of its training and its test part: :obj:`"xsub"` for the
         parts :obj:`"xsub_train"` and :obj:`"xsub_val"`, :obj:`"official"` for :obj:`"train"` and
         :obj:`"val"` or :obj:`"test"`.
@@ -161,21 +161,8 @@ class SkeletonPickle(MotionDataset):
         chosen = [i for i, sample in enumerate(self.names()) if sample in members]
         return self.index_select(chosen)
 
-    def official_split(self, protocol: str | None = None) -> tuple[SkeletonPickle, SkeletonPickle]:
-        r"""The training and the test samples of a protocol.
-
-        Args:
-            protocol (str, optional): A name in :obj:`protocols`; by default the first.
-                (default: :obj:`None`)
-
-        Raises:
-            ValueError: If there is no such protocol.
-        """
-        protocols = self.protocols
-        chosen = next(iter(protocols), None) if protocol is None else protocol
-        if chosen not in protocols:
-            raise ValueError(f'{self.name} has the protocols {list(protocols)}, got {protocol!r}')
-        train, test = protocols[chosen]
+    def _parts(self, protocol: tuple[str, str]) -> tuple[SkeletonPickle, SkeletonPickle]:
+        train, test = protocol
         return self.part(train), self.part(test)
 
     def _read_parts(self) -> tuple[list[str], dict[str, list[str]]]:

@@ -16,7 +16,6 @@ from graphmotion.datasets.action_styles import ACTIONS, draw_performances
 from graphmotion.datasets.actor import act
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.datasets.options import angles, chosen, frame_range, whole
-from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.datasets.walker import find_landmarks, rotation
 from graphmotion.datasets.walking_styles import generator
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -142,7 +141,7 @@ class SyntheticActions(MotionDataset):
         return [f'actions_{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}.pt']
 
     @property
-    def protocols(self) -> Mapping[str, tuple[str, Collection[int]]]:
+    def protocols(self) -> Mapping[str, tuple[str, Collection[int]]]:  # type: ignore[override]
         r"""For each protocol the field that parts training from test samples, and its values in
         training; those with a single subject or view are left out.
         """
@@ -152,8 +151,6 @@ class SyntheticActions(MotionDataset):
         if self.views is not None and len(self.views) > 1:
             out['cross_view'] = 'view', range(len(self.views) - 1)
         return out
-
-    official_split = RecordedDataset.official_split
 
     def read(self) -> Iterator[Data]:
         r"""The motions by subject, action, take and view."""

@@ -46,7 +46,11 @@ class Walks(MotionDataset):
         for i, (frames, people) in enumerate(zip(self.lengths, self.people)):
             if self.fail and i == 3:
                 raise RuntimeError('the reader broke off')
-            clips = {'silhouettes': torch.rand(1, frames, 4, 3)} if self.clips else {}
+            clips = (
+                {'silhouettes': torch.randint(0, 2, (1, frames, 4, 13)).byte()}
+                if self.clips
+                else {}
+            )
             yield sample(i, frames, people, **clips)
 
 
@@ -169,9 +173,9 @@ def test_samples_may_have_one_person_or_two():
 
 def test_clips_travel_along():
     dataset = Walks(lengths=[4, 6], clips=True)
-    assert dataset[1].silhouettes.shape == (1, 6, 4, 3)
+    assert dataset[1].silhouettes.shape == (1, 6, 4, 13)
     batch = dataset.get_batch([0, 1])
-    assert batch.silhouettes.shape == (2, 6, 4, 3)
+    assert batch.silhouettes.shape == (2, 6, 4, 13)
     assert torch.equal(batch.silhouettes[0, :4], dataset[0].silhouettes[0])
 
 
@@ -361,7 +365,7 @@ def test_a_processed_file_whose_parts_do_not_fit_is_refused(tmp_path):
         with pytest.raises(ValueError, match=r'data\.pt: not a processed'):
             Walks(str(tmp_path))
     torch.save(stored | {'version': 0}, path)
-    with pytest.raises(ValueError, match='version 0 of the format, expected 1'):
+    with pytest.raises(ValueError, match='version 0 of the format, expected 2'):
         Walks(str(tmp_path))
 
 

@@ -58,7 +58,9 @@ def test_reads_samples_and_splits(tmp_path):
     again = SkeletonPickle(str(tmp_path), 'set.pkl', 'coco17')
     assert again.names() == ['a', 'b', 'c']
     assert again.num_classes == 3
-    with pytest.raises(ValueError, match=r"set\.pkl has the protocols \['xsub'\], got 'xview'"):
+    with pytest.raises(
+        ValueError, match=r"SkeletonPickle has the protocols \['xsub'\], got 'xview'"
+    ):
         dataset.official_split('xview')
     with pytest.raises(ValueError, match=r"has the parts \['xsub_train', .*got 'val'"):
         dataset.part('val')
