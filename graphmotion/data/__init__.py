@@ -4,6 +4,9 @@ from graphmotion.data.coco_keypoints import read_coco_keypoints
 from graphmotion.data.eigenbasis import laplacian_eigenbasis
 from graphmotion.data.emotion_gait import read_emotion_gait
 from graphmotion.data.files import MalformedFile, list_files, load_json, read_files, whole_file
+from graphmotion.data.gait_features import GaitFeatures, gait_features
+from graphmotion.data.gaitgraph import read_gaitgraph
+from graphmotion.data.images import read_gray_image
 from graphmotion.data.laplacian import laplacian
 from graphmotion.data.matlab import read_matlab
 from graphmotion.data.mediapipe import read_mediapipe
@@ -16,6 +19,7 @@ from graphmotion.data.ntu_skeleton import (
 )
 from graphmotion.data.numpy_keypoints import read_numpy
 from graphmotion.data.nw_ucla import read_nw_ucla
+from graphmotion.data.opengait_pose import read_opengait_pose
 from graphmotion.data.openpose import read_openpose
 from graphmotion.data.pickles import load_pickle
 from graphmotion.data.point_graph import PointGraph, sample_pixels
@@ -27,9 +31,12 @@ from graphmotion.data.samples import (
     from_dense,
     graph_of_node,
     num_graphs,
+    seen_joints,
     to_array,
     to_dense,
+    valid_frames,
 )
+from graphmotion.data.silhouettes import align_silhouettes, read_opengait_silhouettes
 from graphmotion.data.skeleton_json import read_skeleton
 from graphmotion.data.skeleton_pickle import (
     read_annotation,
@@ -39,6 +46,7 @@ from graphmotion.data.skeleton_pickle import (
 from graphmotion.data.skipped import SkippedSamples
 from graphmotion.data.splits import random_split, stratified_folds
 from graphmotion.data.tracks import Detection, Track, link_tracks, stack_tracks
+from graphmotion.data.ucalgary_gait import read_ucalgary_gait
 from graphmotion.data.utd_mhad import read_utd_mhad
 
 __all__ = [
@@ -46,16 +54,19 @@ __all__ = [
     'Body',
     'Coarsening',
     'Detection',
+    'GaitFeatures',
     'MalformedFile',
     'PointGraph',
     'SkippedSamples',
     'Track',
+    'align_silhouettes',
     'coarsening_hierarchy',
     'edge_weights',
     'edges_of_bodies',
     'frame_counts',
     'from_array',
     'from_dense',
+    'gait_features',
     'graph_of_node',
     'knn_graph',
     'laplacian',
@@ -71,22 +82,29 @@ __all__ = [
     'read_coco_keypoints',
     'read_emotion_gait',
     'read_files',
+    'read_gaitgraph',
+    'read_gray_image',
     'read_matlab',
     'read_mediapipe',
     'read_ntu_skeleton',
     'read_numpy',
     'read_nw_ucla',
+    'read_opengait_pose',
+    'read_opengait_silhouettes',
     'read_openpose',
     'read_skeleton',
     'read_skeleton_pickle',
+    'read_ucalgary_gait',
     'read_utd_mhad',
     'remove_spurious_bodies',
     'sample_pixels',
+    'seen_joints',
     'select_bodies',
     'stack_tracks',
     'stratified_folds',
     'to_array',
     'to_dense',
+    'valid_frames',
     'whole_file',
     'write_skeleton_pickle',
 ]

@@ -38,7 +38,7 @@ class MalformedFile(ValueError):
         return _restore, (str(self), self.reason)
 
 
-def read_files(folder: str, suffix: str) -> Iterator[tuple[str, str, bytes]]:
+def read_files(folder: str, suffix: str, num_folders: int = 0) -> Iterator[tuple[str, str, bytes]]:
     r"""Read the files of a data set one after another, from a folder and from the zip archives
     that lie in it.
 
@@ -49,10 +49,12 @@ def read_files(folder: str, suffix: str) -> Iterator[tuple[str, str, bytes]]:
     Args:
         folder (str): The folder, searched with all below it.
         suffix (str): The end of the names of the files to read, such as :obj:`".json"`.
+        num_folders (int, optional): Number of folders above a file that are part of its name, as 2
+            for :obj:`"walk/anna/1"`. (default: :obj:`0`)
 
     Returns:
-        iterator of tuple: The path, the name without folder and :obj:`suffix` and the content of
-        each file, sorted by name.
+        iterator of tuple: The path, the name without :obj:`suffix` and the content of each file,
+        sorted by name.
 
     Raises:
         ValueError: If an archive is damaged or has a member that would lie outside of the archive.
@@ -64,14 +66,14 @@ def read_files(folder: str, suffix: str) -> Iterator[tuple[str, str, bytes]]:
             if path.lower().endswith('.zip'):
                 archives.append(path)
             elif path.endswith(suffix):
-                found.setdefault(_stem(path, suffix), (path, None, path))
+                found.setdefault(_stem(path, suffix, num_folders), (path, None, path))
         for path in archives:
             archive = stack.enter_context(_open_archive(path))
             for member in archive.infolist():
                 name = member.filename
                 if name.endswith(suffix) and not member.is_dir() and not _hidden(name):
                     where = f'{path}/{name}'
-                    found.setdefault(_stem(name, suffix), (where, archive, name))
+                    found.setdefault(_stem(name, suffix, num_folders), (where, archive, name))
         for name in sorted(found):
             path, origin, inside = found[name]
             yield path, name, _read_member(origin, inside, path) if origin else read_file(path)
@@ -188,8 +190,9 @@ def _hidden(name: str) -> bool:
     return os.path.basename(name).startswith('.') or '__MACOSX' in name
 
 
-def _stem(path: str, suffix: str) -> str:
-    return os.path.basename(path)[: -len(suffix)] if suffix else os.path.basename(path)
+def _stem(path: str, suffix: str, num_folders: int) -> str:
+    name = '/'.join(path.replace(os.sep, '/').split('/')[-num_folders - 1 :])
+    return name[: -len(suffix)] if suffix else name
 
 
 @contextmanager

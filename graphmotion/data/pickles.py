@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 
@@ -17,7 +18,7 @@ _KINDS = 'biufcSU'
 _ALLOWED = 'numpy arrays of numbers or text, and plain containers'
 
 
-def load_pickle(path: str) -> Any:
+def load_pickle(path: str, content: bytes | None = None) -> Any:
     r"""Load a pickle that holds numpy arrays and plain containers, and nothing else.
 
     Containers are dicts, lists, tuples and sets; besides there may be numbers, text, bytes,
@@ -27,14 +28,13 @@ def load_pickle(path: str) -> Any:
 
     Args:
         path (str): The file.
+        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
 
     Raises:
         FileNotFoundError: If it is not there.
         ValueError: If it is empty, cut off or no pickle, or holds anything else.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'{path}: no such file')
-    with open(path, 'rb') as file:
+    with _open(path, content) as file:
         if not file.read(1):
             raise MalformedFile(path, 'content', 'a pickle', 'an empty file')
         file.seek(0)
@@ -45,6 +45,14 @@ def load_pickle(path: str) -> Any:
         except Exception as error:  # whatever the bytes led to
             found = f'{type(error).__name__}: {error}'
             raise MalformedFile(path, 'content', 'a whole pickle', found) from error
+
+
+def _open(path: str, content: bytes | None) -> IO[bytes]:
+    if content is not None:
+        return io.BytesIO(content)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'{path}: no such file')
+    return open(path, 'rb')
 
 
 class _Forbidden(Exception):

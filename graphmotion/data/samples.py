@@ -205,6 +205,22 @@ def frame_counts(data: Data) -> Tensor:
     return counts
 
 
+def valid_frames(data: Data, num_frames: int) -> Tensor:
+    r"""Which of the frames of each node are not padding: :math:`(|\mathcal{V}|, T)`."""
+    counts = frame_counts(data)
+    frame = torch.arange(num_frames, device=counts.device)
+    return (frame < counts.unsqueeze(1))[graph_of_node(data)]
+
+
+def seen_joints(data: Data) -> Tensor:
+    r"""Which joints are there, by frame: neither missing nor padding,
+    :math:`(|\mathcal{V}|, T)`.
+    """
+    valid = valid_frames(data, data.pos.size(1))
+    score = data.get('score')
+    return valid if score is None else valid & (score > 0)
+
+
 def _floats(array: np.ndarray | Tensor, name: str) -> Tensor:
     if not isinstance(array, Tensor):
         array = np.asarray(array)

@@ -18,10 +18,12 @@ class SkippedSamples:
 
     Args:
         source (str): What is being read; opens the message.
+        what (str, optional): What is counted. (default: :obj:`"samples"`)
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, what: str = 'samples') -> None:
         self.source = source
+        self.what = what
         self._names: dict[str, list[str]] = {}
 
     def __len__(self) -> int:
@@ -46,7 +48,9 @@ class SkippedSamples:
             for reason, names in self._names.items()
         )
         if len(self) == total:
-            raise ValueError(f'{self.source}: none of its {total} samples can be used: {reasons}')
+            raise ValueError(
+                f'{self.source}: none of its {total} {self.what} can be used: {reasons}'
+            )
         warnings.warn(
-            f'{self.source}: skipped {len(self)} of {total} samples: {reasons}', stacklevel=2
+            f'{self.source}: skipped {len(self)} of {total} {self.what}: {reasons}', stacklevel=2
         )

@@ -57,12 +57,20 @@ def find_detection(
         ValueError: If the array is something else.
     """
     keypoints = numbers(keypoints, path, field, ('V', np.shape(keypoints)[-1]), finite=False)
-    pos, score = keypoints[:, :-1], keypoints[:, -1]
+    pos, score = split_score(keypoints)
+    return Detection(pos, score, identity) if score.any() else None
+
+
+def split_score(keypoints: np.ndarray) -> Track:
+    r"""The positions and the scores of joints with their score behind their coordinates
+    :math:`(*, V, D + 1)`.
+
+    Scores above 1, as heatmaps have them, count as 1. A joint with a score of 0 or below, or
+    without a finite position, is missing.
+    """
+    pos, score = keypoints[..., :-1], keypoints[..., -1]
     present = np.isfinite(pos).all(axis=-1) & (score > 0)
-    if not present.any():
-        return None
-    pos = np.where(present[:, None], pos, 0)
-    return Detection(pos, np.where(present, np.minimum(score, 1), 0), identity)
+    return Track(np.where(present[..., None], pos, 0), np.where(present, np.minimum(score, 1), 0))
 
 
 def link_tracks(

@@ -215,6 +215,17 @@ def _h36m17() -> tuple[_Tree, str, dict]:
     return tree, 'pelvis', parts
 
 
+def _ucalgary18() -> tuple[_Tree, str, dict]:
+    tree: dict[str, str | None] = {}
+    for side in ('left', 'right'):  # legs stand in the data from the foot up
+        leg = _chain(side, 'spine_base', 'hip', 'knee', 'ankle', 'foot')
+        tree |= dict(reversed(leg.items()))
+    tree |= {'spine_base': None, 'spine_mid': 'spine_base', 'neck': 'spine_mid', 'head': 'neck'}
+    tree |= _both({'shoulder': 'neck', 'wrist': '*_elbow', 'elbow': '*_shoulder'})
+    trunk = {'torso': ('spine_base', 'spine_mid'), 'head': ('neck', 'head')}
+    return tree, 'spine_base', _parts(trunk, legs=(('hip', 'knee'), ('ankle', 'foot')))
+
+
 _LAYOUTS = {
     'body25': _body25,
     'coco17': _coco17,
@@ -225,6 +236,7 @@ _LAYOUTS = {
     'mediapipe33': _mediapipe33,
     'ntu25': _ntu25,
     'openpose18': _openpose18,
+    'ucalgary18': _ucalgary18,
 }
 
 
@@ -239,6 +251,7 @@ def list_skeletons() -> list[str]:
     * :obj:`mediapipe33`: MediaPipe (BlazePose)
     * :obj:`ntu25`: Kinect v2, as NTU RGB+D
     * :obj:`openpose18`: OpenPose, COCO model
+    * :obj:`ucalgary18`: Kinect v2 without hands, as the University of Calgary's gaits
 
     Where an estimator draws its keypoints with cycles or with the face apart (COCO, MediaPipe),
     the bones here are the tree that leads over the nose: shoulders hang on the nose, hips on the

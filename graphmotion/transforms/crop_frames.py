@@ -23,7 +23,7 @@ class CropFrames(BaseTransform):
             1. :obj:`"random"`: a window with a random start, uniform in :math:`0 \ldots n - L`
 
             2. :obj:`"center"`: the window that starts at
-               :math:`\lfloor (n - L) / 2 \rfloor`
+               :math:`\lfloor (n - L) / 2 \rfloor`, moved by :obj:`shift`
 
             3. :obj:`"uniform"`: the middle frames of :math:`L` equal parts,
                :math:`\lfloor (k + \tfrac{1}{2}) \, n / L \rfloor`, as in the `"Revisiting
@@ -33,15 +33,25 @@ class CropFrames(BaseTransform):
             (default: :obj:`"random"`)
         pad (str, optional): How a window goes on behind the end of a sequence that is shorter, as
             in :class:`PadFrames`; it starts at the first frame. (default: :obj:`"loop"`)
+        shift (int, optional): How many frames the window of :obj:`"center"` is moved, but not
+            beyond the ends of the sequence: earlier if negative. (default: :obj:`0`)
 
     Raises:
-        ValueError: If :obj:`num_frames` is not positive, or :obj:`mode` or :obj:`pad` unknown.
+        ValueError: If :obj:`num_frames` is not positive, :obj:`mode` or :obj:`pad` unknown, or
+            :obj:`shift` not whole or given for another mode.
     """
 
-    def __init__(self, num_frames: int, mode: str = 'random', pad: str = 'loop') -> None:
+    def __init__(
+        self, num_frames: int, mode: str = 'random', pad: str = 'loop', shift: int = 0
+    ) -> None:
         self.num_frames = check_count('num_frames', num_frames)
         self.mode = check_choice('mode', mode, MODES)
         self.pad = check_choice('pad', pad, PADS)
+        if not isinstance(shift, int) or isinstance(shift, bool):
+            raise ValueError(f'shift is a whole number of frames, got {shift!r}')
+        if shift and mode != 'center':
+            raise ValueError(f"shift moves the window of 'center', got the mode {mode!r}")
+        self.shift = shift
 
     def forward(self, data: Data) -> Data:
         """Choose frames of a sample, or of each in a batch."""
@@ -52,10 +62,13 @@ class CropFrames(BaseTransform):
             return take_frames(data, frame, torch.full_like(counts[:, 0], self.num_frames))
         spare = (counts - self.num_frames).clamp(min=0)
         if self.mode == 'center':
-            start = spare // 2
+            start = torch.minimum((spare // 2 + self.shift).clamp(min=0), spare)
         else:
             start = torch.minimum((draw(data, counts, 1) * (spare + 1)).long(), spare)
         return take_padded(data, start + step, self.pad)
 
     def __repr__(self) -> str:
-        return f'{self.__class__.__name__}({self.num_frames}, {self.mode!r}, pad={self.pad!r})'
+        shift = f', shift={self.shift}' if self.shift else ''
+        return (
+            f'{self.__class__.__name__}({self.num_frames}, {self.mode!r}, pad={self.pad!r}{shift})'
+        )

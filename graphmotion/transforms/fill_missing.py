@@ -7,7 +7,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.transforms.fields import check_probability, positions, valid_frames
+from graphmotion.data import valid_frames
+from graphmotion.transforms.fields import check_probability, positions
 from graphmotion.transforms.frames import interpolate
 
 

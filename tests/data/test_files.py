@@ -182,3 +182,13 @@ def test_numbers_of_frames():
     assert frame_number('videos/run2_000000000013.jpg') == 13
     assert frame_number('7') == 7
     assert frame_number('image.jpg') is None
+
+
+def test_folders_may_be_part_of_the_name(tmp_path):
+    (tmp_path / 'walk' / 'anna').mkdir(parents=True)
+    (tmp_path / 'walk' / 'anna' / '1.json').write_text('a')
+    pack(tmp_path / 'all.zip', {'set/walk/ben/1.json': 'b', 'set/walk/anna/1.json': 'twice'})
+    names = [[name for _, name, _ in read_files(str(tmp_path), '.json', n)] for n in range(3)]
+    assert names == [['1'], ['anna/1', 'ben/1'], ['walk/anna/1', 'walk/ben/1']]
+    contents = [content for _, _, content in read_files(str(tmp_path), '.json', 2)]
+    assert contents == [b'a', b'b']

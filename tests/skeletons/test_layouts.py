@@ -14,6 +14,7 @@ NUM_JOINTS = {
     'mediapipe33': 33,
     'ntu25': 25,
     'openpose18': 18,
+    'ucalgary18': 18,
 }
 
 # Single joints by position, as the formats' own documentation numbers them.
@@ -41,6 +42,9 @@ POSITIONS = {
     | {20: 'spine_shoulder', 21: 'left_hand_tip', 22: 'left_thumb', 24: 'right_thumb'},
     'openpose18': {0: 'nose', 1: 'neck', 2: 'right_shoulder', 7: 'left_wrist', 8: 'right_hip'}
     | {13: 'left_ankle', 14: 'right_eye', 15: 'left_eye', 16: 'right_ear', 17: 'left_ear'},
+    'ucalgary18': {0: 'left_foot', 1: 'left_ankle', 3: 'left_hip', 4: 'right_foot', 7: 'right_hip'}
+    | {8: 'spine_base', 9: 'spine_mid', 10: 'neck', 11: 'head', 12: 'left_shoulder'}
+    | {14: 'left_wrist', 15: 'right_wrist', 16: 'left_elbow', 17: 'right_elbow'},
 }
 
 # Bones by position, as the datasets' papers and reference code draw them.
@@ -53,6 +57,8 @@ BONES = {
     'coco17': '13-15 11-13 14-16 12-14 5-11 6-12 7-9 5-7 8-10 6-8 0-5 0-6 0-1 1-3 0-2 2-4',
     'openpose18': '0-1 1-2 2-3 3-4 1-5 5-6 6-7 1-8 8-9 9-10 1-11 11-12 12-13 0-14 0-15 14-16 15-17',
     'h36m17': '0-1 1-2 2-3 0-4 4-5 5-6 0-7 7-8 8-9 9-10 8-11 11-12 12-13 8-14 14-15 15-16',
+    'ucalgary18': '0-1 1-2 2-3 3-8 4-5 5-6 6-7 7-8 8-9 9-10 10-11 10-12 10-13 '
+    '12-16 16-14 13-17 17-15',
 }
 
 
@@ -108,6 +114,7 @@ def test_mirror_is_a_symmetry_of_the_bones(name):
         ('ntu25', 'spine_shoulder'),
         ('emotion_gait16', 'root'),
         ('h36m17', 'pelvis'),
+        ('ucalgary18', 'spine_base'),
     ],
 )
 def test_centres(name, center):
