@@ -6,14 +6,21 @@ import torch
 from graphmotion.models.fg_stformer import FGSTFormer, fg_stformer
 from graphmotion.models.gaitformer import GaitFormer, gaitformer
 from graphmotion.models.gaitmixer import GaitMixer, gaitmixer
+from graphmotion.models.lmgcs import LMGCS, LocalGlobalTemporal, lmgcs, lmgcs_ou_mvlp
 from graphmotion.models.msa_gcn import MSAGCN, msa_gcn
+from graphmotion.models.ssgnn import SPAGNN, SPEGNN, SSGNN, spagnn, spegnn, ssgnn
 from graphmotion.models.st_gcn import STGCN, st_gcn
 
 _BUILDERS: dict[str, Callable[..., torch.nn.Module]] = {
     'fg_stformer': fg_stformer,
     'gaitformer': gaitformer,
     'gaitmixer': gaitmixer,
+    'lmgcs': lmgcs,
+    'lmgcs_ou_mvlp': lmgcs_ou_mvlp,
     'msa_gcn': msa_gcn,
+    'spagnn': spagnn,
+    'spegnn': spegnn,
+    'ssgnn': ssgnn,
     'st_gcn': st_gcn,
 }
 
@@ -43,16 +50,26 @@ def create_model(name: str, **options: Any) -> torch.nn.Module:
 
 
 __all__ = [
+    'LMGCS',
     'MSAGCN',
+    'SPAGNN',
+    'SPEGNN',
+    'SSGNN',
     'STGCN',
     'FGSTFormer',
     'GaitFormer',
     'GaitMixer',
+    'LocalGlobalTemporal',
     'create_model',
     'fg_stformer',
     'gaitformer',
     'gaitmixer',
     'list_models',
+    'lmgcs',
+    'lmgcs_ou_mvlp',
     'msa_gcn',
+    'spagnn',
+    'spegnn',
+    'ssgnn',
     'st_gcn',
 ]

@@ -116,6 +116,27 @@ def of_graphs(x: Tensor, num_nodes: int | None = None, batch: Tensor | None = No
     return x.unsqueeze(1)
 
 
+def padded_frames(x: Tensor, mask: Tensor | None) -> Tensor | None:
+    """The frames of [N, T, C] that ``mask`` does not name as real, or None if all are real. Of a
+    node without any real frame all are taken: there is no maximum of none.
+    """
+    if mask is None:
+        return None
+    if mask.shape != x.shape[:2] or mask.dtype != torch.bool:
+        raise ValueError(
+            f'mask is {mask.dtype} and has the shape {list(mask.shape)}, expected a boolean of '
+            f'{list(x.shape[:2])}'
+        )
+    return ~(mask | ~mask.any(dim=1, keepdim=True))
+
+
+def frame_max(x: Tensor, padded: Tensor | None) -> Tensor:
+    """Maximum over the frames of each node that are not padded: [N, T, C] to [N, C]."""
+    if padded is not None:
+        x = x.masked_fill(padded.unsqueeze(-1), -torch.inf)
+    return x.amax(dim=1)
+
+
 def pad_graphs(
     x: Tensor,
     batch: Tensor,

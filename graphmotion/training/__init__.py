@@ -1,38 +1,59 @@
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.cross_validation import Evaluation, cross_validate, train_and_test
-from graphmotion.training.data import BatchSampler, GraphDataModule, graph_loader
+from graphmotion.training.data import GraphDataModule, graph_loader
 from graphmotion.training.fit import FitResult, fit, load_weights
 from graphmotion.training.history import History, SeedEachStep
-from graphmotion.training.predict import predict
+from graphmotion.training.lmgcs import LMGCSModule, LMGCSRecipe, fit_two_stages
+from graphmotion.training.module import RecipeModule
+from graphmotion.training.oversample import oversample
+from graphmotion.training.part_triplet import part_triplet_loss
+from graphmotion.training.predict import embed, predict
 from graphmotion.training.recipes import (
     FGSTFormerRecipe,
+    GaitMixerRecipe,
     MSAGCNRecipe,
     OneCycleRecipe,
+    OneCycleRecognitionRecipe,
     Recipe,
+    RecognitionRecipe,
     SGDRecipe,
     StepRecipe,
     class_weights,
 )
+from graphmotion.training.recognition import RecognitionModule
+from graphmotion.training.samplers import BalancedBatchSampler, BatchSampler
 
 __all__ = [
+    'BalancedBatchSampler',
     'BatchSampler',
     'ClassificationModule',
     'Evaluation',
     'FGSTFormerRecipe',
     'FitResult',
+    'GaitMixerRecipe',
     'GraphDataModule',
     'History',
+    'LMGCSModule',
+    'LMGCSRecipe',
     'MSAGCNRecipe',
     'OneCycleRecipe',
+    'OneCycleRecognitionRecipe',
     'Recipe',
+    'RecipeModule',
+    'RecognitionModule',
+    'RecognitionRecipe',
     'SGDRecipe',
     'SeedEachStep',
     'StepRecipe',
     'class_weights',
     'cross_validate',
+    'embed',
     'fit',
+    'fit_two_stages',
     'graph_loader',
     'load_weights',
+    'oversample',
+    'part_triplet_loss',
     'predict',
     'train_and_test',
 ]

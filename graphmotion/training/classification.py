@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
-from graphmotion.training.predict import call_model
+from graphmotion.training.module import RecipeModule
 from graphmotion.training.recipes import Recipe
 
 try:
-    from lightning.pytorch import LightningModule
     from torchmetrics import MeanMetric
     from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 except ImportError as error:
     raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
 
 
-class ClassificationModule(LightningModule):
+class ClassificationModule(RecipeModule):
     r"""Trains a model that classifies samples, by cross-entropy.
 
     Logs :obj:`loss`, :obj:`accuracy` and macro :obj:`f1` of each part, as :obj:`train_loss`,
@@ -36,6 +34,7 @@ class ClassificationModule(LightningModule):
             :func:`~graphmotion.training.class_weights`. (default: :obj:`None`)
     """
 
+    monitor = 'val_accuracy'
     class_weight: Tensor | None
 
     def __init__(
@@ -45,9 +44,7 @@ class ClassificationModule(LightningModule):
         recipe: Recipe,
         class_weight: Tensor | None = None,
     ) -> None:
-        super().__init__()
-        self.model = model
-        self.recipe = recipe
+        super().__init__(model, recipe)
         self.register_buffer('class_weight', class_weight, persistent=False)
         self.metrics = torch.nn.ModuleDict(
             {
@@ -63,10 +60,6 @@ class ClassificationModule(LightningModule):
                 for part in ('train_', 'val_', 'test_')
             }
         )
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits of a batch."""
-        return call_model(self.model, batch)
 
     def _loss(self, logits: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
         # The weights have mean one over the samples. The mean over samples, not over weights, is
@@ -93,10 +86,7 @@ class ClassificationModule(LightningModule):
             else:
                 metric.update(logits.detach(), batch.y)
             shown = part != 'train_' or name == 'loss'
-            self.log(
-                f'{part}{name}', metric, prog_bar=shown, batch_size=size,
-                on_step=False, on_epoch=True,
-            )  # fmt: skip
+            self.log_metric(f'{part}{name}', metric, batch, shown)
         return loss
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
@@ -110,14 +100,6 @@ class ClassificationModule(LightningModule):
     def test_step(self, batch: Batch, number: int) -> None:
         """Figures of a test batch."""
         self._step(batch, 'test_')
-
-    def configure_optimizers(self) -> Any:
-        """Optimiser and schedule of the recipe."""
-        optimizer = self.recipe.optimizer(self.parameters())
-        total = int(self.trainer.estimated_stepping_batches)
-        # Rounded up, as a limit of steps may fall inside an epoch.
-        schedule = self.recipe.scheduler(optimizer, -(-total // self.recipe.max_epochs))
-        return [optimizer], [{'scheduler': schedule, 'interval': 'step'}]
 
 
 def mix_samples(batch: Batch, alpha: float) -> tuple[Batch, Tensor, float]:

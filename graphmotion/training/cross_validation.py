@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.datasets import MotionDataset
+from graphmotion.datasets import GraphDataset
 from graphmotion.metrics import ClassificationScores, classification_scores
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.data import GraphDataModule
@@ -40,11 +40,11 @@ class Evaluation:
 
 def train_and_test(
     make_model: Callable[[], torch.nn.Module],
-    train: MotionDataset,
-    test: MotionDataset,
+    train: GraphDataset,
+    test: GraphDataset,
     recipe: Recipe,
     directory: str,
-    val: MotionDataset | None = None,
+    val: GraphDataset | None = None,
     transform: Callable | None = None,
     train_transform: Callable | None = None,
     views: int = 1,
@@ -58,12 +58,12 @@ def train_and_test(
 
     Args:
         make_model (callable): Makes the model; its weights are drawn from the seed.
-        train (MotionDataset): Training samples.
-        test (MotionDataset): Test samples.
+        train (GraphDataset): Training samples.
+        test (GraphDataset): Test samples.
         recipe (Recipe): How it is trained; :obj:`class_balance` weighs the classes by their
             frequency among the training samples.
         directory (str): Where checkpoints and history go; see :func:`fit`.
-        val (MotionDataset, optional): Validation samples. (default: :obj:`None`)
+        val (GraphDataset, optional): Validation samples. (default: :obj:`None`)
         transform (callable, optional): Applied to batches in validation and test.
             (default: :obj:`None`)
         train_transform (callable, optional): Applied to training batches.
@@ -103,7 +103,7 @@ def train_and_test(
 
 def cross_validate(
     make_model: Callable[[], torch.nn.Module],
-    folds: Sequence[tuple[MotionDataset, MotionDataset]],
+    folds: Sequence[tuple[GraphDataset, GraphDataset]],
     recipe: Recipe,
     directory: str,
     seed: int = 0,
@@ -116,7 +116,7 @@ def cross_validate(
     Args:
         make_model (callable): Makes the model.
         folds (sequence of tuple): Training and test samples of each fold, as
-            :meth:`~graphmotion.datasets.MotionDataset.folds` gives them.
+            :meth:`~graphmotion.datasets.GraphDataset.folds` gives them.
         recipe (Recipe): How it is trained.
         directory (str): Each fold gets a folder in it.
         seed (int, optional): The seed of the first fold; each fold has its own.

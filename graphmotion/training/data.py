@@ -4,79 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, Dataset
 from torch_geometric.data import Batch
 
-from graphmotion.datasets import MotionDataset
+from graphmotion.datasets import GraphDataset
+from graphmotion.training.samplers import BalancedBatchSampler, BatchSampler, SharedBatches
 
 try:
     from lightning.pytorch import LightningDataModule
 except ImportError as error:
     raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
-
-
-class BatchSampler(DistributedSampler):
-    r"""Draws batches of sample numbers, the same ones whatever the number of processes.
-
-    All processes draw the same batches of :obj:`batch_size` samples and each takes its share of
-    every one. When shuffling, samples that cannot be shared out evenly are left out of the last
-    batch of the epoch; otherwise every sample is in one share of one batch. Each pass is one epoch
-    further; :meth:`set_epoch` goes to another.
-
-    Each item is a seed, for what is random in the assembly of the batch, and sample numbers.
-
-    Args:
-        num_samples (int): Number of samples.
-        batch_size (int): Samples of a batch, all shares together.
-        shuffle (bool, optional): If set to :obj:`True`, draws a new order in each epoch.
-            (default: :obj:`False`)
-        seed (int, optional): Of the order and of the seeds. (default: :obj:`0`)
-        num_processes (int, optional): Number of processes. (default: :obj:`1`)
-        process (int, optional): The number of this process. (default: :obj:`0`)
-    """
-
-    # A subclass of DistributedSampler, so that Lightning takes it as one and leaves it in place.
-
-    def __init__(
-        self,
-        num_samples: int,
-        batch_size: int,
-        shuffle: bool = False,
-        seed: int = 0,
-        num_processes: int = 1,
-        process: int = 0,
-    ) -> None:
-        if num_samples < 1 or batch_size < num_processes:
-            raise ValueError(
-                f'{num_samples} samples in batches of {batch_size} for {num_processes} processes'
-            )
-        super().__init__(range(num_samples), num_processes, process, shuffle, seed)  # type: ignore[arg-type]
-        self.batch_size = batch_size
-        self.samples = num_samples
-
-    def _shares(self) -> Iterator[Tensor]:
-        generator = torch.Generator().manual_seed(mix_seeds(self.seed, self.epoch))
-        order = torch.arange(self.samples)
-        if self.shuffle:
-            order = torch.randperm(self.samples, generator=generator)
-        for batch in order.split(self.batch_size):
-            if self.shuffle:
-                batch = batch[: len(batch) - len(batch) % self.num_replicas]
-            share = batch[self.rank :: self.num_replicas]
-            if len(share):
-                yield share
-
-    def __iter__(self) -> Iterator[tuple[int, Tensor]]:
-        epoch, shares = self.epoch, list(self._shares())
-        self.epoch += 1  # so that a plain loop gets new draws; Lightning sets the epoch itself
-        for step, share in enumerate(shares):
-            yield mix_seeds(self.seed, epoch, step, self.rank), share
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self._shares())
 
 
 @contextmanager
@@ -104,7 +45,7 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 class _Assembled(Dataset):
     """Batches by seed and sample numbers."""
 
-    def __init__(self, dataset: MotionDataset, transform: Callable | None) -> None:
+    def __init__(self, dataset: GraphDataset, transform: Callable | None) -> None:
         self.dataset = dataset
         self.transform = transform
 
@@ -113,12 +54,12 @@ class _Assembled(Dataset):
         batch = self.dataset.get_batch(samples)
         if self.transform is None:
             return batch
-        with _seeded(seed, batch.pos.device):
+        with _seeded(seed, self.dataset.device):
             return self.transform(batch)
 
 
 def graph_loader(
-    dataset: MotionDataset,
+    dataset: GraphDataset,
     batch_size: int = 16,
     transform: Callable | None = None,
     shuffle: bool = False,
@@ -126,6 +67,9 @@ def graph_loader(
     num_workers: int = 0,
     num_processes: int = 1,
     process: int = 0,
+    balance: str | None = None,
+    samples_per_class: int = 4,
+    batches_per_epoch: int | None = None,
 ) -> DataLoader:
     r"""A loader whose batches are cut from the stored tensors at once and transformed as batches.
 
@@ -135,7 +79,7 @@ def graph_loader(
     number of workers.
 
     Args:
-        dataset (MotionDataset): The samples; its own :obj:`transform` is not applied.
+        dataset (GraphDataset): The samples; its own :obj:`transform` is not applied.
         batch_size (int, optional): Samples of a batch. (default: :obj:`16`)
         transform (callable, optional): Applied to each batch. (default: :obj:`None`)
         shuffle (bool, optional): If set to :obj:`True`, draws a new order in each epoch, that is,
@@ -145,8 +89,37 @@ def graph_loader(
         num_processes (int, optional): Number of training processes that share each batch.
             (default: :obj:`1`)
         process (int, optional): The number of this one. (default: :obj:`0`)
+        balance (str, optional): A field, such as :obj:`"subject"`: each batch is drawn with
+            :obj:`samples_per_class` samples of each of
+            :obj:`batch_size / samples_per_class` of its values; see
+            :class:`BalancedBatchSampler`. (default: :obj:`None`)
+        samples_per_class (int, optional): Samples of each value of that field in a batch.
+            (default: :obj:`4`)
+        batches_per_epoch (int, optional): Number of balanced batches in an epoch; by default as
+            many as hold all samples once. (default: :obj:`None`)
+
+    Raises:
+        ValueError: If :obj:`batch_size` is not a multiple of :obj:`samples_per_class`, or there
+            are fewer values of the field than a batch has.
     """
-    sampler = BatchSampler(len(dataset), batch_size, shuffle, seed, num_processes, process)
+    sampler: SharedBatches
+    if balance is None:
+        sampler = BatchSampler(len(dataset), batch_size, shuffle, seed, num_processes, process)
+    else:
+        if samples_per_class < 1 or batch_size % samples_per_class:
+            raise ValueError(
+                f'batches of {batch_size} samples cannot hold {samples_per_class} of each value '
+                f'of {balance!r}'
+            )
+        sampler = BalancedBatchSampler(
+            dataset.labels(balance),
+            batch_size // samples_per_class,
+            samples_per_class,
+            batches_per_epoch,
+            seed,
+            num_processes,
+            process,
+        )
     return DataLoader(
         _Assembled(dataset, transform),
         sampler=sampler,
@@ -161,9 +134,9 @@ class GraphDataModule(LightningDataModule):
     r"""Training, validation and test parts of a dataset for Lightning.
 
     Args:
-        train (MotionDataset): Training samples.
-        val (MotionDataset, optional): Validation samples. (default: :obj:`None`)
-        test (MotionDataset, optional): Test samples. (default: :obj:`None`)
+        train (GraphDataset): Training samples.
+        val (GraphDataset, optional): Validation samples. (default: :obj:`None`)
+        test (GraphDataset, optional): Test samples. (default: :obj:`None`)
         batch_size (int, optional): Samples of a batch, those of all processes together.
             (default: :obj:`16`)
         transform (callable, optional): Applied to batches of validation and test samples.
@@ -173,18 +146,27 @@ class GraphDataModule(LightningDataModule):
         seed (int, optional): Of the order and the transforms. (default: :obj:`0`)
         num_workers (int, optional): Number of worker processes of each loader.
             (default: :obj:`0`)
+        balance (str, optional): A field, such as :obj:`"subject"`, by which training batches are
+            balanced; see :func:`graph_loader`. (default: :obj:`None`)
+        samples_per_class (int, optional): Samples of each value of that field in a training batch.
+            (default: :obj:`4`)
+        batches_per_epoch (int, optional): Number of balanced batches in an epoch; by default as
+            many as hold all training samples once. (default: :obj:`None`)
     """
 
     def __init__(
         self,
-        train: MotionDataset,
-        val: MotionDataset | None = None,
-        test: MotionDataset | None = None,
+        train: GraphDataset,
+        val: GraphDataset | None = None,
+        test: GraphDataset | None = None,
         batch_size: int = 16,
         transform: Callable | None = None,
         train_transform: Callable | None = None,
         seed: int = 0,
         num_workers: int = 0,
+        balance: str | None = None,
+        samples_per_class: int = 4,
+        batches_per_epoch: int | None = None,
     ) -> None:
         super().__init__()
         self.train = train
@@ -195,38 +177,41 @@ class GraphDataModule(LightningDataModule):
         self.train_transform = train_transform or transform
         self.seed = seed
         self.num_workers = num_workers
+        self.balance = balance
+        self.samples_per_class = samples_per_class
+        self.batches_per_epoch = batches_per_epoch
 
-    def _loader(self, dataset: MotionDataset | None, shuffle: bool = False) -> DataLoader | list:
+    def _loader(
+        self, dataset: GraphDataset | None, transform: Callable | None, **options: Any
+    ) -> DataLoader | list:
         if dataset is None:
             return []
         return graph_loader(
             dataset,
             self.batch_size,
-            self.train_transform if shuffle else self.transform,
-            shuffle,
-            self.seed,
-            self.num_workers,
+            transform,
+            seed=self.seed,
+            num_workers=self.num_workers,
             num_processes=self.trainer.world_size if self.trainer else 1,
             process=self.trainer.global_rank if self.trainer else 0,
+            **options,
         )
 
     def train_dataloader(self) -> DataLoader | list:
-        r"""Shuffled batches of the training samples."""
-        return self._loader(self.train, shuffle=True)
+        r"""Shuffled or balanced batches of the training samples."""
+        return self._loader(
+            self.train,
+            self.train_transform,
+            shuffle=True,
+            balance=self.balance,
+            samples_per_class=self.samples_per_class,
+            batches_per_epoch=self.batches_per_epoch,
+        )
 
     def val_dataloader(self) -> DataLoader | list:
         r"""Batches of the validation samples, in order; none if there are none."""
-        return self._loader(self.val)
+        return self._loader(self.val, self.transform)
 
     def test_dataloader(self) -> DataLoader | list:
         r"""Batches of the test samples, in order; none if there are none."""
-        return self._loader(self.test)
-
-
-def mix_seeds(*numbers: int) -> int:
-    r"""One seed of several numbers: neighbouring numbers give unrelated seeds."""
-    seed = 0
-    for number in numbers:
-        seed = (seed * 6364136223846793005 + number + 1442695040888963407) % 2**63
-        seed ^= seed >> 29
-    return seed
+        return self._loader(self.test, self.transform)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import warnings
@@ -11,10 +10,9 @@ from typing import Any
 
 import torch
 
-from graphmotion.datasets import MotionDataset
-from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.data import GraphDataModule
 from graphmotion.training.history import History, RunRecord, SeedEachStep
+from graphmotion.training.module import RecipeModule
 
 try:
     from lightning.pytorch import Trainer, seed_everything
@@ -40,11 +38,11 @@ class FitResult:
 
 
 def fit(
-    module: ClassificationModule,
+    module: RecipeModule,
     data: GraphDataModule,
     directory: str,
     seed: int = 0,
-    monitor: str = 'val_accuracy',
+    monitor: str | None = None,
     resume: bool = True,
     **trainer_options: Any,
 ) -> FitResult:
@@ -62,13 +60,15 @@ def fit(
     :obj:`sync_batchnorm=True` makes them those of the whole batch.
 
     Args:
-        module (ClassificationModule): What is trained.
+        module (RecipeModule): What is trained, such as a :class:`ClassificationModule` or a
+            :class:`RecognitionModule`.
         data (GraphDataModule): On what.
         directory (str): Where checkpoints and history go.
         seed (int, optional): Seed of the run. Weights are drawn by the caller before.
             (default: :obj:`0`)
         monitor (str, optional): The figure by which the best epoch is chosen; the highest, or the
-            lowest if it is a loss. (default: :obj:`"val_accuracy"`)
+            lowest if it is a loss. By default that of the module, such as
+            :obj:`"val_accuracy"` or :obj:`"val_rank1"`. (default: :obj:`None`)
         resume (bool, optional): If set to :obj:`False`, starts anew. (default: :obj:`True`)
         **trainer_options: Further options of Lightning's
             :class:`~lightning.pytorch.Trainer`: :obj:`precision`, :obj:`devices`,
@@ -96,6 +96,7 @@ def fit(
         callbacks.insert(0, EMAWeightAveraging(decay=module.recipe.ema_decay))
     best = None
     if data.val is not None:
+        monitor = module.monitor if monitor is None else monitor
         mode = 'min' if monitor.endswith('loss') else 'max'
         best = _checkpoint(directory, 'best', monitor=monitor, mode=mode)
         callbacks.insert(0, best)
@@ -140,29 +141,22 @@ def _checkpoint(directory: str, name: str, **options: Any) -> ModelCheckpoint:
     )
 
 
-def _describe_run(module: ClassificationModule, data: GraphDataModule, seed: int) -> dict[str, str]:
+def _describe_run(module: RecipeModule, data: GraphDataModule, seed: int) -> dict[str, str]:
     """What decides the result of a run; figures that only decide its speed are left out."""
     parts = {
         'seed': seed,
         'recipe': module.recipe,
         'model': module.model,
-        'training samples': _fingerprint(data.train),
-        'validation samples': None if data.val is None else _fingerprint(data.val),
+        'training samples': data.train.fingerprint(),
+        'validation samples': None if data.val is None else data.val.fingerprint(),
+        'batches': {
+            name: getattr(data, name)
+            for name in ('batch_size', 'balance', 'samples_per_class', 'batches_per_epoch')
+        },
         'transform': data.transform,
         'train_transform': data.train_transform,
     }
     return {name: re.sub(r' at 0x[0-9a-f]+', '', str(part)) for name, part in parts.items()}
-
-
-def _fingerprint(dataset: MotionDataset) -> str:
-    """Tells sets and parts of a set apart by their numbers, lengths, labels and first sample."""
-    tensors = [
-        torch.as_tensor(dataset.indices()),
-        dataset.labels('num_frames'),
-        dataset.labels('y'),
-        dataset.get_batch([0]).pos,
-    ]
-    return hashlib.sha256(b''.join(t.cpu().numpy().tobytes() for t in tensors)).hexdigest()
 
 
 def _check_same_run(path: str, now: RunRecord) -> None:

@@ -1,20 +1,20 @@
-"""Predictions of a trained model."""
+"""Predictions and embeddings of a trained model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from graphmotion.datasets import MotionDataset
+from graphmotion.datasets import GraphDataset
 from graphmotion.training.data import graph_loader
 
 
-def call_model(model: torch.nn.Module, batch: Batch) -> Tensor:
-    r"""Call a model with the fields of a batch that its attribute :obj:`inputs` names.
+def model_inputs(model: torch.nn.Module, batch: Batch) -> list[Tensor]:
+    r"""The fields of a batch that the attribute :obj:`inputs` of a model names.
 
     Raises:
         ValueError: If the batch lacks one of them.
@@ -29,13 +29,31 @@ def call_model(model: torch.nn.Module, batch: Batch) -> Tensor:
     # Lightning's true half and double precision convert the model and leave a PyG batch as it is.
     dtype = next(model.parameters()).dtype
     fields = [batch[name] for name in inputs]
-    return model(*(f.to(dtype) if f.is_floating_point() else f for f in fields))
+    return [f.to(dtype) if f.is_floating_point() else f for f in fields]
 
 
-@torch.no_grad()
+def call_model(model: torch.nn.Module, batch: Batch) -> Tensor:
+    r"""Call a model with the fields of a batch that its attribute :obj:`inputs` names.
+
+    Raises:
+        ValueError: If the batch lacks one of them.
+    """
+    return model(*model_inputs(model, batch))
+
+
+def check_embeddings(model: torch.nn.Module, embeddings: Tensor, num_samples: int) -> Tensor:
+    """The embeddings that a model gave of so many samples, if they are that."""
+    if embeddings.dim() != 2 or len(embeddings) != num_samples:
+        raise ValueError(
+            f'{type(model).__name__} gives a tensor of shape {list(embeddings.shape)}, expected '
+            f'embeddings [{num_samples}, D]'
+        )
+    return embeddings
+
+
 def predict(
     model: torch.nn.Module,
-    dataset: MotionDataset,
+    dataset: GraphDataset,
     transform: Callable | None = None,
     batch_size: int = 64,
     views: int = 1,
@@ -46,7 +64,7 @@ def predict(
     Args:
         model (torch.nn.Module): Gives logits; its attribute :obj:`inputs` names the fields of a
             batch that it is called with. It is put into evaluation mode and left as it was.
-        dataset (MotionDataset): The samples.
+        dataset (GraphDataset): The samples.
         transform (callable, optional): Applied to each batch. (default: :obj:`None`)
         batch_size (int, optional): Samples of a batch. (default: :obj:`64`)
         views (int, optional): How often each sample is transformed anew; probabilities are
@@ -61,18 +79,82 @@ def predict(
     """
     if views < 1:
         raise ValueError(f'views is at least 1, got {views}')
+    outputs = _outputs(model, dataset, [transform] * views, batch_size, seed)
+    return _mean(output.softmax(dim=-1) for output in outputs)
+
+
+def embed(
+    model: torch.nn.Module,
+    dataset: GraphDataset,
+    transforms: Callable | Sequence[Callable | None] | None = None,
+    batch_size: int = 64,
+    normalize: bool = False,
+    seed: int = 0,
+) -> Tensor:
+    r"""Embeddings of all samples of a dataset, each the mean of those of several transforms of the
+    sample, such as three windows of a walk and their reversals.
+
+    The mean is as it is, without regard to its length, as in the `"GaitMixer: Skeleton-based Gait
+    Representation Learning via Wide-spectrum Multi-axial Mixer"
+    <https://arxiv.org/abs/2210.15491>`_ paper, which ranks by cosine similarity; a ranking by
+    Euclidean distance depends on it, and may want :obj:`normalize`.
+
+    A batch is as long as its longest sample, and shorter ones stay in their last frame; a
+    transform that cuts samples to one length keeps the padding from a model that does not know of
+    it.
+
+    Args:
+        model (torch.nn.Module): Gives embeddings :math:`(B, D)`; its attribute :obj:`inputs` names
+            the fields of a batch that it is called with. It is put into evaluation mode and left
+            as it was.
+        dataset (GraphDataset): The samples.
+        transforms (callable or sequence of callable, optional): Applied to each batch; several are
+            averaged over. (default: :obj:`None`)
+        batch_size (int, optional): Samples of a batch. (default: :obj:`64`)
+        normalize (bool, optional): If set to :obj:`True`, the mean is given length one.
+            (default: :obj:`False`)
+        seed (int, optional): Of the random draws of transforms. (default: :obj:`0`)
+
+    Returns:
+        Tensor: Embeddings :math:`(N, D)` on the CPU.
+
+    Raises:
+        ValueError: If the sequence of transforms is empty, batches lack a field that the model
+            reads, or it gives anything but an embedding for each sample.
+    """
+    if transforms is None or callable(transforms):
+        transforms = [transforms]
+    if not len(transforms):
+        raise ValueError('embeddings are the mean over transforms, got an empty sequence of them')
+    outputs = _outputs(model, dataset, transforms, batch_size, seed)
+    embeddings = _mean(check_embeddings(model, output, len(dataset)) for output in outputs)
+    return torch.nn.functional.normalize(embeddings, dim=1) if normalize else embeddings
+
+
+@torch.no_grad()
+def _outputs(
+    model: torch.nn.Module,
+    dataset: GraphDataset,
+    transforms: Sequence[Callable | None],
+    batch_size: int,
+    seed: int,
+) -> Iterator[Tensor]:
+    """What a model, in evaluation mode, makes of all samples by each transform, on the CPU."""
     device = next(model.parameters()).device
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
-    total: Tensor | None = None
-    for view in range(views):
-        loader = graph_loader(dataset, batch_size, transform, seed=seed + view)
-        rows = []
-        for batch in loader:
-            batch = batch.to(device)
-            rows.append(call_model(model, batch).float().softmax(dim=-1).cpu())
-        probabilities = torch.cat(rows)
-        total = probabilities if total is None else total + probabilities
-    model.train(was_training)
-    assert total is not None
-    return total / views
+    try:
+        for number, transform in enumerate(transforms):
+            loader = graph_loader(dataset, batch_size, transform, seed=seed + number)
+            rows = [call_model(model, batch.to(device)).float().cpu() for batch in loader]
+            yield torch.cat(rows)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _mean(tensors: Iterable[Tensor]) -> Tensor:
+    total, count = torch.zeros(()), 0
+    for tensor in tensors:
+        total, count = total + tensor, count + 1
+    return total / count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch.nn import Parameter
@@ -112,24 +112,92 @@ class SGDRecipe(StepRecipe):
 
 @dataclass(frozen=True)
 class OneCycleRecipe(Recipe):
-    r"""AdamW, whose learning rate rises and falls once, from the `"Super-Convergence: Very Fast
-    Training of Neural Networks Using Large Learning Rates" <https://arxiv.org/abs/1708.07120>`_
-    paper.
+    r"""AdamW or Adam, whose learning rate rises and falls once, from the `"Super-Convergence: Very
+    Fast Training of Neural Networks Using Large Learning Rates"
+    <https://arxiv.org/abs/1708.07120>`_ paper.
 
     Args:
         warmup (float): The fraction of the steps on which it rises.
+        decoupled_weight_decay (bool): Weights decay apart from the gradient, as in AdamW; if
+            :obj:`False`, the decay is a term of the gradient, as in Adam.
     """
 
     warmup: float = 0.15
+    decoupled_weight_decay: bool = True
 
     def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
-        r"""AdamW with decoupled weight decay."""
-        return AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
+        r"""AdamW or Adam."""
+        kind = AdamW if self.decoupled_weight_decay else Adam
+        return kind(parameters, lr=self.lr, weight_decay=self.weight_decay)
 
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
         r"""One cycle over all epochs."""
         total = max(1, self.max_epochs * steps_per_epoch)
         return OneCycleLR(optimizer, self.lr, total_steps=total, pct_start=self.warmup)
+
+
+@dataclass(frozen=True)
+class RecognitionRecipe(Recipe):
+    r"""What recipes share that train embeddings by triplets of samples; to be combined with a
+    recipe that says how the learning rate goes. The :obj:`batch_size` follows from the numbers of
+    subjects and samples. See :class:`RecognitionModule` for the loss; :obj:`label_smoothing`,
+    :obj:`class_balance` and :obj:`mixup` have no part in it.
+
+    Args:
+        subjects_per_batch (int): Number of subjects in a batch, those of all processes together.
+        samples_per_subject (int): Number of samples of each.
+        margin (float): By how much farther than a sample of the same subject one of another is to
+            be, in the distance of embeddings of length one.
+        epsilon (float): By how much a pair may be easier than the hardest ones of its anchor, in
+            cosine similarity, and still count.
+
+    Raises:
+        ValueError: If a batch has less than two subjects or two samples of each, or an option is
+            set that has no part in the loss.
+    """
+
+    batch_size: int = field(init=False)
+    subjects_per_batch: int = 16
+    samples_per_subject: int = 4
+    margin: float = 0.2
+    epsilon: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.subjects_per_batch < 2 or self.samples_per_subject < 2:
+            raise ValueError(
+                f'triplets need two subjects in a batch and two samples of each, got '
+                f'{self.subjects_per_batch} and {self.samples_per_subject}'
+            )
+        for name in ('label_smoothing', 'class_balance', 'mixup'):
+            if getattr(self, name):
+                raise ValueError(f'{name} is for classifiers, got {getattr(self, name)}')
+        # How a frozen dataclass sets what follows from its fields.
+        object.__setattr__(self, 'batch_size', self.subjects_per_batch * self.samples_per_subject)
+
+
+@dataclass(frozen=True)
+class OneCycleRecognitionRecipe(RecognitionRecipe, OneCycleRecipe):
+    r"""Embeddings trained in one cycle of the learning rate; see :class:`RecognitionRecipe` and
+    :class:`OneCycleRecipe`.
+    """
+
+
+@dataclass(frozen=True)
+class GaitMixerRecipe(OneCycleRecognitionRecipe):
+    r"""The recipe of the `"GaitMixer: Skeleton-based Gait Representation Learning via Wide-spectrum
+    Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper. The number of epochs, the margin
+    and the shape of the cycle, which the paper does not tell, are those of its published code.
+    """
+
+    lr: float = 6e-3
+    weight_decay: float = 1e-5
+    max_epochs: int = 300
+    warmup: float = 0.3
+    decoupled_weight_decay: bool = False
+    subjects_per_batch: int = 74
+    samples_per_subject: int = 4
+    margin: float = 0.01
+    epsilon: float = 0.1
 
 
 @dataclass(frozen=True)

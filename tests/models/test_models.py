@@ -1,8 +1,11 @@
-"""What every model must do."""
+"""What every model of skeletons must do."""
+
+import inspect
 
 import pytest
 import torch
 
+from graphmotion import models
 from graphmotion.models import create_model, list_models
 from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
 
@@ -16,7 +19,14 @@ ARM = Skeleton(
 )
 
 
-@pytest.fixture(params=list_models())
+SKELETON_MODELS = [
+    name
+    for name in list_models()
+    if 'skeleton' in inspect.signature(getattr(models, name)).parameters
+]
+
+
+@pytest.fixture(params=SKELETON_MODELS)
 def name(request):
     return request.param
 

@@ -2,6 +2,7 @@
 
 python -m tests.training.run DIRECTORY --model plain --devices 2
 python -m tests.training.run DIRECTORY --model msa_gcn --kill-in-epoch 2
+python -m tests.training.run DIRECTORY --model projection --devices 2
 """
 
 import argparse
@@ -14,8 +15,16 @@ from lightning.pytorch import Callback
 from graphmotion.models import msa_gcn
 from graphmotion.nn import SpatialConv, TemporalConv
 from graphmotion.skeletons import get_skeleton
-from graphmotion.training import ClassificationModule, GraphDataModule, OneCycleRecipe, fit
+from graphmotion.training import (
+    ClassificationModule,
+    GraphDataModule,
+    OneCycleRecipe,
+    OneCycleRecognitionRecipe,
+    RecognitionModule,
+    fit,
+)
 from tests.toy import Waves, joints, noisy_joints
+from tests.training.walkers import Projection, Walkers
 
 
 class Plain(torch.nn.Module):
@@ -46,20 +55,25 @@ class Kill(Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument('directory')
-    parser.add_argument('--model', default='plain')
-    parser.add_argument('--devices', type=int, default=1)
-    parser.add_argument('--kill-in-epoch', type=int)
-    parser.add_argument('--ema-decay', type=float, default=0.0)
-    args = parser.parse_args()
+class KeepGradients(Callback):
+    """Writes the gradients of every step, the mean over processes, to a file."""
 
-    torch.manual_seed(0)
-    plain = args.model == 'plain'
+    def __init__(self, path):
+        self.path, self.steps = path, []
+
+    def on_after_backward(self, trainer, module):
+        self.steps.append([p.grad.clone() for p in module.parameters()])
+
+    def on_train_end(self, trainer, module):
+        if trainer.is_global_zero:
+            torch.save(self.steps, self.path)
+
+
+def classification(model, ema_decay):
+    plain = model == 'plain'
     model = Plain() if plain else msa_gcn(num_classes=3, channels=(4, 4, 6), dropout=0.3)
     recipe = OneCycleRecipe(
-        lr=0.1 if plain else 1e-2, batch_size=12, max_epochs=4, ema_decay=args.ema_decay
+        lr=0.1 if plain else 1e-2, batch_size=12, max_epochs=4, ema_decay=ema_decay
     )
     data = GraphDataModule(
         Waves(50),
@@ -68,15 +82,49 @@ def main():
         transform=joints,
         train_transform=joints if plain else noisy_joints,
     )
+    return ClassificationModule(model, 3, recipe), data
+
+
+def recognition():
+    recipe = OneCycleRecognitionRecipe(
+        lr=0.05, subjects_per_batch=6, samples_per_subject=3, max_epochs=2
+    )
+    data = GraphDataModule(
+        Walkers(14, 6),
+        val=Walkers(5, 5, seed=1),
+        batch_size=recipe.batch_size,
+        transform=joints,
+        balance='subject',
+        samples_per_class=recipe.samples_per_subject,
+    )
+    return RecognitionModule(Projection(), recipe), data
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('directory')
+    parser.add_argument('--model', default='plain', choices=('plain', 'msa_gcn', 'projection'))
+    parser.add_argument('--devices', type=int, default=1)
+    parser.add_argument('--kill-in-epoch', type=int)
+    parser.add_argument('--ema-decay', type=float, default=0.0)
+    args = parser.parse_args(arguments)
+
+    torch.manual_seed(0)
+    callbacks = [] if args.kill_in_epoch is None else [Kill(args.kill_in_epoch)]
+    if args.model == 'projection':
+        module, data = recognition()
+        callbacks.append(KeepGradients(os.path.join(args.directory, 'gradients.pt')))
+    else:
+        module, data = classification(args.model, args.ema_decay)
     fit(
-        ClassificationModule(model, 3, recipe),
+        module,
         data,
         args.directory,
         accelerator='cpu',
         devices=args.devices,
         strategy='ddp' if args.devices > 1 else 'auto',
         enable_progress_bar=False,
-        callbacks=[] if args.kill_in_epoch is None else [Kill(args.kill_in_epoch)],
+        callbacks=callbacks,
     )
 
 

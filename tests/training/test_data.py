@@ -1,50 +1,11 @@
-from itertools import chain
-
 import pytest
 import torch
-from torch_geometric.data import Batch
+from torch_geometric.data import Batch, Data
 
-from graphmotion.training import BatchSampler, GraphDataModule, graph_loader
+from graphmotion.datasets import GraphDataset
+from graphmotion.training import BalancedBatchSampler, GraphDataModule, graph_loader
 from tests.toy import Waves, joints, noisy_joints
-
-
-def test_batches_hold_every_sample_once_in_a_new_order_each_epoch():
-    sampler = BatchSampler(50, 8, shuffle=True, seed=3)
-    epochs = []
-    for epoch in (0, 1, 0):
-        sampler.set_epoch(epoch)
-        epochs.append([share.tolist() for _, share in sampler])
-    assert len(sampler) == 7
-    assert [len(b) for b in epochs[0]] == [8] * 6 + [2]
-    assert sorted(chain(*epochs[0])) == list(range(50))
-    assert epochs[0] == epochs[2]
-    assert epochs[0] != epochs[1]
-
-
-@pytest.mark.parametrize('shuffle', [True, False])
-def test_processes_share_the_batches_of_one(shuffle):
-    whole = [share.tolist() for _, share in BatchSampler(51, 8, shuffle, 3)]
-    parts = [
-        [share.tolist() for _, share in BatchSampler(51, 8, shuffle, 3, 2, process)]
-        for process in range(2)
-    ]
-    for i, batch in enumerate(whole):
-        shares = [part[i] for part in parts]
-        even = batch[: len(batch) // 2 * 2] if shuffle else batch
-        assert sorted(chain(*shares)) == sorted(even)
-        if shuffle:
-            assert len(shares[0]) == len(shares[1])
-
-
-def test_seeds_of_batches_differ_and_follow_seed_and_epoch():
-    def seeds(seed, epoch, process=0):
-        sampler = BatchSampler(64, 8, True, seed, 2, process)
-        sampler.set_epoch(epoch)
-        return [seed for seed, _ in sampler]
-
-    assert seeds(0, 0) == seeds(0, 0)
-    drawn = [s for args in ((0, 0), (0, 1), (1, 0), (0, 0, 1)) for s in seeds(*args)]
-    assert len(set(drawn)) == len(drawn)
+from tests.training.walkers import Walkers
 
 
 def test_loader_gives_transformed_batches():
@@ -119,11 +80,6 @@ def test_module_gives_a_loader_for_each_part():
     assert not torch.equal(train.x, train.pos)
 
 
-def test_batches_that_cannot_be_shared_are_refused():
-    with pytest.raises(ValueError, match='10 samples in batches of 1 for 2 processes'):
-        BatchSampler(10, 1, num_processes=2)
-
-
 def test_a_plain_loop_gets_a_new_order_and_new_draws_each_time():
     loader = graph_loader(Waves(12), 4, noisy_joints, shuffle=True)
     first, second = [torch.cat([b.x for b in loader]) for _ in range(2)]
@@ -132,3 +88,57 @@ def test_a_plain_loop_gets_a_new_order_and_new_draws_each_time():
     assert torch.equal(torch.cat([b.x for b in loader]), first)
     orders = [[share.tolist() for _, share in loader.sampler] for _ in range(2)]
     assert orders[0] != orders[1]
+
+
+class Images(GraphDataset):
+    """Samples without joints."""
+
+    def read(self):
+        for i in range(12):
+            yield Data(image=torch.full((1, 4, 4), float(i)), y=torch.tensor([i % 3]), num_nodes=1)
+
+
+def test_samples_without_joints():
+    def noisy(batch):
+        batch.x = batch.image + torch.randn_like(batch.image)
+        return batch
+
+    dataset = Images()
+    (batch,) = graph_loader(dataset, 12, noisy, seed=1)
+    assert torch.equal(batch.image[:, 0, 0], torch.arange(12.0))
+    (again,) = graph_loader(dataset, 12, noisy, seed=1)
+    assert torch.equal(batch.x, again.x)
+
+
+def test_balanced_batches():
+    dataset = Walkers(6, 5)
+    loader = graph_loader(dataset, 12, joints, seed=4, balance='subject', samples_per_class=3)
+    sampler = BalancedBatchSampler(dataset.labels('subject'), 4, 3, seed=4)
+    assert len(loader) == 2
+    for batch, (_, samples) in zip(loader, sampler):
+        assert torch.equal(batch.x, dataset.get_batch(samples).pos)
+        assert torch.equal(batch.subject, dataset.labels('subject')[samples])
+        assert batch.subject.view(4, 3).unique(dim=1).shape == (4, 1)
+
+
+def test_module_balances_training_batches_only():
+    data = GraphDataModule(
+        Walkers(6, 5), Walkers(3, 4), batch_size=8, balance='subject', samples_per_class=2,
+        batches_per_epoch=7,
+    )  # fmt: skip
+    train = list(data.train_dataloader())
+    assert len(train) == 7
+    assert all(len(batch.subject.unique()) == 4 for batch in train)
+    assert [batch.subject.tolist() for batch in data.val_dataloader()] == [
+        [0] * 4 + [1] * 4,
+        [2] * 4,
+    ]
+
+
+def test_batches_that_cannot_be_balanced_are_refused():
+    with pytest.raises(ValueError, match="10 samples cannot hold 4 of each value of 'subject'"):
+        graph_loader(Walkers(3, 4), 10, balance='subject')
+    with pytest.raises(ValueError, match='4 classes from samples of 3 classes'):
+        graph_loader(Walkers(3, 4), 16, balance='subject')
+    with pytest.raises(ValueError, match="no field 'view'"):
+        graph_loader(Walkers(3, 4), 8, balance='view')

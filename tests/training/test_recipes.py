@@ -5,8 +5,10 @@ import torch
 
 from graphmotion.training import (
     FGSTFormerRecipe,
+    GaitMixerRecipe,
     MSAGCNRecipe,
     OneCycleRecipe,
+    OneCycleRecognitionRecipe,
     Recipe,
     SGDRecipe,
     class_weights,
@@ -50,6 +52,62 @@ def test_one_cycle_decays_weights_apart_from_the_gradient():
     parameter.grad = torch.zeros(1)
     optimizer.step()
     assert parameter.item() == pytest.approx(1 - 0.1 * 0.5)
+
+
+def test_one_cycle_can_decay_weights_in_the_gradient():
+    """Adam's first step is of one length, whatever the gradient: here the decay alone."""
+    parameter = torch.nn.Parameter(torch.ones(1))
+    recipe = OneCycleRecipe(lr=0.1, weight_decay=0.5, decoupled_weight_decay=False)
+    optimizer = recipe.optimizer([parameter])
+    parameter.grad = torch.zeros(1)
+    optimizer.step()
+    assert parameter.item() == pytest.approx(1 - 0.1)
+
+
+def test_the_recipe_of_gaitmixer():
+    recipe = GaitMixerRecipe()
+    assert (recipe.lr, recipe.weight_decay, recipe.max_epochs) == (6e-3, 1e-5, 300)
+    assert (recipe.subjects_per_batch, recipe.samples_per_subject) == (74, 4)
+    assert (recipe.batch_size, recipe.margin, recipe.epsilon) == (296, 0.01, 0.1)
+    optimizer = recipe.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    assert type(optimizer) is torch.optim.Adam
+    assert optimizer.param_groups[0]['weight_decay'] == 1e-5
+    out = rates(recipe, 2)
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.Adam([parameter], 6e-3)
+    default = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=600)
+    for rate in out:
+        assert rate == optimizer.param_groups[0]['lr']
+        optimizer.step()
+        default.step()
+    assert (out[0], max(out)) == pytest.approx((6e-3 / 25, 6e-3))
+    assert out.index(max(out)) == 179
+
+
+def test_the_batch_of_a_recognition_recipe_follows_from_its_subjects():
+    recipe = OneCycleRecognitionRecipe(subjects_per_batch=8, samples_per_subject=4, lr=0.5)
+    assert (recipe.batch_size, recipe.lr, recipe.warmup) == (32, 0.5, 0.15)
+    changed = replace(recipe, subjects_per_batch=3, max_epochs=7)
+    assert (changed.batch_size, changed.samples_per_subject, changed.max_epochs) == (12, 4, 7)
+    with pytest.raises(ValueError, match='batch_size'):
+        replace(recipe, batch_size=5)
+    assert isinstance(recipe, OneCycleRecipe)
+    assert type(recipe.optimizer([torch.nn.Parameter(torch.zeros(1))])) is torch.optim.AdamW
+
+
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        ({'subjects_per_batch': 1}, 'two subjects .* two samples of each, got 1 and 4'),
+        ({'samples_per_subject': 1}, 'two subjects .* two samples of each, got 16 and 1'),
+        ({'mixup': 0.2}, 'mixup is for classifiers, got 0.2'),
+        ({'label_smoothing': 0.1}, 'label_smoothing is for classifiers'),
+        ({'class_balance': 1.0}, 'class_balance is for classifiers'),
+    ],
+)
+def test_recognition_recipes_without_a_meaning_are_refused(options, reason):
+    with pytest.raises(ValueError, match=reason):
+        OneCycleRecognitionRecipe(**options)
 
 
 def test_momentum_with_warm_up():

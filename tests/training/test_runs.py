@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.training.run import main
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,6 +41,22 @@ def test_two_processes_learn_what_one_does(tmp_path):
         for name in a:
             assert a[name] == pytest.approx(b[name], rel=1e-4, abs=1e-6), name
     assert one[-1]['train_loss'] < one[0]['train_loss'] - 0.005
+
+
+def test_two_processes_compare_the_samples_of_both(tmp_path):
+    """Their loss, and the mean of their gradients, are those of one process."""
+    main([str(tmp_path / 'one'), '--model', 'projection'])
+    run(tmp_path / 'two', '--model', 'projection', '--devices', '2')
+    for a, b in zip(history(tmp_path / 'one'), history(tmp_path / 'two')):
+        assert a['train_triplets'] == b['train_triplets'] > 0
+        assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
+    one, two = [
+        torch.load(tmp_path / name / 'gradients.pt', weights_only=True) for name in ('one', 'two')
+    ]
+    assert len(one) == len(two) == 8
+    for a, b in zip(one, two):
+        assert a[0].norm() > 1e-3
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path):

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import LayerNorm, ModuleList, TransformerDecoderLayer, TransformerEncoderLayer
 
 from graphmotion.nn.encoding import sinusoidal_encoding
-from graphmotion.nn.graphs import reset_all
+from graphmotion.nn.graphs import frame_max, padded_frames, reset_all
 
 
 class TemporalDecoder(torch.nn.Module):
@@ -90,18 +90,8 @@ class TemporalDecoder(torch.nn.Module):
                 f'x has the shape {list(x.shape)}, expected [num_nodes, T, {self.channels}] with '
                 f'at least one frame'
             )
-        padded = None
-        real = x
-        if mask is not None:
-            if mask.shape != x.shape[:2] or mask.dtype != torch.bool:
-                raise ValueError(
-                    f'mask is {mask.dtype} and has the shape {list(mask.shape)}, expected a '
-                    f'boolean of {list(x.shape[:2])}'
-                )
-            # Of a node without real frames all are taken: there is no maximum of none.
-            padded = ~(mask | ~mask.any(dim=1, keepdim=True))
-            real = x.masked_fill(padded.unsqueeze(-1), -torch.inf)
-        query = real.amax(dim=1, keepdim=True)
+        padded = padded_frames(x, mask)
+        query = frame_max(x, padded).unsqueeze(1)
         memory = x
         if self.position:
             memory = x + sinusoidal_encoding(x.size(1), self.channels, x.device, x.dtype)

@@ -1,0 +1,306 @@
+"""Training of LMGCS: three losses, in two stages or at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch_geometric.data import Batch
+
+from graphmotion.models.lmgcs import LMGCS, LMGCSFeatures, SeparateLinear
+from graphmotion.training.data import GraphDataModule
+from graphmotion.training.fit import FitResult, fit
+from graphmotion.training.module import RecipeModule
+from graphmotion.training.part_triplet import part_triplet_loss
+from graphmotion.training.predict import model_inputs
+from graphmotion.training.recipes import StepRecipe
+from graphmotion.training.recognition import LeaveOneOutRank1
+
+try:
+    from torchmetrics import MeanMetric
+except ImportError as error:
+    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
+
+STAGES = ('local', 'global', 'joint')
+
+
+@dataclass(frozen=True)
+class LMGCSRecipe(StepRecipe):
+    r"""The recipe of the paper of :class:`~graphmotion.models.LMGCS` for CASIA-B: 80,000 steps for
+    local features, whose learning rate falls after 70,000, then 30,000 for attention; its
+    "momentum 0.9" is Adam's :math:`\beta_1`. An epoch stands for 1,000 steps, if the data are
+    drawn in :obj:`batches_per_epoch`.
+
+    For OU-MVLP it is :obj:`LMGCSRecipe(subjects_per_batch=32, max_epochs=100, milestones=(80,),
+    global_epochs=40)`. The :obj:`batch_size` follows from the numbers of subjects and samples.
+
+    Args:
+        global_epochs (int): Number of epochs of the second stage.
+        subjects_per_batch (int): Number of subjects in a batch, those of all processes together.
+        samples_per_subject (int): Number of samples of each.
+        batches_per_epoch (int): Number of batches in an epoch.
+        margin (float): By how much farther a sample of another subject is to be than one of the
+            same.
+        triplet (bool): Whether the triplet losses are part of the loss.
+        cross_entropy (bool): Whether the cross-entropy is.
+
+    Raises:
+        ValueError: If no loss is left.
+    """
+
+    lr: float = 1e-4
+    batch_size: int = field(init=False)
+    max_epochs: int = 80
+    milestones: tuple[int, ...] = (70,)
+    global_epochs: int = 30
+    subjects_per_batch: int = 8
+    samples_per_subject: int = 8
+    batches_per_epoch: int = 1000
+    margin: float = 0.2
+    triplet: bool = True
+    cross_entropy: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.triplet or self.cross_entropy):
+            raise ValueError('a recipe without triplet loss and cross-entropy trains nothing')
+        # How a frozen dataclass sets what follows from its fields.
+        object.__setattr__(self, 'batch_size', self.subjects_per_batch * self.samples_per_subject)
+
+
+class LMGCSModule(RecipeModule):
+    r"""Trains :class:`~graphmotion.models.LMGCS`, or a stage of it.
+
+    Two triplet losses, of the parts made of maxima over frames and of those made by attention,
+    compare samples part by part: see :func:`part_triplet_loss`. The paper prints the distances in
+    them with the other sign, which would draw different people together. Cross-entropy tells
+    subjects from each part, by a linear map of its own. All are means over parts, and the loss is
+    their sum.
+
+    The stage :obj:`"local"` trains all but attention, which is not computed, by the triplet loss of
+    maxima and cross-entropy of these parts. The stage :obj:`"global"` trains attention alone, by
+    the other triplet loss and cross-entropy of its parts; all before it is in evaluation mode and
+    stays as it is, to the bit unless the recipe has a moving average of weights, which rounds.
+    :obj:`"joint"` trains all at once, by both triplet losses and cross-entropy of the parts made by
+    attention. A network without attention has only the first.
+
+    Logs :obj:`train_loss` and its terms; :obj:`train_active`, the fraction of triplets that cost
+    something, of the parts that cross-entropy sees; and :obj:`val_rank1`, the fraction of
+    validation samples whose nearest other one is of the same subject.
+
+    Args:
+        model (LMGCS): The network.
+        recipe (LMGCSRecipe): Optimiser, schedule and loss.
+        subjects (Tensor): The subjects of the training samples, any integers, in any order and
+            number.
+        stage (str, optional): :obj:`"local"`, :obj:`"global"` or :obj:`"joint"`.
+            (default: :obj:`"joint"`)
+        label (str, optional): The field that tells who a sample is of.
+            (default: :obj:`"subject"`)
+        gather (bool, optional): If several processes train, compare the samples of all of them,
+            so that the loss is that of a single process; their shares of a batch have to be
+            equal. (default: :obj:`True`)
+
+    Raises:
+        ValueError: If the stage is unknown or is that of attention which the network does not
+            have, or a training batch lacks the label or holds a subject that is not one of
+            :obj:`subjects`.
+    """
+
+    monitor = 'val_rank1'
+    model: LMGCS
+    recipe: LMGCSRecipe
+    subjects: Tensor
+
+    def __init__(
+        self,
+        model: LMGCS,
+        recipe: LMGCSRecipe,
+        subjects: Tensor,
+        stage: str = 'joint',
+        label: str = 'subject',
+        gather: bool = True,
+    ) -> None:
+        super().__init__(model, recipe)
+        if stage not in STAGES:
+            raise ValueError(f'stage is one of {list(STAGES)}, got {stage!r}')
+        if stage == 'global' and not model.global_modules:
+            raise ValueError("the model has no attention for the stage 'global' to train")
+        self.stage = stage
+        self.label = label
+        self.gather = gather
+        self.register_buffer('subjects', subjects.unique())
+        self.classifier = (
+            SeparateLinear(model.num_parts, model.feature_dim, len(self.subjects))
+            if recipe.cross_entropy
+            else None
+        )
+        terms = ['cross_entropy'] if recipe.cross_entropy else []
+        if recipe.triplet:
+            terms += [f'triplet_{name}' for name in self._trained()] + ['active']
+        self.train_metrics = torch.nn.ModuleDict({name: MeanMetric() for name in ('loss', *terms)})
+        self.rank1 = torch.nn.ModuleDict({part: LeaveOneOutRank1() for part in ('val_', 'test_')})
+        for modules, name in ((model.local_modules, 'local'), (model.global_modules, 'global')):
+            for module in modules:
+                module.requires_grad_(name in self._trained())
+
+    def _trained(self) -> list[str]:
+        """What the stage trains, that of which the embedding is made last."""
+        if self.stage != 'joint':
+            return [self.stage]
+        return ['local', 'global'] if self.model.global_modules else ['local']
+
+    def on_train_start(self) -> None:
+        """Put into evaluation mode what the stage is to leave as it is."""
+        # Not before: Lightning warns of modules that begin in evaluation mode.
+        if self.stage == 'global':
+            for module in self.model.local_modules:
+                module.eval()
+
+    def on_train_end(self) -> None:
+        """Put it back."""
+        for module in self.model.local_modules:
+            module.train(self.training)
+
+    def features(self, batch: Batch) -> LMGCSFeatures:
+        """The parts of a batch that the stage trains; the others are :obj:`None`."""
+        trained, model = self._trained(), self.model
+        with torch.set_grad_enabled(torch.is_grad_enabled() and 'local' in trained):
+            branches, mask = model.branches(*model_inputs(model, batch))
+        return LMGCSFeatures(
+            model.local_parts(branches, mask) if 'local' in trained else None,
+            model.global_parts(branches, mask) if 'global' in trained else None,
+        )
+
+    def training_step(self, batch: Batch, number: int) -> Tensor:
+        """Loss of a training batch."""
+        labels = self._labels(batch)
+        features = {
+            name: parts if parts.dtype == torch.float64 else parts.float()
+            for name, parts in zip(('local', 'global'), self.features(batch))
+            if parts is not None
+        }
+        if self.gather and torch.distributed.is_available() and torch.distributed.is_initialized():
+            # As in RecognitionModule: each process has the loss of the whole batch.
+            features = {
+                name: self.all_gather(parts, sync_grads=True).flatten(0, 1)  # type: ignore[union-attr]
+                for name, parts in features.items()
+            }
+            labels = self.all_gather(labels).flatten()  # type: ignore[union-attr]
+        with torch.autocast(labels.device.type, enabled=False):
+            terms, active = self.losses(features, labels)
+        loss = torch.stack(list(terms.values())).sum()
+        figures = {'loss': loss} | terms | ({} if active is None else {'active': active})
+        for name, metric in self.train_metrics.items():
+            metric.update(figures[name].detach(), weight=batch.num_graphs)  # type: ignore[operator]
+            self.log_metric(f'train_{name}', metric, batch, shown=name == 'loss')  # type: ignore[arg-type]
+        return loss
+
+    def losses(
+        self, features: dict[str, Tensor], labels: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
+        """The terms of the loss by name, and the fraction of triplets that cost something."""
+        terms, active = {}, None
+        if self.recipe.triplet:
+            for name, parts in features.items():
+                terms[f'triplet_{name}'], active = part_triplet_loss(
+                    parts, labels, self.recipe.margin
+                )
+        if self.classifier is not None:
+            logits = self.classifier(features[self._trained()[-1]])
+            terms['cross_entropy'] = cross_entropy(
+                logits.flatten(0, 1),
+                self._classes(labels).repeat_interleave(logits.size(1)),
+                label_smoothing=self.recipe.label_smoothing,
+            )
+        return terms, active
+
+    def _labels(self, batch: Batch) -> Tensor:
+        if self.label not in batch:
+            raise ValueError(
+                f'the batch lacks the field {self.label!r}, which tells who a sample is of'
+            )
+        return batch[self.label]
+
+    def _classes(self, labels: Tensor) -> Tensor:
+        """The number of each subject among those of training."""
+        classes = torch.searchsorted(self.subjects, labels).clamp(max=len(self.subjects) - 1)
+        if bool((self.subjects[classes] != labels).any()):
+            unknown = labels[self.subjects[classes] != labels].unique().tolist()
+            raise ValueError(f'the batch holds the subjects {unknown}, which training has not')
+        return classes
+
+    def _compare(self, batch: Batch, part: str) -> None:
+        if self.stage == 'local':  # attention is not trained yet
+            branches, mask = self.model.branches(*model_inputs(self.model, batch))
+            embeddings = self.model.local_parts(branches, mask).flatten(1)
+        else:
+            embeddings = self(batch)
+        metric = self.rank1[part]
+        metric.update(embeddings.float(), self._labels(batch))  # type: ignore[operator]
+        self.log_metric(f'{part}rank1', metric, batch)  # type: ignore[arg-type]
+
+    def validation_step(self, batch: Batch, number: int) -> None:
+        """Embeddings of a validation batch."""
+        self._compare(batch, 'val_')
+
+    def test_step(self, batch: Batch, number: int) -> None:
+        """Embeddings of a test batch."""
+        self._compare(batch, 'test_')
+
+
+def fit_two_stages(
+    model: LMGCS,
+    recipe: LMGCSRecipe,
+    data: GraphDataModule,
+    directory: str,
+    seed: int = 0,
+    label: str = 'subject',
+    **options: Any,
+) -> list[FitResult]:
+    r"""Train the local features of a network and then, on those as they are, its attention.
+
+    Each stage is a run of :func:`fit` in a folder of its own, :obj:`local` and :obj:`global`, and
+    is continued where it was cut off.
+
+    .. code-block:: python
+
+        recipe = LMGCSRecipe()
+        data = GraphDataModule(
+            train,
+            batch_size=recipe.batch_size,
+            balance='subject',
+            samples_per_class=recipe.samples_per_subject,
+            batches_per_epoch=recipe.batches_per_epoch,
+            train_transform=CropFrames(30),
+        )
+        fit_two_stages(lmgcs(), recipe, data, 'results')
+
+    Args:
+        model (LMGCS): The network; its weights are drawn by the caller before.
+        recipe (LMGCSRecipe): How it is trained.
+        data (GraphDataModule): On what.
+        directory (str): Where checkpoints and history go.
+        seed (int, optional): Seed of both runs. (default: :obj:`0`)
+        label (str, optional): The field that tells who a sample is of.
+            (default: :obj:`"subject"`)
+        **options: Further options of :func:`fit`.
+
+    Returns:
+        list of FitResult: One for each stage; a network without attention has only the first.
+    """
+    second = replace(recipe, max_epochs=recipe.global_epochs, milestones=())
+    stages = [('local', recipe)] + ([('global', second)] if model.global_modules else [])
+    subjects = data.train.labels(label)
+    results = []
+    try:
+        for stage, how in stages:
+            torch.manual_seed(seed)  # for the weights of the classifier
+            module = LMGCSModule(model, how, subjects, stage, label)
+            results.append(fit(module, data, os.path.join(directory, stage), seed, **options))
+    finally:
+        model.requires_grad_(True)
+    return results

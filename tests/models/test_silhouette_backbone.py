@@ -1,0 +1,94 @@
+import pytest
+import torch
+from torch.nn.functional import conv3d, leaky_relu, max_pool2d
+
+from graphmotion.models.silhouette_backbone import SilhouetteBackbone
+
+B, T, H, W = 2, 7, 8, 6
+
+
+def make(**options):
+    return SilhouetteBackbone((3, 4, 5), **options).double()
+
+
+@pytest.fixture
+def clips():
+    return (torch.rand(B, T, H, W) > 0.5).double()
+
+
+@pytest.mark.parametrize('frame_kernel', [1, 3, 5])
+@pytest.mark.parametrize('pools', [(), (1,), (2, 1), (3,)])
+def test_is_a_stack_of_convolutions(clips, frame_kernel, pools):
+    module = make(frame_kernel=frame_kernel, pools=pools)
+    x = clips.unsqueeze(1)
+    for layer, conv in enumerate(module.convs, start=1):
+        x = leaky_relu(conv3d(x, conv.weight, conv.bias, padding=(frame_kernel // 2, 1, 1)), 0.01)
+        if layer in pools:
+            x = torch.stack([max_pool2d(frame, 2, ceil_mode=True) for frame in x.unbind(2)], dim=2)
+    torch.testing.assert_close(module(clips), x)
+
+
+def test_number_of_parameters():
+    module = SilhouetteBackbone((32, 64, 128, 128))
+    sizes = [(1, 32), (32, 64), (64, 128), (128, 128)]
+    expected = sum(27 * before * after + after for before, after in sizes)
+    assert sum(p.numel() for p in module.parameters()) == expected == 720_064
+
+
+def test_odd_sizes_lose_nothing():
+    module = make(pools=(1, 2, 3))
+    clips = torch.zeros(1, 2, 9, 1).double()
+    out = module(clips)
+    assert out.shape == (1, 5, 2, 2, 1)
+    clips[:, :, -1] = 1
+    assert not torch.allclose(module(clips)[..., -1, :], out[..., -1, :])
+
+
+def test_a_shift_in_time_shifts_the_features(clips):
+    """But for the ends, which three layers see from three frames."""
+    module = make()
+    clips = torch.cat([clips, clips.flip(1)], dim=1)
+    out, moved = module(clips), module(clips.roll(1, dims=1))
+    torch.testing.assert_close(moved[:, :, 4:-3], out[:, :, 3:-4])
+
+
+def test_mirrored_images_have_mirrored_features(clips):
+    """Once kernels are symmetric, and the width can be halved without a rest."""
+    module = make(pools=(1,))
+    with torch.no_grad():
+        for conv in module.convs:
+            conv.weight.add_(conv.weight.flip(-1))
+    torch.testing.assert_close(module(clips.flip(-1)), module(clips).flip(-1))
+
+
+@pytest.mark.parametrize('frame_kernel', [1, 3, 5])
+def test_padding_changes_nothing(clips, frame_kernel):
+    module = make(frame_kernel=frame_kernel)
+    length = [4, 1]
+    padded = torch.arange(T) >= torch.tensor(length).unsqueeze(1)
+    out = module(clips.masked_fill(padded[:, :, None, None], torch.nan), padded)
+    for row, n in enumerate(length):
+        torch.testing.assert_close(out[row : row + 1, :, :n], module(clips[row : row + 1, :n]))
+        assert not out[row, :, n:].any()
+
+
+def test_gradients():
+    module = SilhouetteBackbone((2, 2), pools=(1,)).double()
+    clips = torch.rand(1, 3, 4, 4, dtype=torch.float64, requires_grad=True)
+    padded = torch.tensor([[False, False, True]])
+    assert torch.autograd.gradcheck(lambda x: module(x, padded), clips)
+
+
+@pytest.mark.parametrize(
+    ('options', 'match'),
+    [
+        ({'frame_kernel': 2}, 'odd number of frames, got 2'),
+        ({'pools': (4,)}, r'numbers of the 3 layers, counted from 1, got \[4\]'),
+        ({'pools': (0,)}, r'counted from 1, got \[0\]'),
+    ],
+)
+def test_impossible_layers_are_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        make(**options)
+    with pytest.raises(ValueError, match='the 0 layers'):
+        SilhouetteBackbone(())

@@ -1,0 +1,320 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from torch.nn.functional import cross_entropy
+from torch_geometric.data import Data
+
+from graphmotion.datasets import GraphDataset
+from graphmotion.models import LMGCS
+from graphmotion.training import GraphDataModule, embed, fit
+from graphmotion.training.lmgcs import LMGCSModule, LMGCSRecipe, fit_two_stages
+from graphmotion.training.part_triplet import part_triplet_loss
+from graphmotion.training.recognition import LeaveOneOutRank1
+
+
+class Silhouettes(GraphDataset):
+    """Bars: subjects differ in how far the upper ones swing; the lower ones are anywhere."""
+
+    frame_fields = ('silhouettes',)
+
+    def __init__(self, num_subjects=4, num_takes=12, seed=0):
+        self.num_subjects, self.num_takes, self.seed = num_subjects, num_takes, seed
+        self.class_names = tuple(f's{i}' for i in range(num_subjects))
+        super().__init__()
+
+    def read(self):
+        generator = torch.Generator().manual_seed(self.seed)
+        column = torch.arange(12)
+        for subject in range(self.num_subjects):
+            for take in range(self.num_takes):
+                frames = int(torch.randint(8, 11, (1,), generator=generator))
+                phase = 6.28 * torch.rand(1, generator=generator)
+                swing = 1.5 * subject * torch.sin(0.8 * torch.arange(frames) + phase)
+                images = torch.zeros(1, frames, 8, 12, dtype=torch.bool)
+                images[0, :, :4] = ((column - 5.5 - swing.unsqueeze(1)).abs() < 2).unsqueeze(1)
+                images[0, :, 4:] = torch.rand(frames, 4, 12, generator=generator) > 0.5
+                yield Data(
+                    silhouettes=images,
+                    num_frames=torch.tensor([frames]),
+                    y=torch.tensor([subject]),
+                    subject=torch.tensor([10 * (9 - subject)]),
+                    take=torch.tensor([take]),
+                )
+
+
+RECIPE = LMGCSRecipe(
+    lr=1e-2, max_epochs=4, milestones=(3,), global_epochs=3, subjects_per_batch=4,
+    samples_per_subject=4, batches_per_epoch=5,
+)  # fmt: skip
+QUIET = {'accelerator': 'cpu', 'enable_progress_bar': False}
+
+
+SMALL = {
+    'channels': (4, 8), 'pools': (1,), 'bins': (4,), 'feature_dim': 8, 'width': 16,
+    'num_blocks': (1, 1), 'heads': 2, 'feedforward_channels': 16,
+}  # fmt: skip
+
+
+def make(seed=3, **options):
+    torch.manual_seed(seed)
+    return LMGCS(**SMALL | options)
+
+
+@pytest.fixture(scope='module')
+def dataset():
+    return Silhouettes()
+
+
+@pytest.fixture(scope='module')
+def parts(dataset):
+    """Training and validation takes."""
+    takes = dataset.labels('take')
+    return dataset.index_select(takes < 8), dataset.index_select(takes >= 8)
+
+
+def loaders(parts, recipe=RECIPE, val=True):
+    return GraphDataModule(
+        parts[0],
+        val=parts[1] if val else None,
+        batch_size=recipe.batch_size,
+        balance='subject',
+        samples_per_class=recipe.samples_per_subject,
+        batches_per_epoch=recipe.batches_per_epoch,
+    )
+
+
+def module(dataset, stage='joint', recipe=RECIPE, **options):
+    return LMGCSModule(make(**options), recipe, dataset.labels('subject'), stage)
+
+
+def rank1(model, dataset):
+    metric = LeaveOneOutRank1()
+    metric.update(embed(model, dataset), dataset.labels('subject'))
+    return float(metric.compute())
+
+
+def state(modules):
+    return [{k: v.clone() for k, v in m.state_dict().items()} for m in modules]
+
+
+def same(before, after):
+    return all(torch.equal(a[k], b[k]) for a, b in zip(before, after, strict=True) for k in a)
+
+
+# The recipe ###################################################################
+
+
+def test_recipe_of_the_paper():
+    recipe = LMGCSRecipe()
+    assert recipe.batch_size == 64
+    steps = recipe.batches_per_epoch
+    assert (recipe.max_epochs * steps, recipe.global_epochs * steps) == (80_000, 30_000)
+    optimizer = recipe.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert optimizer.defaults['betas'][0] == 0.9
+    assert optimizer.defaults['lr'] == 1e-4
+    schedule = recipe.scheduler(optimizer, steps)
+    assert (dict(schedule.milestones), schedule.gamma) == ({70_000: 1}, 0.1)
+    assert LMGCSRecipe(subjects_per_batch=32).batch_size == 256
+    assert replace(recipe, samples_per_subject=4).batch_size == 32
+    with pytest.raises(ValueError, match='without triplet loss and cross-entropy'):
+        LMGCSRecipe(triplet=False, cross_entropy=False)
+
+
+# Losses #######################################################################
+
+
+@pytest.mark.parametrize('stage', ['local', 'global', 'joint'])
+@pytest.mark.parametrize('kinds', [(True, True), (True, False), (False, True)])
+def test_losses(dataset, stage, kinds):
+    recipe = replace(RECIPE, triplet=kinds[0], cross_entropy=kinds[1], label_smoothing=0.1)
+    trained = module(dataset, stage, recipe)
+    trained.log_metric = lambda *args, **options: None
+    trained.eval()
+    batch = dataset.get_batch(torch.arange(0, 48, 4))
+    features = trained.model.features(batch.silhouettes, batch.num_frames)
+    given = {'local': features.local_parts, 'global': features.global_parts}
+    used = ['local', 'global'] if stage == 'joint' else [stage]
+    expected = {}
+    if recipe.triplet:
+        for name in used:
+            expected[f'triplet_{name}'] = part_triplet_loss(given[name], batch.subject, 0.2)[0]
+    if recipe.cross_entropy:
+        # Subjects 90, 80, 70 and 60 are counted from the smallest.
+        y = (batch.subject - 60) // 10
+        logits = [
+            given[used[-1]][:, part] @ weight
+            for part, weight in enumerate(trained.classifier.weight)
+        ]
+        losses = [cross_entropy(logit, y, label_smoothing=0.1) for logit in logits]
+        expected['cross_entropy'] = sum(losses) / len(losses)
+    terms, active = trained.losses({name: given[name] for name in used}, batch.subject)
+    assert terms.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(terms[name], value)
+    assert (active is None) == (not recipe.triplet)
+    torch.testing.assert_close(trained.training_step(batch, 0), sum(expected.values()))
+
+
+def test_a_network_without_attention_has_local_losses_alone(dataset):
+    trained = module(dataset, 'joint', num_blocks=None)
+    batch = dataset.get_batch(torch.arange(0, 48, 4))
+    assert trained.features(batch).global_parts is None
+    terms, _ = trained.losses({'local': trained.features(batch).local_parts}, batch.subject)
+    assert sorted(terms) == ['cross_entropy', 'triplet_local']
+    with pytest.raises(ValueError, match="no attention for the stage 'global'"):
+        module(dataset, 'global', num_blocks=None)
+
+
+@pytest.mark.parametrize('stage', ['local', 'global', 'joint'])
+def test_gradients_reach_what_the_stage_trains(dataset, stage):
+    trained = module(dataset, stage)
+    trained.log_metric = lambda *args, **options: None
+    trained.training_step(dataset.get_batch(torch.arange(0, 48, 4)), 0).backward()
+    for name, modules in (
+        ('local', trained.model.local_modules),
+        ('global', trained.model.global_modules),
+    ):
+        for part in modules:
+            for parameter in part.parameters():
+                reached = parameter.grad is not None and bool(parameter.grad.any())
+                assert reached == (stage in (name, 'joint'))
+                assert parameter.requires_grad == reached
+    assert trained.classifier.weight.grad.abs().amax(dim=(1, 2)).min() > 0
+
+
+def test_several_processes_have_the_loss_of_one(dataset, monkeypatch):
+    """Here the share of another process comes from a list instead."""
+    trained = module(dataset)
+    trained.log_metric = lambda *args, **options: None
+    trained.eval()
+    whole = dataset.get_batch(torch.arange(0, 48, 4))
+    expected = trained.training_step(whole, 0)
+    first, second = (dataset.get_batch(torch.arange(0, 48, 4)[i::2]) for i in (0, 1))
+    others = [*trained.features(second), second.subject]
+    monkeypatch.setattr(torch.distributed, 'is_initialized', lambda: True)
+    monkeypatch.setattr(
+        trained, 'all_gather', lambda own, sync_grads=False: torch.stack([own, others.pop(0)])
+    )
+    torch.testing.assert_close(trained.training_step(first, 0), expected)
+    trained.gather = False
+    alone = trained.training_step(first, 0)
+    assert not torch.allclose(alone, expected)
+
+
+def test_bad_input_is_refused(dataset):
+    with pytest.raises(ValueError, match=r"one of \['local', 'global', 'joint'\], got 'A'"):
+        module(dataset, 'A')
+    trained = module(dataset)
+    batch = dataset.get_batch([0, 1])
+    batch.subject = torch.tensor([90, 95])
+    with pytest.raises(ValueError, match=r'subjects \[95\], which training has not'):
+        trained.training_step(batch, 0)
+    del batch.subject
+    with pytest.raises(ValueError, match="lacks the field 'subject'"):
+        trained.training_step(batch, 0)
+    batch = dataset.get_batch([0, 1])
+    del batch.silhouettes
+    with pytest.raises(ValueError, match=r"the batch lacks \['silhouettes'\]"):
+        trained.training_step(batch, 0)
+
+
+# Training #####################################################################
+
+
+def test_learns_in_two_stages(dataset, parts, tmp_path):
+    model = make()
+    before = rank1(model, parts[1])
+    recipe = replace(RECIPE, max_epochs=6, milestones=(5,), global_epochs=6)
+    first, second = fit_two_stages(model, recipe, loaders(parts), str(tmp_path), **QUIET)
+    for result, term in ((first, 'triplet_local'), (second, 'triplet_global')):
+        rows = result.history
+        assert len(rows) == 6
+        names = {'train_loss', f'train_{term}', 'train_cross_entropy', 'train_active', 'val_rank1'}
+        assert rows[0].keys() == names | {'epoch', 'lr'}
+        assert rows[-1]['train_loss'] < rows[0]['train_loss']
+    assert first.history[-1]['lr'] == pytest.approx(1e-3)
+    assert second.history[-1]['lr'] == pytest.approx(1e-2)
+    after = rank1(model, parts[1])
+    assert after == pytest.approx(max(row['val_rank1'] for row in second.history))
+    assert before < 0.5
+    assert after > 0.9
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+class Watch(Callback):
+    """What a step finds: the modes of both parts of the network."""
+
+    def __init__(self):
+        self.modes = set()
+
+    def on_train_batch_start(self, trainer, module, batch, number):
+        model = module.model
+        parts = (model.local_modules, model.global_modules)
+        self.modes.add(tuple(all(m.training for p in part for m in p.modules()) for part in parts))
+
+
+@pytest.mark.parametrize(('stage', 'modes'), [('local', (True, True)), ('global', (False, True))])
+def test_the_other_stage_stays_as_it_was_to_the_bit(dataset, parts, tmp_path, stage, modes):
+    trained = module(dataset, stage, replace(RECIPE, weight_decay=0.1))
+    model, watch = trained.model, Watch()
+    before = state(model.local_modules), state(model.global_modules)
+    fit(trained, loaders(parts), str(tmp_path), callbacks=[watch], **QUIET)
+    after = state(model.local_modules), state(model.global_modules)
+    assert [same(*pair) for pair in zip(before, after)] == [stage != 'local', stage != 'global']
+    assert watch.modes == {modes}
+
+
+class Stop(Callback):
+    """Ends a run in the middle of an epoch of a stage."""
+
+    def __init__(self, stage, epoch):
+        self.stage, self.epoch = stage, epoch
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, number):
+        if (module.stage, trainer.current_epoch, number) == (self.stage, self.epoch, 2):
+            raise InterruptedError
+
+
+@pytest.mark.parametrize('stage', ['local', 'global'])
+def test_a_run_that_was_cut_off_goes_on(parts, tmp_path, stage):
+    recipe, runs = replace(RECIPE, max_epochs=2, global_epochs=2, milestones=()), []
+    for name in ('whole', 'cut'):
+        model = make()
+        data, folder = loaders(parts, recipe, val=False), str(tmp_path / name)
+        if name == 'cut':
+            with pytest.raises(InterruptedError):
+                fit_two_stages(model, recipe, data, folder, callbacks=[Stop(stage, 1)], **QUIET)
+            model = make(seed=99)  # what the next process begins with is of no effect
+        results = fit_two_stages(model, recipe, data, folder, **QUIET)
+        runs.append((state([model])[0], [result.history for result in results]))
+    assert same([runs[0][0]], [runs[1][0]])
+    assert runs[0][1] == runs[1][1]
+
+
+def test_a_network_without_attention_has_one_stage(parts, tmp_path):
+    recipe = replace(RECIPE, max_epochs=1)
+    model = make(num_blocks=None)
+    results = fit_two_stages(model, recipe, loaders(parts), str(tmp_path), **QUIET)
+    assert len(results) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['local']
+
+
+def test_validation_knows_what_is_trained(dataset, parts, tmp_path):
+    """Maxima in the first stage, the embedding later."""
+    for stage, options in (('local', {}), ('joint', {}), ('joint', {'embed_local': True})):
+        trained = module(dataset, stage, replace(RECIPE, max_epochs=1), **options)
+        folder = str(tmp_path / f'{stage}{len(options)}')
+        history = fit(trained, loaders(parts), folder, **QUIET).history
+        batch = parts[1].get_batch(torch.arange(len(parts[1])))
+        with torch.no_grad():
+            trained.eval()
+            if stage == 'local':
+                out = trained.model.features(batch.silhouettes, batch.num_frames).local_parts
+            else:
+                out = trained.model(batch.silhouettes, batch.num_frames)
+        metric = LeaveOneOutRank1()
+        metric.update(out.flatten(1), batch.subject)
+        assert history[0]['val_rank1'] == pytest.approx(float(metric.compute()))
