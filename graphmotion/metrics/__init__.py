@@ -4,14 +4,41 @@ from graphmotion.metrics.classification import (
     confusion_matrix,
 )
 from graphmotion.metrics.fusion import fuse_streams
+from graphmotion.metrics.gait_protocols import (
+    CASIA_B_LT,
+    CASIA_B_MT,
+    CASIA_B_ST,
+    ODD_TO_EVEN_TAKES,
+    OU_MVLP,
+    USF,
+    GalleryProbeProtocol,
+)
+from graphmotion.metrics.gallery_probe import gallery_probe
+from graphmotion.metrics.gallery_scores import GalleryProbeScores, format_recognition_table
+from graphmotion.metrics.retrieve import Retrieval, retrieve
+from graphmotion.metrics.sequence_matching import match_sequences, sequence_distances
 from graphmotion.metrics.summary import FoldSummary, fold_summary, format_table
 
 __all__ = [
+    'CASIA_B_LT',
+    'CASIA_B_MT',
+    'CASIA_B_ST',
+    'ODD_TO_EVEN_TAKES',
+    'OU_MVLP',
+    'USF',
     'ClassificationScores',
     'FoldSummary',
+    'GalleryProbeProtocol',
+    'GalleryProbeScores',
+    'Retrieval',
     'classification_scores',
     'confusion_matrix',
     'fold_summary',
+    'format_recognition_table',
     'format_table',
     'fuse_streams',
+    'gallery_probe',
+    'match_sequences',
+    'retrieve',
+    'sequence_distances',
 ]

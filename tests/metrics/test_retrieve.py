@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
+
+from graphmotion.metrics import CASIA_B_LT, GalleryProbeProtocol, gallery_probe, retrieve
+
+from .gait_labels import casia_b_labels
+
+SMALL = replace(CASIA_B_LT, train_subjects=1)
+LINE = GalleryProbeProtocol('line', {'take': 1}, {'probe': {'take': 2}}, view=None)
+
+
+def noise(labels):
+    return torch.randn(
+        len(labels['subject']), 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+
+
+@pytest.mark.parametrize(
+    ('distance', 'expected'), [('cosine', cosine_distances), ('euclidean', euclidean_distances)]
+)
+@pytest.mark.parametrize('exclude', [True, False])
+def test_nearest_are_those_of_a_sorted_matrix(distance, expected, exclude):
+    labels = casia_b_labels(5, num_views=3, keep=0.7)
+    embedding = noise(labels)
+    protocol = replace(SMALL, exclude_identical_view=exclude)
+    found = retrieve(embedding, labels, protocol, k=4, distance=distance)
+    gallery, probes = protocol.select(labels)
+    assert found.probes.tolist() == [i for p in probes.values() for i in p.tolist()]
+    matrix = expected(embedding, embedding)
+    for row, probe in enumerate(found.probes.tolist()):
+        others = [
+            g for g in gallery.tolist() if not exclude or labels['view'][g] != labels['view'][probe]
+        ]
+        nearest = sorted(others, key=lambda g: matrix[probe, g])[:4]
+        assert found.nearest[row].tolist() == nearest
+        assert found.distance[row].numpy() == pytest.approx(matrix[probe, nearest])
+        same = labels['subject'][nearest] == labels['subject'][probe]
+        assert found.correct[row].tolist() == same.tolist()
+
+
+def test_parts_have_the_mean_of_their_distances():
+    labels = casia_b_labels(4, num_views=2)
+    parts = torch.stack([noise(labels), 3 * noise(labels).flip(0)], dim=1)
+    for distance, expected in (('cosine', cosine_distances), ('euclidean', euclidean_distances)):
+        found = retrieve(parts, labels, SMALL, k=3, distance=distance)
+        matrix = sum(expected(part, part) for part in parts.unbind(1)) / 2
+        for probe, nearest, far in zip(found.probes, found.nearest, found.distance):
+            assert far.numpy() == pytest.approx(matrix[probe, nearest])
+            gallery = SMALL.select(labels)[0]
+            gallery = gallery[labels['view'][gallery] != labels['view'][probe]]
+            assert far[0].item() == pytest.approx(matrix[probe, gallery].min())
+
+
+def test_the_first_is_that_of_the_scores():
+    labels = casia_b_labels(8, num_views=3, keep=0.9)
+    embedding = noise(labels)
+    scores = gallery_probe(embedding, labels, SMALL)
+    found = retrieve(embedding, labels, SMALL, k=1)
+    rates = found.correct[:, 0].double().split(scores.num_scored.tolist())
+    assert [rate.mean().item() for rate in rates] == pytest.approx(scores.cmc[:, 0].tolist())
+
+
+def test_chosen_probes_and_ties():
+    labels = {'subject': [0, 1, 0, 1, 0], 'take': [2, 1, 1, 1, 2]}
+    embedding = torch.tensor([[0.0], [1.0], [-1.0], [0.5], [9.0]])
+    found = retrieve(embedding, labels, LINE, probes=[4, 0], k=2, distance='euclidean')
+    assert found.probes.tolist() == [4, 0]
+    assert found.nearest.tolist() == [[1, 3], [3, 1]]  # 1 and 2 are as far from 0: the lower first
+    assert found.distance.tolist() == [[8.0, 8.5], [0.5, 1.0]]
+    assert found.correct.tolist() == [[False, False], [False, False]]
+
+
+def test_a_gallery_of_few():
+    labels = {'subject': [0, 0, 1], 'take': [2, 1, 1]}
+    embedding = torch.tensor([[0.0], [1.0], [2.0]])
+    found = retrieve(embedding, labels, LINE, k=4, distance='euclidean')
+    assert found.nearest.tolist() == [[1, 2, -1, -1]]
+    assert found.distance[0, :2].tolist() == [1, 2]
+    assert found.distance[0, 2:].isnan().all()
+    assert found.correct.tolist() == [[True, False, False, False]]
+
+
+def test_a_probe_does_not_find_itself():
+    protocol = GalleryProbeProtocol('all', {'take': 1}, {'all': {'take': 1}}, view=None)
+    labels = {'subject': [0, 0, 1], 'take': [1, 1, 1]}
+    found = retrieve(
+        torch.tensor([[1.0], [2.0], [4.0]]), labels, protocol, k=3, distance='euclidean'
+    )
+    assert found.nearest.tolist() == [[1, 2, -1], [0, 2, -1], [1, 0, -1]]
+
+
+def test_bad_input_is_refused():
+    labels = casia_b_labels(3, num_views=2)
+    embedding = noise(labels)
+    with pytest.raises(ValueError, match='k is at least 1, got 0'):
+        retrieve(embedding, labels, SMALL, k=0)
+    gallery, _ = SMALL.select(labels)
+    with pytest.raises(ValueError, match=rf"\[{int(gallery[0])}, 9999\] are not .*'CASIA-B LT'"):
+        retrieve(embedding, labels, SMALL, probes=[int(gallery[0]), 9999])
+    with pytest.raises(ValueError, match="got 'l1'"):
+        retrieve(embedding, labels, SMALL, distance='l1')
