@@ -1,0 +1,50 @@
+"""The base of all face datasets."""
+
+from __future__ import annotations
+
+import torch
+from torch_geometric.data import Data
+
+from graphmotion.datasets.graph_dataset import GraphDataset
+
+
+class FaceDataset(GraphDataset):
+    r"""A set of grey images of faces that share a size, with PyG's contract for datasets.
+
+    A subclass sets :obj:`class_names` before it calls this constructor, and yields its samples from
+    :meth:`read`.
+
+    :obj:`dataset[i]` is a :class:`~torch_geometric.data.Data` with the field :obj:`image`
+    :math:`(1, H, W)`, bytes, the class :obj:`y`, and what else the set provides, such as
+    :obj:`subject` and :obj:`landmarks` :math:`(L, 2)`, in pixels, :math:`x` to the right and
+    :math:`y` down, the first pixel from 0 to 1. A sample has no nodes until a transform makes them.
+    :meth:`get_batch` puts many together at once: :obj:`image` :math:`(B, H, W)`.
+
+    Args:
+        root (str, optional): Where :obj:`raw/` is found and :obj:`processed/` is written.
+            (default: :obj:`None`)
+        transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to each sample once, before it is stored.
+            (default: :obj:`None`)
+        pre_filter (callable, optional): Samples for which it is false are not stored.
+            (default: :obj:`None`)
+        force_reload (bool, optional): Process again what was processed before.
+            (default: :obj:`False`)
+
+    Raises:
+        ValueError: If a processed file is damaged or holds something else, or images differ in
+            size.
+    """
+
+    def check(self, data: Data, where: str) -> None:
+        r"""One grey image in bytes."""
+        image = data.get('image')
+        if image is None or image.dim() != 3 or image.size(0) != 1 or image.dtype != torch.uint8:
+            found = 'none' if image is None else f'{image.dtype} {list(image.shape)}'
+            raise ValueError(f"{where} has no field 'image' [1, H, W] of bytes, found {found}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        r"""Height and width of the images."""
+        assert self._data is not None
+        return tuple(self._data.image.shape[1:])
