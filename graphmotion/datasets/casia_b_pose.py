@@ -17,15 +17,13 @@ from graphmotion.data import (
     read_opengait_pose,
 )
 from graphmotion.data.gaitgraph import CASIA_B_NAME
+from graphmotion.datasets.casia_b import CASIAB, casia_b_labels
 from graphmotion.datasets.options import whole
 from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.skeletons import get_skeleton
 
-_CONDITIONS = ('nm', 'bg', 'cl')
-_NUM_SUBJECTS = 124
 
-
-class CASIABPose(RecordedDataset):
+class CASIABPose(CASIAB, RecordedDataset):
     r"""The poses of CASIA-B: 124 people seen from eleven views, from the "A Framework for
     Evaluating the Effect of View Angle, Clothing and Carrying Condition on Gait Recognition" paper
     (ICPR 2006).
@@ -71,18 +69,12 @@ class CASIABPose(RecordedDataset):
     """
 
     skeleton = get_skeleton('coco17')
-    class_names = tuple(f'{number:03d}' for number in range(1, _NUM_SUBJECTS + 1))
     suffix = '.csv'
     archive = 'casia-b_pose_coco.zip'
     source = (
         'https://github.com/tteepe/GaitGraph; or the folders of poses that OpenGait makes, '
         'https://github.com/ShiqiYu/OpenGait'
     )
-    protocols = {
-        'LT': ('subject', range(74)),
-        'MT': ('subject', range(62)),
-        'ST': ('subject', range(24)),
-    }
 
     def __init__(
         self,
@@ -117,24 +109,15 @@ class CASIABPose(RecordedDataset):
                     found.setdefault(sequence, track)
         total = num_unreadable + len(found)
         for name in sorted(found):
-            subject, condition, take, view = name.split('-')
+            labels = casia_b_labels(*name.split('-'))
             pos, score = found.pop(name)
             valid = score.any(axis=1)
-            if not 1 <= int(subject) <= _NUM_SUBJECTS:
-                skipped.add(f'of a subject outside 1..{_NUM_SUBJECTS}', name)
+            if isinstance(labels, str):
+                skipped.add(labels, name)
             elif valid.sum() < self.min_frames:
                 skipped.add(f'of fewer than {self.min_frames} frames with a pose', name)
             else:
-                yield from_array(
-                    pos[valid],
-                    self.skeleton,
-                    score[valid],
-                    y=int(subject) - 1,
-                    subject=int(subject) - 1,
-                    condition=_CONDITIONS.index(condition),
-                    take=int(take),
-                    view=int(view),
-                )
+                yield from_array(pos[valid], self.skeleton, score[valid], **labels)
         skipped.report(total)
 
     def _files(self) -> Iterator[tuple[str, Callable[[], dict[str, Track]]]]:
@@ -145,11 +128,6 @@ class CASIABPose(RecordedDataset):
             match = CASIA_B_NAME.match(name)
             if match:
                 yield name, partial(_read_pickle, '-'.join(match.groups()), path, content)
-
-    def names(self) -> list[str]:
-        r"""The name of each sequence, as :obj:`001-nm-01-090`."""
-        fields = [self.labels(field).tolist() for field in ('subject', 'condition', 'take', 'view')]
-        return [f'{s + 1:03d}-{_CONDITIONS[c]}-{t:02d}-{v:03d}' for s, c, t, v in zip(*fields)]
 
 
 def _read_pickle(name: str, path: str, content: bytes) -> dict[str, Track]:

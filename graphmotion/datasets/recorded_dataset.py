@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Collection, Iterator
 
@@ -11,6 +10,7 @@ from torch_geometric.data import Data
 
 from graphmotion.data import MalformedFile, SkippedSamples, from_array, read_files
 from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.datasets.raw_files import raw_entries
 
 
 class RecordedDataset(MotionDataset):
@@ -65,15 +65,7 @@ class RecordedDataset(MotionDataset):
     @property
     def raw_file_names(self) -> list[str]:
         r"""The archives and folders in :obj:`raw/`, or one of its files."""
-        archives, files = [], []
-        if os.path.isdir(self.raw_dir):
-            with os.scandir(self.raw_dir) as entries:
-                for entry in entries:
-                    if entry.name.lower().endswith('.zip') or entry.is_dir():
-                        archives.append(entry.name)
-                    elif entry.name.endswith(self.suffix):
-                        files.append(entry.name)
-        return sorted(archives) or sorted(files)[:1] or [self.archive]
+        return raw_entries(self.raw_dir, self.suffix) or [self.archive]
 
     def download(self) -> None:
         r"""Its terms ask for a request or a visit, so this only says where.

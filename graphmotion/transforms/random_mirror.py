@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
@@ -35,7 +37,8 @@ class RandomMirror(BaseTransform):
     if axis 0, the horizontal one of an image, is reflected.
 
     Args:
-        skeleton (str or Skeleton): The layout.
+        skeleton (str or Skeleton, optional): The layout; :obj:`None` for samples without joints,
+            such as silhouettes alone. (default: :obj:`None`)
         p (float, optional): The probability. (default: :obj:`0.5`)
         axis (int, optional): The coordinate that is reflected. (default: :obj:`0`)
         about (float or str, optional): Where the mirror stands: at this coordinate (half the
@@ -45,32 +48,47 @@ class RandomMirror(BaseTransform):
         exchange (bool, optional): If set to :obj:`False`, left and right joints do not change
             places, which turns a walk to the left into a walk to the right, with sides
             mislabelled, as some papers do. (default: :obj:`True`)
+        mirrored_classes (sequence of int, optional): For each class the class of its mirror
+            image, which :obj:`y` becomes: with :obj:`(0, 2, 1)` a limp of the right leg becomes
+            one of the left. By default classes stay what they are. (default: :obj:`None`)
 
     Raises:
-        ValueError: If there is no such axis, or the number of nodes is not a multiple of the
-            joints of the skeleton.
+        ValueError: If there is no such axis, the number of nodes is not a multiple of the joints of
+            the skeleton, joints are to change places and there is no skeleton, mirrored classes are
+            not each other's mirror images, or :obj:`y` is not one of them.
     """
 
     def __init__(
         self,
-        skeleton: str | Skeleton,
+        skeleton: str | Skeleton | None = None,
         p: float = 0.5,
         axis: int = 0,
         about: float | str = 0.0,
         exchange: bool = True,
+        mirrored_classes: Sequence[int] | None = None,
     ) -> None:
-        self.skeleton = get_skeleton(skeleton)
+        self.skeleton = None if skeleton is None else get_skeleton(skeleton)
         self.p = check_probability('p', p)
         self.axis = axis
         if isinstance(about, str) and about not in MEANS:
             raise ValueError(f'about is a number or one of {list(MEANS)}, got {about!r}')
         self.about = about
         self.exchange = exchange
-        self._mirror = torch.tensor(self.skeleton.mirror)
+        self.mirrored_classes = None if mirrored_classes is None else tuple(mirrored_classes)
+        if self.mirrored_classes is not None:
+            classes = self.mirrored_classes
+            count = len(classes)
+            if not all(0 <= c < count and classes[c] == i for i, c in enumerate(classes)):
+                raise ValueError(
+                    f'mirrored_classes are {count} classes, each the mirror image of its mirror '
+                    f'image, got {classes}'
+                )
 
     def forward(self, data: Data) -> Data:
         """Mirror a sample, or some of a batch."""
         flip = draw(data, any_field(data)) < self.p
+        if self.mirrored_classes is not None:
+            data.y = torch.where(flip.view(-1), self._mirrored(data), data.y)
         silhouettes = data.get('silhouettes')
         if silhouettes is not None and self.axis == 0:
             data.silhouettes = torch.where(
@@ -80,14 +98,25 @@ class RandomMirror(BaseTransform):
             return data
         return self._mirror_pos(data, flip[graph_of_node(data)])
 
+    def _mirrored(self, data: Data) -> Tensor:
+        """The classes of the mirror images."""
+        y, count = data.get('y'), len(self.mirrored_classes or ())
+        if y is None or y.is_floating_point() or bool(((y < 0) | (y >= count)).any()):
+            found = 'none' if y is None else y.tolist()
+            raise ValueError(f"expected a field 'y' of classes in 0..{count - 1}, found {found}")
+        return torch.tensor(self.mirrored_classes, device=y.device)[y]
+
     def _mirror_pos(self, data: Data, flip: Tensor) -> Data:
         pos, score = positions(data), data.get('score')
         if not 0 <= self.axis < pos.size(2):
             raise ValueError(f'pos has {pos.size(2)} axes, there is no axis {self.axis} to mirror')
         center = self._center(data, pos[..., self.axis])
         if self.exchange:
+            if self.skeleton is None:
+                raise ValueError('joints change places only if the skeleton is given')
             node = torch.arange(pos.size(0), device=pos.device)
-            opposite = bodies(data, node, self.skeleton)[:, self._mirror.to(pos.device)]
+            mirror = torch.tensor(self.skeleton.mirror, device=pos.device)
+            opposite = bodies(data, node, self.skeleton)[:, mirror]
             node = torch.where(flip, from_dense(opposite), node)
             pos = pos.index_select(0, node)
             if score is not None:
@@ -110,7 +139,9 @@ class RandomMirror(BaseTransform):
         return (total / number.clamp(min=1))[graph_of_node(data)]
 
     def __repr__(self) -> str:
+        name = None if self.skeleton is None else self.skeleton.name
         return (
-            f'{self.__class__.__name__}({self.skeleton.name}, p={self.p}, axis={self.axis}, '
-            f'about={self.about!r}, exchange={self.exchange})'
+            f'{self.__class__.__name__}({name}, p={self.p}, axis={self.axis}, '
+            f'about={self.about!r}, exchange={self.exchange}, '
+            f'mirrored_classes={self.mirrored_classes})'
         )

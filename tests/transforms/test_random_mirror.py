@@ -77,3 +77,45 @@ def test_refuses_bad_arguments(make):
         RandomMirror('coco17', about='mean')
     with pytest.raises(ValueError, match='p is a probability'):
         RandomMirror('coco17', p=2)
+
+
+def test_silhouettes_alone_need_no_skeleton(make):
+    data = make(silhouettes=True)
+    silhouettes = data.silhouettes.clone()
+    with pytest.raises(ValueError, match='joints change places only if the skeleton is given'):
+        RandomMirror(p=1)(data.clone())
+    assert torch.equal(
+        RandomMirror(p=1, exchange=False)(data.clone()).pos[..., 1], data.pos[..., 1]
+    )
+    del data.pos, data.score
+    assert torch.equal(RandomMirror(p=1)(data).silhouettes, silhouettes.flip(-1))
+
+
+def test_a_mirrored_class_becomes_that_of_its_image(make):
+    torch.manual_seed(0)
+    samples = [make(num_frames=2, seed=i) for i in range(300)]
+    for i, sample in enumerate(samples):
+        sample.y = torch.tensor([i % 3])
+    batch = Batch.from_data_list(samples)
+    out = RandomMirror('coco17', p=0.5, mirrored_classes=(0, 2, 1))(batch.clone())
+    same = (out.pos.view(300, -1) == batch.pos.view(300, -1)).all(1)
+    assert 100 < int(same.sum()) < 200
+    expected = [y if kept else (0, 2, 1)[y] for y, kept in zip(batch.y.tolist(), same.tolist())]
+    assert out.y.tolist() == expected
+    one = RandomMirror('coco17', p=1, mirrored_classes=(0, 2, 1))(samples[1].clone())
+    assert one.y.tolist() == [2]
+
+
+def test_refuses_classes_that_are_no_mirror_images(make):
+    for classes in ((1, 2, 0), (0, 3, 1), (-1,)):
+        with pytest.raises(ValueError, match='mirror image of its mirror image'):
+            RandomMirror('coco17', mirrored_classes=classes)
+    mirror = RandomMirror('coco17', mirrored_classes=(1, 0))
+    data = make()
+    if 'y' in data:
+        del data.y
+    with pytest.raises(ValueError, match=r"a field 'y' of classes in 0\.\.1, found none"):
+        mirror(data)
+    data.y = torch.tensor([2])
+    with pytest.raises(ValueError, match=r'found \[2\]'):
+        mirror(data)

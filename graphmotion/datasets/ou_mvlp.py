@@ -1,0 +1,106 @@
+"""The silhouettes of OU-MVLP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+
+from graphmotion.datasets.options import whole
+from graphmotion.datasets.silhouette_dataset import SilhouetteDataset
+
+_NUM_SUBJECTS = 10307
+_ODD = range(1, 10306, 2)
+
+
+class OUMVLP(SilhouetteDataset):
+    r"""The silhouettes of OU-MVLP: 10,307 people seen twice from fourteen views, from the
+    `"Multi-view large population gait dataset and its performance evaluation for cross-view gait
+    recognition" <https://doi.org/10.1186/s41074-018-0039-6>`_ paper.
+
+    Two forms are read: the folders of images that the authors give out,
+    :obj:`Silhouette_000-00/00001/0001.png`, named for view, sequence and subject, and the pickles
+    that `OpenGait <https://github.com/ShiqiYu/OpenGait>`_ makes of them,
+    :obj:`00001/00/000/000.pkl`, for subject, sequence and view. See :class:`SilhouetteDataset` for
+    how they are prepared.
+
+    Samples have the fields :obj:`silhouettes` :math:`(1, T, 64, 44)`, :obj:`num_frames`,
+    :obj:`subject` (0..10306, the number in the names less 1), :obj:`take` (the sequence, 0 or 1;
+    the field takes 1 for gallery and 0 for probes), :obj:`view` (degrees; read it as
+    :obj:`data['view']`) and :obj:`y`, the subject.
+
+    The protocol :obj:`"official"` trains on the 5,153 subjects numbered 1, 3, ..., 10305 and tests
+    on the other 5,154, which are the even ones and 10307: the authors' list, as OpenGait has it in
+    :obj:`datasets/OUMVLP/OUMVLP.json`. For another list, give :obj:`train_subjects`.
+
+    .. code-block:: python
+
+        train, test = OUMVLP('data/ou_mvlp').official_split()
+
+    Args:
+        root (str): Where :obj:`raw/` holds the folders, or zip archives of them.
+        num_strips (int, optional): Number of nodes of a sample. (default: :obj:`16`)
+        size (tuple, optional): Height and width of the silhouettes. (default: :obj:`(64, 44)`)
+        min_frames (int, optional): The least number of frames of a sequence. (default: :obj:`1`)
+        train_subjects (collection of int, optional): The numbers, as in the names, of those to
+            train with. (default: the odd ones below 10307)
+        transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to each sample once, before it is stored.
+            (default: :obj:`None`)
+        pre_filter (callable, optional): Samples for which it is false are not stored.
+            (default: :obj:`None`)
+        force_reload (bool, optional): Process again what was processed before.
+            (default: :obj:`False`)
+
+    Raises:
+        FileNotFoundError: If the raw files are not there.
+        ImportError: If there are images and pillow is not installed.
+        ValueError: If an option is not a positive number, a subject to train with has a number
+            outside 1..10307, an archive is damaged or no sequence can be used; single frames and
+            sequences that cannot are left out with a warning that counts them.
+    """
+
+    class_names = tuple(f'{number:05d}' for number in range(1, _NUM_SUBJECTS + 1))
+    # Either order; the names of groups have to differ within a pattern.
+    pattern = re.compile(
+        r'Silhouette_(?P<view>\d{3})-(?P<take>\d{2})/(?P<subject>\d{5})$'
+        r'|(?<!\d)(?P<subject_>\d{5})/(?P<take_>\d{2})/(?P<view_>\d{3})$'
+    )
+    layout = 'Silhouette_000-00/00001'
+    source = 'http://www.am.sanken.osaka-u.ac.jp/BiometricDB/GaitMVLP.html'
+
+    def __init__(
+        self,
+        root: str,
+        num_strips: int = 16,
+        size: tuple[int, int] = (64, 44),
+        min_frames: int = 1,
+        train_subjects: Collection[int] = _ODD,
+        transform: Callable | None = None,
+        pre_transform: Callable | None = None,
+        pre_filter: Callable | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        numbers = [whole('train_subjects', number, 1) for number in train_subjects]
+        if not numbers or max(numbers) > _NUM_SUBJECTS:
+            raise ValueError(
+                f'train_subjects are numbers in 1..{_NUM_SUBJECTS}, got '
+                f'{max(numbers, default="none")}'
+            )
+        self.protocols = {'official': ('subject', [number - 1 for number in numbers])}
+        super().__init__(
+            root, num_strips, size, min_frames, transform, pre_transform, pre_filter, force_reload
+        )
+
+    def find_labels(self, **groups: str) -> dict[str, int] | str:
+        r"""Subjects count from 0."""
+        subject, take, view = (
+            int(groups[name] or groups[f'{name}_']) for name in ('subject', 'take', 'view')
+        )
+        if not 1 <= subject <= _NUM_SUBJECTS:
+            return f'of a subject outside 1..{_NUM_SUBJECTS}'
+        return {'y': subject - 1, 'subject': subject - 1, 'take': take, 'view': view}
+
+    def names(self) -> list[str]:
+        r"""The name of each sequence by subject, sequence and view, as :obj:`00001-00-090`."""
+        fields = [self.labels(name).tolist() for name in ('subject', 'take', 'view')]
+        return [f'{s + 1:05d}-{t:02d}-{v:03d}' for s, t, v in zip(*fields)]

@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from graphmotion.data import align_silhouettes
+from graphmotion.datasets import OUMVLP
+from graphmotion.metrics import OU_MVLP
+from tests.datasets.silhouettes import clip, pack, write_images, write_pickle
+
+NAMES = ['00001-00-000', '00001-01-270', '00002-00-090', '10307-01-015']
+
+
+def official(raw, names=NAMES):
+    for seed, name in enumerate(names):
+        subject, take, view = name.split('-')
+        folder = raw / f'Silhouette_{view}-{take}' / subject
+        write_images(folder, clip(1 + seed, seed), '{:04d}.png')
+
+
+def opengait(raw, names=NAMES):
+    for seed, name in enumerate(names):
+        subject, take, view = name.split('-')
+        write_pickle(raw / subject / take / view / f'{view}.pkl', clip(1 + seed, seed))
+
+
+@pytest.mark.parametrize('write', [official, opengait])
+@pytest.mark.parametrize('packed', [False, True])
+def test_reads_both_layouts(tmp_path, write, packed):
+    write(tmp_path / 'raw')
+    if packed:
+        pack(tmp_path / 'raw')
+    dataset = OUMVLP(str(tmp_path))
+    assert sorted(dataset.names()) == NAMES
+    for data, name in zip(dataset, dataset.names()):
+        subject, take, view = map(int, name.split('-'))
+        assert int(data.subject) == int(data.y) == subject - 1
+        assert (int(data.take), int(data['view'])) == (take, view)
+        seed = NAMES.index(name)
+        expected = torch.from_numpy(align_silhouettes(clip(1 + seed, seed))[0])
+        assert torch.equal(data.silhouettes[0], expected)
+    assert dataset.num_classes == 10307
+
+
+def test_protocol(tmp_path):
+    opengait(tmp_path / 'raw', [f'{n:05d}-00-000' for n in (1, 2, 3, 10304, 10305, 10306, 10307)])
+    opengait(tmp_path / 'raw', [f'{n:05d}-01-000' for n in (2, 3)])
+    dataset = OUMVLP(str(tmp_path))
+    train, test = dataset.official_split()
+    assert train.names() == ['00001-00-000', '00003-00-000', '00003-01-000', '10305-00-000']
+    assert test.labels('subject').unique().tolist() == [1, 10303, 10305, 10306]
+    # That of the metrics says the same.
+    train_by_metric, _ = OU_MVLP.split(dataset)
+    assert train_by_metric.names() == train.names()
+    (_, subjects), number = dataset.protocols['official'], dataset.num_classes
+    assert (len(subjects), number - len(subjects)) == (5153, 5154)
+    train, _ = OUMVLP(str(tmp_path), train_subjects=[2, 10307]).official_split()
+    assert train.labels('subject').unique().tolist() == [1, 10306]
+
+
+def test_what_cannot_be_used(tmp_path):
+    opengait(tmp_path / 'raw', ['00001-00-000', '10308-00-000', '00000-00-000'])
+    official(tmp_path / 'raw', ['00001-00-000'])
+    with pytest.warns(UserWarning, match=r'2 of 3 walks: 2 of a subject outside 1\.\.10307'):
+        assert OUMVLP(str(tmp_path)).names() == ['00001-00-000']
+    for numbers, found in (([0], 'got 0'), ([10308], 'got 10308'), ([], 'got none')):
+        with pytest.raises(ValueError, match=f'train_subjects.*{found}'):
+            OUMVLP(str(tmp_path), train_subjects=numbers)
+    with pytest.raises(FileNotFoundError, match=r'Silhouette_000-00/00001/\*\.png.*osaka-u'):
+        OUMVLP(str(tmp_path / 'empty'))

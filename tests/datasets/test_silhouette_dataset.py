@@ -1,0 +1,140 @@
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from graphmotion.data import align_silhouettes
+from graphmotion.datasets import SilhouetteDataset
+from tests.datasets.silhouettes import clip, pack, write_images, write_pickle
+
+
+class Corridor(SilhouetteDataset):
+    """Two people who walk along a corridor."""
+
+    class_names = ('anna', 'ben')
+    pattern = re.compile(r'(?P<person>\w+)/walk-(?P<take>\d+)')
+    layout = 'anna/walk-1'
+
+    def find_labels(self, person, take):
+        if person not in self.class_names:
+            return 'of a stranger'
+        subject = self.class_names.index(person)
+        return {'y': subject, 'subject': subject, 'take': int(take)}
+
+
+def expected(images, size=(64, 44)):
+    return torch.from_numpy(align_silhouettes(images, size)[0]).unsqueeze(0)
+
+
+@pytest.mark.parametrize('packed', [False, True])
+def test_reads_folders_of_images(tmp_path, packed):
+    raw = tmp_path / 'raw'
+    write_images(raw / 'anna' / 'walk-1', clip(3))
+    write_images(raw / 'zone' / 'ben' / 'walk-2', clip(5, 1), 'frame{}.png', first=8)
+    if packed:
+        pack(raw)
+    dataset = Corridor(str(tmp_path))
+    assert dataset.labels('y').tolist() == dataset.labels('subject').tolist() == [0, 1]
+    assert dataset.labels('take').tolist() == [1, 2]
+    # Frames 8, 9, 10, 11, 12 are in the order of their numbers.
+    for data, images in zip(dataset, (clip(3), clip(5, 1))):
+        assert torch.equal(data.silhouettes, expected(images))
+        assert (data.num_frames.tolist(), data.num_nodes) == ([len(images)], 16)
+    assert dataset._data.silhouettes.shape == (8, 64, 6)  # bits
+    assert dataset.num_classes == 2
+
+
+def test_options(tmp_path):
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(3))
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-2', clip(4))
+    with pytest.warns(
+        UserWarning, match=r'1 of 2 walks: 1 of fewer than 4 frames with a body \(.*anna/walk-1\)'
+    ):
+        dataset = Corridor(str(tmp_path), num_strips=8, size=(32, 22), min_frames=4)
+    assert torch.equal(dataset[0].silhouettes, expected(clip(4), (32, 22)))
+    batch = dataset.get_batch([0, 0])
+    assert (batch.num_nodes, batch.batch.bincount().tolist()) == (16, [8, 8])
+    assert len(Corridor(str(tmp_path))) == 2  # processed by itself
+    for options, message in (
+        ({'num_strips': 0}, 'num_strips: expected a whole number of at least 1, got 0'),
+        ({'size': 64}, r'size is \(height, width\), got 64'),
+        ({'size': (64, 0)}, 'width: expected a whole number of at least 1, got 0'),
+        ({'min_frames': 1.5}, 'min_frames: expected a whole number of at least 1, got 1.5'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Corridor(str(tmp_path), **options)
+
+
+def test_what_cannot_be_used_is_counted(tmp_path):
+    raw = tmp_path / 'raw'
+    images = clip(6)
+    images[[0, 4]] = 0
+    write_images(raw / 'anna' / 'walk-1', images)
+    (raw / 'anna' / 'walk-1' / '003.png').write_bytes(b'damaged')
+    write_images(raw / 'ben' / 'walk-1', clip(2))
+    write_images(raw / 'carl' / 'walk-1', clip(2))
+    write_images(raw / 'ben' / 'run-1', clip(2))
+    write_images(raw / 'ben' / 'walk-2', 0 * clip(2))
+    write_pickle(raw / 'ben' / 'walk-3' / 'a.pkl', clip(2).astype(float))
+    with pytest.warns(UserWarning, match='skipped') as warned:
+        dataset = Corridor(str(tmp_path))
+    messages = [str(warning.message) for warning in warned]
+    assert len(messages) == 2
+    assert re.search(
+        r'skipped 4 of 6 walks: 1 not in folders named as anna/walk-1 \(ben/run-1\); '
+        r'1 of fewer than 1 frames with a body \(ben/walk-2\); '
+        r'1 of a stranger \(carl/walk-1\); '
+        r'1 with silhouettes not an array of bytes of shape \[T, H, W\] \(ben/walk-3\)$',
+        messages[0],
+    )
+    assert re.search(
+        r'skipped 5 of 10 frames: 1 with content not a whole image .* \(anna/walk-1/003\); '
+        r'4 without a body \(anna/walk-1/001, anna/walk-1/005, ben/walk-2/001, \.\.\.\)$',
+        messages[1],
+    )
+    assert torch.equal(dataset[0].silhouettes, expected(images[[1, 3, 5]]))
+
+
+def test_a_walk_is_taken_once_images_first(tmp_path):
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(3))
+    write_pickle(tmp_path / 'raw' / 'anna' / 'walk-1' / 'a.pkl', clip(5))
+    write_pickle(tmp_path / 'raw' / 'anna' / 'walk-2' / 'a.pkl', clip(4))
+    write_pickle(tmp_path / 'raw' / 'anna' / 'walk-2' / 'b.pkl', clip(7))
+    dataset = Corridor(str(tmp_path))
+    assert dataset.num_frames.tolist() == [3, 4]
+
+
+def test_nothing_to_read(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'Corridor needs folders .* anna/walk-1/\*\.png'):
+        Corridor(str(tmp_path))
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', 0 * clip(2))
+    with pytest.raises(ValueError, match='none of its 1 walks can be used: 1 of fewer than 1'):
+        Corridor(str(tmp_path))
+    assert not (tmp_path / 'processed').exists()
+
+
+class Nothing(Corridor):
+    """Samples without silhouettes."""
+
+    def read(self):
+        from torch_geometric.data import Data
+
+        yield Data(y=torch.tensor([0]))
+
+
+def test_samples_need_silhouettes():
+    with pytest.raises(ValueError, match=r"Nothing: sample 0 has no field 'silhouettes'"):
+        Nothing()
+
+
+def test_clips_without_much_in_them(tmp_path):
+    white, line = np.full((1, 64, 64), 255, np.uint8), np.zeros((1, 64, 64), np.uint8)
+    line[:, :, 30] = 255
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', white)
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-2', line)
+    dataset = Corridor(str(tmp_path))
+    assert dataset[0].silhouettes.all()
+    assert dataset[0].silhouettes.shape == (1, 1, 64, 44)
+    # One pixel wide, its middle half a pixel right of a border of two: a half of either.
+    assert dataset[1].silhouettes[0, 0].any(0).nonzero().view(-1).tolist() == [21, 22]
