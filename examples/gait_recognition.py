@@ -91,6 +91,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     data.add_argument(
         '--subjects', type=int, default=40, help='of the generated walks; 124 are CASIA-B in full'
     )
+    data.add_argument('--views', type=int, nargs='+', help='of the generated walks, in degrees')
     data.add_argument('--frames', type=int, help='frames that a model sees')
     data.add_argument(
         '--one-height', action='store_true', help='scale bodies to one size (Calgary, in metres)'
@@ -151,8 +152,9 @@ def make_dataset(args: argparse.Namespace) -> tuple[MotionDataset, GalleryProbeP
     protocol = PROTOCOLS[args.protocol]
     if args.dataset == 'casia_b':
         return CASIABPose(args.root), protocol
+    views = {} if args.views is None else {'views': args.views}
     dataset = SyntheticGait.casia_b(
-        num_subjects=args.subjects, num_frames=args.frames, seed=args.seed
+        num_subjects=args.subjects, num_frames=args.frames, seed=args.seed, **views
     )
     if args.subjects != CASIA_B_SUBJECTS:  # as large a part of the subjects as in CASIA-B
         share = round(protocol.train_subjects * args.subjects / CASIA_B_SUBJECTS)
@@ -411,7 +413,7 @@ def classify_condition(args, dataset) -> dict[str, Any]:
     )
     summary = fold_summary([evaluation.scores for evaluation in evaluations])
     print(format_table({'ST-GCN': summary}, percent=True))
-    plot_confusion_matrix(summary, title='ST-GCN', path=args.out / 'condition' / 'confusion.png')
+    plot_confusion_matrix(summary.pooled, title='ST-GCN', path=args.out / 'condition' / 'confusion.png')
     return {'condition': summary.as_dict(), 'recipe': asdict(recipe)}
 
 

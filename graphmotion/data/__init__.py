@@ -3,7 +3,14 @@ from graphmotion.data.coarsening import Coarsening, coarsening_hierarchy
 from graphmotion.data.coco_keypoints import read_coco_keypoints
 from graphmotion.data.eigenbasis import laplacian_eigenbasis
 from graphmotion.data.emotion_gait import read_emotion_gait
-from graphmotion.data.files import MalformedFile, list_files, load_json, read_files, whole_file
+from graphmotion.data.files import (
+    MalformedFile,
+    find_files,
+    list_files,
+    load_json,
+    read_files,
+    whole_file,
+)
 from graphmotion.data.gait_features import GaitFeatures, gait_features
 from graphmotion.data.gaitgraph import read_gaitgraph
 from graphmotion.data.images import read_gray_image
@@ -22,6 +29,7 @@ from graphmotion.data.nw_ucla import read_nw_ucla
 from graphmotion.data.opengait_pose import read_opengait_pose
 from graphmotion.data.openpose import read_openpose
 from graphmotion.data.pickles import load_pickle
+from graphmotion.data.pixel_graph import pixel_graph
 from graphmotion.data.point_graph import PointGraph, sample_pixels
 from graphmotion.data.samples import (
     TIME_DIMS,
@@ -44,7 +52,7 @@ from graphmotion.data.skeleton_pickle import (
     write_skeleton_pickle,
 )
 from graphmotion.data.skipped import SkippedSamples
-from graphmotion.data.splits import random_split, stratified_folds
+from graphmotion.data.splits import random_split, stratified_folds, stratified_subset
 from graphmotion.data.tracks import Detection, Track, link_tracks, stack_tracks
 from graphmotion.data.ucalgary_gait import read_ucalgary_gait
 from graphmotion.data.utd_mhad import read_utd_mhad
@@ -63,6 +71,7 @@ __all__ = [
     'coarsening_hierarchy',
     'edge_weights',
     'edges_of_bodies',
+    'find_files',
     'frame_counts',
     'from_array',
     'from_dense',
@@ -76,6 +85,7 @@ __all__ = [
     'load_json',
     'load_pickle',
     'num_graphs',
+    'pixel_graph',
     'random_split',
     'read_alphapose',
     'read_annotation',
@@ -102,6 +112,7 @@ __all__ = [
     'select_bodies',
     'stack_tracks',
     'stratified_folds',
+    'stratified_subset',
     'to_array',
     'to_dense',
     'valid_frames',

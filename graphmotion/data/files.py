@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -38,7 +38,70 @@ class MalformedFile(ValueError):
         return _restore, (str(self), self.reason)
 
 
-def read_files(folder: str, suffix: str, num_folders: int = 0) -> Iterator[tuple[str, str, bytes]]:
+class FoundFile(NamedTuple):
+    """A file of a data set, in a folder or in an archive that is open."""
+
+    path: str
+    archive: zipfile.ZipFile | None
+    inside: str
+
+    def read(self) -> bytes:
+        r"""Its content.
+
+        Raises:
+            ValueError: If the archive is damaged there.
+        """
+        if self.archive is None:
+            return read_file(self.path)
+        return _read_member(self.archive, self.inside, self.path)
+
+
+@contextmanager
+def find_files(
+    folder: str, suffix: str | Sequence[str], num_folders: int | None = 0
+) -> Iterator[dict[str, FoundFile]]:
+    r"""The files of a data set by name, as :func:`read_files` finds them, to be read one by one
+    within this context.
+
+    .. code-block:: python
+
+        with find_files(folder, '.json') as files:
+            content = files['a'].read()
+
+    Args:
+        folder (str): The folder, searched with all below it.
+        suffix (str or sequence of str): The end of the names of the files; of several, the names
+            keep theirs, as files may differ only in them.
+        num_folders (int, optional): Number of folders above a file that are part of its name;
+            :obj:`None` for all below :obj:`folder`, or in the archive. (default: :obj:`0`)
+
+    Raises:
+        ValueError: If an archive is damaged or has a member that would lie outside of the archive.
+    """
+    ends = (suffix,) if isinstance(suffix, str) else tuple(suffix)
+    cut = suffix if isinstance(suffix, str) else ''
+    with ExitStack() as stack:
+        found: dict[str, FoundFile] = {}
+        archives = []
+        for path in list_files(folder):
+            if path.lower().endswith('.zip'):
+                archives.append(path)
+            elif path.endswith(ends):
+                below = os.path.relpath(path, folder) if num_folders is None else path
+                found.setdefault(_stem(below, cut, num_folders), FoundFile(path, None, path))
+        for path in archives:
+            archive = stack.enter_context(_open_archive(path))
+            for member in archive.infolist():
+                name = member.filename
+                if name.endswith(ends) and not member.is_dir() and not _hidden(name):
+                    file = FoundFile(f'{path}/{name}', archive, name)
+                    found.setdefault(_stem(name, cut, num_folders), file)
+        yield dict(sorted(found.items()))
+
+
+def read_files(
+    folder: str, suffix: str | Sequence[str], num_folders: int | None = 0
+) -> Iterator[tuple[str, str, bytes]]:
     r"""Read the files of a data set one after another, from a folder and from the zip archives
     that lie in it.
 
@@ -48,9 +111,10 @@ def read_files(folder: str, suffix: str, num_folders: int = 0) -> Iterator[tuple
 
     Args:
         folder (str): The folder, searched with all below it.
-        suffix (str): The end of the names of the files to read, such as :obj:`".json"`.
+        suffix (str or sequence of str): The end of the names of the files to read, such as
+            :obj:`".json"`; of several, the names keep theirs.
         num_folders (int, optional): Number of folders above a file that are part of its name, as 2
-            for :obj:`"walk/anna/1"`. (default: :obj:`0`)
+            for :obj:`"walk/anna/1"`; :obj:`None` for all of them. (default: :obj:`0`)
 
     Returns:
         iterator of tuple: The path, the name without :obj:`suffix` and the content of each file,
@@ -59,24 +123,9 @@ def read_files(folder: str, suffix: str, num_folders: int = 0) -> Iterator[tuple
     Raises:
         ValueError: If an archive is damaged or has a member that would lie outside of the archive.
     """
-    with ExitStack() as stack:
-        found: dict[str, tuple[str, zipfile.ZipFile | None, str]] = {}
-        archives = []
-        for path in list_files(folder):
-            if path.lower().endswith('.zip'):
-                archives.append(path)
-            elif path.endswith(suffix):
-                found.setdefault(_stem(path, suffix, num_folders), (path, None, path))
-        for path in archives:
-            archive = stack.enter_context(_open_archive(path))
-            for member in archive.infolist():
-                name = member.filename
-                if name.endswith(suffix) and not member.is_dir() and not _hidden(name):
-                    where = f'{path}/{name}'
-                    found.setdefault(_stem(name, suffix, num_folders), (where, archive, name))
-        for name in sorted(found):
-            path, origin, inside = found[name]
-            yield path, name, _read_member(origin, inside, path) if origin else read_file(path)
+    with find_files(folder, suffix, num_folders) as files:
+        for name, file in files.items():
+            yield file.path, name, file.read()
 
 
 def load_json(path: str, content: bytes | None = None) -> Any:
@@ -190,8 +239,9 @@ def _hidden(name: str) -> bool:
     return os.path.basename(name).startswith('.') or '__MACOSX' in name
 
 
-def _stem(path: str, suffix: str, num_folders: int) -> str:
-    name = '/'.join(path.replace(os.sep, '/').split('/')[-num_folders - 1 :])
+def _stem(path: str, suffix: str, num_folders: int | None) -> str:
+    parts = path.replace(os.sep, '/').split('/')
+    name = '/'.join(parts if num_folders is None else parts[-num_folders - 1 :])
     return name[: -len(suffix)] if suffix else name
 
 

@@ -51,18 +51,26 @@ def sample_pixels(
     Raises:
         ValueError: If there is no pixel to draw, or fewer than asked for.
     """
+    num = count_pixels(height, width, float(ratio) if num is None else num)
+    generator = torch.Generator().manual_seed(seed)
+    pixel = torch.randperm(height * width, generator=generator)[:num].sort().values
+    return torch.stack([pixel % width, pixel // width], dim=1).float()
+
+
+def count_pixels(height: int, width: int, num_nodes: float | int) -> int:
+    """How many pixels to take: a number of them, or, as a fraction, their share."""
     size = height * width
     if height < 1 or width < 1:
         raise ValueError(f'an image has a pixel at least, got {height} x {width}')
-    if num is None:
-        if not 0 < ratio <= 1:
-            raise ValueError(f'ratio is above 0 and at most 1, got {ratio}')
-        num = math.floor(round(ratio * size, 6))  # 0.29 * 100 is 28.999999999999996
-    if not 1 <= num <= size:
-        raise ValueError(f'the number of pixels is 1 to {size} of {height} x {width}, got {num}')
-    generator = torch.Generator().manual_seed(seed)
-    pixel = torch.randperm(size, generator=generator)[:num].sort().values
-    return torch.stack([pixel % width, pixel // width], dim=1).float()
+    if isinstance(num_nodes, float):
+        if not 0 < num_nodes <= 1:
+            raise ValueError(f'ratio is above 0 and at most 1, got {num_nodes}')
+        num_nodes = math.floor(round(num_nodes * size, 6))  # 0.29 * 100 is 28.999999999999996
+    if not 1 <= num_nodes <= size:
+        raise ValueError(
+            f'the number of pixels is 1 to {size} of {height} x {width}, got {num_nodes}'
+        )
+    return num_nodes
 
 
 @dataclass(frozen=True, repr=False, eq=False)

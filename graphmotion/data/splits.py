@@ -88,6 +88,35 @@ def stratified_folds(
     ]
 
 
+def stratified_subset(y: Tensor, ratio: float, seed: int = 0) -> Tensor:
+    r"""A random share of the samples of each class.
+
+    With one seed, the samples of a smaller share are among those of a larger one.
+
+    Args:
+        y (Tensor): The class of each sample, :math:`(N)`.
+        ratio (float): The share :math:`r` of each class: of :math:`n` samples,
+            :math:`r n` rounded, and one at least.
+        seed (int, optional): The same seed gives the same samples. (default: :obj:`0`)
+
+    Returns:
+        Tensor: Sorted sample numbers.
+
+    Raises:
+        ValueError: If the ratio is not above 0 and at most 1.
+    """
+    if not 0 < ratio <= 1:
+        raise ValueError(f'ratio is above 0 and at most 1, got {ratio!r}')
+    y = torch.as_tensor(y).view(-1)
+    order = torch.randperm(y.numel(), generator=torch.Generator().manual_seed(seed))
+    classes = y[order]
+    taken = []
+    for c in classes.unique():
+        members = order[classes == c]
+        taken.append(members[: max(1, round(ratio * len(members)))])
+    return torch.cat(taken).sort().values
+
+
 def _units(num_samples: int, groups: Tensor | None) -> tuple[int, Tensor]:
     """How many units are split, and the unit of each sample."""
     if groups is None:

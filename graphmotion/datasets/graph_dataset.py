@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data, InMemoryDataset
 
-from graphmotion.data import random_split, stratified_folds
+from graphmotion.data import random_split, stratified_folds, stratified_subset
 from graphmotion.data.storage import load_tensors, save_tensors
 from graphmotion.datasets.rows import Column, Rows, pack_bits, unpack_bits
 
@@ -385,7 +385,7 @@ class GraphDataset(InMemoryDataset):
         tensors = [
             torch.as_tensor(self.indices()),
             self._frames[torch.as_tensor(self.indices(), dtype=torch.long)],
-            self.labels('y'),
+            *([self.labels('y')] if 'y' in self.slices else []),
             *(first[name] for name in sorted(self.slices) if name != 'stored_frames'),
         ]
         return hashlib.sha256(b''.join(t.cpu().numpy().tobytes() for t in tensors)).hexdigest()
@@ -457,6 +457,46 @@ class GraphDataset(InMemoryDataset):
         groups = None if by is None else self.labels(by)
         folds = stratified_folds(self.labels('y'), num_folds, seed, groups)
         return [(self.index_select(train), self.index_select(test)) for train, test in folds]
+
+    def leave_one_out(self: _Self, by: str = 'subject') -> list[tuple[_Self, _Self]]:
+        r"""For each value of a field, in their order, all samples without it for training and those
+        with it for test.
+
+        .. code-block:: python
+
+            for train, test in dataset.leave_one_out('subject'):
+                ...
+
+        Args:
+            by (str, optional): The field. (default: :obj:`"subject"`)
+
+        Raises:
+            ValueError: If there is no such field, or it has one value only.
+        """
+        labels = self.labels(by)
+        values = labels.unique()
+        if len(values) < 2:
+            raise ValueError(f'all samples have one value of {by!r}, nothing is left to train on')
+        return [
+            (self.index_select(labels != value), self.index_select(labels == value))
+            for value in values
+        ]
+
+    def subset(self: _Self, ratio: float, seed: int = 0) -> _Self:
+        r"""A random share of the samples of each class, such as of the training samples; with one
+        seed, a smaller share is part of a larger one. See
+        :func:`~graphmotion.data.stratified_subset`.
+
+        .. code-block:: python
+
+            for ratio in (0.1, 0.2, 0.5, 1.0):
+                part = train.subset(ratio)
+
+        Args:
+            ratio (float): The share, above 0 and at most 1; one sample of each class at least.
+            seed (int, optional): The same seed gives the same samples. (default: :obj:`0`)
+        """
+        return self.index_select(stratified_subset(self.labels('y').cpu(), ratio, seed))
 
     def official_split(self: _Self, protocol: str | None = None) -> tuple[_Self, _Self]:
         r"""The training and the test samples of an official protocol.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from graphmotion.data import (
     stack_tracks,
 )
 from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.datasets.subjects import find_subjects
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -133,7 +133,7 @@ class PoseFolder(MotionDataset):
         self._folder = raw if os.path.isdir(raw) else root
         self._recordings = self._find()
         self.class_names = tuple(sorted({name.split('/')[0] for name in self._recordings}))
-        self._subjects = self._find_subjects(subject)
+        self._subjects = find_subjects(self._folder, self._recordings, subject, 'recordings')
         #: The names of the subjects, in the order of their numbers.
         self.subject_names = tuple(sorted(set(self._subjects.values())))
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
@@ -226,22 +226,3 @@ class PoseFolder(MotionDataset):
                     raise MalformedFile(path, 'name', expected, 'the same but for its end')
                 recordings[name] = path
         return recordings
-
-    def _find_subjects(self, pattern: str | None) -> dict[str, str]:
-        """The name of each recording's subject; none if no recording has one."""
-        expression = re.compile(pattern or '([^/]+)/')
-        if expression.groups != 1:
-            raise ValueError(f'subject has one group, the name of the subject, got {pattern!r}')
-        out, without = {}, []
-        for name in self._recordings:
-            match = expression.match(name.split('/', 1)[1])
-            if match:
-                out[name] = match[1]
-            else:
-                without.append(name)
-        if without and (out or pattern):
-            raise ValueError(
-                f'{self._folder}: {len(without)} of {len(self._recordings)} recordings have no '
-                f'subject, such as {without[0]}'
-            )
-        return out

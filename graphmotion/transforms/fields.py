@@ -11,7 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
-from graphmotion.data import TIME_DIMS, frame_counts, graph_of_node, num_graphs, to_dense
+from graphmotion.data import TIME_DIMS, graph_of_node, num_graphs, seen_joints, to_dense
 from graphmotion.skeletons import Skeleton
 
 # Reading ######################################################################
@@ -53,6 +53,17 @@ def time_fields(data: Data) -> dict[str, Tensor]:
     return fields
 
 
+def clips(data: Data) -> Tensor:
+    """The field ``silhouettes``, checked to be ``[num_graphs, num_frames, H, W]``."""
+    silhouettes = data.get('silhouettes')
+    if silhouettes is None or silhouettes.dim() != 4 or silhouettes.size(0) != num_graphs(data):
+        found = 'none' if silhouettes is None else f'one of shape {list(silhouettes.shape)}'
+        raise ValueError(
+            f"expected a field 'silhouettes' [{num_graphs(data)}, num_frames, H, W], found {found}"
+        )
+    return silhouettes
+
+
 def any_field(data: Data) -> Tensor:
     """One of the fields along time, for its number of frames and its device."""
     return next(iter(time_fields(data).values()))
@@ -65,18 +76,10 @@ def graph_of_row(data: Data, name: str) -> Tensor:
     return graph_of_node(data)
 
 
-def valid_frames(data: Data, num_frames: int) -> Tensor:
-    """Which frames of each node are not padding: ``[num_nodes, num_frames]``."""
-    counts = frame_counts(data)
-    frame = torch.arange(num_frames, device=counts.device)
-    return (frame < counts.unsqueeze(1))[graph_of_node(data)]
-
-
 def counted(data: Data) -> Tensor:
     """Which joints count, by frame: neither missing nor padding, ``[num_nodes, num_frames]``."""
-    valid = valid_frames(data, positions(data).size(1))
-    score = data.get('score')
-    return valid if score is None else valid & (score > 0)
+    positions(data)
+    return seen_joints(data)
 
 
 def joint_group(skeleton: Skeleton, joint: str | int | Sequence[str | int]) -> list[int]:

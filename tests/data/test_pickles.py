@@ -197,3 +197,10 @@ def test_damage_is_a_clear_error_or_other_content(tmp_path):
         except ValueError as error:
             refused += 'file.pkl: ' in str(error)
     assert refused > 100
+
+
+def test_bytes_are_read_like_the_file(tmp_path):
+    content = pickle.dumps(CONTENT)
+    same(load_pickle('nowhere.pkl', content), CONTENT)
+    with pytest.raises(ValueError, match=r'nowhere\.pkl: content: .*an empty file'):
+        load_pickle('nowhere.pkl', b'')

@@ -9,8 +9,10 @@ from graphmotion.data import (
     from_dense,
     graph_of_node,
     num_graphs,
+    seen_joints,
     to_array,
     to_dense,
+    valid_frames,
 )
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -179,3 +181,15 @@ def test_arrays_and_labels_that_are_no_numbers_are_refused():
         with pytest.raises(ValueError, match=f'cannot be called {name!r}'):
             from_array(keypoints(4, 17, 2), 'coco17', **{name: 1})
     assert from_array(keypoints(4, 17, 2), 'coco17', y=np.int64(3)).y.tolist() == [3]
+
+
+def test_what_is_padding_and_what_is_there():
+    score = torch.tensor([[1.0, 0.0, 0.5, 1.0], [0.0, 1.0, 1.0, 1.0]])
+    one = Data(pos=torch.zeros(2, 4, 3), score=score, num_frames=torch.tensor([3]))
+    two = Data(pos=torch.zeros(2, 4, 3), score=torch.ones(2, 4), num_frames=torch.tensor([1]))
+    batch = Batch.from_data_list([one, two])
+    frames = [[1, 1, 1, 0]] * 2 + [[1, 0, 0, 0]] * 2
+    assert valid_frames(batch, 4).tolist() == torch.tensor(frames).bool().tolist()
+    joints = [[1, 0, 1, 0], [0, 1, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0]]
+    assert seen_joints(batch).tolist() == torch.tensor(joints).bool().tolist()
+    assert seen_joints(Data(pos=torch.zeros(2, 4, 3))).all()

@@ -9,6 +9,8 @@ from torch_geometric.transforms import BaseTransform
 
 import graphmotion.transforms as T
 from graphmotion.skeletons import get_skeleton
+from tests.transforms.test_faces import FACES
+from tests.transforms.test_silhouettes import SILHOUETTES
 
 HANDS_AND_FEET = {
     'left_hand': 'left_wrist',
@@ -27,6 +29,7 @@ TRANSFORMS = [
     T.CenterJoint('coco17', HIPS, per_body=True),
     T.ScaleByBodySize('coco17'),
     T.ScaleByBodySize('coco17', between=('nose', HIPS)),
+    T.ScaleByImageSize(320),
     T.MinMaxNormalize(),
     T.MinMaxNormalize((0, 1), per_axis=False),
     T.ResampleFrames(9),
@@ -35,6 +38,7 @@ TRANSFORMS = [
     T.CropFrames(13, 'random', pad='edge'),
     T.CropFrames(5, 'center'),
     T.CropFrames(20, 'center', pad='zero'),
+    T.CropFrames(5, 'center', shift=-2),
     T.CropFrames(7, 'uniform'),
     T.PadFrames(24),
     T.PadFrames(24, pad='edge'),
@@ -70,9 +74,10 @@ each = pytest.mark.parametrize('transform', TRANSFORMS, ids=NAMES)
 
 
 def test_all_exported_transforms_are_tested_here():
-    tested = {type(transform).__name__ for transform in TRANSFORMS} | {'FromMultiScale'}
-    assert tested == set(T.__all__)
-    assert all(issubclass(getattr(T, name), BaseTransform) for name in T.__all__)
+    tested = {type(t).__name__ for t in TRANSFORMS + SILHOUETTES + FACES} | {'FromMultiScale'}
+    classes = {name for name in T.__all__ if name[0].isupper()}
+    assert tested == classes
+    assert all(issubclass(getattr(T, name), BaseTransform) for name in classes)
 
 
 @each

@@ -66,3 +66,27 @@ def test_refuses_bad_arguments():
         CropFrames(6, pad='reflect')
     with pytest.raises(ValueError, match='positive integer, got True'):
         CropFrames(True)
+
+
+@pytest.mark.parametrize(
+    ('n', 'shift', 'start'),
+    [(12, 0, 3), (12, -2, 1), (12, 2, 5), (12, -20, 0), (12, 20, 7), (5, -1, 0), (5, 1, 0)],
+)
+def test_a_shifted_centre_stays_within_the_sequence(n, shift, start, make):
+    data = make(num_frames=n, padding=3, missing=0.2)
+    out = CropFrames(5, 'center', shift=shift)(data)
+    for name in ('pos', 'score'):
+        assert torch.equal(out[name], data[name][:, start : start + 5])
+
+
+def test_a_shifted_centre_of_a_short_sequence_is_the_sequence(make, assert_same):
+    data = make(num_frames=4, padding=2)
+    assert_same(CropFrames(6, 'center', shift=20)(data), PadFrames(6)(data), atol=0)
+
+
+@pytest.mark.parametrize('shift', [1.5, True, None])
+def test_refuses_bad_shifts(shift):
+    with pytest.raises(ValueError, match='shift is a whole number of frames'):
+        CropFrames(6, 'center', shift=shift)
+    with pytest.raises(ValueError, match="shift moves the window of 'center', got the mode 'rand"):
+        CropFrames(6, 'random', shift=3)

@@ -1,0 +1,147 @@
+"""CK+."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+from graphmotion.data import MalformedFile, find_files
+from graphmotion.data.files import FoundFile
+from graphmotion.datasets.expressions import EXPRESSIONS, find_expression
+from graphmotion.datasets.face_files import FaceFiles, Labels
+from graphmotion.datasets.options import whole
+
+_NAME = re.compile(r'S(?P<subject>\d{3})_(?P<take>\d{3})_(?P<frame>\d{8})')
+
+
+class CKPlus(FaceFiles):
+    r"""The extended Cohn-Kanade dataset: people who go from a neutral face to an expression, from
+    the `"The Extended Cohn-Kanade Dataset (CK+): A complete dataset for action unit and
+    emotion-specified expression" <https://doi.org/10.1109/CVPRW.2010.5543262>`_ paper.
+
+    Two forms are read:
+
+    - the official one: of each sequence with a file of emotion labels
+      (:obj:`Emotion/S005/001/S005_001_00000011_emotion.txt`), 327 of 593, the last
+      :obj:`num_peaks` images (:obj:`cohn-kanade-images/S005/001/S005_001_00000011.png`, 640 x 490,
+      some in colour: pass a :obj:`size`), and, if asked for, the first one as neutral. The
+      other images are passed over;
+    - the copies of 48 x 48 with a folder for each expression
+      (:obj:`happy/S010_004_00000017.png`), of which all 981 images are taken.
+
+    Samples have the fields :obj:`image` :math:`(1, H, W)`, bytes, :obj:`y` (the position in
+    :obj:`class_names`), :obj:`subject`, :obj:`take` and :obj:`frame`: the three numbers in the
+    name, those of the subject, of the sequence and of the image in it.
+
+    The images of a sequence are nearly the same: part subjects between training and test, with
+    :obj:`folds(by='subject')`, or there is little left to generalise to.
+
+    Args:
+        root (str): Where :obj:`raw/` holds the folders, or zip archives of them.
+        size (int or tuple, optional): Height and width to which images are resized, after they
+            were cut about their middle to its proportions; by default they stay as they are, and
+            have to be of one size. (default: :obj:`None`)
+        num_peaks (int, optional): How many of the last images of an official sequence to take.
+            (default: :obj:`3`)
+        neutral (bool, optional): If set to :obj:`True`, neutral is a class, the last one: the
+            first image of each official sequence. (default: :obj:`False`)
+        transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to each sample once, before it is stored.
+            (default: :obj:`None`)
+        pre_filter (callable, optional): Samples for which it is false are not stored.
+            (default: :obj:`None`)
+        force_reload (bool, optional): Process again what was processed before.
+            (default: :obj:`False`)
+
+    Raises:
+        FileNotFoundError: If the raw files are not there.
+        ImportError: If pillow is not installed.
+        ValueError: If an option is not positive, images differ in size and :obj:`size` is not
+            given, or no image can be used; single images that cannot are left out with one
+            warning that counts them.
+    """
+
+    layout = 'cohn-kanade-images/S005/001/S005_001_00000011.png'
+    source = 'http://www.jeffcohn.net/Resources/'
+
+    def __init__(
+        self,
+        root: str,
+        size: int | tuple[int, int] | None = None,
+        num_peaks: int = 3,
+        neutral: bool = False,
+        transform: Callable | None = None,
+        pre_transform: Callable | None = None,
+        pre_filter: Callable | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        self.num_peaks = whole('num_peaks', num_peaks, 1)
+        self.class_names = (*EXPRESSIONS[1:], *(['neutral'] if neutral else []))
+        super().__init__(root, size, transform, pre_transform, pre_filter, force_reload)
+
+    @property
+    def processed_file_names(self) -> list[str]:
+        r"""One file for each size and choice of images."""
+        neutral = '_neutral' if 'neutral' in self.class_names else ''
+        return [f'{self.size_name}_peaks_{self.num_peaks}{neutral}.pt']
+
+    def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:
+        r"""Images in folders named for an expression, and those of labelled sequences."""
+        emotions = self._read_emotions()
+        out: dict[str, Labels] = {}
+        sequences: dict[str, list[str]] = defaultdict(list)
+        for name, file in files.items():
+            match = _NAME.match(name)
+            folder = file.path.replace('\\', '/').split('/')[-2]
+            if match is None:
+                out[name] = 'not named as S005_001_00000011.png'
+            elif find_expression(folder):
+                out[name] = self._labels(match, find_expression(folder))
+            else:
+                sequences[match[0][:8]].append(name)
+        for sequence, names in sequences.items():
+            emotion = emotions.get(sequence)
+            if emotion is None:
+                continue
+            if isinstance(emotion, str) and emotion not in EXPRESSIONS:
+                out |= dict.fromkeys(names, emotion)
+                continue
+            names.sort(key=lambda name: name.split('_')[2])
+            first = names[:1] if 'neutral' in self.class_names and len(names) > 1 else []
+            for name in first:
+                out[name] = self._labels(_NAME.match(name), 'neutral')
+            for name in names[len(first) :][-self.num_peaks :]:
+                out[name] = self._labels(_NAME.match(name), emotion)
+        return dict(sorted(out.items()))
+
+    def _labels(self, match: re.Match | None, expression: str | None) -> Labels:
+        assert match is not None
+        if expression not in self.class_names:
+            return None
+        numbers = {name: int(value) for name, value in match.groupdict().items()}
+        return {'y': self.class_names.index(expression), **numbers}
+
+    def _read_emotions(self) -> dict[str, str]:
+        """The expression of each labelled sequence; or, in words, why it is left out."""
+        out = {}
+        with find_files(self.raw_dir, '_emotion.txt') as files:
+            for name, file in files.items():
+                try:
+                    out[name[:8]] = _read_emotion(file.path, file.read())
+                except MalformedFile as error:
+                    out[name[:8]] = error.reason
+        return out
+
+
+def _read_emotion(path: str, content: bytes) -> str:
+    """The number of an expression, written as 3.0000000e+00."""
+    expected = 'a number from 0 to 7'
+    try:
+        number = float(content)
+    except ValueError:
+        found = f'{len(content)} bytes that are no number'
+        raise MalformedFile(path, 'emotion', expected, found) from None
+    if number not in range(8):
+        raise MalformedFile(path, 'emotion', expected, f'{number}')
+    return EXPRESSIONS[int(number)]

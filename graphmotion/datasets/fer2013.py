@@ -1,0 +1,178 @@
+"""FER2013."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from torch_geometric.data import Data
+
+from graphmotion.data import MalformedFile, SkippedSamples, read_files
+from graphmotion.data.images import resize_image
+from graphmotion.datasets.expressions import find_expression
+from graphmotion.datasets.face_files import FaceFiles, Labels, face_sample
+
+_SIDE = 48
+_COLUMNS = {'emotion', 'pixels', 'usage'}
+_USAGES = {'Training': 0, 'PublicTest': 1, 'PrivateTest': 2}
+_FOLDERS = {
+    **dict.fromkeys(('train', 'training'), 0),
+    **dict.fromkeys(('val', 'valid', 'validation', 'publictest'), 1),
+    **dict.fromkeys(('test', 'privatetest'), 2),
+}
+
+
+class FER2013(FaceFiles):
+    r"""FER2013: 35,887 faces of 48 x 48 pixels that a search engine found for emotions, from the
+    `"Challenges in Representation Learning: A report on three machine learning contests"
+    <https://arxiv.org/abs/1307.0414>`_ paper.
+
+    Two forms are read:
+
+    - the official one, a table with the columns :obj:`emotion`, :obj:`pixels` and :obj:`Usage`,
+      :obj:`fer2013.csv` or :obj:`icml_face_data.csv`;
+    - copies with image files: :obj:`train/angry/1.jpg`, :obj:`test/happy/2.jpg`.
+
+    Samples have the fields :obj:`image` :math:`(1, H, W)`, bytes, :obj:`y` (0..6, the number in the
+    table) and :obj:`part`: 0 training, 1 public test (validation), 2 private test, as which the
+    folder :obj:`test` of copies counts. It is not known who is on which image.
+
+    The protocol :obj:`"given"` trains on the training part and tests on all others;
+    :obj:`"private"` tests on the private test part and trains on all others:
+
+    .. code-block:: python
+
+        train, test = FER2013('data/fer2013').official_split('given')
+
+    Args:
+        root (str): Where :obj:`raw/` holds the table, or the folders, or zip archives of either.
+        size (int or tuple, optional): Height and width to which images are resized; by default
+            they stay as they are. (default: :obj:`None`)
+        transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to each sample once, before it is stored.
+            (default: :obj:`None`)
+        pre_filter (callable, optional): Samples for which it is false are not stored.
+            (default: :obj:`None`)
+        force_reload (bool, optional): Process again what was processed before.
+            (default: :obj:`False`)
+
+    Raises:
+        FileNotFoundError: If the raw files are not there.
+        ImportError: If there are image files and pillow is not installed.
+        ValueError: If :obj:`size` is not positive, both forms are there, or no image can be used;
+            single images that cannot are left out with one warning that counts them.
+    """
+
+    class_names = ('anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral')
+    #: The parts of the set, by the field :obj:`part`.
+    part_names = tuple(_USAGES)
+    protocols = {'given': ('part', (0,)), 'private': ('part', (0, 1))}
+    layout = 'train/angry/1.jpg'
+    source = 'https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge'
+    num_folders = 2
+
+    def __init__(
+        self,
+        root: str,
+        size: int | tuple[int, int] | None = None,
+        transform: Callable | None = None,
+        pre_transform: Callable | None = None,
+        pre_filter: Callable | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        super().__init__(root, size, transform, pre_transform, pre_filter, force_reload)
+
+    @property
+    def raw_file_names(self) -> list[str]:
+        r"""The table, or the archives and folders in :obj:`raw/`."""
+        tables = []
+        if os.path.isdir(self.raw_dir):
+            tables = sorted(name for name in os.listdir(self.raw_dir) if name.endswith('.csv'))
+        return tables or super().raw_file_names
+
+    def download(self) -> None:
+        r"""Its terms ask for an account, so this only says where.
+
+        Raises:
+            FileNotFoundError: Always.
+        """
+        raise FileNotFoundError(
+            f'{type(self).__name__} needs fer2013.csv, or images such as {self.layout}, or a zip '
+            f'archive of either, in {self.raw_dir}: see {self.source}'
+        )
+
+    def find_labels(self, name: str) -> Labels:
+        r"""Part and expression are the last two folders."""
+        part, folder, _ = ('/' * 2 + name).split('/')[-3:]
+        expression = find_expression(folder)
+        if part.lower() not in _FOLDERS or expression not in self.class_names:
+            return f'not in folders named as {os.path.dirname(self.layout)}'
+        return {'y': self.class_names.index(expression), 'part': _FOLDERS[part.lower()]}
+
+    def read(self) -> Iterator[Data]:
+        r"""The rows of the table, or the images sorted by name."""
+        tables = 0
+        for path, _, content in read_files(self.raw_dir, '.csv'):
+            if not set(_header(content)) >= _COLUMNS:
+                continue  # other tables, such as of a contest's entries
+            tables += 1
+            if tables > 1:
+                raise MalformedFile(path, 'content', 'one table of images', 'another')
+            yield from self._read_table(path, content)
+        if not tables:
+            yield from super().read()
+
+    def _read_table(self, path: str, content: bytes) -> Iterator[Data]:
+        skipped = SkippedSamples(path, 'rows')
+        total = 0
+        rows = csv.reader(io.TextIOWrapper(io.BytesIO(content), 'latin-1', newline=''))
+        header = _header(content)
+        column = [header.index(name) for name in ('emotion', 'pixels', 'usage')]
+        next(rows)
+        try:
+            for number, row in enumerate(rows, start=2):
+                total += 1
+                try:
+                    image, labels = _read_row(path, *([*row, '', '', ''][c] for c in column))
+                except MalformedFile as error:
+                    skipped.add(error.reason, f'line {number}')
+                    continue
+                if self.image_size is not None:
+                    image = resize_image(image, self.image_size)
+                yield face_sample(image, **labels)
+        except csv.Error as error:
+            raise MalformedFile(
+                path, f'line {total + 2}', 'a row of a table', f'{error}'
+            ) from error
+        skipped.report(total)
+
+
+def _header(content: bytes) -> list[str]:
+    """The names of the columns, which one edition writes with spaces."""
+    first = content[:1000].split(b'\n', 1)[0].decode('latin-1')
+    return [name.strip().strip('"').lower() for name in first.split(',')]
+
+
+def _read_row(
+    path: str, emotion: str, pixels: str, usage: str
+) -> tuple[np.ndarray, dict[str, int]]:
+    usage, emotion = usage.strip(), emotion.strip()
+    if usage not in _USAGES:
+        raise MalformedFile(path, 'Usage', f'one of {list(_USAGES)}', repr(usage))
+    if emotion not in [str(number) for number in range(7)]:
+        raise MalformedFile(path, 'emotion', 'a number from 0 to 6', repr(emotion))
+    expected = f'{_SIDE * _SIDE} numbers from 0 to 255'
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('error', DeprecationWarning)  # said of text that is no number
+            values = np.fromstring(pixels, dtype=np.int64, sep=' ')
+    except (ValueError, DeprecationWarning):
+        raise MalformedFile(path, 'pixels', expected, 'other text') from None
+    if len(values) != _SIDE * _SIDE or values.min() < 0 or values.max() > 255:
+        raise MalformedFile(path, 'pixels', expected, f'{len(values)} numbers')
+    image = values.astype(np.uint8).reshape(_SIDE, _SIDE)
+    return image, {'y': int(emotion), 'part': _USAGES[usage]}

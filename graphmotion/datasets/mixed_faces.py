@@ -1,0 +1,116 @@
+"""Several sets of faces as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch_geometric.data import Data
+
+from graphmotion.data.images import resize_image
+from graphmotion.datasets.face_dataset import FaceDataset
+from graphmotion.datasets.face_files import check_size, face_sample
+
+_AT_ONCE = 1024
+
+
+class MixedFaces(FaceDataset):
+    r"""Faces of several sets with the same classes, which may be merged ones.
+
+    .. code-block:: python
+
+        jaffe, ck = JAFFE('data/jaffe', size=48), CKPlus('data/ck', size=48)
+        mixed = MixedFaces([jaffe, ck])  # the six classes that both have
+        # Trained on one set and tested on another, with three classes:
+        train = MixedFaces([jaffe], MixedFaces.THREE_CLASSES)
+        test = MixedFaces([ck], MixedFaces.THREE_CLASSES)
+
+    Samples have the fields :obj:`image` :math:`(1, H, W)`, bytes, :obj:`y`, :obj:`source`, the
+    position of their set, and, if all sets have them, :obj:`subject`, numbered anew so that
+    subjects of two sets differ. They are kept in memory. Faces of other classes are left out.
+
+    Args:
+        datasets (sequence of FaceDataset): The sets, or parts of sets.
+        classes (sequence of str or mapping, optional): The classes, or for each class the names of
+            those that are merged in it; by default those that all sets have, in the order of the
+            first. (default: :obj:`None`)
+        size (int or tuple, optional): Height and width to which images are resized, one number for
+            both, after they were cut about their middle to its proportions; without it, all have to
+            be of one size. (default: :obj:`None`)
+        transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to each sample once. (default: :obj:`None`)
+        pre_filter (callable, optional): Samples for which it is false are left out.
+            (default: :obj:`None`)
+
+    Raises:
+        ValueError: If there is no set or no class, a class is merged in two, one of the sets has
+            none of a class, or images differ in size and none is given.
+    """
+
+    #: Negative, positive and surprise, as in the comparison across sets of "SSGNN: A Macro and
+    #: Microfacial Expression Recognition Graph Neural Network Combining Spatial and Spectral
+    #: Domain Features".
+    THREE_CLASSES: Mapping[str, Sequence[str]] = {
+        'negative': ('anger', 'contempt', 'disgust', 'fear', 'sadness'),
+        'positive': ('happiness',),
+        'surprise': ('surprise',),
+    }
+
+    def __init__(
+        self,
+        datasets: Sequence[FaceDataset],
+        classes: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+        size: int | tuple[int, int] | None = None,
+        transform: Callable | None = None,
+        pre_transform: Callable | None = None,
+        pre_filter: Callable | None = None,
+    ) -> None:
+        self._sources = list(datasets)
+        if not self._sources:
+            raise ValueError('there is no set of faces to mix')
+        merged = self._merged(classes)
+        self.class_names = tuple(merged)
+        self._class_of = {old: y for y, names in enumerate(merged.values()) for old in names}
+        if not merged or len(self._class_of) != sum(len(names) for names in merged.values()):
+            raise ValueError(f'classes are different ones, one at least, got {merged}')
+        for number, dataset in enumerate(self._sources):
+            for name, members in merged.items():
+                if not set(members) & set(dataset.class_names):
+                    raise ValueError(
+                        f'set {number} has the classes {list(dataset.class_names)}, none of '
+                        f'{list(members)} for {name!r}'
+                    )
+        sizes = sorted({dataset.size for dataset in self._sources})
+        if size is None and len(sizes) > 1:
+            raise ValueError(f'images are of the sizes {sizes}; pass size to resize them')
+        self._image_size = sizes[0] if size is None else check_size(size)
+        super().__init__(None, transform, pre_transform, pre_filter)
+        del self._sources
+
+    def _merged(
+        self, classes: Sequence[str] | Mapping[str, Sequence[str]] | None
+    ) -> dict[str, tuple[str, ...]]:
+        if isinstance(classes, Mapping):
+            return {name: tuple(members) for name, members in classes.items()}
+        if classes is None:
+            first, *others = (dataset.class_names for dataset in self._sources)
+            classes = [name for name in first if all(name in names for names in others)]
+        return {name: (name,) for name in classes}
+
+    def read(self) -> Iterator[Data]:
+        r"""The faces, set by set."""
+        with_subjects = all('subject' in dataset.get_batch([0]) for dataset in self._sources)
+        num_subjects = 0
+        for source, dataset in enumerate(self._sources):
+            y = torch.tensor([self._class_of.get(name, -1) for name in dataset.class_names])
+            y = y[dataset.labels('y').cpu()]
+            labels = {'y': y, 'source': torch.full_like(y, source)}
+            if with_subjects:
+                values, subject = dataset.labels('subject').cpu().unique(return_inverse=True)
+                labels['subject'] = num_subjects + subject
+                num_subjects += len(values)
+            for part in (y >= 0).nonzero().view(-1).split(_AT_ONCE):
+                images = dataset.get_batch(part).image.cpu().numpy()
+                for image, number in zip(images, part):
+                    fields = {name: int(value[number]) for name, value in labels.items()}
+                    yield face_sample(resize_image(image, self._image_size), **fields)

@@ -1,0 +1,120 @@
+import zipfile
+
+import pytest
+import torch
+
+from graphmotion.datasets import FaceFolder
+from tests.datasets.images import encode, picture, write
+
+NAMES = ('happy/ben/1.png', 'happy/anna/2.JPG', 'sad/ben/1.tiff', 'sad/ben/1.pgm')
+
+
+def fill(root, names=NAMES, shape=(8, 8)):
+    for number, name in enumerate(names, start=1):
+        write(root / name, picture(10 * number, shape))
+    return str(root)
+
+
+def greys(dataset):
+    return {name: int(d.image.float().mean()) for name, d in zip(dataset.names(), dataset)}
+
+
+@pytest.mark.parametrize('where', ['raw', '', 'zip', 'zip in a folder', 'folder'])
+def test_reads_folders_and_archives(tmp_path, where):
+    if where.startswith('zip'):
+        inside = 'faces/set/' if where != 'zip' else ''
+        (tmp_path / 'raw').mkdir()
+        with zipfile.ZipFile(tmp_path / 'raw' / 'faces.zip', 'w') as archive:
+            for number, name in enumerate(NAMES, start=1):
+                archive.writestr(inside + name, encode(picture(10 * number), name))
+    else:
+        fill(tmp_path / {'raw': 'raw', '': '', 'folder': 'raw/faces'}[where])
+    for _ in range(2):  # from the files, then from what was processed
+        dataset = FaceFolder(str(tmp_path))
+        assert dataset.class_names == ('happy', 'sad')
+        assert dataset.subject_names == ('anna', 'ben')
+        assert dataset.labels('y').tolist() == [0, 0, 1, 1]
+        assert dataset.labels('subject').tolist() == [0, 1, 1, 1]
+        assert [name.split('set/')[-1].split('faces/')[-1] for name in dataset.names()] == [
+            'happy/anna/2.JPG', 'happy/ben/1.png', 'sad/ben/1.pgm', 'sad/ben/1.tiff'
+        ]  # fmt: skip
+        assert list(greys(dataset).values()) == [20, 10, 40, 30]
+        assert dataset.size == (8, 8)
+        assert dataset[0].image.dtype == torch.uint8
+    assert len(list((tmp_path / 'processed').glob('*.pt'))) == 1
+
+
+def test_sizes(tmp_path):
+    root = fill(tmp_path, ['happy/1.png', 'sad/1.png'], (8, 12))
+    write(tmp_path / 'sad' / '2.png', picture(99, (20, 6)))
+    assert FaceFolder(root, size=6)[2].image.shape == (1, 6, 6)
+    assert FaceFolder(root, size=(4, 6)).size == (4, 6)
+    message = r'2.png: size: expected 8 x 12 as of .*1.png, found 20 x 6; pass size='
+    with pytest.raises(ValueError, match=message):
+        FaceFolder(root)
+    for size in (0, (3,), 2.5, (4, -1)):
+        with pytest.raises(ValueError, match='size'):
+            FaceFolder(root, size=size)
+
+
+def test_subjects(tmp_path):
+    names = ['happy/anna_1.png', 'happy/ben_1.png', 'sad/anna_2.png']
+    root = fill(tmp_path, names)
+    dataset = FaceFolder(root, subject=r'(\w+?)_')
+    assert dataset.labels('subject').tolist() == [0, 1, 0]
+    assert FaceFolder(root).subject_names == ()
+    with pytest.raises(ValueError, match='3 of 3 images have no subject, such as'):
+        FaceFolder(root, subject='(x)')
+    with pytest.raises(ValueError, match='subject has one group'):
+        FaceFolder(root, subject='anna')
+    write(tmp_path / 'sad' / 'anna' / '3.png', picture(1))
+    with pytest.raises(ValueError, match='3 of 4 images have no subject'):
+        FaceFolder(root)
+
+
+def test_parts(tmp_path):
+    names = ['train/a/1.png', 'train/b/1.png', 'test/a/1.png', 'val/b/anna.png']
+    root = fill(tmp_path, names)
+    dataset = FaceFolder(root, parts=('train', 'val', 'test'))
+    assert dataset.class_names == ('a', 'b')
+    train, test = dataset.official_split()
+    assert train.names() == ['train/a/1.png', 'train/b/1.png']
+    assert dict(zip(test.names(), test.labels('part').tolist())) == {
+        'test/a/1.png': 2, 'val/b/anna.png': 1
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=r"expected one of the parts \['train', 'test'\]"):
+        FaceFolder(root, parts=('train', 'test'))
+    assert FaceFolder(root).class_names == ('test', 'train', 'val')
+    assert FaceFolder.protocols == {}
+
+
+def test_damaged_files_are_counted(tmp_path):
+    root = fill(tmp_path)
+    (tmp_path / 'sad' / 'ben' / '2.png').write_bytes(b'no image')
+    (tmp_path / 'sad' / 'ben' / '3.gif').write_bytes(b'')
+    with pytest.warns(UserWarning, match=r'skipped 2 of 6 images: 2 with content not a whole'):
+        dataset = FaceFolder(root)
+    assert len(dataset) == 4
+    assert len(dataset.names()) == 4
+    for name in NAMES:
+        (tmp_path / name).write_bytes(b'no image')
+    with pytest.raises(ValueError, match='none of its 6 images can be used'):
+        FaceFolder(root, force_reload=True)
+
+
+def test_what_was_added_is_read(tmp_path):
+    root = fill(tmp_path)
+    assert len(FaceFolder(root)) == 4
+    write(tmp_path / 'sad' / 'ben' / '9.png', picture(9))
+    assert len(FaceFolder(root)) == 5
+
+
+def test_folders_that_are_none(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no such folder'):
+        FaceFolder(str(tmp_path / 'x'))
+    with pytest.raises(ValueError, match=r'images: expected folders of them, .* found none'):
+        FaceFolder(str(tmp_path))
+    fill(tmp_path)
+    write(tmp_path / 'stray.png', picture(1))
+    with pytest.raises(ValueError, match=r'stray.png: folder: expected that of a class'):
+        FaceFolder(str(tmp_path))

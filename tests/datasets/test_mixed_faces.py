@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import torch
+
+from graphmotion.data import stratified_subset
+from graphmotion.datasets import FaceDataset, MixedFaces, landmark_graph
+from graphmotion.datasets.expressions import EXPRESSIONS, find_expression
+from graphmotion.datasets.face_files import face_sample
+
+
+class Toy(FaceDataset):
+    """Two images of each class, of subjects 5 and 7."""
+
+    def __init__(self, class_names, first=0, size=(6, 6), subject=True, points=0, **options):
+        self.class_names = tuple(class_names)
+        self.options = first, size, subject, points
+        super().__init__(**options)
+
+    def read(self):
+        first, size, subject, points = self.options
+        for number in range(2 * len(self.class_names)):
+            image = np.full(size, first + number, np.uint8)
+            labels = {'y': number // 2} | ({'subject': 5 + 2 * (number % 2)} if subject else {})
+            data = face_sample(image, **labels)
+            if points:
+                generator = torch.Generator().manual_seed(number)
+                data.landmarks = 6 * torch.rand(points, 2, generator=generator)
+            yield data
+
+
+def test_classes_that_all_sets_have():
+    one = Toy(('fear', 'anger', 'neutral', 'surprise'))
+    two = Toy(('surprise', 'anger', 'fear'), first=100)
+    mixed = MixedFaces([one, two])
+    assert mixed.class_names == ('fear', 'anger', 'surprise')
+    assert [int(d.image[0, 0, 0]) for d in mixed] == [0, 1, 2, 3, 6, 7, *range(100, 106)]
+    assert mixed.labels('y').tolist() == [0, 0, 1, 1, 2, 2, 2, 2, 1, 1, 0, 0]
+    assert mixed.labels('source').tolist() == [0] * 6 + [1] * 6
+    assert mixed.labels('subject').tolist() == [0, 1] * 3 + [2, 3] * 3
+    for train, test in mixed.leave_one_out('source'):
+        assert not set(train.labels('subject').tolist()) & set(test.labels('subject').tolist())
+    chosen = MixedFaces([two, one], ['surprise', 'fear'])
+    assert chosen.labels('y').tolist() == [0, 0, 1, 1, 1, 1, 0, 0]
+
+
+def test_merged_classes():
+    one = Toy(('anger', 'disgust', 'neutral', 'happiness', 'surprise'))
+    mixed = MixedFaces([one], MixedFaces.THREE_CLASSES)
+    assert mixed.class_names == ('negative', 'positive', 'surprise')
+    assert mixed.labels('y').tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
+    assert [int(d.image[0, 0, 0]) for d in mixed] == [0, 1, 2, 3, 6, 7, 8, 9]
+    part = MixedFaces([one.index_select([9, 0])], MixedFaces.THREE_CLASSES)
+    assert part.labels('y').tolist() == [2, 0]
+    assert [int(d.image[0, 0, 0]) for d in part] == [9, 0]
+
+
+def test_sizes_and_missing_subjects():
+    one, two = Toy(('fear',)), Toy(('fear',), size=(12, 24), subject=False)
+    with pytest.raises(ValueError, match=r'images are of the sizes \[\(6, 6\), \(12, 24\)\]'):
+        MixedFaces([one, two])
+    mixed = MixedFaces([one, two], size=8)
+    assert mixed.size == (8, 8)
+    assert 'subject' not in mixed[0]
+
+
+@pytest.mark.parametrize(
+    ('classes', 'message'),
+    [
+        (['joy'], r"set 0 has the classes \['fear', 'anger'\], none of \['joy'\] for 'joy'"),
+        ({'bad': ('fear',), 'worse': ('fear', 'anger')}, 'classes are different ones'),
+        ([], 'one at least'),
+    ],
+)
+def test_classes_that_cannot_be(classes, message):
+    with pytest.raises(ValueError, match=message):
+        MixedFaces([Toy(('fear', 'anger'))], classes)
+
+
+def test_nothing_to_mix():
+    with pytest.raises(ValueError, match='no set of faces'):
+        MixedFaces([])
+    with pytest.raises(ValueError, match='one at least'):
+        MixedFaces([Toy(('a',)), Toy(('b',))])
+
+
+def test_names_of_expressions():
+    assert [find_expression(n) for n in ('Angry', 'anger', 'SAD', 'Surprised', 'x')] == [
+        'anger', 'anger', 'sadness', 'surprise', None
+    ]  # fmt: skip
+    assert all(find_expression(name) == name for name in EXPRESSIONS)
+    from graphmotion.datasets import SyntheticFaces
+
+    assert set(SyntheticFaces.EXPRESSIONS) == set(EXPRESSIONS)
+
+
+def test_nested_shares_of_each_class():
+    y = torch.tensor([0] * 50 + [1] * 20 + [3] * 3)[torch.randperm(73)]
+    before = set()
+    for ratio in (0.01, 0.1, 0.25, 0.5, 0.9, 1.0):
+        taken = stratified_subset(y, ratio, seed=4)
+        assert torch.equal(taken, taken.unique())
+        for c, count in ((0, 50), (1, 20), (3, 3)):
+            assert int((y[taken] == c).sum()) == max(1, round(ratio * count))
+        assert before <= set(taken.tolist())
+        before = set(taken.tolist())
+        assert torch.equal(taken, stratified_subset(y, ratio, seed=4))
+    assert len(before) == 73
+    assert not torch.equal(stratified_subset(y, 0.5, 1), stratified_subset(y, 0.5, 2))
+    for ratio in (0, -1, 1.1):
+        with pytest.raises(ValueError, match='ratio is above 0 and at most 1'):
+            stratified_subset(y, ratio)
+    dataset = Toy(('a', 'b', 'c'))
+    part = dataset[2:].subset(0.5)
+    assert part.labels('y').tolist() == [1, 2]
+
+
+def test_the_graph_of_the_mean_face():
+    dataset = Toy(('a', 'b'), points=12)
+    graph = landmark_graph(dataset, k=3, num_modes=12, levels=1, ratio=0.25)
+    expected = torch.stack([data.landmarks for data in dataset]).mean(dim=0) - 0.5
+    torch.testing.assert_close(graph.pos, expected)
+    assert graph.eigenvectors.shape == (12, 12)
+    with pytest.raises(ValueError, match='no field landmarks'):
+        landmark_graph(Toy(('a',)))
+    with pytest.raises(ValueError, match='12 points are too few'):
+        landmark_graph(dataset, k=12)

@@ -1,0 +1,31 @@
+import pytest
+import torch
+
+from graphmotion.transforms import ScaleByImageSize
+
+
+@pytest.mark.parametrize('dims', [2, 3])
+def test_one_size_for_all_axes(dims, make):
+    data = make(dims=dims, missing=0.3)
+    out = ScaleByImageSize(320)(data)
+    torch.testing.assert_close(out.pos * 320, data.pos)
+    assert torch.equal(out.score, data.score)
+
+
+def test_width_and_height(make):
+    data = make(dims=2)
+    out = ScaleByImageSize((320, 240))(data)
+    torch.testing.assert_close(out.pos[..., 0] * 320, data.pos[..., 0])
+    torch.testing.assert_close(out.pos[..., 1] * 240, data.pos[..., 1])
+    assert torch.equal(ScaleByImageSize([320])(data).pos, ScaleByImageSize(320)(data).pos)
+
+
+@pytest.mark.parametrize('size', [0, -1, float('inf'), (1, 2, 3), (), 'big', (320, 0), None])
+def test_refuses_other_sizes(size):
+    with pytest.raises(ValueError, match=r'size is a width or \(width, height\)'):
+        ScaleByImageSize(size)
+
+
+def test_refuses_a_height_for_positions_in_space(make):
+    with pytest.raises(ValueError, match=r'size is .* \(320, 240\), but pos has 3 axes'):
+        ScaleByImageSize((320, 240))(make(dims=3))

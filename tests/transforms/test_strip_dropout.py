@@ -1,0 +1,34 @@
+import itertools
+
+import pytest
+import torch
+from torch_geometric.data import Batch, Data
+
+from graphmotion.transforms import StripDropout
+
+
+def white(number, height):
+    images = torch.ones(1, 2, height, 5, dtype=torch.uint8)
+    return Batch.from_data_list([Data(silhouettes=images) for _ in range(number)])
+
+
+@pytest.mark.parametrize(('height', 'num_strips'), [(32, 16), (16, 16), (10, 4)])
+def test_clears_whole_strips(height, num_strips):
+    out = StripDropout(num_strips, p=0.25)(white(300, height)).silhouettes
+    kept = out[:, 0, :, 0]
+    assert torch.equal(out, kept[:, None, :, None].expand_as(out))
+    starts = [-(-k * height // num_strips) for k in range(num_strips + 1)]
+    for begin, end in itertools.pairwise(starts):
+        assert end > begin
+        strip = kept[:, begin:end]
+        assert torch.equal(strip, strip[:, :1].expand_as(strip))
+        assert 40 < int((strip[:, 0] == 0).sum()) < 115  # 75 expected, deviation 7.5
+
+
+def test_refuses_bad_arguments():
+    with pytest.raises(ValueError, match='10 rows of silhouettes are not 16 strips'):
+        StripDropout()(white(2, 10))
+    with pytest.raises(ValueError, match='num_strips is a positive integer'):
+        StripDropout(0)
+    with pytest.raises(ValueError, match='p is a probability'):
+        StripDropout(p=1.5)
