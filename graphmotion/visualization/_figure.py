@@ -17,8 +17,10 @@ try:
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap, Normalize
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D as LegendHandle
     from matplotlib.patches import ConnectionPatch, FancyArrowPatch
     from matplotlib.ticker import MaxNLocator
+    from matplotlib.transforms import ScaledTranslation
     from PIL import Image
 except ImportError as error:
     raise ImportError(
@@ -37,12 +39,14 @@ __all__ = [
     'Figure',
     'FigureCanvasAgg',
     'Image',
+    'LegendHandle',
     'LineCollection',
     'LinearSegmentedColormap',
     'MaxNLocator',
     'Normalize',
     'PathLike',
     'ScalarMappable',
+    'ScaledTranslation',
     'finish',
     'new_figure',
     'to_array',

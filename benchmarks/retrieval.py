@@ -1,0 +1,235 @@
+"""Gallery-probe figures: time and peak memory, side by side with a full matrix and a sort.
+
+    python benchmarks/retrieval.py --threads 2                    # to the size of OU-MVLP, minutes
+    python benchmarks/retrieval.py --subjects 5154 --rounds 1     # that size alone
+    python benchmarks/retrieval.py --tiny                         # does it run: seconds
+
+Each subject walks twice before each of 14 cameras, as in OU-MVLP, one sequence in a hundred is
+missing; one walk is the gallery, the other the probe. All sides have to give the same rank-1 to
+rank-20 accuracies, mAP and mINP before anything is timed. How to read it: README.md beside this
+file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from common import (
+    environment,
+    facts_line,
+    markdown,
+    parse,
+    parser,
+    quartiles,
+    ratio,
+    time_once,
+    write_json,
+)
+from torch import Tensor
+
+from graphmotion.metrics import GalleryProbeProtocol, gallery_probe
+
+NUM_VIEWS, RANKS = 14, (1, 5, 10, 20)
+MISSING = 0.01  # of the sequences
+SUBJECTS = (50, 200, 500, 5154)
+TINY = {'subjects': [12, 40], 'channels': 16, 'most_plain': 20}
+OURS, PLAIN = 'graphmotion', 'full matrix, argsort'
+TARGET = {'subjects': 5154, 'threads': 2, 'seconds': 60, 'bytes': 2e9}
+TOLERANCE = 1e-3  # of shares: pairs whose distances differ by a rounding may change places
+
+PROTOCOL = GalleryProbeProtocol('walks', gallery={'take': 1}, probes={'00': {'take': 0}})
+
+# Sides ########################################################################################
+
+Labels = dict[str, Tensor]
+Figures = dict[str, float]
+
+
+def walks(num_subjects: int, channels: int, device: str) -> tuple[Tensor, Labels]:
+    """Embeddings in which subjects differ more than views do, and their labels."""
+    torch.manual_seed(0)
+    grid = torch.cartesian_prod(*map(torch.arange, (num_subjects, 2, NUM_VIEWS)))
+    subject, take, view = grid[torch.rand(len(grid)) > MISSING].unbind(1)
+    people, views = torch.randn(num_subjects, channels), torch.randn(NUM_VIEWS, channels)
+    embedding = people[subject] + 0.7 * views[view] + 1.5 * torch.randn(len(subject), channels)
+    return embedding.to(device), {'subject': subject, 'take': take, 'view': view}
+
+
+def ours(embedding: Tensor, labels: Labels) -> Figures:
+    """This library's."""
+    return gallery_probe(embedding, labels, PROTOCOL, ranks=RANKS).figures()
+
+
+def plain(embedding: Tensor, labels: Labels) -> Figures:
+    """All distances at once, sorted for each pair of views, then all together."""
+    embedding = F.normalize(embedding, dim=1)
+    subject, take, view = (labels[k].to(embedding.device) for k in ('subject', 'take', 'view'))
+    probe, gallery = take == 0, take == 1
+    distance = 1 - embedding[probe] @ embedding[gallery].t()
+    same = subject[probe].unsqueeze(1) == subject[gallery]
+    own_view = view[probe].unsqueeze(1) == view[gallery]
+    rates = torch.zeros(len(RANKS), NUM_VIEWS, NUM_VIEWS, dtype=torch.float64)
+    for i in range(NUM_VIEWS):
+        for j in range(NUM_VIEWS):
+            rows, columns = view[probe] == i, view[gallery] == j
+            order = distance[rows][:, columns].argsort(dim=1)
+            found = same[rows][:, columns].gather(1, order)
+            found = found[found.any(dim=1)]
+            for r, k in enumerate(RANKS):
+                rates[r, i, j] = found[:, :k].any(dim=1).double().mean()
+    others = ~torch.eye(NUM_VIEWS, dtype=torch.bool)
+    figures = {f'rank-{k}': float(rate[others].mean()) for k, rate in zip(RANKS, rates)}
+
+    order = distance.masked_fill(own_view, torch.inf).argsort(dim=1)
+    found = (same & ~own_view).gather(1, order)
+    found = found[found.any(dim=1)]
+    number = found.sum(dim=1)
+    rank = torch.arange(1, found.size(1) + 1, device=found.device)
+    precision = (found.cumsum(dim=1) / rank * found).sum(dim=1) / number
+    last = (rank * found).amax(dim=1)
+    return {
+        **figures,
+        'mAP': float(precision.double().mean()),
+        'mINP': float((number / last).double().mean()),
+    }
+
+
+SIDES: dict[str, Callable[[Tensor, Labels], Figures]] = {OURS: ours, PLAIN: plain}
+
+# Measurement ##################################################################################
+
+
+def process_memory(side: str, num_subjects: int, channels: int, threads: int) -> int:
+    """The most memory that a process of its own takes to score this size once, torch included."""
+    with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
+        return pool.submit(_process_memory, side, num_subjects, channels, threads).result()
+
+
+def _process_memory(side: str, num_subjects: int, channels: int, threads: int) -> int:
+    torch.set_num_threads(threads)
+    SIDES[side](*walks(num_subjects, channels, 'cpu'))
+    # Not getrusage, which counts what the parent held when this process began.
+    status = Path('/proc/self/status').read_text()
+    return 1024 * int(status.split('VmHWM:')[1].split()[0])
+
+
+def check(figures: dict[str, Figures]) -> None:
+    """Raise an error unless all sides give the same figures."""
+    for name, found in figures.items():
+        for figure, value in found.items():
+            expected = figures[OURS][figure]
+            if not abs(value - expected) <= TOLERANCE:
+                raise AssertionError(f'{name}: {figure} is {value:.5f}, expected {expected:.5f}')
+
+
+def measure(num_subjects: int, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """One result for each side on one size, timed in turns."""
+    embedding, labels = walks(num_subjects, args.channels, args.device)
+    names = [name for name in SIDES if name == OURS or num_subjects <= args.most_plain]
+    runs = {name: partial(SIDES[name], embedding, labels) for name in names}
+    figures = {}
+    if len(runs) > 1 or num_subjects != TARGET['subjects']:  # there the first round serves
+        figures = {name: run() for name, run in runs.items()}
+        check(figures)
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for i in range(args.rounds):
+        for name in names[i % len(names) :] + names[: i % len(names)]:
+            times[name].append(time_once(runs[name]))
+    memory = {}
+    if args.memory and args.device == 'cpu' and Path('/proc/self/status').exists():
+        memory = {n: process_memory(n, num_subjects, args.channels, args.threads) for n in runs}
+    return [
+        {
+            'subjects': num_subjects,
+            'probes': int((labels['take'] == 0).sum()),
+            'gallery': int((labels['take'] == 1).sum()),
+            'channels': args.channels,
+            'side': name,
+            'seconds': quartiles(times[name]),
+            'rounds': times[name],
+            'ratio': None if name == OURS else ratio(times[name], times[OURS]),
+            'memory': memory.get(name),
+            'figures': figures.get(name),
+        }
+        for name in names
+    ]
+
+
+# Reports ######################################################################################
+
+HEAD = ('subjects', 'probes', 'gallery', 'side', 's', 'IQR', 'ratio', 'from - to', 'process, MB')
+
+
+def cells(result: dict[str, Any]) -> tuple[str, ...]:
+    """A result as the table shows it."""
+    seconds, over, memory = result['seconds'], result['ratio'], result['memory']
+    return (
+        *(str(result[name]) for name in ('subjects', 'probes', 'gallery', 'side')),
+        f'{seconds["median"]:#.3g}',
+        f'{seconds["high"] - seconds["low"]:#.2g}',
+        '' if over is None else f'{over["median"]:.1f}',
+        '' if over is None else f'{over["low"]:.1f} - {over["high"]:.1f}',
+        '' if memory is None else f'{memory / 1e6:.0f}',
+    )
+
+
+def targets(results: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
+    """Where the target applies, what was measured for it."""
+    return [
+        {
+            'seconds': result['seconds']['median'],
+            'memory': result['memory'],
+            'met': result['seconds']['median'] < TARGET['seconds']
+            and (result['memory'] or 0) < TARGET['bytes'],
+        }
+        for result in results
+        if result['side'] == OURS
+        and result['subjects'] == TARGET['subjects']
+        and threads <= TARGET['threads']
+    ]
+
+
+def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
+    choice = parser(__doc__, rounds=3)
+    choice.add_argument('--subjects', type=int, nargs='+', default=SUBJECTS, metavar='N')
+    choice.add_argument('--channels', type=int, default=256)
+    choice.add_argument(
+        '--most-plain', type=int, default=500, help='most subjects of which all pairs are sorted'
+    )
+    choice.add_argument(
+        '--memory',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='also measure memory, in a process for each side and size',
+    )
+    args = parse(choice, argv, TINY)
+    facts = environment(args.device, args.threads)
+    results = [result for n in args.subjects for result in measure(n, args)]
+    print(facts_line(facts), end='\n\n')
+    print(markdown(HEAD, map(cells, results), left=('side',)))
+    left_out = [n for n in args.subjects if n > args.most_plain]
+    if left_out:
+        sizes = ', '.join(map(str, left_out))
+        print(f'\nNot measured: {PLAIN} with {sizes} subjects: it holds and sorts all pairs.')
+    judged = targets(results, args.threads)
+    for t in judged:
+        memory = '' if t['memory'] is None else f' and {t["memory"] / 1e9:.2f} GB'
+        print(
+            f'\nTarget, {TARGET["subjects"]} subjects: under {TARGET["seconds"]} s and '
+            f'{TARGET["bytes"] / 1e9:.0f} GB on {TARGET["threads"]} threads; measured '
+            f'{t["seconds"]:.1f} s{memory}: {"met" if t["met"] else "MISSED"}'
+        )
+    write_json(args.json, environment=facts, targets=judged, results=results)
+    return results
+
+
+if __name__ == '__main__':
+    main()
