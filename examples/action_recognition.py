@@ -135,7 +135,7 @@ def make_transforms(args, dataset, stream: str) -> tuple[Compose, Compose, int]:
 def make_options(args: argparse.Namespace) -> dict[str, Any]:
     """The options of the model."""
     paper = args.preset == 'paper'
-    width = args.width or (64 if paper else 16)
+    width = args.width or (64 if paper else 24 if args.model == 'fg_stformer' else 16)
     options: dict[str, Any] = {'name': args.model}
     if args.dataset.startswith('ntu'):
         options['num_people'] = 2
@@ -158,7 +158,7 @@ def make_recipe(args: argparse.Namespace) -> Recipe:
             lr=3e-3,
             weight_decay=0.05,
             batch_size=32,
-            max_epochs=15 if args.dataset == 'synthetic' else 45,
+            max_epochs=15 if args.dataset == 'synthetic' else 60,
             label_smoothing=0.1,
             gradient_clip=5.0,
             ema_decay=0.99,

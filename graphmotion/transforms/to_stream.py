@@ -13,19 +13,22 @@ from graphmotion.data import from_dense, valid_frames
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import bodies, check_choice, positions, put
 
-STREAMS = ('joint', 'bone', 'joint_motion', 'bone_motion', 'joint_speed')
+STREAMS = ('joint', 'bone', 'joint_motion', 'bone_motion', 'joint_speed', 'bone_length')
+# Of one channel: the length of the vectors of another.
+_LENGTHS = {'joint_speed': 'joint_motion', 'bone_length': 'bone'}
 
 
 class ToStream(BaseTransform):
     r"""Makes the features :obj:`x` from the positions: one of the four streams of skeleton models,
-    the speed of the joints, or several of them concatenated.
+    the speed of the joints, the length of the bones, or several of them concatenated.
 
     .. math::
         \text{joint:}\quad & \mathbf{x}_{i,t} = \mathbf{p}_{i,t} \\
         \text{bone:}\quad & \mathbf{x}_{i,t} = \mathbf{p}_{i,t} - \mathbf{p}_{\pi(i),t} \\
         \text{joint\_motion:}\quad & \mathbf{x}_{i,t} = \mathbf{p}_{i,t+1} - \mathbf{p}_{i,t} \\
         \text{bone\_motion:}\quad & \text{the same of the bones} \\
-        \text{joint\_speed:}\quad & x_{i,t} = \lVert \mathbf{p}_{i,t+1} - \mathbf{p}_{i,t} \rVert
+        \text{joint\_speed:}\quad & x_{i,t} = \lVert \mathbf{p}_{i,t+1} - \mathbf{p}_{i,t} \rVert \\
+        \text{bone\_length:}\quad & x_{i,t} = \lVert \mathbf{p}_{i,t} - \mathbf{p}_{\pi(i),t} \rVert
 
     where :math:`\pi(i)` is the parent of joint :math:`i`, its neighbour towards the centre. The
     bone of the centre and the motion in the last frame are zero, and so is what would be measured
@@ -37,8 +40,8 @@ class ToStream(BaseTransform):
 
     Args:
         stream (str or sequence of str): :obj:`"joint"`, :obj:`"bone"`, :obj:`"joint_motion"`,
-            :obj:`"bone_motion"`, :obj:`"joint_speed"`, or several of them, in the order of their
-            channels.
+            :obj:`"bone_motion"`, :obj:`"joint_speed"`, :obj:`"bone_length"`, or several of them,
+            in the order of their channels.
         skeleton (str or Skeleton, optional): The layout; needed for bones.
             (default: :obj:`None`)
         score (bool, optional): If set to :obj:`True`, the score is the last channel; one if the
@@ -47,7 +50,7 @@ class ToStream(BaseTransform):
     Shapes:
         - **pos:** :math:`(|\mathcal{V}|, T, D)`
         - **x:** :math:`(|\mathcal{V}|, T, C)`, where each stream has :math:`D` channels, the
-          speed one, and the score one; :meth:`num_channels` adds them up
+          speed and the length one, and the score one; :meth:`num_channels` adds them up
 
     Raises:
         ValueError: If a stream is unknown, bones are wanted without a skeleton, or the number of
@@ -80,13 +83,10 @@ class ToStream(BaseTransform):
         made: dict[str, tuple[Tensor, Tensor | None]] = {'joint': (pos, missing)}
         if any(name.startswith('bone') for name in self.streams):
             made['bone'] = self._bone(data, pos, missing)
-        for name in self.streams:
-            if name in made:
-                continue
-            motion, still = self._motion(data, *made['bone' if name == 'bone_motion' else 'joint'])
-            if name == 'joint_speed':
-                motion = motion.norm(dim=-1, keepdim=True)
-            made[name] = motion, still
+        for name in {_LENGTHS.get(name, name) for name in self.streams} - made.keys():
+            made[name] = self._motion(data, *made['bone' if name == 'bone_motion' else 'joint'])
+        for name in set(self.streams) & _LENGTHS.keys():
+            made[name] = made[_LENGTHS[name]][0].norm(dim=-1, keepdim=True), None
         parts = [made[name][0] for name in self.streams]
         if self.score:
             parts.append((pos.new_ones(pos.shape[:2]) if score is None else score).unsqueeze(-1))
@@ -95,8 +95,7 @@ class ToStream(BaseTransform):
 
     def num_channels(self, num_dims: int) -> int:
         r"""The number of channels that :obj:`x` gets from coordinates of :math:`D` dimensions."""
-        speeds = self.streams.count('joint_speed')
-        return num_dims * (len(self.streams) - speeds) + speeds + self.score
+        return sum(1 if name in _LENGTHS else num_dims for name in self.streams) + self.score
 
     def _bone(
         self, data: Data, pos: Tensor, missing: Tensor | None

@@ -52,10 +52,22 @@ def test_speed_is_the_norm_of_the_motion(make):
     torch.testing.assert_close(speed[..., 0], (motion**2).sum(dim=-1).sqrt())
 
 
+def test_length_is_the_norm_of_the_bone(make):
+    data = make(num_frames=6, padding=2, missing=0.2)
+    length = ToStream('bone_length', 'coco17')(data).x
+    bone = ToStream('bone', 'coco17')(data).x
+    assert length.shape == (17, 8, 1)
+    torch.testing.assert_close(length[..., 0], (bone**2).sum(dim=-1).sqrt())
+
+
 @pytest.mark.parametrize('dims', [2, 3])
 def test_tells_its_number_of_channels(dims, make):
     data = make(dims=dims)
-    for streams in ('joint', ['joint_speed'], ['bone', 'joint_speed', 'joint_motion']):
+    for streams in (
+        'joint',
+        ['joint_speed'],
+        ['bone', 'joint_speed', 'bone_length', 'joint_motion'],
+    ):
         for score in (False, True):
             transform = ToStream(streams, 'coco17', score)
             assert transform(data).x.size(-1) == transform.num_channels(dims)
