@@ -176,8 +176,13 @@ def operations(run: Callable[[], Any]) -> int:
 
     It may call :meth:`backward`; torch's counter does not go with :func:`torch.autograd.grad`.
     """
-    with FlopCounterMode(display=False) as counter:
-        run()
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # kernels of whole layers, which do not count
+    try:
+        with FlopCounterMode(display=False) as counter:
+            run()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
     return counter.get_total_flops()
 
 

@@ -15,7 +15,9 @@ from __future__ import annotations
 import argparse
 import inspect
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -33,11 +35,23 @@ from common import (
     write_json,
 )
 from torch import Tensor
-from torch.nn import BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Module, Parameter, Sequential
+from torch.nn import (
+    GELU,
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Module,
+    Parameter,
+    ReflectionPad2d,
+    Sequential,
+)
+from torch.nn.functional import normalize, softmax, triplet_margin_loss
 from torch_geometric.data import Batch
 
 from graphmotion import models
-from graphmotion.data import from_array, to_dense
+from graphmotion.data import PointGraph, from_array, sample_pixels, to_dense
+from graphmotion.models.gaitmixer import AttentionBlock, GaitMixer, TemporalMixerBlock
 from graphmotion.models.st_gcn import STGCN, SpatioTemporalBlock
 from graphmotion.nn import MotionBatchNorm
 from graphmotion.skeletons import get_skeleton
@@ -51,25 +65,52 @@ EAGER, COMPILED = 'eager', 'compiled'
 # Examples #####################################################################################
 
 
+def mean_square(out: Tensor) -> Tensor:
+    """A loss of whatever a model gives."""
+    return out.square().mean()
+
+
+def triplets(out: Tensor) -> Tensor:
+    """The loss of embeddings, each nearer to the next than to that after it."""
+    return triplet_margin_loss(out, out.roll(1, dims=0), out.roll(2, dims=0))
+
+
 @dataclass(frozen=True)
 class Example:
-    """The sequences that a model is measured on."""
+    """The sequences that a model is measured on, and what it is trained for."""
 
     skeleton: str = 'ntu25'
     frames: int = 64
     options: dict[str, Any] = field(default_factory=dict)  # of the builder
     at_least: int = 1  # frames that the model needs
+    dim: int = 3  # coordinates of a joint
+    silhouettes: tuple[int, int] | None = None  # height and width, for a model without skeleton
+    face: bool = False  # on pixels of a face, for a model without skeleton
+    at_most: int = 1024  # sequences of a batch, where one takes seconds
+    loss: Callable[[Tensor], Tensor] = mean_square
 
 
 # Those of its paper; a model that is not here is measured on Example().
 EXAMPLES = {
-    'gaitformer': Example('coco17', 60, {'in_channels': 3}),
-    'gaitmixer': Example('coco17', 60, {'in_channels': 3}, at_least=31),
+    'gaitformer': Example('coco17', 60, dim=2, loss=triplets),
+    'gaitmixer': Example('coco17', 60, at_least=31, dim=2, loss=triplets),
+    'lmgcs': Example(frames=30, silhouettes=(64, 44), loss=triplets, at_most=4),
+    'lmgcs_ou_mvlp': Example(frames=30, silhouettes=(64, 44), loss=triplets, at_most=4),
     'msa_gcn': Example('emotion_gait16', 48, {'num_classes': 4}),
+    'spagnn': Example(frames=1, options={'num_classes': 7}, face=True),
+    'spegnn': Example(frames=1, options={'num_classes': 7}, face=True),
+    'ssgnn': Example(frames=1, options={'num_classes': 7}, face=True),
     'st_gcn': Example('ntu25', 64, {'num_classes': 60}),
 }
 # For what else a builder requires.
 REQUIRED = {'num_classes': 60, 'embedding_dim': 128, 'in_channels': 3}
+
+
+@cache
+def face_graph() -> PointGraph:
+    """Two pixels in five of an image of 48 x 48, with all modes, coarsened twice."""
+    pos = sample_pixels(48, 48)
+    return PointGraph.from_points(pos, num_modes=len(pos), levels=2, ratio=0.25)
 
 
 def make_model(name: str, builder: Callable[..., Module], example: Example) -> Module:
@@ -77,22 +118,30 @@ def make_model(name: str, builder: Callable[..., Module], example: Example) -> M
     parameters = inspect.signature(builder).parameters.values()
     required = [p.name for p in parameters if p.default is p.empty and p.kind != p.VAR_KEYWORD]
     options = {key: REQUIRED[key] for key in required if key in REQUIRED} | example.options
-    unknown = set(required) - {'skeleton', *options}
-    if 'skeleton' not in [p.name for p in parameters] or unknown:
+    if example.face:
+        options['graph'] = face_graph()
+    elif example.silhouettes is None:
+        options['skeleton'] = example.skeleton
+    unknown = set(required) - set(options)
+    if unknown or ('skeleton' in options and 'skeleton' not in [p.name for p in parameters]):
         raise ValueError(
             f'the builder {name!r} takes {required}, and the benchmark knows to give it a skeleton '
             f'and {sorted(REQUIRED)}: add what it needs to EXAMPLES'
         )
-    return builder(example.skeleton, **options)
+    return builder(**options)
 
 
 def make_inputs(name: str, model: Module, example: Example, batch: int) -> list[Tensor]:
     """The fields of a batch of random sequences that the model names in its ``inputs``."""
     skeleton = get_skeleton(example.skeleton)
     shape = (batch, example.frames, skeleton.num_joints)
-    sequences = zip(torch.randn(*shape, 3), 0.1 + 0.9 * torch.rand(shape))
+    sequences = zip(torch.randn(*shape, example.dim), 0.1 + 0.9 * torch.rand(shape))
     samples = [from_array(pos, skeleton, score, y=0) for pos, score in sequences]
     fields = ToStream('joint')(Batch.from_data_list(samples))
+    if example.silhouettes is not None:
+        fields.silhouettes = torch.rand(*shape[:2], *example.silhouettes).round()
+    if example.face:
+        fields.x = torch.rand(batch * face_graph().num_nodes, 1)
     unknown = [key for key in model.inputs if key not in fields]
     if unknown:
         raise ValueError(
@@ -119,7 +168,7 @@ class PlainSTGCN(Module):
 
     def convert(self, x: Tensor, *_: Tensor) -> list[Tensor]:
         """[B * V, T, C] as [B, C, T, V], in memory of its own."""
-        return [to_dense(x, self.num_joints).permute(0, 3, 2, 1).contiguous()]
+        return [to_image(x, self.num_joints)]
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, T, V] to logits [B, num_classes]."""
@@ -165,6 +214,88 @@ class PlainBlock(Module):
         return out.relu()
 
 
+class PlainGaitMixer(Module):
+    """GaitMixer as one writes it first, with the weights of ours: attention on sequences of joints,
+    depthwise and pointwise convolutions on images.
+    """
+
+    def __init__(self, model: GaitMixer) -> None:
+        super().__init__()
+        model = deepcopy(model)
+        self.num_joints = model.skeleton.num_joints
+        self.lin, self.position = model.spatial.lin, model.spatial.position
+        self.blocks = Sequential(*map(PlainAttentionBlock, model.spatial.blocks))
+        self.spatial_norm = model.spatial.norm
+        self.layers = Sequential(*map(PlainTemporalBlock, model.temporal))
+        self.norm, self.fc = model.norm, model.lin
+
+    def convert(self, x: Tensor, *_: Tensor) -> list[Tensor]:
+        """[B * V, T, C] as [B, C, T, V], in memory of its own."""
+        return [to_image(x, self.num_joints)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [B, C, T, V] to embeddings [B, D]."""
+        size, channels, frames, joints = x.shape
+        x = x.permute(0, 2, 3, 1).reshape(size * frames, joints, channels)
+        x = self.spatial_norm(self.blocks(self.lin(x) + self.position))
+        x = x.view(size, frames, joints, -1).permute(0, 3, 1, 2).contiguous()
+        x = self.layers(x)
+        x = torch.nn.functional.avg_pool2d(x, x.shape[2:]).flatten(1)
+        return normalize(self.fc(self.norm(x)), dim=-1)
+
+
+class PlainAttentionBlock(Module):
+    """A block of it over joints: one product for queries, keys and values, a softmax a head."""
+
+    def __init__(self, block: AttentionBlock) -> None:
+        super().__init__()
+        self.heads = block.attention.heads
+        self.norms = Sequential(block.attention_norm, block.mlp_norm)
+        self.qkv, self.proj, self.mlp = block.attention.qkv, block.attention.proj, block.mlp
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B * T, V, C] to the same."""
+        size, joints, channels = x.shape
+        qkv = self.qkv(self.norms[0](x)).reshape(size, joints, 3, self.heads, -1)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        weights = softmax(query @ key.transpose(-2, -1) * query.size(-1) ** -0.5, dim=-1)
+        x = x + self.proj((weights @ value).transpose(1, 2).reshape(size, joints, channels))
+        return x + self.mlp(self.norms[1](x))
+
+
+class PlainTemporalBlock(Module):
+    """A block of it over frames: mirrored frames, a kernel for each channel, then a linear map."""
+
+    def __init__(self, block: TemporalMixerBlock) -> None:
+        super().__init__()
+        depthwise = block.conv.depthwise
+        (begin, end), channels = depthwise.ends, depthwise.channels
+        image = Conv2d(channels, channels, (block.conv.kernel_size, 1), groups=channels)
+        weight = depthwise.weight.unsqueeze(3)
+        image.load_state_dict({'weight': weight, 'bias': depthwise.bias})
+        self.layers = Sequential(
+            Dropout(block.dropout.p),
+            ReflectionPad2d((0, 0, begin, end)),
+            image,
+            to_pointwise(block.conv.pointwise),
+            GELU(),
+            copy_norm(block.norm, BatchNorm2d),
+        )
+        self.shortcut = Sequential()
+        if isinstance(block.shortcut, Sequential):
+            lin, _, norm = block.shortcut
+            self.shortcut = Sequential(to_pointwise(lin), GELU(), copy_norm(norm, BatchNorm2d))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images to images."""
+        return self.layers(x) + self.shortcut(x)
+
+
+def to_image(x: Tensor, num_joints: int) -> Tensor:
+    """[B * V, T, C] as [B, C, T, V], in memory of its own."""
+    return to_dense(x, num_joints).permute(0, 3, 2, 1).contiguous()
+
+
 def copy_conv(conv: Conv2d) -> Conv2d:
     """A convolution along frames for images [B, C, T, V] with the weights of ours."""
     (_, size), (_, stride), (_, padding) = conv.kernel_size, conv.stride, conv.padding
@@ -173,15 +304,26 @@ def copy_conv(conv: Conv2d) -> Conv2d:
     return out
 
 
+def to_pointwise(lin: Module) -> Conv2d:
+    """A linear map of channels as a convolution of images, with the weights of ours."""
+    size, channels = lin.weight.shape[:2]
+    out = Conv2d(channels, size, 1)
+    out.load_state_dict({'weight': lin.weight.view(size, channels, 1, 1), 'bias': lin.bias})
+    return out
+
+
 def copy_norm(norm: MotionBatchNorm, kind: type) -> Module:
     """A normalisation of images with the weights of ours."""
-    out = kind(norm.norm.num_features)
+    out = kind(norm.norm.num_features, norm.norm.eps)
     out.load_state_dict(norm.norm.state_dict())
     return out
 
 
 # By the name of the model; each makes its own input of ours.
-ALTERNATIVES: dict[str, Callable[[Any], Module]] = {'st_gcn': PlainSTGCN}
+ALTERNATIVES: dict[str, Callable[[Any], Module]] = {
+    'gaitmixer': PlainGaitMixer,
+    'st_gcn': PlainSTGCN,
+}
 
 
 # Measurement ##################################################################################
@@ -196,6 +338,7 @@ class Side:
     model: Module
     inputs: list[Tensor]
     run: Callable[..., Any]  # the model, or what a compiler made of it
+    loss: Callable[[Tensor], Tensor] = mean_square
 
     def inference(self) -> Callable[[], Tensor]:
         """A function that gives the output, without a record for gradients."""
@@ -211,10 +354,10 @@ class Side:
         """A function that makes one step: forward, backward, update."""
         self.model.train()
         # So slow that the weights stay what they are.
-        optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-12, momentum=0.9)
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-12)
 
         def step() -> None:
-            first(self.run(*self.inputs)).square().mean().backward()
+            self.loss(first(self.run(*self.inputs))).backward()
             optimizer.step()
             optimizer.zero_grad()
 
@@ -225,7 +368,9 @@ class Side:
         self.model.eval()
         x = self.inputs[0].detach().requires_grad_()
         out = first(self.run(x, *self.inputs[1:]))
-        (gradient,) = torch.autograd.grad(out.square().sum(), x)
+        # Not that of a square sum: embeddings of length one have none.
+        weight = torch.linspace(-1, 1, out.numel(), device=x.device).view(out.shape)
+        (gradient,) = torch.autograd.grad(out, x, weight)
         return [out.detach(), gradient]
 
 
@@ -256,7 +401,7 @@ def check(side: Side, against: Side) -> float:
 
 def compiled(side: Side) -> tuple[Side | None, str]:
     """The side compiled, both for inference and for training, or why that is not possible."""
-    out = Side(side.name, COMPILED, side.model, side.inputs, torch.compile(side.model))
+    out = replace(side, mode=COMPILED, run=torch.compile(side.model))
     try:
         out.inference()()
         out.training()()
@@ -280,23 +425,26 @@ def measure(
     torch.manual_seed(0)
     torch.compiler.reset()
     example = EXAMPLES.get(name, Example())
-    if args.frames is not None:
+    if args.frames is not None and not example.face:
         example = replace(example, frames=max(args.frames, example.at_least))
+    batch = min(args.batch, example.at_most)
     model = make_model(name, builder, example).to(args.device)
-    inputs = [x.to(args.device) for x in make_inputs(name, model, example, args.batch)]
+    inputs = [x.to(args.device) for x in make_inputs(name, model, example, batch)]
     settle(model, inputs)
-    sides = [Side(OURS, EAGER, model, inputs, model)]
+    sides = [Side(OURS, EAGER, model, inputs, model, example.loss)]
     if name in ALTERNATIVES:
         other = ALTERNATIVES[name](model).to(args.device)
-        sides.append(Side(PLAIN, EAGER, other, other.convert(*inputs), other))
+        sides.append(Side(PLAIN, EAGER, other, other.convert(*inputs), other, example.loss))
     facts = {
         'model': name,
-        'skeleton': example.skeleton,
-        'batch': args.batch,
-        'joints': get_skeleton(example.skeleton).num_joints,
+        'skeleton': None if example.silhouettes or example.face else example.skeleton,
+        'batch': batch,
+        'joints': face_graph().num_nodes
+        if example.face
+        else getattr(model, 'num_strips', get_skeleton(example.skeleton).num_joints),
         'frames': example.frames,
         'parameters': sum(p.numel() for p in model.parameters()),
-        'flops': operations(sides[0].inference()) // args.batch,
+        'flops': operations(sides[0].inference()) // batch,
     }
     apart = [check(side, sides[0]) for side in sides]
     for side in list(sides) if args.compile else ():
@@ -325,7 +473,7 @@ def measure(
                 'mode': side.mode,
                 'seconds': quartiles(times[i]),
                 'rounds': times[i],
-                'sequences_per_second': quartiles([args.batch / t for t in times[i]]),
+                'sequences_per_second': quartiles([batch / t for t in times[i]]),
                 'memory': memory[i],
                 'ratio': ratio(times[i], times[0]) if i else None,
                 'difference': apart[i],

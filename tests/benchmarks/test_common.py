@@ -138,6 +138,15 @@ def test_operations_of_forward_and_backward():
     assert common.operations(lambda: linear(x).sum().backward()) == 3 * 2 * 5 * 7 * 3
 
 
+def test_operations_of_layers_that_have_a_kernel_of_their_own():
+    """In evaluation mode without gradients, torch runs a whole layer of attention at once."""
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 12, batch_first=True).eval()
+    x = torch.randn(1, 5, 8)
+    with torch.no_grad():
+        assert common.operations(lambda: layer(x)) >= 2 * 5 * (4 * 8 * 8 + 2 * 8 * 12)
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 def test_the_matrix_product_does_as_many_operations_as_it_says():
     run, count = common.matrix_product('cpu', tiny=True)
     assert common.operations(run) == count == 2 * 64**3

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import graphmotion.models
-from graphmotion.models import STGCN, st_gcn
+from graphmotion.models import STGCN, gaitmixer, st_gcn
 
 
 @pytest.fixture(scope='module')
@@ -38,8 +38,9 @@ def test_every_model_is_measured_in_both_passes(report):
     found = {(r['model'], r['pass']) for r in written['results'] if r['side'] == bench.OURS}
     names = graphmotion.models.list_models()
     assert found == {(name, label) for name in names for label in ('inference', 'training')}
-    sides = {r['side'] for r in written['results'] if r['model'] == 'st_gcn'}
-    assert sides == {bench.OURS, bench.PLAIN}
+    for name in bench.ALTERNATIVES:
+        sides = {r['side'] for r in written['results'] if r['model'] == name}
+        assert sides == {bench.OURS, bench.PLAIN}
     lines = [line for line in text.splitlines() if line.startswith('| ')]
     assert len(lines) == 2 + len(written['results'])
     assert len({line.count('|') for line in lines}) == 1
@@ -78,21 +79,79 @@ def test_size_and_operations_are_those_of_the_network(monkeypatch):
     assert [result['pass'] for result in made] == ['inference', 'training']
 
 
-def test_the_plain_network_is_the_same_network():
+def small_mixer(padding='reflect_start'):
+    """A small GaitMixer."""
+    return gaitmixer(
+        'coco17',
+        8,
+        channels=8,
+        heads=2,
+        depth=2,
+        temporal_channels=(8, 12),
+        kernel_size=5,
+        padding=padding,
+        dropout=0.0,
+    )
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        partial(small, 'coco17', in_channels=2, dropout=0.0),
+        small_mixer,
+        partial(small_mixer, 'reflect'),
+    ],
+)
+def test_the_plain_network_is_the_same_network(make):
     torch.manual_seed(0)
-    model = small('coco17', dropout=0.0)
-    x = torch.randn(3 * 17, 6, 3)
+    model, x = make(), torch.randn(3 * 17, 6, 2)
     bench.settle(model, [x])
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    plain = bench.PlainSTGCN(model)
+    kind = bench.PlainSTGCN if isinstance(model, STGCN) else bench.PlainGaitMixer
+    plain, model, x = kind(model).double(), model.double(), x.double()
     (image,) = plain.convert(x)
-    assert image.shape == (3, 3, 6, 17)
+    assert image.shape == (3, 2, 6, 17)
     for train in (True, False):
         model.train(train)
         plain.train(train)
-        torch.testing.assert_close(plain(image), model(x), rtol=1e-4, atol=1e-4)
+        outs = [plain(image), model(x)]
+        torch.testing.assert_close(*outs)
+        # The gradients of all weights, which have other names and shapes: their lengths.
+        lengths = []
+        for network, out in zip((plain, model), outs):
+            weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
+            grads = torch.autograd.grad(out, list(network.parameters()), weight)
+            lengths.append(sorted(float(gradient.norm()) for gradient in grads))
+        assert lengths[0] == pytest.approx(lengths[1], abs=1e-9)
     assert sum(p.numel() for p in plain.parameters()) == sum(p.numel() for p in model.parameters())
+
+
+def test_the_plain_network_does_not_share_weights():
+    model = small_mixer()
+    plain = bench.PlainGaitMixer(model)
+    with torch.no_grad():
+        for parameter in plain.parameters():
+            parameter.add_(1)
+    x = torch.randn(17, 6, 2)
+    assert not torch.allclose(plain(plain.convert(x)[0]), model(x))
+
+
+def test_embeddings_of_length_one_are_trained_and_compared():
+    """A square sum of them would have no gradient to compare, nor to train with."""
+    torch.manual_seed(0)
+    model, x = small_mixer(), torch.randn(3 * 17, 6, 2)
+    bench.settle(model, [x])
+    side = bench.Side(bench.OURS, bench.EAGER, model, [x], model, bench.triplets)
+    out, gradient = side.results()
+    assert float(gradient.norm()) > 1e-3 * float(out.norm())
+    anchor, near, far = out, out.roll(1, dims=0), out.roll(2, dims=0)
+    distances = (anchor - near).norm(dim=1) - (anchor - far).norm(dim=1)
+    wanted = (distances + 1).clamp_min(0).mean()
+    torch.testing.assert_close(bench.triplets(out), wanted, rtol=1e-4, atol=1e-4)
+    before = model.lin.weight.clone()
+    side.training()()
+    torch.testing.assert_close(model.lin.weight, before, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize('wrong', ['output', 'gradient', 'shape'])
