@@ -1,0 +1,125 @@
+"""Gradients of what the nodes of a graph hold, in several directions."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from graphmotion.nn.graphs import SortedEdges, accumulate, sort_edges, split_graphs
+
+_EPS = 0.02  # added to the energy around a node, in units of the variance of a sample
+
+
+class OrientedGradients(Module):
+    r"""Adds to each channel of node features its gradient in several directions, as histograms of
+    oriented gradients (`"Histograms of Oriented Gradients for Human Detection"
+    <https://doi.org/10.1109/CVPR.2005.177>`_) are made of, for nodes that stand anywhere in the
+    plane. It has no parameters.
+
+    The gradient at a node is that of the plane that fits the differences to its neighbours best,
+    near ones weighing more. Its rectified part in each of :math:`Q` directions is divided by the
+    length that gradients have around the node, so that faint contours count as strong ones do:
+
+    .. math::
+        \mathbf{g}_v = \mathrm{arg\,min}_{\mathbf{g}} \sum_{u \in \mathcal{N}(v)} e^{-\|
+        \mathbf{p}_u - \mathbf{p}_v \|^2 / 2 \ell^2} \left( \mathbf{g}^{\top} \frac{\mathbf{p}_u -
+        \mathbf{p}_v}{\ell} - (x_u - x_v) \right)^2, \qquad
+        x^{\prime}_{vq} = \frac{\mathrm{ReLU}(\mathbf{g}_v^{\top} \mathbf{e}_q)}
+        {\sqrt{\langle \|\mathbf{g}\|^2 \rangle_v + \epsilon}}
+
+    with :math:`\ell` the mean length of an edge, :math:`\mathbf{e}_q` the direction at the angle
+    :math:`2 \pi q / Q`, and :math:`\langle \cdot \rangle_v` the mean over a node and its
+    neighbours, taken :obj:`num_hops` times.
+
+    Args:
+        pos (Tensor): Positions of the nodes.
+        edge_index (Tensor): Edges, each in both directions.
+        num_directions (int, optional): Number of directions :math:`Q`. (default: :obj:`8`)
+        num_hops (int, optional): How far gradients are averaged. (default: :obj:`4`)
+
+    Shapes:
+        - **pos:** :math:`(N, 2)`
+        - **x:** node features :math:`(B \cdot N, C)`, of about unit variance
+        - **output:** node features :math:`(B \cdot N, C (1 + Q))`: the features, then for each of
+          them its directions
+
+    Raises:
+        ValueError: If positions are not in the plane, or the shape of :obj:`x` does not fit.
+    """
+
+    pos: Tensor
+    directions: Tensor
+    source: Tensor
+    first: Tensor
+    weight: Tensor
+
+    def __init__(
+        self, pos: Tensor, edge_index: Tensor, num_directions: int = 8, num_hops: int = 4
+    ) -> None:
+        super().__init__()
+        if pos.dim() != 2 or pos.size(1) != 2:
+            raise ValueError(f'pos has the shape {list(pos.shape)}, expected [N, 2]')
+        if num_directions < 1 or num_hops < 0:
+            raise ValueError(
+                f'num_directions is at least 1 and num_hops at least 0, got {num_directions} and '
+                f'{num_hops}'
+            )
+        self.num_nodes = len(pos)
+        self.num_directions = num_directions
+        self.num_hops = num_hops
+        angle = torch.arange(num_directions) * (2 * math.pi / num_directions)
+        directions = torch.stack([angle.cos(), angle.sin()])
+        self.register_buffer('directions', directions.to(pos.device), persistent=False)
+        edges = sort_edges(*_stencils(pos.double(), edge_index), self.num_nodes)
+        self.register_buffer('source', edges[0].source, persistent=False)
+        self.register_buffer('first', edges[0].first, persistent=False)
+        weight = torch.stack([edge.weight for edge in edges]).to(torch.get_default_dtype())
+        self.register_buffer('weight', weight, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the gradients of ``x``."""
+        num_channels = x.size(1)
+        columns = split_graphs(x, self.num_nodes).transpose(0, 1).flatten(1)  # [N, B * C]
+        gradient = torch.stack([self._gather(columns, axis) for axis in (0, 1)], dim=-1)
+        energy = gradient.square().sum(dim=-1)
+        for _ in range(self.num_hops):
+            energy = self._gather(energy, 2)
+        parts = (gradient @ self.directions.to(gradient.dtype)).relu()
+        parts = parts / (energy + _EPS).sqrt().unsqueeze(-1)
+        parts = parts.view(self.num_nodes, -1, num_channels * self.num_directions)
+        return torch.cat([x, parts.transpose(0, 1).flatten(0, 1)], dim=-1)
+
+    def _gather(self, columns: Tensor, stencil: int) -> Tensor:
+        return accumulate(columns, SortedEdges(self.source, self.first, self.weight[stencil]))
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}(num_nodes={self.num_nodes}, '
+            f'num_directions={self.num_directions}, num_hops={self.num_hops})'
+        )
+
+
+def _stencils(pos: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
+    """Edges with self-loops, and their weights [E, 3] in both parts of the gradient of a node and
+    in the mean around it.
+    """
+    source, target = edge_index
+    size = len(pos)
+    offset = pos[source] - pos[target]
+    length = offset.norm(dim=1)
+    offset = offset / length.mean()
+    near = torch.exp(-offset.square().sum(dim=1) / 2).unsqueeze(1)
+    outer = near.unsqueeze(2) * offset.unsqueeze(2) * offset.unsqueeze(1)
+    moment = pos.new_zeros(size, 2, 2).index_add(0, target, outer)
+    # Pseudo-inverse: where all neighbours are in one line, the gradient is along it.
+    inverse = torch.linalg.pinv(moment, hermitian=True, rtol=1e-6)
+    slope = (inverse[target] @ (near * offset).unsqueeze(2)).squeeze(2)
+    itself = -pos.new_zeros(size, 2).index_add(0, target, slope)
+    count = 1 + torch.bincount(target, minlength=size)
+    mean = (1 / count.to(pos.dtype)).unsqueeze(1)
+    loops = torch.arange(size, device=pos.device).expand(2, -1)
+    weight = torch.cat([torch.cat([slope, mean[target]], dim=1), torch.cat([itself, mean], dim=1)])
+    return torch.cat([edge_index, loops], dim=1), weight

@@ -1,0 +1,447 @@
+import copy
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize_scalar
+from torch.nn.functional import cross_entropy
+
+from graphmotion.data import PointGraph, sample_pixels
+from graphmotion.models import create_model
+from graphmotion.models.ssgnn import SPAGNN, SPEGNN, SSGNN, DecisionFusion, spagnn, spegnn, ssgnn
+
+PIXELS = sample_pixels(9, 9, num=40)
+GRAPH = PointGraph.from_points(PIXELS, k=5, num_modes=40, levels=2, ratio=0.25)
+OTHER = PointGraph.from_points(
+    sample_pixels(9, 9, num=40, seed=1), k=5, num_modes=40, levels=2, ratio=0.25
+)
+BUILDERS = {'spagnn': spagnn, 'spegnn': spegnn, 'ssgnn': ssgnn}
+FULL = {'standardize': True, 'num_directions': 4, 'batch_norm': True, 'hidden_channels': 6}
+OPTIONS = {'spagnn': FULL, 'spegnn': FULL | {'num_pools': 1, 'num_knots': 5}}
+OPTIONS['ssgnn'] = {
+    'fusion': 'learned', 'spatial': OPTIONS['spagnn'], 'spectral': OPTIONS['spegnn']
+}  # fmt: skip
+
+
+@pytest.fixture(params=list(BUILDERS))
+def name(request):
+    return request.param
+
+
+@pytest.fixture(params=['plain', 'all options'])
+def model(name, request):
+    options = OPTIONS[name] if request.param == 'all options' else {}
+    return BUILDERS[name](GRAPH, 4, 2, **options)
+
+
+# The parts against dense formulas ############################################
+
+
+def test_spectral_part_against_dense_filters():
+    model = SPEGNN(GRAPH, 4, 2, channels=3).double()
+    x = torch.randn(2 * 40, 2).double()
+    basis, weight = GRAPH.eigenvectors.double(), model.convs[0].weight
+    rows = []
+    for sample in x.split(40):
+        maps = []
+        for j in range(3):
+            filters = [basis @ torch.diag(weight[:, i, j]) @ basis.t() for i in range(2)]
+            maps.append(sum(f @ sample[:, i] for i, f in enumerate(filters)).clamp(min=0))
+        lin = model.head[-1]
+        rows.append(lin.weight @ torch.stack(maps, dim=1).flatten() + lin.bias)
+    torch.testing.assert_close(model(x), torch.stack(rows))
+
+
+def test_spatial_part_against_masked_matrices():
+    model = SPAGNN(GRAPH, 4, 2, channels=(3, 5)).double()
+    x = torch.randn(2 * 40, 2).double()
+    rows = []
+    for sample in x.split(40):
+        for conv, level in zip(model.convs, GRAPH.hierarchy):
+            size = level.num_nodes
+            out = torch.zeros(size, conv.out_channels).double()
+            for e, (u, v) in enumerate(conv.edge_index.t().tolist()):
+                out[v] += sample[u] @ conv.weight[e]
+            out = out.clamp(min=0)
+            members = [(level.cluster == m).nonzero().flatten() for m in range(level.num_clusters)]
+            sample = torch.stack([out[m].mean(dim=0) for m in members])
+        lin = model.head[-1]
+        rows.append(lin.weight @ sample.flatten() + lin.bias)
+    torch.testing.assert_close(model(x), torch.stack(rows))
+
+
+@pytest.mark.parametrize('loops', [True, False])
+def test_edges_of_the_spatial_part_are_those_of_the_graph_and_loops(loops):
+    model = SPAGNN(GRAPH, 4, add_self_loops=loops)
+    for conv, edges, size in zip(
+        model.convs, (GRAPH.edge_index, GRAPH.hierarchy[0].edge_index), (40, 10)
+    ):
+        expected = set(map(tuple, edges.t().tolist()))
+        expected |= {(v, v) for v in range(size)} if loops else set()
+        assert set(map(tuple, conv.edge_index.t().tolist())) == expected
+
+
+@pytest.mark.parametrize('channels', [(8, 16), (4,)])
+def test_number_of_parameters(channels):
+    def count(model):
+        return sum(p.numel() for p in model.parameters())
+
+    first, second = GRAPH.edge_index.size(1) + 40, GRAPH.hierarchy[0].edge_index.size(1) + 10
+    edges = 3 * first * channels[0]
+    if len(channels) == 2:
+        edges += second * channels[0] * channels[1]
+    size = (10, 3)[len(channels) - 1] * channels[-1]
+    assert count(SPAGNN(GRAPH, 7, 3, channels)) == edges + (size + 1) * 7
+    for modes in (40, 12):
+        expected = 3 * 8 * modes + (40 * 8 + 1) * 7
+        assert count(SPEGNN(GRAPH, 7, 3, num_modes=modes)) == expected
+    assert count(SPEGNN(GRAPH, 7, 3, num_knots=6)) == 3 * 8 * 6 + (40 * 8 + 1) * 7
+
+
+def test_few_modes_are_the_smallest():
+    model = SPEGNN(GRAPH, 4, num_modes=7)
+    assert torch.equal(model.eigenvectors, GRAPH.eigenvectors[:, :7])
+
+
+def test_permuted_nodes_give_the_same_logits():
+    """Of the graph, its basis, the pixels and the columns of the fully connected layer."""
+    order = torch.randperm(40)
+    permuted = SimpleNamespace(
+        num_nodes=40,
+        pos=GRAPH.pos[order],
+        edge_index=GRAPH.edge_index,
+        eigenvectors=GRAPH.eigenvectors[order],
+        hierarchy=(),
+    )
+    a, b = SPEGNN(GRAPH, 4), SPEGNN(permuted, 4)
+    b.convs.load_state_dict(a.convs.state_dict())
+    lin = a.head[-1]
+    with torch.no_grad():
+        b.head[-1].weight.copy_(lin.weight.view(4, 40, 8)[:, order].flatten(1))
+        b.head[-1].bias.copy_(lin.bias)
+    x = torch.randn(40, 1)
+    torch.testing.assert_close(b(x[order]), a(x), atol=1e-5, rtol=1e-4)
+    assert (b(x) - a(x)).abs().max() > 1e-3
+
+
+# Options ######################################################################
+
+
+def test_own_basis_of_each_sample():
+    model = SPEGNN(GRAPH, 4, num_knots=6, num_modes=30, basis_per_graph=True)
+    assert model.inputs == ('x', 'eigenvectors')
+    assert not [key for key in model.state_dict() if 'eigenvectors' in key]
+    x = torch.randn(2 * 40, 1)
+    out = model(x, torch.cat([GRAPH.eigenvectors, OTHER.eigenvectors]))
+    for sample, graph, row in zip(x.split(40), (GRAPH, OTHER), out):
+        one = SPEGNN(graph, 4, num_knots=6, num_modes=30)
+        one.load_state_dict(model.state_dict(), strict=False)
+        torch.testing.assert_close(one(sample)[0], row, atol=1e-5, rtol=1e-4)
+    weights = model.node_weights(torch.cat([GRAPH.eigenvectors, OTHER.eigenvectors]))
+    torch.testing.assert_close(weights[:40], model.node_weights(GRAPH.eigenvectors))
+
+
+def test_shared_weights_do_not_grow_with_the_graph():
+    model = SPAGNN(GRAPH, 4, shared=True)
+    degree = GRAPH.edge_index[1].bincount().max() + 1
+    assert model.convs[0].weight.shape == (degree, 1, 8)
+
+
+@pytest.mark.parametrize('part', [SPAGNN, SPEGNN])
+def test_logits_below_zero_are_uniform_under_a_relu(part):
+    model = part(GRAPH, 5, final_relu=True)
+    with torch.no_grad():
+        model.head[-2].bias.fill_(-1e3)
+    out = model(torch.randn(3 * 40, 1))
+    assert torch.equal(out.softmax(dim=-1), torch.full((3, 5), 0.2))
+
+
+@pytest.mark.parametrize('part', [SPAGNN, SPEGNN])
+def test_light_does_not_matter_if_samples_are_standardized(part):
+    model = part(GRAPH, 5, standardize=True)
+    x = 10 * torch.rand(40, 1)
+    torch.testing.assert_close(model(3 * x + 2), model(x), atol=1e-3, rtol=1e-3)
+    flat = model(torch.full((40, 1), 0.3))
+    torch.testing.assert_close(flat, model(torch.zeros(40, 1)), atol=1e-4, rtol=1e-4)
+    assert part(GRAPH, 5)(3 * x + 2).sub(part(GRAPH, 5)(x)).abs().max() > 1e-2
+
+
+def test_pooling_of_the_spectral_part():
+    model = SPEGNN(GRAPH, 4, num_pools=2)
+    assert model.head[-1].in_features == 3 * 8
+    torch.testing.assert_close(model.pools[1](model.pools[0](torch.ones(40, 8))), torch.ones(3, 8))
+
+
+def test_layers_of_the_spectral_part():
+    model = SPEGNN(GRAPH, 4, channels=(3, 5))
+    x = torch.randn(40, 1)
+    hidden = model.convs[0](x, GRAPH.eigenvectors).relu()
+    expected = model.head(model.convs[1](hidden, GRAPH.eigenvectors).relu())
+    torch.testing.assert_close(model(x), expected)
+
+
+# Fusion #######################################################################
+
+
+def probabilities(mode, *logits):
+    fusion = DecisionFusion(len(logits), mode)
+    out = fusion([torch.tensor(part).log() for part in logits])
+    torch.testing.assert_close(out.exp().sum(dim=-1), torch.ones(len(out)))
+    return out.exp()
+
+
+def test_fusion_against_hand_computed_probabilities():
+    a, b = [[0.7, 0.2, 0.1]], [[0.1, 0.3, 0.6]]
+    expected = {
+        'max': [0.7 / 1.6, 0.3 / 1.6, 0.6 / 1.6],
+        'mean': [0.4, 0.25, 0.35],
+        'product': [0.07 / 0.19, 0.06 / 0.19, 0.06 / 0.19],
+        'learned': [0.4, 0.25, 0.35],  # equal weights at first
+    }
+    for mode, value in expected.items():
+        torch.testing.assert_close(probabilities(mode, a, b), torch.tensor([value]))
+
+
+@pytest.mark.parametrize('mode', DecisionFusion.modes)
+def test_fusion_of_equal_and_of_undecided_parts(mode):
+    a, undecided = [[0.6, 0.3, 0.1]], [[1 / 3] * 3]
+    # The product of equal decisions is surer than each.
+    same = probabilities(mode, a, a)
+    expected = torch.tensor(a).square() if mode == 'product' else torch.tensor(a)
+    torch.testing.assert_close(same, expected / expected.sum())
+    assert probabilities(mode, a, undecided).argmax() == 0
+    assert probabilities(mode, undecided, a).argmax() == 0
+
+
+def test_learned_fusion():
+    fusion = DecisionFusion(2, 'learned')
+    with torch.no_grad():
+        fusion.weight.copy_(torch.tensor([3.0, 1.0]).log())
+    a, b = torch.tensor([[0.7, 0.3]]), torch.tensor([[0.1, 0.9]])
+    torch.testing.assert_close(fusion([a.log(), b.log()]).exp(), 0.75 * a + 0.25 * b)
+    fusion([a.log(), b.log()])[0, 0].backward()
+    assert fusion.weight.grad.abs().min() > 0
+
+
+def test_weights_of_trained_parts_are_the_likeliest():
+    y = torch.randint(3, (200,))
+    good = torch.randn(200, 3) + 2 * torch.nn.functional.one_hot(y, 3)
+    poor = torch.randn(200, 3) + torch.nn.functional.one_hot(y, 3)
+    fusion = DecisionFusion(2, 'learned')
+    fusion.learn([good, poor], y)
+    p, q = (logits.double().softmax(1)[range(200), y].numpy() for logits in (good, poor))
+    best = minimize_scalar(
+        lambda a: -np.log(a * p + (1 - a) * q).sum(), bounds=(0, 1), method='bounded'
+    )
+    found = fusion.weight.softmax(0)[0].item()
+    assert 0.5 < found < 1
+    assert found == pytest.approx(best.x, abs=1e-3)
+    fusion.learn([good, poor.fill_(0).index_fill_(1, y[:1], -99)], y)
+    assert fusion.weight.isfinite().all()
+    with pytest.raises(ValueError, match="only fusion='learned' has weights to learn"):
+        DecisionFusion(2, 'mean').learn([good, poor], y)
+
+
+def test_extreme_logits_stay_finite():
+    logits = [torch.tensor([[1e4, -1e4]]), torch.tensor([[-1e4, 1e4]])]
+    for mode in DecisionFusion.modes:
+        assert DecisionFusion(2, mode)(logits).isfinite().all()
+
+
+def test_ssgnn_fuses_its_parts_and_returns_them():
+    model = ssgnn(GRAPH, 4, spectral={'num_modes': 10})
+    x = torch.randn(3 * 40, 1)
+    out, (spatial, spectral) = model(x, return_parts=True)
+    torch.testing.assert_close(spatial, model.spatial(x))
+    torch.testing.assert_close(spectral, model.spectral(x))
+    largest = torch.maximum(spatial.softmax(-1), spectral.softmax(-1))
+    torch.testing.assert_close(out.softmax(-1), largest / largest.sum(-1, keepdim=True))
+    assert torch.equal(out, model(x))
+
+
+def test_the_sum_of_losses_trains_each_part_as_if_alone():
+    model = ssgnn(GRAPH, 4)
+    x, y = torch.randn(4 * 40, 1), torch.arange(4)
+    _, parts = model(x, return_parts=True)
+    sum(cross_entropy(part, y) for part in parts).backward()
+    for part in (model.spatial, model.spectral):
+        together = [p.grad.clone() for p in part.parameters()]
+        part.zero_grad()
+        cross_entropy(part(x), y).backward()
+        for a, b in zip(together, part.parameters()):
+            torch.testing.assert_close(a, b.grad)
+
+
+def test_parts_that_differ_are_refused():
+    with pytest.raises(ValueError, match='num_classes is 4 in the spatial part and 5'):
+        SSGNN(SPAGNN(GRAPH, 4), SPEGNN(GRAPH, 5))
+    with pytest.raises(ValueError, match='in_channels is 1 in the spatial part and 2'):
+        SSGNN(SPAGNN(GRAPH, 4), SPEGNN(GRAPH, 4, 2))
+    with pytest.raises(ValueError, match=r"fusion is one of .*, got 'median'"):
+        ssgnn(GRAPH, 4, fusion='median')
+
+
+# State ########################################################################
+
+
+def test_state_brings_the_outputs_back(model):
+    x = torch.randn(3 * 40, 2)
+    model(x)  # statistics of the normalisation
+    again = copy.deepcopy(model)
+    again.reset_parameters()
+    assert not torch.equal(again.eval()(x), model.eval()(x))
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again(x), model(x))
+
+
+def test_the_basis_of_the_state_counts():
+    """Not the one that was computed anew, with other signs."""
+    model = SPEGNN(GRAPH, 4)
+    flipped = SimpleNamespace(
+        num_nodes=40, pos=GRAPH.pos, edge_index=GRAPH.edge_index, hierarchy=(),
+        eigenvectors=GRAPH.eigenvectors.flip(0),
+    )  # fmt: skip
+    again = SPEGNN(flipped, 4)
+    again.load_state_dict(model.state_dict())
+    x = torch.randn(40, 1)
+    assert torch.equal(again(x), model(x))
+
+
+def test_the_state_of_another_graph_is_refused():
+    state = SPAGNN(GRAPH, 4, shared=True).state_dict()
+    edges = GRAPH.edge_index.flip(1)[:, GRAPH.edge_index.flip(1)[1].argsort(stable=True)]
+    assert not torch.equal(edges, GRAPH.edge_index)
+    other = SimpleNamespace(
+        num_nodes=40, pos=GRAPH.pos, edge_index=edges, eigenvectors=None, hierarchy=GRAPH.hierarchy
+    )
+    with pytest.raises(RuntimeError, match=r'convs\.0\.edge_index is that of another graph'):
+        SPAGNN(other, 4, shared=True).load_state_dict(state)
+    state = SPEGNN(GRAPH, 4, num_pools=1).state_dict()
+    state['pools.0.cluster'] = state['pools.0.cluster'].flip(0)
+    with pytest.raises(RuntimeError, match=r'pools\.0\.cluster is that of another graph'):
+        SPEGNN(GRAPH, 4, num_pools=1).load_state_dict(state)
+
+
+# What every model must do #####################################################
+
+
+def test_a_batch_is_its_samples_one_by_one(model):
+    model.eval()
+    x = torch.randn(3 * 40, 2)
+    alone = torch.cat([model(sample) for sample in x.split(40)])
+    torch.testing.assert_close(model(x), alone, atol=1e-5, rtol=1e-4)
+
+
+def test_every_parameter_gets_a_gradient(model):
+    cross_entropy(model(torch.randn(4 * 40, 2)), torch.arange(4)).backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None] == []
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_reset_parameters_draws_anew(model):
+    torch.manual_seed(1)
+    model.reset_parameters()
+    first = {key: value.clone() for key, value in model.named_parameters()}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(3.0)
+    torch.manual_seed(1)
+    model.reset_parameters()
+    assert all(torch.equal(value, first[key]) for key, value in model.named_parameters())
+
+
+# Torch's own, about the gradient of the pooling.
+@pytest.mark.filterwarnings('ignore:.*should not be instantiated:DeprecationWarning')
+def test_exports_and_compiles():
+    model = ssgnn(GRAPH, 4, 2, **OPTIONS['ssgnn']).eval()
+    x = torch.randn(2 * 40, 2)
+    torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), model(x))
+    compiled = torch.compile(model, backend='eager', fullgraph=True)
+    torch.testing.assert_close(compiled(x), model(x))
+    torch._dynamo.reset()
+
+
+def test_trains_under_autocast(model):
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        out = model(torch.randn(2 * 40, 2))
+    out.float().square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_a_batch_of_the_graph_fits(name):
+    model = create_model(name, graph=GRAPH, num_classes=4)
+    batch = GRAPH.to_batch(torch.randn(3, 40, 1))
+    assert model(*(batch[field] for field in model.inputs)).shape == (3, 4)
+
+
+# Weights of nodes #############################################################
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda: SPAGNN(GRAPH, 4, 2, (3, 5)),
+        lambda: SPAGNN(GRAPH, 4, 2, (3, 5), shared=True),
+        lambda: SPEGNN(GRAPH, 4, 2, num_modes=11),
+        lambda: SPEGNN(GRAPH, 4, 2, num_knots=5),
+    ],
+)
+def test_node_weights_are_answers_to_impulses(make):
+    model = make()
+    total = torch.zeros(40)
+    for node in range(40):
+        for channel in range(2):
+            x = torch.zeros(40, 2)
+            x[node, channel] = 1
+            basis = (model.eigenvectors,) if isinstance(model, SPEGNN) else ()
+            total[node] += model.convs[0](x, *basis).square().sum().detach()
+    torch.testing.assert_close(model.node_weights(), total.sqrt())
+
+
+# Bad input ####################################################################
+
+
+def test_wrong_features_are_refused(name):
+    model = BUILDERS[name](GRAPH, 4)
+    with pytest.raises(ValueError, match='a multiple of the 40 nodes'):
+        model(torch.randn(41, 1))
+    with pytest.raises(ValueError, match=r'x has the shape \[40, 2\], expected \[num_nodes, 1\]'):
+        model(torch.randn(40, 2))
+    with pytest.raises(ValueError, match=r'x has the shape \[40, 1, 1\]'):
+        model(torch.randn(40, 1, 1))
+
+
+def test_graphs_that_lack_something_are_refused(name):
+    if name != 'spagnn':
+        plain = PointGraph.from_points(PIXELS, levels=2, ratio=0.25)
+        with pytest.raises(ValueError, match='has no eigenvectors: make it with num_modes'):
+            BUILDERS[name](plain, 4)
+    if name != 'spegnn':
+        flat = PointGraph.from_points(PIXELS, num_modes=4)
+        with pytest.raises(ValueError, match='has 0 coarser levels, expected 2'):
+            BUILDERS[name](flat, 4)
+    with pytest.raises(TypeError, match='graph is a PointGraph or has its attributes, got str'):
+        BUILDERS[name]('faces', 4)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'num_modes': 41}, 'num_modes is 1 to 40 of this graph, got 41'),
+        ({'num_modes': 0}, 'num_modes is 1 to 40'),
+        ({'basis_per_graph': True}, 'basis_per_graph needs num_knots'),
+        ({'num_pools': 3}, 'has 2 coarser levels, expected 3'),
+        ({'basis_per_graph': True, 'num_knots': 4, 'num_directions': 4}, 'of one graph'),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SPEGNN(GRAPH, 4, **options)
+
+
+def test_a_basis_where_none_is_expected_and_none_where_one_is():
+    with pytest.raises(ValueError, match='has a basis of its own'):
+        SPEGNN(GRAPH, 4)(torch.randn(40, 1), GRAPH.eigenvectors)
+    with pytest.raises(ValueError, match='needs the eigenvectors of each graph'):
+        SPEGNN(GRAPH, 4, num_knots=4, basis_per_graph=True)(torch.randn(40, 1))
