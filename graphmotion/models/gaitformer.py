@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,7 +10,13 @@ from torch import Tensor
 from torch.nn import LayerNorm, Linear, ModuleList, Parameter
 from torch.nn.functional import normalize
 
-from graphmotion.models.gaitmixer import AttentionBlock, SpatialMixer
+from graphmotion.models.gaitmixer import (
+    BLOCK_NAMES,
+    SPATIAL_NAMES,
+    AttentionBlock,
+    SpatialMixer,
+    from_reference,
+)
 from graphmotion.nn.graphs import reset_all, split_graphs
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -88,6 +95,36 @@ class GaitFormer(torch.nn.Module):
         x = self.temporal_norm(x.view(num_nodes, 1 + num_frames, -1)[:, 0])
         joints = split_graphs(x, self.skeleton.num_joints).flatten(1)
         return normalize(self.lin(self.norm(joints)), dim=-1)
+
+    def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
+        r"""Load weights under the names of the published checkpoints, with which the outputs are
+        the same.
+
+        The names of what attends over joints and of the head are those of GaitMixer. What attends
+        over frames is known by what it is, whatever its names begin with: the other blocks, the
+        other layer normalisation of their size, and, by their shapes, the class token and the codes
+        of frames.
+
+        Raises:
+            ValueError: If a name or a shape does not fit; the model is then left as it was.
+        """
+        theirs = {name.removeprefix('module.'): value for name, value in state_dict.items()}
+        channels = self.position.size(1)
+        names = SPATIAL_NAMES | {'head.0': 'norm', 'head.1': 'lin'}
+        spatial = ('spatial_', 'head.')
+        for name, value in theirs.items():
+            if name.startswith(spatial):
+                continue
+            stem, _, leaf = name.rpartition('.')
+            before, found, _ = name.partition('.0.attn.qkv.')
+            if found:
+                blocks = {k.replace('spatial_blocks', before): v for k, v in BLOCK_NAMES.items()}
+                names |= {k: v.replace('spatial.', '') for k, v in blocks.items()}
+            elif value.dim() == 1 and value.numel() == channels and '.' not in stem:
+                names[stem] = 'temporal_norm'
+            elif value.dim() == 3 and leaf == name:
+                names[name] = 'token' if value.numel() == channels else 'position'
+        self.load_state_dict(from_reference(theirs, self.state_dict(), names))
 
 
 def gaitformer(

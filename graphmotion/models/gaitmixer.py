@@ -233,15 +233,17 @@ class GaitMixer(torch.nn.Module):
 
 
 # The names of the published networks and ours, part by part; a number stands for itself.
-SPATIAL_NAMES = {
-    'spatial_joint_to_embedding': 'spatial.lin',
-    'spatial_pos_embed': 'spatial.position',
-    'spatial_norm': 'spatial.norm',
+BLOCK_NAMES = {
     'spatial_blocks.{}.norm1': 'spatial.blocks.{}.attention_norm',
     'spatial_blocks.{}.attn': 'spatial.blocks.{}.attention',
     'spatial_blocks.{}.norm2': 'spatial.blocks.{}.mlp_norm',
     'spatial_blocks.{}.mlp.fc1': 'spatial.blocks.{}.mlp.0',
     'spatial_blocks.{}.mlp.fc2': 'spatial.blocks.{}.mlp.2',
+}
+SPATIAL_NAMES = BLOCK_NAMES | {
+    'spatial_joint_to_embedding': 'spatial.lin',
+    'spatial_pos_embed': 'spatial.position',
+    'spatial_norm': 'spatial.norm',
 }
 _NAMES = SPATIAL_NAMES | {
     'conv{}.conv': 'temporal.{}.conv',

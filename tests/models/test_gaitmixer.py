@@ -173,3 +173,47 @@ def test_weights_under_the_published_names():
         model.load_reference_state_dict(state)
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize('frames', ['temporal_', 'Temporal_', ''])
+def test_gaitformer_loads_published_checkpoints_whatever_their_temporal_part_is_called(frames):
+    torch.manual_seed(0)
+    source, model = gaitformer(num_frames=40).eval(), gaitformer(num_frames=40).eval()
+    for parameter in source.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    ours = {
+        'spatial.lin': 'spatial_joint_to_embedding',
+        'spatial.position': 'spatial_pos_embed',
+        'spatial.norm': 'spatial_norm',
+        'spatial.blocks': 'spatial_blocks',
+        'token': 'cls_token',
+        'position': f'{frames}pos_embed',
+        'blocks': f'{frames}blocks',
+        'temporal_norm': f'{frames or "last_"}norm',
+        'norm': 'head.0',
+        'lin': 'head.1',
+        'attention_norm': 'norm1',
+        'attention': 'attn',
+        'mlp_norm': 'norm2',
+        'mlp.0': 'mlp.fc1',
+        'mlp.2': 'mlp.fc2',
+    }
+    state = {}
+    for name, value in source.state_dict().items():
+        first = next(k for k in ours if name.startswith(f'{k}.') or name == k)
+        rest = name[len(first) :]
+        if 'blocks' in first:
+            for inner in ('attention_norm', 'attention', 'mlp_norm', 'mlp.0', 'mlp.2'):
+                if f'.{inner}.' in rest:
+                    rest = rest.replace(f'.{inner}.', f'.{ours[inner]}.')
+                    break
+        shape = (1, *value.shape) if 'position' in name else value.shape
+        state[ours[first] + rest] = value.reshape((1, 1, -1) if name == 'token' else shape)
+    assert state[f'{frames}blocks.3.attn.qkv.weight'].shape == (96, 32)
+    x = torch.randn(34, 40, 2)
+    assert (model(x) - source(x)).abs().max() > 0.01
+    model.load_reference_state_dict({f'module.{k}': v for k, v in state.items()})
+    torch.testing.assert_close(model(x), source(x), atol=1e-6, rtol=1e-5)
+    state.pop('cls_token')
+    with pytest.raises(ValueError, match=r"lacks what this model has as \['token'\]"):
+        model.load_reference_state_dict(state)
