@@ -1,17 +1,21 @@
-"""Batches a second, side by side with PyG's DataLoader.
+"""Batches a second, side by side with PyG's DataLoader; how long faces take to become graphs.
 
     python benchmarks/loading.py                                  # 2 to 3 minutes
     python benchmarks/loading.py --skeleton ntu25 --frames 64 --batch 64 --workers 0
+    python benchmarks/loading.py --skeleton --images 10000 --size 100     # faces alone
     python benchmarks/loading.py --device cuda                    # batches are moved to the GPU
     python benchmarks/loading.py --tiny                           # does it run: seconds
 
 Every side makes one shuffled pass over the same sequences. Before anything is timed, all sides have
-to give the same batches, field by field. How to read the table: README.md beside this file.
+to give the same batches, field by field. Faces are stored, their graph is drawn and its eigenbasis
+computed, once for a dataset, and every image is read at the nodes. How to read the tables:
+README.md beside this file.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -31,11 +35,11 @@ from common import (
 from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.loader import DataLoader
 
-from graphmotion.data import from_array
-from graphmotion.datasets import MotionDataset
+from graphmotion.data import from_array, pixel_graph
+from graphmotion.datasets import FaceDataset, MotionDataset
 from graphmotion.skeletons import get_skeleton, list_skeletons
 from graphmotion.training import graph_loader
-from graphmotion.transforms import ToStream
+from graphmotion.transforms import ToPixelGraph, ToStream
 
 TINY = {
     'skeleton': ['emotion_gait16'],
@@ -43,11 +47,15 @@ TINY = {
     'batch': [4],
     'sequences': 8,
     'workers': [0, 1],
+    'images': 10,
+    'size': 12,
 }
 OURS = 'graphmotion'
 SAME = "PyG's DataLoader, this dataset"
 PLAIN = "PyG's DataLoader, PyG's InMemoryDataset"
 AT_LEAST, BATCH = 8, 64  # the target: times as many batches as PyG's loader on the same dataset
+MODES = 256  # of the graph of faces
+MANY, LARGE, AT_MOST = 10_000, 100, 60.0  # the target: so many images of that size, in seconds
 
 # Sides ########################################################################################
 
@@ -164,6 +172,50 @@ def measure(
         }
 
 
+class Faces(FaceDataset):
+    """Random images."""
+
+    class_names = ('a', 'b', 'c', 'd', 'e', 'f', 'g')
+
+    def __init__(self, num_images: int, size: int) -> None:
+        self.shape = (num_images, 1, size, size)
+        super().__init__()
+
+    def read(self) -> Iterator[Data]:
+        """Yield the images."""
+        for i in range(self.shape[0]):
+            image = torch.randint(256, self.shape[1:], dtype=torch.uint8)
+            yield Data(image=image, y=torch.tensor([i % 7]))
+
+
+def prepare_faces(args: argparse.Namespace) -> dict[str, Any]:
+    """The seconds of each step from images to batches of graphs."""
+    seconds = {}
+    used = time.process_time()
+    start = time.perf_counter()
+    dataset = Faces(args.images, args.size)
+    seconds['store'] = time.perf_counter() - start
+    start = time.perf_counter()
+    graph = pixel_graph(dataset.size, num_modes=MODES)
+    seconds['graph and basis'] = time.perf_counter() - start
+    start = time.perf_counter()
+    for batch in graph_loader(dataset, BATCH, ToPixelGraph(graph)):
+        batch.to(args.device)
+    seconds['one pass'] = time.perf_counter() - start
+    assert graph.eigenvalues is not None
+    total = sum(seconds.values())
+    return {
+        'images': len(dataset),
+        'size': args.size,
+        'nodes': graph.num_nodes,
+        'modes': len(graph.eigenvalues),
+        'seconds': seconds,
+        'total': total,
+        'processor': time.process_time() - used,
+        'met': total < AT_MOST if (args.images, args.size) == (MANY, LARGE) else None,
+    }
+
+
 # Reports ######################################################################################
 
 HEAD = (
@@ -198,6 +250,25 @@ def cells(result: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
+FACES_HEAD = (
+    'images',
+    'nodes',
+    'modes',
+    'store, s',
+    'graph and basis, s',
+    'one pass, s',
+    'sum, s',
+    'processor, s',
+)
+
+
+def face_cells(faces: dict[str, Any]) -> tuple[str, ...]:
+    """The steps of faces as the table shows them."""
+    seconds = [*faces['seconds'].values(), faces['total'], faces['processor']]
+    sizes = f'{faces["images"]} of {faces["size"]} x {faces["size"]}'
+    return (sizes, str(faces['nodes']), str(faces['modes']), *(f'{s:.2f}' for s in seconds))
+
+
 def targets(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Where the target applies, what was measured for it: transforms are not assembly."""
     return [
@@ -217,7 +288,7 @@ def options() -> argparse.ArgumentParser:
     out = parser(__doc__, rounds=5, seconds=0.1)
     out.add_argument(
         '--skeleton',
-        nargs='+',
+        nargs='*',
         choices=list_skeletons(),
         default=['emotion_gait16', 'coco17', 'ntu25'],
         metavar='NAME',
@@ -234,14 +305,16 @@ def options() -> argparse.ArgumentParser:
         default=[0, 1, 2],
         help="worker processes of PyG's loader on the same dataset",
     )
+    out.add_argument('--images', type=int, default=MANY, help='faces; 0 leaves them out')
+    out.add_argument('--size', type=int, default=LARGE, help='height and width of the images')
     return out
 
 
 def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     choice = options()
     args = parse(choice, argv, TINY)
-    if len(args.frames) == 1:
-        args.frames = args.frames * len(args.skeleton)
+    if len(args.frames) == 1 or not args.skeleton:
+        args.frames = args.frames[:1] * len(args.skeleton)
     if len(args.frames) != len(args.skeleton):
         choice.error('--frames takes one number, or one for each skeleton')
     facts = environment(args.device, args.threads)
@@ -252,8 +325,10 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
         for batch in args.batch:
             for stream in ('', 'joints and bones'):
                 results += measure(dataset, batch, stream, args)
-    print(facts_line(facts), end='\n\n')
-    print(markdown(HEAD, map(cells, results), left=TEXT))
+    faces = prepare_faces(args) if args.images else None
+    print(facts_line(facts))
+    if results:
+        print('\n' + markdown(HEAD, map(cells, results), left=TEXT))
     judged = targets(results)
     for t in judged:
         print(
@@ -262,7 +337,11 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
             end='',
         )
     print()
-    write_json(args.json, environment=facts, targets=judged, results=results)
+    if faces:
+        print('\n' + markdown(FACES_HEAD, [face_cells(faces)], left=FACES_HEAD[:1]))
+        if faces['met'] is not None:
+            print(f'\nTarget: {AT_MOST:.0f} s; {"met" if faces["met"] else "MISSED"}')
+    write_json(args.json, environment=facts, targets=judged, results=results, faces=faces)
     return results
 
 

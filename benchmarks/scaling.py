@@ -1,7 +1,8 @@
-"""How the cost of operators grows with frames, joints, batch and nodes.
+"""How cost grows: of operators with frames, joints, batch and nodes, of training with pixels.
 
     python benchmarks/scaling.py --plot scaling.png               # all sweeps, some minutes
     python benchmarks/scaling.py --sweep frames --operator TemporalConv JointAttention
+    python benchmarks/scaling.py --sweep pixels --plot faces.png  # training steps on faces
     python benchmarks/scaling.py --device cuda --no-backward
     python benchmarks/scaling.py --tiny                           # does it run: seconds
 
@@ -34,8 +35,10 @@ from common import (
 )
 from torch import Tensor
 from torch.nn import Module
+from torch.nn.functional import cross_entropy
 
-from graphmotion.data import edges_of_bodies, knn_graph, laplacian_eigenbasis
+from graphmotion.data import edges_of_bodies, knn_graph, laplacian_eigenbasis, pixel_graph
+from graphmotion.models import spagnn, spegnn
 from graphmotion.nn import (
     JointAttention,
     LargeKernelTemporalConv,
@@ -50,32 +53,43 @@ from graphmotion.nn import (
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of a batch of motion sequences, or of one large graph without frames."""
+    """Sizes of a batch of motion sequences, of one large graph without frames, or of faces."""
 
     batch: int = 16
     joints: int = 25
     frames: int = 64
     channels: int = 64
     nodes: int = 0
+    pixels: int = 0
 
 
 MOTION = Sizes()
 GRAPH = Sizes(batch=1, joints=0, frames=0, channels=16, nodes=1024)
+FACES = Sizes(batch=16, joints=0, frames=0, channels=1, pixels=1024)
 NEIGHBOURS, MODES = 8, 64  # of the large graph
+FACE_MODES, CLASSES, SHARE = 256, 7, 0.4  # of the pixels of a square image
 HEADS = 4
-# Sequences for the first three, large graphs for the last.
+# Sequences for the first three, then large graphs, then faces.
 SWEEPS = {
     'frames': (8, 16, 32, 64, 128, 256),
     'joints': (8, 16, 32, 64, 128),
     'batch': (1, 2, 4, 8, 16, 32, 64),
     'nodes': (256, 512, 1024, 2048, 4096, 9000),
+    'pixels': (256, 512, 1024, 2048, 4096, 9000),
 }
-TINY = {'frames': (4, 8), 'joints': (4, 8), 'batch': (1, 2), 'nodes': (64, 128)}
+TINY = {
+    'frames': (4, 8),
+    'joints': (4, 8),
+    'batch': (1, 2),
+    'nodes': (64, 128),
+    'pixels': (64, 128),
+}
 LABELS = {
     'frames': 'frames of a sequence',
     'joints': 'joints of a skeleton',
     'batch': 'sequences in a batch',
     'nodes': 'nodes of a graph',
+    'pixels': 'nodes of the graph of a face',
 }
 
 # Operators ####################################################################################
@@ -152,6 +166,17 @@ def spatial_graph(s: Sizes) -> Made:
     return SpatialConv(s.channels, s.channels), x, ((edge_index, None),)
 
 
+def face(build: Callable[..., Module]) -> Callable[[Sizes], Made]:
+    """A model as its paper has it, and faces as graphs over two in five of their pixels."""
+
+    def make(s: Sizes) -> Made:
+        side = math.ceil(math.sqrt(s.pixels / SHARE))
+        graph = pixel_graph(side, s.pixels, NEIGHBOURS, FACE_MODES)
+        return build(graph, CLASSES), torch.rand(s.batch * s.pixels, s.channels), ()
+
+    return make
+
+
 OPERATORS: dict[str, Callable[[Sizes], Made]] = {
     'SpatialConv, dense': spatial_dense,
     'SpatialConv, sparse': spatial_sparse,
@@ -163,6 +188,10 @@ GRAPH_OPERATORS: dict[str, Callable[[Sizes], Made]] = {
     'SpatialConv, sparse': spatial_graph,
     'SpectralConv': spectral,
     'LocallyConnectedConv': locally_connected,
+}
+FACE_MODELS: dict[str, Callable[[Sizes], Made]] = {
+    'SPAGNN': face(spagnn),
+    'SPEGNN': face(spegnn),
 }
 
 
@@ -188,6 +217,20 @@ def call(made: Made, device: torch.device, backward: bool) -> Callable[[], Any]:
     return both if backward else forward
 
 
+def training_step(made: Made, device: torch.device) -> Callable[[], Any]:
+    """A function that runs forward, backward and an update of all weights."""
+    model, x = made[0].to(device), made[1].to(device)
+    optimizer = torch.optim.Adam(model.parameters())
+
+    def step() -> None:
+        logits = model(x)
+        optimizer.zero_grad()
+        cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=device)).backward()
+        optimizer.step()
+
+    return step
+
+
 def move(value: Any, device: torch.device) -> Any:
     """Tensors, also those in tuples, to the device."""
     if isinstance(value, tuple):
@@ -197,23 +240,28 @@ def move(value: Any, device: torch.device) -> Any:
 
 def chosen(sweep: str, args: argparse.Namespace) -> dict[str, Callable[[Sizes], Made]]:
     """The operators of a sweep that were asked for."""
-    makers = GRAPH_OPERATORS if sweep == 'nodes' else OPERATORS
+    makers = {'nodes': GRAPH_OPERATORS, 'pixels': FACE_MODELS}.get(sweep, OPERATORS)
     return {name: make for name, make in makers.items() if name.split(',')[0] in args.operator}
 
 
 def measure(sweep: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     """One result for each operator and size of a sweep, all timed in turns."""
-    base = GRAPH if sweep == 'nodes' else MOTION
+    base = {'nodes': GRAPH, 'pixels': FACES}.get(sweep, MOTION)
     if args.tiny:
-        base = replace(base, batch=min(base.batch, 2), frames=min(base.frames, 4), channels=8)
+        few = min(base.channels, 8)
+        base = replace(base, batch=min(base.batch, 2), frames=min(base.frames, 4), channels=few)
     device = torch.device(args.device)
+    trained = sweep == 'pixels' and args.backward
     runs, sizes = {}, {}
     for name, make in chosen(sweep, args).items():
         for size in (TINY if args.tiny else SWEEPS)[sweep]:
             torch.manual_seed(0)
             key = f'{name}, {size}'
             sizes[key] = name, replace(base, **{sweep: size})
-            runs[key] = call(make(sizes[key][1]), device, args.backward)
+            made = make(sizes[key][1])
+            runs[key] = (
+                training_step(made, device) if trained else call(made, device, args.backward)
+            )
     memory = {key: peak_memory(run, device) for key, run in runs.items()}
     times = time_together(runs, args.rounds, args.seconds, args.threads)
     return [
@@ -222,7 +270,9 @@ def measure(sweep: str, args: argparse.Namespace) -> list[dict[str, Any]]:
             'operator': name,
             'size': getattr(s, sweep),
             'sizes': {key: value for key, value in asdict(s).items() if value},
-            'pass': 'forward+backward' if args.backward else 'forward',
+            'pass': (
+                'training step' if trained else 'forward+backward' if args.backward else 'forward'
+            ),
             'seconds': quartiles(times[key]),
             'rounds': times[key],
             'memory': memory[key],
@@ -274,7 +324,10 @@ def plot(results: list[dict[str, Any]], facts: dict[str, Any], path: Path) -> No
 
     sweeps = list(dict.fromkeys(result['sweep'] for result in results))
     names = list(dict.fromkeys(result['operator'] for result in results))
-    styles = {n: {'color': c, 'marker': m} for n, c, m in zip(names, COLORS, 'osD^vPX')}
+    styles = {
+        name: {'color': COLORS[i % len(COLORS)], 'marker': 'osD^vPX'[i % 7]}
+        for i, name in enumerate(names)
+    }
     slopes = {(e['sweep'], e['operator']): e for e in exponents(results)}
     figure = new_figure(4.6 * len(sweeps), 7.6)
     grid = figure.subplots(2, len(sweeps), squeeze=False, sharex='col')
@@ -310,11 +363,13 @@ def plot(results: list[dict[str, Any]], facts: dict[str, Any], path: Path) -> No
         column[1].set_xlabel(f'{LABELS[sweep]}, n')
     grid[0, 0].set_ylabel('time of a call, ms')
     grid[1, 0].set_ylabel('peak memory of a call, MB')
+    passes = ', '.join(dict.fromkeys(result['pass'] for result in results))
     finish(
         figure,
         path,
-        f'{results[0]["pass"]} on {facts["device"]}, threads {facts["threads"]}, float32; '
-        f'exponents of the larger half of the sizes',
+        f'{passes} on {facts["device"]}, threads {facts["threads"]}'
+        + ('\n' if len(sweeps) == 1 else ', ')
+        + 'float32; exponents of the larger half of the sizes',
     )
 
 
@@ -341,7 +396,7 @@ def cells(result: dict[str, Any], slopes: dict[tuple[str, str], Any]) -> tuple[s
 def options() -> argparse.ArgumentParser:
     """What can be asked for on the command line."""
     out = parser(__doc__, rounds=5, seconds=0.05)
-    names = sorted({name.split(',')[0] for name in {**OPERATORS, **GRAPH_OPERATORS}})
+    names = sorted({name.split(',')[0] for name in {**OPERATORS, **GRAPH_OPERATORS, **FACE_MODELS}})
     out.add_argument('--operator', nargs='+', choices=names, default=names, metavar='NAME')
     out.add_argument('--sweep', nargs='+', choices=list(SWEEPS), default=list(SWEEPS))
     out.add_argument('--plot', type=Path, metavar='FILE', help='draw a figure there')

@@ -3,6 +3,7 @@ from graphmotion.metrics.classification import (
     classification_scores,
     confusion_matrix,
 )
+from graphmotion.metrics.discriminant import DiscriminantProjection, discriminant_projection
 from graphmotion.metrics.fusion import fuse_streams
 from graphmotion.metrics.gait_protocols import (
     CASIA_B_LT,
@@ -27,12 +28,14 @@ __all__ = [
     'OU_MVLP',
     'USF',
     'ClassificationScores',
+    'DiscriminantProjection',
     'FoldSummary',
     'GalleryProbeProtocol',
     'GalleryProbeScores',
     'Retrieval',
     'classification_scores',
     'confusion_matrix',
+    'discriminant_projection',
     'fold_summary',
     'format_recognition_table',
     'format_table',

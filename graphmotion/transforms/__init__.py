@@ -21,6 +21,7 @@ from graphmotion.transforms.random_affine_silhouettes import RandomAffineSilhoue
 from graphmotion.transforms.random_brightness import RandomBrightness
 from graphmotion.transforms.random_erasing import RandomErasing
 from graphmotion.transforms.random_flip_images import RandomFlipImages
+from graphmotion.transforms.random_ground import RandomGround
 from graphmotion.transforms.random_mirror import RandomMirror
 from graphmotion.transforms.random_morphology import RandomMorphology
 from graphmotion.transforms.random_rotate_axes import RandomRotateAxes
@@ -31,6 +32,8 @@ from graphmotion.transforms.random_time_shift import RandomTimeShift
 from graphmotion.transforms.resample_frames import ResampleFrames
 from graphmotion.transforms.scale_by_body_size import ScaleByBodySize
 from graphmotion.transforms.scale_by_image_size import ScaleByImageSize
+from graphmotion.transforms.shrink_silhouettes import ShrinkSilhouettes
+from graphmotion.transforms.silhouette_noise import SilhouetteNoise
 from graphmotion.transforms.strip_dropout import StripDropout
 from graphmotion.transforms.to_landmark_graph import ToLandmarkGraph
 from graphmotion.transforms.to_multi_scale import ToMultiScale
@@ -57,6 +60,7 @@ __all__ = [
     'RandomBrightness',
     'RandomErasing',
     'RandomFlipImages',
+    'RandomGround',
     'RandomMirror',
     'RandomMorphology',
     'RandomRotateAxes',
@@ -67,6 +71,8 @@ __all__ = [
     'ResampleFrames',
     'ScaleByBodySize',
     'ScaleByImageSize',
+    'ShrinkSilhouettes',
+    'SilhouetteNoise',
     'StripDropout',
     'ToLandmarkGraph',
     'ToMultiScale',

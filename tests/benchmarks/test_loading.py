@@ -26,7 +26,7 @@ def test_every_side_is_measured(report):
     streams = ('', 'joints and bones')
     assert found == {(4, stream, side) for stream in streams for side in sides}
     lines = [line for line in text.splitlines() if line.startswith('| ')]
-    assert len(lines) == 2 + len(written['results'])
+    assert len(lines) == 2 + len(written['results']) + 3  # the last of faces
 
 
 def test_numbers_are_plausible(report):
@@ -74,7 +74,7 @@ def test_sides_that_differ_are_not_timed(change, message):
 
 
 def test_one_number_of_frames_serves_all_skeletons(capsys):
-    sizes = '--skeleton coco17 ntu25 --frames 3 --sequences 4 --batch 2 --workers 0'
+    sizes = '--skeleton coco17 ntu25 --frames 3 --sequences 4 --batch 2 --workers 0 --images 0'
     turns = '--threads 1 --rounds 1 --seconds 0'
     results = bench.main(f'{sizes} {turns}'.split())
     assert {(r['joints'], r['frames']) for r in results} == {(17, 3), (25, 3)}
@@ -96,3 +96,21 @@ def test_a_pass_takes_every_batch():
     loader = Seen([dataset.get_batch([0, 1, 2, 3]), dataset.get_batch([4, 5])])
     bench.consume(loader, torch.device('cpu'))()
     assert seen == [4, 2]
+
+
+def test_faces_become_graphs_and_the_target_is_judged(report, capsys, monkeypatch):
+    _, written = report
+    faces = written['faces']
+    assert (faces['images'], faces['size'], faces['nodes']) == (10, 12, 57)  # 0.4 of the pixels
+    assert faces['modes'] == 57
+    assert list(faces['seconds']) == ['store', 'graph and basis', 'one pass']
+    assert faces['total'] == pytest.approx(sum(faces['seconds'].values()))
+    assert faces['processor'] > 0
+    assert faces['met'] is None  # the target is of another size
+    monkeypatch.setattr(bench, 'MANY', 10)
+    monkeypatch.setattr(bench, 'LARGE', 12)
+    options = ['--skeleton', '--images', '10', '--size', '12', '--threads', '1']
+    for limit, word in ((60.0, 'met'), (0.0, 'MISSED')):
+        monkeypatch.setattr(bench, 'AT_MOST', limit)
+        assert bench.main(options) == []
+        assert f'Target: {limit:.0f} s; {word}' in capsys.readouterr().out

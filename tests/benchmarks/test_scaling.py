@@ -28,7 +28,9 @@ def test_every_operator_is_measured_at_every_size(report):
     assert found == {
         (sweep, name, size)
         for sweep, sizes in bench.TINY.items()
-        for name in (bench.GRAPH_OPERATORS if sweep == 'nodes' else bench.OPERATORS)
+        for name in {'nodes': bench.GRAPH_OPERATORS, 'pixels': bench.FACE_MODELS}.get(
+            sweep, bench.OPERATORS
+        )
         for size in sizes
     }
     assert set(bench.TINY) == set(bench.SWEEPS) == set(bench.LABELS)
@@ -43,7 +45,8 @@ def test_numbers_are_plausible(report):
     for r in written['results']:
         seconds = r['seconds']
         assert 0 < seconds['low'] <= seconds['median'] <= seconds['high'] < math.inf
-        assert r['pass'] == 'forward+backward'
+        step = 'training step' if r['sweep'] == 'pixels' else 'forward+backward'
+        assert r['pass'] == step
         assert r['sizes'][r['sweep']] == r['size']
         assert r['memory'] > 0
     for fitted in written['exponents']:
@@ -112,6 +115,18 @@ def test_edges_and_matrix_of_a_body_are_the_same():
     torch.testing.assert_close(adj.sum(dim=1), torch.ones(7))
     assert int((adj > 0).sum()) == 7 + 2 * 6
     torch.testing.assert_close(sparse(x, edges), dense(x, adj))
+
+
+def test_a_training_step_learns():
+    make = bench.FACE_MODELS['SPAGNN']
+    made = make(bench.Sizes(batch=3, joints=0, frames=0, channels=1, pixels=60))
+    model, x, _ = made
+    assert len(x) == 3 * model.num_nodes == 180
+    step = bench.training_step(made, torch.device('cpu'))
+    before = model(x).softmax(dim=1)[:, 0].mean()
+    for _ in range(5):
+        step()
+    assert model(x).softmax(dim=1)[:, 0].mean() > before
 
 
 def test_forward_alone_and_chosen_operators(capsys):

@@ -144,10 +144,11 @@ def test_losses(dataset, stage, kinds):
     if recipe.cross_entropy:
         # Subjects 90, 80, 70 and 60 are counted from the smallest.
         y = (batch.subject - 60) // 10
-        logits = [
-            given[used[-1]][:, part] @ weight
-            for part, weight in enumerate(trained.classifier.weight)
-        ]
+        mean, var = torch.randn(2, *given[used[-1]].shape[1:])
+        trained.normalize.running_mean = mean.flatten()
+        trained.normalize.running_var = var.exp().flatten()
+        normal = (given[used[-1]] - mean) / (var.exp() + 1e-5).sqrt()
+        logits = [normal[:, part] @ weight for part, weight in enumerate(trained.classifier.weight)]
         losses = [cross_entropy(logit, y, label_smoothing=0.1) for logit in logits]
         expected['cross_entropy'] = sum(losses) / len(losses)
     terms, active = trained.losses({name: given[name] for name in used}, batch.subject)

@@ -10,8 +10,8 @@ from torch_geometric.data import Batch, Data
 
 import graphmotion.transforms as T
 
-# Those of silhouettes alone.
-SILHOUETTES = [
+# Those of silhouettes alone. They change all frames alike and set no pixel of a blank clip.
+ALIKE = [
     T.RandomAffineSilhouettes(),
     T.RandomAffineSilhouettes(20, (0.5, 1.5), (0.2, 0.1), per_axis=True, p=1),
     T.RandomMorphology(),
@@ -19,7 +19,11 @@ SILHOUETTES = [
     T.RandomErasing(),
     T.RandomErasing((0.2, 0.9), (0.1, 10), p=1),
     T.StripDropout(4, p=0.4),
+    T.RandomGround(),
+    T.RandomGround(16, 20, p=1),
+    T.ShrinkSilhouettes(1),
 ]
+SILHOUETTES = [*ALIKE, T.SilhouetteNoise(0.1)]
 ALSO = [
     T.CropFrames(5),
     T.CropFrames(20, 'center', pad='zero'),
@@ -35,6 +39,7 @@ ALSO = [
 NAMES = [f'{i}-{type(transform).__name__}' for i, transform in enumerate(SILHOUETTES + ALSO)]
 each = pytest.mark.parametrize('transform', SILHOUETTES + ALSO, ids=NAMES)
 each_own = pytest.mark.parametrize('transform', SILHOUETTES, ids=NAMES[: len(SILHOUETTES)])
+each_alike = pytest.mark.parametrize('transform', ALIKE, ids=NAMES[: len(ALIKE)])
 
 
 def make(num_frames=12, padding=0, seed=0, dtype=torch.uint8, height=16, width=11):
@@ -59,7 +64,7 @@ def test_acts_alike_on_a_batch_and_on_its_samples(transform, dtype, assert_alike
     assert batch.num_nodes == 20
 
 
-@each_own
+@each_alike
 def test_frames_are_changed_alike_and_padding_has_no_influence(transform):
     data = make(5, 3)
     data.silhouettes[:, 1:] = data.silhouettes[:, :1]
@@ -85,7 +90,7 @@ def test_is_printed_and_pickled(transform):
     assert len({repr(t) for t in SILHOUETTES}) == len(SILHOUETTES)
 
 
-@each_own
+@each_alike
 @pytest.mark.parametrize('images', [torch.zeros(1, 1, 16, 11), torch.ones(1, 1, 16, 11)])
 def test_blank_and_white_clips_of_one_frame(transform, images):
     out = transform(Data(silhouettes=images.byte(), num_frames=torch.tensor([1]))).silhouettes

@@ -1,0 +1,154 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+SCRIPT = Path(__file__).parents[2] / 'examples' / 'facial_expression.py'
+TINY = ['--subjects', '5', '--takes', '1', '--size', '16', '--epochs', '1', '--quiet']
+
+
+@pytest.fixture(scope='module')
+def example():
+    spec = importlib.util.spec_from_file_location('facial_expression', SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def undrawn(example, monkeypatch):
+    monkeypatch.setattr(example, 'draw', lambda *_: None)
+
+
+def test_both_domains_are_trained_fused_and_drawn(example, tmp_path, capsys):
+    out = ['--svm', '--repeats', '2', '--out', str(tmp_path)]
+    first = example.main([*TINY, *out])
+    printed = capsys.readouterr().out
+    assert '28 faces to train, 7 to test' in printed
+    assert json.loads((tmp_path / 'results.json').read_text()) == json.loads(json.dumps(first))
+    assert list(first['results']) == ['SPAGNN', 'SPEGNN', 'SSGNN', example.SVM]
+    assert first['results']['SSGNN']['num_folds'] == 2
+    sizes = first['parameters']
+    assert sizes['SSGNN'] == sizes['SPAGNN'] + sizes['SPEGNN']
+    names = ['graph', 'eigenvectors', 'weights', 'confusion_ssgnn', 'confusion_pixels']
+    for name in [*names, 'curves_spagnn', 'curves_spegnn']:
+        with Image.open(tmp_path / f'{name}.png') as picture:
+            assert min(picture.size) > 100
+    again = example.main([*TINY, *out])  # continues: nothing is left to train
+    assert again['results'] == first['results']
+
+
+def test_fused_predictions_are_the_maximum_of_both_parts(example, tmp_path):
+    args = example.parse([*TINY, '--out', str(tmp_path)])
+    train, test = example.make_parts(args, example.make_dataset(args, 'synthetic', None))
+    assert not set(train.labels('subject').tolist()) & set(test.labels('subject').tolist())
+    run = example.run(args, train, test, tmp_path, 0)
+    views = torch.zeros(len(test), 7)
+    for view in run.transforms:
+        x = view(test.get_batch(range(len(test)))).x
+        with torch.no_grad():
+            parts = [run.models[name](x).softmax(dim=1) for name in ('SPAGNN', 'SPEGNN')]
+        fused = torch.maximum(*parts)
+        views += fused / fused.sum(dim=1, keepdim=True)
+    expected = (views.argmax(dim=1) == test.labels()).float().mean()
+    assert run.scores['SSGNN'].accuracy == pytest.approx(float(expected))
+    image = test.get_batch(range(len(test)))
+    as_is, mirrored = (view(image.clone()).x.view(len(test), -1) for view in run.transforms)
+    assert not torch.equal(as_is, mirrored)
+
+
+def test_folds_by_subject_and_at_random(example, undrawn, tmp_path, capsys):
+    options = ['--folds', '2', '--domain', 'spatial', '--out', str(tmp_path)]
+    found = example.main([*TINY, *options])['results']
+    printed = capsys.readouterr().out
+    assert printed.index('subject-disjoint') < printed.index('LEAK')
+    assert list(found) == ['by_subject', 'random']
+    for rows in found.values():
+        assert rows['SPAGNN']['num_folds'] == 2
+        assert sum(map(sum, rows['SPAGNN']['pooled']['confusion'])) == 35
+
+
+def test_leave_one_subject_out_on_landmarks(example, tmp_path):
+    options = ['--subjects', '2', '--landmarks', '--leave-one-subject-out', '--fusion', 'learned']
+    results = example.main([*TINY, *options, '--out', str(tmp_path)])
+    assert results['results']['SSGNN']['num_folds'] == 2
+    assert results['parameters']['SSGNN'] == sum(results['parameters'].values()) / 2 + 1
+
+
+@pytest.mark.parametrize(
+    ('options', 'name', 'values'),
+    [
+        (['--ratios', '0.5', '1'], 'ratio', ['0.5', '1']),
+        (['--sweep-neighbours', '4', '6'], 'neighbours', ['4', '6']),
+        (['--sweep-nodes', '0.3', '80'], 'nodes', ['0.3', '80']),
+    ],
+)
+def test_sweeps(example, undrawn, tmp_path, capsys, options, name, values):
+    results = example.main([*TINY, *options, '--domain', 'spectral', '--out', str(tmp_path)])
+    assert results['protocol'] == name
+    assert list(results['results']) == values
+    assert 'points apart' in capsys.readouterr().out
+    assert (tmp_path / f'{name}.png').exists()
+
+
+def test_across_datasets_and_mixed(example, undrawn, tmp_path, capsys):
+    cross = ['--cross', 'synthetic_varied', '--out', str(tmp_path)]
+    results = example.main([*TINY, *cross])
+    found = results['results']
+    assert found['names'] == ['synthetic', 'synthetic_varied']
+    for title in ('SPAGNN', 'SPEGNN', 'SSGNN'):
+        values = torch.tensor(found['accuracy'][title])
+        assert values.shape == (2, 2)
+        assert (tmp_path / f'cross_{title.lower()}.png').exists()
+    mixed = ['--mixed', '--domain', 'spatial', '--fresh']
+    example.main([*TINY, *cross, *mixed])
+    assert '56 faces to train, 14 to test' in capsys.readouterr().out
+
+
+def test_folders_of_images(example, undrawn, tmp_path, capsys):
+    for name in ('happy', 'sad'):
+        (tmp_path / 'data' / name).mkdir(parents=True)
+        for number in range(6):
+            grey = torch.randint(256, (20, 20), dtype=torch.uint8).numpy()
+            Image.fromarray(grey).save(tmp_path / 'data' / name / f'{number}.png')
+    folder = ['--dataset', 'folder', '--root', str(tmp_path / 'data'), '--folds', '2']
+    results = example.main([*TINY, *folder, '--domain', 'spatial', '--out', str(tmp_path / 'out')])
+    assert list(results['results']) == ['random']
+    assert 'these folds may share people' in capsys.readouterr().out
+
+
+def test_the_preset_of_the_paper(example):
+    args = example.parse(['--preset', 'paper', '--size', '20'])
+    graph = example.make_graph(args, example.make_dataset(
+        example.parse(['--subjects', '1', '--takes', '1', '--size', '20']), 'synthetic', None
+    ))  # fmt: skip
+    assert graph.num_nodes == 160
+    assert graph.eigenvectors.shape == (160, 160)
+    assert example.make_options(args, 'spectral') == example.make_options(args, 'spatial') == {}
+    recipe = example.make_recipe(args, 'spatial')
+    assert (recipe.lr, recipe.max_epochs, recipe.batch_size) == (1e-3, 100, 32)
+    _, views, channels = example.make_transforms(args, graph)
+    assert (len(views), channels) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        (['--dataset', 'jaffe'], 'jaffe needs a --root'),
+        (['--root', 'x'], 'synthetic takes no --root'),
+        (['--cross', 'ck_plus'], 'ck_plus needs a --cross-root'),
+        (['--cross-root', 'x'], '--cross-root goes with --cross'),
+        (['--mixed'], '--mixed goes with --cross'),
+        (['--cross', 'synthetic', '--folds', '3'], 'a protocol of its own'),
+        (['--landmarks', '--sweep-nodes', '0.2'], '--sweep-nodes goes with pixels'),
+        (['--landmarks', '--dataset', 'jaffe', '--root', 'x'], '--landmarks goes with'),
+        (['--folds', '3', '--leave-one-subject-out'], 'not allowed with'),
+    ],
+)
+def test_options_that_do_not_go_together(example, capsys, options, reason):
+    with pytest.raises(SystemExit):
+        example.parse(options)
+    assert reason in capsys.readouterr().err

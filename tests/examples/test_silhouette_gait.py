@@ -1,0 +1,152 @@
+import importlib.util
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from graphmotion.metrics import USF, gallery_probe, match_sequences
+
+SCRIPT = Path(__file__).parents[2] / 'examples' / 'silhouette_gait.py'
+BUDGET = ['--epochs', '1', '--global-epochs', '1', '--batches', '2', '--quiet']
+TINY = ['--subjects', '5', '--views', '0', '90', '--frames', '4', *BUDGET]
+
+
+@pytest.fixture(scope='module')
+def example():
+    spec = importlib.util.spec_from_file_location('silhouette_gait', SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def pictures(folder, *names):
+    for name in names:
+        with Image.open(folder / f'{name}.png') as image:
+            assert min(image.size) > 100
+
+
+def test_a_network_is_trained_in_two_stages_and_evaluated_again(example, tmp_path, capsys):
+    first = example.main([*TINY, '--windows', '1', '3', '--out', str(tmp_path)])
+    printed = capsys.readouterr().out
+    for line in ('silhouettes', 'PCA + LDA', 'LMGCS', '| CL '):
+        assert line in printed
+    written = json.loads((tmp_path / 'results.json').read_text())
+    assert written == json.loads(json.dumps(first | {'arguments': written['arguments']}))
+    assert list(first['scores']) == ['silhouettes', 'PCA + LDA', 'LMGCS']
+    assert first['scores']['LMGCS']['probe_views'] == [0, 90]
+    pictures(tmp_path, 'embedding', 'views', 'cmc', 'retrieval')
+    pictures(tmp_path / 'LMGCS', 'local_curves', 'global_curves')
+    saved = torch.load(tmp_path / 'LMGCS' / 'embedding.pt', weights_only=True)['embedding']
+    assert saved.shape[1:] == (2 * 8, 32)
+    again = example.main([*TINY, '--windows', '1', '3', '--out', str(tmp_path), '--evaluate'])
+    assert again['scores'] == first['scores']
+
+
+def test_ablation_has_the_rows_of_the_paper(example, tmp_path, capsys):
+    results = example.main([*TINY, '--ablation', '--out', str(tmp_path)])
+    sizes = {title: run['parameters'] for title, run in results['runs'].items()}
+    assert list(sizes) == [
+        'baseline', 'local', 'local, fusion', 'local, attention', 'local, fusion, attention',
+    ]  # fmt: skip
+    assert sizes['baseline'] < sizes['local'] == sizes['local, fusion'] < sizes['local, attention']
+    assert sizes['local, attention'] == sizes['local, fusion, attention']
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| local')]
+    assert len(rows) == 4
+    means = [s['figures']['rank-1'] for s in results['scores'].values()]
+    assert [row.split(' | ')[-1] for row in rows] == [f'{100 * m:.1f} |' for m in means[1:]]
+
+
+def test_sizes_and_losses_are_compared(example, tmp_path):
+    options = [*TINY, '--baseline', '--out', str(tmp_path)]
+    results = example.main([*options, '--sweep-dimension', '4', '8', '--joint'])
+    small, large = (run['parameters'] for run in results['runs'].values())
+    assert large - small == 8 * 64 * 4  # 8 strips with 64 features each
+    pictures(tmp_path, 'dimension')
+    results = example.main([*options, '--compare-losses'])
+    assert list(results['runs']) == ['cross-entropy', 'triplet', 'both']
+    history = {
+        title: json.loads((tmp_path / title / 'local' / 'history.json').read_text())[-1]
+        for title in results['runs']
+    }
+    terms = {
+        t: {k for k in h if k.startswith(('train_tri', 'train_cr'))} for t, h in history.items()
+    }
+    assert terms['cross-entropy'] == {'train_cross_entropy'}
+    assert terms['triplet'] == {'train_triplet_local'}
+    assert terms['both'] == terms['cross-entropy'] | terms['triplet']
+
+
+def test_usf_table_has_samples_and_walks(example, capsys):
+    generator = torch.Generator().manual_seed(0)
+    probe = torch.arange(8).repeat_interleave(12)
+    subject = torch.arange(4).repeat(24)
+    # Surface, shoe and camera of the gallery and of A to G.
+    differences = torch.tensor(
+        [[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1]]
+    )[probe]
+    labels = {'subject': subject, 'probe': probe}
+    labels |= dict(zip(('surface', 'shoe', 'camera'), differences.unbind(1)))
+    embedding = torch.randn(96, 3, 5, generator=generator) + subject.view(-1, 1, 1)
+    scores = {'a': gallery_probe(embedding, labels, USF)}
+    text, figures = example.usf_table(scores, {'a': embedding}, labels, 'cosine')
+    assert text.splitlines()[0] == '|  | level | A | B | C | D | E | F | G | mean |'
+    assert figures['a']['sequence'] == match_sequences(embedding, labels, USF)
+    rates = scores['a'].accuracy().tolist()
+    cells = ' | '.join(f'{100 * r:.1f}' for r in [*rates, math.fsum(rates) / 7])
+    assert f'| a | sample | {cells} |' in text
+
+
+def test_usf_gait_challenge(example, tmp_path, real_data):
+    (tmp_path / 'root').mkdir()
+    (tmp_path / 'root' / 'raw').symlink_to(real_data / 'usf_gait')
+    args = example.parse(['--dataset', 'usf', '--root', str(tmp_path / 'root')])
+    with pytest.warns(UserWarning, match='not in the gallery'):
+        dataset, protocol = example.make_dataset(args)
+    embeddings = example.pixel_embeddings(args, protocol.split(dataset), copies=0)
+    scores = {title: gallery_probe(e, dataset, USF) for title, e in embeddings.items()}
+    rates = example.usf_table(scores, embeddings, dataset, 'cosine')[1]
+    means = {t: {k: sum(v.values()) / 7 for k, v in r.items()} for t, r in rates.items()}
+    assert means['silhouettes']['sample'] == pytest.approx(0.248, abs=0.002)
+    assert means['PCA + LDA']['sample'] == pytest.approx(0.376, abs=0.003)
+    assert means['PCA + LDA']['sequence'] == pytest.approx(0.512, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        (['--dataset', 'usf'], 'usf needs a --root'),
+        (['--root', 'x'], 'synthetic takes no --root'),
+        (['--ablation', '--compare-losses'], 'not allowed with argument'),
+    ],
+)
+def test_options_that_do_not_go_together(example, capsys, options, reason):
+    with pytest.raises(SystemExit):
+        example.parse(options)
+    assert reason in capsys.readouterr().err
+
+
+def test_presets(example):
+    args = example.parse(['--preset', 'paper', '--dataset', 'ou_mvlp', '--root', 'x'])
+    recipe = example.make_recipe(args)
+    assert (recipe.lr, recipe.batch_size, recipe.max_epochs) == (1e-4, 256, 100)
+    assert (recipe.milestones, recipe.global_epochs, recipe.batches_per_epoch) == ((80,), 40, 1000)
+    assert (args.frames, args.shrink) == (30, 1)
+    model = example.create_model('lmgcs', **example.make_options(args, 64))
+    assert sum(p.numel() for p in model.parameters()) == 16_753_344  # as its docstring tells
+    off = ['--windows', '--no-decoder', '--preset', 'paper']
+    options = example.make_options(example.parse(off), 64)
+    assert {k: options[k] for k in example.OFF} == example.OFF
+
+
+def test_planes_of_two_dimensions(example, monkeypatch):
+    points = torch.randn(20, 3, 4)
+    assert example.to_plane(points, 0).shape == (20, 2)
+    monkeypatch.setitem(__import__('sys').modules, 'sklearn.manifold', None)
+    out = example.to_plane(points, 0).double()
+    flat = torch.nn.functional.normalize(points, dim=-1).flatten(1).double()
+    centered = flat - flat.mean(dim=0)
+    values = torch.linalg.eigvalsh(centered.t() @ centered)
+    torch.testing.assert_close(out.square().sum(dim=0), values.flip(0)[:2], atol=1e-4, rtol=1e-4)
