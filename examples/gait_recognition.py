@@ -108,6 +108,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         help='small batches, for minutes on two cores; or the recipe of the paper',
     )
     training.add_argument('--epochs', type=int)
+    training.add_argument('--lr', type=float, help='the highest learning rate')
     training.add_argument('--folds', type=int, default=5, help='of the task condition')
     training.add_argument('--seed', type=int, default=0)
     training.add_argument(
@@ -252,6 +253,8 @@ def make_recipe(args: argparse.Namespace) -> RecognitionRecipe:
             lr=3e-3, weight_decay=0.01, max_epochs=5, subjects_per_batch=16,
             samples_per_subject=4, margin=0.2, gradient_clip=5.0,
         )  # fmt: skip
+    if args.lr is not None:
+        recipe = replace(recipe, lr=args.lr)
     return recipe if args.epochs is None else replace(recipe, max_epochs=args.epochs)
 
 
