@@ -23,6 +23,8 @@ from graphmotion.datasets.rows import Column, Rows, pack_bits, unpack_bits
 # as bits, eight pixels of a row in a byte.
 _VERSION = 2
 _BITS = 'silhouettes'
+# Bytes of a field that are read to tell one dataset from another.
+_HASHED = 2**26
 # What is not stored, as it follows from the rest.
 _MADE = ('edge_index', 'num_nodes')
 
@@ -152,7 +154,8 @@ class GraphDataset(InMemoryDataset):
             stored = load_tensors(path, mmap=True)
         except ValueError as error:
             raise ValueError(f'{error}; process it again with force_reload=True') from error
-        expected = {'version', 'pre_transform', 'pre_filter', 'fields', 'slices', 'width'}
+        expected = {'version', 'dataset', 'pre_transform', 'pre_filter'}
+        expected |= {'fields', 'slices', 'width'}
         if (
             isinstance(stored, dict)
             and {'version', 'fields', 'slices'} <= set(stored)
@@ -164,6 +167,11 @@ class GraphDataset(InMemoryDataset):
             )
         if not isinstance(stored, dict) or set(stored) != expected or not self._consistent(stored):
             raise ValueError(f'{path}: not a processed dataset')
+        if stored['dataset'] != type(self).__name__:
+            raise ValueError(
+                f'{path}: processed by {stored["dataset"]}, not by {type(self).__name__}; give '
+                f'each dataset a root of its own, or process it again with force_reload=True'
+            )
         for name in ('pre_transform', 'pre_filter'):
             if stored[name] != _describe(getattr(self, name)):
                 warnings.warn(
@@ -208,6 +216,7 @@ class GraphDataset(InMemoryDataset):
             self._fill(columns, samples, folder)
             return {
                 'version': _VERSION,
+                'dataset': type(self).__name__,
                 'pre_transform': _describe(self.pre_transform),
                 'pre_filter': _describe(self.pre_filter),
                 'fields': {name: column.joined() for name, column in columns.items()},
@@ -249,6 +258,11 @@ class GraphDataset(InMemoryDataset):
                         )
                     self._width = width
                 column = columns.setdefault(name, Column(rows, folder))
+                if rows.dtype != column.dtype:
+                    raise ValueError(
+                        f'{type(self).__name__}: sample {count} has {name!r} of {rows.dtype}, the '
+                        f'first has {column.dtype}'
+                    )
                 if rows.shape[1:] != column.shape:
                     raise ValueError(
                         f'{type(self).__name__}: sample {count} has {name!r} of shape '
@@ -378,17 +392,23 @@ class GraphDataset(InMemoryDataset):
         return self._data.stored_frames.device
 
     def fingerprint(self) -> str:
-        r"""Tells sets and parts of a set apart, by their samples' positions, lengths and classes
-        and the fields of the first of them.
+        r"""Tells sets and parts of a set apart by their content: all that is stored, or, of fields
+        of more than 64 MB, 64 pieces of it.
         """
-        first = self.get_batch([0]).to_dict()
-        tensors = [
-            torch.as_tensor(self.indices()),
-            self._frames[torch.as_tensor(self.indices(), dtype=torch.long)],
-            *([self.labels('y')] if 'y' in self.slices else []),
-            *(first[name] for name in sorted(self.slices) if name != 'stored_frames'),
-        ]
-        return hashlib.sha256(b''.join(t.cpu().numpy().tobytes() for t in tensors)).hexdigest()
+        assert self._data is not None
+        total = hashlib.sha256(torch.as_tensor(self.indices()).numpy().tobytes())
+        for name, values in sorted(self._data.to_dict().items()):
+            total.update(repr((name, values.dtype, tuple(values.shape))).encode())
+            total.update(self.slices[name].numpy().tobytes())
+            rows = len(values)
+            pieces = [values]
+            if values.numel() * values.element_size() > _HASHED:
+                size = max(1, rows * _HASHED // (64 * values.numel() * values.element_size()))
+                starts = torch.linspace(0, rows - size, 64).long().tolist()
+                pieces = [values[start : start + size] for start in starts]
+            for piece in pieces:
+                total.update(piece.detach().cpu().contiguous().numpy().tobytes())
+        return total.hexdigest()
 
     def _stored_positions(self, samples: Sequence[int] | Tensor) -> Tensor:
         """Positions in the storage of positions, or of a mask, in this dataset."""

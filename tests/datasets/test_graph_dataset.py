@@ -137,3 +137,42 @@ def test_a_fingerprint_tells_sets_apart():
     prints = {d.fingerprint() for d in [dataset, *other]}
     assert len(prints) == 5
     assert dataset.device == torch.device('cpu')
+
+
+def test_a_fingerprint_is_that_of_all_samples(monkeypatch):
+    changed = Faces()
+    changed._data.image[-1, -1, -1] ^= 1
+    assert changed.fingerprint() != Faces().fingerprint()
+    labels = Faces()
+    labels._data.subject[-1] = 9
+    assert labels.fingerprint() != Faces().fingerprint()
+    # Of what is large, pieces are read, the first and the last among them.
+    monkeypatch.setattr('graphmotion.datasets.graph_dataset._HASHED', 64)
+    assert changed.fingerprint() != Faces().fingerprint()
+    assert Faces().fingerprint() == Faces().fingerprint()
+
+
+class Ages(Faces):
+    """The first number of a field is an integer, the second is not."""
+
+    def read(self):
+        for i, data in enumerate(super().read()):
+            data.age = torch.tensor([i if i == 0 else i + 0.5])
+            yield data
+
+
+@pytest.mark.parametrize('stored', [False, True])
+def test_numbers_of_different_types_are_refused(tmp_path, stored):
+    with pytest.raises(ValueError, match=r"Ages: sample 1 has 'age' of torch.float32, the first"):
+        Ages(str(tmp_path) if stored else None)
+
+
+def test_what_another_dataset_processed_is_refused(tmp_path):
+    Faces(str(tmp_path))
+
+    class Portraits(Faces):
+        pass
+
+    with pytest.raises(ValueError, match=r'data\.pt: processed by Faces, not by Portraits; give'):
+        Portraits(str(tmp_path))
+    assert len(Portraits(str(tmp_path), force_reload=True)) == 4
