@@ -89,7 +89,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     data.add_argument('--task', default='identity', choices=['identity', 'condition'])
     data.add_argument('--protocol', default='LT', choices=list(PROTOCOLS), help='of CASIA-B')
     data.add_argument(
-        '--subjects', type=int, default=40, help='of the generated walks; 124 are CASIA-B in full'
+        '--subjects', type=int, help='of the generated walks: 40; 124 are CASIA-B in full'
     )
     data.add_argument('--views', type=int, nargs='+', help='of the generated walks, in degrees')
     data.add_argument('--frames', type=int, help='frames that a model sees')
@@ -129,8 +129,16 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(
             f'--dataset {args.dataset} ' + ('takes no' if args.root else 'needs a') + ' --root'
         )
+    synthetic = args.dataset == 'synthetic'
+    if not synthetic and (args.subjects, args.views) != (None, None):
+        parser.error('--subjects and --views go with generated walks')
+    if synthetic and args.crops == 3:
+        parser.error('generated walks are as long as --frames, which leaves one window')
     if args.crops is None:
-        args.crops = 1 if args.dataset == 'synthetic' else 3
+        args.crops = 1 if synthetic else 3
+    args.subjects = args.subjects or 40
+    if synthetic and not 1 <= count_train(args) < args.subjects:
+        parser.error(f'--subjects {args.subjects} are too few for --protocol {args.protocol}')
     ucalgary = args.dataset == 'ucalgary'
     if args.task == 'condition' and not ucalgary:
         parser.error('--task condition goes with --dataset ucalgary')
@@ -138,13 +146,19 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error('--one-height goes with --dataset ucalgary, whose bodies are in metres')
     if args.models is None:
         args.models = ['st_gcn'] if args.task == 'condition' else ['gaitmixer']
-    if args.task == 'condition' and args.models != ['st_gcn']:
-        parser.error('--task condition has the classifier st_gcn')
+    if args.task == 'condition' and (args.models != ['st_gcn'] or args.evaluate):
+        parser.error('--task condition has the classifier st_gcn and no --evaluate')
     if args.frames is None:
         args.frames = {'synthetic': 40, 'casia_b': 60, 'ucalgary': 60}[args.dataset]
         if args.task == 'condition':
             args.frames = 48
     return args
+
+
+def count_train(args: argparse.Namespace) -> int:
+    """How many generated subjects train: as large a part of them as in CASIA-B."""
+    whole = PROTOCOLS[args.protocol].train_subjects
+    return round(whole * args.subjects / CASIA_B_SUBJECTS)
 
 
 # Data ##########################################################################################
@@ -162,8 +176,8 @@ def make_dataset(args: argparse.Namespace) -> tuple[MotionDataset, GalleryProbeP
     dataset = SyntheticGait.casia_b(
         num_subjects=args.subjects, num_frames=args.frames, seed=args.seed, **views
     )
-    if args.subjects != CASIA_B_SUBJECTS:  # as large a part of the subjects as in CASIA-B
-        share = round(protocol.train_subjects * args.subjects / CASIA_B_SUBJECTS)
+    if args.subjects != CASIA_B_SUBJECTS:
+        share = count_train(args)
         protocol = replace(
             protocol,
             name=f'{protocol.name}, {share} of {args.subjects} subjects to train',
@@ -243,6 +257,8 @@ def make_model(args, dataset, name: str, channels: int, outputs: int) -> Module:
 def make_recipe(args: argparse.Namespace) -> RecognitionRecipe:
     if args.preset == 'paper':
         recipe: RecognitionRecipe = GaitMixerRecipe()
+        if args.protocol == 'ST':  # as in the published code
+            recipe = replace(recipe, samples_per_subject=8)
     elif args.dataset == 'ucalgary':
         recipe = OneCycleRecognitionRecipe(
             lr=3e-3, weight_decay=0.01, max_epochs=150, subjects_per_batch=16,
@@ -250,7 +266,7 @@ def make_recipe(args: argparse.Namespace) -> RecognitionRecipe:
         )  # fmt: skip
     else:
         recipe = OneCycleRecognitionRecipe(
-            lr=3e-3, weight_decay=0.01, max_epochs=5, subjects_per_batch=16,
+            lr=1e-3, weight_decay=0.01, max_epochs=5, subjects_per_batch=16,
             samples_per_subject=4, margin=0.2, gradient_clip=5.0,
         )  # fmt: skip
     if args.lr is not None:
@@ -299,6 +315,7 @@ def run_model(args, dataset, parts, name: str, folder: Path) -> dict[str, Any]:
         'history': history,
         'embedding': embedding,
         'transform': transforms[0],
+        'recipe': asdict(module.recipe),
         'parameters': sum(p.numel() for p in model.parameters()),
         'seconds': time.perf_counter() - begin,
     }
@@ -393,8 +410,9 @@ def recognise(args, dataset, protocol) -> dict[str, Any]:
     draw(args, dataset, protocol, test, runs, rows)
     return {
         'scores': {title: scores.as_dict() for title, scores in rows.items()},
-        'runs': {t: {k: run[k] for k in ('parameters', 'seconds')} for t, run in runs.items()},
-        'recipe': asdict(make_recipe(args)),
+        'runs': {
+            t: {k: run[k] for k in ('parameters', 'seconds', 'recipe')} for t, run in runs.items()
+        },
     }
 
 
@@ -405,7 +423,7 @@ def classify_condition(args, dataset) -> dict[str, Any]:
         lr=3e-3,
         weight_decay=0.05,
         batch_size=16,
-        max_epochs=args.epochs or 60,
+        max_epochs=60 if args.epochs is None else args.epochs,
         label_smoothing=0.1,
         gradient_clip=5.0,
         ema_decay=0.98,
@@ -420,6 +438,8 @@ def classify_condition(args, dataset) -> dict[str, Any]:
         seed=args.seed,
         resume=not args.fresh,
         enable_progress_bar=not args.quiet,
+        precision=args.precision,
+        devices=args.devices,
     )
     summary = fold_summary([evaluation.scores for evaluation in evaluations])
     print(format_table({'ST-GCN': summary}, percent=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -56,7 +57,7 @@ class GalleryProbeProtocol:
         gallery (dict): For each label that decides, the condition on it.
         probes (dict): For each set of probes its name and its conditions.
         train_subjects (int, sequence of int or callable, optional): The subjects to train with,
-            who are neither gallery nor probes: the first so many, these, or those for whom a
+            who are neither gallery nor probes: those below this number, these, or those for whom a
             function of the subjects is true. By default there are none: the set is closed, its
             subjects are known from their gallery samples, which are the training data.
             (default: :obj:`None`)
@@ -119,7 +120,12 @@ class GalleryProbeProtocol:
                     f'the protocol {self.name!r} needs the label {field!r}{there or f": {error}"}'
                 ) from None
             if not isinstance(values, Tensor):
-                values = torch.from_numpy(np.array(values))
+                array = np.array(values)
+                if array.dtype.kind not in 'iub':
+                    raise ValueError(
+                        f'the label {field!r} is one integer for each sample, got {array.dtype}'
+                    )
+                values = torch.from_numpy(array)
             out[field] = values.detach().cpu()
         sizes = {field: list(values.shape) for field, values in out.items()}
         size = len(out[self.subject])
@@ -139,8 +145,8 @@ class GalleryProbeProtocol:
         subject = labels[self.subject]
         if self.train_subjects is None:
             return torch.zeros(len(subject), dtype=torch.bool)
-        if isinstance(self.train_subjects, int):
-            return subject < self.train_subjects
+        if isinstance(self.train_subjects, (int, np.integer)):
+            return subject < int(self.train_subjects)
         return self._fulfils(subject, self.train_subjects, self.subject)
 
     def select(self, labels: Labels) -> tuple[Tensor, dict[str, Tensor]]:
@@ -186,6 +192,15 @@ class GalleryProbeProtocol:
         if self.train_subjects is None:
             return dataset.index_select(gallery), dataset
         train = self.is_train(dataset)
+        if isinstance(self.train_subjects, (int, np.integer)):
+            least = int(dataset.labels(self.subject).min())
+            if least == 1:
+                warnings.warn(
+                    f'the protocol {self.name!r} trains with the subjects below '
+                    f'{self.train_subjects}, counted from 0; here they count from 1: pass '
+                    f'train_subjects=range(1, {int(self.train_subjects) + 1})',
+                    stacklevel=2,
+                )
         if not train.any():
             raise ValueError(
                 f'the protocol {self.name!r} finds no sample to train with: no subject of the '
@@ -213,8 +228,8 @@ class GalleryProbeProtocol:
         return chosen.nonzero().view(-1)
 
     def _fulfils(self, values: Tensor, condition: Condition, field: str) -> Tensor:
-        if isinstance(condition, int):
-            return values == condition
+        if isinstance(condition, (int, np.integer)):
+            return values == int(condition)
         if not callable(condition):
             return torch.isin(values, torch.tensor(sorted(condition), dtype=values.dtype))
         mask = torch.as_tensor(condition(values))

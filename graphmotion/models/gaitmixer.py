@@ -264,7 +264,7 @@ def from_reference(
         key = _translate(name.removeprefix('module.'), names)
         if key is None or key not in ours:
             raise ValueError(f'the checkpoint holds {name!r}, which this model does not have')
-        if value.numel() != ours[key].numel():
+        if [s for s in value.shape if s != 1] != [s for s in ours[key].shape if s != 1]:
             raise ValueError(
                 f'the checkpoint holds {name!r} of shape {list(value.shape)}, '
                 f'expected {list(ours[key].shape)}'

@@ -146,7 +146,11 @@ def _describe_run(module: RecipeModule, data: GraphDataModule, seed: int) -> dic
     parts = {
         'seed': seed,
         'recipe': module.recipe,
-        'model': module.model,
+        'model': (
+            module.model,
+            {name: _options(part) for name, part in module.model.named_modules()},
+        ),
+        'training options': {**_options(module), 'seed': data.seed},
         'training samples': data.train.fingerprint(),
         'validation samples': None if data.val is None else data.val.fingerprint(),
         'batches': {
@@ -157,6 +161,17 @@ def _describe_run(module: RecipeModule, data: GraphDataModule, seed: int) -> dic
         'train_transform': data.train_transform,
     }
     return {name: re.sub(r' at 0x[0-9a-f]+', '', str(part)) for name, part in parts.items()}
+
+
+def _options(module: torch.nn.Module) -> dict[str, Any]:
+    """The plain attributes of a module; not all are told by how it is printed."""
+    plain = (bool, int, float, str, tuple, type(None))
+    attributes = sorted(vars(module).items())
+    return {
+        name: value
+        for name, value in attributes
+        if not name.startswith('_') and name != 'training' and isinstance(value, plain)
+    }
 
 
 def _check_same_run(path: str, now: RunRecord) -> None:

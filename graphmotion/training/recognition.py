@@ -154,7 +154,8 @@ class RecognitionModule(RecipeModule):
 
 class LeaveOneOutRank1(Metric):
     r"""The fraction of samples whose nearest other one, by cosine similarity, has the same label,
-    of those whose label another sample has.
+    of those whose label another sample has. Where one of another label is as near, it is the
+    nearest.
     """
 
     is_differentiable = False
@@ -187,12 +188,19 @@ class LeaveOneOutRank1(Metric):
                 f'rank-1 needs a label that two samples have; the {len(labels)} samples have '
                 f'{len(counts)}'
             )
-        hits = [
-            labels[embeddings[part].mm(embeddings.t()).scatter_(1, part[:, None], -2.0).argmax(1)]
-            == labels[part]
-            for part in probes.split(_PROBES_AT_ONCE)
-        ]
+        hits = [self._hits(embeddings, labels, part) for part in probes.split(_PROBES_AT_ONCE)]
         return torch.cat(hits).float().mean()
+
+    @staticmethod
+    def _hits(embeddings: Tensor, labels: Tensor, probes: Tensor) -> Tensor:
+        """Whether the best of the own label is nearer than all others: neither where they are
+        equally near, as in a collapsed embedding, nor where one is not a number.
+        """
+        similar = embeddings[probes].mm(embeddings.t())
+        own = labels[probes].unsqueeze(1) == labels
+        other = similar.masked_fill(own, -torch.inf).amax(dim=1)
+        own.scatter_(1, probes.unsqueeze(1), False)
+        return similar.masked_fill(~own, -torch.inf).amax(dim=1) > other
 
 
 def triplets_of_pairs(

@@ -70,7 +70,8 @@ def grad_cam(
         *inputs (Tensor): What the model takes; the first tells the numbers of nodes and frames.
         target (callable, optional): A function from what the model gives for all samples to the
             numbers :math:`s` that are explained, one a sample; see :func:`class_logit` and
-            :func:`cosine_to`. (default: the logit of the class that is predicted)
+            :func:`cosine_to`. (default: the logit of the class that is predicted; embeddings, which
+            have no classes, need one)
         layout (callable, optional): Brings what the layer gives into the layout of a motion tensor
             where it is another; only moves numbers, as it is used for their gradient, too.
             (default: :obj:`None`)

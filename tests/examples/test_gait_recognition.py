@@ -31,6 +31,7 @@ def test_networks_stand_beside_features_and_chance(example, tmp_path, capsys):
     for row in ('| NM ', '| BG ', '| CL ', '| mean ', '| chance ', 'limb lengths', 'GaitFormer'):
         assert row in printed
     stored = json.loads((tmp_path / 'results.json').read_text())
+    assert stored['runs']['GaitMixer']['recipe']['subjects_per_batch'] == 2
     assert stored['scores'] == json.loads(json.dumps(first['scores']))
     # The table is that of the embeddings that were saved.
     dataset = SyntheticGait.casia_b(num_subjects=4, num_frames=31, views=[0, 90])
@@ -81,6 +82,12 @@ def test_options_that_do_not_go_together(example, tmp_path, capsys):
                 'gaitmixer',
             ],
             '--task condition has the classifier st_gcn',
+        ),
+        (['--crops', '3'], 'as long as --frames, which leaves one window'),
+        (['--subjects', '2', '--protocol', 'ST'], '--subjects 2 are too few for --protocol ST'),
+        (
+            ['--dataset', 'casia_b', '--root', 'x', '--subjects', '9'],
+            '--subjects and --views go with generated walks',
         ),
     ):
         with pytest.raises(SystemExit):

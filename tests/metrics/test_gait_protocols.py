@@ -1,6 +1,7 @@
 import pickle
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -94,7 +95,12 @@ def test_a_closed_set_trains_with_its_gallery():
 
 def test_subjects_to_train_with_are_a_number_a_list_or_a_function():
     labels = {'subject': torch.arange(6), 'take': torch.tensor([1, 2] * 3)}
-    for subjects, expected in ((2, [0, 1]), ((4, 1), [1, 4]), (lambda s: s > 3, [4, 5])):
+    for subjects, expected in (
+        (2, [0, 1]),
+        (np.int64(2), [0, 1]),
+        ((4, 1), [1, 4]),
+        (lambda s: s > 3, [4, 5]),
+    ):
         protocol = replace(ODD_TO_EVEN_TAKES, train_subjects=subjects)
         assert protocol.is_train(labels).nonzero().view(-1).tolist() == expected
         gallery, probes = protocol.select(labels)
@@ -106,6 +112,22 @@ def test_labels_may_be_lists_and_arrays():
     labels = {'subject': [3, 3], 'take': torch.tensor([1, 2]).numpy()}
     gallery, probes = ODD_TO_EVEN_TAKES.select(labels)
     assert (gallery.tolist(), probes['even'].tolist()) == ([0], [1])
+
+
+def test_labels_are_integers():
+    with pytest.raises(ValueError, match="the label 'subject' is one integer for each sample, got"):
+        ODD_TO_EVEN_TAKES.select({'subject': ['anna', 'ben'], 'take': [1, 2]})
+
+
+def test_subjects_that_count_from_one_are_noticed():
+    labels = casia_b_labels(80)
+    protocol = replace(CASIA_B_LT)
+    protocol.split(Labelled(labels))
+    labels = labels | {'subject': labels['subject'] + 1}
+    with pytest.warns(
+        UserWarning, match=r'here they count from 1: pass train_subjects=range\(1, 75'
+    ):
+        protocol.split(Labelled(labels))
 
 
 def test_protocols_of_the_field_can_be_pickled():

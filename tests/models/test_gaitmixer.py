@@ -166,6 +166,9 @@ def test_weights_under_the_published_names():
     wrong = state | {'head.1.weight': torch.zeros(3, 3)}
     with pytest.raises(ValueError, match=r"'head.1.weight' of shape \[3, 3\], expected \[128, 256"):
         model.load_reference_state_dict(wrong)
+    turned = state | {'head.1.weight': state['head.1.weight'].t()}
+    with pytest.raises(ValueError, match=r"'head.1.weight' of shape \[256, 128\], expected"):
+        model.load_reference_state_dict(turned)
     with pytest.raises(ValueError, match=r"'conv9\.bn\.weight', which this model does not have"):
         model.load_reference_state_dict(state | {'conv9.bn.weight': torch.zeros(1)})
     state.pop('head.0.bias')

@@ -114,6 +114,8 @@ def test_predictions_are_averaged_over_views_and_leave_the_model_as_it_was():
         ({'recipe': {'lr': 0.5}}, 'recipe'),
         ({'recipe': {'max_epochs': 5}}, 'recipe'),
         ({'channels': (6, 10)}, 'model'),
+        ({'num_people': 2}, 'model'),
+        ({'data_seed': 1}, 'training options'),
         ({'part': slice(0, 40)}, 'training samples'),
         ({'part': slice(8, 48)}, 'training samples'),
         ({'transform': noisy_joints}, 'transform, train_transform'),
@@ -122,13 +124,18 @@ def test_predictions_are_averaged_over_views_and_leave_the_model_as_it_was():
 def test_no_other_run_is_continued(tmp_path, changes, other):
     """Else samples that the first run was trained on would be tested on by the second."""
 
-    def run(seed=0, recipe=None, channels=(6, 8), part=slice(0, 48), transform=joints, **options):
+    def run(
+        seed=0, recipe=None, channels=(6, 8), part=slice(0, 48), transform=joints, num_people=1,
+        data_seed=0, **options,
+    ):  # fmt: skip
         torch.manual_seed(0)
-        model = st_gcn('emotion_gait16', 3, channels=channels)
+        model = st_gcn('emotion_gait16', 3, channels=channels, num_people=num_people)
+        model.num_people = 1  # so that it runs, and is told apart all the same
+        model.layers[0].note = num_people
         trained = ClassificationModule(
             model, 3, replace(RECIPE, **{'max_epochs': 1} | (recipe or {}))
         )
-        data = GraphDataModule(Waves()[part], batch_size=16, transform=transform)
+        data = GraphDataModule(Waves()[part], batch_size=16, transform=transform, seed=data_seed)
         return fit(trained, data, str(tmp_path), seed=seed, **QUIET, **options)
 
     run()

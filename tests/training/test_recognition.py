@@ -168,6 +168,14 @@ def test_rank1_against_a_loop(at_once, monkeypatch):
     assert float(metric.compute()) == pytest.approx(sum(hits) / 19)
 
 
+def test_rank1_of_an_embedding_that_collapsed_or_diverged():
+    labels = torch.tensor([0] * 6 + [1] * 2)
+    for row in (torch.ones(4), torch.full((4,), torch.nan)):
+        metric = LeaveOneOutRank1()
+        metric.update(row.expand(8, 4), labels)
+        assert float(metric.compute()) == 0
+
+
 def test_rank1_of_samples_of_whom_each_is_alone():
     metric = LeaveOneOutRank1()
     metric.update(torch.randn(3, 4), torch.arange(3))
