@@ -81,6 +81,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         help='synthetic_varied: generated faces in more poses and lights',
     )
     data.add_argument('--root', help='folder of the dataset, its files in raw/')
+    data.add_argument(
+        '--parts', nargs='+', metavar='FOLDER', help='of --dataset folder, that to train on first'
+    )
+    data.add_argument(
+        '--subject', metavar='PATTERN', help='of --dataset folder: who is on it, from the name'
+    )
     data.add_argument('--size', type=int, default=48, help='height and width of the images')
     data.add_argument('--subjects', type=int, default=40, help='of the generated faces')
     data.add_argument('--takes', type=int, default=6, help='of each of their expressions')
@@ -136,6 +142,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     swept = args.ratios or args.sweep_neighbours or args.sweep_nodes
     if args.cross and not args.mixed and (args.folds or args.leave_one_subject_out or swept):
         parser.error('--cross without --mixed is a protocol of its own')
+    if args.cross and not args.mixed and args.svm:
+        parser.error('--svm goes with one dataset, or with --mixed')
+    if args.repeats != 1 and (args.folds or args.leave_one_subject_out):
+        parser.error('--repeats goes with a split; each fold has a seed of its own')
+    if (args.parts or args.subject) and 'folder' not in (args.dataset, args.cross):
+        parser.error('--parts and --subject go with --dataset folder')
     return args
 
 
@@ -143,6 +155,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def make_dataset(args, name: str, root: str | None) -> FaceDataset:
+    if name == 'folder':
+        return FaceFolder(root, args.size, args.subject, args.parts)
     if name in FILES:
         return FILES[name](root, size=args.size)
     options: dict[str, Any] = {'seed': args.seed}
@@ -164,6 +178,12 @@ def make_parts(args, dataset: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
     by = 'subject' if has_subjects(dataset) else None
     train, test = dataset.split((4, 1), args.seed, by)
     return train, test
+
+
+def make_mixed_parts(args, datasets: Sequence[FaceDataset]) -> tuple[FaceDataset, FaceDataset]:
+    """The parts of each set by its own protocol, then mixed."""
+    train, test = zip(*(make_parts(args, dataset) for dataset in datasets))
+    return MixedFaces(train), MixedFaces(test)
 
 
 def make_graph(args, train: FaceDataset) -> PointGraph:
@@ -294,9 +314,10 @@ def score_svm(train: FaceDataset, test: FaceDataset) -> ClassificationScores:
         x = x - x.mean(dim=1, keepdim=True)
         return x / x.std(dim=1, keepdim=True).clamp(min=1e-3)
 
-    parts = PCA(min(300, len(train)), svd_solver='randomized', random_state=0)
+    x = pixels(train).numpy()
+    parts = PCA(min(300, *x.shape), svd_solver='randomized', random_state=0)
     machine = make_pipeline(parts, LinearSVC(C=1e-2))
-    machine.fit(pixels(train).numpy(), train.labels().numpy())
+    machine.fit(x, train.labels().numpy())
     predicted = torch.from_numpy(machine.predict(pixels(test).numpy()))
     return classification_scores(test.labels(), predicted, test.num_classes, test.class_names)
 
@@ -328,12 +349,16 @@ def print_rows(rows: Rows, heading: str) -> None:
     print(f'\n{heading}\n\n{format_table(rows, percent=True, per_class=False)}', flush=True)
 
 
-def cross_validate(args, dataset: FaceDataset) -> tuple[dict[str, Any], list[Run]]:
+def cross_validate(args, dataset: FaceDataset, known: bool) -> tuple[dict[str, Any], list[Run]]:
     """Folds by subject first, random ones beside them."""
     kinds: dict[str, tuple[str | None, str]] = {'random': (None, 'random folds')}
     if has_subjects(dataset):
+        nobody = 'nobody' if known else 'nobody who is known'
         kinds = {
-            'by_subject': ('subject', 'subject-disjoint folds: nobody is in training and in test'),
+            'by_subject': (
+                'subject',
+                f'subject-disjoint folds: {nobody} is in training and in test',
+            ),
             'random': (None, 'random folds, which LEAK: the people of the test are in training'),
         }
     results, first = {}, []
@@ -343,7 +368,7 @@ def cross_validate(args, dataset: FaceDataset) -> tuple[dict[str, Any], list[Run
         print_rows(rows, f'{args.folds} {heading}')
         results[name] = as_dicts(rows)
         first = first or runs
-    if len(kinds) == 1:
+    if not known:
         print('\nWho is on which image is not known: these folds may share people.')
     return results, first
 
@@ -440,8 +465,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     args.out.mkdir(parents=True, exist_ok=True)
     dataset = make_dataset(args, args.dataset, args.root)
     other = make_dataset(args, args.cross, args.cross_root) if args.cross else None
+    own = [dataset, other] if args.mixed else [dataset]
     if args.mixed:
-        dataset = MixedFaces([dataset, other])
+        dataset = MixedFaces(own)
     print(f'{dataset}: {", ".join(dataset.class_names)}', flush=True)
     swept = {
         'ratio': (args.ratios, 'share of the training faces'),
@@ -455,14 +481,16 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         found, runs = run_across(args, names)
     elif args.folds:
         protocol = 'folds'
-        found, runs = cross_validate(args, dataset)
+        found, runs = cross_validate(args, dataset, all(map(has_subjects, own)))
     elif args.leave_one_subject_out:
         protocol = 'leave one subject out'
+        if not all(map(has_subjects, own)):
+            raise ValueError('--leave-one-subject-out: who is on which image is not known')
         runs = run_folds(args, dataset.leave_one_out('subject'), 'leave_one_out')
         found = as_dicts(rows := summarise(runs))
         print_rows(rows, f'{len(runs)} folds, each without one subject')
     else:
-        train, test = make_parts(args, dataset)
+        train, test = make_mixed_parts(args, own) if args.mixed else make_parts(args, dataset)
         print(f'{len(train)} faces to train, {len(test)} to test')
         protocol = next((name for name, (values, _) in swept.items() if values), 'split')
         if protocol == 'split':

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from numbers import Integral
+
 from graphmotion.data.point_graph import PointGraph, count_pixels, sample_pixels
 
 
@@ -18,7 +21,8 @@ def pixel_graph(
     seed: int = 0,
 ) -> PointGraph:
     r"""Random pixels of an image as nodes, drawn once for all images of a dataset, each joined to
-    its nearest others, with the eigenbasis and the coarser graphs that models need.
+    its nearest others, with the eigenbasis and the coarser graphs that models need. It knows the
+    size of the images, and those of another are refused.
 
     .. code-block:: python
 
@@ -46,11 +50,13 @@ def pixel_graph(
     Raises:
         ValueError: If there are not so many pixels, or too few for :obj:`k` neighbours each.
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    sides = (size, size) if isinstance(size, (int, Integral)) else size
+    height, width = (int(side) for side in sides)
     num = count_pixels(height, width, num_nodes)
     pos = sample_pixels(height, width, num=num, seed=seed)
     if num_modes is not None:
         num_modes = min(num_modes, len(pos))
-    return PointGraph.from_points(
+    graph = PointGraph.from_points(
         pos, k, weight, sigma, num_modes, normalization, levels, ratio, seed
     )
+    return replace(graph, image_size=(height, width))

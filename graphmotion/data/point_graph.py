@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -96,6 +97,8 @@ class PointGraph:
             (default: :obj:`None`)
         hierarchy (tuple of Coarsening, optional): Coarser graphs, level by level.
             (default: :obj:`()`)
+        image_size (tuple, optional): Height and width of the images whose columns and rows
+            :obj:`pos` are. (default: :obj:`None`)
 
     Raises:
         ValueError: If the shapes do not fit together.
@@ -107,6 +110,7 @@ class PointGraph:
     eigenvalues: Tensor | None = None
     eigenvectors: Tensor | None = None
     hierarchy: tuple[Coarsening, ...] = ()
+    image_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         size, num_edges = len(self.pos), self.edge_index.size(-1)
@@ -132,6 +136,8 @@ class PointGraph:
                 )
             size = coarsening.num_clusters
             _check_edges(coarsening.edge_index, size)
+        if self.image_size is not None:
+            _check_image_size(self.image_size, self.pos)
 
     @classmethod
     def from_points(
@@ -188,7 +194,8 @@ class PointGraph:
             name: None if value is None else value.to(device)
             for name, value in self._tensors().items()
         }
-        return PointGraph(**moved, hierarchy=tuple(level.to(device) for level in self.hierarchy))
+        levels = tuple(level.to(device) for level in self.hierarchy)
+        return PointGraph(**moved, hierarchy=levels, image_size=self.image_size)
 
     def save(self, path: str | Path) -> None:
         r"""Write it to a file, whole or not at all."""
@@ -196,7 +203,7 @@ class PointGraph:
             {field.name: getattr(level, field.name).cpu() for field in fields(Coarsening)}
             for level in self.hierarchy
         ]
-        own = self.to('cpu')._tensors()
+        own: dict[str, Any] = {**self.to('cpu')._tensors(), 'image_size': self.image_size}
         save_tensors({'point_graph': _VERSION, **own, 'hierarchy': levels}, path)
 
     @classmethod
@@ -316,15 +323,32 @@ class PointGraph:
         return {name: value.to(x.device) for name, value in own.items()}, labels
 
     def _tensors(self) -> dict[str, Tensor | None]:
-        return {field.name: getattr(self, field.name) for field in fields(self)[:-1]}
+        return {field.name: getattr(self, field.name) for field in fields(self)[:-2]}
 
     def __repr__(self) -> str:
         num_modes = 0 if self.eigenvalues is None else len(self.eigenvalues)
         sizes = ''.join(f' -> {level.num_clusters}' for level in self.hierarchy)
         return (
             f'PointGraph(num_nodes={self.num_nodes}{sizes}, '
-            f'num_edges={self.edge_index.size(1)}, num_modes={num_modes})'
+            f'num_edges={self.edge_index.size(1)}, num_modes={num_modes}, {self._digest()})'
         )
+
+    def _digest(self) -> str:
+        """Tells graphs of equal size apart. Not by eigenvectors, whose signs are arbitrary."""
+        own = [self.pos, self.edge_index, self.edge_weight, self.eigenvalues]
+        digest = hashlib.sha256()
+        for value in (*own, *(level.cluster for level in self.hierarchy)):
+            if value is not None:
+                digest.update(value.detach().cpu().numpy().tobytes())
+        return digest.hexdigest()[:8]
+
+
+def _check_image_size(size: tuple[int, int], pos: Tensor) -> None:
+    whole = isinstance(size, tuple) and all(type(side) is int and side > 0 for side in size)
+    if not whole or len(size) != 2:
+        raise ValueError(f'image_size is (height, width) of an image, got {size!r}')
+    if pos.size(-1) != 2 or bool((pos < 0).any() or (pos >= pos.new_tensor(size[::-1])).any()):
+        raise ValueError(f'pos has nodes beyond the image of {size[0]} x {size[1]} pixels')
 
 
 def _check_edges(edge_index: Tensor, num_nodes: int) -> None:

@@ -17,6 +17,13 @@ from graphmotion.datasets.raw_files import raw_entries
 
 Labels = dict[str, int] | str | None
 
+#: What folders of parts are called, in lower case: of training, validation and test.
+PART_FOLDERS = {
+    **dict.fromkeys(('train', 'training'), 0),
+    **dict.fromkeys(('val', 'valid', 'validation', 'publictest'), 1),
+    **dict.fromkeys(('test', 'testing', 'privatetest'), 2),
+}
+
 
 class FaceFiles(FaceDataset):
     r"""A set with an image file for each face, whose name or folders tell what it shows.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphmotion.data import MalformedFile, find_files
 from graphmotion.data.files import FoundFile
 from graphmotion.data.images import IMAGE_SUFFIXES
-from graphmotion.datasets.face_files import FaceFiles, Labels
+from graphmotion.datasets.face_files import PART_FOLDERS, FaceFiles, Labels
 from graphmotion.datasets.subjects import find_subjects
 
 
@@ -62,8 +62,9 @@ class FaceFolder(FaceFiles):
         FileNotFoundError: If the folder is not there.
         ImportError: If pillow is not installed.
         ValueError: If :obj:`size` is not positive, images differ in size and it is not given,
-            there is no folder of a class, an image is in none, only some images have a subject, or
-            no image can be used; single images that cannot are left out with one warning that
+            there is no folder of a class, an image is in none, all folders are called as parts are
+            (train, test) and :obj:`parts` is not given, only some images have a subject, or no
+            image can be used; single images that cannot are left out with one warning that
             counts them.
     """
 
@@ -129,6 +130,12 @@ class FaceFolder(FaceFiles):
     def _part(self, names: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
         """The part of each file, and its name from its class on."""
         if not self.parts:
+            found = sorted({name.split('/')[0] for name in names.values()})
+            if all(name.lower() in PART_FOLDERS for name in found):
+                raise ValueError(
+                    f'{self._folder}: expected the folders of classes, found those of parts, '
+                    f'{found}; pass parts={tuple(found)!r}, the one to train on first'
+                )
             return {}, names
         parts, out = {}, {}
         for file, name in names.items():

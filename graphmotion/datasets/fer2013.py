@@ -14,16 +14,11 @@ from torch_geometric.data import Data
 from graphmotion.data import MalformedFile, SkippedSamples, read_files
 from graphmotion.data.images import resize_image
 from graphmotion.datasets.expressions import find_expression
-from graphmotion.datasets.face_files import FaceFiles, Labels, face_sample
+from graphmotion.datasets.face_files import PART_FOLDERS, FaceFiles, Labels, face_sample
 
 _SIDE = 48
 _COLUMNS = {'emotion', 'pixels', 'usage'}
 _USAGES = {'Training': 0, 'PublicTest': 1, 'PrivateTest': 2}
-_FOLDERS = {
-    **dict.fromkeys(('train', 'training'), 0),
-    **dict.fromkeys(('val', 'valid', 'validation', 'publictest'), 1),
-    **dict.fromkeys(('test', 'privatetest'), 2),
-}
 
 
 class FER2013(FaceFiles):
@@ -109,9 +104,9 @@ class FER2013(FaceFiles):
         r"""Part and expression are the last two folders."""
         part, folder, _ = ('/' * 2 + name).split('/')[-3:]
         expression = find_expression(folder)
-        if part.lower() not in _FOLDERS or expression not in self.class_names:
+        if part.lower() not in PART_FOLDERS or expression not in self.class_names:
             return f'not in folders named as {os.path.dirname(self.layout)}'
-        return {'y': self.class_names.index(expression), 'part': _FOLDERS[part.lower()]}
+        return {'y': self.class_names.index(expression), 'part': PART_FOLDERS[part.lower()]}
 
     def read(self) -> Iterator[Data]:
         r"""The rows of the table, or the images sorted by name."""
@@ -129,7 +124,8 @@ class FER2013(FaceFiles):
     def _read_table(self, path: str, content: bytes) -> Iterator[Data]:
         skipped = SkippedSamples(path, 'rows')
         total = 0
-        rows = csv.reader(io.TextIOWrapper(io.BytesIO(content), 'latin-1', newline=''))
+        text = io.TextIOWrapper(io.BytesIO(content), 'utf-8-sig', 'replace', newline='')
+        rows = csv.reader(text)
         header = _header(content)
         column = [header.index(name) for name in ('emotion', 'pixels', 'usage')]
         next(rows)
@@ -153,7 +149,7 @@ class FER2013(FaceFiles):
 
 def _header(content: bytes) -> list[str]:
     """The names of the columns, which one edition writes with spaces."""
-    first = content[:1000].split(b'\n', 1)[0].decode('latin-1')
+    first = content[:1000].split(b'\n', 1)[0].decode('utf-8-sig', 'replace')
     return [name.strip().strip('"').lower() for name in first.split(',')]
 
 

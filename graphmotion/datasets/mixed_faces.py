@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
+from torch import Tensor
 from torch_geometric.data import Data
 
 from graphmotion.data.images import resize_image
@@ -26,8 +28,10 @@ class MixedFaces(FaceDataset):
         test = MixedFaces([ck], MixedFaces.THREE_CLASSES)
 
     Samples have the fields :obj:`image` :math:`(1, H, W)`, bytes, :obj:`y`, :obj:`source`, the
-    position of their set, and, if all sets have them, :obj:`subject`, numbered anew so that
-    subjects of two sets differ. They are kept in memory. Faces of other classes are left out.
+    position of their set, and, if one of the sets has them, :obj:`subject`, numbered anew so that
+    subjects of two sets differ, and those of two parts of one set do not. Faces of sets without
+    subjects then count as one of their own each, with a warning. Samples are kept in memory. Faces
+    of other classes are left out.
 
     Args:
         datasets (sequence of FaceDataset): The sets, or parts of sets.
@@ -99,18 +103,41 @@ class MixedFaces(FaceDataset):
 
     def read(self) -> Iterator[Data]:
         r"""The faces, set by set."""
-        with_subjects = all('subject' in dataset.get_batch([0]) for dataset in self._sources)
-        num_subjects = 0
+        subjects = self._subjects()
         for source, dataset in enumerate(self._sources):
             y = torch.tensor([self._class_of.get(name, -1) for name in dataset.class_names])
             y = y[dataset.labels('y').cpu()]
             labels = {'y': y, 'source': torch.full_like(y, source)}
-            if with_subjects:
-                values, subject = dataset.labels('subject').cpu().unique(return_inverse=True)
-                labels['subject'] = num_subjects + subject
-                num_subjects += len(values)
+            if subjects:
+                labels['subject'] = subjects[source]
             for part in (y >= 0).nonzero().view(-1).split(_AT_ONCE):
                 images = dataset.get_batch(part).image.cpu().numpy()
                 for image, number in zip(images, part):
                     fields = {name: int(value[number]) for name, value in labels.items()}
                     yield face_sample(resize_image(image, self._image_size), **fields)
+
+    def _subjects(self) -> list[Tensor]:
+        """The subject of each face of each set; nothing if no set has them."""
+        known = [_has_subjects(dataset) for dataset in self._sources]
+        if not any(known):
+            return []
+        if not all(known):
+            count = sum(len(d) for d, has in zip(self._sources, known) if not has)
+            warnings.warn(
+                f'{count} of {sum(map(len, self._sources))} faces are of sets without subjects, '
+                f'and each counts as one of its own: people may be in training and in test',
+                stacklevel=2,
+            )
+        out: list[Tensor] = []
+        numbers: dict[tuple[int, int], int] = {}
+        for dataset, has in zip(self._sources, known):
+            # Parts of one set share their storage.
+            storage = id(dataset._data)
+            values = dataset.labels('subject').tolist() if has else list(dataset.indices())
+            keys = [(storage, int(value)) for value in values]
+            out.append(torch.tensor([numbers.setdefault(key, len(numbers)) for key in keys]))
+        return out
+
+
+def _has_subjects(dataset: FaceDataset) -> bool:
+    return 'subject' in dataset.get_batch([0])

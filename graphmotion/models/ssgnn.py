@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -70,7 +71,8 @@ class SPEGNN(Module):
     for each class and teaches nothing: :obj:`final_relu` puts it there.
 
     The basis is part of the state of the model, as eigenvectors come out with other signs, or
-    rotated among themselves, when they are computed again.
+    rotated among themselves, when they are computed again. The state of a model of another graph
+    is refused.
 
     Args:
         graph (PointGraph): The graph that all samples share, with eigenvectors. Any object with
@@ -159,8 +161,11 @@ class SPEGNN(Module):
         self.in_channels = in_channels
         self.num_modes = num_modes
         self.inputs = ('x', 'eigenvectors') if basis_per_graph else ('x',)
-        own = None if basis_per_graph else basis[:, :num_modes].contiguous()
+        # A copy: what is loaded goes into the tensors that are there.
+        own = None if basis_per_graph else basis[:, :num_modes].clone().contiguous()
         self.register_buffer('eigenvectors', own)
+        if not basis_per_graph:
+            _remember_graph(self, graph)
         self.prepare = _preparation(graph, standardize, num_directions)
         self.convs, self.norms = ModuleList(), ModuleList()
         before = in_channels * (1 + (num_directions or 0))
@@ -294,6 +299,7 @@ class SPAGNN(Module):
         self.num_nodes = graph.num_nodes
         self.num_classes = num_classes
         self.in_channels = in_channels
+        _remember_graph(self, graph)
         self.prepare = _preparation(graph, standardize, num_directions)
         self.convs, self.norms, self.pools = ModuleList(), ModuleList(), ModuleList()
         before = in_channels * (1 + (num_directions or 0))
@@ -555,21 +561,34 @@ def _keep_in_state(module: Module, name: str) -> None:
     """Save a buffer with the weights, which mean nothing without it, and refuse those of another
     graph: what was made from the buffer would not fit.
     """
-    module.register_buffer(name, getattr(module, name), persistent=True)
+    # A copy: what is loaded goes into the tensor that is there, which may be the graph's.
+    module.register_buffer(name, getattr(module, name).clone(), persistent=True)
     module.register_load_state_dict_pre_hook(_Unchanged(name))
 
 
+def _remember_graph(module: Module, graph: SharedGraph) -> None:
+    """Save with the weights from which nodes and edges they were learned."""
+    digest = hashlib.sha256()
+    for value in (graph.pos, graph.edge_index):
+        digest.update(value.detach().cpu().numpy().tobytes())
+    # Integers, which no conversion of the model to another precision changes.
+    value = torch.tensor(list(digest.digest()[:8]), dtype=torch.uint8, device=graph.pos.device)
+    module.register_buffer('graph_digest', value)
+    _keep_in_state(module, 'graph_digest')
+
+
 class _Unchanged:
-    """Reports a buffer that differs from the one that is to be loaded."""
+    """Reports a buffer that differs from the one that is to be loaded, and leaves it as it is."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def __call__(
-        self, module: Module, state: Mapping[str, Tensor], prefix: str, *rest: Any
+        self, module: Module, state: MutableMapping[str, Tensor], prefix: str, *rest: Any
     ) -> None:
         own, stored = getattr(module, self.name), state.get(prefix + self.name)
         if stored is not None and not torch.equal(own, stored.to(own.device)):
+            state[prefix + self.name] = own
             errors: list[str] = rest[-1]
             errors.append(
                 f'{prefix}{self.name} is that of another graph: make the model with the graph '

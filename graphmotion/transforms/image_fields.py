@@ -36,7 +36,15 @@ def landmarks(data: Data) -> Tensor | None:
 
 def to_unit(image: Tensor) -> Tensor:
     """Grey from 0 to 1, as real numbers; those there are stay as they are."""
-    return image.float().div_(255) if image.dtype == torch.uint8 else image
+    if image.dtype == torch.uint8:
+        return image.float().div_(255)
+    low, high = (float(value) for value in image.aminmax())
+    if not 0 <= low <= high <= 1:  # also of what is no number
+        raise ValueError(
+            f"the field 'image' is of bytes, or of real numbers from 0 to 1, found some from "
+            f'{low:g} to {high:g}'
+        )
+    return image
 
 
 def from_unit(value: Tensor, image: Tensor) -> Tensor:

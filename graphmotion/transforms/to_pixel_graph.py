@@ -45,7 +45,8 @@ class ToPixelGraph(BaseTransform):
             (default: :obj:`False`)
 
     Raises:
-        ValueError: If the graph has nodes that are no pixels of the images, or no basis.
+        ValueError: If the graph has nodes that are no pixels of the images, is of images of
+            another size, or has no basis.
     """
 
     def __init__(
@@ -73,6 +74,12 @@ class ToPixelGraph(BaseTransform):
         if self.graph.pos.device != image.device:
             self.graph = self.graph.to(image.device)
         graph = self.graph
+        size = tuple(image.shape[1:])
+        if graph.image_size not in (None, size):
+            raise ValueError(
+                f'the graph is of images of {graph.image_size[0]} x {graph.image_size[1]} pixels, '
+                f'the image is {size[0]} x {size[1]}'
+            )
         x = read_pixels(image, graph.pos)
         if self.standardize:
             x = standardize(x)

@@ -1,5 +1,8 @@
 """A graph that a dataset shares: sampling, storage, and the samples made on it."""
 
+import re
+from dataclasses import replace
+
 import pytest
 import torch
 from torch_geometric.data import Batch
@@ -127,9 +130,49 @@ def test_graph_is_made_of_the_functions(graph):
 
 def test_printed(graph):
     edges = graph.edge_index.size(1)
-    assert repr(graph) == f'PointGraph(num_nodes=76 -> 19 -> 5, num_edges={edges}, num_modes=10)'
+    counts = f'PointGraph(num_nodes=76 -> 19 -> 5, num_edges={edges}, num_modes=10, '
+    assert repr(graph).startswith(counts)
+    assert re.fullmatch(r'[0-9a-f]{8}\)', repr(graph).removeprefix(counts))
     plain = PointGraph.from_points(graph.pos)
-    assert repr(plain).endswith('num_modes=0)')
+    assert 'num_modes=0, ' in repr(plain)
+
+
+def test_graphs_that_differ_are_printed_differently(graph):
+    level = graph.hierarchy[0]
+    cluster = (level.cluster + 1) % level.num_clusters
+    others = [
+        replace(graph, pos=graph.pos + 1),
+        replace(graph, edge_index=graph.edge_index.flip(0).contiguous()),
+        replace(graph, edge_weight=2 * graph.edge_weight),
+        replace(graph, eigenvalues=2 * graph.eigenvalues),
+        replace(graph, hierarchy=(replace(level, cluster=cluster), *graph.hierarchy[1:])),
+    ]
+    assert len({repr(other) for other in (graph, *others)}) == 6
+    # Not by the signs of eigenvectors, nor by whether it was made again.
+    again = PointGraph.from_points(graph.pos, 6, 'gaussian', num_modes=10, levels=2, ratio=0.25)
+    assert repr(again) == repr(graph)
+    assert repr(replace(graph, eigenvectors=-graph.eigenvectors)) == repr(graph)
+
+
+def test_the_size_of_images_is_kept(graph, tmp_path):
+    sized = replace(graph, image_size=(16, 12))
+    path = tmp_path / 'faces.graph'
+    sized.save(path)
+    assert PointGraph.load(path).image_size == sized.to('cpu').image_size == (16, 12)
+    older = torch.load(path, weights_only=True)
+    del older['image_size']
+    torch.save(older, path)
+    assert PointGraph.load(path).image_size is None
+    assert same(PointGraph.load(path), graph)
+    for size in ((16,), (16, 12, 3), (16, 0), (16.0, 12), [16, 12], 16, (True, 12)):
+        with pytest.raises(ValueError, match='image_size is'):
+            replace(graph, image_size=size)
+    for size in ((12, 12), (16, 8)):
+        with pytest.raises(ValueError, match='pos has nodes beyond the image of'):
+            replace(graph, image_size=size)
+    torch.save({**older, 'image_size': (4, 4)}, path)
+    with pytest.raises(ValueError, match=r'faces\.graph: not a whole graph \(pos has nodes'):
+        PointGraph.load(path)
 
 
 def test_parts_that_do_not_fit(graph):

@@ -84,7 +84,14 @@ def test_parts(tmp_path):
     }  # fmt: skip
     with pytest.raises(ValueError, match=r"expected one of the parts \['train', 'test'\]"):
         FaceFolder(root, parts=('train', 'test'))
-    assert FaceFolder(root).class_names == ('test', 'train', 'val')
+    message = r"found those of parts, \['test', 'train', 'val'\]; pass parts="
+    with pytest.raises(ValueError, match=message):
+        FaceFolder(root)
+    fill(tmp_path / 'upper', ['Training/a/1.png', 'PublicTest/a/1.png'])
+    with pytest.raises(ValueError, match='pass parts='):
+        FaceFolder(str(tmp_path / 'upper'))
+    fill(tmp_path / 'words', ['test/a/1.png', 'smile/a/1.png'])
+    assert FaceFolder(str(tmp_path / 'words')).class_names == ('smile', 'test')
     assert FaceFolder.protocols == {}
 
 

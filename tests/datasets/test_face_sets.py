@@ -119,7 +119,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize('form', ['csv', 'zip', 'spaces'])
+@pytest.mark.parametrize('form', ['csv', 'zip', 'spaces', 'mark'])
 def test_the_table_of_fer2013(tmp_path, form):
     raw = tmp_path / 'raw'
     raw.mkdir()
@@ -133,7 +133,8 @@ def test_the_table_of_fer2013(tmp_path, form):
         with zipfile.ZipFile(raw / 'fer2013.zip', 'w') as archive:
             archive.writestr('fer2013/fer2013.csv', content)
     else:
-        (raw / 'fer2013.csv').write_bytes(content)
+        mark = b'\xef\xbb\xbf' if form == 'mark' else b''  # of the byte order, as of a spreadsheet
+        (raw / 'fer2013.csv').write_bytes(mark + content)
     dataset = FER2013(str(tmp_path))
     assert dataset.labels('y').tolist() == [0, 6, 3, 3]
     assert dataset.class_names[3] == 'happiness'

@@ -58,9 +58,30 @@ def test_sizes_and_missing_subjects():
     one, two = Toy(('fear',)), Toy(('fear',), size=(12, 24), subject=False)
     with pytest.raises(ValueError, match=r'images are of the sizes \[\(6, 6\), \(12, 24\)\]'):
         MixedFaces([one, two])
-    mixed = MixedFaces([one, two], size=8)
+    with pytest.warns(UserWarning, match='2 of 4 faces are of sets without subjects'):
+        mixed = MixedFaces([one, two], size=8)
     assert mixed.size == (8, 8)
-    assert 'subject' not in mixed[0]
+    assert mixed.labels('subject').tolist() == [0, 1, 2, 3]
+    assert 'subject' not in MixedFaces([two, Toy(('fear',), subject=False)], size=8)[0]
+
+
+def test_a_set_without_subjects_takes_none_from_the_others():
+    """Nor does it bring faces of one of their subjects to both sides."""
+    one, two = Toy(('fear', 'anger')), Toy(('fear', 'anger'), first=100, subject=False)
+    parts = [two.index_select([0, 1, 2]), two.index_select([3, 0])]  # face 0 in both
+    with pytest.warns(UserWarning, match='5 of 9 faces are of sets without subjects'):
+        mixed = MixedFaces([one, *parts])
+    assert mixed.labels('subject').tolist() == [0, 1, 0, 1, 2, 3, 4, 5, 2]
+    for train, test in mixed.folds(3, 0, 'subject'):
+        assert not set(train.labels('subject').tolist()) & set(test.labels('subject').tolist())
+
+
+def test_subjects_of_parts_of_one_set_are_the_same():
+    one = Toy(('fear', 'anger'))
+    parts = [one.index_select([0, 1]), one.index_select([3, 2]), Toy(('fear', 'anger'))]
+    mixed = MixedFaces(parts)
+    assert mixed.labels('source').tolist() == [0, 0, 1, 1, 2, 2, 2, 2]
+    assert mixed.labels('subject').tolist() == [0, 1, 1, 0, 2, 3, 2, 3]
 
 
 @pytest.mark.parametrize(

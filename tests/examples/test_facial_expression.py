@@ -108,12 +108,59 @@ def test_across_datasets_and_mixed(example, undrawn, tmp_path, capsys):
     assert '56 faces to train, 14 to test' in capsys.readouterr().out
 
 
-def test_folders_of_images(example, undrawn, tmp_path, capsys):
-    for name in ('happy', 'sad'):
-        (tmp_path / 'data' / name).mkdir(parents=True)
+def test_mixed_sets_are_split_by_their_own_protocols(example, tmp_path):
+    write_faces(tmp_path, [f'{p}/{c}' for p in ('train', 'test') for c in ('fear', 'surprise')])
+    folder = ['--root', str(tmp_path), '--parts', 'train', 'test', '--subject', r'(\d)\.']
+    args = example.parse([*TINY, '--dataset', 'folder', *folder, '--cross', 'synthetic', '--mixed'])
+    parts = [
+        example.make_dataset(args, 'folder', args.root),
+        example.make_dataset(args, 'synthetic', None),
+    ]
+    train, test = example.make_mixed_parts(args, parts)
+    given = parts[0].official_split()
+    for mixed, own in zip((train, test), given):
+        assert mixed.class_names == ('fear', 'surprise')
+        first = mixed.index_select(mixed.labels('source') == 0)
+        images = [dataset.get_batch(range(len(dataset))).image for dataset in (first, own)]
+        assert torch.equal(*images)
+    assert given[0].labels('subject').tolist() == [0, 1, 2, 3, 4, 5] * 2
+
+
+def test_folds_of_a_mix_whose_people_are_partly_known(example, undrawn, tmp_path, capsys):
+    write_faces(tmp_path / 'data', ['fear', 'surprise'])
+    folder = ['--cross', 'folder', '--cross-root', str(tmp_path / 'data'), '--mixed']
+    options = ['--folds', '2', '--domain', 'spatial', '--out', str(tmp_path / 'out')]
+    with pytest.warns(UserWarning, match='12 of 47 faces are of sets without subjects'):
+        example.main([*TINY, *folder, *options])
+    printed = capsys.readouterr().out
+    assert 'nobody who is known is in training and in test' in printed
+    assert 'these folds may share people' in printed
+
+
+def test_leaving_out_subjects_that_are_not_known(example, tmp_path):
+    write_faces(tmp_path / 'data', ['happy', 'sad'])
+    folder = ['--dataset', 'folder', '--root', str(tmp_path / 'data'), '--leave-one-subject-out']
+    with pytest.raises(ValueError, match='who is on which image is not known'):
+        example.main([*TINY, *folder, '--out', str(tmp_path / 'out')])
+
+
+def test_the_machine_has_no_more_components_than_pixels(example):
+    args = example.parse(['--subjects', '6', '--takes', '2', '--size', '8'])
+    train, test = example.make_parts(args, example.make_dataset(args, 'synthetic', None))
+    assert len(train) > 64
+    assert len(example.score_svm(train, test).confusion) == 7
+
+
+def write_faces(folder, names):
+    for name in names:
+        (folder / name).mkdir(parents=True)
         for number in range(6):
             grey = torch.randint(256, (20, 20), dtype=torch.uint8).numpy()
-            Image.fromarray(grey).save(tmp_path / 'data' / name / f'{number}.png')
+            Image.fromarray(grey).save(folder / name / f'{number}.png')
+
+
+def test_folders_of_images(example, undrawn, tmp_path, capsys):
+    write_faces(tmp_path / 'data', ['happy', 'sad'])
     folder = ['--dataset', 'folder', '--root', str(tmp_path / 'data'), '--folds', '2']
     results = example.main([*TINY, *folder, '--domain', 'spatial', '--out', str(tmp_path / 'out')])
     assert list(results['results']) == ['random']
@@ -146,6 +193,11 @@ def test_the_preset_of_the_paper(example):
         (['--landmarks', '--sweep-nodes', '0.2'], '--sweep-nodes goes with pixels'),
         (['--landmarks', '--dataset', 'jaffe', '--root', 'x'], '--landmarks goes with'),
         (['--folds', '3', '--leave-one-subject-out'], 'not allowed with'),
+        (['--folds', '3', '--repeats', '2'], '--repeats goes with a split'),
+        (['--leave-one-subject-out', '--repeats', '2'], '--repeats goes with a split'),
+        (['--cross', 'synthetic', '--svm'], '--svm goes with one dataset'),
+        (['--parts', 'train', 'test'], '--parts and --subject go with --dataset folder'),
+        (['--subject', r'(\w+)_'], '--parts and --subject go with --dataset folder'),
     ],
 )
 def test_options_that_do_not_go_together(example, capsys, options, reason):

@@ -323,6 +323,64 @@ def test_the_state_of_another_graph_is_refused():
         SPEGNN(GRAPH, 4, num_pools=1).load_state_dict(state)
 
 
+def tensors_of(graph):
+    own = [graph.pos, graph.edge_index, graph.edge_weight, graph.eigenvalues, graph.eigenvectors]
+    for level in graph.hierarchy:
+        own += [level.cluster, level.permutation, level.edge_index, level.edge_weight]
+    return own
+
+
+@pytest.mark.parametrize('options', [{}, {'add_self_loops': False}])
+def test_loading_changes_no_graph_and_no_other_model(options):
+    x = torch.randn(40, 1)
+    make = {
+        'spatial': lambda graph: SPAGNN(graph, 4, **options),
+        'spectral': lambda graph: SPEGNN(graph, 4, num_pools=1),
+    }
+    before = [value.clone() for value in tensors_of(GRAPH)]
+    for build in make.values():
+        bystander = build(GRAPH)
+        expected = bystander(x)
+        state = build(GRAPH).state_dict()
+        accepted = {
+            key: -value if key == 'eigenvectors' else value.clone() for key, value in state.items()
+        }
+        build(GRAPH).load_state_dict(accepted)
+        model = build(GRAPH)
+        with pytest.raises(RuntimeError, match='is that of another graph'):
+            model.load_state_dict(build(OTHER).state_dict())
+        for key, value in model.state_dict().items():
+            if key.endswith(('cluster', 'edge_index', 'graph_digest')):
+                assert torch.equal(value, state[key])
+        assert torch.equal(bystander(x), expected)
+    assert all(torch.equal(a, b) for a, b in zip(before, tensors_of(GRAPH)))
+
+
+@pytest.mark.parametrize('change', ['pos', 'edge_index'])
+def test_the_state_of_other_nodes_or_edges_is_refused(change):
+    other = SimpleNamespace(
+        num_nodes=40, pos=GRAPH.pos, edge_index=GRAPH.edge_index,
+        eigenvectors=GRAPH.eigenvectors, hierarchy=GRAPH.hierarchy,
+    )  # fmt: skip
+    setattr(other, change, getattr(GRAPH, change).flip(0).contiguous())
+    for part in (SPAGNN, SPEGNN):
+        state = part(GRAPH, 4, num_directions=4).state_dict()
+        part(copy.copy(GRAPH), 4, num_directions=4).load_state_dict(state)
+        with pytest.raises(RuntimeError, match='graph_digest is that of another graph'):
+            part(other, 4, num_directions=4).load_state_dict(state)
+        with pytest.raises(RuntimeError, match=r'spa\.graph_digest is that of another graph'):
+            torch.nn.ModuleDict({'spa': part(other, 4)}).load_state_dict(
+                torch.nn.ModuleDict({'spa': part(GRAPH, 4)}).state_dict()
+            )
+
+
+@pytest.mark.parametrize('part', [SPAGNN, SPEGNN])
+def test_the_precision_of_a_state_does_not_matter(part):
+    state = part(GRAPH, 4).bfloat16().state_dict()
+    part(GRAPH, 4).load_state_dict(state)
+    part(GRAPH, 4).double().load_state_dict(state)
+
+
 # What every model must do #####################################################
 
 

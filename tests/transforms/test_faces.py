@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -317,7 +318,7 @@ def test_pixels_are_read_where_the_nodes_are():
     assert torch.equal(full.eigenvectors, GRAPH.eigenvectors)
     assert 'edge_index' not in T.ToPixelGraph(GRAPH, edges=False)(data)
     with pytest.raises(ValueError, match=r'up to column 11 and row 7, the image is 8 x 11'):
-        T.ToPixelGraph(GRAPH)(face(size=(8, 11)))
+        T.ToPixelGraph(replace(GRAPH, image_size=None))(face(size=(8, 11)))
 
 
 def test_a_batch_is_that_of_the_graph(assert_same):
@@ -402,3 +403,27 @@ def test_landmarks_that_are_not_enough():
     data.landmarks = data.landmarks.view(-1)
     with pytest.raises(ValueError, match=r"'landmarks' has the shape \[136\], expected \[L, 2\]"):
         T.ToLandmarkGraph()(data)
+
+
+def test_a_graph_over_pixels_is_of_images_of_one_size():
+    graph = pixel_graph(np.int64(8), np.int64(20), k=4, num_modes=4, levels=0)
+    assert graph.image_size == (8, 8)
+    assert torch.equal(graph.pos, pixel_graph((np.int32(8), 8), 20, 4, 4, 0).pos)
+    T.ToPixelGraph(graph)(Data(image=torch.rand(1, 8, 8)))
+    for size in ((16, 16), (8, 12)):
+        message = rf'the graph is of images of 8 x 8 pixels, the image is {size[0]} x {size[1]}'
+        with pytest.raises(ValueError, match=message):
+            T.ToPixelGraph(graph)(Data(image=torch.rand(1, *size)))
+    seeds = [pixel_graph(8, 20, k=4, num_modes=4, levels=0, seed=seed) for seed in (0, 1)]
+    assert repr(T.ToPixelGraph(seeds[0])) != repr(T.ToPixelGraph(seeds[1]))
+
+
+@pytest.mark.parametrize('transform', [*IMAGES, *GRAPHS[:5]], ids=name)
+@pytest.mark.parametrize('value', [255.0, -0.5, math.nan])
+def test_real_numbers_beyond_0_and_1_are_refused(transform, value):
+    image = torch.full((1, *SIZE), value)
+    if isinstance(transform, (T.RandomFlipImages, T.RandomAffineImages)):  # which only move it
+        transform(Data(image=image))
+    else:
+        with pytest.raises(ValueError, match="'image' is of bytes, or of real numbers from 0 to 1"):
+            transform(Data(image=image))

@@ -58,7 +58,7 @@ class ClusterPooling(torch.nn.Module):
                 'cluster is a vector [N] of integers, got '
                 f'{cluster.dtype} of the shape {list(cluster.shape)}'
             )
-        cluster = cluster.long()
+        cluster = cluster.long().clone()  # its own, which no change of the one given reaches
         first, last = int(cluster.min()), int(cluster.max())
         self.num_nodes = len(cluster)
         self.num_clusters = last + 1 if num_clusters is None else num_clusters

@@ -142,3 +142,11 @@ def test_compiles_with_its_gradient(reduce):
     torch.testing.assert_close(
         torch.autograd.grad(compiled(x), x, gradient), torch.autograd.grad(pool(x), x, gradient)
     )
+
+
+def test_a_change_of_the_clusters_given_reaches_nothing():
+    cluster = torch.tensor([0, 1, 1, 0])
+    pool = ClusterPooling(cluster)
+    cluster.fill_(7)
+    assert pool.cluster.tolist() == [0, 1, 1, 0]
+    assert pool.unpool(torch.tensor([[3.0], [5.0]])).flatten().tolist() == [3, 5, 5, 3]
