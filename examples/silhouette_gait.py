@@ -101,11 +101,13 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     data.add_argument('--frames', type=int, help='frames of a training clip')
     data.add_argument('--shrink', type=int, help='make silhouettes so many times smaller')
     model = parser.add_argument_group('model')
-    model.add_argument('--model', default='lmgcs', choices=['lmgcs', 'lmgcs_ou_mvlp'])
     model.add_argument(
-        '--windows', type=int, nargs='*', default=[1, 3, 5], help='of local features; none: off'
+        '--model', choices=['lmgcs', 'lmgcs_ou_mvlp'], help='by default that of the dataset'
     )
-    model.add_argument('--fusion', default='sum', choices=['sum', 'attention', 'none'])
+    model.add_argument(
+        '--windows', type=int, nargs='*', help='of local features, by default 1 3 5; none: off'
+    )
+    model.add_argument('--fusion', choices=['sum', 'attention', 'none'], help='by default sum')
     model.add_argument('--reverse', action='store_true', help='sums from the longest window on')
     model.add_argument('--blocks', type=int, nargs=2, help='encoder and decoder')
     model.add_argument('--no-decoder', action='store_true', help='no attention over frames')
@@ -143,7 +145,29 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(
             f'--dataset {args.dataset} ' + ('takes no' if args.root else 'needs a') + ' --root'
         )
+    off = {
+        '--baseline': args.baseline,
+        '--no-decoder': args.no_decoder,
+        '--fusion none': args.fusion == 'none',
+        '--windows without numbers': args.windows == [],
+    }
+    clashes = [('--ablation', name) for name, given in off.items() if args.ablation and given]
+    if args.blocks is not None and args.no_decoder:
+        clashes.append(('--blocks', '--no-decoder'))
+    if args.baseline:
+        given = {name: getattr(args, name) for name in ('windows', 'fusion', 'blocks')}
+        clashes += [(f'--{name}', '--baseline') for name in given if given[name] is not None]
+    if args.sweep_dimension and args.feature_dim is not None:
+        clashes.append(('--feature-dim', '--sweep-dimension'))
+    if clashes:
+        parser.error(' and '.join(clashes[0]) + ' do not go together')
     cpu = args.preset == 'cpu'
+    if args.model is None:
+        args.model = 'lmgcs_ou_mvlp' if args.dataset == 'ou_mvlp' else 'lmgcs'
+    if args.windows is None:
+        args.windows = [1, 3, 5]
+    if args.fusion is None:
+        args.fusion = 'sum'
     if args.frames is None:
         args.frames = 10 if cpu or args.dataset == 'usf' else 30
     if args.shrink is None:
@@ -224,8 +248,9 @@ def make_options(args: argparse.Namespace, rows: int) -> dict[str, Any]:
         'frame_kernel': args.frame_kernel,
     }
     if args.preset == 'cpu':
+        wider = 2 if args.model == 'lmgcs_ou_mvlp' else 1
         options |= {
-            'channels': (8, 16, 32, 32),
+            'channels': tuple(wider * size for size in (8, 16, 32, 32)),
             'width': 64,
             'heads': 4,
             'feedforward_channels': 128,
@@ -233,7 +258,8 @@ def make_options(args: argparse.Namespace, rows: int) -> dict[str, Any]:
     return options | (OFF if args.baseline else {})
 
 
-def make_recipe(args: argparse.Namespace) -> LMGCSRecipe:
+def make_recipe(args: argparse.Namespace, subjects: int | None = None) -> LMGCSRecipe:
+    """How to train, with no more subjects in a batch than there are."""
     if args.preset == 'paper':
         recipe = LMGCSRecipe()
         if args.dataset == 'ou_mvlp':
@@ -254,14 +280,13 @@ def make_recipe(args: argparse.Namespace) -> LMGCSRecipe:
         recipe = replace(recipe, batches_per_epoch=args.batches)
     if args.global_epochs is not None:
         recipe = replace(recipe, global_epochs=args.global_epochs)
+    if subjects is not None and subjects < recipe.subjects_per_batch:
+        recipe = replace(recipe, subjects_per_batch=subjects)
     return recipe
 
 
 def train(args, model, recipe: LMGCSRecipe, part: GraphDataset, folder: Path) -> dict[str, list]:
     """Train a network by its stages, and return their histories."""
-    subjects = len(part.labels('subject').unique())
-    if subjects < recipe.subjects_per_batch:
-        recipe = replace(recipe, subjects_per_batch=subjects)
     data = GraphDataModule(
         part,
         batch_size=recipe.batch_size,
@@ -300,7 +325,8 @@ def run_model(args, parts, title: str, options, recipe: LMGCSRecipe) -> dict[str
     else:
         histories = train(args, model, recipe, part, folder)
     seconds = time.perf_counter() - begin
-    embedding = embed(model, test, make_transforms(args)[0]).unflatten(1, (-1, args.feature_dim))
+    embedding = embed(model, test, make_transforms(args)[0])
+    embedding = embedding.unflatten(1, (-1, options['feature_dim']))
     torch.save({'embedding': embedding}, folder / 'embedding.pt')
     for stage, history in histories.items():
         plot_training_curves(history, title=title, path=folder / f'{stage}_curves.png')
@@ -310,6 +336,7 @@ def run_model(args, parts, title: str, options, recipe: LMGCSRecipe) -> dict[str
         'model': model,
         'embedding': embedding,
         'options': options,
+        'recipe': asdict(recipe),
         'parameters': parameters,
         'seconds': seconds,
     }
@@ -435,12 +462,12 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parts = part, test = protocol.split(dataset)
     print(f'{dataset}, {protocol.name}: {len(part)} walks to train, {len(test)} to test')
     rows_of_image = make_transforms(args)[0](dataset.get_batch([0])).silhouettes.size(2)
-    networks = settings(args, make_options(args, rows_of_image), make_recipe(args))
+    recipe = make_recipe(args, len(part.labels('subject').unique()))
+    networks = settings(args, make_options(args, rows_of_image), recipe)
     single = len(networks) == 1
     embeddings = pixel_embeddings(args, parts) if single else {}
     runs = {}
     for title, (options, recipe) in networks.items():
-        args.feature_dim = options['feature_dim']
         runs[title] = run_model(args, parts, title, options, recipe)
         embeddings[title] = runs[title]['embedding']
         if args.dataset == 'usf' and single:
@@ -457,8 +484,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     }
     results: dict[str, Any] = {
         'scores': {title: one.as_dict() for title, one in scores.items()},
-        'runs': {t: {k: r[k] for k in ('parameters', 'seconds')} for t, r in runs.items()},
-        'recipe': asdict(make_recipe(args)),
+        'runs': {
+            t: {k: r[k] for k in ('parameters', 'seconds', 'recipe')} for t, r in runs.items()
+        },
     }
     print(f'\n{protocol.name}, rank-1 in per cent\n')
     if args.dataset == 'usf':

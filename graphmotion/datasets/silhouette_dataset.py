@@ -35,13 +35,14 @@ class SilhouetteDataset(GraphDataset):
 
     Walks are found in :obj:`raw/`, in any folder below it and in any zip archive there: folders
     with an image for each frame (:obj:`.png`), or a pickle for each walk (:obj:`.pkl`), as
-    `OpenGait <https://github.com/ShiqiYu/OpenGait>`_ makes them. Of a walk that is found twice the
-    first is taken, images first. They are prepared by
-    :func:`~graphmotion.data.align_silhouettes`. Frames without a body or whose file is damaged
-    are left out, and then walks of fewer than :obj:`min_frames`, with one warning that counts
-    either.
+    `OpenGait <https://github.com/ShiqiYu/OpenGait>`_ makes them. Pickles beside images are passed
+    over. They are prepared by :func:`~graphmotion.data.align_silhouettes`. Frames without a body,
+    whose file is damaged or has no number where others have one are left out, and then walks of
+    fewer than :obj:`min_frames`, or with all labels of an earlier one, with one warning that
+    counts either.
 
-    A subclass sets :obj:`pattern`, :obj:`layout` and :obj:`source` and gives :meth:`find_labels`:
+    A subclass sets :obj:`pattern`, :obj:`layout` and :obj:`source` and gives :meth:`find_labels`,
+    whose labels tell walks apart:
 
     .. code-block:: python
 
@@ -102,8 +103,8 @@ class SilhouetteDataset(GraphDataset):
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     def find_labels(self, **groups: str) -> dict[str, int] | str:
-        r"""The fields of a walk, from the groups of :obj:`pattern` in the path of its folder; or,
-        in words, why it is left out.
+        r"""The fields of a walk, from the groups of :obj:`pattern` in the path of its folder, not
+        all the same for two walks; or, in words, why it is left out.
         """
         raise NotImplementedError
 
@@ -141,9 +142,9 @@ class SilhouetteDataset(GraphDataset):
         r"""The walks in the order of their folders, first those with images."""
         skipped = SkippedSamples(self.raw_dir, 'walks')
         skipped_frames = SkippedSamples(self.raw_dir, 'frames')
-        done: set[tuple[tuple[str, int], ...]] = set()
+        done: dict[tuple[tuple[str, int], ...], str] = {}
         total = total_frames = 0
-        for folder, read in self._walks():
+        for folder, name, read in self._walks():
             match = self.pattern.search(folder)
             labels: dict[str, int] | str = f'not in folders named as {self.layout}'
             if match:
@@ -152,11 +153,13 @@ class SilhouetteDataset(GraphDataset):
                 total += 1
                 skipped.add(labels, folder)
                 continue
-            name = tuple(labels.items())
-            if name in done:
+            earlier = done.setdefault(tuple(labels.items()), name)
+            if earlier == folder != name:  # a pickle beside images
                 continue
             total += 1
-            done.add(name)
+            if earlier != name:
+                skipped.add('with the labels of another walk', name)
+                continue
             before = len(skipped_frames)
             try:
                 frames, names = read(skipped_frames)
@@ -175,13 +178,13 @@ class SilhouetteDataset(GraphDataset):
         if total_frames:
             skipped_frames.report(total_frames)
 
-    def _walks(self) -> Iterator[tuple[str, _Reader]]:
-        """The folder of each walk below :obj:`raw/`, and what reads it."""
+    def _walks(self) -> Iterator[tuple[str, str, _Reader]]:
+        """The folder of each walk below :obj:`raw/`, its name, and what reads it."""
         images = read_files(self.raw_dir, '.png', num_folders=None)
         for folder, files in groupby(images, key=lambda file: file[1].rpartition('/')[0]):
-            yield folder, partial(_read_images, list(files))
+            yield folder, folder, partial(_read_images, list(files))
         for path, name, content in read_files(self.raw_dir, '.pkl', num_folders=None):
-            yield name.rpartition('/')[0], partial(_read_pickle, path, name, content)
+            yield name.rpartition('/')[0], name, partial(_read_pickle, path, name, content)
 
 
 def silhouette_sample(images: np.ndarray, **labels: int) -> Data:
@@ -194,9 +197,14 @@ def silhouette_sample(images: np.ndarray, **labels: int) -> Data:
 
 
 def _read_images(files: list[_File], skipped: SkippedSamples) -> _Walk:
-    """Images in the order of the last number in their names."""
+    """Images in the order of the last number in their names, or of the names if none has one."""
     frames, names = [], []
-    for path, name, content in sorted(files, key=lambda file: (frame_number(file[1]) or 0, file)):
+    numbers = {name: frame_number(name) for _, name, _ in files}
+    numbered = any(number is not None for number in numbers.values())
+    for path, name, content in sorted(files, key=lambda file: (numbers[file[1]] or 0, file)):
+        if numbered and numbers[name] is None:
+            skipped.add('without a number beside numbered ones', name)
+            continue
         try:
             frames.append(read_gray_image(path, content))
         except MalformedFile as error:

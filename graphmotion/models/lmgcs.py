@@ -267,7 +267,7 @@ class LMGCS(Module):
 
     Raises:
         ValueError: If shapes do not fit, the height cannot be cut into strips, a clip has no
-            frame, or bytes are larger than 1.
+            frame, or values are larger than 1.
     """
 
     inputs = ('silhouettes', 'num_frames')
@@ -412,10 +412,13 @@ class LMGCS(Module):
                 f'num_frames runs from {int(num_frames.min())} to {int(num_frames.max())}, '
                 f'expected 1 to the {shape[1]} frames of silhouettes'
             )
-        if silhouettes.dtype == torch.uint8 and int(silhouettes.max()) > 1:
-            raise ValueError(
-                f'silhouettes hold bytes up to {int(silhouettes.max())}, expected 0 and 1'
-            )
+        highest = float(silhouettes.detach().max())
+        if highest > 1:
+            raise ValueError(f'silhouettes hold values up to {highest:g}, expected 0 and 1')
+
+    def extra_repr(self) -> str:
+        """What no part of the network tells."""
+        return f'feature_dim={self.feature_dim}, embed_local={self.embed_local}'
 
 
 def _real_frames(silhouettes: Tensor, num_frames: Tensor | None) -> Tensor | None:

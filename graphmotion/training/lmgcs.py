@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,7 +51,8 @@ class LMGCSRecipe(StepRecipe):
         cross_entropy (bool): Whether the cross-entropy is.
 
     Raises:
-        ValueError: If no loss is left.
+        ValueError: If no loss is left, triplets are on and a batch has less than two subjects or
+            two samples of each, or an option is set that has no part in the loss.
     """
 
     lr: float = 1e-4
@@ -68,6 +70,14 @@ class LMGCSRecipe(StepRecipe):
     def __post_init__(self) -> None:
         if not (self.triplet or self.cross_entropy):
             raise ValueError('a recipe without triplet loss and cross-entropy trains nothing')
+        if self.triplet and (self.subjects_per_batch < 2 or self.samples_per_subject < 2):
+            raise ValueError(
+                f'triplets need two subjects in a batch and two samples of each, got '
+                f'{self.subjects_per_batch} and {self.samples_per_subject}'
+            )
+        for name in ('class_balance', 'mixup'):
+            if getattr(self, name):
+                raise ValueError(f'{name} has no part in this loss, got {getattr(self, name)}')
         # How a frozen dataclass sets what follows from its fields.
         object.__setattr__(self, 'batch_size', self.subjects_per_batch * self.samples_per_subject)
 
@@ -135,6 +145,7 @@ class LMGCSModule(RecipeModule):
         self.stage = stage
         self.label = label
         self.gather = gather
+        self._warned = False
         self.register_buffer('subjects', subjects.unique())
         self.classifier = (
             SeparateLinear(model.num_parts, model.feature_dim, len(self.subjects))
@@ -211,6 +222,7 @@ class LMGCSModule(RecipeModule):
         """The terms of the loss by name, and the fraction of triplets that cost something."""
         terms, active = {}, None
         if self.recipe.triplet:
+            self._warn_without_triplets(labels)
             for name, parts in features.items():
                 terms[f'triplet_{name}'], active = part_triplet_loss(
                     parts, labels, self.recipe.margin
@@ -225,6 +237,20 @@ class LMGCSModule(RecipeModule):
                 label_smoothing=self.recipe.label_smoothing,
             )
         return terms, active
+
+    def _warn_without_triplets(self, labels: Tensor) -> None:
+        """Warn, once, of a batch whose triplet loss is zero whatever the embeddings are."""
+        if self._warned:
+            return
+        counts = labels.unique(return_counts=True)[1]
+        if len(counts) < 2 or int(counts.max()) < 2:
+            self._warned = True
+            warnings.warn(
+                f'a batch of {len(labels)} samples of {len(counts)} subjects has no triplet to '
+                f'train with: it needs two subjects and two samples of one, which '
+                f'GraphDataModule(balance={self.label!r}, samples_per_class=...) draws',
+                stacklevel=2,
+            )
 
     def _labels(self, batch: Batch) -> Tensor:
         if self.label not in batch:

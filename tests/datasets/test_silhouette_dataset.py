@@ -100,9 +100,31 @@ def test_a_walk_is_taken_once_images_first(tmp_path):
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(3))
     write_pickle(tmp_path / 'raw' / 'anna' / 'walk-1' / 'a.pkl', clip(5))
     write_pickle(tmp_path / 'raw' / 'anna' / 'walk-2' / 'a.pkl', clip(4))
+    assert Corridor(str(tmp_path)).num_frames.tolist() == [3, 4]  # without a warning
+
+
+def test_other_walks_with_the_same_labels_are_counted(tmp_path):
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(3))
+    write_images(tmp_path / 'raw' / 'zone' / 'anna' / 'walk-1', clip(4))
+    write_pickle(tmp_path / 'raw' / 'anna' / 'walk-2' / 'a.pkl', clip(4))
     write_pickle(tmp_path / 'raw' / 'anna' / 'walk-2' / 'b.pkl', clip(7))
-    dataset = Corridor(str(tmp_path))
+    reason = r'2 of 4 walks: 2 with the labels of another walk \(zone/anna/walk-1, anna/walk-2/b\)'
+    with pytest.warns(UserWarning, match=reason):
+        dataset = Corridor(str(tmp_path))
     assert dataset.num_frames.tolist() == [3, 4]
+
+
+def test_images_without_a_number_beside_numbered_ones_are_counted(tmp_path):
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(3))
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(1, 5), 'thumb.png')
+    write_images(tmp_path / 'raw' / 'ben' / 'walk-1', clip(1), 'a.png')
+    with pytest.warns(
+        UserWarning,
+        match=r'1 of 5 frames: 1 without a number beside numbered ones \(anna/walk-1/thumb\)',
+    ):
+        dataset = Corridor(str(tmp_path))
+    assert dataset.num_frames.tolist() == [3, 1]
+    assert torch.equal(dataset[0].silhouettes, expected(clip(3)))
 
 
 def test_nothing_to_read(tmp_path):

@@ -11,7 +11,7 @@ from graphmotion.metrics import USF, gallery_probe, match_sequences
 
 SCRIPT = Path(__file__).parents[2] / 'examples' / 'silhouette_gait.py'
 BUDGET = ['--epochs', '1', '--global-epochs', '1', '--batches', '2', '--quiet']
-TINY = ['--subjects', '5', '--views', '0', '90', '--frames', '4', *BUDGET]
+TINY = ['--subjects', '4', '--views', '0', '90', '--frames', '4', '--shrink', '4', *BUDGET]
 
 
 @pytest.fixture(scope='module')
@@ -22,29 +22,41 @@ def example():
     return module
 
 
+@pytest.fixture
+def undrawn(example, monkeypatch):
+    """Without the figures that another test looks at."""
+    for name in ('draw', 'plot_training_curves'):
+        monkeypatch.setattr(example, name, lambda *args, **options: None)
+
+
 def pictures(folder, *names):
     for name in names:
         with Image.open(folder / f'{name}.png') as image:
             assert min(image.size) > 100
 
 
-def test_a_network_is_trained_in_two_stages_and_evaluated_again(example, tmp_path, capsys):
+def test_a_network_is_trained_in_two_stages_and_evaluated_again(
+    example, tmp_path, capsys, monkeypatch
+):
     first = example.main([*TINY, '--windows', '1', '3', '--out', str(tmp_path)])
     printed = capsys.readouterr().out
     for line in ('silhouettes', 'PCA + LDA', 'LMGCS', '| CL '):
         assert line in printed
     written = json.loads((tmp_path / 'results.json').read_text())
     assert written == json.loads(json.dumps(first | {'arguments': written['arguments']}))
+    assert first['runs']['LMGCS']['recipe']['subjects_per_batch'] == 2
     assert list(first['scores']) == ['silhouettes', 'PCA + LDA', 'LMGCS']
     assert first['scores']['LMGCS']['probe_views'] == [0, 90]
     pictures(tmp_path, 'embedding', 'views', 'cmc', 'retrieval')
     pictures(tmp_path / 'LMGCS', 'local_curves', 'global_curves')
     saved = torch.load(tmp_path / 'LMGCS' / 'embedding.pt', weights_only=True)['embedding']
-    assert saved.shape[1:] == (2 * 8, 32)
+    assert saved.shape[1:] == (2 * 4, 32)
+    monkeypatch.setattr(example, 'draw', lambda *args: None)
     again = example.main([*TINY, '--windows', '1', '3', '--out', str(tmp_path), '--evaluate'])
     assert again['scores'] == first['scores']
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_ablation_has_the_rows_of_the_paper(example, tmp_path, capsys):
     results = example.main([*TINY, '--ablation', '--out', str(tmp_path)])
     sizes = {title: run['parameters'] for title, run in results['runs'].items()}
@@ -59,11 +71,12 @@ def test_ablation_has_the_rows_of_the_paper(example, tmp_path, capsys):
     assert [row.split(' | ')[-1] for row in rows] == [f'{100 * m:.1f} |' for m in means[1:]]
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_sizes_and_losses_are_compared(example, tmp_path):
     options = [*TINY, '--baseline', '--out', str(tmp_path)]
     results = example.main([*options, '--sweep-dimension', '4', '8', '--joint'])
     small, large = (run['parameters'] for run in results['runs'].values())
-    assert large - small == 8 * 64 * 4  # 8 strips with 64 features each
+    assert large - small == 4 * 64 * 4  # 4 strips with 64 features each
     pictures(tmp_path, 'dimension')
     results = example.main([*options, '--compare-losses'])
     assert list(results['runs']) == ['cross-entropy', 'triplet', 'both']
@@ -120,6 +133,14 @@ def test_usf_gait_challenge(example, tmp_path, real_data):
         (['--dataset', 'usf'], 'usf needs a --root'),
         (['--root', 'x'], 'synthetic takes no --root'),
         (['--ablation', '--compare-losses'], 'not allowed with argument'),
+        (['--ablation', '--baseline'], '--ablation and --baseline do not go together'),
+        (['--ablation', '--no-decoder'], '--ablation and --no-decoder do not'),
+        (['--ablation', '--fusion', 'none'], '--ablation and --fusion none do not'),
+        (['--ablation', '--windows'], '--ablation and --windows without numbers do not'),
+        (['--blocks', '1', '1', '--no-decoder'], '--blocks and --no-decoder do not'),
+        (['--baseline', '--windows', '1'], '--windows and --baseline do not'),
+        (['--baseline', '--fusion', 'sum'], '--fusion and --baseline do not'),
+        (['--sweep-dimension', '4', '--feature-dim', '8'], '--feature-dim and --sweep-dim'),
     ],
 )
 def test_options_that_do_not_go_together(example, capsys, options, reason):
@@ -134,8 +155,12 @@ def test_presets(example):
     assert (recipe.lr, recipe.batch_size, recipe.max_epochs) == (1e-4, 256, 100)
     assert (recipe.milestones, recipe.global_epochs, recipe.batches_per_epoch) == ((80,), 40, 1000)
     assert (args.frames, args.shrink) == (30, 1)
-    model = example.create_model('lmgcs', **example.make_options(args, 64))
-    assert sum(p.numel() for p in model.parameters()) == 16_753_344  # as its docstring tells
+    model = example.create_model(args.model, **example.make_options(args, 64))
+    assert sum(p.numel() for p in model.parameters()) == 19_107_712  # as its docstring tells
+    assert example.parse([]).model == 'lmgcs'
+    wide = example.make_options(example.parse(['--model', 'lmgcs_ou_mvlp']), 32)
+    assert wide['channels'] == (16, 32, 64, 64)
+    assert example.make_recipe(args, 5).subjects_per_batch == 5
     off = ['--windows', '--no-decoder', '--preset', 'paper']
     options = example.make_options(example.parse(off), 64)
     assert {k: options[k] for k in example.OFF} == example.OFF

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,3 +89,33 @@ def test_refuses_what_does_not_go_together(labels):
         sequence_distances(torch.ones(2, 3), torch.zeros(2).long(), torch.zeros(4).long())
     with pytest.raises(ValueError, match='there is no sample'):
         sequence_distances(torch.ones(0, 3), torch.zeros(0).long(), torch.zeros(3).long())
+
+
+def test_a_sample_is_not_compared_with_itself():
+    protocol = replace(PROTOCOL, gallery={'probe': (0, 1)}, probes={'A': {'probe': 1}})
+    # Each probe is nearest to the other subject's gallery sample, but for itself.
+    labels = {'subject': [0, 1, 0, 1, 2], 'probe': [0, 0, 1, 1, 1]}
+    embedding = torch.tensor([[10.0], [0.0], [1.0], [11.0], [30.0]])
+    own = {'subject': labels['subject'], 'probe': labels['probe'], 'walk': [0, 0, 1, 1, 0]}
+    assert match_sequences(embedding, own, protocol, 'euclidean', 'walk') == {'A': 0}
+    distance = torch.tensor([[torch.inf, 2.0, 4.0], [1.0, torch.inf, torch.inf]]).double()
+    out = sequence_distances(distance, torch.tensor([0, 1]), torch.tensor([0, 0, 1]))
+    assert out.tolist() == [[(2 + 2) / 2, 4], [1, torch.inf]]
+
+
+def test_sequences_may_be_named(labels):
+    embedding = torch.randn(120, 4, generator=torch.Generator().manual_seed(0))
+    expected = match_sequences(embedding, labels, PROTOCOL, sequence='take')
+    for names in (['left', 'right'], [0.25, 0.5]):
+        named = labels | {'take': [names[take] for take in labels['take']]}
+        assert match_sequences(embedding, named, PROTOCOL, sequence='take') == expected
+    for wrong in ([0, 1], [None] * 120, [[0]] * 120):
+        with pytest.raises(ValueError, match="'take' is one number or word for each of 120"):
+            match_sequences(embedding, labels | {'take': wrong}, PROTOCOL, sequence='take')
+
+
+def test_refuses_to_leave_out_views(labels):
+    protocol = replace(PROTOCOL, view='take', exclude_identical_view=True)
+    with pytest.raises(ValueError, match=r'replace\(protocol, exclude_identical_view=False\)'):
+        match_sequences(torch.ones(120, 3), labels, protocol)
+    match_sequences(torch.ones(120, 3), labels, replace(protocol, exclude_identical_view=False))

@@ -1,3 +1,4 @@
+import inspect
 import math
 
 import pytest
@@ -330,7 +331,7 @@ def test_wrong_numbers_of_frames_and_bytes_are_refused():
     ):
         with pytest.raises(ValueError, match=match):
             model(x, wrong)
-    with pytest.raises(ValueError, match='bytes up to 255, expected 0 and 1'):
+    with pytest.raises(ValueError, match='values up to 255, expected 0 and 1'):
         model(255 * x.byte())
     with pytest.raises(ValueError, match=r'8 channels .* 3 heads'):
         small(heads=3)
@@ -386,3 +387,24 @@ def test_reset_parameters_draws_anew(row):
     model.reset_parameters()
     for key, value in model.state_dict().items():
         assert torch.equal(value, first[key]), key
+
+
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int16, torch.int64, torch.float32])
+def test_values_above_one_are_refused_in_any_type(dtype):
+    model, images = small('baseline'), clips().to(dtype)
+    assert torch.equal(model(images), model(images.bool()))
+    with pytest.raises(ValueError, match='values up to 255, expected 0 and 1'):
+        model(255 * images)
+
+
+def test_every_option_is_in_the_repr():
+    changed = {
+        'channels': (3, 4, 6), 'feature_dim': 6, 'width': 10, 'window_sizes': (1, 3),
+        'share_weights': False, 'fusion': 'attention', 'reverse': True, 'num_blocks': (1, 2),
+        'heads': 4, 'feedforward_channels': 14, 'dropout': 0.2, 'position': True, 'bins': (2,),
+        'hpp': 'sum', 'frame_kernel': 1, 'pools': (1,), 'embed_local': True,
+    }  # fmt: skip
+    assert set(changed) == set(inspect.signature(LMGCS).parameters)
+    plain = str(lmgcs(**SMALL))
+    for name, value in changed.items():
+        assert str(lmgcs(**SMALL | {name: value})) != plain, name

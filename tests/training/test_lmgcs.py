@@ -123,6 +123,37 @@ def test_recipe_of_the_paper():
         LMGCSRecipe(triplet=False, cross_entropy=False)
 
 
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        ({'mixup': 0.2}, 'mixup has no part'),
+        ({'class_balance': 1.0}, 'class_balance has no part'),
+        ({'subjects_per_batch': 1}, 'two subjects in a batch .* got 1 and 8'),
+        ({'samples_per_subject': 1}, 'two subjects in a batch .* got 8 and 1'),
+    ],
+)
+def test_recipe_refuses_what_trains_nothing(options, reason):
+    with pytest.raises(ValueError, match=reason):
+        LMGCSRecipe(**options)
+    if 'two' in reason:
+        assert LMGCSRecipe(triplet=False, **options).batch_size == 8
+
+
+@pytest.mark.parametrize('positions', [[0, 12, 24], [0, 1, 2]])
+def test_batches_without_triplets_are_told_once(dataset, positions):
+    trained = module(dataset)
+    trained.log_metric = lambda *args, **options: None
+    trained.training_step(dataset.get_batch([0, 1, 12]), 0)  # has some
+    batch = dataset.get_batch(positions)
+    with pytest.warns(UserWarning, match='no triplet to train with'):
+        trained.training_step(batch, 0)
+    trained.training_step(batch, 1)  # where a warning is an error
+    recipe = replace(RECIPE, triplet=False)
+    trained = module(dataset, recipe=recipe)
+    trained.log_metric = lambda *args, **options: None
+    trained.training_step(batch, 0)
+
+
 # Losses #######################################################################
 
 
@@ -209,8 +240,8 @@ def test_bad_input_is_refused(dataset):
     with pytest.raises(ValueError, match=r"one of \['local', 'global', 'joint'\], got 'A'"):
         module(dataset, 'A')
     trained = module(dataset)
-    batch = dataset.get_batch([0, 1])
-    batch.subject = torch.tensor([90, 95])
+    batch = dataset.get_batch([0, 1, 2])
+    batch.subject = torch.tensor([90, 90, 95])
     with pytest.raises(ValueError, match=r'subjects \[95\], which training has not'):
         trained.training_step(batch, 0)
     del batch.subject

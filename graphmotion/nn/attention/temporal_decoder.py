@@ -62,6 +62,8 @@ class TemporalDecoder(torch.nn.Module):
             raise ValueError(f'num_decoder_layers is at least 1, got {num_decoder_layers}')
         self.channels = channels
         self.heads = heads
+        self.feedforward_channels = feedforward_channels
+        self.dropout = dropout
         self.position = position
         sizes = (channels, heads, feedforward_channels, dropout)
         self.encoder = ModuleList(
@@ -105,5 +107,7 @@ class TemporalDecoder(torch.nn.Module):
     def __repr__(self) -> str:
         return (
             f'{self.__class__.__name__}({self.channels}, heads={self.heads}, '
-            f'num_encoder_layers={len(self.encoder)}, num_decoder_layers={len(self.decoder)})'
+            f'num_encoder_layers={len(self.encoder)}, num_decoder_layers={len(self.decoder)}, '
+            f'feedforward_channels={self.feedforward_channels}, dropout={self.dropout}, '
+            f'position={self.position})'
         )
