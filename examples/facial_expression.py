@@ -238,11 +238,12 @@ def make_recipe(args, domain: str) -> Recipe:
     if args.preset == 'paper':  # which leaves it open
         recipe = StepRecipe(lr=1e-3, batch_size=32, max_epochs=100)
     else:
+        epochs = 24 if domain == 'spatial' else 20
         recipe = OneCycleRecipe(
             lr=4e-3 if domain == 'spatial' else 5e-3,
             weight_decay=0.05 if domain == 'spatial' else 0.01,
             batch_size=32,
-            max_epochs=24 if domain == 'spatial' else 20,
+            max_epochs=48 if args.dataset == 'fer2013' else epochs,
             label_smoothing=0.05,
         )
     return recipe if args.epochs is None else replace(recipe, max_epochs=args.epochs)
