@@ -16,11 +16,10 @@ from torch_geometric.data import Batch
 from graphmotion.models.lmgcs import LMGCS, LMGCSFeatures, SeparateLinear
 from graphmotion.training.data import GraphDataModule
 from graphmotion.training.fit import FitResult, fit
-from graphmotion.training.module import RecipeModule
 from graphmotion.training.part_triplet import part_triplet_loss
 from graphmotion.training.predict import model_inputs
 from graphmotion.training.recipes import StepRecipe
-from graphmotion.training.recognition import LeaveOneOutRank1
+from graphmotion.training.recognition import SubjectModule
 
 try:
     from torchmetrics import MeanMetric
@@ -82,7 +81,7 @@ class LMGCSRecipe(StepRecipe):
         object.__setattr__(self, 'batch_size', self.subjects_per_batch * self.samples_per_subject)
 
 
-class LMGCSModule(RecipeModule):
+class LMGCSModule(SubjectModule):
     r"""Trains :class:`~graphmotion.models.LMGCS`, or a stage of it.
 
     Two triplet losses, of the parts made of maxima over frames and of those made by attention,
@@ -123,7 +122,6 @@ class LMGCSModule(RecipeModule):
             :obj:`subjects`.
     """
 
-    monitor = 'val_rank1'
     model: LMGCS
     recipe: LMGCSRecipe
     subjects: Tensor
@@ -137,14 +135,12 @@ class LMGCSModule(RecipeModule):
         label: str = 'subject',
         gather: bool = True,
     ) -> None:
-        super().__init__(model, recipe)
+        super().__init__(model, recipe, label, gather)
         if stage not in STAGES:
             raise ValueError(f'stage is one of {list(STAGES)}, got {stage!r}')
         if stage == 'global' and not model.global_modules:
             raise ValueError("the model has no attention for the stage 'global' to train")
         self.stage = stage
-        self.label = label
-        self.gather = gather
         self._warned = False
         self.register_buffer('subjects', subjects.unique())
         self.classifier = (
@@ -159,7 +155,6 @@ class LMGCSModule(RecipeModule):
         if recipe.triplet:
             terms += [f'triplet_{name}' for name in self._trained()] + ['active']
         self.train_metrics = torch.nn.ModuleDict({name: MeanMetric() for name in ('loss', *terms)})
-        self.rank1 = torch.nn.ModuleDict({part: LeaveOneOutRank1() for part in ('val_', 'test_')})
         for modules, name in ((model.local_modules, 'local'), (model.global_modules, 'global')):
             for module in modules:
                 module.requires_grad_(name in self._trained())
@@ -194,19 +189,13 @@ class LMGCSModule(RecipeModule):
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Loss of a training batch."""
-        labels = self._labels(batch)
+        labels = self.find_labels(batch)
         features = {
-            name: parts if parts.dtype == torch.float64 else parts.float()
+            name: self.gather_samples(parts if parts.dtype == torch.float64 else parts.float())
             for name, parts in zip(('local', 'global'), self.features(batch))
             if parts is not None
         }
-        if self.gather and torch.distributed.is_available() and torch.distributed.is_initialized():
-            # As in RecognitionModule: each process has the loss of the whole batch.
-            features = {
-                name: self.all_gather(parts, sync_grads=True).flatten(0, 1)  # type: ignore[union-attr]
-                for name, parts in features.items()
-            }
-            labels = self.all_gather(labels).flatten()  # type: ignore[union-attr]
+        labels = self.gather_samples(labels)
         with torch.autocast(labels.device.type, enabled=False):
             terms, active = self.losses(features, labels)
         loss = torch.stack(list(terms.values())).sum()
@@ -252,13 +241,6 @@ class LMGCSModule(RecipeModule):
                 stacklevel=2,
             )
 
-    def _labels(self, batch: Batch) -> Tensor:
-        if self.label not in batch:
-            raise ValueError(
-                f'the batch lacks the field {self.label!r}, which tells who a sample is of'
-            )
-        return batch[self.label]
-
     def _classes(self, labels: Tensor) -> Tensor:
         """The number of each subject among those of training."""
         classes = torch.searchsorted(self.subjects, labels).clamp(max=len(self.subjects) - 1)
@@ -267,23 +249,14 @@ class LMGCSModule(RecipeModule):
             raise ValueError(f'the batch holds the subjects {unknown}, which training has not')
         return classes
 
-    def _compare(self, batch: Batch, part: str) -> None:
+    def embed(self, batch: Batch) -> Tensor:
+        """Embeddings of a batch: the parts that the stage trains."""
         if self.stage == 'local':  # attention is not trained yet
             branches, mask = self.model.branches(*model_inputs(self.model, batch))
             embeddings = self.model.local_parts(branches, mask).flatten(1)
         else:
             embeddings = self(batch)
-        metric = self.rank1[part]
-        metric.update(embeddings.float(), self._labels(batch))  # type: ignore[operator]
-        self.log_metric(f'{part}rank1', metric, batch)  # type: ignore[arg-type]
-
-    def validation_step(self, batch: Batch, number: int) -> None:
-        """Embeddings of a validation batch."""
-        self._compare(batch, 'val_')
-
-    def test_step(self, batch: Batch, number: int) -> None:
-        """Embeddings of a test batch."""
-        self._compare(batch, 'test_')
+        return embeddings.float()
 
 
 def fit_two_stages(

@@ -9,7 +9,7 @@ from torch_geometric.data import Batch
 
 from graphmotion.training.module import RecipeModule
 from graphmotion.training.predict import check_embeddings
-from graphmotion.training.recipes import RecognitionRecipe
+from graphmotion.training.recipes import Recipe, RecognitionRecipe
 
 try:
     from pytorch_metric_learning.losses import TripletMarginLoss
@@ -25,7 +25,71 @@ except ImportError as error:
 _PROBES_AT_ONCE = 1024
 
 
-class RecognitionModule(RecipeModule):
+class SubjectModule(RecipeModule):
+    r"""What modules share that train a model to tell subjects apart: whose samples they are, those
+    of all processes, and rank-1 among the samples of a validation or a test.
+
+    A subclass gives :meth:`embed`.
+
+    Args:
+        model (torch.nn.Module): What is trained.
+        recipe (Recipe): Optimiser, schedule and loss.
+        label (str): The field that tells who a sample is of.
+        gather (bool): Whether the samples of all processes are compared.
+    """
+
+    monitor = 'val_rank1'
+
+    def __init__(self, model: torch.nn.Module, recipe: Recipe, label: str, gather: bool) -> None:
+        super().__init__(model, recipe)
+        self.label = label
+        self.gather = gather
+        self.rank1 = torch.nn.ModuleDict({part: LeaveOneOutRank1() for part in ('val_', 'test_')})
+
+    def embed(self, batch: Batch) -> Tensor:
+        r"""The embeddings of a batch that samples are found by."""
+        raise NotImplementedError
+
+    def find_labels(self, batch: Batch) -> Tensor:
+        r"""The subjects of a batch.
+
+        Raises:
+            ValueError: If the batch lacks the field.
+        """
+        if self.label not in batch:
+            raise ValueError(
+                f'the batch lacks the field {self.label!r}, which tells who a sample is of'
+            )
+        return batch[self.label]
+
+    def gather_samples(self, value: Tensor) -> Tensor:
+        r"""A value of each sample, of those of all processes if they are to be compared.
+
+        Every process then has the loss of the whole batch, and the gradients that come back to a
+        process are summed over all of them: their mean, which Lightning takes, is the gradient of
+        that loss.
+        """
+        distributed = torch.distributed
+        if not (self.gather and distributed.is_available() and distributed.is_initialized()):
+            return value
+        return self.all_gather(value, sync_grads=value.is_floating_point()).flatten(0, 1)  # type: ignore[union-attr]
+
+    def _compare(self, batch: Batch, part: str) -> None:
+        metric = self.rank1[part]
+        labels = self.find_labels(batch)
+        metric.update(self.embed(batch), labels)  # type: ignore[operator]
+        self.log_metric(f'{part}rank1', metric, batch)  # type: ignore[arg-type]
+
+    def validation_step(self, batch: Batch, number: int) -> None:
+        """Embeddings of a validation batch."""
+        self._compare(batch, 'val_')
+
+    def test_step(self, batch: Batch, number: int) -> None:
+        """Embeddings of a test batch."""
+        self._compare(batch, 'test_')
+
+
+class RecognitionModule(SubjectModule):
     r"""Trains a model that embeds samples, so that those of a subject come to lie close to each
     other and far from those of others.
 
@@ -82,8 +146,6 @@ class RecognitionModule(RecipeModule):
             each sample.
     """
 
-    monitor = 'val_rank1'
-
     def __init__(
         self,
         model: torch.nn.Module,
@@ -91,9 +153,7 @@ class RecognitionModule(RecipeModule):
         label: str = 'subject',
         gather: bool = True,
     ) -> None:
-        super().__init__(model, recipe)
-        self.label = label
-        self.gather = gather
+        super().__init__(model, recipe, label, gather)
         self.miner = MultiSimilarityMiner(recipe.epsilon)
         self.triplet_loss = TripletMarginLoss(
             recipe.margin, reducer=AvgNonZeroReducer(collect_stats=True)
@@ -104,29 +164,18 @@ class RecognitionModule(RecipeModule):
                 for name in ('loss', 'triplets', 'positive_distance', 'negative_distance')
             }
         )
-        self.rank1 = torch.nn.ModuleDict({part: LeaveOneOutRank1() for part in ('val_', 'test_')})
 
-    def _embed(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Embeddings and subjects of a batch."""
-        if self.label not in batch:
-            raise ValueError(
-                f'the batch lacks the field {self.label!r}, which tells who a sample is of'
-            )
+    def embed(self, batch: Batch) -> Tensor:
+        """Embeddings of a batch, at least in single precision."""
         embeddings = check_embeddings(self.model, self(batch), batch.num_graphs)
         # The differences of similarities that the miner looks at are lost in half precision.
-        if embeddings.dtype != torch.float64:
-            embeddings = embeddings.float()
-        return embeddings, batch[self.label]
+        return embeddings if embeddings.dtype == torch.float64 else embeddings.float()
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Loss of a training batch."""
-        embeddings, labels = self._embed(batch)
-        if self.gather and torch.distributed.is_available() and torch.distributed.is_initialized():
-            # Every process then has the loss of the whole batch, and the gradients that come back
-            # to a process are summed over all of them: their mean, which Lightning takes, is the
-            # gradient of that loss.
-            embeddings = self.all_gather(embeddings, sync_grads=True).flatten(0, 1)  # type: ignore[union-attr]
-            labels = self.all_gather(labels).flatten()  # type: ignore[union-attr]
+        labels = self.find_labels(batch)
+        embeddings = self.gather_samples(self.embed(batch))
+        labels = self.gather_samples(labels)
         with torch.autocast(embeddings.device.type, enabled=False):
             pairs = self.miner(embeddings, labels)
             triplets = triplets_of_pairs(pairs, len(labels))
@@ -137,19 +186,6 @@ class RecognitionModule(RecipeModule):
             metric.update(figures[name], weight=batch.num_graphs)  # type: ignore[operator]
             self.log_metric(f'train_{name}', metric, batch, shown=name == 'loss')  # type: ignore[arg-type]
         return loss
-
-    def _compare(self, batch: Batch, part: str) -> None:
-        metric = self.rank1[part]
-        metric.update(*self._embed(batch))  # type: ignore[operator]
-        self.log_metric(f'{part}rank1', metric, batch)  # type: ignore[arg-type]
-
-    def validation_step(self, batch: Batch, number: int) -> None:
-        """Embeddings of a validation batch."""
-        self._compare(batch, 'val_')
-
-    def test_step(self, batch: Batch, number: int) -> None:
-        """Embeddings of a test batch."""
-        self._compare(batch, 'test_')
 
 
 class LeaveOneOutRank1(Metric):
