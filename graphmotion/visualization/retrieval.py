@@ -143,7 +143,8 @@ def plot_cmc(
     precision = _arrange(
         runs, {name: run.mean_average_precision.unsqueeze(1) for name, run in runs.items()}
     )
-    figure = new_figure(3.8 * len(panels), 3.0)
+    legend = 0.2 * len(next(iter(panels.values())))  # inches
+    figure = new_figure(3.8 * len(panels), 3.0 + legend)
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     ranks = np.arange(1, max_rank + 1)
     for i, (ax, (name, curves)) in enumerate(zip(axes, panels.items())):
@@ -155,7 +156,7 @@ def plot_cmc(
         ax.set_xlabel('rank')
         ax.set_title(name, fontsize='medium')
         _plain_axes(ax, 'probes recognised, %' if i == 0 else '')
-        ax.legend(frameon=False, fontsize='small', loc='lower right')
+        _legend_below(ax, 0.45)
     return finish(figure, path, title)
 
 
