@@ -28,7 +28,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import AddLaplacianEigenvectorPE
 from torch_geometric.utils import get_laplacian, to_dense_adj, to_scipy_sparse_matrix
 
-from graphmotion.data import knn_graph, laplacian, laplacian_eigenbasis, sample_pixels
+from graphmotion.graphs import knn_graph, laplacian, laplacian_eigenbasis, sample_pixels
 
 NODES = (256, 512, 1024, 2048, 4096, 9000, 26214)
 NEIGHBOURS, RATIO = 8, 0.4

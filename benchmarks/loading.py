@@ -35,10 +35,10 @@ from common import (
 from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.loader import DataLoader
 
-from graphmotion.data import from_array, pixel_graph
+from graphmotion.data import from_array, graph_loader
 from graphmotion.datasets import FaceDataset, MotionDataset
+from graphmotion.graphs import pixel_graph
 from graphmotion.skeletons import get_skeleton, list_skeletons
-from graphmotion.training import graph_loader
 from graphmotion.transforms import ToPixelGraph, ToStream
 
 TINY = {

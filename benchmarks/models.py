@@ -50,7 +50,8 @@ from torch.nn.functional import normalize, softmax, triplet_margin_loss
 from torch_geometric.data import Batch
 
 from graphmotion import models
-from graphmotion.data import PointGraph, from_array, sample_pixels, to_dense
+from graphmotion.data import from_array, to_dense
+from graphmotion.graphs import PointGraph, sample_pixels
 from graphmotion.models.gaitmixer import AttentionBlock, GaitMixer, TemporalMixerBlock
 from graphmotion.models.st_gcn import STGCN, SpatioTemporalBlock
 from graphmotion.nn import MotionBatchNorm

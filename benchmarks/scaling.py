@@ -37,7 +37,8 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import cross_entropy
 
-from graphmotion.data import edges_of_bodies, knn_graph, laplacian_eigenbasis, pixel_graph
+from graphmotion.data import edges_of_bodies
+from graphmotion.graphs import knn_graph, laplacian_eigenbasis, pixel_graph
 from graphmotion.models import spagnn, spegnn
 from graphmotion.nn import (
     JointAttention,

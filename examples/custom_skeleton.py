@@ -25,11 +25,13 @@ import torch
 from torch_geometric.transforms import Compose
 
 import graphmotion.transforms as T
-from graphmotion.data import read_skeleton, to_array
-from graphmotion.datasets import Camera, PoseFolder, SyntheticActions
+from graphmotion.data import to_array
+from graphmotion.datasets import PoseFolder, SyntheticActions
+from graphmotion.io import read_skeleton
 from graphmotion.metrics import format_table
 from graphmotion.models import create_model
 from graphmotion.skeletons import get_skeleton
+from graphmotion.synthetic import Camera
 from graphmotion.training import OneCycleRecipe, train_and_test
 from graphmotion.visualization import plot_confusion_matrix, plot_pose_strip
 

@@ -31,7 +31,6 @@ from torch import Tensor
 from torch_geometric.transforms import Compose
 
 import graphmotion.transforms as T
-from graphmotion.data import PointGraph, pixel_graph
 from graphmotion.datasets import (
     FER2013,
     JAFFE,
@@ -40,8 +39,8 @@ from graphmotion.datasets import (
     FaceFolder,
     MixedFaces,
     SyntheticFaces,
-    landmark_graph,
 )
+from graphmotion.graphs import PointGraph, landmark_graph, pixel_graph
 from graphmotion.metrics import (
     ClassificationScores,
     FoldSummary,

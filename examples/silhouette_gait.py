@@ -32,7 +32,8 @@ from torch import Tensor
 from torch_geometric.transforms import BaseTransform, Compose
 
 import graphmotion.transforms as T
-from graphmotion.datasets import OUMVLP, CASIABSilhouettes, GraphDataset, SyntheticGait, USFGait
+from graphmotion.data import GraphDataset, graph_loader
+from graphmotion.datasets import OUMVLP, CASIABSilhouettes, SyntheticGait, USFGait
 from graphmotion.metrics import (
     CASIA_B_LT,
     CASIA_B_MT,
@@ -54,7 +55,6 @@ from graphmotion.training import (
     embed,
     fit,
     fit_two_stages,
-    graph_loader,
     load_weights,
 )
 from graphmotion.visualization import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from graphmotion.data.files import whole_file
+from graphmotion.io.files import whole_file
 
 
 def save_tensors(content: Any, path: str | Path) -> None:

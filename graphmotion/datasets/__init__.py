@@ -1,18 +1,15 @@
-from graphmotion.datasets.camera import Camera
 from graphmotion.datasets.casia_b_pose import CASIABPose
 from graphmotion.datasets.casia_b_silhouettes import CASIABSilhouettes
 from graphmotion.datasets.ck_plus import CKPlus
-from graphmotion.datasets.emotion_gait import EmotionGait
+from graphmotion.datasets.emotion_gait import EmotionGait, read_emotion_gait
 from graphmotion.datasets.face_dataset import FaceDataset
 from graphmotion.datasets.face_folder import FaceFolder
 from graphmotion.datasets.fer2013 import FER2013
-from graphmotion.datasets.graph_dataset import GraphDataset
 from graphmotion.datasets.jaffe import JAFFE
-from graphmotion.datasets.landmark_graph import landmark_graph
 from graphmotion.datasets.mixed_faces import MixedFaces
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.datasets.ntu_rgbd import NTURGBD
-from graphmotion.datasets.nw_ucla import NWUCLA
+from graphmotion.datasets.nw_ucla import NWUCLA, read_nw_ucla
 from graphmotion.datasets.ou_mvlp import OUMVLP
 from graphmotion.datasets.pose_folder import PoseFolder
 from graphmotion.datasets.recorded_dataset import RecordedDataset
@@ -21,9 +18,9 @@ from graphmotion.datasets.skeleton_pickle import SkeletonPickle
 from graphmotion.datasets.synthetic_actions import SyntheticActions
 from graphmotion.datasets.synthetic_faces import SyntheticFaces
 from graphmotion.datasets.synthetic_gait import SyntheticGait
-from graphmotion.datasets.ucalgary_gait import UCalgaryGait
+from graphmotion.datasets.ucalgary_gait import UCalgaryGait, read_ucalgary_gait
 from graphmotion.datasets.usf_gait import USFGait
-from graphmotion.datasets.utd_mhad import UTDMHAD
+from graphmotion.datasets.utd_mhad import UTDMHAD, read_utd_mhad
 
 __all__ = [
     'FER2013',
@@ -35,11 +32,9 @@ __all__ = [
     'CASIABPose',
     'CASIABSilhouettes',
     'CKPlus',
-    'Camera',
     'EmotionGait',
     'FaceDataset',
     'FaceFolder',
-    'GraphDataset',
     'MixedFaces',
     'MotionDataset',
     'PoseFolder',
@@ -51,5 +46,8 @@ __all__ = [
     'SyntheticGait',
     'UCalgaryGait',
     'USFGait',
-    'landmark_graph',
+    'read_emotion_gait',
+    'read_nw_ucla',
+    'read_ucalgary_gait',
+    'read_utd_mhad',
 ]

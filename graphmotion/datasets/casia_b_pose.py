@@ -7,19 +7,19 @@ from functools import partial
 
 from torch_geometric.data import Data
 
-from graphmotion.data import (
+from graphmotion.checks import whole
+from graphmotion.data import from_array
+from graphmotion.datasets.casia_b import CASIAB, casia_b_labels
+from graphmotion.datasets.recorded_dataset import RecordedDataset
+from graphmotion.io import (
     MalformedFile,
     SkippedSamples,
     Track,
-    from_array,
     read_files,
     read_gaitgraph,
     read_opengait_pose,
 )
-from graphmotion.data.gaitgraph import CASIA_B_NAME
-from graphmotion.datasets.casia_b import CASIAB, casia_b_labels
-from graphmotion.datasets.options import whole
-from graphmotion.datasets.recorded_dataset import RecordedDataset
+from graphmotion.io.gaitgraph import CASIA_B_NAME
 from graphmotion.skeletons import get_skeleton
 
 
@@ -30,9 +30,9 @@ class CASIABPose(CASIAB, RecordedDataset):
 
     Two forms are read: the tables of the `"GaitGraph: Graph Convolutional Network for
     Skeleton-Based Gait Recognition" <https://arxiv.org/abs/2101.11228>`_ paper
-    (:func:`~graphmotion.data.read_gaitgraph`), and the pickles of `OpenGait
+    (:func:`~graphmotion.io.read_gaitgraph`), and the pickles of `OpenGait
     <https://github.com/ShiqiYu/OpenGait>`_, :obj:`001/nm-01/090/090.pkl`
-    (:func:`~graphmotion.data.read_opengait_pose`).
+    (:func:`~graphmotion.io.read_opengait_pose`).
 
     Positions are pixels of images of 320 x 240, :math:`y` down, of the joints of :obj:`coco17`.
     Samples have the fields :obj:`score`, :obj:`subject` (0..123, the number in the names less 1),

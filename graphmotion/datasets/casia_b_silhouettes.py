@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from graphmotion.data.gaitgraph import CASIA_B_NAME
 from graphmotion.datasets.casia_b import CASIAB, casia_b_labels
 from graphmotion.datasets.silhouette_dataset import SilhouetteDataset
+from graphmotion.io.gaitgraph import CASIA_B_NAME
 
 
 class CASIABSilhouettes(CASIAB, SilhouetteDataset):

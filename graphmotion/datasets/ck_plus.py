@@ -6,11 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from graphmotion.data import MalformedFile, find_files
-from graphmotion.data.files import FoundFile
+from graphmotion.checks import whole
 from graphmotion.datasets.expressions import EXPRESSIONS, find_expression
 from graphmotion.datasets.face_files import FaceFiles, Labels
-from graphmotion.datasets.options import whole
+from graphmotion.io import MalformedFile, find_files
+from graphmotion.io.files import FoundFile
 
 _NAME = re.compile(r'S(?P<subject>\d{3})_(?P<take>\d{3})_(?P<frame>\d{8})')
 

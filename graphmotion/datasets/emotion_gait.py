@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
 from torch_geometric.data import Data
 
-from graphmotion.data import from_array, read_emotion_gait
+from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.io.skipped import SkippedSamples
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -41,7 +45,7 @@ class EmotionGait(MotionDataset):
     Raises:
         FileNotFoundError: If the raw files are not there.
         ValueError: If one of them is damaged or no gait in them can be used; see
-            :func:`~graphmotion.data.read_emotion_gait`.
+            :func:`~graphmotion.datasets.read_emotion_gait`.
     """
 
     class_names = ('happy', 'angry', 'sad', 'neutral')
@@ -87,3 +91,103 @@ class EmotionGait(MotionDataset):
         )
         for _, pos, label in gaits:
             yield from_array(pos, self.skeleton, y=label)
+
+
+# What h5py raises where a file is damaged inside.
+_H5_ERRORS = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, MemoryError)
+
+
+def read_emotion_gait(
+    features: str, labels: str, num_joints: int = 16, num_classes: int = 4
+) -> list[tuple[str, np.ndarray, int]]:
+    r"""Read gaits in the h5 form of the `"STEP: Spatial Temporal Graph Convolutional Networks for
+    Emotion Perception from Gaits" <https://arxiv.org/abs/1910.12906>`_ paper.
+
+    Both files map the name of a gait: one to its joint positions, the other to its class.
+
+    Args:
+        features (str): The path of the positions: for each gait a matrix with a row a frame of
+            :math:`3V` numbers, joint after joint, in the unit of the dataset.
+        labels (str): The path of the classes.
+        num_joints (int, optional): Number of joints :math:`V`. (default: :obj:`16`)
+        num_classes (int, optional): Classes are :obj:`0..num_classes - 1`. (default: :obj:`4`)
+
+    Returns:
+        list of tuple: Name, positions :math:`(T, V, 3)` in single precision and class of each
+        gait, sorted by name.
+
+    Raises:
+        FileNotFoundError: If a file is not there.
+        ValueError: If a file is no h5 file or is cut off, or if no gait can be used. Single gaits
+            that are empty, not finite, of another number of joints, or without a valid class are
+            left out with one warning that counts them.
+    """
+    skipped = SkippedSamples(f'{features} with {labels}')
+    gaits = []
+    with _open(features) as positions, _open(labels) as classes:
+        names, labelled = _names(positions, features), _names(classes, labels)
+        for name in list(names):
+            problem, pos, label = _read_gait(
+                positions, classes, name, features, labels, num_joints, num_classes
+            )
+            if problem:
+                skipped.add(problem, name)
+            else:
+                gaits.append((name, pos, label))
+        for name in sorted(set(labelled) - set(names)):
+            skipped.add('with a class but no positions', name)
+            names.append(name)
+    skipped.report(total=len(names))
+    return gaits
+
+
+def _read_gait(
+    positions: Any,
+    classes: Any,
+    name: str,
+    features: str,
+    labels: str,
+    num_joints: int,
+    num_classes: int,
+) -> tuple[str, np.ndarray, int]:
+    """What is wrong with a gait, or nothing, with its positions and class."""
+    nothing = np.empty(0)
+    try:
+        if name not in classes:
+            return 'without a class', nothing, -1
+        pos, label = np.asarray(positions[name][()]), np.asarray(classes[name][()])
+    except _H5_ERRORS as error:
+        raise ValueError(
+            f'{features} with {labels}: the gait {name!r} cannot be read: {error}'
+        ) from error
+    if label.size != 1 or label.dtype.kind not in 'iuf' or label.item() not in range(num_classes):
+        return f'with a class outside 0..{num_classes - 1}', nothing, -1
+    if pos.dtype.kind not in 'iuf' or pos.ndim < 2 or pos.size != len(pos) * num_joints * 3:
+        return f'not of {num_joints} joints x 3 numbers a frame', nothing, -1
+    if len(pos) == 0:
+        return 'without frames', nothing, -1
+    with np.errstate(over='ignore'):
+        pos = pos.astype(np.float32)  # which may be infinite where the original was not
+    if not np.isfinite(pos).all():
+        return 'with NaN or infinite positions', nothing, -1
+    return '', pos.reshape(len(pos), num_joints, 3), int(label.item())
+
+
+def _names(file: Any, path: str) -> list[str]:
+    try:
+        return sorted(file)
+    except _H5_ERRORS as error:
+        raise ValueError(f'{path}: its list of gaits is damaged: {error}') from error
+
+
+def _open(path: str) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError('reading h5 files needs h5py: pip install "graphmotion[io]"') from error
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'{path}: no such file')
+    try:
+        return h5py.File(path, 'r')
+    except OSError as error:
+        raise ValueError(f'{path}: not an h5 file, or cut off: {error}') from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch_geometric.data import Data
 
-from graphmotion.datasets.graph_dataset import GraphDataset
+from graphmotion.data.graph_dataset import GraphDataset
 
 
 class FaceDataset(GraphDataset):

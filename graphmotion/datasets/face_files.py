@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
-from graphmotion.data import MalformedFile, SkippedSamples
-from graphmotion.data.files import FoundFile, find_files
-from graphmotion.data.images import IMAGE_SUFFIXES, read_gray_image, resize_image
+from graphmotion.checks import several, whole
 from graphmotion.datasets.face_dataset import FaceDataset
-from graphmotion.datasets.options import several, whole
 from graphmotion.datasets.raw_files import raw_entries
+from graphmotion.io import MalformedFile, SkippedSamples
+from graphmotion.io.files import FoundFile, find_files
+from graphmotion.io.images import IMAGE_SUFFIXES, read_gray_image, resize_image
 
 Labels = dict[str, int] | str | None
 
@@ -28,7 +28,7 @@ PART_FOLDERS = {
 class FaceFiles(FaceDataset):
     r"""A set with an image file for each face, whose name or folders tell what it shows.
 
-    Images (:func:`~graphmotion.data.read_gray_image`) are found in :obj:`raw/`, in any folder below
+    Images (:func:`~graphmotion.io.read_gray_image`) are found in :obj:`raw/`, in any folder below
     it and in any zip archive there, and are sorted by name. Those that cannot be used are left out
     with one warning that counts them.
 

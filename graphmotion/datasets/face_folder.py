@@ -6,11 +6,11 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from graphmotion.data import MalformedFile, find_files
-from graphmotion.data.files import FoundFile
-from graphmotion.data.images import IMAGE_SUFFIXES
 from graphmotion.datasets.face_files import PART_FOLDERS, FaceFiles, Labels
 from graphmotion.datasets.subjects import find_subjects
+from graphmotion.io import MalformedFile, find_files
+from graphmotion.io.files import FoundFile
+from graphmotion.io.images import IMAGE_SUFFIXES
 
 
 class FaceFolder(FaceFiles):

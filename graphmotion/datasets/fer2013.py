@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from torch_geometric.data import Data
 
-from graphmotion.data import MalformedFile, SkippedSamples, read_files
-from graphmotion.data.images import resize_image
 from graphmotion.datasets.expressions import find_expression
 from graphmotion.datasets.face_files import PART_FOLDERS, FaceFiles, Labels, face_sample
+from graphmotion.io import MalformedFile, SkippedSamples, read_files
+from graphmotion.io.images import resize_image
 
 _SIDE = 48
 _COLUMNS = {'emotion', 'pixels', 'usage'}

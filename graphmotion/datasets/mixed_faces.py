@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.data.images import resize_image
 from graphmotion.datasets.face_dataset import FaceDataset
 from graphmotion.datasets.face_files import check_size, face_sample
+from graphmotion.io.images import resize_image
 
 _AT_ONCE = 1024
 

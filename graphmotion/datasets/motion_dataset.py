@@ -7,7 +7,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphmotion.data import TIME_DIMS, edges_of_bodies
-from graphmotion.datasets.graph_dataset import GraphDataset
+from graphmotion.data.graph_dataset import GraphDataset
 from graphmotion.skeletons import Skeleton
 
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Collection
 
 import numpy as np
 
-from graphmotion.data import (
+from graphmotion.datasets.recorded_dataset import RecordedDataset
+from graphmotion.io import (
     MalformedFile,
     read_files,
     read_ntu_skeleton,
     remove_spurious_bodies,
     select_bodies,
 )
-from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.skeletons import get_skeleton
 
 # The action classes, subjects and setups of the papers, as their authors list them on
@@ -86,8 +86,8 @@ class NTURGBD(RecordedDataset):
     the person first who moves most.
 
     What the sensor took for a body is left out first, and a person whom it lost and found again is
-    put together; see :func:`~graphmotion.data.remove_spurious_bodies` and
-    :func:`~graphmotion.data.select_bodies`. Recordings without a body are left out and counted, as
+    put together; see :func:`~graphmotion.io.remove_spurious_bodies` and
+    :func:`~graphmotion.io.select_bodies`. Recordings without a body are left out and counted, as
     are those of the authors' list of missing skeletons, if that file
     (:obj:`NTU_RGBD120_samples_with_missing_skeletons.txt` or its like) lies in :obj:`raw/`.
 

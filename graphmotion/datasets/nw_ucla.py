@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from graphmotion.data import read_nw_ucla
 from graphmotion.datasets.recorded_dataset import RecordedDataset
+from graphmotion.io.files import MalformedFile, load_json, numbers
 from graphmotion.skeletons import get_skeleton
 
 _ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
@@ -81,3 +81,27 @@ class NWUCLA(RecordedDataset):
         r"""Positions, and the score 0 where there is none."""
         pos = read_nw_ucla(path, content)
         return pos, (pos != 0).any(axis=-1).astype(np.float32)
+
+
+def read_nw_ucla(path: str, content: bytes | None = None) -> np.ndarray:
+    r"""Read a sequence of Northwestern-UCLA, from the `"Cross-view Action Modeling, Learning and
+    Recognition" <https://arxiv.org/abs/1405.2941>`_ paper, in its JSON form.
+
+    The file is :obj:`{"skeletons": [frames][joints][coordinates], ...}`, in metres from the
+    camera, with the joints of the layout :obj:`kinect20`.
+
+    Args:
+        path (str): The file.
+        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+
+    Returns:
+        array: Positions :math:`(T, 20, 3)` in single precision.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        ValueError: If it is empty, cut off, or holds something else.
+    """
+    sequence = load_json(path, content)
+    if not isinstance(sequence, dict) or 'skeletons' not in sequence:
+        raise MalformedFile(path, 'skeletons', 'the positions of joints', 'no such field')
+    return numbers(sequence['skeletons'], path, 'skeletons', ('T', 20, 3))

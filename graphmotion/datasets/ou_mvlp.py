@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
-from graphmotion.datasets.options import whole
+from graphmotion.checks import whole
 from graphmotion.datasets.silhouette_dataset import SilhouetteDataset
 
 _NUM_SUBJECTS = 10307

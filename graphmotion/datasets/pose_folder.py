@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 from torch_geometric.data import Data
 
-from graphmotion.data import (
+from graphmotion.data import from_array
+from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.datasets.subjects import find_subjects
+from graphmotion.io import (
     MalformedFile,
     SkippedSamples,
     Track,
-    from_array,
     list_files,
     read_alphapose,
     read_coco_keypoints,
@@ -22,8 +24,6 @@ from graphmotion.data import (
     read_openpose,
     stack_tracks,
 )
-from graphmotion.datasets.motion_dataset import MotionDataset
-from graphmotion.datasets.subjects import find_subjects
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -72,7 +72,7 @@ class PoseFolder(MotionDataset):
         skeleton (str or Skeleton): The layout of the joints, a built-in one or your own.
         format (str): What wrote the recordings: :obj:`"alphapose"`, :obj:`"coco"`,
             :obj:`"mediapipe"`, :obj:`"numpy"` or :obj:`"openpose"`; see
-            :func:`~graphmotion.data.read_alphapose` and so on.
+            :func:`~graphmotion.io.read_alphapose` and so on.
         num_people (int, optional): Number of people :math:`M` of a sample, those seen most first;
             who is not there is missing in all frames. (default: :obj:`1`)
         columns (sequence of int, optional): The positions in the files of the joints of

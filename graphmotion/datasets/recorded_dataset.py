@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 from torch_geometric.data import Data
 
-from graphmotion.data import MalformedFile, SkippedSamples, from_array, read_files
+from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.datasets.raw_files import raw_entries
+from graphmotion.io import MalformedFile, SkippedSamples, read_files
 
 
 class RecordedDataset(MotionDataset):

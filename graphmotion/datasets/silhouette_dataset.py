@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.data import MalformedFile, SkippedSamples, read_files
-from graphmotion.data.files import frame_number
-from graphmotion.data.images import read_gray_image
-from graphmotion.data.silhouettes import align_silhouettes, read_opengait_silhouettes
-from graphmotion.datasets.graph_dataset import GraphDataset
-from graphmotion.datasets.options import whole
+from graphmotion.checks import whole
+from graphmotion.data.graph_dataset import GraphDataset
 from graphmotion.datasets.raw_files import raw_entries
+from graphmotion.io import MalformedFile, SkippedSamples, read_files
+from graphmotion.io.files import frame_number
+from graphmotion.io.images import read_gray_image
+from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouettes
 
 _File = tuple[str, str, bytes]
 # The frames, and what names each of them.
@@ -36,7 +36,7 @@ class SilhouetteDataset(GraphDataset):
     Walks are found in :obj:`raw/`, in any folder below it and in any zip archive there: folders
     with an image for each frame (:obj:`.png`), or a pickle for each walk (:obj:`.pkl`), as
     `OpenGait <https://github.com/ShiqiYu/OpenGait>`_ makes them. Pickles beside images are passed
-    over. They are prepared by :func:`~graphmotion.data.align_silhouettes`. Frames without a body,
+    over. They are prepared by :func:`~graphmotion.io.align_silhouettes`. Frames without a body,
     whose file is damaged or has no number where others have one are left out, and then walks of
     fewer than :obj:`min_frames`, or with all labels of an earlier one, with one warning that
     counts either.

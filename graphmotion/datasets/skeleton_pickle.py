@@ -9,16 +9,16 @@ from typing import Any
 
 from torch_geometric.data import Data
 
-from graphmotion.data import (
+from graphmotion.data import from_array
+from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.io import (
     MalformedFile,
     SkippedSamples,
-    from_array,
     load_json,
     read_annotation,
     read_skeleton_pickle,
     whole_file,
 )
-from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -26,7 +26,7 @@ class SkeletonPickle(MotionDataset):
     r"""A data set in the pickle that PYSKL, MMAction2 and others exchange, such as
     :obj:`ntu60_3danno.pkl`, :obj:`ntu120_hrnet.pkl` or :obj:`k400_hrnet.pkl`.
 
-    See :func:`~graphmotion.data.read_skeleton_pickle` for the form, and
+    See :func:`~graphmotion.io.read_skeleton_pickle` for the form, and
     :func:`~graphmotion.data.write_skeleton_pickle` to write one. The pickle is read so that nothing
     in it can run. Samples have the fields :obj:`y`, those of :obj:`subject`, :obj:`view`,
     :obj:`condition`, :obj:`take` and :obj:`setup` that all annotations have, :obj:`score` if there

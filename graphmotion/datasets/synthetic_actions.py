@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphmotion.checks import angles, chosen, frame_range, whole
 from graphmotion.data import from_array
-from graphmotion.datasets.action_styles import ACTIONS, draw_performances
-from graphmotion.datasets.actor import act
 from graphmotion.datasets.motion_dataset import MotionDataset
-from graphmotion.datasets.options import angles, chosen, frame_range, whole
-from graphmotion.datasets.walker import find_landmarks, rotation
-from graphmotion.datasets.walking_styles import generator
 from graphmotion.skeletons import Skeleton, get_skeleton
+from graphmotion.synthetic.action_styles import ACTIONS, draw_performances
+from graphmotion.synthetic.actor import act
+from graphmotion.synthetic.walker import find_landmarks, rotation
+from graphmotion.synthetic.walking_styles import generator
 
 # Part of the name of processed files: to be raised when the same options give other motions.
 _VERSION = 1
@@ -33,9 +33,9 @@ class SyntheticActions(MotionDataset):
 
     A 3D body of its own proportions moves its trunk and arms by joint angles, and its feet and
     pelvis by where they are, the legs following by inverse kinematics
-    (:func:`~graphmotion.datasets.actor.act`). Subjects differ in body, posture, speed, the size of
+    (:func:`~graphmotion.synthetic.actor.act`). Subjects differ in body, posture, speed, the size of
     movements, the hand that they use, and in how they do each action
-    (:mod:`graphmotion.datasets.action_styles`). To stand up is to sit down backwards, and to lower
+    (:mod:`graphmotion.synthetic.action_styles`). To stand up is to sit down backwards, and to lower
     the arms is to raise them backwards, so no single frame tells which of the two it is; nor do
     length, place or heading tell anything of the action. The same seed gives the same motions,
     and a motion depends only on the seed and on its own subject, action, take and view, not on how

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
+from graphmotion.checks import chosen, several, whole
 from graphmotion.datasets.face_dataset import FaceDataset
-from graphmotion.datasets.face_model import EXPRESSIONS, place_points
-from graphmotion.datasets.face_renderer import draw_faces
-from graphmotion.datasets.face_styles import Pose, draw_styles, expression_code
-from graphmotion.datasets.options import chosen, several, whole
-from graphmotion.datasets.walking_styles import generator
+from graphmotion.synthetic.face_model import EXPRESSIONS, place_points
+from graphmotion.synthetic.face_renderer import draw_faces
+from graphmotion.synthetic.face_styles import Pose, draw_styles, expression_code
+from graphmotion.synthetic.walking_styles import generator
 
 # Part of the name of processed files: to be raised when the same options give other faces.
 _VERSION = 1
@@ -30,9 +30,9 @@ class SyntheticFaces(FaceDataset):
     r"""Faces of a procedural model that show emotions, which need no download.
 
     A face is 68 landmarks and further points in space, which action units of the Facial Action
-    Coding System move (:mod:`graphmotion.datasets.face_model`, with the sources); it is drawn as
+    Coding System move (:mod:`graphmotion.synthetic.face_model`, with the sources); it is drawn as
     a grey image with shaded skin, eyes, brows, lips, teeth, folds and hair
-    (:mod:`graphmotion.datasets.face_renderer`). Subjects differ in the shape and the looks of
+    (:mod:`graphmotion.synthetic.face_renderer`). Subjects differ in the shape and the looks of
     their faces, also at rest, and each shows an expression in a way of their own: how strongly
     each unit, on which side more, and with which further ones. So a face of a subject that was not
     seen in training is harder to read than another picture of one that was. The same seed gives
@@ -53,7 +53,7 @@ class SyntheticFaces(FaceDataset):
     first pixel is from 0 to 1), also those outside the image or behind the face, :obj:`y`,
     :obj:`subject` (from 0), :obj:`take` (from 1 within an expression), and :obj:`units`
     :math:`(1, A)`, the mean intensities of the action units
-    :obj:`~graphmotion.datasets.face_model.ACTION_UNITS` on both sides.
+    :obj:`~graphmotion.synthetic.face_model.ACTION_UNITS` on both sides.
 
     Args:
         root (str, optional): If given, faces are stored in :obj:`root/processed`, a file for each

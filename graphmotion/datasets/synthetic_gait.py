@@ -12,20 +12,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphmotion.checks import angles, chosen, frame_range, several, whole
 from graphmotion.data import from_array
-from graphmotion.datasets import silhouette
-from graphmotion.datasets.camera import Camera, detect, hidden
 from graphmotion.datasets.motion_dataset import MotionDataset
-from graphmotion.datasets.options import angles, chosen, frame_range, several, whole
-from graphmotion.datasets.walker import find_landmarks, walk
-from graphmotion.datasets.walking_styles import (
-    CONDITIONS,
-    EMOTIONS,
-    Walks,
-    draw_walks,
-    generator,
-)
 from graphmotion.skeletons import Skeleton, get_skeleton
+from graphmotion.synthetic import silhouette
+from graphmotion.synthetic.camera import Camera, detect, hidden
+from graphmotion.synthetic.walker import find_landmarks, walk
+from graphmotion.synthetic.walking_styles import CONDITIONS, EMOTIONS, Walks, draw_walks, generator
 
 CASIA_B_VIEWS = tuple(range(0, 181, 18))
 
@@ -39,10 +33,10 @@ class SyntheticGait(MotionDataset):
     r"""Gaits of a procedural walker, which need no download.
 
     A 3D body of its own proportions walks by forward kinematics from joint-angle curves of human
-    walking (:func:`~graphmotion.datasets.walker.walk`). Subjects differ in body, cadence, step
+    walking (:func:`~graphmotion.synthetic.walker.walk`). Subjects differ in body, cadence, step
     length, arm swing, posture, asymmetry and timing; an emotion changes speed, arm swing, bounce,
     abruptness and, less, the posture, each subject showing it in a way of their own; a bag or a
-    coat hinders the arms or the legs (:mod:`graphmotion.datasets.walking_styles`, with the
+    coat hinders the arms or the legs (:mod:`graphmotion.synthetic.walking_styles`, with the
     sources). The same seed gives the same gaits, and a gait depends only on the seed and on its
     own subject, emotion, condition, take and view, not on how many others there are.
 
@@ -94,7 +88,7 @@ class SyntheticGait(MotionDataset):
             :math:`(1, T, 64, 44)`, bytes 0 and 1, bodies centred and as high as the image. Needs
             views. (default: :obj:`False`)
         camera (Camera, optional): The camera at each view; by default
-            :class:`~graphmotion.datasets.camera.Camera`. (default: :obj:`None`)
+            :class:`~graphmotion.synthetic.camera.Camera`. (default: :obj:`None`)
         seed (int, optional): Another seed gives other subjects. (default: :obj:`0`)
         transform (callable, optional): Applied to each gait on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each gait once, before it is stored.

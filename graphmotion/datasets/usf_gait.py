@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from torch_geometric.data import Data
 
-from graphmotion.data import MalformedFile, SkippedSamples, read_matlab
-from graphmotion.data.files import read_file
 from graphmotion.datasets.silhouette_dataset import SilhouetteDataset, silhouette_sample
+from graphmotion.io import MalformedFile, SkippedSamples, read_matlab
+from graphmotion.io.files import read_file
 
 _NUM_SUBJECTS = 71
 _SIZE = (32, 22)

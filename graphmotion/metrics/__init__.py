@@ -5,7 +5,8 @@ from graphmotion.metrics.classification import (
 )
 from graphmotion.metrics.discriminant import DiscriminantProjection, discriminant_projection
 from graphmotion.metrics.fusion import fuse_streams
-from graphmotion.metrics.gait_protocols import (
+from graphmotion.metrics.recognition.gallery_probe import gallery_probe
+from graphmotion.metrics.recognition.protocols import (
     CASIA_B_LT,
     CASIA_B_MT,
     CASIA_B_ST,
@@ -14,10 +15,9 @@ from graphmotion.metrics.gait_protocols import (
     USF,
     GalleryProbeProtocol,
 )
-from graphmotion.metrics.gallery_probe import gallery_probe
-from graphmotion.metrics.gallery_scores import GalleryProbeScores, format_recognition_table
-from graphmotion.metrics.retrieve import Retrieval, retrieve
-from graphmotion.metrics.sequence_matching import match_sequences, sequence_distances
+from graphmotion.metrics.recognition.retrieval import Retrieval, retrieve
+from graphmotion.metrics.recognition.scores import GalleryProbeScores, format_recognition_table
+from graphmotion.metrics.recognition.sequences import match_sequences, sequence_distances
 from graphmotion.metrics.summary import FoldSummary, fold_summary, format_table
 
 __all__ = [

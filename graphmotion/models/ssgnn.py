@@ -32,7 +32,7 @@ class CoarserGraph(Protocol):
 
 class SharedGraph(Protocol):
     r"""What these models read of the graph that all samples share; a
-    :class:`~graphmotion.data.PointGraph` has it.
+    :class:`~graphmotion.graphs.PointGraph` has it.
 
     :obj:`num_nodes` :math:`N`, :obj:`pos` :math:`(N, D)`, :obj:`edge_index` :math:`(2, E)`,
     :obj:`eigenvectors` :math:`(N, K)` or :obj:`None`, and :obj:`hierarchy`, its coarser graphs.
@@ -230,7 +230,8 @@ class SPAGNN(Module):
         \mathbf{x}^{\prime}_m = \frac{1}{|\mathcal{C}_m|} \sum_{v \in \mathcal{C}_m} \mathbf{o}_v
 
     The paper says neither how many filters there are, here 8 and 16, nor which nodes are pooled:
-    here the clusters of the graph's hierarchy, which a :class:`~graphmotion.data.PointGraph` makes
+    here the clusters of the graph's hierarchy, which a :class:`~graphmotion.graphs.PointGraph`
+    makes
     with :obj:`levels=2, ratio=0.25`. It has no self-loops in the graph and a sum that contains the
     node itself; here nodes see themselves.
 

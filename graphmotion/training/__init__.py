@@ -1,6 +1,6 @@
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.cross_validation import Evaluation, cross_validate, train_and_test
-from graphmotion.training.data import GraphDataModule, graph_loader
+from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fit import FitResult, fit, load_weights
 from graphmotion.training.history import History, SeedEachStep
 from graphmotion.training.lmgcs import LMGCSModule, LMGCSRecipe, fit_two_stages
@@ -21,11 +21,8 @@ from graphmotion.training.recipes import (
     class_weights,
 )
 from graphmotion.training.recognition import RecognitionModule
-from graphmotion.training.samplers import BalancedBatchSampler, BatchSampler
 
 __all__ = [
-    'BalancedBatchSampler',
-    'BatchSampler',
     'ClassificationModule',
     'Evaluation',
     'FGSTFormerRecipe',
@@ -50,7 +47,6 @@ __all__ = [
     'embed',
     'fit',
     'fit_two_stages',
-    'graph_loader',
     'load_weights',
     'oversample',
     'part_triplet_loss',

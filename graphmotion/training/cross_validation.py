@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.datasets import GraphDataset
+from graphmotion.data import GraphDataset
 from graphmotion.metrics import ClassificationScores, classification_scores
 from graphmotion.training.classification import ClassificationModule
-from graphmotion.training.data import GraphDataModule
+from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fit import fit
 from graphmotion.training.predict import predict
 from graphmotion.training.recipes import Recipe, class_weights
@@ -116,7 +116,7 @@ def cross_validate(
     Args:
         make_model (callable): Makes the model.
         folds (sequence of tuple): Training and test samples of each fold, as
-            :meth:`~graphmotion.datasets.GraphDataset.folds` gives them.
+            :meth:`~graphmotion.data.GraphDataset.folds` gives them.
         recipe (Recipe): How it is trained.
         directory (str): Each fold gets a folder in it.
         seed (int, optional): The seed of the first fold; each fold has its own.

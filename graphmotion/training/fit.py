@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from graphmotion.training.data import GraphDataModule
+from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.history import History, RunRecord, SeedEachStep
 from graphmotion.training.module import RecipeModule
 

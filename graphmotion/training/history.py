@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from graphmotion.training.samplers import mix_seeds
+from graphmotion.data.samplers import mix_seeds
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
 from graphmotion.models.lmgcs import LMGCS, LMGCSFeatures, SeparateLinear
-from graphmotion.training.data import GraphDataModule
+from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fit import FitResult, fit
 from graphmotion.training.part_triplet import part_triplet_loss
 from graphmotion.training.predict import model_inputs

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import torch
 
-from graphmotion.datasets import GraphDataset
+from graphmotion.data import GraphDataset
 
 _Dataset = TypeVar('_Dataset', bound=GraphDataset)
 

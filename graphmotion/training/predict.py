@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from graphmotion.datasets import GraphDataset
-from graphmotion.training.data import graph_loader
+from graphmotion.data import GraphDataset
+from graphmotion.data.loader import graph_loader
 
 
 def model_inputs(model: torch.nn.Module, batch: Batch) -> list[Tensor]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import laplacian_eigenbasis, num_graphs
+from graphmotion.data import num_graphs
+from graphmotion.graphs import laplacian_eigenbasis
 from graphmotion.transforms.fields import check_count, put
 
 
@@ -13,8 +14,8 @@ class AddEigenbasis(BaseTransform):
     r"""Adds the eigenbasis of each graph's Laplacian: :obj:`eigenvalues` :math:`(B, K)`, the
     smallest, and :obj:`eigenvectors` :math:`(B \cdot N, K)`.
 
-    See :func:`~graphmotion.data.laplacian_eigenbasis`. It is for graphs that differ from sample to
-    sample; of a graph that all samples share, :class:`ToPixelGraph` adds the basis that was
+    See :func:`~graphmotion.graphs.laplacian_eigenbasis`. For graphs that differ between
+    samples; for a graph that all samples share, :class:`ToPixelGraph` adds the basis that was
     computed once.
 
     Args:

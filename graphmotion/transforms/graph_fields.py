@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from graphmotion.data import edge_weights, edges_of_bodies, knn_graph
+from graphmotion.data import edges_of_bodies
+from graphmotion.graphs import edge_weights, knn_graph
 from graphmotion.transforms.fields import put
 
 

@@ -10,7 +10,7 @@ from torch.nn.functional import grid_sample
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import PointGraph
+from graphmotion.graphs import PointGraph
 from graphmotion.transforms.fields import check_choice, check_count
 from graphmotion.transforms.graph_fields import put_nearest_edges, put_nodes, put_shared_edges
 from graphmotion.transforms.image_fields import images, landmarks, to_unit

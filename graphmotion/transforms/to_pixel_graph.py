@@ -7,7 +7,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import PointGraph
+from graphmotion.graphs import PointGraph
 from graphmotion.transforms.fields import put
 from graphmotion.transforms.graph_fields import put_nodes, put_shared_edges
 from graphmotion.transforms.image_fields import images, to_unit
@@ -31,7 +31,7 @@ class ToPixelGraph(BaseTransform):
 
     Args:
         graph (PointGraph): The graph, whose positions are columns and rows of pixels; see
-            :func:`~graphmotion.data.pixel_graph`.
+            :func:`~graphmotion.graphs.pixel_graph`.
         standardize (bool, optional): If set to :obj:`True`, brings the grey values of each image to
             mean zero and deviation one over the nodes; those of an image without variation to zero.
             (default: :obj:`False`)

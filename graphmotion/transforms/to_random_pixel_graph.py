@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data.point_graph import count_pixels
+from graphmotion.graphs.point_graph import count_pixels
 from graphmotion.transforms.fields import check_count, draw
 from graphmotion.transforms.graph_fields import put_nearest_edges, put_nodes
 from graphmotion.transforms.image_fields import images
@@ -23,9 +23,9 @@ class ToRandomPixelGraph(BaseTransform):
     Args:
         num_nodes (float or int, optional): Number of pixels, or, as a fraction, their share,
             rounded down. (default: :obj:`0.4`)
-        k (int, optional): Neighbours of each pixel; see :func:`~graphmotion.data.knn_graph`.
+        k (int, optional): Neighbours of each pixel; see :func:`~graphmotion.graphs.knn_graph`.
             (default: :obj:`8`)
-        weight (str, optional): Kind of edge weights; see :func:`~graphmotion.data.edge_weights`.
+        weight (str, optional): Kind of edge weights; see :func:`~graphmotion.graphs.edge_weights`.
             (default: :obj:`"binary"`)
         sigma (float, optional): Width of Gaussian weights. (default: :obj:`None`)
         standardize (bool, optional): If set to :obj:`True`, brings the grey values of each image to

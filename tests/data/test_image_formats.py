@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graphmotion.data import MalformedFile, find_files, read_files, read_gray_image
-from graphmotion.data.images import IMAGE_SUFFIXES, resize_image
+from graphmotion.io import MalformedFile, find_files, read_files, read_gray_image
+from graphmotion.io.images import IMAGE_SUFFIXES, resize_image
 
 GRAY = np.random.default_rng(0).integers(0, 256, (5, 7), dtype=np.uint8)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from graphmotion.datasets import CASIABPose
-from tests.data.test_gaitgraph import HEADER, row
+from tests.io.test_gaitgraph import HEADER, row
 
 
 def walk(frames, seed=0):

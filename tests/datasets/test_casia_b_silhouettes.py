@@ -3,8 +3,8 @@ import os
 import pytest
 import torch
 
-from graphmotion.data import align_silhouettes
 from graphmotion.datasets import CASIABSilhouettes
+from graphmotion.io import align_silhouettes
 from tests.datasets.silhouettes import clip, pack, write_images, write_pickle
 
 NAMES = ['001-bg-02-090', '001-nm-01-000', '025-cl-01-180', '124-nm-06-018']

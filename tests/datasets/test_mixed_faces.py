@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from graphmotion.data import stratified_subset
-from graphmotion.datasets import FaceDataset, MixedFaces, landmark_graph
+from graphmotion.datasets import FaceDataset, MixedFaces
 from graphmotion.datasets.expressions import EXPRESSIONS, find_expression
 from graphmotion.datasets.face_files import face_sample
+from graphmotion.graphs import landmark_graph
 
 
 class Toy(FaceDataset):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from graphmotion.datasets import NTURGBD
-from tests.data.test_ntu_skeleton import text
+from tests.io.test_ntu_skeleton import text
 
 
 def person(seed, place=0.0, motion=0.3, frames=20):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from graphmotion.data import align_silhouettes
 from graphmotion.datasets import OUMVLP
+from graphmotion.io import align_silhouettes
 from graphmotion.metrics import OU_MVLP
 from tests.datasets.silhouettes import clip, pack, write_images, write_pickle
 

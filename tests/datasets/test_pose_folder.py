@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from graphmotion.data import read_mediapipe
 from graphmotion.datasets import PoseFolder
+from graphmotion.io import read_mediapipe
 from graphmotion.skeletons import Skeleton
 
 ARM = Skeleton(['shoulder', 'elbow', 'wrist'], [(0, 1), (1, 2)], name='arm')

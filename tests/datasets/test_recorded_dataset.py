@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from graphmotion.data import MalformedFile
 from graphmotion.datasets import RecordedDataset
+from graphmotion.io import MalformedFile
 from graphmotion.skeletons import get_skeleton
 
 

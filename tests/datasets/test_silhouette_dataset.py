@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from graphmotion.data import align_silhouettes
 from graphmotion.datasets import SilhouetteDataset
+from graphmotion.io import align_silhouettes
 from tests.datasets.silhouettes import clip, pack, write_images, write_pickle
 
 

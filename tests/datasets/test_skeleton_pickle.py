@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from graphmotion.data import from_array, read_skeleton_pickle, write_skeleton_pickle
+from graphmotion.data import from_array, write_skeleton_pickle
 from graphmotion.datasets import SkeletonPickle
+from graphmotion.io import read_skeleton_pickle
 
 
 def annotation(name, frames=5, people=1, dims=2, **fields):

@@ -6,10 +6,10 @@ import torch
 from torch_geometric.loader import DataLoader
 
 from graphmotion.datasets import SyntheticActions
-from graphmotion.datasets.action_styles import draw_performances
-from graphmotion.datasets.actor import act
-from graphmotion.datasets.walker import find_landmarks
 from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
+from graphmotion.synthetic.action_styles import draw_performances
+from graphmotion.synthetic.actor import act
+from graphmotion.synthetic.walker import find_landmarks
 
 SMALL = {'num_subjects': 2, 'num_takes': 1, 'num_frames': 12, 'actions': ('kick', 'sit down')}
 

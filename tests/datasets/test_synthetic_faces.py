@@ -5,8 +5,8 @@ import torch
 from torch_geometric.loader import DataLoader
 
 from graphmotion.datasets import FaceDataset, SyntheticFaces
-from graphmotion.datasets.face_model import ACTION_UNITS, EXPRESSIONS, units_by_number
-from graphmotion.datasets.face_styles import Pose, draw_styles
+from graphmotion.synthetic.face_model import ACTION_UNITS, EXPRESSIONS, units_by_number
+from graphmotion.synthetic.face_styles import Pose, draw_styles
 
 SMALL = {'num_subjects': 2, 'num_takes': 2}
 STILL = {'pose': 0, 'light': 0, 'framing': 0, 'noise': 0, 'individuality': 0}

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch_geometric.loader import DataLoader
 
-from graphmotion.datasets import silhouette
-from graphmotion.datasets.camera import Camera
 from graphmotion.datasets.synthetic_gait import CASIA_B_VIEWS, SyntheticGait
-from graphmotion.datasets.walker import segment_lengths, walk
-from graphmotion.datasets.walking_styles import draw_walks
 from graphmotion.skeletons import Skeleton, list_skeletons
+from graphmotion.synthetic import silhouette
+from graphmotion.synthetic.camera import Camera
+from graphmotion.synthetic.walker import segment_lengths, walk
+from graphmotion.synthetic.walking_styles import draw_walks
 
 SMALL = {'num_subjects': 2, 'num_takes': 1, 'num_frames': 12}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from graphmotion.datasets import UCalgaryGait
-from tests.data.test_ucalgary_gait import table
+from tests.datasets.test_ucalgary_gait_files import table
 
 
 def name(subject, run, gender='M', kind=None):

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from graphmotion.data import MalformedFile
 from graphmotion.datasets import USFGait
+from graphmotion.io import MalformedFile
 from graphmotion.metrics import USF
 
 NUMBERS = [[1, 1, 71, 5], [5, 1], [71], [1], [0, 5, 2], [5], [1, 5], [71, 71]]

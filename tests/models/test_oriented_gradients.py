@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from graphmotion.data import knn_graph, sample_pixels
+from graphmotion.graphs import knn_graph, sample_pixels
 from graphmotion.models.oriented_gradients import OrientedGradients
 
 POS = sample_pixels(12, 12, ratio=0.5)

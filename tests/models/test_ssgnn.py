@@ -7,7 +7,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch.nn.functional import cross_entropy
 
-from graphmotion.data import PointGraph, sample_pixels
+from graphmotion.graphs import PointGraph, sample_pixels
 from graphmotion.models import create_model
 from graphmotion.models.ssgnn import SPAGNN, SPEGNN, SSGNN, DecisionFusion, spagnn, spegnn, ssgnn
 

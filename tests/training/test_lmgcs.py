@@ -6,7 +6,7 @@ from lightning.pytorch import Callback
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Data
 
-from graphmotion.datasets import GraphDataset
+from graphmotion.data import GraphDataset
 from graphmotion.models import LMGCS
 from graphmotion.training import GraphDataModule, embed, fit
 from graphmotion.training.lmgcs import LMGCSModule, LMGCSRecipe, fit_two_stages

@@ -12,7 +12,14 @@ from scipy.spatial.distance import cdist
 from torch_geometric.data import Batch, Data
 
 import graphmotion.transforms as T
-from graphmotion.data import PointGraph, knn_graph, laplacian_eigenbasis, pixel_graph, sample_pixels
+from graphmotion.data import graph_to_batch, graph_to_data
+from graphmotion.graphs import (
+    PointGraph,
+    knn_graph,
+    laplacian_eigenbasis,
+    pixel_graph,
+    sample_pixels,
+)
 
 SIZE = (8, 12)
 GRAPH = pixel_graph(SIZE, 0.4, k=4, num_modes=6, levels=0)
@@ -304,7 +311,7 @@ def test_pixels_are_read_where_the_nodes_are():
     pairs = [(int(x), int(y)) for x, y in GRAPH.pos]
     expected = [int(data.image[0, y, x]) / 255 for x, y in pairs]
     np.testing.assert_allclose(out.x[:, 0], expected, atol=1e-6)
-    expected = GRAPH.to_data(out.x, y=0)
+    expected = graph_to_data(GRAPH, out.x, y=0)
     assert torch.equal(out.edge_index, expected.edge_index)
     assert torch.equal(out.pos, expected.pos)
     assert torch.equal(out.edge_weight, expected.edge_weight)
@@ -326,7 +333,7 @@ def test_a_batch_is_that_of_the_graph(assert_same):
     del batch['landmarks']
     batch = Batch.from_data_list([Data(image=face(s).image, y=face(s).y) for s in range(3)])
     out = T.ToPixelGraph(GRAPH, basis=True)(batch)
-    assert_same(out, GRAPH.to_batch(out.x.view(3, -1, 1), basis=True, y=batch.y))
+    assert_same(out, graph_to_batch(GRAPH, out.x.view(3, -1, 1), basis=True, y=batch.y))
 
 
 def test_random_pixels_differ_from_picture_to_picture():

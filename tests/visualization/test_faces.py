@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from graphmotion.data import PointGraph, sample_pixels
+from graphmotion.graphs import PointGraph, sample_pixels
 from graphmotion.visualization import plot_eigenvectors, plot_face_graph, plot_node_weights
 
 from .conftest import check_nothing_is_cut_off

@@ -1,0 +1,152 @@
+"""Samples and batches on a graph over points, and its file."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, Data
+
+from graphmotion.data.samples import edges_of_bodies
+from graphmotion.data.storage import load_tensors, save_tensors
+from graphmotion.graphs import Coarsening, PointGraph
+
+_VERSION = 1
+
+# Copied for every batch: to make one, PyG makes a class each time.
+_EMPTY_BATCH = Batch(_base_cls=Data)
+
+
+def save_graph(graph: PointGraph, path: str | Path) -> None:
+    r"""Write it to a file, whole or not at all."""
+    levels = [
+        {field.name: getattr(level, field.name).cpu() for field in fields(Coarsening)}
+        for level in graph.hierarchy
+    ]
+    own: dict[str, Any] = {**graph.to('cpu').tensors(), 'image_size': graph.image_size}
+    save_tensors({'point_graph': _VERSION, **own, 'hierarchy': levels}, path)
+
+
+def load_graph(path: str | Path) -> PointGraph:
+    r"""Read it from a file; nothing that the file holds is run.
+
+    Raises:
+        FileNotFoundError: If there is no file.
+        ValueError: If the file is damaged or holds something else.
+    """
+    stored = load_tensors(path)
+    if not isinstance(stored, dict) or 'point_graph' not in stored:
+        raise ValueError(f'{path}: not a graph that save_graph wrote')
+    version = stored.pop('point_graph')
+    if version != _VERSION:
+        raise ValueError(f'{path}: written in version {version}, expected {_VERSION}')
+    try:
+        levels = tuple(Coarsening(**level) for level in stored.pop('hierarchy'))
+        return PointGraph(**stored, hierarchy=levels)
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
+        raise ValueError(f'{path}: not a whole graph ({error})') from error
+
+
+def graph_to_data(graph: PointGraph, x: Tensor, basis: bool = False, **labels: Any) -> Data:
+    r"""A sample on a graph over points; the tensors of the graph are shared, not copied.
+
+    Args:
+        graph (PointGraph): The graph.
+        x (Tensor): Features of the nodes.
+        basis (bool, optional): Put :obj:`eigenvalues` :math:`(1, K)` and
+            :obj:`eigenvectors` :math:`(N, K)` in the sample. A model of one graph holds them
+            once, and batches need not carry a copy for each sample.
+            (default: :obj:`False`)
+        **labels (int or Tensor): Fields such as :obj:`y`: one number, or a tensor with a
+            first dimension of 1.
+
+    Shapes:
+        - **x:** :math:`(N, C)`
+
+    Raises:
+        ValueError: If a shape does not fit, or a name is one that PyG treats apart.
+    """
+    if x.dim() < 2:
+        raise ValueError(f'x has the shape {list(x.shape)}, expected [{graph.num_nodes}, C]')
+    tensors = {
+        name: value if isinstance(value, Tensor) and value.dim() else torch.tensor([value])
+        for name, value in labels.items()
+    }
+    own, labels = _fields(graph, x.unsqueeze(0), basis, tensors)
+    return Data(x=x, **own, **labels)
+
+
+def graph_to_batch(graph: PointGraph, x: Tensor, basis: bool = False, **labels: Tensor) -> Batch:
+    r"""A batch of samples on a graph over points, made at once: that of
+    :meth:`Batch.from_data_list` on the samples of :func:`graph_to_data`.
+
+    Args:
+        graph (PointGraph): The graph.
+        x (Tensor): Features of the nodes of each sample; the batch views them.
+        basis (bool, optional): Put the basis in the batch, :math:`B` copies of
+            it. (default: :obj:`False`)
+        **labels (Tensor): Fields such as :obj:`y`, one entry a sample.
+
+    Shapes:
+        - **x:** :math:`(B, N, C)`
+
+    Raises:
+        ValueError: If a shape does not fit, or a name is one that PyG treats apart.
+    """
+    if x.dim() < 3:
+        raise ValueError(f'x has the shape {list(x.shape)}, expected [B, {graph.num_nodes}, C]')
+    own, labels = _fields(graph, x, basis, labels)
+    num_graphs, size = x.shape[:2]
+    count = torch.arange(num_graphs + 1)
+    out = copy.copy(_EMPTY_BATCH)
+    out.x = x.flatten(0, 1)
+    slices = {'x': count * size}
+    for name, value in own.items():
+        if name == 'edge_index':
+            out[name] = edges_of_bodies(value, size, num_graphs)
+            slices[name] = count * value.size(1)
+        else:
+            out[name] = value.repeat(num_graphs, *[1] * (value.dim() - 1))
+            slices[name] = count * len(value)
+    for name, value in labels.items():
+        out[name] = value
+        slices[name] = count
+    out.batch = torch.arange(num_graphs, device=x.device).repeat_interleave(size)
+    out.ptr = count.to(x.device) * size
+    # What PyG needs to take the batch apart again.
+    out._num_graphs = num_graphs
+    out._slice_dict = slices
+    out._inc_dict = dict.fromkeys(slices, torch.zeros(num_graphs, dtype=torch.long))
+    out._inc_dict['edge_index'] = count[:-1] * size
+    return out
+
+
+def _fields(
+    graph: PointGraph, x: Tensor, basis: bool, labels: dict[str, Any]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The fields that a sample takes from the graph, and its labels, checked: x [B, N, C]."""
+    if x.size(1) != graph.num_nodes or not len(x):
+        raise ValueError(
+            f'x has {len(x)} samples of {x.size(1)} nodes, expected one at least of '
+            f'{graph.num_nodes} nodes'
+        )
+    own = {'edge_index': graph.edge_index, 'edge_weight': graph.edge_weight, 'pos': graph.pos}
+    if basis:
+        if graph.eigenvalues is None or graph.eigenvectors is None:
+            raise ValueError('this graph has no eigenbasis: make it with num_modes')
+        own['eigenvalues'] = graph.eigenvalues.unsqueeze(0)
+        own['eigenvectors'] = graph.eigenvectors
+    for name, value in labels.items():
+        taken = name in (*own, 'x', 'ptr', 'num_nodes')
+        if taken or 'index' in name or 'batch' in name:
+            raise ValueError(f'a field cannot be called {name!r}: PyG or the graph uses it')
+        if not isinstance(value, Tensor) or value.dim() == 0 or len(value) != len(x):
+            found = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(
+                f'{name!r} is a tensor with an entry for each of {len(x)} samples, got {found}'
+            )
+    return {name: value.to(x.device) for name, value in own.items()}, labels

@@ -1,0 +1,62 @@
+from graphmotion.io.alphapose import read_alphapose
+from graphmotion.io.coco_keypoints import read_coco_keypoints
+from graphmotion.io.files import (
+    MalformedFile,
+    find_files,
+    list_files,
+    load_json,
+    read_files,
+    whole_file,
+)
+from graphmotion.io.gaitgraph import read_gaitgraph
+from graphmotion.io.images import read_gray_image
+from graphmotion.io.matlab import read_matlab
+from graphmotion.io.mediapipe import read_mediapipe
+from graphmotion.io.ntu_skeleton import (
+    Body,
+    read_ntu_skeleton,
+    remove_spurious_bodies,
+    select_bodies,
+)
+from graphmotion.io.numpy_keypoints import read_numpy
+from graphmotion.io.opengait_pose import read_opengait_pose
+from graphmotion.io.openpose import read_openpose
+from graphmotion.io.pickles import load_pickle
+from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouettes
+from graphmotion.io.skeleton_json import read_skeleton
+from graphmotion.io.skeleton_pickle import read_annotation, read_skeleton_pickle
+from graphmotion.io.skipped import SkippedSamples
+from graphmotion.io.tracks import Detection, Track, link_tracks, stack_tracks
+
+__all__ = [
+    'Body',
+    'Detection',
+    'MalformedFile',
+    'SkippedSamples',
+    'Track',
+    'align_silhouettes',
+    'find_files',
+    'link_tracks',
+    'list_files',
+    'load_json',
+    'load_pickle',
+    'read_alphapose',
+    'read_annotation',
+    'read_coco_keypoints',
+    'read_files',
+    'read_gaitgraph',
+    'read_gray_image',
+    'read_matlab',
+    'read_mediapipe',
+    'read_ntu_skeleton',
+    'read_numpy',
+    'read_opengait_pose',
+    'read_opengait_silhouettes',
+    'read_openpose',
+    'read_skeleton',
+    'read_skeleton_pickle',
+    'remove_spurious_bodies',
+    'select_bodies',
+    'stack_tracks',
+    'whole_file',
+]

@@ -1,0 +1,59 @@
+"""Reader of what AlphaPose writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphmotion.io.files import MalformedFile, frame_number, load_json
+from graphmotion.io.tracks import (
+    Detection,
+    Track,
+    fill_gaps,
+    find_detection,
+    make_tracks,
+    objects,
+    triples,
+)
+
+
+def read_alphapose(path: str) -> list[Track]:
+    r"""Read a recording that AlphaPose wrote, from the `"AlphaPose: Whole-Body Regional
+    Multi-Person Pose Estimation and Tracking in Real-Time" <https://arxiv.org/abs/2211.03375>`_
+    paper.
+
+    The file, :obj:`alphapose-results.json` in its default form, is a list of people:
+    :obj:`{"image_id": "12.jpg", "keypoints": [x, y, score, ...], "idx": 1, ...}`, in pixels.
+    17 joints are those of the layout :obj:`coco17`. The number in :obj:`image_id` is that of the
+    frame; a frame whose number is left out has nobody in it. People are told apart by
+    :obj:`idx`, if AlphaPose tracked them, else by :func:`~graphmotion.io.link_tracks`.
+
+    Args:
+        path (str): The file.
+
+    Returns:
+        list of Track: The people, who is seen most first.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        ValueError: If it is no such file, or nobody is seen.
+    """
+    frames: dict[int, list[Detection]] = {}
+    for number, person in objects(path, 'content', load_json(path)):
+        field = f'content[{number}]'
+        image = person.get('image_id')
+        frame = frame_number(str(image)) if isinstance(image, str | int) else None
+        if frame is None:
+            raise MalformedFile(path, f'{field}.image_id', 'a number of a frame', f'{image!r}')
+        joints = triples(person.get('keypoints'), path, f'{field}.keypoints')
+        detection = find_detection(joints, path, f'{field}.keypoints', _identity(person.get('idx')))
+        frames.setdefault(frame, []).extend([detection] if detection else [])
+    if not frames:
+        raise MalformedFile(path, 'people', 'at least one', 'none')
+    return make_tracks(fill_gaps(frames, path), path)
+
+
+def _identity(value: Any) -> int | None:
+    """A number, which some versions put into lists."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return int(value) if isinstance(value, int | float) and value == value // 1 else None

@@ -1,0 +1,80 @@
+"""Reader of keypoints in the form of COCO."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphmotion.io.files import MalformedFile, load_json
+from graphmotion.io.tracks import Detection, Track, find_detection, make_tracks, objects, triples
+
+
+def read_coco_keypoints(path: str) -> list[Track]:
+    r"""Read a recording in the form of the `"Microsoft COCO: Common Objects in Context"
+    <https://arxiv.org/abs/1405.0312>`_ keypoints, which many estimators write and labelling tools
+    export.
+
+    Two forms are known:
+
+    * Results, a list of people :obj:`{"image_id": 12, "keypoints": [x, y, score, ...], ...}`.
+      Images in the order of their number are the frames.
+    * Annotations, :obj:`{"images": [...], "annotations": [...]}`. Images in the order of
+      :obj:`frame_id`, if all have one, else of :obj:`id`, are the frames, with those without
+      people. The third number of a joint is then COCO's visibility :math:`v`: 0 is not labelled, 1
+      hidden (score 0.5), 2 visible (score 1). Crowds are left out.
+
+    People are told apart by :obj:`track_id`, if all have one, else by
+    :func:`~graphmotion.io.link_tracks`. 17 joints are those of the layout :obj:`coco17`.
+
+    Args:
+        path (str): The file of one recording.
+
+    Returns:
+        list of Track: The people, who is seen most first.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        ValueError: If it is no such file, or nobody is seen.
+    """
+    content = load_json(path)
+    if isinstance(content, list):
+        people, field, images = content, 'content', None
+    elif isinstance(content, dict) and {'images', 'annotations'} <= set(content):
+        people, field, images = content['annotations'], 'annotations', _images(path, content)
+    else:
+        expected = 'a list of results, or an object with images and annotations'
+        raise MalformedFile(path, 'content', expected, f'{content!r:.60}')
+    frames: dict[Any, list[Detection]] = {image: [] for image in images or []}
+    for number, person in objects(path, field, people):
+        where = f'{field}[{number}]'
+        image = person.get('image_id')
+        if not isinstance(image, int) or (images is not None and image not in frames):
+            raise MalformedFile(path, f'{where}.image_id', 'the number of an image', f'{image!r}')
+        frame = frames.setdefault(image, [])
+        if person.get('iscrowd') or (images is not None and 'keypoints' not in person):
+            continue
+        joints = triples(person.get('keypoints'), path, f'{where}.keypoints')
+        if images is not None:
+            if not np.isin(joints[:, 2], (0, 1, 2)).all():
+                found = f'{joints[:, 2].tolist()}'
+                raise MalformedFile(path, f'{where}.keypoints', 'visibilities 0, 1 or 2', found)
+            joints[:, 2] /= 2
+        identity = person.get('track_id')
+        identity = identity if isinstance(identity, int) else None
+        detection = find_detection(joints, path, f'{where}.keypoints', identity)
+        frame.extend([detection] if detection else [])
+    order = images if images is not None else sorted(frames)
+    return make_tracks([frames[image] for image in order], path)
+
+
+def _images(path: str, content: dict[str, Any]) -> list[int]:
+    """The numbers of the images in the order of time."""
+    images = dict(objects(path, 'images', content['images'])).values()
+    times = {}
+    timed = all(isinstance(image.get('frame_id'), int) for image in images)
+    for image in images:
+        if not isinstance(image.get('id'), int):
+            raise MalformedFile(path, 'images[].id', 'a number', f'{image.get("id")!r}')
+        times[image['id']] = image['frame_id'] if timed else image['id']
+    return sorted(times, key=lambda number: times[number])

@@ -1,0 +1,89 @@
+"""Reader of pose landmarks of MediaPipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphmotion.io.files import MalformedFile, load_json
+from graphmotion.io.tracks import Detection, Track, find_detection, make_tracks
+
+_NUM_JOINTS = 33
+
+
+def read_mediapipe(path: str, world: bool = False) -> list[Track]:
+    r"""Read pose landmarks of MediaPipe, from the `"BlazePose: On-device Real-time Body Pose
+    tracking" <https://arxiv.org/abs/2006.10204>`_ paper.
+
+    MediaPipe itself writes no files: this reads what its results become as JSON. The file is a
+    list with an entry a frame, or an object with that list in :obj:`frames`. A frame is
+
+    * nothing (:obj:`null` or :obj:`[]`), where nobody was found,
+    * a list of 33 landmarks :obj:`{"x": .., "y": .., "z": .., "visibility": ..}`: one person,
+    * a list of such lists: several people,
+    * or an object with one of these in :obj:`pose_landmarks` or :obj:`pose_world_landmarks`
+      (also :obj:`poseLandmarks`, :obj:`poseWorldLandmarks`), as MediaPipe's results have them.
+
+    Instead of a list, landmarks may be an object that has them in :obj:`landmark` or
+    :obj:`landmarks`. Their visibility is the score; without one it is 1. Joints are those of the
+    layout :obj:`mediapipe33`. People are told apart by :func:`~graphmotion.io.link_tracks`.
+
+    Args:
+        path (str): The file of one recording.
+        world (bool, optional): Of frames that have both, take :obj:`pose_world_landmarks`, in
+            metres from the hips, instead of :obj:`pose_landmarks`, in shares of the image.
+            (default: :obj:`False`)
+
+    Returns:
+        list of Track: The people in 3D, who is seen most first.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        ValueError: If it is no such file, or nobody is seen.
+    """
+    content = load_json(path)
+    frames = content.get('frames') if isinstance(content, dict) else content
+    if not isinstance(frames, list):
+        raise MalformedFile(path, 'frames', 'a list', f'{frames!r:.60}')
+    return make_tracks([_read_frame(f, path, i, world) for i, f in enumerate(frames)], path)
+
+
+def _read_frame(frame: Any, path: str, number: int, world: bool) -> list[Detection]:
+    field = f'frames[{number}]'
+    if isinstance(frame, dict) and not _is_landmarks(frame):
+        names = ['pose_landmarks', 'poseLandmarks']
+        other = ['pose_world_landmarks', 'poseWorldLandmarks']
+        names = other + names if world else names + other
+        there = [name for name in names if name in frame]
+        if not there:
+            raise MalformedFile(path, field, f'one of the fields {names}', f'{list(frame)}')
+        frame = frame[there[0]]
+    frame = _landmarks(frame)
+    if not frame:
+        return []
+    if not isinstance(frame, list):
+        raise MalformedFile(path, field, 'landmarks', f'{frame!r:.60}')
+    people = [frame] if isinstance(frame[0], dict) and not _is_landmarks(frame[0]) else frame
+    detections = []
+    for person in people:
+        landmarks = _landmarks(person)
+        if not isinstance(landmarks, list) or len(landmarks) != _NUM_JOINTS:
+            found = f'{len(landmarks)}' if isinstance(landmarks, list) else f'{landmarks!r:.60}'
+            raise MalformedFile(path, field, f'{_NUM_JOINTS} landmarks', found)
+        try:
+            joints = np.array([[p['x'], p['y'], p['z'], p.get('visibility', 1)] for p in landmarks])
+        except (KeyError, TypeError, AttributeError, ValueError):
+            raise MalformedFile(path, field, 'landmarks with x, y and z', 'others') from None
+        detection = find_detection(joints, path, field)
+        detections += [detection] if detection else []
+    return detections
+
+
+def _is_landmarks(value: Any) -> bool:
+    return isinstance(value, dict) and ('landmark' in value or 'landmarks' in value)
+
+
+def _landmarks(value: Any) -> Any:
+    """The list of landmarks, which may stand in an object."""
+    return value.get('landmark', value.get('landmarks')) if _is_landmarks(value) else value

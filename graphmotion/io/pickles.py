@@ -1,0 +1,190 @@
+"""Pickles that hold arrays and plain containers, read so that nothing in them can run."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import IO, Any, NoReturn
+
+import numpy as np
+
+from graphmotion.io.files import MalformedFile
+
+# Booleans, numbers and text: what an array can hold without holding objects.
+_KINDS = 'biufcSU'
+_ALLOWED = 'numpy arrays of numbers or text, and plain containers'
+
+
+def load_pickle(path: str, content: bytes | None = None) -> Any:
+    r"""Load a pickle that holds numpy arrays and plain containers, and nothing else.
+
+    Containers are dicts, lists, tuples and sets; besides there may be numbers, text, bytes,
+    booleans and :obj:`None`. A pickle may name any function to be called when it is loaded: here,
+    such a name ends the loading before anything is called. Arrays of Python objects are refused
+    too. Pickles written with numpy 1 and 2, and by Python 2, are read.
+
+    Args:
+        path (str): The file.
+        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If it is empty, cut off or no pickle, or holds anything else.
+    """
+    with _open(path, content) as file:
+        if not file.read(1):
+            raise MalformedFile(path, 'content', 'a pickle', 'an empty file')
+        file.seek(0)
+        try:
+            return _plain(_Unpickler(file, encoding='latin1').load(), {})
+        except _Forbidden as error:
+            raise MalformedFile(path, 'object', _ALLOWED, str(error)) from None
+        except Exception as error:  # whatever the bytes led to
+            found = f'{type(error).__name__}: {error}'
+            raise MalformedFile(path, 'content', 'a whole pickle', found) from error
+
+
+def _open(path: str, content: bytes | None) -> IO[bytes]:
+    if content is not None:
+        return io.BytesIO(content)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'{path}: no such file')
+    return open(path, 'rb')
+
+
+class _Forbidden(Exception):
+    """Something that is neither an array nor a plain container."""
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows a few names, each for something of this file that does less than what it stands for."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        # numpy 2 moved its core, Python 3 its builtins.
+        module = module.replace('numpy._core', 'numpy.core').replace('__builtin__', 'builtins')
+        known = (module, name)
+        if known not in _KNOWN:
+            raise _Forbidden(f'{module}.{name}')
+        return _KNOWN[known]
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        raise _Forbidden('a reference to something outside of the file')
+
+
+class _Maker:
+    """A function that a pickle may call, and to which it can do nothing else."""
+
+    __slots__ = ('make',)
+
+    def __init__(self, make: Callable) -> None:
+        self.make = make
+
+    def __call__(self, *args: Any) -> Any:
+        return self.make(*args)
+
+    def __setstate__(self, state: Any) -> NoReturn:
+        raise _Forbidden('a change of a function')
+
+
+class _DType:
+    """The type of an array; as numpy's, but with no state besides the byte order."""
+
+    __slots__ = ('dtype',)
+
+    def __init__(self, spec: str, *_: Any) -> None:
+        self.dtype = np.dtype(spec) if isinstance(spec, str) else np.dtype(object)
+        if self.dtype.kind not in _KINDS or self.dtype.subdtype:
+            raise _Forbidden(f'an array of type {spec}')
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, order, *structure = state[:5]
+        if any(structure):
+            raise _Forbidden('an array of records')
+        self.dtype = self.dtype.newbyteorder(order)
+
+
+class _Array(np.ndarray):
+    """An array whose state is checked; :func:`_plain` makes a common array of it in the end."""
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        version, shape, kind, fortran, content = state
+        if not isinstance(kind, _DType):
+            raise _Forbidden('an array without a type')
+        if isinstance(content, str):  # the bytes of Python 2
+            content = content.encode('latin1')
+        super().__setstate__((version, shape, kind.dtype, fortran, content))
+
+
+def _reconstruct(*_: Any) -> _Array:
+    return _Array((0,), np.int8)
+
+
+def _from_buffer(content: bytes, kind: _DType, shape: tuple[int, ...], order: Any) -> np.ndarray:
+    # A copy, which can be written to even where the bytes cannot.
+    return np.frombuffer(content, kind.dtype).reshape(shape, order=order).copy(order)
+
+
+def _scalar(kind: _DType, content: bytes | str) -> Any:
+    content = content.encode('latin1') if isinstance(content, str) else content
+    return np.frombuffer(content, kind.dtype, count=1)[0]
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """How protocols before 3 write bytes."""
+    if encoding != 'latin1':
+        raise _Forbidden(f'text in the encoding {encoding}')
+    return text.encode('latin1')
+
+
+def _no_bytes(*args: Any) -> bytes:
+    """How they write no bytes at all."""
+    if args:
+        raise _Forbidden('a call of bytes')
+    return b''
+
+
+def _refuse(*_: Any) -> NoReturn:
+    raise _Forbidden('a call of numpy.ndarray')
+
+
+_MAKERS: dict[tuple[str, str], Callable] = {
+    ('numpy', 'ndarray'): _refuse,  # stands beside _reconstruct, which does not need it
+    ('numpy', 'dtype'): _DType,
+    ('numpy.core.multiarray', '_reconstruct'): _reconstruct,
+    ('numpy.core.multiarray', 'scalar'): _scalar,
+    ('numpy.core.numeric', '_frombuffer'): _from_buffer,
+    ('_codecs', 'encode'): _encode,
+    ('builtins', 'bytes'): _no_bytes,
+    ('collections', 'OrderedDict'): OrderedDict,
+    ('builtins', 'set'): set,
+    ('builtins', 'frozenset'): frozenset,
+}
+_KNOWN = {name: _Maker(make) for name, make in _MAKERS.items()}
+
+
+def _plain(value: Any, done: dict[int, Any]) -> Any:
+    """The value with common arrays in place of checked ones."""
+    if isinstance(value, _Array):
+        return value.view(np.ndarray)
+    if isinstance(value, _Maker | _DType):
+        raise _Forbidden('a function or a type')
+    if id(value) in done:  # also what holds itself
+        return done[id(value)]
+    if isinstance(value, list):
+        done[id(value)] = value
+        value[:] = [_plain(v, done) for v in value]
+    elif isinstance(value, dict):
+        done[id(value)] = value
+        for key in value:
+            _plain(key, done)
+            value[key] = _plain(value[key], done)
+    elif isinstance(value, tuple):
+        done[id(value)] = tuple(_plain(v, done) for v in value)
+        return done[id(value)]
+    elif isinstance(value, set | frozenset):
+        for v in value:
+            _plain(v, done)
+    return value

@@ -1,0 +1,1 @@
+"""Recognition of probes against a gallery: protocols, rankings and scores."""

@@ -1,0 +1,102 @@
+"""The parts of a dataset for Lightning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from graphmotion.data import GraphDataset, graph_loader
+
+try:
+    from lightning.pytorch import LightningDataModule
+except ImportError as error:
+    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
+
+
+class GraphDataModule(LightningDataModule):
+    r"""Training, validation and test parts of a dataset for Lightning.
+
+    Args:
+        train (GraphDataset): Training samples.
+        val (GraphDataset, optional): Validation samples. (default: :obj:`None`)
+        test (GraphDataset, optional): Test samples. (default: :obj:`None`)
+        batch_size (int, optional): Samples of a batch, those of all processes together.
+            (default: :obj:`16`)
+        transform (callable, optional): Applied to batches of validation and test samples.
+            (default: :obj:`None`)
+        train_transform (callable, optional): Applied to training batches; :obj:`transform` if not
+            given. (default: :obj:`None`)
+        seed (int, optional): Of the order and the transforms. (default: :obj:`0`)
+        num_workers (int, optional): Number of worker processes of each loader.
+            (default: :obj:`0`)
+        balance (str, optional): A field, such as :obj:`"subject"`, by which training batches are
+            balanced; see :func:`graph_loader`. (default: :obj:`None`)
+        samples_per_class (int, optional): Samples of each value of that field in a training batch.
+            (default: :obj:`4`)
+        batches_per_epoch (int, optional): Number of balanced batches in an epoch; by default as
+            many as hold all training samples once. (default: :obj:`None`)
+    """
+
+    def __init__(
+        self,
+        train: GraphDataset,
+        val: GraphDataset | None = None,
+        test: GraphDataset | None = None,
+        batch_size: int = 16,
+        transform: Callable | None = None,
+        train_transform: Callable | None = None,
+        seed: int = 0,
+        num_workers: int = 0,
+        balance: str | None = None,
+        samples_per_class: int = 4,
+        batches_per_epoch: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.train = train
+        self.val = val
+        self.test = test
+        self.batch_size = batch_size
+        self.transform = transform
+        self.train_transform = train_transform or transform
+        self.seed = seed
+        self.num_workers = num_workers
+        self.balance = balance
+        self.samples_per_class = samples_per_class
+        self.batches_per_epoch = batches_per_epoch
+
+    def _loader(
+        self, dataset: GraphDataset | None, transform: Callable | None, **options: Any
+    ) -> DataLoader | list:
+        if dataset is None:
+            return []
+        return graph_loader(
+            dataset,
+            self.batch_size,
+            transform,
+            seed=self.seed,
+            num_workers=self.num_workers,
+            num_processes=self.trainer.world_size if self.trainer else 1,
+            process=self.trainer.global_rank if self.trainer else 0,
+            **options,
+        )
+
+    def train_dataloader(self) -> DataLoader | list:
+        r"""Shuffled or balanced batches of the training samples."""
+        return self._loader(
+            self.train,
+            self.train_transform,
+            shuffle=True,
+            balance=self.balance,
+            samples_per_class=self.samples_per_class,
+            batches_per_epoch=self.batches_per_epoch,
+        )
+
+    def val_dataloader(self) -> DataLoader | list:
+        r"""Batches of the validation samples, in order; none if there are none."""
+        return self._loader(self.val, self.transform)
+
+    def test_dataloader(self) -> DataLoader | list:
+        r"""Batches of the test samples, in order; none if there are none."""
+        return self._loader(self.test, self.transform)

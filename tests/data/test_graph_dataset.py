@@ -1,0 +1,178 @@
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import Batch, Data
+
+from graphmotion.data import GraphDataset
+from graphmotion.data.rows import pack_bits, unpack_bits
+
+
+class Faces(GraphDataset):
+    """Images without nodes."""
+
+    protocols = {'given': ('part', (0,)), 'subjects': ('subject', (1, 2))}
+
+    def __init__(self, root=None, sizes=(6, 6, 6, 6), **options):
+        self.sizes = sizes
+        super().__init__(root, **options)
+
+    def read(self):
+        random = np.random.default_rng(0)
+        for i, size in enumerate(self.sizes):
+            image = torch.from_numpy(random.integers(0, 256, (1, size, 5), dtype=np.uint8))
+            numbers = {'y': i % 3, 'subject': i, 'part': i % 2}
+            yield Data(image=image, **{k: torch.tensor([v]) for k, v in numbers.items()})
+
+
+class Clips(GraphDataset):
+    """Silhouettes, whose nodes are strips."""
+
+    frame_fields = ('silhouettes',)
+
+    def __init__(self, root=None, widths=(11, 11, 11), values=2, shape=None, **options):
+        self.widths, self.values, self.shape = widths, values, shape
+        super().__init__(root, **options)
+
+    def read(self):
+        random = np.random.default_rng(0)
+        for i, width in enumerate(self.widths):
+            shape = self.shape or (1, 2 + i, 4, width)
+            clip = torch.from_numpy(random.integers(0, self.values, shape, dtype=np.uint8))
+            yield Data(
+                silhouettes=clip, y=torch.tensor([i]), num_frames=torch.tensor([clip.size(1)])
+            )
+
+    def count_nodes(self, samples):
+        return torch.full_like(samples, 4)
+
+
+@pytest.mark.parametrize('width', [1, 7, 8, 9, 44])
+def test_bits_come_back(width):
+    images = torch.randint(0, 2, (3, 2, width)).byte()
+    packed = pack_bits(images)
+    assert packed.shape == (3, 2, -(-width // 8))
+    assert packed.dtype == torch.uint8
+    expected = np.packbits(images.numpy(), axis=-1)
+    assert (packed.numpy() == expected).all()
+    assert torch.equal(unpack_bits(packed, width), images)
+    assert torch.equal(pack_bits(images.bool()), packed)
+
+
+@pytest.mark.parametrize('stored', [False, True])
+def test_images_without_nodes(tmp_path, stored):
+    dataset = Faces(str(tmp_path) if stored else None)
+    assert dataset[1].image.shape == (1, 6, 5)
+    batch = dataset.get_batch([3, 1])
+    expected = Batch.from_data_list([dataset[3], dataset[1]])
+    assert set(batch.keys()) == set(expected.keys())
+    assert torch.equal(batch.image, expected.image)
+    assert batch.y.tolist() == [0, 1]
+    assert torch.equal(batch[1].image, dataset[1].image)
+    assert (batch.num_graphs, dataset.num_classes) == (2, 3)
+
+
+@pytest.mark.parametrize('stored', [False, True])
+def test_silhouettes_are_stored_as_bits(tmp_path, stored):
+    dataset = Clips(str(tmp_path) if stored else None)
+    assert dataset._data.silhouettes.shape == (2 + 3 + 4, 4, 2)
+    clips = list(Clips().read())
+    for sample, clip in zip(dataset, clips):
+        assert torch.equal(sample.silhouettes, clip.silhouettes)
+        assert sample.num_nodes == 4
+    batch = dataset.get_batch([0, 2])
+    assert batch.silhouettes.shape == (2, 4, 4, 11)
+    assert torch.equal(batch.silhouettes[0, :2], clips[0].silhouettes[0])
+    assert torch.equal(batch.silhouettes[0, 2], clips[0].silhouettes[0, 1])  # its last frame
+    assert torch.equal(batch.silhouettes[1:], clips[2].silhouettes)
+    assert (batch.num_nodes, batch.batch.tolist()) == (8, [0] * 4 + [1] * 4)
+    assert [data.num_nodes for data in batch.to_data_list()] == [4, 4]
+    assert torch.equal(dataset.copy([1])[0].silhouettes, clips[1].silhouettes)
+
+
+def test_what_cannot_be_stored_as_bits():
+    for options, message in (
+        ({'values': 3}, 'sample 0 has silhouettes with other values than 0 and 1'),
+        ({'widths': (11, 12)}, 'sample 1 has silhouettes 12 pixels wide, the first has 11'),
+        (
+            {'shape': (2, 3, 4, 5)},
+            r'sample 0 has silhouettes \[2, 3, 4, 5\], expected \[1, T, H, W\]',
+        ),
+        ({'shape': (1, 3, 0, 5)}, r'sample 0 has silhouettes \[1, 3, 0, 5\]'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Clips(**options)
+
+
+def test_images_of_different_size_are_refused():
+    with pytest.raises(ValueError, match=r"sample 1 has 'image' of shape"):
+        Wide()
+
+
+class Wide(Faces):
+    """The second image is wider."""
+
+    def read(self):
+        for width in (5, 6):
+            yield Data(image=torch.zeros(1, 8, width).byte(), y=torch.tensor([0]))
+
+
+def test_official_splits():
+    dataset = Faces()
+    train, test = dataset.official_split()
+    assert (train.labels('subject').tolist(), test.labels('subject').tolist()) == ([0, 2], [1, 3])
+    train, test = dataset.official_split('subjects')
+    assert (train.labels('subject').tolist(), test.labels('subject').tolist()) == ([1, 2], [0, 3])
+    with pytest.raises(
+        ValueError, match=r"Faces has the protocols \['given', 'subjects'\], got 'x'"
+    ):
+        dataset.official_split('x')
+    with pytest.raises(ValueError, match=r'Clips has the protocols \[\], got None'):
+        Clips().official_split()
+
+
+def test_a_fingerprint_tells_sets_apart():
+    dataset = Faces()
+    assert dataset.fingerprint() == Faces().fingerprint()
+    other = [dataset[1:], dataset.index_select([0, 2, 1, 3]), Faces(sizes=(6,) * 5), Clips()]
+    prints = {d.fingerprint() for d in [dataset, *other]}
+    assert len(prints) == 5
+    assert dataset.device == torch.device('cpu')
+
+
+def test_a_fingerprint_is_that_of_all_samples(monkeypatch):
+    changed = Faces()
+    changed._data.image[-1, -1, -1] ^= 1
+    assert changed.fingerprint() != Faces().fingerprint()
+    labels = Faces()
+    labels._data.subject[-1] = 9
+    assert labels.fingerprint() != Faces().fingerprint()
+    # Of what is large, pieces are read, the first and the last among them.
+    monkeypatch.setattr('graphmotion.data.graph_dataset._HASHED', 64)
+    assert changed.fingerprint() != Faces().fingerprint()
+    assert Faces().fingerprint() == Faces().fingerprint()
+
+
+class Ages(Faces):
+    """The first number of a field is an integer, the second is not."""
+
+    def read(self):
+        for i, data in enumerate(super().read()):
+            data.age = torch.tensor([i if i == 0 else i + 0.5])
+            yield data
+
+
+@pytest.mark.parametrize('stored', [False, True])
+def test_numbers_of_different_types_are_refused(tmp_path, stored):
+    with pytest.raises(ValueError, match=r"Ages: sample 1 has 'age' of torch.float32, the first"):
+        Ages(str(tmp_path) if stored else None)
+
+
+def test_what_another_dataset_processed_is_refused(tmp_path):
+    Faces(str(tmp_path))
+
+    class Portraits(Faces):
+        pass
+
+    with pytest.raises(ValueError, match=r'data\.pt: processed by Faces, not by Portraits; give'):
+        Portraits(str(tmp_path))
+    assert len(Portraits(str(tmp_path), force_reload=True)) == 4

@@ -1,0 +1,144 @@
+import pytest
+import torch
+from torch_geometric.data import Batch, Data
+
+from graphmotion.data import BalancedBatchSampler, GraphDataset, graph_loader
+from graphmotion.training import GraphDataModule
+from tests.toy import Waves, joints, noisy_joints
+from tests.training.walkers import Walkers
+
+
+def test_loader_gives_transformed_batches():
+    dataset = Waves(10, frames=(6, 12))
+    batches = list(graph_loader(dataset, 4, joints))
+    assert [b.num_graphs for b in batches] == [4, 4, 2]
+    assert all(isinstance(b, Batch) for b in batches)
+    expected = joints(dataset.get_batch([4, 5, 6, 7]))
+    assert torch.equal(batches[1].x, expected.x)
+    assert torch.equal(batches[1].num_frames, expected.num_frames)
+
+
+def test_random_draws_do_not_depend_on_workers_nor_on_what_was_drawn_before():
+    dataset = Waves(12)
+    alone = [b.x for b in graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1)]
+    torch.rand(7)
+    again = [b.x for b in graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1)]
+    workers = graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1, num_workers=1)
+    for a, b, c in zip(alone, again, workers):
+        assert torch.equal(a, b)
+        assert torch.equal(a, c.x)
+    other = next(iter(graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=2)))
+    assert not torch.equal(other.x, alone[0])
+
+
+def test_workers_send_the_batches_of_the_dataset():
+    for dataset in (Waves(6), Waves(6, frames=(6, 12))):
+        (batch,) = graph_loader(dataset, 6, num_workers=1)
+        expected = dataset.get_batch(range(6))
+        assert batch.to_dict().keys() == expected.to_dict().keys()
+        for name, value in expected.to_dict().items():
+            assert torch.equal(batch[name], value)
+        assert torch.equal(batch[5].edge_index, dataset[5].edge_index)
+
+
+def test_loading_leaves_the_global_generator_alone():
+    state = torch.get_rng_state()
+    list(graph_loader(Waves(12), 4, noisy_joints, shuffle=True))
+    assert torch.equal(torch.get_rng_state(), state)
+
+    def fail(batch):
+        raise RuntimeError(f'after a draw, {torch.rand(1)}')
+
+    with pytest.raises(RuntimeError, match='after a draw'):
+        list(graph_loader(Waves(12), 4, fail))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.cuda
+def test_draws_on_the_gpu_follow_the_seed_and_leave_the_generators_alone():
+    if not torch.cuda.is_available():
+        pytest.skip('no CUDA device')
+    dataset = Waves(12).cuda()
+    states = torch.get_rng_state(), torch.cuda.get_rng_state()
+    first = torch.cat([b.x for b in graph_loader(dataset, 4, noisy_joints, seed=1)])
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert torch.equal(torch.cuda.get_rng_state(), states[1])
+    torch.rand(7, device='cuda')
+    again = torch.cat([b.x for b in graph_loader(dataset, 4, noisy_joints, seed=1)])
+    assert torch.equal(first, again)
+
+
+def test_module_gives_a_loader_for_each_part():
+    data = GraphDataModule(
+        Waves(12), test=Waves(6), batch_size=4, transform=joints, train_transform=noisy_joints
+    )
+    assert len(data.train_dataloader()) == 3
+    assert data.val_dataloader() == []
+    test = next(iter(data.test_dataloader()))
+    assert torch.equal(test.x, test.pos)
+    train = next(iter(data.train_dataloader()))
+    assert not torch.equal(train.x, train.pos)
+
+
+def test_a_plain_loop_gets_a_new_order_and_new_draws_each_time():
+    loader = graph_loader(Waves(12), 4, noisy_joints, shuffle=True)
+    first, second = [torch.cat([b.x for b in loader]) for _ in range(2)]
+    assert not torch.equal(first, second)
+    loader.sampler.set_epoch(0)
+    assert torch.equal(torch.cat([b.x for b in loader]), first)
+    orders = [[share.tolist() for _, share in loader.sampler] for _ in range(2)]
+    assert orders[0] != orders[1]
+
+
+class Images(GraphDataset):
+    """Samples without joints."""
+
+    def read(self):
+        for i in range(12):
+            yield Data(image=torch.full((1, 4, 4), float(i)), y=torch.tensor([i % 3]), num_nodes=1)
+
+
+def test_samples_without_joints():
+    def noisy(batch):
+        batch.x = batch.image + torch.randn_like(batch.image)
+        return batch
+
+    dataset = Images()
+    (batch,) = graph_loader(dataset, 12, noisy, seed=1)
+    assert torch.equal(batch.image[:, 0, 0], torch.arange(12.0))
+    (again,) = graph_loader(dataset, 12, noisy, seed=1)
+    assert torch.equal(batch.x, again.x)
+
+
+def test_balanced_batches():
+    dataset = Walkers(6, 5)
+    loader = graph_loader(dataset, 12, joints, seed=4, balance='subject', samples_per_class=3)
+    sampler = BalancedBatchSampler(dataset.labels('subject'), 4, 3, seed=4)
+    assert len(loader) == 2
+    for batch, (_, samples) in zip(loader, sampler):
+        assert torch.equal(batch.x, dataset.get_batch(samples).pos)
+        assert torch.equal(batch.subject, dataset.labels('subject')[samples])
+        assert batch.subject.view(4, 3).unique(dim=1).shape == (4, 1)
+
+
+def test_module_balances_training_batches_only():
+    data = GraphDataModule(
+        Walkers(6, 5), Walkers(3, 4), batch_size=8, balance='subject', samples_per_class=2,
+        batches_per_epoch=7,
+    )  # fmt: skip
+    train = list(data.train_dataloader())
+    assert len(train) == 7
+    assert all(len(batch.subject.unique()) == 4 for batch in train)
+    assert [batch.subject.tolist() for batch in data.val_dataloader()] == [
+        [0] * 4 + [1] * 4,
+        [2] * 4,
+    ]
+
+
+def test_batches_that_cannot_be_balanced_are_refused():
+    with pytest.raises(ValueError, match="10 samples cannot hold 4 of each value of 'subject'"):
+        graph_loader(Walkers(3, 4), 10, balance='subject')
+    with pytest.raises(ValueError, match='4 classes from samples of 3 classes'):
+        graph_loader(Walkers(3, 4), 16, balance='subject')
+    with pytest.raises(ValueError, match="no field 'view'"):
+        graph_loader(Walkers(3, 4), 8, balance='view')

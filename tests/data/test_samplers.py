@@ -1,0 +1,157 @@
+from collections import Counter
+from itertools import chain
+
+import pytest
+import torch
+
+from graphmotion.data import BalancedBatchSampler, BatchSampler
+
+LABELS = torch.tensor([7] * 5 + [-3] * 9 + [40] * 4 + [0] * 12 + [10**12] * 6)[
+    torch.randperm(36, generator=torch.Generator().manual_seed(0))
+]
+
+
+def batches(sampler):
+    return [share.tolist() for _, share in sampler]
+
+
+def test_batches_hold_every_sample_once_in_a_new_order_each_epoch():
+    sampler = BatchSampler(50, 8, shuffle=True, seed=3)
+    epochs = []
+    for epoch in (0, 1, 0):
+        sampler.set_epoch(epoch)
+        epochs.append(batches(sampler))
+    assert len(sampler) == 7
+    assert [len(b) for b in epochs[0]] == [8] * 6 + [2]
+    assert sorted(chain(*epochs[0])) == list(range(50))
+    assert epochs[0] == epochs[2]
+    assert epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize('shuffle', [True, False])
+def test_processes_share_the_batches_of_one(shuffle):
+    whole = batches(BatchSampler(51, 8, shuffle, 3))
+    parts = [batches(BatchSampler(51, 8, shuffle, 3, 2, process)) for process in range(2)]
+    for i, batch in enumerate(whole):
+        shares = [part[i] for part in parts]
+        even = batch[: len(batch) // 2 * 2] if shuffle else batch
+        assert sorted(chain(*shares)) == sorted(even)
+        if shuffle:
+            assert len(shares[0]) == len(shares[1])
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda seed, process: BatchSampler(64, 8, True, seed, 2, process),
+        lambda seed, process: BalancedBatchSampler(
+            torch.arange(64) % 8, 4, 2, seed=seed, num_processes=2, process=process
+        ),
+    ],
+)
+def test_seeds_of_batches_differ_and_follow_seed_and_epoch(make):
+    def seeds(seed, epoch, process=0):
+        sampler = make(seed, process)
+        sampler.set_epoch(epoch)
+        return [seed for seed, _ in sampler]
+
+    assert seeds(0, 0) == seeds(0, 0)
+    drawn = [s for args in ((0, 0), (0, 1), (1, 0), (0, 0, 1)) for s in seeds(*args)]
+    assert len(set(drawn)) == len(drawn) == 32
+
+
+def test_batches_that_cannot_be_shared_are_refused():
+    with pytest.raises(ValueError, match='10 samples in batches of 1 for 2 processes'):
+        BatchSampler(10, 1, num_processes=2)
+
+
+def test_balanced_batches_hold_so_many_samples_of_so_many_classes():
+    for batch in batches(BalancedBatchSampler(LABELS, 3, 4, batches_per_epoch=50)):
+        assert len(set(batch)) == 12
+        labels = LABELS[batch].view(3, 4)
+        assert bool((labels == labels[:, :1]).all())
+        assert len(labels[:, 0].unique()) == 3
+
+
+def test_classes_and_their_samples_take_turns():
+    """At no time has one been drawn twice more often than another."""
+    classes = Counter(dict.fromkeys(LABELS.tolist(), 0))
+    samples = Counter(dict.fromkeys(range(36), 0))
+    firsts = set()
+    for batch in batches(BalancedBatchSampler(LABELS, 3, 4, batches_per_epoch=60)):
+        classes.update(LABELS[batch[::4]].tolist())
+        samples.update(batch)
+        assert max(classes.values()) - min(classes.values()) <= 1
+        for label in classes:
+            counts = [samples[i] for i in range(36) if LABELS[i] == label]
+            assert max(counts) - min(counts) <= 1
+        firsts.add(int(LABELS[batch[0]]))
+    assert firsts == set(classes)
+
+
+def test_samples_are_reused_only_where_there_are_too_few():
+    labels = torch.tensor([0] * 3 + [1] * 8 + [2])
+    for batch in batches(BalancedBatchSampler(labels, 3, 8, batches_per_epoch=20)):
+        counts = Counter(batch)
+        assert sorted(counts[i] for i in range(3)) == [2, 3, 3]
+        assert [counts[i] for i in range(3, 12)] == [1] * 8 + [8]
+
+
+def test_drawn_evenly_from_all_orders():
+    """Every pair of classes is as likely as another to share a batch."""
+    pairs = Counter()
+    for batch in batches(BalancedBatchSampler(torch.arange(6).repeat(2), 2, 1, 3000)):
+        pairs[tuple(sorted(i % 6 for i in batch))] += 1
+    assert len(pairs) == 15
+    # 200 +- 14 of each, if they were independent.
+    assert all(140 < count < 260 for count in pairs.values())
+
+
+def test_the_length_of_an_epoch():
+    assert len(BalancedBatchSampler(LABELS, 3, 4)) == 3
+    assert len(BalancedBatchSampler(LABELS[:11], 3, 4)) == 1
+    sampler = BalancedBatchSampler(LABELS, 3, 4, batches_per_epoch=17)
+    assert len(sampler) == len(batches(sampler)) == 17
+
+
+def test_balanced_epochs_can_be_gone_back_to():
+    sampler = BalancedBatchSampler(LABELS, 3, 4, seed=2)
+    state = torch.get_rng_state()
+    first, second = batches(sampler), batches(sampler)
+    assert first != second
+    sampler.set_epoch(1)
+    assert batches(sampler) == second
+    assert batches(BalancedBatchSampler(LABELS, 3, 4, seed=2)) == first
+    assert batches(BalancedBatchSampler(LABELS.tolist(), 3, 4, seed=3)) != first
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_processes_share_whole_classes():
+    whole = batches(BalancedBatchSampler(LABELS, 4, 3, 10, seed=1))
+    parts = [batches(BalancedBatchSampler(LABELS, 4, 3, 10, 1, 2, process)) for process in (0, 1)]
+    for batch, *shares in zip(whole, *parts):
+        assert sorted(chain(*shares)) == sorted(batch)
+        labels = [set(LABELS[share].tolist()) for share in shares]
+        assert [len(share) for share in shares] == [6, 6]
+        assert [len(share) for share in labels] == [2, 2]
+        assert not labels[0] & labels[1]
+
+
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        ({'classes_per_batch': 6}, 'a batch of 6 classes from samples of 5 classes'),
+        ({'classes_per_batch': 3, 'num_processes': 2}, '3 classes .* evenly to 2 processes'),
+        ({'classes_per_batch': 0}, 'classes_per_batch is at least 1, got 0'),
+        ({'samples_per_class': 0}, 'samples_per_class is at least 1, got 0'),
+        ({'batches_per_epoch': 0}, 'batches_per_epoch is at least 1, got 0'),
+        ({'labels': LABELS.float()}, r'integers.*got torch.float32 of shape \[36\]'),
+        ({'labels': LABELS.view(-1, 1)}, r'integers.*got torch.int64 of shape \[36, 1\]'),
+        ({'labels': []}, 'integers'),
+    ],
+)
+def test_impossible_batches_are_refused(options, reason):
+    with pytest.raises(ValueError, match=reason):
+        BalancedBatchSampler(
+            **{'labels': LABELS, 'classes_per_batch': 2, 'samples_per_class': 2} | options
+        )

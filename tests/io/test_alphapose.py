@@ -1,0 +1,65 @@
+import json
+
+import numpy as np
+import pytest
+
+from graphmotion.io import read_alphapose
+
+
+def entry(image, x=0.0, score=0.5, num_joints=17, **fields):
+    pos = np.random.default_rng(0).uniform(0, 100, size=(num_joints, 2)) + np.array([x, 0])
+    joints = np.concatenate([pos, np.full((num_joints, 1), score)], axis=1)
+    return {'image_id': image, 'category_id': 1, 'keypoints': joints.ravel().tolist()} | fields
+
+
+def write(path, content):
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return str(path)
+
+
+def test_reads_people_by_number_or_place(tmp_path):
+    entries = [entry('10.jpg', 300), entry('9.jpg', 0), entry('9.jpg', 300), entry('12.jpg', 0)]
+    tracks = read_alphapose(write(tmp_path / 'a.json', entries))
+    seen = [track.score[:, 0].tolist() for track in tracks]
+    assert seen == [[0.5, 0, 0, 0.5], [0.5, 0.5, 0, 0]]
+    x = np.float32(entry('0.jpg')['keypoints'][0])
+    np.testing.assert_allclose(tracks[1].pos[:2, 0, 0], [x + 300] * 2, rtol=1e-6)
+    for numbers in ([1, 1, 2, 2], [[1], [1.0], [[2]], [2]], [1.0, 1, 2.0, 2]):
+        known = [e | {'idx': n} for e, n in zip(entries, numbers)]
+        tracks = read_alphapose(write(tmp_path / 'b.json', known))
+        seen = [track.score[:, 0].tolist() for track in tracks]
+        assert sorted(seen) == [[0.5, 0, 0, 0.5], [0.5, 0.5, 0, 0]]
+
+
+def test_any_number_of_joints(tmp_path):
+    entries = [entry('frame_1.png', num_joints=26), entry('frame_2.png', num_joints=26)]
+    (track,) = read_alphapose(write(tmp_path / 'a.json', entries))
+    assert track.pos.shape == (2, 26, 2)
+    assert len(read_alphapose(write(tmp_path / 'a.json', [entry(3)]))) == 1
+
+
+@pytest.mark.parametrize(
+    ('content', 'match'),
+    [
+        ('', 'content: expected JSON, found an empty file'),
+        ('[{"image_id": "1.jpg", "keyp', 'content: expected JSON'),
+        ({}, 'content: expected a list'),
+        ([3], r'content\[0\]: expected an object, found 3'),
+        ([], 'people: expected at least one'),
+        ([entry('1.jpg'), entry('image.jpg')], r"content\[1\].image_id: .* found 'image.jpg'"),
+        ([entry('1.jpg'), entry(None)], r'content\[1\].image_id: .* found None'),
+        ([{'image_id': '1.jpg'}], r'content\[0\].keypoints: .* found nothing'),
+        ([entry('1.jpg') | {'keypoints': [1, 2]}], r'keypoints: expected 3 numbers a joint'),
+        ([entry('1.jpg') | {'keypoints': [[1, 2, 3]]}], r'keypoints: .* the shape \[1, 3\]'),
+        ([entry('1.jpg'), entry('2.jpg', num_joints=26)], 'number of joints: .* found 17 and 26'),
+        ([entry('1.jpg', score=0)], 'people: expected at least one'),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, content, match):
+    with pytest.raises(ValueError, match=rf'a\.json: .*{match}'):
+        read_alphapose(write(tmp_path / 'a.json', content))
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no such file'):
+        read_alphapose(str(tmp_path / 'nowhere.json'))

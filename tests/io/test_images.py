@@ -1,0 +1,107 @@
+import io
+import struct
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from graphmotion.io import MalformedFile, read_gray_image
+
+GRAY = np.random.default_rng(0).integers(0, 256, (5, 7), dtype=np.uint8)
+
+
+def png(image, form='PNG', **options):
+    file = io.BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(
+        file, form, **options
+    )
+    return file.getvalue()
+
+
+def chunk(name, content):
+    body = name + content
+    return struct.pack('>I', len(content)) + body + struct.pack('>I', zlib.crc32(body))
+
+
+def bomb(width, height):
+    """A PNG of few bytes that says it has that many pixels."""
+    header = chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 1, 0, 0, 0, 0))
+    data = chunk(b'IDAT', zlib.compress(b'\0' * 1000))
+    return b'\x89PNG\r\n\x1a\n' + header + data + chunk(b'IEND', b'')
+
+
+def test_gray_and_black_and_white(tmp_path):
+    (tmp_path / 'a.png').write_bytes(png(GRAY))
+    image = read_gray_image(str(tmp_path / 'a.png'))
+    assert (image == GRAY).all()
+    image[0] = 0  # it can be written to
+    mask = GRAY > 100
+    assert (read_gray_image('a', png(mask)) == 255 * mask).all()
+    assert (read_gray_image('a', png(GRAY, 'BMP')) == GRAY).all()
+    smooth = np.linspace(0, 255, 64, dtype=np.uint8).reshape(8, 8)
+    assert abs(read_gray_image('a', png(smooth, 'JPEG')).astype(int) - smooth).max() < 12
+
+
+def test_colours_become_luminance():
+    colour = np.random.default_rng(1).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    expected = colour @ np.array([0.299, 0.587, 0.114])
+    assert abs(read_gray_image('a', png(colour)) - expected).max() <= 1
+    palette = Image.fromarray(GRAY // 86)
+    palette.putpalette([0, 0, 0, 255, 255, 255, 255, 0, 0])
+    assert (read_gray_image('a', png(palette)) == np.array([0, 255, 76])[GRAY // 86]).all()
+
+
+def test_what_is_transparent_is_dark():
+    alpha = np.array([[255, 0, 128]], np.uint8)
+    white = np.full((1, 3), 255, np.uint8)
+    both = Image.merge('LA', [Image.fromarray(white), Image.fromarray(alpha)])
+    assert (read_gray_image('a', png(both)) == alpha).all()
+    four = Image.merge('RGBA', [Image.fromarray(white)] * 3 + [Image.fromarray(alpha)])
+    assert (read_gray_image('a', png(four)) == alpha).all()
+    assert read_gray_image('a', png(white, transparency=255)).max() == 0
+
+
+def test_sixteen_bits():
+    deep = np.array([[0, 255, 256, 65535]], np.uint16)
+    assert read_gray_image('a', png(deep)).tolist() == [[0, 0, 1, 255]]
+    assert read_gray_image('a', png(deep[:, :2])).tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'', 'content: expected a whole image .* found an empty file'),
+        (b'no image', 'content: expected a whole image'),
+        (png(GRAY)[:40], 'content: expected a whole image'),
+        (png(GRAY)[:-30], 'content: expected a whole image'),
+        (bomb(4097, 4096), r'size: expected 1 to 16777216 pixels, found 4097 x 4096'),
+        (bomb(10000, 10000), r'size: expected 1 to 16777216 pixels'),
+        (bomb(100000, 100000), r'size: expected 1 to 16777216 pixels'),
+    ],
+)
+def test_bad_files(content, message):
+    with pytest.raises(MalformedFile, match=f'^a.png: {message}'):
+        read_gray_image('a.png', content)
+
+
+def test_an_image_may_be_cut_anywhere():
+    content = png(GRAY)
+    whole = 0
+    for size in range(len(content)):
+        try:
+            image = read_gray_image('a.png', content[:size])
+        except MalformedFile:
+            continue
+        assert (image == GRAY).all()  # only sums of what is there are missing
+        whole += 1
+    assert whole < 24
+
+
+def test_without_pillow_or_file(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match='no such file'):
+        read_gray_image(str(tmp_path / 'a.png'))
+    monkeypatch.setitem(sys.modules, 'PIL', None)
+    with pytest.raises(ImportError, match=r'pip install "graphmotion\[io\]"'):
+        read_gray_image('a.png', b'')

@@ -1,0 +1,93 @@
+import json
+
+import numpy as np
+import pytest
+
+from graphmotion.data import from_array
+from graphmotion.io import read_mediapipe
+
+
+def landmarks(x=0.0, visibility=0.5, number=33):
+    pos = np.random.default_rng(0).uniform(size=(number, 3)) + np.array([x, 0, 0])
+    names = ('x', 'y', 'z')
+    return [dict(zip(names, p)) | {'visibility': visibility} for p in pos.tolist()]
+
+
+def write(path, content):
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    'frame',
+    [
+        landmarks(),
+        [landmarks()],
+        {'landmark': landmarks()},
+        [{'landmarks': landmarks()}],
+        {'pose_landmarks': landmarks()},
+        {'pose_landmarks': [landmarks()], 'other': 3},
+        {'poseLandmarks': {'landmark': landmarks()}},
+        {'poseWorldLandmarks': landmarks()},
+    ],
+)
+@pytest.mark.parametrize('outer', [False, True])
+def test_every_form_is_read(tmp_path, frame, outer):
+    content = [frame, None, [], frame]
+    path = write(tmp_path / 'a.json', {'frames': content} if outer else content)
+    (track,) = read_mediapipe(path)
+    assert track.pos.shape == (4, 33, 3)
+    assert track.score[:, 7].tolist() == [0.5, 0, 0, 0.5]
+    expected = [[p['x'], p['y'], p['z']] for p in landmarks()]
+    np.testing.assert_allclose(track.pos[3], expected, rtol=1e-6)
+    assert from_array(track.pos, 'mediapipe33', track.score).pos.shape == (33, 4, 3)
+
+
+def test_several_people_are_followed(tmp_path):
+    frames = [[landmarks(), landmarks(5)], [landmarks(5.1), landmarks(0.1)]]
+    tracks = read_mediapipe(write(tmp_path / 'a.json', frames))
+    x = landmarks()[0]['x']
+    starts = sorted(track.pos[:, 0, 0].tolist() for track in tracks)
+    np.testing.assert_allclose(starts, [[x, x + 0.1], [x + 5, x + 5.1]], rtol=1e-5)
+
+
+def test_landmarks_of_the_image_or_the_world(tmp_path):
+    frame = {'pose_landmarks': [landmarks()], 'pose_world_landmarks': [landmarks(9)]}
+    path = write(tmp_path / 'a.json', [frame])
+    assert (
+        read_mediapipe(path)[0].pos[0, 0, 0] < 5 < read_mediapipe(path, world=True)[0].pos[0, 0, 0]
+    )
+
+
+def test_without_visibility_the_score_is_one(tmp_path):
+    bare = [{k: v for k, v in p.items() if k != 'visibility'} for p in landmarks()]
+    assert read_mediapipe(write(tmp_path / 'a.json', [bare]))[0].score.min() == 1
+
+
+@pytest.mark.parametrize(
+    ('content', 'match'),
+    [
+        ('', 'content: expected JSON, found an empty file'),
+        ('[[{"x": 0.1, ', 'content: expected JSON'),
+        ({'results': []}, 'frames: expected a list, found None'),
+        (3, 'frames: expected a list, found 3'),
+        ([landmarks(), 3], r'frames\[1\]: expected landmarks, found 3'),
+        ([landmarks(number=17)], r'frames\[0\]: expected 33 landmarks, found 17'),
+        ([{'hands': []}], r"frames\[0\]: expected one of the fields .*, found \['hands'\]"),
+        ([[3, 4]], r'frames\[0\]: expected 33 landmarks, found 3'),
+        ([[[3] * 33]], r'frames\[0\]: expected landmarks with x, y and z'),
+        ([[{'x': 1, 'y': 2}] * 33], r'frames\[0\]: expected landmarks with x, y and z'),
+        ([[{'x': 'a', 'y': 2, 'z': 3}] * 33], r'frames\[0\]: .* values of type <U'),
+        ([[{'x': [1], 'y': 2, 'z': 3}] * 33], r'frames\[0\]: expected landmarks with x, y'),
+        ([None, []], 'people: expected at least one'),
+        ([], 'people: expected at least one'),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, content, match):
+    with pytest.raises(ValueError, match=rf'a\.json: {match}'):
+        read_mediapipe(write(tmp_path / 'a.json', content))
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no such file'):
+        read_mediapipe(str(tmp_path / 'nowhere.json'))

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from graphmotion.data import from_array
+from graphmotion.io import read_numpy
+
+
+def pos(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+@pytest.mark.parametrize('shape', [(5, 17, 2), (1, 5, 17, 3), (3, 5, 17, 2)])
+def test_reads_one_person_or_several(tmp_path, shape):
+    np.save(tmp_path / 'a.npy', pos(*shape))
+    tracks = read_numpy(str(tmp_path / 'a.npy'))
+    assert len(tracks) == (shape[0] if len(shape) == 4 else 1)
+    for track, expected in zip(tracks, pos(*shape).reshape(-1, *shape[-3:])):
+        np.testing.assert_allclose(track.pos, expected, rtol=1e-6)
+        assert track.score.shape == (5, 17)
+        assert track.score.min() == 1
+        from_array(track.pos, 'coco17', track.score)
+
+
+def test_scores_beside_or_behind_the_positions(tmp_path):
+    score = np.random.default_rng(1).uniform(0.1, 1, size=(5, 17))
+    score[2, 3], score[1, 1], score[0, 0] = 0, -1, 1.5
+    np.savez_compressed(tmp_path / 'a.npz', keypoints=pos(5, 17, 2), score=score, other=[1])
+    np.save(tmp_path / 'b.npy', np.concatenate([pos(5, 17, 2), score[..., None]], axis=-1))
+    (one,) = read_numpy(str(tmp_path / 'a.npz'))
+    (other,) = read_numpy(str(tmp_path / 'b.npy'), score_last=True)
+    np.testing.assert_allclose(one.score, score.clip(0, 1), rtol=1e-6)
+    np.testing.assert_array_equal(one.score, other.score)
+    np.testing.assert_array_equal(one.pos, other.pos)
+    assert one.pos[2, 3].tolist() == [0, 0]
+
+
+def test_what_is_not_finite_is_missing(tmp_path):
+    array = pos(5, 17, 2)
+    array[1, 2, 0], array[3, 4, 1] = np.nan, np.inf
+    np.save(tmp_path / 'a.npy', array)
+    (track,) = read_numpy(str(tmp_path / 'a.npy'))
+    assert (track.score == 0).nonzero()[0].tolist() == [1, 3]
+    assert np.isfinite(track.pos).all()
+    assert track.pos[1, 2].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ('content', 'options', 'match'),
+    [
+        (pos(5, 17), {}, r'keypoints: expected 2 or 3 numbers a joint, found the shape \[5, 17\]'),
+        (pos(5, 17, 4), {}, r'keypoints: expected 2 or 3 numbers a joint'),
+        (pos(5, 17, 2), {'score_last': True}, 'keypoints: expected 3 or 4 numbers a joint'),
+        (pos(0, 17, 2), {}, r'keypoints: .* found the shape \[1, 0, 17, 2\]'),
+        (np.array(1.0), {}, 'keypoints: expected 2 or 3 numbers'),
+        (np.full((5, 17, 2), 'a'), {}, 'keypoints: .* values of type <U1'),
+        (np.full((5, 17, 2), None), {}, 'content: expected arrays of numbers'),
+        ({'pos': pos(5, 17, 2)}, {}, 'keypoints: expected an array, found no such array'),
+        ({'keypoints': pos(5, 17, 2), 'score': pos(5, 16)}, {}, r'score: .* \[1, 5, 16\]'),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, content, options, match):
+    if isinstance(content, dict):
+        path = tmp_path / 'a.npz'
+        np.savez(path, **content)
+    else:
+        path = tmp_path / 'a.npy'
+        np.save(path, content)
+    with pytest.raises(ValueError, match=rf'a\.np.: {match}'):
+        read_numpy(str(path), **options)
+
+
+def test_empty_cut_off_and_foreign_files_are_named(tmp_path):
+    np.save(tmp_path / 'a.npy', pos(50, 17, 2))
+    np.savez_compressed(tmp_path / 'a.npz', keypoints=pos(50, 17, 2))
+    for name in ('a.npy', 'a.npz'):
+        path = tmp_path / name
+        whole = path.read_bytes()
+        for content in (b'', b'nothing of the kind', whole[:5], whole[: len(whole) // 2]):
+            path.write_bytes(content)
+            with pytest.raises(ValueError, match=rf'{name}: content: expected arrays of numbers'):
+                read_numpy(str(path))
+    with pytest.raises(FileNotFoundError, match='no such file'):
+        read_numpy(str(tmp_path / 'nowhere.npy'))

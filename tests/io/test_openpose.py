@@ -1,0 +1,110 @@
+import json
+
+import numpy as np
+import pytest
+
+from graphmotion.data import from_array
+from graphmotion.io import read_openpose
+
+
+def joints(x, num_joints=25, score=0.5):
+    pos = np.random.default_rng(num_joints).uniform(0, 100, size=(num_joints, 2)) + np.array([x, 0])
+    return np.concatenate([pos, np.full((num_joints, 1), score)], axis=1)
+
+
+def write(folder, frames, pattern='walk_{:012d}_keypoints.json'):
+    """Frames by their numbers, each a list of (joints, number of the person)."""
+    folder.mkdir(exist_ok=True)
+    for number, people in frames.items():
+        content = [
+            {'person_id': [identity], 'pose_keypoints_2d': np.ravel(pose).tolist()}
+            for pose, identity in people
+        ]
+        text = json.dumps({'version': 1.3, 'people': content})
+        (folder / pattern.format(number)).write_text(text)
+    return str(folder)
+
+
+@pytest.mark.parametrize(('num_joints', 'layout'), [(25, 'body25'), (18, 'openpose18')])
+def test_reads_a_recording(tmp_path, num_joints, layout):
+    pose = joints(0, num_joints)
+    lost = pose.copy()
+    lost[3] = 0
+    folder = write(tmp_path / 'a', {0: [(pose, -1)], 1: [(lost, -1)], 2: []})
+    (track,) = read_openpose(folder)
+    assert track.pos.shape == (3, num_joints, 2)
+    np.testing.assert_allclose(track.pos[0], pose[:, :2], rtol=1e-6)
+    assert track.score[:, 3].tolist() == [0.5, 0, 0]
+    data = from_array(track.pos, layout, track.score)
+    assert data.score.sum(dim=0).tolist() == [num_joints / 2, (num_joints - 1) / 2, 0]
+
+
+def test_frames_are_in_the_order_of_their_numbers_with_gaps(tmp_path):
+    frames = {10: [(joints(10), -1)], 9: [(joints(9), -1)], 12: [(joints(12), -1)]}
+    (track,) = read_openpose(write(tmp_path / 'a', frames, 'walk_{}_keypoints.json'))
+    np.testing.assert_allclose(
+        track.pos[:, 0, 0] - joints(0)[0, 0], [9, 10, -joints(0)[0, 0], 12], rtol=1e-5
+    )
+    assert track.score[:, 0].tolist() == [0.5, 0.5, 0, 0.5]
+
+
+def test_people_are_followed_by_place_or_number(tmp_path):
+    left, right = joints(0), joints(300)
+    frames = {0: [(left, -1), (right, -1)], 1: [(right, -1), (left, -1)]}
+    tracks = read_openpose(write(tmp_path / 'a', frames))
+    assert sorted(track.pos[:, 0, 0].round().tolist() for track in tracks) == [
+        [left[0, 0].round()] * 2,
+        [right[0, 0].round()] * 2,
+    ]
+    frames = {0: [(left, 1), (right, 2)], 1: [(right, 1), (left, 2)]}
+    for track in read_openpose(write(tmp_path / 'b', frames)):
+        assert abs(track.pos[1, 0, 0] - track.pos[0, 0, 0]) > 200
+
+
+def test_people_without_a_pose_and_other_files_are_passed_over(tmp_path):
+    folder = write(tmp_path / 'a', {0: [(joints(0), -1), ([], -1)]})
+    (tmp_path / 'a' / 'notes.txt').write_text('')
+    (tmp_path / 'a' / 'settings.json').write_text('{}')
+    assert len(read_openpose(folder)) == 1
+
+
+@pytest.mark.parametrize(
+    ('content', 'reason'),
+    [
+        ('', 'with content not JSON'),
+        ('{"people": [{"pose_keypoints_2d": [1', 'with content not JSON'),
+        ('[]', 'with people not a list'),
+        ('{"people": 3}', 'with people not a list'),
+        ('{"people": [3]}', r'with people\[0\] not an object'),
+        ('{"people": [{"pose_keypoints_2d": [1, 2, 3, 4]}]}', 'not 3 numbers a joint'),
+        ('{"people": [{"pose_keypoints_2d": [1, 2, 3]}]}', 'not 18 or 25 joints'),
+        ('{"people": [{"pose_keypoints_2d": ["a", "b", "c"]}]}', 'not numbers of shape'),
+    ],
+)
+def test_a_frame_that_cannot_be_read_is_counted(tmp_path, content, reason):
+    folder = write(tmp_path / 'a', {0: [(joints(0), -1)], 2: [(joints(2), -1)]})
+    (tmp_path / 'a' / 'walk_000000000001_keypoints.json').write_text(content)
+    with pytest.warns(UserWarning, match=rf'skipped 1 of 3 samples: 1 .*{reason}.*\(walk_0+1_'):
+        (track,) = read_openpose(folder)
+    assert track.score[:, 0].tolist() == [0.5, 0, 0.5]
+    for name in ('walk_000000000000_keypoints.json', 'walk_000000000002_keypoints.json'):
+        (tmp_path / 'a' / name).unlink()
+    with pytest.raises(ValueError, match=rf'a: none of its 1 samples can be used: 1 .*{reason}'):
+        read_openpose(folder)
+
+
+def test_other_folders_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='nowhere: no such folder'):
+        read_openpose(str(tmp_path / 'nowhere'))
+    (tmp_path / 'a').mkdir()
+    with pytest.raises(ValueError, match=r'a: files: expected those of one .* found none'):
+        read_openpose(str(tmp_path / 'a'))
+    folder = write(tmp_path / 'a', {0: [(joints(0), -1)]})
+    write(tmp_path / 'a', {0: [(joints(0), -1)]}, 'run_{:012d}_keypoints.json')
+    with pytest.raises(ValueError, match=r"found those of \['run', 'walk'\]"):
+        read_openpose(folder)
+    folder = write(tmp_path / 'b', {0: [(joints(0), -1)], 10**9: [(joints(0), -1)]})
+    with pytest.raises(ValueError, match=r'numbers of frames: .* found 2 of 0\.\.1000000000'):
+        read_openpose(folder)
+    with pytest.raises(ValueError, match='people: expected at least one'):
+        read_openpose(write(tmp_path / 'c', {0: []}))
