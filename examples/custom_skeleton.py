@@ -27,7 +27,7 @@ from torch_geometric.transforms import Compose
 import graphmotion.transforms as T
 from graphmotion.data import to_array
 from graphmotion.datasets import PoseFolder, SyntheticActions
-from graphmotion.io import read_skeleton
+from graphmotion.io import list_formats, read_skeleton
 from graphmotion.metrics import format_table
 from graphmotion.models import create_model
 from graphmotion.skeletons import get_skeleton
@@ -61,11 +61,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     )
     data = parser.add_argument_group('data')
     data.add_argument('--root', help='folder with a folder for each class')
-    data.add_argument(
-        '--format',
-        default='alphapose',
-        choices=['alphapose', 'coco', 'mediapipe', 'numpy', 'openpose'],
-    )
+    data.add_argument('--format', default='alphapose', choices=list_formats())
     data.add_argument('--skeleton', help='name of a built-in layout, or a JSON file')
     data.add_argument(
         '--columns', type=int, nargs='+', help='where its joints are in the files, if not alike'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch_geometric.data import Data
 
@@ -16,32 +16,11 @@ from graphmotion.io import (
     MalformedFile,
     SkippedSamples,
     Track,
+    get_format,
     list_files,
-    read_alphapose,
-    read_coco_keypoints,
-    read_mediapipe,
-    read_numpy,
-    read_openpose,
     stack_tracks,
 )
 from graphmotion.skeletons import Skeleton, get_skeleton
-
-
-class _Format(NamedTuple):
-    """How a recording is read, and what it looks like."""
-
-    read: Callable[..., list[Track]]
-    suffixes: tuple[str, ...] = ('.json',)
-    in_folder: bool = False  # a recording is a folder of files
-
-
-_FORMATS = {
-    'alphapose': _Format(read_alphapose),
-    'coco': _Format(read_coco_keypoints),
-    'mediapipe': _Format(read_mediapipe),
-    'numpy': _Format(read_numpy, ('.npy', '.npz')),
-    'openpose': _Format(read_openpose, in_folder=True),
-}
 
 
 class PoseFolder(MotionDataset):
@@ -70,9 +49,8 @@ class PoseFolder(MotionDataset):
     Args:
         root (str): The folder.
         skeleton (str or Skeleton): The layout of the joints, a built-in one or your own.
-        format (str): What wrote the recordings: :obj:`"alphapose"`, :obj:`"coco"`,
-            :obj:`"mediapipe"`, :obj:`"numpy"` or :obj:`"openpose"`; see
-            :func:`~graphmotion.io.read_alphapose` and so on.
+        format (str): Format of the recordings, such as :obj:`"openpose"`; see
+            :func:`~graphmotion.io.list_formats`.
         num_people (int, optional): Number of people :math:`M` of a sample, those seen most first;
             who is not there is missing in all frames. (default: :obj:`1`)
         columns (sequence of int, optional): The positions in the files of the joints of
@@ -114,11 +92,10 @@ class PoseFolder(MotionDataset):
         force_reload: bool = False,
     ) -> None:
         self.skeleton = get_skeleton(skeleton)
-        if format not in _FORMATS:
-            raise ValueError(f'format is one of {list(_FORMATS)}, got {format!r}')
         if num_people < 1:
             raise ValueError(f'num_people is at least 1, got {num_people}')
-        self.format, self.num_people = format, num_people
+        self._format = get_format(format)
+        self.num_people = num_people
         self.columns = None if columns is None else [int(column) for column in columns]
         if self.columns is not None and (
             len(self.columns) != self.skeleton.num_joints or min(self.columns) < 0
@@ -147,8 +124,8 @@ class PoseFolder(MotionDataset):
     def processed_file_names(self) -> list[str]:
         r"""One file for each set of recordings and options."""
         options = (
-            self.skeleton.joints, self.skeleton.bones, self.format, self.num_people, self.columns,
-            sorted(self.reader_options.items()), sorted(self._recordings),
+            self.skeleton.joints, self.skeleton.bones, self._format.name, self.num_people,
+            self.columns, sorted(self.reader_options.items()), sorted(self._recordings),
             sorted(self._subjects.items()),
         )  # fmt: skip
         return [f'poses_{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}.pt']
@@ -178,7 +155,7 @@ class PoseFolder(MotionDataset):
         return [names[number] for number in self.labels('recording').tolist()]
 
     def _read_recording(self, path: str, num_dims: int | None) -> Track:
-        tracks = _FORMATS[self.format].read(path, **self.reader_options)
+        tracks = self._format.read(path, **self.reader_options)
         pos, score = stack_tracks(tracks, self.num_people)
         num_joints = pos.shape[2]
         if self.columns is not None:
@@ -200,7 +177,7 @@ class PoseFolder(MotionDataset):
         """The recordings by their names."""
         if not os.path.isdir(self._folder):
             raise FileNotFoundError(f'{self._folder}: no such folder')
-        _, suffixes, in_folder = _FORMATS[self.format]
+        suffixes, in_folder = self._format.suffixes, self._format.in_folder
         recordings: dict[str, str] = {}
         with os.scandir(self._folder) as entries:
             classes = sorted(

@@ -8,6 +8,13 @@ from graphmotion.io.files import (
     read_files,
     whole_file,
 )
+from graphmotion.io.formats import (
+    PoseFormat,
+    get_format,
+    list_formats,
+    read_poses,
+    register_format,
+)
 from graphmotion.io.gaitgraph import read_gaitgraph
 from graphmotion.io.images import read_gray_image
 from graphmotion.io.matlab import read_matlab
@@ -32,12 +39,15 @@ __all__ = [
     'Body',
     'Detection',
     'MalformedFile',
+    'PoseFormat',
     'SkippedSamples',
     'Track',
     'align_silhouettes',
     'find_files',
+    'get_format',
     'link_tracks',
     'list_files',
+    'list_formats',
     'load_json',
     'load_pickle',
     'read_alphapose',
@@ -53,8 +63,10 @@ __all__ = [
     'read_opengait_pose',
     'read_opengait_silhouettes',
     'read_openpose',
+    'read_poses',
     'read_skeleton',
     'read_skeleton_pickle',
+    'register_format',
     'remove_spurious_bodies',
     'select_bodies',
     'stack_tracks',

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphmotion.io.files import MalformedFile, frame_number, load_json
+from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import (
     Detection,
     Track,
@@ -16,6 +17,7 @@ from graphmotion.io.tracks import (
 )
 
 
+@register_format('alphapose')
 def read_alphapose(path: str) -> list[Track]:
     r"""Read a recording that AlphaPose wrote, from the `"AlphaPose: Whole-Body Regional
     Multi-Person Pose Estimation and Tracking in Real-Time" <https://arxiv.org/abs/2211.03375>`_

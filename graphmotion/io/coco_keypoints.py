@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from graphmotion.io.files import MalformedFile, load_json
+from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import Detection, Track, find_detection, make_tracks, objects, triples
 
 
+@register_format('coco')
 def read_coco_keypoints(path: str) -> list[Track]:
     r"""Read a recording in the form of the `"Microsoft COCO: Common Objects in Context"
     <https://arxiv.org/abs/1405.0312>`_ keypoints, which many estimators write and labelling tools

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from graphmotion.io.files import MalformedFile, load_json
+from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import Detection, Track, find_detection, make_tracks
 
 _NUM_JOINTS = 33
 
 
+@register_format('mediapipe')
 def read_mediapipe(path: str, world: bool = False) -> list[Track]:
     r"""Read pose landmarks of MediaPipe, from the `"BlazePose: On-device Real-time Body Pose
     tracking" <https://arxiv.org/abs/2006.10204>`_ paper.

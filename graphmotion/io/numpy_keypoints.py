@@ -7,9 +7,11 @@ import os
 import numpy as np
 
 from graphmotion.io.files import MalformedFile, numbers
+from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import Track
 
 
+@register_format('numpy', suffixes=('.npy', '.npz'))
 def read_numpy(path: str, score_last: bool = False) -> list[Track]:
     r"""Read the joints of one person or several from a :obj:`.npy` or :obj:`.npz` file.
 

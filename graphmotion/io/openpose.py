@@ -6,6 +6,7 @@ import os
 import re
 
 from graphmotion.io.files import MalformedFile, load_json
+from graphmotion.io.formats import register_format
 from graphmotion.io.skipped import SkippedSamples
 from graphmotion.io.tracks import (
     Detection,
@@ -20,6 +21,7 @@ from graphmotion.io.tracks import (
 _NAME = re.compile(r'(?P<recording>.*?)_?(?P<frame>\d+)(_keypoints)?\.json')
 
 
+@register_format('openpose', in_folder=True)
 def read_openpose(folder: str) -> list[Track]:
     r"""Read a recording that OpenPose wrote with :obj:`--write_json`, from the `"OpenPose:
     Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields"

@@ -191,7 +191,7 @@ def test_bad_folders_and_options_are_refused(tmp_path):
     with pytest.raises(ValueError, match='folders: expected one for each class, found none'):
         PoseFolder(str(tmp_path), ARM, 'numpy')
     root = fill(tmp_path, write_numpy)
-    with pytest.raises(ValueError, match=r"format is one of .*'numpy'.*, got 'bvh'"):
+    with pytest.raises(ValueError, match=r"format must be one of .*'numpy'.*, got 'bvh'"):
         PoseFolder(root, ARM, 'bvh')
     with pytest.raises(ValueError, match='num_people is at least 1, got 0'):
         PoseFolder(root, ARM, 'numpy', num_people=0)
