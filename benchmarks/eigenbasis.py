@@ -1,8 +1,8 @@
 """The eigenbasis of the smallest modes of graphs over random pixels: time and residual.
 
-    python benchmarks/eigenbasis.py                               # 256 to 26,214 nodes, minutes
-    python benchmarks/eigenbasis.py --nodes 921 26214 --modes 256 --threads 2
-    python benchmarks/eigenbasis.py --tiny                        # does it run: seconds
+    python -m benchmarks.eigenbasis                               # 256 to 26,214 nodes, minutes
+    python -m benchmarks.eigenbasis --nodes 921 26214 --modes 256 --threads 2
+    python -m benchmarks.eigenbasis --tiny                        # does it run: seconds
 
 Each graph joins 40% of the pixels of an image with their 8 nearest. All sides have to give the same
 eigenvalues before anything is timed. How to read it: README.md beside this file.
@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import environment, facts_line, markdown, parse, parser, quartiles, ratio, write_json
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import eigsh
 from torch import Tensor
@@ -28,6 +27,16 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import AddLaplacianEigenvectorPE
 from torch_geometric.utils import get_laplacian, to_dense_adj, to_scipy_sparse_matrix
 
+from benchmarks.common import (
+    environment,
+    facts_line,
+    markdown,
+    parse,
+    parser,
+    quartiles,
+    ratio,
+    write_json,
+)
 from graphmotion.graphs import knn_graph, laplacian, laplacian_eigenbasis, sample_pixels
 
 NODES = (256, 512, 1024, 2048, 4096, 9000, 26214)

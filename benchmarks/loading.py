@@ -1,10 +1,10 @@
 """Batches a second, side by side with PyG's DataLoader; how long faces take to become graphs.
 
-    python benchmarks/loading.py                                  # 2 to 3 minutes
-    python benchmarks/loading.py --skeleton ntu25 --frames 64 --batch 64 --workers 0
-    python benchmarks/loading.py --skeleton --images 10000 --size 100     # faces alone
-    python benchmarks/loading.py --device cuda                    # batches are moved to the GPU
-    python benchmarks/loading.py --tiny                           # does it run: seconds
+    python -m benchmarks.loading                                  # 2 to 3 minutes
+    python -m benchmarks.loading --skeleton ntu25 --frames 64 --batch 64 --workers 0
+    python -m benchmarks.loading --skeleton --images 10000 --size 100     # faces alone
+    python -m benchmarks.loading --device cuda                    # batches are moved to the GPU
+    python -m benchmarks.loading --tiny                           # does it run: seconds
 
 Every side makes one shuffled pass over the same sequences. Before anything is timed, all sides have
 to give the same batches, field by field. Faces are stored, their graph is drawn and its eigenbasis
@@ -20,7 +20,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from common import (
+from torch_geometric.data import Batch, Data, InMemoryDataset
+from torch_geometric.loader import DataLoader
+
+from benchmarks.common import (
     environment,
     facts_line,
     markdown,
@@ -32,9 +35,6 @@ from common import (
     time_together,
     write_json,
 )
-from torch_geometric.data import Batch, Data, InMemoryDataset
-from torch_geometric.loader import DataLoader
-
 from graphmotion.data import from_array, graph_loader
 from graphmotion.datasets import FaceDataset, MotionDataset
 from graphmotion.graphs import pixel_graph

@@ -1,9 +1,9 @@
 """Size and speed of every model: parameters, operations, sequences a second, memory.
 
-    python benchmarks/models.py                                   # all models, some minutes
-    python benchmarks/models.py --model st_gcn --batch 64 --no-compile
-    python benchmarks/models.py --device cuda
-    python benchmarks/models.py --tiny                            # does it run: seconds
+    python -m benchmarks.models                                   # all models, some minutes
+    python -m benchmarks.models --model st_gcn --batch 64 --no-compile
+    python -m benchmarks.models --device cuda
+    python -m benchmarks.models --tiny                            # does it run: seconds
 
 Every model of :func:`graphmotion.models.list_models` is here by itself. Where there is an
 alternative in plain torch, it has the same weights, and has to give the same results and gradients
@@ -21,19 +21,6 @@ from functools import cache
 from typing import Any
 
 import torch
-from common import (
-    environment,
-    facts_line,
-    markdown,
-    operations,
-    parse,
-    parser,
-    peak_memory,
-    quartiles,
-    ratio,
-    time_together,
-    write_json,
-)
 from torch import Tensor
 from torch.nn import (
     GELU,
@@ -49,6 +36,19 @@ from torch.nn import (
 from torch.nn.functional import normalize, softmax, triplet_margin_loss
 from torch_geometric.data import Batch
 
+from benchmarks.common import (
+    environment,
+    facts_line,
+    markdown,
+    operations,
+    parse,
+    parser,
+    peak_memory,
+    quartiles,
+    ratio,
+    time_together,
+    write_json,
+)
 from graphmotion import models
 from graphmotion.data import from_array, to_dense
 from graphmotion.graphs import PointGraph, sample_pixels

@@ -1,8 +1,8 @@
 """Gallery-probe figures: time and peak memory, side by side with a full matrix and a sort.
 
-    python benchmarks/retrieval.py --threads 2                    # to the size of OU-MVLP, minutes
-    python benchmarks/retrieval.py --subjects 5154 --rounds 1     # that size alone
-    python benchmarks/retrieval.py --tiny                         # does it run: seconds
+    python -m benchmarks.retrieval --threads 2                    # to the size of OU-MVLP, minutes
+    python -m benchmarks.retrieval --subjects 5154 --rounds 1     # that size alone
+    python -m benchmarks.retrieval --tiny                         # does it run: seconds
 
 Each subject walks twice before each of 14 cameras, as in OU-MVLP, one sequence in a hundred is
 missing; one walk is the gallery, the other the probe. All sides have to give the same rank-1 to
@@ -22,7 +22,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from common import (
+from torch import Tensor
+
+from benchmarks.common import (
     environment,
     facts_line,
     markdown,
@@ -33,8 +35,6 @@ from common import (
     time_once,
     write_json,
 )
-from torch import Tensor
-
 from graphmotion.metrics import GalleryProbeProtocol, gallery_probe
 
 NUM_VIEWS, RANKS = 14, (1, 5, 10, 20)

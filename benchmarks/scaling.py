@@ -1,10 +1,10 @@
 """How cost grows: of operators with frames, joints, batch and nodes, of training with pixels.
 
-    python benchmarks/scaling.py --plot scaling.png               # all sweeps, some minutes
-    python benchmarks/scaling.py --sweep frames --operator TemporalConv JointAttention
-    python benchmarks/scaling.py --sweep pixels --plot faces.png  # training steps on faces
-    python benchmarks/scaling.py --device cuda --no-backward
-    python benchmarks/scaling.py --tiny                           # does it run: seconds
+    python -m benchmarks.scaling --plot scaling.png               # all sweeps, some minutes
+    python -m benchmarks.scaling --sweep frames --operator TemporalConv JointAttention
+    python -m benchmarks.scaling --sweep pixels --plot faces.png  # training steps on faces
+    python -m benchmarks.scaling --device cuda --no-backward
+    python -m benchmarks.scaling --tiny                           # does it run: seconds
 
 A sweep changes one size and leaves the others as they are. Time and peak memory of a call go with a
 power of the size, once it is large: the exponent is fitted to the larger half of the sizes, and is
@@ -22,7 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import (
+from torch import Tensor
+from torch.nn import Module
+from torch.nn.functional import cross_entropy
+
+from benchmarks.common import (
     environment,
     facts_line,
     markdown,
@@ -33,10 +37,6 @@ from common import (
     time_together,
     write_json,
 )
-from torch import Tensor
-from torch.nn import Module
-from torch.nn.functional import cross_entropy
-
 from graphmotion.data import edges_of_bodies
 from graphmotion.graphs import knn_graph, laplacian_eigenbasis, pixel_graph
 from graphmotion.models import spagnn, spegnn

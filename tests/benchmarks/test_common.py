@@ -4,9 +4,10 @@ import json
 import time
 from types import SimpleNamespace
 
-import common
 import pytest
 import torch
+
+from benchmarks import common
 
 
 def test_options_of_all_benchmarks():

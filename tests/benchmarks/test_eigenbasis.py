@@ -5,9 +5,10 @@ import json
 import math
 from contextlib import redirect_stdout
 
-import eigenbasis as bench
 import pytest
 import torch
+
+from benchmarks import eigenbasis as bench
 
 
 @pytest.fixture(scope='module')

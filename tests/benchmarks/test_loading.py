@@ -5,9 +5,10 @@ import json
 import math
 from contextlib import redirect_stdout
 
-import loading as bench
 import pytest
 import torch
+
+from benchmarks import loading as bench
 
 
 @pytest.fixture(scope='module')

@@ -6,11 +6,11 @@ import math
 from contextlib import redirect_stdout
 from functools import partial
 
-import models as bench
 import pytest
 import torch
 
 import graphmotion.models
+from benchmarks import models as bench
 from graphmotion.models import STGCN, gaitmixer, st_gcn
 
 

@@ -5,11 +5,15 @@ import json
 import math
 from contextlib import redirect_stdout
 
-import operators as bench
 import pytest
 import torch
 
 import graphmotion.nn
+from benchmarks.operators import __main__ as script
+from benchmarks.operators import cases, harness
+from benchmarks.operators.alternatives import BLOCKS, STATIC
+from benchmarks.operators.harness import OURS, PEAK, TOLERANCE, Call, Row, Setup
+from benchmarks.operators.targets import TARGETS, targets
 
 
 @pytest.fixture(scope='module')
@@ -17,7 +21,7 @@ def report(tmp_path_factory):
     """What a tiny run of everything prints and writes."""
     path = tmp_path_factory.mktemp('benchmark') / 'operators.json'
     with redirect_stdout(io.StringIO()) as out:
-        bench.main(['--tiny', '--threads', '1', '--json', str(path)])
+        script.main(['--tiny', '--threads', '1', '--json', str(path)])
     return out.getvalue(), json.loads(path.read_text())
 
 
@@ -34,14 +38,14 @@ def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
     text, written = report
     found = {}
     for result in written['results']:
-        if result['operator'] != bench.PEAK:
+        if result['operator'] != PEAK:
             key = (result['operator'], result['variant'])
             found.setdefault(key, set()).add((result['batch'], result['pass'], result['side']))
-    assert set(found) == {(row.operator, row.variant) for row in bench.ROWS}
+    assert set(found) == {(row.operator, row.variant) for row in harness.ROWS}
     for (operator, _), measured in found.items():
         passes = {'call'} if operator == 'MotionDataset' else {'forward', 'forward+backward'}
         sides = {side for *_, side in measured}
-        assert bench.OURS in sides
+        assert OURS in sides
         assert len(sides) > 1
         assert measured == {(b, p, side) for b in (2, 4) for p in passes for side in sides}
     lines = [line for line in text.split('\nSlower')[0].splitlines() if line.startswith('| ')]
@@ -51,12 +55,12 @@ def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
 
 def test_the_matrix_product_has_a_row_of_its_own(report):
     text, written = report
-    (peak,) = (r for r in written['results'] if r['side'] == bench.PEAK)
+    (peak,) = (r for r in written['results'] if r['side'] == PEAK)
     seconds = peak['seconds']['median']
     assert peak['gflops'] == pytest.approx(2 * 64**3 / seconds / 1e9)
     shares = [result for result in written['results'] if result['of_peak']]
     assert len(peak['rounds']) == 2 * len(shares)  # two rounds beside each of them
-    assert f'| {bench.PEAK}' in text
+    assert f'| {PEAK}' in text
 
 
 def test_numbers_are_plausible(report):
@@ -65,26 +69,26 @@ def test_numbers_are_plausible(report):
     for result in written['results']:
         seconds, share, faster = result['seconds'], result['of_peak'], result['ratio']
         assert 0 < seconds['low'] <= seconds['median'] <= seconds['high'] < 1
-        if result['side'] == bench.PEAK:
+        if result['side'] == PEAK:
             continue
         assert result['memory'] > 0
         assert (result['flops'] is None) == (share is None)
-        assert (faster is None) == (result['side'] == bench.OURS)
+        assert (faster is None) == (result['side'] == OURS)
         if faster is not None:
             assert 0 < faster['low'] <= faster['median'] <= faster['high'] < math.inf
             assert result['memory_ratio'] > 0
-            assert 0 <= result['difference'] <= bench.TOLERANCE
+            assert 0 <= result['difference'] <= TOLERANCE
 
 
 def test_sizes_of_batch_and_frames_go_together(capsys):
     one = ['--threads', '1', '--operator', 'ChannelGate', '--rounds', '1', '--seconds', '0.001']
     sizes = ['--joints', '16', '--channels', '8', '--batch', '2', '--frames', '3', '4']
-    results = bench.main([*one, *sizes, '--no-backward'])
+    results = script.main([*one, *sizes, '--no-backward'])
     assert {(r['batch'], r['frames']) for r in results} == {(2, 3), (2, 4)}
     assert {r['pass'] for r in results} == {'forward'}
     assert 'forward+backward' not in capsys.readouterr().out
     with pytest.raises(SystemExit):
-        bench.main([*one, '--batch', '2', '3', '4', '--frames', '3', '4'])
+        script.main([*one, '--batch', '2', '3', '4', '--frames', '3', '4'])
     assert 'equally many' in capsys.readouterr().err
 
 
@@ -96,7 +100,7 @@ def test_slower_rows_are_named(capsys):
             return x
 
     def make(s):
-        return bench.Call(Slow(), s.x), {'the tensor itself': bench.Call(lambda x: x + 0, s.x)}
+        return Call(Slow(), s.x), {'the tensor itself': Call(lambda x: x + 0, s.x)}
 
     run(make)
     assert 'Slower: Fake (2x16x4x8, forward)' in capsys.readouterr().out
@@ -106,31 +110,29 @@ def result(**changes):
     """A result of ours as the targets read it."""
     same = {'operator': 'SpatialConv', 'variant': 'dense, shared', 'pass': 'forward'}
     sizes = {'batch': 16, 'joints': 25, 'frames': 64, 'channels': 64}
-    numbers = {'side': bench.OURS, 'ratio': None, 'memory_ratio': None, 'of_peak': None}
+    numbers = {'side': OURS, 'ratio': None, 'memory_ratio': None, 'of_peak': None}
     return {**same, **sizes, **numbers, **changes}
 
 
 @pytest.mark.parametrize(('share', 'met'), [(0.59, False), (0.61, True)])
 def test_target_of_the_rate(share, met):
-    (judged,) = bench.targets([result(of_peak={'median': share})], 'cpu')
+    (judged,) = targets([result(of_peak={'median': share})], 'cpu')
     assert (judged['measured'], judged['at_least'], judged['met']) == (share, 0.6, met)
 
 
 def test_target_of_the_rate_is_for_one_batch_size_on_cpu():
-    assert bench.targets([result(of_peak={'median': 0.9}, batch=64)], 'cpu') == []
-    assert bench.targets([result(of_peak={'median': 0.9})], 'cuda') == []
+    assert targets([result(of_peak={'median': 0.9}, batch=64)], 'cpu') == []
+    assert targets([result(of_peak={'median': 0.9})], 'cuda') == []
 
 
 def test_targets_of_time_and_memory():
     both = {'pass': 'forward+backward', 'ratio': {'median': 2.5}, 'memory_ratio': 1.5}
-    judged = bench.targets(
-        [result(side=side, **both) for side in (bench.STATIC, bench.BLOCKS)], 'cpu'
-    )
+    judged = targets([result(side=side, **both) for side in (STATIC, BLOCKS)], 'cpu')
     found = {t['against']: (t['at_least'], t['measured'], t['met']) for t in judged}
     assert found == {
-        f'time of {bench.STATIC}': (3, 2.5, False),
-        f'time of {bench.BLOCKS}': (2, 2.5, True),
-        f'peak memory of {bench.BLOCKS}': (2, 1.5, False),
+        f'time of {STATIC}': (3, 2.5, False),
+        f'time of {BLOCKS}': (2, 2.5, True),
+        f'peak memory of {BLOCKS}': (2, 1.5, False),
     }
 
 
@@ -138,7 +140,7 @@ def test_every_target_belongs_to_a_row(report):
     _, written = report
     names = ('operator', 'variant', 'pass', 'side')
     measured = {tuple(result[name] for name in names) for result in written['results']}
-    for target in bench.TARGETS:
+    for target in TARGETS:
         assert (target.operator, target.variant, target.label, target.side) in measured
 
 
@@ -154,7 +156,7 @@ def test_every_target_belongs_to_a_row(report):
 )
 def test_sides_that_differ_are_not_timed(wrong):
     def make(s):
-        return bench.Call(lambda x: 1 * x, s.x), {'something else': bench.Call(wrong, s.x)}
+        return Call(lambda x: 1 * x, s.x), {'something else': Call(wrong, s.x)}
 
     with pytest.raises(AssertionError, match='differ'):
         run(make)
@@ -163,15 +165,15 @@ def test_sides_that_differ_are_not_timed(wrong):
 def test_a_rectifier_may_pass_a_single_gradient_more():
     x = torch.full((4_000_000,), 0.5)
     x[0] = 1e-7  # on the other side just below zero
-    ours = bench.Call(lambda x: x.relu(), x.requires_grad_())
-    other = bench.Call(lambda x: (x - 2e-7).relu(), x)
-    assert 0 < bench.difference(ours, other) < bench.TOLERANCE
+    ours = Call(lambda x: x.relu(), x.requires_grad_())
+    other = Call(lambda x: (x - 2e-7).relu(), x)
+    assert 0 < harness.difference(ours, other) < TOLERANCE
 
 
 def test_every_tensor_of_several_is_compared():
     def make(s, last):
-        ours = bench.Call(lambda x: {'out': [x.sin(), x.cos()]}, s.x, pick=lambda out: out['out'])
-        return ours, {'others': bench.Call(lambda x: [x.sin(), x.cos() + last], s.x)}
+        ours = Call(lambda x: {'out': [x.sin(), x.cos()]}, s.x, pick=lambda out: out['out'])
+        return ours, {'others': Call(lambda x: [x.sin(), x.cos() + last], s.x)}
 
     run(lambda s: make(s, 0))
     with pytest.raises(AssertionError, match='differ'):
@@ -180,22 +182,22 @@ def test_every_tensor_of_several_is_compared():
 
 def test_operations_are_those_of_the_formula():
     batch, joints, frames, size = 2, 16, 5, 24
-    s = bench.Setup(batch, joints, frames, size)
-    ours, _ = bench.spatial_shared(s)
+    s = Setup(batch, joints, frames, size)
+    ours, _ = cases.spatial_shared(s)
     linear = 2 * batch * joints * frames * size**2
     aggregate = 2 * batch * joints**2 * frames * size
-    assert bench.count_operations(ours, backward=False) == linear + aggregate
+    assert harness.count_operations(ours, backward=False) == linear + aggregate
     # Backward: the linear map to its input and its weight, the aggregation to its input.
-    assert bench.count_operations(ours, backward=True) == 3 * linear + 2 * aggregate
+    assert harness.count_operations(ours, backward=True) == 3 * linear + 2 * aggregate
     assert all(leaf.grad is None for leaf in ours.leaves)
-    assert bench.count_operations(bench.norm(s)[0], backward=True) is None
+    assert harness.count_operations(cases.norm(s)[0], backward=True) is None
 
 
 def run(make):
     """A tiny run of one made-up row."""
-    rows = bench.ROWS
-    bench.ROWS = [bench.Row('Fake', '', make)]
+    rows = harness.ROWS[:]
+    harness.ROWS[:] = [Row('Fake', '', make)]
     try:
-        bench.main(['--tiny', '--threads', '1'])
+        script.main(['--tiny', '--threads', '1'])
     finally:
-        bench.ROWS = rows
+        harness.ROWS[:] = rows

@@ -7,7 +7,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
-import retrieval as bench
+
+from benchmarks import retrieval as bench
 
 HAS_PROC = Path('/proc/self/status').exists()
 

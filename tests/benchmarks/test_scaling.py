@@ -7,8 +7,9 @@ import math
 from contextlib import redirect_stdout
 
 import pytest
-import scaling as bench
 import torch
+
+from benchmarks import scaling as bench
 
 
 @pytest.fixture(scope='module')
