@@ -1,4 +1,4 @@
-"""Checks of the options that generated data sets share."""
+"""Validation of arguments, shared by the whole library."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def whole(name: str, value: Any, least: float = -math.inf) -> int:
-    r"""A whole number of at least a given size, or a :class:`ValueError` that names the option."""
+def check_int(name: str, value: Any, least: float = -math.inf) -> int:
+    r"""Returns an integer argument of at least :obj:`least`, or raises :class:`ValueError`."""
     if isinstance(value, bool) or not hasattr(value, '__index__') or value < least:
-        bound = '' if least == -math.inf else f' of at least {least}'
-        raise ValueError(f'{name}: expected a whole number{bound}, got {value!r}')
+        bound = '' if least == -math.inf else f' >= {least}'
+        raise ValueError(f'{name} must be an integer{bound}, got {value!r}')
     return value.__index__()
 
 
-def several(value: Any, count: int) -> list[Any]:
-    r"""The values in a sequence, or one value that many times."""
+def as_list(value: Any, count: int) -> list[Any]:
+    r"""Returns a sequence as a list, or a single value repeated :obj:`count` times."""
     return list(value) if isinstance(value, Sequence) else [value] * count
 
 
-def chosen(name: str, values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    r"""One or more different names out of those known."""
+def check_choices(name: str, values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    r"""Returns one or more distinct names out of the known ones."""
     values = (values,) if isinstance(values, str) else tuple(values)
     if not values or len(set(values)) != len(values) or not set(values) <= set(known):
-        raise ValueError(f'{name} are different ones of {list(known)}, got {list(values)}')
+        raise ValueError(f'{name} must be distinct values of {list(known)}, got {list(values)}')
     return values
 
 
-def angles(name: str, values: Sequence[int]) -> tuple[int, ...]:
-    r"""One or more different angles in whole degrees."""
-    out = tuple(whole(name, value) for value in values)
+def check_angles(name: str, values: Sequence[int]) -> tuple[int, ...]:
+    r"""Returns one or more distinct angles in whole degrees."""
+    out = tuple(check_int(name, value) for value in values)
     if not out or len({value % 360 for value in out}) != len(out):
-        raise ValueError(f'{name} are different angles in degrees, got {list(out)}')
+        raise ValueError(f'{name} must be distinct angles in degrees, got {list(out)}')
     return out
 
 
-def frame_range(num_frames: int | tuple[int, int]) -> tuple[int, int]:
-    r"""The least and the greatest number of frames."""
-    span = [whole('num_frames', n, 1) for n in several(num_frames, 2)]
+def check_frame_range(num_frames: int | tuple[int, int]) -> tuple[int, int]:
+    r"""Returns the minimum and the maximum number of frames."""
+    span = [check_int('num_frames', n, 1) for n in as_list(num_frames, 2)]
     if len(span) != 2 or span[0] > span[1]:
-        raise ValueError(f'num_frames is a number or (least, greatest), got {num_frames!r}')
+        raise ValueError(f'num_frames must be an integer or (min, max), got {num_frames!r}')
     return span[0], span[1]

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from graphmotion.io.files import whole_file
+from graphmotion.io.files import atomic_write
 
 
 def save_tensors(content: Any, path: str | Path) -> None:
     r"""Write plain containers of tensors and numbers, replacing a file that is there."""
-    with whole_file(os.fspath(path)) as file:
+    with atomic_write(os.fspath(path)) as file:
         torch.save(content, file)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch_geometric.data import Data
 
 from graphmotion.data.samples import to_array
-from graphmotion.io import whole_file
+from graphmotion.io import atomic_write
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 # Fields of a sample that have a name of their own in the file, or are made from others.
@@ -82,6 +82,6 @@ def write_skeleton_pickle(
         parts[part] = [str(names[n]) for n in numbers_of_part]
     for name, annotation in zip(names, annotations):
         annotation['frame_dir'] = str(name)
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         # The last protocol that all readers know.
         pickle.dump({'split': parts, 'annotations': annotations}, file, protocol=4)

@@ -7,12 +7,12 @@ from functools import partial
 
 from torch_geometric.data import Data
 
-from graphmotion.checks import whole
+from graphmotion.checks import check_int
 from graphmotion.data import from_array
 from graphmotion.datasets.casia_b import CASIAB, casia_b_labels
 from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.io import (
-    MalformedFile,
+    MalformedFileError,
     SkippedSamples,
     Track,
     read_files,
@@ -85,7 +85,7 @@ class CASIABPose(CASIAB, RecordedDataset):
         pre_filter: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        self.min_frames = whole('min_frames', min_frames, 1)
+        self.min_frames = check_int('min_frames', min_frames, 1)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     @property
@@ -101,7 +101,7 @@ class CASIABPose(CASIAB, RecordedDataset):
         for name, read in self._files():
             try:
                 tracks = read()
-            except MalformedFile as error:
+            except MalformedFileError as error:
                 skipped.add(error.reason, name)
                 num_unreadable += 1
             else:

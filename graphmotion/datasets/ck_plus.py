@@ -6,10 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from graphmotion.checks import whole
+from graphmotion.checks import check_int
 from graphmotion.datasets.expressions import EXPRESSIONS, find_expression
 from graphmotion.datasets.face_files import FaceFiles, Labels
-from graphmotion.io import MalformedFile, find_files
+from graphmotion.io import MalformedFileError, find_files
 from graphmotion.io.files import FoundFile
 
 _NAME = re.compile(r'S(?P<subject>\d{3})_(?P<take>\d{3})_(?P<frame>\d{8})')
@@ -76,7 +76,7 @@ class CKPlus(FaceFiles):
         pre_filter: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        self.num_peaks = whole('num_peaks', num_peaks, 1)
+        self.num_peaks = check_int('num_peaks', num_peaks, 1)
         self.class_names = (*EXPRESSIONS[1:], *(['neutral'] if neutral else []))
         super().__init__(root, size, transform, pre_transform, pre_filter, force_reload)
 
@@ -129,7 +129,7 @@ class CKPlus(FaceFiles):
             for name, file in files.items():
                 try:
                     out[name[:8]] = _read_emotion(file.path, file.read())
-                except MalformedFile as error:
+                except MalformedFileError as error:
                     out[name[:8]] = error.reason
         return out
 
@@ -141,7 +141,7 @@ def _read_emotion(path: str, content: bytes) -> str:
         number = float(content)
     except ValueError:
         found = f'{len(content)} bytes that are no number'
-        raise MalformedFile(path, 'emotion', expected, found) from None
+        raise MalformedFileError(path, 'emotion', expected, found) from None
     if number not in range(8):
-        raise MalformedFile(path, 'emotion', expected, f'{number}')
+        raise MalformedFileError(path, 'emotion', expected, f'{number}')
     return EXPRESSIONS[int(number)]

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
-from graphmotion.checks import several, whole
+from graphmotion.checks import as_list, check_int
 from graphmotion.datasets.face_dataset import FaceDataset
 from graphmotion.datasets.raw_files import raw_entries
-from graphmotion.io import MalformedFile, SkippedSamples
+from graphmotion.io import MalformedFileError, SkippedSamples
 from graphmotion.io.files import FoundFile, find_files
 from graphmotion.io.images import IMAGE_SUFFIXES, read_gray_image, resize_image
 
@@ -141,7 +141,7 @@ class FaceFiles(FaceDataset):
                 file = files[name]
                 try:
                     image = read_gray_image(file.path, file.read())
-                except MalformedFile as error:
+                except MalformedFileError as error:
                     skipped.add(error.reason, name)
                     continue
                 if self.image_size is not None:
@@ -159,7 +159,7 @@ class FaceFiles(FaceDataset):
 
 def check_size(size: int | tuple[int, int]) -> tuple[int, int]:
     r"""Height and width from one number or two."""
-    sides = [whole('size', n, 1) for n in several(size, 2)]
+    sides = [check_int('size', n, 1) for n in as_list(size, 2)]
     if len(sides) != 2:
         raise ValueError(f'size is a number or (height, width), got {size!r}')
     return sides[0], sides[1]

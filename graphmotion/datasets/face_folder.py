@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from graphmotion.datasets.face_files import PART_FOLDERS, FaceFiles, Labels
 from graphmotion.datasets.subjects import find_subjects
-from graphmotion.io import MalformedFile, find_files
+from graphmotion.io import MalformedFileError, find_files
 from graphmotion.io.files import FoundFile
 from graphmotion.io.images import IMAGE_SUFFIXES
 
@@ -142,7 +142,9 @@ class FaceFolder(FaceFiles):
             part, _, below = name.partition('/')
             if part not in self.parts:
                 path = os.path.join(self._folder, file)
-                raise MalformedFile(path, 'folder', f'one of the parts {list(self.parts)}', part)
+                raise MalformedFileError(
+                    path, 'folder', f'one of the parts {list(self.parts)}', part
+                )
             parts[file], out[file] = self.parts.index(part), below
         return parts, out
 
@@ -154,7 +156,7 @@ def _below_classes(folder: str, files: Iterable[str], least: int) -> dict[str, s
     """
     names = {file: file.split('/') for file in files}
     if not names:
-        raise MalformedFile(folder, 'images', 'folders of them, one for each class', 'none')
+        raise MalformedFileError(folder, 'images', 'folders of them, one for each class', 'none')
     while len({parts[0] for parts in names.values()}) == 1 and all(
         len(parts) > least for parts in names.values()
     ):
@@ -162,5 +164,5 @@ def _below_classes(folder: str, files: Iterable[str], least: int) -> dict[str, s
     for file, parts in names.items():
         if len(parts) < least:
             found = 'an image beside them' if len(parts) == 1 else 'no folder between'
-            raise MalformedFile(os.path.join(folder, file), 'folder', 'that of a class', found)
+            raise MalformedFileError(os.path.join(folder, file), 'folder', 'that of a class', found)
     return {file: '/'.join(parts) for file, parts in names.items()}

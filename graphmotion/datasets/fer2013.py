@@ -13,7 +13,7 @@ from torch_geometric.data import Data
 
 from graphmotion.datasets.expressions import find_expression
 from graphmotion.datasets.face_files import PART_FOLDERS, FaceFiles, Labels, face_sample
-from graphmotion.io import MalformedFile, SkippedSamples, read_files
+from graphmotion.io import MalformedFileError, SkippedSamples, read_files
 from graphmotion.io.images import resize_image
 
 _SIDE = 48
@@ -116,7 +116,7 @@ class FER2013(FaceFiles):
                 continue  # other tables, such as of a contest's entries
             tables += 1
             if tables > 1:
-                raise MalformedFile(path, 'content', 'one table of images', 'another')
+                raise MalformedFileError(path, 'content', 'one table of images', 'another')
             yield from self._read_table(path, content)
         if not tables:
             yield from super().read()
@@ -134,14 +134,14 @@ class FER2013(FaceFiles):
                 total += 1
                 try:
                     image, labels = _read_row(path, *([*row, '', '', ''][c] for c in column))
-                except MalformedFile as error:
+                except MalformedFileError as error:
                     skipped.add(error.reason, f'line {number}')
                     continue
                 if self.image_size is not None:
                     image = resize_image(image, self.image_size)
                 yield face_sample(image, **labels)
         except csv.Error as error:
-            raise MalformedFile(
+            raise MalformedFileError(
                 path, f'line {total + 2}', 'a row of a table', f'{error}'
             ) from error
         skipped.report(total)
@@ -158,17 +158,17 @@ def _read_row(
 ) -> tuple[np.ndarray, dict[str, int]]:
     usage, emotion = usage.strip(), emotion.strip()
     if usage not in _USAGES:
-        raise MalformedFile(path, 'Usage', f'one of {list(_USAGES)}', repr(usage))
+        raise MalformedFileError(path, 'Usage', f'one of {list(_USAGES)}', repr(usage))
     if emotion not in [str(number) for number in range(7)]:
-        raise MalformedFile(path, 'emotion', 'a number from 0 to 6', repr(emotion))
+        raise MalformedFileError(path, 'emotion', 'a number from 0 to 6', repr(emotion))
     expected = f'{_SIDE * _SIDE} numbers from 0 to 255'
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('error', DeprecationWarning)  # said of text that is no number
             values = np.fromstring(pixels, dtype=np.int64, sep=' ')
     except (ValueError, DeprecationWarning):
-        raise MalformedFile(path, 'pixels', expected, 'other text') from None
+        raise MalformedFileError(path, 'pixels', expected, 'other text') from None
     if len(values) != _SIDE * _SIDE or values.min() < 0 or values.max() > 255:
-        raise MalformedFile(path, 'pixels', expected, f'{len(values)} numbers')
+        raise MalformedFileError(path, 'pixels', expected, f'{len(values)} numbers')
     image = values.astype(np.uint8).reshape(_SIDE, _SIDE)
     return image, {'y': int(emotion), 'part': _USAGES[usage]}

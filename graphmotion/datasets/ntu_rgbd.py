@@ -10,7 +10,7 @@ import numpy as np
 
 from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.io import (
-    MalformedFile,
+    MalformedFileError,
     read_files,
     read_ntu_skeleton,
     remove_spurious_bodies,
@@ -175,7 +175,7 @@ class NTURGBD(RecordedDataset):
         r"""Positions of the people, and whether they were seen."""
         num_frames, bodies = read_ntu_skeleton(path, content)
         if not bodies:
-            raise MalformedFile(path, 'bodies', 'at least one', 'none')
+            raise MalformedFileError(path, 'bodies', 'at least one', 'none')
         if self.denoise:
             bodies = remove_spurious_bodies(bodies)
         else:

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from graphmotion.datasets.recorded_dataset import RecordedDataset
-from graphmotion.io.files import MalformedFile, load_json, numbers
+from graphmotion.io.files import MalformedFileError, as_float_array, load_json
 from graphmotion.skeletons import get_skeleton
 
 _ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
@@ -103,5 +103,5 @@ def read_nw_ucla(path: str, content: bytes | None = None) -> np.ndarray:
     """
     sequence = load_json(path, content)
     if not isinstance(sequence, dict) or 'skeletons' not in sequence:
-        raise MalformedFile(path, 'skeletons', 'the positions of joints', 'no such field')
-    return numbers(sequence['skeletons'], path, 'skeletons', ('T', 20, 3))
+        raise MalformedFileError(path, 'skeletons', 'the positions of joints', 'no such field')
+    return as_float_array(sequence['skeletons'], path, 'skeletons', ('T', 20, 3))

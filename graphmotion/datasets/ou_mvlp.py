@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
-from graphmotion.checks import whole
+from graphmotion.checks import check_int
 from graphmotion.datasets.silhouette_dataset import SilhouetteDataset
 
 _NUM_SUBJECTS = 10307
@@ -80,7 +80,7 @@ class OUMVLP(SilhouetteDataset):
         pre_filter: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        numbers = [whole('train_subjects', number, 1) for number in train_subjects]
+        numbers = [check_int('train_subjects', number, 1) for number in train_subjects]
         if not numbers or max(numbers) > _NUM_SUBJECTS:
             raise ValueError(
                 f'train_subjects are numbers in 1..{_NUM_SUBJECTS}, got '

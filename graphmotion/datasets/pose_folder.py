@@ -13,7 +13,7 @@ from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.datasets.subjects import find_subjects
 from graphmotion.io import (
-    MalformedFile,
+    MalformedFileError,
     SkippedSamples,
     Track,
     get_format,
@@ -137,7 +137,7 @@ class PoseFolder(MotionDataset):
         for number, name in enumerate(sorted(self._recordings)):
             try:
                 pos, score = self._read_recording(self._recordings[name], num_dims)
-            except MalformedFile as error:
+            except MalformedFileError as error:
                 skipped.add(error.reason, name)
                 continue
             num_dims = pos.shape[-1]
@@ -161,14 +161,14 @@ class PoseFolder(MotionDataset):
         if self.columns is not None:
             if max(self.columns) >= num_joints:
                 expected = f'at least {max(self.columns) + 1} joints'
-                raise MalformedFile(path, 'joints', expected, f'{num_joints}')
+                raise MalformedFileError(path, 'joints', expected, f'{num_joints}')
             pos, score = pos[:, :, self.columns], score[:, :, self.columns]
         elif num_joints != self.skeleton.num_joints:
             expected = f'the {self.skeleton.num_joints} joints of {self.skeleton.name!r}'
-            raise MalformedFile(path, 'joints', expected, f'{num_joints}')
+            raise MalformedFileError(path, 'joints', expected, f'{num_joints}')
         if num_dims not in (None, pos.shape[-1]):
             expected = f'{num_dims} dimensions as in recordings before'
-            raise MalformedFile(path, 'positions', expected, f'{pos.shape[-1]}')
+            raise MalformedFileError(path, 'positions', expected, f'{pos.shape[-1]}')
         return Track(pos, score)
 
     # Finding recordings #######################################################
@@ -186,7 +186,7 @@ class PoseFolder(MotionDataset):
                 if entry.is_dir() and entry.name != 'processed' and not entry.name.startswith('.')
             )
         if not classes:
-            raise MalformedFile(self._folder, 'folders', 'one for each class', 'none')
+            raise MalformedFileError(self._folder, 'folders', 'one for each class', 'none')
         for folder in classes:
             found = [path for path in list_files(folder) if path.endswith(suffixes)]
             if in_folder:
@@ -194,12 +194,12 @@ class PoseFolder(MotionDataset):
             if not found:
                 ends = ' or '.join(suffixes)
                 expected = f'folders of {ends} files' if in_folder else f'{ends} files'
-                raise MalformedFile(folder, 'recordings', expected, 'none')
+                raise MalformedFileError(folder, 'recordings', expected, 'none')
             for path in found:
                 name = os.path.relpath(path, self._folder).replace(os.sep, '/')
                 name = name if in_folder else os.path.splitext(name)[0]
                 if name in recordings:
                     expected = f'another than {os.path.basename(recordings[name])} beside it'
-                    raise MalformedFile(path, 'name', expected, 'the same but for its end')
+                    raise MalformedFileError(path, 'name', expected, 'the same but for its end')
                 recordings[name] = path
         return recordings

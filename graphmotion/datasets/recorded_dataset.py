@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.datasets.raw_files import raw_entries
-from graphmotion.io import MalformedFile, SkippedSamples, read_files
+from graphmotion.io import MalformedFileError, SkippedSamples, read_files
 
 
 class RecordedDataset(MotionDataset):
@@ -99,7 +99,7 @@ class RecordedDataset(MotionDataset):
             else:
                 try:
                     pos, score = self.read_recording(path, content)
-                except MalformedFile as error:
+                except MalformedFileError as error:
                     skipped.add(error.reason, name)
                 else:
                     yield from_array(pos, self.skeleton, score, **labels)

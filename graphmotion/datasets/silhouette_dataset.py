@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.checks import whole
+from graphmotion.checks import check_int
 from graphmotion.data.graph_dataset import GraphDataset
 from graphmotion.datasets.raw_files import raw_entries
-from graphmotion.io import MalformedFile, SkippedSamples, read_files
+from graphmotion.io import MalformedFileError, SkippedSamples, read_files
 from graphmotion.io.files import frame_number
 from graphmotion.io.images import read_gray_image
 from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouettes
@@ -95,11 +95,11 @@ class SilhouetteDataset(GraphDataset):
         pre_filter: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        self.num_strips = whole('num_strips', num_strips, 1)
+        self.num_strips = check_int('num_strips', num_strips, 1)
         if not isinstance(size, tuple | list) or len(size) != 2:
             raise ValueError(f'size is (height, width), got {size!r}')
-        self.size = whole('height', size[0], 1), whole('width', size[1], 1)
-        self.min_frames = whole('min_frames', min_frames, 1)
+        self.size = check_int('height', size[0], 1), check_int('width', size[1], 1)
+        self.min_frames = check_int('min_frames', min_frames, 1)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     def find_labels(self, **groups: str) -> dict[str, int] | str:
@@ -163,7 +163,7 @@ class SilhouetteDataset(GraphDataset):
             before = len(skipped_frames)
             try:
                 frames, names = read(skipped_frames)
-            except MalformedFile as error:
+            except MalformedFileError as error:
                 skipped.add(error.reason, folder)
                 continue
             total_frames += len(frames) + len(skipped_frames) - before
@@ -207,7 +207,7 @@ def _read_images(files: list[_File], skipped: SkippedSamples) -> _Walk:
             continue
         try:
             frames.append(read_gray_image(path, content))
-        except MalformedFile as error:
+        except MalformedFileError as error:
             skipped.add(error.reason, name)
         else:
             names.append(name)

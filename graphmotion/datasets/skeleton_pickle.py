@@ -12,12 +12,12 @@ from torch_geometric.data import Data
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.io import (
-    MalformedFile,
+    MalformedFileError,
     SkippedSamples,
+    atomic_write,
     load_json,
     read_annotation,
     read_skeleton_pickle,
-    whole_file,
 )
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -102,7 +102,7 @@ class SkeletonPickle(MotionDataset):
         os.makedirs(self.processed_dir, exist_ok=True)
         parts = {'names': [a['frame_dir'] for a in annotations], 'split': split}
         self._annotations: list[dict[str, Any]] = annotations
-        with whole_file(self.processed_paths[1]) as file:
+        with atomic_write(self.processed_paths[1]) as file:
             file.write(json.dumps(parts).encode())
             super().process()
         del self._annotations
@@ -115,7 +115,7 @@ class SkeletonPickle(MotionDataset):
         for number, annotation in enumerate(self._annotations):
             try:
                 good.append((number, *read_annotation(annotation, path, self.skeleton.num_joints)))
-            except MalformedFile as error:
+            except MalformedFileError as error:
                 skipped.add(error.reason, annotation['frame_dir'])
         skipped.report(len(self._annotations))
         # All samples have the same fields.
@@ -169,5 +169,5 @@ class SkeletonPickle(MotionDataset):
         path = self.processed_paths[1]
         parts = load_json(path)
         if not isinstance(parts, dict) or set(parts) != {'names', 'split'}:
-            raise MalformedFile(path, 'content', 'names and splits', 'something else')
+            raise MalformedFileError(path, 'content', 'names and splits', 'something else')
         return parts['names'], parts['split']

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.checks import angles, chosen, frame_range, whole
+from graphmotion.checks import check_angles, check_choices, check_frame_range, check_int
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -112,13 +112,13 @@ class SyntheticActions(MotionDataset):
     ) -> None:
         self.skeleton = get_skeleton(skeleton)
         self._landmarks = find_landmarks(self.skeleton)
-        self.num_subjects = whole('num_subjects', num_subjects, 1)
-        self.num_takes = whole('num_takes', num_takes, 1)
-        self.class_names = chosen(
+        self.num_subjects = check_int('num_subjects', num_subjects, 1)
+        self.num_takes = check_int('num_takes', num_takes, 1)
+        self.class_names = check_choices(
             'actions', self.ACTIONS if actions is None else actions, self.ACTIONS
         )
-        self.views = None if views is None else angles('views', views)
-        self.frame_range = frame_range(num_frames)
+        self.views = None if views is None else check_angles('views', views)
+        self.frame_range = check_frame_range(num_frames)
         if not fps > 0:
             raise ValueError(f'fps is positive, got {fps!r}')
         if not noise >= 0:
@@ -126,7 +126,7 @@ class SyntheticActions(MotionDataset):
         if not 0 <= missing < 1:
             raise ValueError(f'missing is a share of at least 0 and below 1, got {missing!r}')
         self.fps, self.noise, self.missing = float(fps), float(noise), float(missing)
-        self.seed = whole('seed', seed, 0)
+        self.seed = check_int('seed', seed, 0)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
-from graphmotion.checks import chosen, several, whole
+from graphmotion.checks import as_list, check_choices, check_int
 from graphmotion.datasets.face_dataset import FaceDataset
 from graphmotion.synthetic.face_model import EXPRESSIONS, place_points
 from graphmotion.synthetic.face_renderer import draw_faces
@@ -110,24 +110,24 @@ class SyntheticFaces(FaceDataset):
         pre_filter: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        self.num_subjects = whole('num_subjects', num_subjects, 1)
-        self.num_takes = whole('num_takes', num_takes, 1)
-        self.class_names = chosen('expressions', expressions, self.EXPRESSIONS)
-        sides = several(size, 2)
+        self.num_subjects = check_int('num_subjects', num_subjects, 1)
+        self.num_takes = check_int('num_takes', num_takes, 1)
+        self.class_names = check_choices('expressions', expressions, self.EXPRESSIONS)
+        sides = as_list(size, 2)
         if len(sides) != 2:
             raise ValueError(f'size is a number or (height, width), got {size!r}')
-        height, width = (whole('size', side, _LEAST_SIZE) for side in sides)
+        height, width = (check_int('size', side, _LEAST_SIZE) for side in sides)
         self.image_size = height, width
         least, greatest = _numbers('intensity', intensity, 2, 0.0, 1.0)
         if least > greatest:
             raise ValueError(f'intensity is (least, greatest), got {intensity!r}')
         self.intensity = least, greatest
-        self.pose = Pose(*_numbers('pose', several(pose, 3), 3, 0.0, 30.0))
+        self.pose = Pose(*_numbers('pose', as_list(pose, 3), 3, 0.0, 30.0))
         (self.light,) = _numbers('light', [light], 1, 0.0, 4.0)
         (self.framing,) = _numbers('framing', [framing], 1, 0.0, 10.0)
         (self.noise,) = _numbers('noise', [noise], 1, 0.0, 100.0)
         (self.individuality,) = _numbers('individuality', [individuality], 1, 0.0, 2.0)
-        self.seed = whole('seed', seed, 0)
+        self.seed = check_int('seed', seed, 0)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     @property

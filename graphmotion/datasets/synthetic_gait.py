@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.checks import angles, chosen, frame_range, several, whole
+from graphmotion.checks import as_list, check_angles, check_choices, check_frame_range, check_int
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -134,18 +134,18 @@ class SyntheticGait(MotionDataset):
         if emotions is None:
             emotions = EMOTIONS if target == 'emotion' else ('neutral',)
         self.target = target
-        self.emotions = chosen('emotions', emotions, EMOTIONS)
-        self.conditions = chosen('conditions', conditions, CONDITIONS)
-        self.num_subjects = whole('num_subjects', num_subjects, 1)
-        takes = several(num_takes, len(self.conditions))
+        self.emotions = check_choices('emotions', emotions, EMOTIONS)
+        self.conditions = check_choices('conditions', conditions, CONDITIONS)
+        self.num_subjects = check_int('num_subjects', num_subjects, 1)
+        takes = as_list(num_takes, len(self.conditions))
         if len(takes) != len(self.conditions):
             raise ValueError(
                 f'num_takes is one number or one for each of the {len(self.conditions)} '
                 f'conditions, got {num_takes!r}'
             )
-        self.num_takes = tuple(whole('num_takes', n, 1) for n in takes)
-        self.views = None if views is None else angles('views', views)
-        self.frame_range = frame_range(num_frames)
+        self.num_takes = tuple(check_int('num_takes', n, 1) for n in takes)
+        self.views = None if views is None else check_angles('views', views)
+        self.frame_range = check_frame_range(num_frames)
         if not fps > 0:
             raise ValueError(f'fps is positive, got {fps!r}')
         if not noise >= 0:
@@ -155,7 +155,7 @@ class SyntheticGait(MotionDataset):
         self.fps, self.noise = float(fps), float(noise)
         self.travel, self.silhouettes = bool(travel), bool(silhouettes)
         self.camera = Camera() if camera is None else camera
-        self.seed = whole('seed', seed, 0)
+        self.seed = check_int('seed', seed, 0)
         if target == 'emotion':
             self.class_names = self.emotions
         else:

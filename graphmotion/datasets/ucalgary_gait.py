@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from graphmotion.checks import chosen
+from graphmotion.checks import check_choices
 from graphmotion.datasets.recorded_dataset import RecordedDataset
-from graphmotion.io.files import MalformedFile, numbers, read_file
+from graphmotion.io.files import MalformedFileError, as_float_array, read_file
 from graphmotion.skeletons import get_skeleton
 
 _TARGETS = ('subject', 'condition')
@@ -81,7 +81,7 @@ class UCalgaryGait(RecordedDataset):
         pre_filter: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        (self.target,) = chosen('target', target, _TARGETS)
+        (self.target,) = check_choices('target', target, _TARGETS)
         self.skeleton = get_skeleton('ucalgary18')
         subjects = tuple(f'subject {number + 1}' for number in range(_NUM_SUBJECTS))
         self.class_names = subjects if target == 'subject' else _CONDITIONS
@@ -149,19 +149,21 @@ def read_ucalgary_gait(path: str, content: bytes | None = None) -> np.ndarray:
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline='')) if any(row)]
     except csv.Error as error:
-        raise MalformedFile(path, 'content', 'a table', str(error)) from error
+        raise MalformedFileError(path, 'content', 'a table', str(error)) from error
     if not rows:
-        raise MalformedFile(path, 'content', 'a table', 'an empty file')
+        raise MalformedFileError(path, 'content', 'a table', 'an empty file')
     header, *frames = rows
     if [''.join(cell.lower().split()) for cell in header[: len(_COLUMNS)]] != _COLUMNS:
         expected = f'the {len(_JOINTS)} joints from {_JOINTS[0]!r} to {_JOINTS[-1]!r}'
-        raise MalformedFile(path, 'header', expected, repr(', '.join(header))[:80])
+        raise MalformedFileError(path, 'header', expected, repr(', '.join(header))[:80])
     for number, row in enumerate(frames, 1):
         if len(row) != len(header):
             found = f'{len(row)} for {len(header)} columns in frame {number}'
-            raise MalformedFile(path, 'rows', 'a number for each column', found)
+            raise MalformedFileError(path, 'rows', 'a number for each column', found)
     try:
         pos = np.array([row[: len(_COLUMNS)] for row in frames], np.float64)
     except ValueError as error:
-        raise MalformedFile(path, 'rows', 'a number for each column', str(error)) from error
-    return numbers(pos.reshape(-1, len(_JOINTS), 3), path, 'positions', ('T', len(_JOINTS), 3))
+        raise MalformedFileError(path, 'rows', 'a number for each column', str(error)) from error
+    return as_float_array(
+        pos.reshape(-1, len(_JOINTS), 3), path, 'positions', ('T', len(_JOINTS), 3)
+    )

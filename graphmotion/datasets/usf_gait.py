@@ -9,7 +9,7 @@ import numpy as np
 from torch_geometric.data import Data
 
 from graphmotion.datasets.silhouette_dataset import SilhouetteDataset, silhouette_sample
-from graphmotion.io import MalformedFile, SkippedSamples, read_matlab
+from graphmotion.io import MalformedFileError, SkippedSamples, read_matlab
 from graphmotion.io.files import read_file
 
 _NUM_SUBJECTS = 71
@@ -133,7 +133,7 @@ def _read(path: str, suffix: str) -> tuple[np.ndarray, np.ndarray]:
     images = read_matlab(path, tensor, content)
     shape = (*_SIZE, _NUM_FRAMES)
     if images.ndim != 4 or images.shape[:3] != shape or not np.isin(images, (0, 1)).all():
-        raise MalformedFile(
+        raise MalformedFileError(
             path,
             tensor,
             f'zeros and ones of the shape [{", ".join(map(str, shape))}, N]',
@@ -141,7 +141,7 @@ def _read(path: str, suffix: str) -> tuple[np.ndarray, np.ndarray]:
         )
     numbers = read_matlab(path, ground, content).ravel()
     if len(numbers) != images.shape[3] or not np.isin(numbers, range(_NUM_SUBJECTS + 1)).all():
-        raise MalformedFile(
+        raise MalformedFileError(
             path,
             ground,
             f'{images.shape[3]} numbers 0..{_NUM_SUBJECTS}',

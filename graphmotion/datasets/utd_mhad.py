@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from graphmotion.datasets.recorded_dataset import RecordedDataset
-from graphmotion.io.files import numbers
+from graphmotion.io.files import as_float_array
 from graphmotion.io.matlab import read_matlab
 from graphmotion.skeletons import get_skeleton
 
@@ -116,5 +116,5 @@ def read_utd_mhad(path: str, content: bytes | None = None) -> np.ndarray:
         FileNotFoundError: If the file is not there.
         ValueError: If it is empty, cut off, or holds something else.
     """
-    pos = numbers(read_matlab(path, 'd_skel', content), path, 'd_skel', (20, 3, 'T'))
+    pos = as_float_array(read_matlab(path, 'd_skel', content), path, 'd_skel', (20, 3, 'T'))
     return np.ascontiguousarray(pos.transpose(2, 0, 1)[:, _ORDER])

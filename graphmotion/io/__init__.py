@@ -1,12 +1,12 @@
 from graphmotion.io.alphapose import read_alphapose
 from graphmotion.io.coco_keypoints import read_coco_keypoints
 from graphmotion.io.files import (
-    MalformedFile,
+    MalformedFileError,
+    atomic_write,
     find_files,
     list_files,
     load_json,
     read_files,
-    whole_file,
 )
 from graphmotion.io.formats import (
     PoseFormat,
@@ -38,11 +38,12 @@ from graphmotion.io.tracks import Detection, Track, link_tracks, stack_tracks
 __all__ = [
     'Body',
     'Detection',
-    'MalformedFile',
+    'MalformedFileError',
     'PoseFormat',
     'SkippedSamples',
     'Track',
     'align_silhouettes',
+    'atomic_write',
     'find_files',
     'get_format',
     'link_tracks',
@@ -70,5 +71,4 @@ __all__ = [
     'remove_spurious_bodies',
     'select_bodies',
     'stack_tracks',
-    'whole_file',
 ]

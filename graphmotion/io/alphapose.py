@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphmotion.io.files import MalformedFile, frame_number, load_json
+from graphmotion.io.files import MalformedFileError, frame_number, load_json
 from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import (
     Detection,
     Track,
     fill_gaps,
     find_detection,
+    iter_objects,
     make_tracks,
-    objects,
-    triples,
+    parse_keypoints,
 )
 
 
@@ -40,17 +40,17 @@ def read_alphapose(path: str) -> list[Track]:
         ValueError: If it is no such file, or nobody is seen.
     """
     frames: dict[int, list[Detection]] = {}
-    for number, person in objects(path, 'content', load_json(path)):
+    for number, person in iter_objects(path, 'content', load_json(path)):
         field = f'content[{number}]'
         image = person.get('image_id')
         frame = frame_number(str(image)) if isinstance(image, str | int) else None
         if frame is None:
-            raise MalformedFile(path, f'{field}.image_id', 'a number of a frame', f'{image!r}')
-        joints = triples(person.get('keypoints'), path, f'{field}.keypoints')
+            raise MalformedFileError(path, f'{field}.image_id', 'a number of a frame', f'{image!r}')
+        joints = parse_keypoints(person.get('keypoints'), path, f'{field}.keypoints')
         detection = find_detection(joints, path, f'{field}.keypoints', _identity(person.get('idx')))
         frames.setdefault(frame, []).extend([detection] if detection else [])
     if not frames:
-        raise MalformedFile(path, 'people', 'at least one', 'none')
+        raise MalformedFileError(path, 'people', 'at least one', 'none')
     return make_tracks(fill_gaps(frames, path), path)
 
 

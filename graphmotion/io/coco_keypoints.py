@@ -6,9 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFile, load_json
+from graphmotion.io.files import MalformedFileError, load_json
 from graphmotion.io.formats import register_format
-from graphmotion.io.tracks import Detection, Track, find_detection, make_tracks, objects, triples
+from graphmotion.io.tracks import (
+    Detection,
+    Track,
+    find_detection,
+    iter_objects,
+    make_tracks,
+    parse_keypoints,
+)
 
 
 @register_format('coco')
@@ -46,21 +53,25 @@ def read_coco_keypoints(path: str) -> list[Track]:
         people, field, images = content['annotations'], 'annotations', _images(path, content)
     else:
         expected = 'a list of results, or an object with images and annotations'
-        raise MalformedFile(path, 'content', expected, f'{content!r:.60}')
+        raise MalformedFileError(path, 'content', expected, f'{content!r:.60}')
     frames: dict[Any, list[Detection]] = {image: [] for image in images or []}
-    for number, person in objects(path, field, people):
+    for number, person in iter_objects(path, field, people):
         where = f'{field}[{number}]'
         image = person.get('image_id')
         if not isinstance(image, int) or (images is not None and image not in frames):
-            raise MalformedFile(path, f'{where}.image_id', 'the number of an image', f'{image!r}')
+            raise MalformedFileError(
+                path, f'{where}.image_id', 'the number of an image', f'{image!r}'
+            )
         frame = frames.setdefault(image, [])
         if person.get('iscrowd') or (images is not None and 'keypoints' not in person):
             continue
-        joints = triples(person.get('keypoints'), path, f'{where}.keypoints')
+        joints = parse_keypoints(person.get('keypoints'), path, f'{where}.keypoints')
         if images is not None:
             if not np.isin(joints[:, 2], (0, 1, 2)).all():
                 found = f'{joints[:, 2].tolist()}'
-                raise MalformedFile(path, f'{where}.keypoints', 'visibilities 0, 1 or 2', found)
+                raise MalformedFileError(
+                    path, f'{where}.keypoints', 'visibilities 0, 1 or 2', found
+                )
             joints[:, 2] /= 2
         identity = person.get('track_id')
         identity = identity if isinstance(identity, int) else None
@@ -72,11 +83,11 @@ def read_coco_keypoints(path: str) -> list[Track]:
 
 def _images(path: str, content: dict[str, Any]) -> list[int]:
     """The numbers of the images in the order of time."""
-    images = dict(objects(path, 'images', content['images'])).values()
+    images = dict(iter_objects(path, 'images', content['images'])).values()
     times = {}
     timed = all(isinstance(image.get('frame_id'), int) for image in images)
     for image in images:
         if not isinstance(image.get('id'), int):
-            raise MalformedFile(path, 'images[].id', 'a number', f'{image.get("id")!r}')
+            raise MalformedFileError(path, 'images[].id', 'a number', f'{image.get("id")!r}')
         times[image['id']] = image['frame_id'] if timed else image['id']
     return sorted(times, key=lambda number: times[number])

@@ -1,4 +1,4 @@
-"""What all readers share: files in folders and archives, and one form of error."""
+"""Files in folders and archives, arrays read from them, and the error of malformed files."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-# No file of one recording comes near this size; an archive that says so is no data set.
+# Larger than any file of one recording; a zip bomb would exceed it.
 _LARGEST_MEMBER = 2**30
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
-class MalformedFile(ValueError):
-    r"""A file that does not hold what its format says.
+class MalformedFileError(ValueError):
+    r"""A file whose content does not follow its format.
 
     Args:
-        path (str): The file.
-        field (str): The part of it that is wrong.
-        expected (str): What the format asks for.
-        found (str): What is there.
+        path (str): Path of the file.
+        field (str): The invalid part of the file.
+        expected (str): What the format requires.
+        found (str): What the file contains.
     """
 
     def __init__(self, path: str, field: str, expected: str, found: str) -> None:
         super().__init__(f'{path}: {field}: expected {expected}, found {found}')
-        #: What is wrong, in words that are the same for all files with the same fault.
+        #: The fault in words that do not depend on the file, so that equal faults can be counted.
         self.reason = f'with {field} not {expected}'
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -39,17 +39,17 @@ class MalformedFile(ValueError):
 
 
 class FoundFile(NamedTuple):
-    """A file of a data set, in a folder or in an archive that is open."""
+    """A file of a dataset, in a folder or in an open archive."""
 
     path: str
     archive: zipfile.ZipFile | None
     inside: str
 
     def read(self) -> bytes:
-        r"""Its content.
+        r"""Returns the content of the file.
 
         Raises:
-            ValueError: If the archive is damaged there.
+            ValueError: If this member of the archive is damaged.
         """
         if self.archive is None:
             return read_file(self.path)
@@ -60,8 +60,9 @@ class FoundFile(NamedTuple):
 def find_files(
     folder: str, suffix: str | Sequence[str], num_folders: int | None = 0
 ) -> Iterator[dict[str, FoundFile]]:
-    r"""The files of a data set by name, as :func:`read_files` finds them, to be read one by one
-    within this context.
+    r"""Finds the files of a dataset in a folder and in the zip archives inside it.
+
+    Archives stay open within the context, so that files can be read one by one.
 
     .. code-block:: python
 
@@ -69,14 +70,15 @@ def find_files(
             content = files['a'].read()
 
     Args:
-        folder (str): The folder, searched with all below it.
-        suffix (str or sequence of str): The end of the names of the files; of several, the names
-            keep theirs, as files may differ only in them.
-        num_folders (int, optional): Number of folders above a file that are part of its name;
-            :obj:`None` for all below :obj:`folder`, or in the archive. (default: :obj:`0`)
+        folder (str): The folder, searched recursively.
+        suffix (str or sequence of str): Ending of the file names. It is removed from the names
+            unless several are given, since files may differ in nothing else.
+        num_folders (int, optional): Number of parent folders that are part of a file's name, or
+            :obj:`None` for all folders below :obj:`folder` or in the archive.
+            (default: :obj:`0`)
 
     Raises:
-        ValueError: If an archive is damaged or has a member that would lie outside of the archive.
+        ValueError: If an archive is damaged or has a member whose path leaves the archive.
     """
     ends = (suffix,) if isinstance(suffix, str) else tuple(suffix)
     cut = suffix if isinstance(suffix, str) else ''
@@ -102,26 +104,23 @@ def find_files(
 def read_files(
     folder: str, suffix: str | Sequence[str], num_folders: int | None = 0
 ) -> Iterator[tuple[str, str, bytes]]:
-    r"""Read the files of a data set one after another, from a folder and from the zip archives
-    that lie in it.
+    r"""Reads the files of a dataset from a folder and from the zip archives inside it.
 
-    Nothing is unpacked to disk, and only one file is in memory at a time. A file that is found
-    twice, such as in an archive and beside it, is read once, from where it is unpacked. Hidden
-    files are passed over.
+    Nothing is unpacked to disk, and only one file is in memory at a time. If a file exists both in
+    an archive and unpacked, the unpacked one is read. Hidden files are ignored.
 
     Args:
-        folder (str): The folder, searched with all below it.
-        suffix (str or sequence of str): The end of the names of the files to read, such as
-            :obj:`".json"`; of several, the names keep theirs.
-        num_folders (int, optional): Number of folders above a file that are part of its name, as 2
-            for :obj:`"walk/anna/1"`; :obj:`None` for all of them. (default: :obj:`0`)
+        folder (str): The folder, searched recursively.
+        suffix (str or sequence of str): Ending of the file names, such as :obj:`".json"`. It is
+            removed from the names unless several are given.
+        num_folders (int, optional): Number of parent folders that are part of a file's name, such
+            as 2 for :obj:`"walk/anna/1"`, or :obj:`None` for all of them. (default: :obj:`0`)
 
     Returns:
-        iterator of tuple: The path, the name without :obj:`suffix` and the content of each file,
-        sorted by name.
+        iterator of tuple: Path, name and content of each file, sorted by name.
 
     Raises:
-        ValueError: If an archive is damaged or has a member that would lie outside of the archive.
+        ValueError: If an archive is damaged or has a member whose path leaves the archive.
     """
     with find_files(folder, suffix, num_folders) as files:
         for name, file in files.items():
@@ -129,62 +128,63 @@ def read_files(
 
 
 def load_json(path: str, content: bytes | None = None) -> Any:
-    r"""The content of a JSON file.
+    r"""Reads a JSON file.
 
     Args:
-        path (str): The file.
-        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
 
     Raises:
-        FileNotFoundError: If it is not there.
-        ValueError: If it is empty, cut off or no JSON.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty, truncated or not JSON.
     """
     content = read_file(path) if content is None else content
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
         found = f'{error}' if content.strip() else 'an empty file'
-        raise MalformedFile(path, 'content', 'JSON', found) from error
+        raise MalformedFileError(path, 'content', 'JSON', found) from error
 
 
-def numbers(
+def as_float_array(
     value: Any, path: str, field: str, shape: Sequence[int | str], finite: bool = True
 ) -> np.ndarray:
-    r"""An array of real numbers of a given shape, in single precision.
+    r"""Converts a value read from a file to a single-precision array of a given shape.
 
     Args:
-        value: What the file holds: an array, or lists of numbers.
-        path (str): The file.
-        field (str): The part of it.
-        shape (sequence): The size of each dimension, or a letter for any size above 0.
-        finite (bool, optional): Whether NaN and infinity are refused. (default: :obj:`True`)
+        value (Any): An array or nested lists of real numbers.
+        path (str): Path of the file, for error messages.
+        field (str): Field of the file, for error messages.
+        shape (sequence): Size of each dimension, or a letter for any size above 0.
+        finite (bool, optional): If :obj:`True`, rejects NaN and infinity.
+            (default: :obj:`True`)
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If the value is not such an array.
     """
     expected = f'numbers of shape [{", ".join(map(str, shape))}]'
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, OverflowError):  # lists of different length
-        raise MalformedFile(path, field, expected, 'lists of unequal length') from None
+        raise MalformedFileError(path, field, expected, 'lists of unequal length') from None
     fits = array.ndim == len(shape) and all(
         size == n if isinstance(n, int) else size > 0 for size, n in zip(array.shape, shape)
     )
     if not fits:
-        raise MalformedFile(path, field, expected, _describe(value, array))
+        raise MalformedFileError(path, field, expected, _describe(value, array))
     if array.dtype.kind not in 'iuf':
-        raise MalformedFile(path, field, expected, f'values of type {array.dtype}')
+        raise MalformedFileError(path, field, expected, f'values of type {array.dtype}')
     with np.errstate(over='ignore'):
         array = array.astype(np.float32)  # infinite where single precision does not reach
     if finite and not np.isfinite(array).all():
-        raise MalformedFile(path, field, f'finite {expected}', 'NaN or infinite values')
+        raise MalformedFileError(path, field, f'finite {expected}', 'NaN or infinite values')
     return array
 
 
 @contextmanager
-def whole_file(path: str) -> Iterator[IO[bytes]]:
-    r"""Open a file for writing that appears under its name when it is complete, or not at all."""
-    # Not made by tempfile, which hides what it makes from all other users.
+def atomic_write(path: str) -> Iterator[IO[bytes]]:
+    r"""Opens a file for writing that replaces :obj:`path` atomically once it is complete."""
+    # Not a tempfile, which only its owner could read.
     temporary = f'{path}.{secrets.token_hex(4)}.tmp'
     file = open(temporary, 'xb')  # noqa: SIM115
     try:
@@ -197,13 +197,13 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
 
 
 def frame_number(name: str) -> int | None:
-    r"""The last number in the name of a frame's file, if there is one."""
+    r"""Returns the last number in the name of a frame's file, if there is one."""
     digits = re.findall(r'\d+', os.path.splitext(os.path.basename(name))[0])
     return int(digits[-1]) if digits else None
 
 
-def _restore(message: str, reason: str) -> MalformedFile:
-    error = MalformedFile.__new__(MalformedFile, message)
+def _restore(message: str, reason: str) -> MalformedFileError:
+    error = MalformedFileError.__new__(MalformedFileError, message)
     ValueError.__init__(error, message)
     error.reason = reason
     return error
@@ -217,10 +217,10 @@ def _describe(value: Any, array: np.ndarray) -> str:
 
 
 def read_file(path: str) -> bytes:
-    r"""The bytes of a file.
+    r"""Returns the content of a file.
 
     Raises:
-        FileNotFoundError: If it is not there.
+        FileNotFoundError: If the file does not exist.
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file')
@@ -229,7 +229,7 @@ def read_file(path: str) -> bytes:
 
 
 def list_files(folder: str) -> Iterator[str]:
-    r"""All files below a folder that are not hidden, in a fixed order."""
+    r"""Yields all files below a folder except hidden ones, sorted within each folder."""
     for where, folders, files in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not _hidden(name))
         yield from (os.path.join(where, name) for name in sorted(files) if not _hidden(name))
@@ -250,13 +250,13 @@ def _open_archive(path: str) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
     except _ZIP_ERRORS as error:
-        raise MalformedFile(path, 'content', 'a whole zip archive', str(error)) from error
+        raise MalformedFileError(path, 'content', 'a complete zip archive', str(error)) from error
     with archive:
         for member in archive.infolist():
-            # As it stands in the file: the other name was cut by zipfile where it is odd.
+            # The name as stored; zipfile truncates `filename` at null bytes.
             parts = re.split(r'[/\\]', member.orig_filename)
             if '..' in parts or parts[0] == '' or ':' in parts[0] or '\0' in member.orig_filename:
-                raise MalformedFile(
+                raise MalformedFileError(
                     path, 'member', 'a path inside the archive', repr(member.orig_filename)
                 )
         yield archive
@@ -265,8 +265,8 @@ def _open_archive(path: str) -> Iterator[zipfile.ZipFile]:
 def _read_member(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
     size = archive.getinfo(name).file_size
     if size > _LARGEST_MEMBER:
-        raise MalformedFile(path, 'size', f'at most {_LARGEST_MEMBER} bytes', f'{size}')
+        raise MalformedFileError(path, 'size', f'at most {_LARGEST_MEMBER} bytes', f'{size}')
     try:
         return archive.read(name)
     except _ZIP_ERRORS as error:
-        raise MalformedFile(path, 'content', 'an undamaged member of a zip', str(error)) from error
+        raise MalformedFileError(path, 'content', 'an intact zip member', str(error)) from error

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFile, frame_number, read_file
+from graphmotion.io.files import MalformedFileError, frame_number, read_file
 from graphmotion.io.skipped import SkippedSamples
 from graphmotion.io.tracks import Track, split_score
 
@@ -70,10 +70,10 @@ def read_gaitgraph(path: str, content: bytes | None = None) -> dict[str, Track]:
             order[number] = len(order)
             poses.setdefault(name, array('f')).extend(values)
     except csv.Error as error:
-        raise MalformedFile(path, 'content', 'a table', str(error)) from error
+        raise MalformedFileError(path, 'content', 'a table', str(error)) from error
     if not poses:
         found = f'{total} other rows' if total else 'none'
-        raise MalformedFile(path, 'rows', 'the name of an image and 17 joints', found)
+        raise MalformedFileError(path, 'rows', 'the name of an image and 17 joints', found)
     skipped.report(total)
     return {name: _track(poses[name], orders[name]) for name in sorted(poses)}
 

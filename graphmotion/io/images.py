@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from graphmotion.io.files import MalformedFile, read_file
+from graphmotion.io.files import MalformedFileError, read_file
 
 FORMATS = ('PNG', 'JPEG', 'BMP', 'PPM', 'TIFF', 'GIF')
 _ENDS = ('png', 'jpg', 'jpeg', 'bmp', 'pgm', 'ppm', 'pnm', 'tif', 'tiff', 'gif')
@@ -47,7 +47,7 @@ def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
     content = read_file(path) if content is None else content
     expected = f'a whole image of the formats {list(FORMATS)}'
     if not content:
-        raise MalformedFile(path, 'content', expected, 'an empty file')
+        raise MalformedFileError(path, 'content', expected, 'an empty file')
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning)  # about what is not the image
@@ -61,8 +61,8 @@ def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
         size = str(error)
     except Exception as error:  # whatever the bytes led to
         found = f'{type(error).__name__}: {error}'
-        raise MalformedFile(path, 'content', expected, found) from error
-    raise MalformedFile(path, 'size', f'1 to {_MOST_PIXELS} pixels', size)
+        raise MalformedFileError(path, 'content', expected, found) from error
+    raise MalformedFileError(path, 'size', f'1 to {_MOST_PIXELS} pixels', size)
 
 
 def _gray(image: object) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFile, read_file
+from graphmotion.io.files import MalformedFileError, read_file
 
 # Of the "MAT-File Level 5 File Format": how numbers are stored, and what an array is made of.
 _STORED = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8', 12: 'i8'}
@@ -44,7 +44,7 @@ def read_matlab(path: str, name: str, content: bytes | None = None) -> np.ndarra
         found = 'something else' if content else 'an empty file'
         if content[:6] == b'MATLAB' or b'HDF' in content[:600]:
             found = 'one that is cut off or of another version'
-        raise MalformedFile(path, 'content', expected, found)
+        raise MalformedFileError(path, 'content', expected, found)
     order = '<' if content[126:128] == b'IM' else '>'
     try:
         for kind, data in _elements(memoryview(content)[_HEADER:], order):
@@ -59,10 +59,10 @@ def read_matlab(path: str, name: str, content: bytes | None = None) -> np.ndarra
                 if array is not None:
                     return array
     except (_Damage, zlib.error, struct.error, UnicodeDecodeError) as error:
-        raise MalformedFile(path, 'content', expected, f'{error}') from error
+        raise MalformedFileError(path, 'content', expected, f'{error}') from error
     except _NoNumbers as error:
-        raise MalformedFile(path, name, 'an array of real numbers', f'{error}') from None
-    raise MalformedFile(path, name, 'an array of real numbers', 'no such variable')
+        raise MalformedFileError(path, name, 'an array of real numbers', f'{error}') from None
+    raise MalformedFileError(path, name, 'an array of real numbers', 'no such variable')
 
 
 class _Damage(Exception):

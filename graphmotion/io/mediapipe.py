@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFile, load_json
+from graphmotion.io.files import MalformedFileError, load_json
 from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import Detection, Track, find_detection, make_tracks
 
@@ -47,7 +47,7 @@ def read_mediapipe(path: str, world: bool = False) -> list[Track]:
     content = load_json(path)
     frames = content.get('frames') if isinstance(content, dict) else content
     if not isinstance(frames, list):
-        raise MalformedFile(path, 'frames', 'a list', f'{frames!r:.60}')
+        raise MalformedFileError(path, 'frames', 'a list', f'{frames!r:.60}')
     return make_tracks([_read_frame(f, path, i, world) for i, f in enumerate(frames)], path)
 
 
@@ -59,24 +59,24 @@ def _read_frame(frame: Any, path: str, number: int, world: bool) -> list[Detecti
         names = other + names if world else names + other
         there = [name for name in names if name in frame]
         if not there:
-            raise MalformedFile(path, field, f'one of the fields {names}', f'{list(frame)}')
+            raise MalformedFileError(path, field, f'one of the fields {names}', f'{list(frame)}')
         frame = frame[there[0]]
     frame = _landmarks(frame)
     if not frame:
         return []
     if not isinstance(frame, list):
-        raise MalformedFile(path, field, 'landmarks', f'{frame!r:.60}')
+        raise MalformedFileError(path, field, 'landmarks', f'{frame!r:.60}')
     people = [frame] if isinstance(frame[0], dict) and not _is_landmarks(frame[0]) else frame
     detections = []
     for person in people:
         landmarks = _landmarks(person)
         if not isinstance(landmarks, list) or len(landmarks) != _NUM_JOINTS:
             found = f'{len(landmarks)}' if isinstance(landmarks, list) else f'{landmarks!r:.60}'
-            raise MalformedFile(path, field, f'{_NUM_JOINTS} landmarks', found)
+            raise MalformedFileError(path, field, f'{_NUM_JOINTS} landmarks', found)
         try:
             joints = np.array([[p['x'], p['y'], p['z'], p.get('visibility', 1)] for p in landmarks])
         except (KeyError, TypeError, AttributeError, ValueError):
-            raise MalformedFile(path, field, 'landmarks with x, y and z', 'others') from None
+            raise MalformedFileError(path, field, 'landmarks with x, y and z', 'others') from None
         detection = find_detection(joints, path, field)
         detections += [detection] if detection else []
     return detections

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFile, read_file
+from graphmotion.io.files import MalformedFileError, read_file
 
 _NUM_JOINTS = 25
 _BODY_FIELDS = 10  # before the number of joints
@@ -52,7 +52,7 @@ def read_ntu_skeleton(path: str, content: bytes | None = None) -> tuple[int, lis
     """
     words = (read_file(path) if content is None else content).split()
     if not words:
-        raise MalformedFile(path, 'content', 'the text of a .skeleton file', 'an empty file')
+        raise MalformedFileError(path, 'content', 'the text of a .skeleton file', 'an empty file')
     seen: dict[bytes, tuple[list[int], list[list[float]]]] = {}
     frame, at = 0, 1
     try:
@@ -65,7 +65,7 @@ def read_ntu_skeleton(path: str, content: bytes | None = None) -> tuple[int, lis
                 frames, coordinates = seen.setdefault(words[at], ([], []))
                 at += _BODY_FIELDS + 1
                 if int(words[at - 1]) != _NUM_JOINTS:
-                    raise MalformedFile(
+                    raise MalformedFileError(
                         path, 'joints of a body', f'{_NUM_JOINTS}', words[at - 1].decode()
                     )
                 end = at + _NUM_JOINTS * _JOINT_FIELDS
@@ -78,21 +78,21 @@ def read_ntu_skeleton(path: str, content: bytes | None = None) -> tuple[int, lis
                 at = end
     except IndexError:
         found = f'the end of the file in frame {frame + 1}'
-        raise MalformedFile(path, 'frames', f'{num_frames}', found) from None
+        raise MalformedFileError(path, 'frames', f'{num_frames}', found) from None
     except (ValueError, UnicodeDecodeError) as error:
-        if isinstance(error, MalformedFile):
+        if isinstance(error, MalformedFileError):
             raise
         found = f'{error} in frame {frame + 1}'
-        raise MalformedFile(path, 'content', 'the text of a .skeleton file', found) from None
+        raise MalformedFileError(path, 'content', 'the text of a .skeleton file', found) from None
     if at != len(words) or num_frames < 1:
         found = f'{len(words) - at} words behind them'
-        raise MalformedFile(path, 'frames', f'{num_frames}', found)
+        raise MalformedFileError(path, 'frames', f'{num_frames}', found)
     bodies = []
     for frames, coordinates in seen.values():
         # Read coordinate by coordinate.
         pos = np.array(coordinates, np.float32).reshape(-1, 3, _NUM_JOINTS).transpose(0, 2, 1)
         if not np.isfinite(pos).all():
-            raise MalformedFile(path, 'positions', 'finite numbers', 'NaN or infinite values')
+            raise MalformedFileError(path, 'positions', 'finite numbers', 'NaN or infinite values')
         bodies.append(Body(np.array(frames), np.ascontiguousarray(pos)))
     return num_frames, bodies
 

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFile, numbers
+from graphmotion.io.files import MalformedFileError, as_float_array
 from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import Track
 
@@ -43,9 +43,9 @@ def read_numpy(path: str, score_last: bool = False) -> list[Track]:
                 arrays = {k: loaded[k] for k in ('keypoints', 'score') if k in loaded}
     except Exception as error:  # whatever the bytes led to
         expected = 'arrays of numbers in a .npy or .npz file'
-        raise MalformedFile(path, 'content', expected, str(error) or 'no array') from error
+        raise MalformedFileError(path, 'content', expected, str(error) or 'no array') from error
     if 'keypoints' not in arrays:
-        raise MalformedFile(path, 'keypoints', 'an array', 'no such array')
+        raise MalformedFileError(path, 'keypoints', 'an array', 'no such array')
     keypoints = arrays['keypoints']
     if keypoints.ndim == 3:
         keypoints = keypoints[None]
@@ -54,14 +54,14 @@ def read_numpy(path: str, score_last: bool = False) -> list[Track]:
     if dims not in (2, 3):
         expected = '3 or 4 numbers a joint' if score_last else '2 or 3 numbers a joint'
         found = f'the shape {list(arrays["keypoints"].shape)}'
-        raise MalformedFile(path, 'keypoints', expected, found)
-    keypoints = numbers(keypoints, path, 'keypoints', ('M', 'T', 'V', last), finite=False)
+        raise MalformedFileError(path, 'keypoints', expected, found)
+    keypoints = as_float_array(keypoints, path, 'keypoints', ('M', 'T', 'V', last), finite=False)
     pos = keypoints[..., :dims]
     if score_last:
         score = keypoints[..., dims]
     elif 'score' in arrays:
         score = arrays['score'][None] if arrays['score'].ndim == 2 else arrays['score']
-        score = numbers(score, path, 'score', pos.shape[:3], finite=False)
+        score = as_float_array(score, path, 'score', pos.shape[:3], finite=False)
     else:
         score = np.ones(pos.shape[:3], np.float32)
     present = np.isfinite(pos).all(axis=-1) & (score > 0)

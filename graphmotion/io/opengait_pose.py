@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFile, numbers
+from graphmotion.io.files import MalformedFileError, as_float_array
 from graphmotion.io.pickles import load_pickle
 from graphmotion.io.tracks import Track, split_score
 
@@ -31,8 +31,10 @@ def read_opengait_pose(path: str, content: bytes | None = None) -> Track:
     poses = load_pickle(path, content)
     if not isinstance(poses, np.ndarray) or poses.ndim != 3 or poses.shape[-1] not in (2, 3):
         found = f'the shape {list(poses.shape)}' if isinstance(poses, np.ndarray) else type(poses)
-        raise MalformedFile(path, 'poses', 'an array of shape [T, 17, 3] or [T, 17, 2]', f'{found}')
-    poses = numbers(poses, path, 'poses', ('T', 17, poses.shape[-1]), finite=False)
+        raise MalformedFileError(
+            path, 'poses', 'an array of shape [T, 17, 3] or [T, 17, 2]', f'{found}'
+        )
+    poses = as_float_array(poses, path, 'poses', ('T', 17, poses.shape[-1]), finite=False)
     if poses.shape[-1] == 2:
         poses = np.concatenate([poses, np.ones_like(poses[..., :1])], axis=-1)
     return split_score(poses)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from graphmotion.io.files import MalformedFile, load_json
+from graphmotion.io.files import MalformedFileError, load_json
 from graphmotion.io.formats import register_format
 from graphmotion.io.skipped import SkippedSamples
 from graphmotion.io.tracks import (
@@ -13,9 +13,9 @@ from graphmotion.io.tracks import (
     Track,
     fill_gaps,
     find_detection,
+    iter_objects,
     make_tracks,
-    objects,
-    triples,
+    parse_keypoints,
 )
 
 _NAME = re.compile(r'(?P<recording>.*?)_?(?P<frame>\d+)(_keypoints)?\.json')
@@ -52,14 +52,14 @@ def read_openpose(folder: str) -> list[Track]:
     recordings = sorted({match['recording'] for match in matches.values()})
     if len(recordings) != 1:
         found = f'those of {recordings[:3]}' if recordings else 'none'
-        raise MalformedFile(folder, 'files', 'those of one recording, *_keypoints.json', found)
+        raise MalformedFileError(folder, 'files', 'those of one recording, *_keypoints.json', found)
     skipped = SkippedSamples(folder)
     frames: dict[int, list[Detection]] = {}
     for name, match in matches.items():
         frame = frames.setdefault(int(match['frame']), [])
         try:
             frame.extend(_read_frame(os.path.join(folder, name)))
-        except MalformedFile as error:
+        except MalformedFileError as error:
             skipped.add(error.reason, name)
     skipped.report(len(matches))
     return make_tracks(fill_gaps(frames, folder), folder)
@@ -68,15 +68,15 @@ def read_openpose(folder: str) -> list[Track]:
 def _read_frame(path: str) -> list[Detection]:
     content = load_json(path)
     if not isinstance(content, dict) or 'people' not in content:
-        raise MalformedFile(path, 'people', 'a list', 'no such field')
+        raise MalformedFileError(path, 'people', 'a list', 'no such field')
     detections = []
-    for _, person in objects(path, 'people', content['people']):
+    for _, person in iter_objects(path, 'people', content['people']):
         field = 'people[].pose_keypoints_2d'
         if not person.get('pose_keypoints_2d'):  # only a face or hands
             continue
-        joints = triples(person['pose_keypoints_2d'], path, field)
+        joints = parse_keypoints(person['pose_keypoints_2d'], path, field)
         if len(joints) not in (18, 25):
-            raise MalformedFile(path, field, '18 or 25 joints', f'{len(joints)}')
+            raise MalformedFileError(path, field, '18 or 25 joints', f'{len(joints)}')
         identity = person.get('person_id', [-1])
         identity = identity[0] if isinstance(identity, list) and identity else identity
         known = isinstance(identity, int) and identity >= 0

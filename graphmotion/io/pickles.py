@@ -11,7 +11,7 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFile
+from graphmotion.io.files import MalformedFileError
 
 # Booleans, numbers and text: what an array can hold without holding objects.
 _KINDS = 'biufcSU'
@@ -36,15 +36,15 @@ def load_pickle(path: str, content: bytes | None = None) -> Any:
     """
     with _open(path, content) as file:
         if not file.read(1):
-            raise MalformedFile(path, 'content', 'a pickle', 'an empty file')
+            raise MalformedFileError(path, 'content', 'a pickle', 'an empty file')
         file.seek(0)
         try:
             return _plain(_Unpickler(file, encoding='latin1').load(), {})
         except _Forbidden as error:
-            raise MalformedFile(path, 'object', _ALLOWED, str(error)) from None
+            raise MalformedFileError(path, 'object', _ALLOWED, str(error)) from None
         except Exception as error:  # whatever the bytes led to
             found = f'{type(error).__name__}: {error}'
-            raise MalformedFile(path, 'content', 'a whole pickle', found) from error
+            raise MalformedFileError(path, 'content', 'a whole pickle', found) from error
 
 
 def _open(path: str, content: bytes | None) -> IO[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFile
+from graphmotion.io.files import MalformedFileError
 from graphmotion.io.pickles import load_pickle
 
 _PIXELS_AT_ONCE = 2**18  # as many as stay in the cache
@@ -32,10 +32,10 @@ def read_opengait_silhouettes(path: str, content: bytes | None = None) -> np.nda
     frames = load_pickle(path, content)
     expected = 'an array of bytes of shape [T, H, W]'
     if not isinstance(frames, np.ndarray):
-        raise MalformedFile(path, 'silhouettes', expected, type(frames).__name__)
+        raise MalformedFileError(path, 'silhouettes', expected, type(frames).__name__)
     if frames.ndim != 3 or frames.size == 0 or frames.dtype not in (np.uint8, np.bool_):
         found = f'{frames.dtype} of the shape {list(frames.shape)}'
-        raise MalformedFile(path, 'silhouettes', expected, found)
+        raise MalformedFileError(path, 'silhouettes', expected, found)
     return frames
 
 

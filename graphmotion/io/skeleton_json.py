@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphmotion.io.files import MalformedFile, load_json
+from graphmotion.io.files import MalformedFileError, load_json
 from graphmotion.skeletons import Skeleton
 
 _FIELDS = ('name', 'joints', 'bones', 'center', 'pairs', 'hierarchies')
@@ -34,13 +34,13 @@ def read_skeleton(path: str) -> Skeleton:
     """
     content = load_json(path)
     if not isinstance(content, dict):
-        raise MalformedFile(path, 'content', 'an object', f'{content!r:.60}')
+        raise MalformedFileError(path, 'content', 'an object', f'{content!r:.60}')
     unknown = sorted(set(content) - set(_FIELDS))
     missing = [field for field in ('joints', 'bones') if field not in content]
     if unknown or missing:
         expected = 'joints, bones and maybe name, center, pairs, hierarchies'
-        raise MalformedFile(path, 'fields', expected, f'{list(content)}')
+        raise MalformedFileError(path, 'fields', expected, f'{list(content)}')
     try:
         return Skeleton(**content)
     except (ValueError, TypeError, AttributeError) as error:
-        raise MalformedFile(path, 'content', 'a skeleton', str(error)) from error
+        raise MalformedFileError(path, 'content', 'a skeleton', str(error)) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFile, numbers
+from graphmotion.io.files import MalformedFileError, as_float_array
 from graphmotion.io.pickles import load_pickle
 
 # Fields of a sample that have a name of their own in the file, or are made from others.
@@ -39,22 +39,24 @@ def read_skeleton_pickle(path: str) -> tuple[dict[str, list[str]], list[dict[str
     for field, kind in (('annotations', list), ('split', dict)):
         found = content.get(field) if isinstance(content, dict) else content
         if not isinstance(found, kind):
-            raise MalformedFile(path, field, f'a {kind.__name__}', type(found).__name__)
+            raise MalformedFileError(path, field, f'a {kind.__name__}', type(found).__name__)
     annotations, split = content['annotations'], content['split']
     names = set()
     for number, annotation in enumerate(annotations):
         name = annotation.get('frame_dir') if isinstance(annotation, dict) else None
         if not isinstance(name, str):
-            raise MalformedFile(
+            raise MalformedFileError(
                 path, f'annotations[{number}]', 'a dict with the text frame_dir', _kind(annotation)
             )
         names.add(name)
     for part, members in split.items():
         if not isinstance(members, list | tuple) or not all(isinstance(m, str) for m in members):
-            raise MalformedFile(path, f'split[{part!r}]', 'a list of frame_dir', _kind(members))
+            raise MalformedFileError(
+                path, f'split[{part!r}]', 'a list of frame_dir', _kind(members)
+            )
         unknown = [member for member in members if member not in names]
         if unknown:
-            raise MalformedFile(
+            raise MalformedFileError(
                 path,
                 f'split[{part!r}]',
                 'names of samples of the file',
@@ -90,16 +92,18 @@ def read_annotation(
         keypoint = np.asarray(keypoint)[None]
     dims = 2 if np.shape(keypoint)[-1:] == (2,) else 3  # type: ignore[arg-type]
     shape: tuple[int | str, ...] = ('M', 'T', num_joints, dims)
-    pos = numbers(keypoint, path, 'keypoint', shape, finite=False)
+    pos = as_float_array(keypoint, path, 'keypoint', shape, finite=False)
     score = np.ones(pos.shape[:3], np.float32)
     if annotation.get('keypoint_score') is not None:
         score = np.asarray(annotation['keypoint_score'])
         score = score[None] if score.ndim == 2 else score
-        score = numbers(score, path, 'keypoint_score', pos.shape[:3], finite=False)
+        score = as_float_array(score, path, 'keypoint_score', pos.shape[:3], finite=False)
     score = np.where(np.isfinite(pos).all(axis=-1) & (score > 0), np.minimum(score, 1), 0)
     frames = annotation.get('total_frames', pos.shape[1])
     if frames != pos.shape[1]:
-        raise MalformedFile(path, 'total_frames', 'the number of frames of keypoint', f'{frames!r}')
+        raise MalformedFileError(
+            path, 'total_frames', 'the number of frames of keypoint', f'{frames!r}'
+        )
     labels = {
         name: int(annotation[name])
         for name in _LABELS
@@ -107,7 +111,7 @@ def read_annotation(
     }
     label = annotation.get('label')
     if not isinstance(label, int | np.integer) or label < 0:
-        raise MalformedFile(path, 'label', 'a number of a class', f'{label!r}')
+        raise MalformedFileError(path, 'label', 'a number of a class', f'{label!r}')
     return pos, score, {'y': int(label), **labels}
 
 

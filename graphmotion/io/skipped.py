@@ -1,4 +1,4 @@
-"""The count of samples that a reader could not use."""
+"""Counted warnings for samples that cannot be read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 
 
 class SkippedSamples:
-    r"""Counts samples that are left out, by reason, and reports them in one warning.
+    r"""Counts skipped samples by reason and reports them in a single warning.
 
     .. code-block:: python
 
@@ -17,8 +17,8 @@ class SkippedSamples:
         skipped.report(total=len(names))
 
     Args:
-        source (str): What is being read; opens the message.
-        what (str, optional): What is counted. (default: :obj:`"samples"`)
+        source (str): What is being read; the first word of the message.
+        what (str, optional): Noun for what is counted. (default: :obj:`"samples"`)
     """
 
     def __init__(self, source: str, what: str = 'samples') -> None:
@@ -30,17 +30,17 @@ class SkippedSamples:
         return sum(len(names) for names in self._names.values())
 
     def add(self, reason: str, name: str) -> None:
-        r"""Count the sample :obj:`name`, left out for :obj:`reason`."""
+        r"""Counts the sample :obj:`name`, skipped for :obj:`reason`."""
         self._names.setdefault(reason, []).append(name)
 
     def report(self, total: int) -> None:
-        r"""Warn once of all that was left out of :obj:`total` samples, if anything was.
+        r"""Warns about the skipped ones of :obj:`total` samples, if any.
 
         Raises:
-            ValueError: If nothing is left.
+            ValueError: If there are no samples or all of them were skipped.
         """
         if not total:
-            raise ValueError(f'{self.source}: there is no sample in it')
+            raise ValueError(f'{self.source}: no {self.what} found')
         if not len(self):
             return
         reasons = '; '.join(
@@ -48,9 +48,7 @@ class SkippedSamples:
             for reason, names in self._names.items()
         )
         if len(self) == total:
-            raise ValueError(
-                f'{self.source}: none of its {total} {self.what} can be used: {reasons}'
-            )
+            raise ValueError(f'{self.source}: all {total} {self.what} were skipped: {reasons}')
         warnings.warn(
             f'{self.source}: skipped {len(self)} of {total} {self.what}: {reasons}', stacklevel=2
         )

@@ -1,4 +1,4 @@
-"""People followed through the frames of a recording."""
+"""Tracking of people across frames."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from graphmotion.io.files import MalformedFile, numbers
+from graphmotion.io.files import MalformedFileError, as_float_array
 
 
 class Detection(NamedTuple):
     r"""A person in one frame.
 
     Args:
-        pos (array): Joints :math:`(V, D)`; 0 where missing.
-        score (array): Their scores in 0..1 :math:`(V)`; 0 where missing.
-        identity (int, optional): The number of the person, where the file has one.
+        pos (array): Joint positions :math:`(V, D)`; 0 for missing joints.
+        score (array): Joint scores in 0..1 :math:`(V)`; 0 for missing joints.
+        identity (int, optional): Track ID of the person, if the file has one.
     """
 
     pos: np.ndarray
@@ -26,7 +26,8 @@ class Detection(NamedTuple):
 
 
 class Track(NamedTuple):
-    r"""A person in all frames of a recording, as :func:`from_array` takes it.
+    r"""A person in all frames of a recording, in the form that
+    :func:`~graphmotion.data.from_array` accepts.
 
     .. code-block:: python
 
@@ -34,8 +35,8 @@ class Track(NamedTuple):
             data = from_array(track.pos, 'body25', track.score)
 
     Args:
-        pos (array): Joints :math:`(T, V, D)` in single precision; 0 where missing.
-        score (array): Their scores in 0..1 :math:`(T, V)`; 0 where missing.
+        pos (array): Single-precision joint positions :math:`(T, V, D)`; 0 for missing joints.
+        score (array): Joint scores in 0..1 :math:`(T, V)`; 0 for missing joints.
     """
 
     pos: np.ndarray
@@ -45,28 +46,27 @@ class Track(NamedTuple):
 def find_detection(
     keypoints: np.ndarray, path: str, field: str, identity: int | None = None
 ) -> Detection | None:
-    r"""A detection from joints with their score behind their coordinates :math:`(V, D + 1)`.
+    r"""Makes a detection from keypoints :math:`(V, D + 1)` whose last column is the score.
 
-    Scores above 1, as heatmaps have them, count as 1. A joint with a score of 0 or below, or
-    without a finite position, is missing.
+    Scores above 1, which heatmaps may have, are clipped to 1. Joints with a score of 0 or below or
+    without a finite position are missing.
 
     Returns:
-        Detection or None: Nothing if all joints are missing.
+        Detection or None: :obj:`None` if all joints are missing.
 
     Raises:
-        ValueError: If the array is something else.
+        ValueError: If the array has a different shape or is not numeric.
     """
-    keypoints = numbers(keypoints, path, field, ('V', np.shape(keypoints)[-1]), finite=False)
+    keypoints = as_float_array(keypoints, path, field, ('V', np.shape(keypoints)[-1]), finite=False)
     pos, score = split_score(keypoints)
     return Detection(pos, score, identity) if score.any() else None
 
 
 def split_score(keypoints: np.ndarray) -> Track:
-    r"""The positions and the scores of joints with their score behind their coordinates
-    :math:`(*, V, D + 1)`.
+    r"""Splits keypoints :math:`(*, V, D + 1)` into positions and scores, the last column.
 
-    Scores above 1, as heatmaps have them, count as 1. A joint with a score of 0 or below, or
-    without a finite position, is missing.
+    Scores above 1, which heatmaps may have, are clipped to 1. Joints with a score of 0 or below or
+    without a finite position are missing.
     """
     pos, score = keypoints[..., :-1], keypoints[..., -1]
     present = np.isfinite(pos).all(axis=-1) & (score > 0)
@@ -76,29 +76,28 @@ def split_score(keypoints: np.ndarray) -> Track:
 def link_tracks(
     frames: Sequence[Sequence[Detection]], max_distance: float = 1.0, max_gap: int = 30
 ) -> list[list[Detection | None]]:
-    r"""Follow people through frames in which they are not told apart.
+    r"""Links detections without track IDs to tracks by position.
 
-    From frame to frame, people are matched with those seen before such that the sum of the
-    distances between the centres of their joints is least. A person who is further away than a
-    body is large from all who were seen in the last frames is a new one.
+    In each frame, detections are assigned to the existing tracks by minimising the total distance
+    between joint centroids. A detection that is too far from every recent track starts a new one.
 
     Args:
-        frames (list): For each frame the people in it, in any order.
-        max_distance (float, optional): How far a person moves at most from one sight to the next,
-            by the diagonal of the box around their joints. (default: :obj:`1.0`)
-        max_gap (int, optional): After how many frames out of sight a person who comes back is a
-            new one. (default: :obj:`30`)
+        frames (list): The detections of each frame, in any order.
+        max_distance (float, optional): Maximum distance between consecutive detections of a track,
+            in diagonals of the bounding box. (default: :obj:`1.0`)
+        max_gap (int, optional): Maximum number of frames without a detection after which a track
+            is still continued. (default: :obj:`30`)
 
     Returns:
-        list: For each person their detection in every frame, or :obj:`None`.
+        list: For each track, its detection in every frame or :obj:`None`.
     """
     tracks: list[list[Detection | None]] = []
-    last: list[tuple[int, np.ndarray, float]] = []  # frame, centre and size at the last sight
+    last: list[tuple[int, np.ndarray, float]] = []  # frame, centre and size when last seen
     for time, people in enumerate(frames):
         near = [k for k, (seen, _, _) in enumerate(last) if time - seen <= max_gap + 1]
-        places = [_place(person) for person in people]
-        cost = np.array([[_distance(last[k][1:], place) for place in places] for k in near])
-        # Beyond the limit all are as far, so that nobody near is given up for them.
+        extents = [_extent(person) for person in people]
+        cost = np.array([[_distance(last[k][1:], extent) for extent in extents] for k in near])
+        # Distances beyond the limit count alike, so they never displace a close match.
         cost = np.minimum(cost.reshape(len(near), len(people)), max_distance)
         matched = zip(*linear_sum_assignment(cost))
         known = {int(j): near[i] for i, j in matched if cost[i, j] < max_distance}
@@ -106,37 +105,37 @@ def link_tracks(
             k = known.get(j, len(tracks))
             if k == len(tracks):
                 tracks.append([None] * len(frames))
-                last.append((time, *places[j]))
+                last.append((time, *extents[j]))
             tracks[k][time] = person
-            last[k] = (time, *places[j])
+            last[k] = (time, *extents[j])
     return tracks
 
 
 def make_tracks(frames: Sequence[Sequence[Detection]], path: str) -> list[Track]:
-    r"""The people of a recording: by their numbers, if all have one, else by
+    r"""Groups detections to tracks, by track ID if all detections have one, otherwise by
     :func:`link_tracks`.
 
     Args:
-        frames (list): For each frame the people in it.
-        path (str): The file they are from, for messages.
+        frames (list): The detections of each frame.
+        path (str): Path of the file, for error messages.
 
     Returns:
-        list of Track: The people, all with as many frames, who is seen most first.
+        list of Track: One track per person over all frames, most visible person first.
 
     Raises:
-        ValueError: If nobody is seen, or people differ in their number of joints.
+        ValueError: If there are no detections, or their numbers of joints differ.
     """
     everybody = [person for people in frames for person in people]
     if not everybody:
-        raise MalformedFile(path, 'people', 'at least one with a joint', 'none')
+        raise MalformedFileError(path, 'people', 'at least one with a joint', 'none')
     shapes = sorted({person.pos.shape for person in everybody})
     if len(shapes) > 1:
         found = f'{shapes[0][0]} and {shapes[1][0]}'
-        raise MalformedFile(path, 'number of joints', 'the same for all', found)
+        raise MalformedFileError(path, 'number of joints', 'the same for all people', found)
     if all(person.identity is not None for person in everybody):
         rows: dict[Any, list[Detection | None]] = {}
         for time, people in enumerate(frames):
-            # Of two with one number, the one that is seen better.
+            # Of two detections with the same ID, the one with the higher score is kept.
             for person in sorted(people, key=lambda p: float(p.score.sum())):
                 rows.setdefault(person.identity, [None] * len(frames))[time] = person
         linked = list(rows.values())
@@ -154,7 +153,7 @@ def make_tracks(frames: Sequence[Sequence[Detection]], path: str) -> list[Track]
 
 
 def stack_tracks(tracks: Sequence[Track], num_persons: int) -> Track:
-    r"""Put the first people of a recording into one array, as :func:`from_array` takes it.
+    r"""Stacks the first tracks of a recording into one array.
 
     .. code-block:: python
 
@@ -162,15 +161,15 @@ def stack_tracks(tracks: Sequence[Track], num_persons: int) -> Track:
         data = from_array(pos, 'coco17', score)
 
     Args:
-        tracks (list of Track): The people, as the readers return them.
-        num_persons (int): Number of people :math:`M`; where there are fewer, the others are
-            missing in all frames.
+        tracks (list of Track): The tracks of a recording, as its reader returns them.
+        num_persons (int): Number of people :math:`M`. If there are fewer tracks, the remaining
+            people are missing in all frames.
 
     Returns:
         Track: Positions :math:`(M, T, V, D)` and scores :math:`(M, T, V)`.
 
     Raises:
-        ValueError: If there is nobody.
+        ValueError: If there are no tracks or :obj:`num_persons` is below 1.
     """
     if not tracks or num_persons < 1:
         raise ValueError(f'expected at least one person, got {num_persons} of {len(tracks)}')
@@ -182,50 +181,50 @@ def stack_tracks(tracks: Sequence[Track], num_persons: int) -> Track:
 
 
 def fill_gaps(frames: dict[int, list[Detection]], path: str) -> list[list[Detection]]:
-    r"""Frames by their numbers, from the first to the last; nobody is in those not there.
+    r"""Lists the frames from the lowest to the highest number; missing frames are empty.
 
     Raises:
-        ValueError: If so many are not there that the numbers cannot be those of frames.
+        ValueError: If more than 99.9% of the frames are missing.
     """
     if max(frames) - min(frames) > 1000 * len(frames):
         found = f'{len(frames)} of {min(frames)}..{max(frames)}'
-        raise MalformedFile(path, 'numbers of frames', 'those of one recording', found)
+        raise MalformedFileError(path, 'frame numbers', 'those of one recording', found)
     return [frames.get(number, []) for number in range(min(frames), max(frames) + 1)]
 
 
-def triples(value: Any, path: str, field: str) -> np.ndarray:
-    r"""A flat list of numbers :obj:`x, y, score, ...` as an array :math:`(V, 3)`.
+def parse_keypoints(value: Any, path: str, field: str) -> np.ndarray:
+    r"""Parses a flat list :obj:`x, y, score, ...` to an array :math:`(V, 3)`.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If the value is not a list of :math:`3 V` numbers.
     """
-    flat = numbers(value, path, field, ('3V',), finite=False)
+    flat = as_float_array(value, path, field, ('3V',), finite=False)
     if len(flat) % 3:
-        raise MalformedFile(path, field, '3 numbers a joint', f'{len(flat)} numbers')
+        raise MalformedFileError(path, field, '3 numbers per joint', f'{len(flat)} numbers')
     return flat.reshape(-1, 3)
 
 
-def objects(path: str, field: str, value: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-    r"""The members of a list of objects, with their number.
+def iter_objects(path: str, field: str, value: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    r"""Yields the objects in a JSON list with their index.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If the value is not a list of objects.
     """
     if not isinstance(value, list):
-        raise MalformedFile(path, field, 'a list', f'{value!r:.60}')
+        raise MalformedFileError(path, field, 'a list', f'{value!r:.60}')
     for number, entry in enumerate(value):
         if not isinstance(entry, dict):
-            raise MalformedFile(path, f'{field}[{number}]', 'an object', f'{entry!r:.60}')
+            raise MalformedFileError(path, f'{field}[{number}]', 'an object', f'{entry!r:.60}')
         yield number, entry
 
 
-def _place(person: Detection) -> tuple[np.ndarray, float]:
-    """Where a person is, and how large."""
+def _extent(person: Detection) -> tuple[np.ndarray, float]:
+    """Centroid and bounding-box diagonal of a person."""
     present = person.pos[person.score > 0]
     size = float(np.linalg.norm(present.max(axis=0) - present.min(axis=0)))
     return present.mean(axis=0), max(size, 1e-6)
 
 
-def _distance(place: tuple[np.ndarray, float], other: tuple[np.ndarray, float]) -> float:
-    """How far two people are apart, by the size of the larger."""
-    return float(np.linalg.norm(place[0] - other[0])) / max(place[1], other[1])
+def _distance(extent: tuple[np.ndarray, float], other: tuple[np.ndarray, float]) -> float:
+    """Distance between two people relative to the larger of their sizes."""
+    return float(np.linalg.norm(extent[0] - other[0])) / max(extent[1], other[1])

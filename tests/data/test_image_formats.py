@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graphmotion.io import MalformedFile, find_files, read_files, read_gray_image
+from graphmotion.io import MalformedFileError, find_files, read_files, read_gray_image
 from graphmotion.io.images import IMAGE_SUFFIXES, resize_image
 
 GRAY = np.random.default_rng(0).integers(0, 256, (5, 7), dtype=np.uint8)
@@ -42,7 +42,7 @@ def test_deep_images():
     assert read_gray_image('a', encode(fractions, 'TIFF')).tolist() == [[0, 128, 255]]
     assert read_gray_image('a', encode(200 * fractions, 'TIFF')).tolist() == [[0, 100, 200]]
     for bad in (np.nan, -1, 1e6):
-        with pytest.raises(MalformedFile, match='a: content: expected a whole image'):
+        with pytest.raises(MalformedFileError, match='a: content: expected a whole image'):
             read_gray_image('a', encode(np.array([[0, bad]], np.float32), 'TIFF'))
 
 
@@ -85,21 +85,21 @@ def test_cut_files_are_refused(form):
     image = np.random.default_rng(2).integers(0, 256, (64, 64), dtype=np.uint8)
     content = encode(image, form)
     for size in (1, 10, len(content) // 4, len(content) // 2, len(content) * 3 // 4):
-        with pytest.raises(MalformedFile, match=r'^a: content: expected a whole image'):
+        with pytest.raises(MalformedFileError, match=r'^a: content: expected a whole image'):
             read_gray_image('a', content[:size])
 
 
 def test_what_is_no_image_or_too_large():
     for content in (b'P5 0 4 255 ', b'P5 4 0 255 ', b'GIF89a', b'II*\0' + bytes(40)):
-        with pytest.raises(MalformedFile):
+        with pytest.raises(MalformedFileError):
             read_gray_image('a', content)
-    with pytest.raises(MalformedFile, match='size: expected 1 to 16777216 pixels'):
+    with pytest.raises(MalformedFileError, match='size: expected 1 to 16777216 pixels'):
         read_gray_image('a', b'P5 100000 100000 255 ')
-    with pytest.raises(MalformedFile, match='size: expected 1 to 16777216 pixels'):
+    with pytest.raises(MalformedFileError, match='size: expected 1 to 16777216 pixels'):
         read_gray_image('a', b'P5 5000 5000 255 ')
     gif = b'GIF89a' + struct.pack('<HHBBB', 60000, 60000, 0, 0, 0)
     gif += b',' + struct.pack('<HHHHB', 0, 0, 60000, 60000, 0) + b'\x08\x01\0\0;'
-    with pytest.raises(MalformedFile):
+    with pytest.raises(MalformedFileError):
         read_gray_image('a', gif)
 
 

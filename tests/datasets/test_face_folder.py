@@ -105,7 +105,7 @@ def test_damaged_files_are_counted(tmp_path):
     assert len(dataset.names()) == 4
     for name in NAMES:
         (tmp_path / name).write_bytes(b'no image')
-    with pytest.raises(ValueError, match='none of its 6 images can be used'):
+    with pytest.raises(ValueError, match='all 6 images were skipped'):
         FaceFolder(root, force_reload=True)
 
 

@@ -118,7 +118,7 @@ def test_the_list_of_missing_skeletons_and_empty_files(tmp_path):
 
 def test_nothing_half_read_stays(tmp_path):
     write(tmp_path, {'S001C001P001R001A001': text([{}])})
-    with pytest.raises(ValueError, match='none of its 1 samples can be used: 1 with bodies not'):
+    with pytest.raises(ValueError, match='all 1 samples were skipped: 1 with bodies not'):
         NTURGBD(str(tmp_path))
     assert not (tmp_path / 'processed').exists()
     with pytest.raises(FileNotFoundError, match=r'NTURGBD needs nturgbd_skeletons_s001_to_s017'):

@@ -179,7 +179,7 @@ def test_bad_recordings_are_counted(tmp_path):
 
 def test_nothing_to_use_is_an_error_and_leaves_nothing(tmp_path):
     root = fill(tmp_path, write_numpy)
-    message = "none of its 3 samples can be used: 3 with joints not the 17 joints of 'coco17'"
+    message = "all 3 samples were skipped: 3 with joints not the 17 joints of 'coco17'"
     with pytest.raises(ValueError, match=message):
         PoseFolder(root, 'coco17', 'numpy')
     assert not (tmp_path / 'processed').exists()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from graphmotion.datasets import RecordedDataset
-from graphmotion.io import MalformedFile
+from graphmotion.io import MalformedFileError
 from graphmotion.skeletons import get_skeleton
 
 
@@ -34,7 +34,7 @@ class Runs(RecordedDataset):
 
     def read_recording(self, path, content):
         if not content.strip().isdigit():
-            raise MalformedFile(path, 'content', 'a number', 'none')
+            raise MalformedFileError(path, 'content', 'a number', 'none')
         return np.full((3, 17, 2), int(content), np.float32), None
 
     def left_out(self):
@@ -105,14 +105,14 @@ def test_what_cannot_be_used_is_counted_and_what_belongs_elsewhere_is_not(root):
 def test_nothing_to_use_is_an_error_and_leaves_nothing(tmp_path):
     (tmp_path / 'raw').mkdir()
     (tmp_path / 'raw' / '1-001.txt').write_text('x')
-    with pytest.raises(ValueError, match=r'raw: none of its 1 samples can be used: 1 with content'):
+    with pytest.raises(ValueError, match=r'raw: all 1 samples were skipped: 1 with content'):
         Runs(str(tmp_path))
     assert not (tmp_path / 'processed').exists()
 
 
 def test_a_damaged_archive_is_an_error_and_leaves_nothing(root):
     (root / 'raw' / 'runs.zip').write_bytes(b'PK\3\4')
-    with pytest.raises(ValueError, match=r'runs\.zip: content: expected a whole zip archive'):
+    with pytest.raises(ValueError, match=r'runs\.zip: content: expected a complete zip archive'):
         Runs(str(root))
     assert not (root / 'processed').exists()
 
@@ -123,7 +123,7 @@ def test_says_what_is_missing(tmp_path):
         with pytest.raises(FileNotFoundError, match=message):
             Runs(str(tmp_path))
     (tmp_path / 'raw' / 'empty').mkdir()
-    with pytest.raises(ValueError, match='raw: there is no sample in it'):
+    with pytest.raises(ValueError, match='raw: no samples found'):
         Runs(str(tmp_path))
 
 

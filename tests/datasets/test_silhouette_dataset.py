@@ -57,10 +57,10 @@ def test_options(tmp_path):
     assert (batch.num_nodes, batch.batch.bincount().tolist()) == (16, [8, 8])
     assert len(Corridor(str(tmp_path))) == 2  # processed by itself
     for options, message in (
-        ({'num_strips': 0}, 'num_strips: expected a whole number of at least 1, got 0'),
+        ({'num_strips': 0}, 'num_strips: must be an integer >= 1, got 0'),
         ({'size': 64}, r'size is \(height, width\), got 64'),
-        ({'size': (64, 0)}, 'width: expected a whole number of at least 1, got 0'),
-        ({'min_frames': 1.5}, 'min_frames: expected a whole number of at least 1, got 1.5'),
+        ({'size': (64, 0)}, 'width: must be an integer >= 1, got 0'),
+        ({'min_frames': 1.5}, 'min_frames: must be an integer >= 1, got 1.5'),
     ):
         with pytest.raises(ValueError, match=message):
             Corridor(str(tmp_path), **options)
@@ -131,7 +131,7 @@ def test_nothing_to_read(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'Corridor needs folders .* anna/walk-1/\*\.png'):
         Corridor(str(tmp_path))
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', 0 * clip(2))
-    with pytest.raises(ValueError, match='none of its 1 walks can be used: 1 of fewer than 1'):
+    with pytest.raises(ValueError, match='all 1 walks were skipped: 1 of fewer than 1'):
         Corridor(str(tmp_path))
     assert not (tmp_path / 'processed').exists()
 

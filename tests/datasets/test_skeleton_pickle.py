@@ -162,7 +162,7 @@ def test_a_bad_sample_is_counted(tmp_path, wrong, reason):
         (3, 'annotations: expected a list, found int'),
         ({'split': {}}, 'annotations: expected a list, found NoneType'),
         ({'annotations': []}, 'split: expected a dict, found NoneType'),
-        (content(), 'there is no sample in it'),
+        (content(), 'no samples found'),
         (content(3), r'annotations\[0\]: expected a dict with the text frame_dir, found 3'),
         (content({'label': 3}), r'annotations\[0\]: expected a dict with the text frame_dir'),
         (content(annotation('a'), train=3), r"split\['train'\]: expected a list of frame_dir"),

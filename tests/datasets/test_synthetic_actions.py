@@ -199,11 +199,11 @@ def test_stored_once_for_each_set_of_options(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'actions': ('wave', 'fly')}, r"actions are different ones of \['wave', 'clap'"),
+        ({'actions': ('wave', 'fly')}, r"actions must be distinct values of \['wave', 'clap'"),
         ({'actions': ()}, 'actions are different ones'),
-        ({'num_subjects': 0}, 'num_subjects: expected a whole number of at least 1, got 0'),
-        ({'num_takes': 1.5}, 'num_takes: expected a whole number'),
-        ({'num_frames': (9, 3)}, r'num_frames is a number or \(least, greatest\)'),
+        ({'num_subjects': 0}, 'num_subjects: must be an integer >= 1, got 0'),
+        ({'num_takes': 1.5}, 'num_takes must be an integer'),
+        ({'num_frames': (9, 3)}, r'num_frames must be an integer or \(min, max\)'),
         ({'views': (0, 360)}, 'views are different angles'),
         ({'fps': 0}, 'fps is positive, got 0'),
         ({'noise': -1}, 'noise is at least 0, got -1'),

@@ -206,11 +206,14 @@ def test_load_and_split():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'expressions': ('boredom',)}, r"expressions are different ones of \['neutral', 'anger'"),
+        (
+            {'expressions': ('boredom',)},
+            r"expressions must be distinct values of \['neutral', 'anger'",
+        ),
         ({'expressions': ()}, 'expressions are different ones'),
-        ({'num_subjects': 0}, 'num_subjects: expected a whole number of at least 1, got 0'),
-        ({'num_takes': 1.5}, 'num_takes: expected a whole number'),
-        ({'size': 4}, 'size: expected a whole number of at least 8, got 4'),
+        ({'num_subjects': 0}, 'num_subjects: must be an integer >= 1, got 0'),
+        ({'num_takes': 1.5}, 'num_takes must be an integer'),
+        ({'size': 4}, 'size: must be an integer >= 8, got 4'),
         ({'size': (48, 48, 1)}, r'size is a number or \(height, width\)'),
         ({'intensity': (0.8, 0.2)}, r'intensity is \(least, greatest\), got \(0.8, 0.2\)'),
         ({'intensity': (0.0, 1.5)}, r'intensity: expected 2 numbers from 0 to 1, got \(0.0, 1.5\)'),

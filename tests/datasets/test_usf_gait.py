@@ -6,7 +6,7 @@ import torch
 from scipy.io import savemat
 
 from graphmotion.datasets import USFGait
-from graphmotion.io import MalformedFile
+from graphmotion.io import MalformedFileError
 from graphmotion.metrics import USF
 
 NUMBERS = [[1, 1, 71, 5], [5, 1], [71], [1], [0, 5, 2], [5], [1, 5], [71, 71]]
@@ -75,7 +75,7 @@ def test_fits_the_protocol_of_the_metrics(tmp_path):
 )
 def test_bad_files(tmp_path, change, message):
     write(tmp_path, change=change)
-    with pytest.raises(MalformedFile, match=message):
+    with pytest.raises(MalformedFileError, match=message):
         USFGait(str(tmp_path))
 
 

@@ -49,7 +49,7 @@ def test_any_number_of_joints(tmp_path):
         ([entry('1.jpg'), entry('image.jpg')], r"content\[1\].image_id: .* found 'image.jpg'"),
         ([entry('1.jpg'), entry(None)], r'content\[1\].image_id: .* found None'),
         ([{'image_id': '1.jpg'}], r'content\[0\].keypoints: .* found nothing'),
-        ([entry('1.jpg') | {'keypoints': [1, 2]}], r'keypoints: expected 3 numbers a joint'),
+        ([entry('1.jpg') | {'keypoints': [1, 2]}], r'keypoints: expected 3 numbers per joint'),
         ([entry('1.jpg') | {'keypoints': [[1, 2, 3]]}], r'keypoints: .* the shape \[1, 3\]'),
         ([entry('1.jpg'), entry('2.jpg', num_joints=26)], 'number of joints: .* found 17 and 26'),
         ([entry('1.jpg', score=0)], 'people: expected at least one'),

@@ -63,7 +63,7 @@ def test_numbers_of_people(tmp_path):
         ([], 'people: expected at least one'),
         ([entry('a.jpg')], r"content\[0\].image_id: .* found 'a.jpg'"),
         ([{'image_id': 1}], r'content\[0\].keypoints: .* found nothing'),
-        ([entry(1) | {'keypoints': [1, 2]}], 'keypoints: expected 3 numbers a joint'),
+        ([entry(1) | {'keypoints': [1, 2]}], 'keypoints: expected 3 numbers per joint'),
         ({'images': 1, 'annotations': []}, 'images: expected a list'),
         ({'images': [{}], 'annotations': []}, r'images\[\].id: expected a number, found None'),
         ({'images': [{'id': 1}], 'annotations': [entry(2)]}, r'image_id: .* found 2'),

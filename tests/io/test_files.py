@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from graphmotion.io import MalformedFile, load_json, read_files, whole_file
-from graphmotion.io.files import frame_number, numbers
+from graphmotion.io import MalformedFileError, atomic_write, load_json, read_files
+from graphmotion.io.files import as_float_array, frame_number
 
 
 def pack(path, members):
@@ -73,7 +73,7 @@ def test_a_damaged_archive_is_refused(tmp_path):
     whole = path.read_bytes()
     for content in (b'', b'no zip', whole[: len(whole) // 2], whole[:-30]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r'all\.zip: content: expected a whole zip archive'):
+        with pytest.raises(ValueError, match=r'all\.zip: content: expected a complete zip archive'):
             read(tmp_path)
     path.write_bytes(whole[:200] + bytes(100) + whole[300:])
     with pytest.raises(ValueError, match=r'all\.zip/a\.json: content: expected an undamaged'):
@@ -146,29 +146,29 @@ def test_numbers_are_checked(value, found):
     with pytest.raises(
         ValueError, match=rf'file: field: expected .*numbers of shape \[T, 2\], found {found}'
     ):
-        numbers(value, 'file', 'field', ('T', 2))
+        as_float_array(value, 'file', 'field', ('T', 2))
 
 
 def test_numbers():
-    array = numbers([[1, 2.5]], 'file', 'field', ('T', 2))
+    array = as_float_array([[1, 2.5]], 'file', 'field', ('T', 2))
     assert array.dtype == np.float32
     assert array.tolist() == [[1, 2.5]]
-    assert np.isinf(numbers([[1e300, 1]], 'file', 'field', ('T', 2), finite=False)[0, 0])
+    assert np.isinf(as_float_array([[1e300, 1]], 'file', 'field', ('T', 2), finite=False)[0, 0])
 
 
 def test_an_error_says_all_and_survives_a_worker_process():
-    error = pickle.loads(pickle.dumps(MalformedFile('a.json', 'field', 'x', 'y')))
+    error = pickle.loads(pickle.dumps(MalformedFileError('a.json', 'field', 'x', 'y')))
     assert str(error) == 'a.json: field: expected x, found y'
     assert error.reason == 'with field not x'
-    assert type(error) is MalformedFile
+    assert type(error) is MalformedFileError
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / 'a'
-    with whole_file(str(path)) as file:
+    with atomic_write(str(path)) as file:
         file.write(b'first')
         assert not path.exists()
-    with pytest.raises(TypeError, match='bytes'), whole_file(str(path)) as file:
+    with pytest.raises(TypeError, match='bytes'), atomic_write(str(path)) as file:
         file.writelines([b'second', 'no bytes'])
     assert path.read_bytes() == b'first'
     assert os.listdir(tmp_path) == ['a']

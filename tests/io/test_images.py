@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graphmotion.io import MalformedFile, read_gray_image
+from graphmotion.io import MalformedFileError, read_gray_image
 
 GRAY = np.random.default_rng(0).integers(0, 256, (5, 7), dtype=np.uint8)
 
@@ -82,7 +82,7 @@ def test_sixteen_bits():
     ],
 )
 def test_bad_files(content, message):
-    with pytest.raises(MalformedFile, match=f'^a.png: {message}'):
+    with pytest.raises(MalformedFileError, match=f'^a.png: {message}'):
         read_gray_image('a.png', content)
 
 
@@ -92,7 +92,7 @@ def test_an_image_may_be_cut_anywhere():
     for size in range(len(content)):
         try:
             image = read_gray_image('a.png', content[:size])
-        except MalformedFile:
+        except MalformedFileError:
             continue
         assert (image == GRAY).all()  # only sums of what is there are missing
         whole += 1

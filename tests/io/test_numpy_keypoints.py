@@ -47,8 +47,12 @@ def test_what_is_not_finite_is_missing(tmp_path):
 @pytest.mark.parametrize(
     ('content', 'options', 'match'),
     [
-        (pos(5, 17), {}, r'keypoints: expected 2 or 3 numbers a joint, found the shape \[5, 17\]'),
-        (pos(5, 17, 4), {}, r'keypoints: expected 2 or 3 numbers a joint'),
+        (
+            pos(5, 17),
+            {},
+            r'keypoints: expected 2 or 3 numbers per joint, found the shape \[5, 17\]',
+        ),
+        (pos(5, 17, 4), {}, r'keypoints: expected 2 or 3 numbers per joint'),
         (pos(5, 17, 2), {'score_last': True}, 'keypoints: expected 3 or 4 numbers a joint'),
         (pos(0, 17, 2), {}, r'keypoints: .* found the shape \[1, 0, 17, 2\]'),
         (np.array(1.0), {}, 'keypoints: expected 2 or 3 numbers'),

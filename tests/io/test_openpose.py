@@ -76,7 +76,7 @@ def test_people_without_a_pose_and_other_files_are_passed_over(tmp_path):
         ('[]', 'with people not a list'),
         ('{"people": 3}', 'with people not a list'),
         ('{"people": [3]}', r'with people\[0\] not an object'),
-        ('{"people": [{"pose_keypoints_2d": [1, 2, 3, 4]}]}', 'not 3 numbers a joint'),
+        ('{"people": [{"pose_keypoints_2d": [1, 2, 3, 4]}]}', 'not 3 numbers per joint'),
         ('{"people": [{"pose_keypoints_2d": [1, 2, 3]}]}', 'not 18 or 25 joints'),
         ('{"people": [{"pose_keypoints_2d": ["a", "b", "c"]}]}', 'not numbers of shape'),
     ],
@@ -89,7 +89,7 @@ def test_a_frame_that_cannot_be_read_is_counted(tmp_path, content, reason):
     assert track.score[:, 0].tolist() == [0.5, 0, 0.5]
     for name in ('walk_000000000000_keypoints.json', 'walk_000000000002_keypoints.json'):
         (tmp_path / 'a' / name).unlink()
-    with pytest.raises(ValueError, match=rf'a: none of its 1 samples can be used: 1 .*{reason}'):
+    with pytest.raises(ValueError, match=rf'a: all 1 samples were skipped: 1 .*{reason}'):
         read_openpose(folder)
 
 
@@ -104,7 +104,7 @@ def test_other_folders_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"found those of \['run', 'walk'\]"):
         read_openpose(folder)
     folder = write(tmp_path / 'b', {0: [(joints(0), -1)], 10**9: [(joints(0), -1)]})
-    with pytest.raises(ValueError, match=r'numbers of frames: .* found 2 of 0\.\.1000000000'):
+    with pytest.raises(ValueError, match=r'frame numbers: .* found 2 of 0\.\.1000000000'):
         read_openpose(folder)
     with pytest.raises(ValueError, match='people: expected at least one'):
         read_openpose(write(tmp_path / 'c', {0: []}))

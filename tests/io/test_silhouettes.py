@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from graphmotion.io import MalformedFile, align_silhouettes, read_opengait_silhouettes
+from graphmotion.io import MalformedFileError, align_silhouettes, read_opengait_silhouettes
 
 
 def blob(height=70, width=50, seed=0, top=5, left=8, frame=(100, 90)):
@@ -163,10 +163,10 @@ def test_reads_pickles(tmp_path):
         ([clip], 'list'),
     ):
         with pytest.raises(
-            MalformedFile, match=f'a.pkl: silhouettes: expected .*, found {message}'
+            MalformedFileError, match=f'a.pkl: silhouettes: expected .*, found {message}'
         ):
             read_opengait_silhouettes('a.pkl', pickle.dumps(content))
-    with pytest.raises(MalformedFile, match='content: expected a whole pickle'):
+    with pytest.raises(MalformedFileError, match='content: expected a whole pickle'):
         read_opengait_silhouettes('a.pkl', pickle.dumps(clip)[:40])
-    with pytest.raises(MalformedFile, match=r'found builtins\.print'):
+    with pytest.raises(MalformedFileError, match=r'found builtins\.print'):
         read_opengait_silhouettes('a.pkl', b'cbuiltins\nprint\n(tR.')
