@@ -17,7 +17,7 @@ def test_what_is_taken():
 @pytest.mark.parametrize(
     ('call', 'message'),
     [
-        (lambda: check_int('n', 0, 1), 'n: must be an integer >= 1, got 0'),
+        (lambda: check_int('n', 0, 1), 'n must be an integer >= 1, got 0'),
         (lambda: check_int('n', True), 'n must be an integer, got True'),
         (lambda: check_int('n', 1.0), 'n must be an integer, got 1.0'),
         (

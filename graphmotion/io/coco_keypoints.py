@@ -1,4 +1,4 @@
-"""Reader of keypoints in the form of COCO."""
+"""Keypoints in COCO format."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from graphmotion.io.tracks import (
 
 @register_format('coco')
 def read_coco_keypoints(path: str) -> list[Track]:
-    r"""Read a recording in the form of the `"Microsoft COCO: Common Objects in Context"
-    <https://arxiv.org/abs/1405.0312>`_ keypoints, which many estimators write and labelling tools
-    export.
+    r"""Reads a recording in the keypoint format of the `"Microsoft COCO: Common Objects in
+    Context" <https://arxiv.org/abs/1405.0312>`_ paper, which many pose estimators and labelling
+    tools export.
 
-    Two forms are known:
+    Two variants are supported:
 
-    * Results, a list of people :obj:`{"image_id": 12, "keypoints": [x, y, score, ...], ...}`.
-      Images in the order of their number are the frames.
-    * Annotations, :obj:`{"images": [...], "annotations": [...]}`. Images in the order of
-      :obj:`frame_id`, if all have one, else of :obj:`id`, are the frames, with those without
-      people. The third number of a joint is then COCO's visibility :math:`v`: 0 is not labelled, 1
-      hidden (score 0.5), 2 visible (score 1). Crowds are left out.
+    * Results: a list of people :obj:`{"image_id": 12, "keypoints": [x, y, score, ...], ...}`.
+      Frames are the images sorted by ID.
+    * Annotations: :obj:`{"images": [...], "annotations": [...]}`. Frames are the images sorted by
+      :obj:`frame_id` if all images have one, otherwise by :obj:`id`; images without people are
+      empty frames. The third value of a keypoint is COCO's visibility :math:`v`, where 0 is not
+      labelled, 1 occluded (score 0.5) and 2 visible (score 1). Crowds are skipped.
 
-    People are told apart by :obj:`track_id`, if all have one, else by
-    :func:`~graphmotion.io.link_tracks`. 17 joints are those of the layout :obj:`coco17`.
+    People are identified by :obj:`track_id` if all of them have one, otherwise by
+    :func:`~graphmotion.io.link_tracks`. Files with 17 joints follow the layout :obj:`coco17`.
 
     Args:
-        path (str): The file of one recording.
+        path (str): Path of the file, which holds one recording.
 
     Returns:
-        list of Track: The people, who is seen most first.
+        list of Track: The people, most visible person first.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is no such file, or nobody is seen.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is malformed or contains no people.
     """
     content = load_json(path)
     if isinstance(content, list):
@@ -69,9 +69,7 @@ def read_coco_keypoints(path: str) -> list[Track]:
         if images is not None:
             if not np.isin(joints[:, 2], (0, 1, 2)).all():
                 found = f'{joints[:, 2].tolist()}'
-                raise MalformedFileError(
-                    path, f'{where}.keypoints', 'visibilities 0, 1 or 2', found
-                )
+                raise MalformedFileError(path, f'{where}.keypoints', 'visibility 0, 1 or 2', found)
             joints[:, 2] /= 2
         identity = person.get('track_id')
         identity = identity if isinstance(identity, int) else None
@@ -82,7 +80,7 @@ def read_coco_keypoints(path: str) -> list[Track]:
 
 
 def _images(path: str, content: dict[str, Any]) -> list[int]:
-    """The numbers of the images in the order of time."""
+    """Image IDs in temporal order."""
     images = dict(iter_objects(path, 'images', content['images'])).values()
     times = {}
     timed = all(isinstance(image.get('frame_id'), int) for image in images)

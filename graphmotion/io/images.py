@@ -1,4 +1,4 @@
-"""Grey images in the files of the common formats."""
+"""Grey images in common file formats."""
 
 from __future__ import annotations
 
@@ -13,44 +13,45 @@ from graphmotion.io.files import MalformedFileError, read_file
 
 FORMATS = ('PNG', 'JPEG', 'BMP', 'PPM', 'TIFF', 'GIF')
 _ENDS = ('png', 'jpg', 'jpeg', 'bmp', 'pgm', 'ppm', 'pnm', 'tif', 'tiff', 'gif')
-#: The ends of their names.
+#: File name endings of the supported formats.
 IMAGE_SUFFIXES = tuple(f'.{end}' for end in (*_ENDS, *map(str.upper, _ENDS)))
-# No image of a walker or a face has as many pixels; a file that says so may be a few bytes long.
+# Larger than any image of a walker or a face; a decompression bomb would exceed it.
 _MOST_PIXELS = 2**24
 
 
 def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
-    r"""Read an image as bytes of grey.
+    r"""Reads an image as 8-bit grey values.
 
-    PNG, JPEG, BMP, PGM (PPM), TIFF and GIF files are read, of several frames the first. Colours
-    become their luminance, and what is transparent becomes dark as over a black ground. Black and
-    white become 0 and 255. Of 16 bits the upper eight are taken, unless no pixel is above 255: such
-    values are taken as they are; fractions are grey from 0 to 1, unless one is above 1. An image is
-    turned as its EXIF orientation says.
+    Supports PNG, JPEG, BMP, PGM (PPM), TIFF and GIF files, of which the first frame is read.
+    Colours are converted to luminance, transparent pixels are blended with black, and EXIF
+    orientation is applied. Bilevel images become 0 and 255. 16-bit values are reduced to their
+    upper eight bits unless no pixel exceeds 255, and floating-point values are scaled by 255
+    unless a pixel exceeds 1.
 
     Args:
-        path (str): The file.
-        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
 
     Returns:
-        array: :math:`(H, W)`, bytes.
+        array: Grey values :math:`(H, W)`, unsigned bytes.
 
     Raises:
-        FileNotFoundError: If the file is not there.
+        FileNotFoundError: If the file does not exist.
         ImportError: If pillow is not installed.
-        ValueError: If it is empty, cut off, no such image or one of more than 16 million pixels.
+        ValueError: If the file is empty, truncated, not an image of these formats, or has more
+            than 16 million pixels.
     """
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
         raise ImportError('images are read by pillow: pip install "graphmotion[io]"') from error
     content = read_file(path) if content is None else content
-    expected = f'a whole image of the formats {list(FORMATS)}'
+    expected = f'a complete image in one of the formats {list(FORMATS)}'
     if not content:
         raise MalformedFileError(path, 'content', expected, 'an empty file')
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore', UserWarning)  # about what is not the image
+            warnings.simplefilter('ignore', UserWarning)  # about metadata
             warnings.simplefilter('error', Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(content), formats=FORMATS)
             if 0 < image.width * image.height <= _MOST_PIXELS:
@@ -59,7 +60,7 @@ def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
         size = f'{image.width} x {image.height}'
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         size = str(error)
-    except Exception as error:  # whatever the bytes led to
+    except Exception as error:  # damaged files raise errors of many types
         found = f'{type(error).__name__}: {error}'
         raise MalformedFileError(path, 'content', expected, found) from error
     raise MalformedFileError(path, 'size', f'1 to {_MOST_PIXELS} pixels', size)
@@ -86,15 +87,14 @@ def _gray(image: object) -> np.ndarray:
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    r"""Cut an image about its middle to the proportions of a size, and resize it, with antialiasing
-    where it becomes smaller.
+    r"""Crops the centre of an image to an aspect ratio and resizes it with antialiasing.
 
     Args:
-        image (array): :math:`(H, W)`, bytes.
-        size (tuple): Height and width of the result, :math:`(H', W')`.
+        image (array): Grey values :math:`(H, W)`, unsigned bytes.
+        size (tuple): Output height and width :math:`(H', W')`.
 
     Returns:
-        array: :math:`(H', W')`, bytes.
+        array: Grey values :math:`(H', W')`, unsigned bytes.
     """
     if image.shape == tuple(size):
         return image

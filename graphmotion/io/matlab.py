@@ -1,4 +1,4 @@
-"""Arrays of numbers in Matlab's files."""
+"""Numeric arrays in MATLAB files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from graphmotion.io.files import MalformedFileError, read_file
 
-# Of the "MAT-File Level 5 File Format": how numbers are stored, and what an array is made of.
+# Storage types and array classes of the MAT-File Level 5 format.
 _STORED = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8', 12: 'i8'}
 _STORED |= {13: 'u8'}
 _ARRAYS = {6: 'f8', 7: 'f4', 8: 'i1', 9: 'u1', 10: 'i2', 11: 'u2', 12: 'i4', 13: 'u4', 14: 'i8'}
@@ -22,28 +22,27 @@ _LARGEST = 2**30  # bytes of a variable
 
 
 def read_matlab(path: str, name: str, content: bytes | None = None) -> np.ndarray:
-    r"""Read an array of real numbers from a Matlab file of version 5 to 7.
+    r"""Reads a real-valued array from a MATLAB file of version 5 to 7.
 
-    Unlike SciPy's reader, which reads all that such a file can hold, this one can be given damaged
-    files: it reads only within them.
+    Unlike SciPy's reader, which supports all variable types, this one is safe on damaged and
+    untrusted files: it never reads beyond the data.
 
     Args:
-        path (str): The file.
-        name (str): The variable.
-        content (bytes, optional): The bytes of the file, if they were read before.
-            (default: :obj:`None`)
+        path (str): Path of the file.
+        name (str): Name of the variable.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is empty, cut off or of another version, or the variable is not in it or
-            not an array of real numbers.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty, truncated or of a different version, or if the variable
+            is missing or not a real-valued array.
     """
     content = read_file(path) if content is None else content
-    expected = 'a Matlab file of version 5 to 7'
+    expected = 'a MATLAB file of version 5 to 7'
     if content[126:128] not in (b'IM', b'MI') or len(content) < _HEADER:
         found = 'something else' if content else 'an empty file'
         if content[:6] == b'MATLAB' or b'HDF' in content[:600]:
-            found = 'one that is cut off or of another version'
+            found = 'a truncated file or another version'
         raise MalformedFileError(path, 'content', expected, found)
     order = '<' if content[126:128] == b'IM' else '>'
     try:
@@ -52,7 +51,7 @@ def read_matlab(path: str, name: str, content: bytes | None = None) -> np.ndarra
                 decoder = zlib.decompressobj()
                 data = memoryview(decoder.decompress(data, _LARGEST))
                 if not decoder.eof:
-                    raise _Damage('a compressed variable that does not end')
+                    raise _Damage('a truncated compressed variable')
                 kind, data = next(_elements(data, order), (0, data))
             if kind == _MATRIX:
                 array = _read_array(data, order, name)
@@ -60,25 +59,25 @@ def read_matlab(path: str, name: str, content: bytes | None = None) -> np.ndarra
                     return array
     except (_Damage, zlib.error, struct.error, UnicodeDecodeError) as error:
         raise MalformedFileError(path, 'content', expected, f'{error}') from error
-    except _NoNumbers as error:
+    except _NotReal as error:
         raise MalformedFileError(path, name, 'an array of real numbers', f'{error}') from None
     raise MalformedFileError(path, name, 'an array of real numbers', 'no such variable')
 
 
 class _Damage(Exception):
-    """Parts that do not fit."""
+    """Raised for inconsistent content."""
 
 
-class _NoNumbers(Exception):
-    """A variable of another kind."""
+class _NotReal(Exception):
+    """Raised for variables that are not real-valued arrays."""
 
 
 def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
-    """The elements that stand one after another: their types and their bytes."""
+    """Yields type and bytes of consecutive data elements."""
     at = 0
     while at < len(data):
         (tag,) = struct.unpack_from(f'{order}I', data, at)
-        if tag >> 16:  # a small one, whose size stands beside its type
+        if tag >> 16:  # small element: size and type share one word
             kind, size, start = tag & 0xFFFF, tag >> 16, at + 4
             after = at + 8
         else:
@@ -86,13 +85,13 @@ def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
             (size,) = struct.unpack_from(f'{order}I', data, at + 4)
             after = start + size + (-size % 8 if kind != _COMPRESSED else 0)
         if start + size > min(len(data), after):
-            raise _Damage(f'{len(data) - start} bytes of {size}, as if cut off')
+            raise _Damage(f'{len(data) - start} of {size} bytes')
         yield kind, data[start : start + size]
         at = after
 
 
 def _read_array(data: memoryview, order: str, name: str) -> np.ndarray | None:
-    """The array, if it is the one of that name."""
+    """Returns the array if it has this name."""
     elements = _elements(data, order)
     try:
         flags, sizes, title = (next(elements)[1] for _ in range(3))
@@ -102,7 +101,7 @@ def _read_array(data: memoryview, order: str, name: str) -> np.ndarray | None:
         return None
     (kind,) = struct.unpack_from(f'{order}I', flags)
     if kind & 0xFF not in _ARRAYS or kind & _COMPLEX:
-        raise _NoNumbers('complex numbers' if kind & _COMPLEX else 'something else')
+        raise _NotReal('complex numbers' if kind & _COMPLEX else 'another type')
     stored, numbers = next(elements, (0, memoryview(b'')))
     if len(sizes) % 4 or stored not in _STORED:
         raise _Damage(f'numbers of type {stored}')
@@ -111,6 +110,6 @@ def _read_array(data: memoryview, order: str, name: str) -> np.ndarray | None:
     if min(shape, default=-1) < 0 or math.prod(shape) * kind_stored.itemsize != len(numbers):
         raise _Damage(f'{len(numbers)} bytes for the shape {list(shape)}')
     flat = np.frombuffer(numbers, kind_stored)
-    # Matlab stores whole numbers in fewer bytes than their type has.
+    # MATLAB stores integral values in the smallest type that holds them.
     with np.errstate(invalid='ignore'):
         return flat.astype(_ARRAYS[kind & 0xFF]).reshape(shape, order='F')

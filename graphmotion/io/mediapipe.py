@@ -1,4 +1,4 @@
-"""Reader of pose landmarks of MediaPipe."""
+"""Pose landmarks of MediaPipe."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ _NUM_JOINTS = 33
 
 @register_format('mediapipe')
 def read_mediapipe(path: str, world: bool = False) -> list[Track]:
-    r"""Read pose landmarks of MediaPipe, from the `"BlazePose: On-device Real-time Body Pose
+    r"""Reads MediaPipe pose landmarks, from the `"BlazePose: On-device Real-time Body Pose
     tracking" <https://arxiv.org/abs/2006.10204>`_ paper.
 
-    MediaPipe itself writes no files: this reads what its results become as JSON. The file is a
-    list with an entry a frame, or an object with that list in :obj:`frames`. A frame is
+    MediaPipe does not define a file format; this function reads its results serialised as JSON.
+    The file is a list with one entry per frame, or an object with that list in :obj:`frames`. Each
+    entry is one of:
 
-    * nothing (:obj:`null` or :obj:`[]`), where nobody was found,
-    * a list of 33 landmarks :obj:`{"x": .., "y": .., "z": .., "visibility": ..}`: one person,
-    * a list of such lists: several people,
-    * or an object with one of these in :obj:`pose_landmarks` or :obj:`pose_world_landmarks`
-      (also :obj:`poseLandmarks`, :obj:`poseWorldLandmarks`), as MediaPipe's results have them.
+    * :obj:`null` or :obj:`[]` if nobody was detected,
+    * a list of 33 landmarks :obj:`{"x": .., "y": .., "z": .., "visibility": ..}` (one person),
+    * a list of such lists (several people),
+    * an object with one of the above in :obj:`pose_landmarks` or :obj:`pose_world_landmarks`
+      (or :obj:`poseLandmarks`, :obj:`poseWorldLandmarks`).
 
-    Instead of a list, landmarks may be an object that has them in :obj:`landmark` or
-    :obj:`landmarks`. Their visibility is the score; without one it is 1. Joints are those of the
-    layout :obj:`mediapipe33`. People are told apart by :func:`~graphmotion.io.link_tracks`.
+    Landmarks may also be an object with the list in :obj:`landmark` or :obj:`landmarks`. Scores
+    are the visibilities, or 1 if there are none. Joints follow the layout :obj:`mediapipe33`.
+    People are identified by :func:`~graphmotion.io.link_tracks`.
 
     Args:
-        path (str): The file of one recording.
-        world (bool, optional): Of frames that have both, take :obj:`pose_world_landmarks`, in
-            metres from the hips, instead of :obj:`pose_landmarks`, in shares of the image.
+        path (str): Path of the file, which holds one recording.
+        world (bool, optional): If :obj:`True`, prefers :obj:`pose_world_landmarks`, in metres
+            relative to the hips, over :obj:`pose_landmarks`, in fractions of the image size.
             (default: :obj:`False`)
 
     Returns:
-        list of Track: The people in 3D, who is seen most first.
+        list of Track: The people in 3D, most visible person first.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is no such file, or nobody is seen.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is malformed or contains no people.
     """
     content = load_json(path)
     frames = content.get('frames') if isinstance(content, dict) else content
@@ -76,7 +77,9 @@ def _read_frame(frame: Any, path: str, number: int, world: bool) -> list[Detecti
         try:
             joints = np.array([[p['x'], p['y'], p['z'], p.get('visibility', 1)] for p in landmarks])
         except (KeyError, TypeError, AttributeError, ValueError):
-            raise MalformedFileError(path, field, 'landmarks with x, y and z', 'others') from None
+            raise MalformedFileError(
+                path, field, 'landmarks with x, y and z', 'other fields'
+            ) from None
         detection = find_detection(joints, path, field)
         detections += [detection] if detection else []
     return detections
@@ -87,5 +90,5 @@ def _is_landmarks(value: Any) -> bool:
 
 
 def _landmarks(value: Any) -> Any:
-    """The list of landmarks, which may stand in an object."""
+    """Unwraps a list of landmarks."""
     return value.get('landmark', value.get('landmarks')) if _is_landmarks(value) else value

@@ -1,4 +1,4 @@
-"""Reader of keypoints in NumPy's files."""
+"""Keypoints in NumPy files."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from graphmotion.io.tracks import Track
 
 @register_format('numpy', suffixes=('.npy', '.npz'))
 def read_numpy(path: str, score_last: bool = False) -> list[Track]:
-    r"""Read the joints of one person or several from a :obj:`.npy` or :obj:`.npz` file.
+    r"""Reads keypoints of one or more people from an :obj:`.npy` or :obj:`.npz` file.
 
-    A :obj:`.npy` file holds positions :math:`(T, V, D)` or :math:`(M, T, V, D)` with :math:`D` 2
-    or 3; a :obj:`.npz` file holds them as :obj:`keypoints` and, where there are any, scores without
-    the last dimension as :obj:`score`. Pickled objects in them are refused. Scores above 1 count as
-    1; a joint that is not finite, or has no score above 0, is missing.
+    An :obj:`.npy` file holds positions :math:`(T, V, D)` or :math:`(M, T, V, D)` with
+    :math:`D \in \{2, 3\}`. An :obj:`.npz` file holds them as :obj:`keypoints`, with optional scores
+    :math:`(T, V)` or :math:`(M, T, V)` as :obj:`score`. Pickled objects are rejected. Scores above
+    1 are clipped to 1. Joints with a score of 0 or below or without a finite position are missing.
 
     Args:
-        path (str): The file.
-        score_last (bool, optional): If set to :obj:`True`, the last of the :math:`D + 1` numbers of
-            a joint is its score. (default: :obj:`False`)
+        path (str): Path of the file.
+        score_last (bool, optional): If :obj:`True`, the last of :math:`D + 1` values of a joint is
+            its score. (default: :obj:`False`)
 
     Returns:
         list of Track: The people in the order of the file.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is empty, cut off, holds Python objects or arrays of another shape.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty or truncated, or holds Python objects or arrays of a
+            different shape.
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file')
@@ -41,8 +42,8 @@ def read_numpy(path: str, score_last: bool = False) -> list[Track]:
                 arrays = {'keypoints': loaded}
             else:
                 arrays = {k: loaded[k] for k in ('keypoints', 'score') if k in loaded}
-    except Exception as error:  # whatever the bytes led to
-        expected = 'arrays of numbers in a .npy or .npz file'
+    except Exception as error:  # damaged files raise errors of many types
+        expected = 'numeric arrays in an .npy or .npz file'
         raise MalformedFileError(path, 'content', expected, str(error) or 'no array') from error
     if 'keypoints' not in arrays:
         raise MalformedFileError(path, 'keypoints', 'an array', 'no such array')
@@ -52,7 +53,7 @@ def read_numpy(path: str, score_last: bool = False) -> list[Track]:
     last = keypoints.shape[-1] if keypoints.ndim else 0
     dims = last - 1 if score_last else last
     if dims not in (2, 3):
-        expected = '3 or 4 numbers a joint' if score_last else '2 or 3 numbers a joint'
+        expected = '3 or 4 numbers per joint' if score_last else '2 or 3 numbers per joint'
         found = f'the shape {list(arrays["keypoints"].shape)}'
         raise MalformedFileError(path, 'keypoints', expected, found)
     keypoints = as_float_array(keypoints, path, 'keypoints', ('M', 'T', 'V', last), finite=False)

@@ -1,4 +1,4 @@
-"""Reader of OpenGait's pickles of poses."""
+"""Poses in OpenGait's pickles."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from graphmotion.io.tracks import Track, split_score
 
 
 def read_opengait_pose(path: str, content: bytes | None = None) -> Track:
-    r"""Read a walk as `OpenGait <https://github.com/ShiqiYu/OpenGait>`_ stores poses.
+    r"""Reads a pose sequence in the format of `OpenGait <https://github.com/ShiqiYu/OpenGait>`_.
 
-    The file is a pickle of an array :math:`(T, 17, 3)` of :math:`x`, :math:`y` in pixels and
-    confidence, or :math:`(T, 17, 2)` without confidence, with the joints of the layout
-    :obj:`coco17`. It is read by :func:`load_pickle`, so that nothing in it can run. Confidence
-    above 1 counts as 1; a joint without confidence, or that is not finite, is missing.
+    The file is a pickled array :math:`(T, 17, 3)` of :math:`x`, :math:`y` (pixels) and confidence,
+    or :math:`(T, 17, 2)` without confidence, in the layout :obj:`coco17`. It is read by
+    :func:`load_pickle`, which never runs code. Confidences above 1 are clipped to 1. Joints without
+    confidence or without a finite position are missing.
 
     Args:
-        path (str): The file.
-        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
 
     Returns:
         Track: Positions :math:`(T, 17, 2)` and scores :math:`(T, 17)`.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is empty, cut off, or holds something else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty, truncated, or has different content.
     """
     poses = load_pickle(path, content)
     if not isinstance(poses, np.ndarray) or poses.ndim != 3 or poses.shape[-1] not in (2, 3):

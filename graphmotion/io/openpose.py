@@ -1,4 +1,4 @@
-"""Reader of what OpenPose writes."""
+"""OpenPose results."""
 
 from __future__ import annotations
 
@@ -23,27 +23,26 @@ _NAME = re.compile(r'(?P<recording>.*?)_?(?P<frame>\d+)(_keypoints)?\.json')
 
 @register_format('openpose', in_folder=True)
 def read_openpose(folder: str) -> list[Track]:
-    r"""Read a recording that OpenPose wrote with :obj:`--write_json`, from the `"OpenPose:
+    r"""Reads a recording written by OpenPose with :obj:`--write_json`, from the `"OpenPose:
     Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields"
     <https://arxiv.org/abs/1812.08008>`_ paper.
 
-    The folder has a file a frame, :obj:`{recording}_{frame}_keypoints.json`, with
-    :obj:`people[].pose_keypoints_2d`: 18 joints (the layout :obj:`openpose18`) or 25
-    (:obj:`body25`), in pixels. A frame whose number is left out has nobody in it. People are
-    told apart by :obj:`person_id`, if OpenPose tracked them, else by
-    :func:`~graphmotion.io.link_tracks`.
+    The folder has one file per frame, :obj:`{recording}_{frame}_keypoints.json`, with
+    :obj:`people[].pose_keypoints_2d` in pixels: 18 joints (layout :obj:`openpose18`) or 25 joints
+    (:obj:`body25`). Missing frames are empty. People are identified by :obj:`person_id` if
+    OpenPose tracked them, otherwise by :func:`~graphmotion.io.link_tracks`.
 
     Args:
-        folder (str): The folder of one recording.
+        folder (str): Folder of the recording.
 
     Returns:
-        list of Track: The people, who is seen most first. Frames that cannot be read count as
-        without people, with one warning that counts them.
+        list of Track: The people, most visible person first. Frames that cannot be read are
+        treated as empty and counted in a single warning.
 
     Raises:
-        FileNotFoundError: If the folder is not there.
-        ValueError: If there is no such file in it, or files of several recordings, or no frame can
-            be read, or nobody is seen.
+        FileNotFoundError: If the folder does not exist.
+        ValueError: If the folder has no such files or files of several recordings, if no frame
+            can be read, or if there are no people.
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'{folder}: no such folder')
@@ -72,7 +71,7 @@ def _read_frame(path: str) -> list[Detection]:
     detections = []
     for _, person in iter_objects(path, 'people', content['people']):
         field = 'people[].pose_keypoints_2d'
-        if not person.get('pose_keypoints_2d'):  # only a face or hands
+        if not person.get('pose_keypoints_2d'):  # face or hands only
             continue
         joints = parse_keypoints(person['pose_keypoints_2d'], path, field)
         if len(joints) not in (18, 25):

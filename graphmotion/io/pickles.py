@@ -1,4 +1,4 @@
-"""Pickles that hold arrays and plain containers, read so that nothing in them can run."""
+"""Safe loading of pickles that hold arrays and plain containers."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ import numpy as np
 
 from graphmotion.io.files import MalformedFileError
 
-# Booleans, numbers and text: what an array can hold without holding objects.
+# Booleans, numbers and text: array types without Python objects.
 _KINDS = 'biufcSU'
 _ALLOWED = 'numpy arrays of numbers or text, and plain containers'
 
 
 def load_pickle(path: str, content: bytes | None = None) -> Any:
-    r"""Load a pickle that holds numpy arrays and plain containers, and nothing else.
+    r"""Loads a pickle of numpy arrays and plain containers without running code.
 
-    Containers are dicts, lists, tuples and sets; besides there may be numbers, text, bytes,
-    booleans and :obj:`None`. A pickle may name any function to be called when it is loaded: here,
-    such a name ends the loading before anything is called. Arrays of Python objects are refused
-    too. Pickles written with numpy 1 and 2, and by Python 2, are read.
+    Allowed are dicts, lists, tuples, sets, numbers, text, bytes, booleans, :obj:`None` and arrays
+    of them. Pickles can name arbitrary functions to be called on loading; any name other than
+    those needed for these types stops loading before anything is called. Arrays of Python objects
+    are rejected. Pickles written by numpy 1 and 2 and by Python 2 are supported.
 
     Args:
-        path (str): The file.
-        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
 
     Raises:
-        FileNotFoundError: If it is not there.
-        ValueError: If it is empty, cut off or no pickle, or holds anything else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty, truncated, not a pickle, or holds any other object.
     """
     with _open(path, content) as file:
         if not file.read(1):
@@ -42,9 +42,9 @@ def load_pickle(path: str, content: bytes | None = None) -> Any:
             return _plain(_Unpickler(file, encoding='latin1').load(), {})
         except _Forbidden as error:
             raise MalformedFileError(path, 'object', _ALLOWED, str(error)) from None
-        except Exception as error:  # whatever the bytes led to
+        except Exception as error:  # damaged files raise errors of many types
             found = f'{type(error).__name__}: {error}'
-            raise MalformedFileError(path, 'content', 'a whole pickle', found) from error
+            raise MalformedFileError(path, 'content', 'a complete pickle', found) from error
 
 
 def _open(path: str, content: bytes | None) -> IO[bytes]:
@@ -56,11 +56,11 @@ def _open(path: str, content: bytes | None) -> IO[bytes]:
 
 
 class _Forbidden(Exception):
-    """Something that is neither an array nor a plain container."""
+    """Raised for anything that is neither an array nor a plain container."""
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows a few names, each for something of this file that does less than what it stands for."""
+    """Unpickler that resolves a few names, each to a restricted replacement defined here."""
 
     def find_class(self, module: str, name: str) -> Any:
         # numpy 2 moved its core, Python 3 its builtins.
@@ -71,11 +71,11 @@ class _Unpickler(pickle.Unpickler):
         return _KNOWN[known]
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise _Forbidden('a reference to something outside of the file')
+        raise _Forbidden('a persistent ID')
 
 
 class _Maker:
-    """A function that a pickle may call, and to which it can do nothing else."""
+    """Wraps a function so that a pickle can call it but not modify it."""
 
     __slots__ = ('make',)
 
@@ -86,11 +86,11 @@ class _Maker:
         return self.make(*args)
 
     def __setstate__(self, state: Any) -> NoReturn:
-        raise _Forbidden('a change of a function')
+        raise _Forbidden('the state of a function')
 
 
 class _DType:
-    """The type of an array; as numpy's, but with no state besides the byte order."""
+    """Replacement of numpy.dtype whose only state is the byte order."""
 
     __slots__ = ('dtype',)
 
@@ -107,13 +107,13 @@ class _DType:
 
 
 class _Array(np.ndarray):
-    """An array whose state is checked; :func:`_plain` makes a common array of it in the end."""
+    """Array that validates its state; :func:`_plain` converts it to a plain array."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         version, shape, kind, fortran, content = state
         if not isinstance(kind, _DType):
             raise _Forbidden('an array without a type')
-        if isinstance(content, str):  # the bytes of Python 2
+        if isinstance(content, str):  # bytes of Python 2
             content = content.encode('latin1')
         super().__setstate__((version, shape, kind.dtype, fortran, content))
 
@@ -123,7 +123,7 @@ def _reconstruct(*_: Any) -> _Array:
 
 
 def _from_buffer(content: bytes, kind: _DType, shape: tuple[int, ...], order: Any) -> np.ndarray:
-    # A copy, which can be written to even where the bytes cannot.
+    # A copy, since bytes are read-only.
     return np.frombuffer(content, kind.dtype).reshape(shape, order=order).copy(order)
 
 
@@ -133,14 +133,14 @@ def _scalar(kind: _DType, content: bytes | str) -> Any:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How protocols before 3 write bytes."""
+    """Bytes in protocols before 3."""
     if encoding != 'latin1':
         raise _Forbidden(f'text in the encoding {encoding}')
     return text.encode('latin1')
 
 
 def _no_bytes(*args: Any) -> bytes:
-    """How they write no bytes at all."""
+    """Empty bytes in protocols before 3."""
     if args:
         raise _Forbidden('a call of bytes')
     return b''
@@ -151,7 +151,7 @@ def _refuse(*_: Any) -> NoReturn:
 
 
 _MAKERS: dict[tuple[str, str], Callable] = {
-    ('numpy', 'ndarray'): _refuse,  # stands beside _reconstruct, which does not need it
+    ('numpy', 'ndarray'): _refuse,  # an argument of _reconstruct, which ignores it
     ('numpy', 'dtype'): _DType,
     ('numpy.core.multiarray', '_reconstruct'): _reconstruct,
     ('numpy.core.multiarray', 'scalar'): _scalar,
@@ -166,12 +166,12 @@ _KNOWN = {name: _Maker(make) for name, make in _MAKERS.items()}
 
 
 def _plain(value: Any, done: dict[int, Any]) -> Any:
-    """The value with common arrays in place of checked ones."""
+    """Replaces :class:`_Array` by plain arrays."""
     if isinstance(value, _Array):
         return value.view(np.ndarray)
     if isinstance(value, _Maker | _DType):
         raise _Forbidden('a function or a type')
-    if id(value) in done:  # also what holds itself
+    if id(value) in done:  # also containers that contain themselves
         return done[id(value)]
     if isinstance(value, list):
         done[id(value)] = value

@@ -1,4 +1,4 @@
-"""Reader of skeletons that users define in a file."""
+"""Skeletons defined in JSON files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ _FIELDS = ('name', 'joints', 'bones', 'center', 'pairs', 'hierarchies')
 
 
 def read_skeleton(path: str) -> Skeleton:
-    r"""Read a layout of joints from a JSON file: an object with the arguments of
-    :class:`~graphmotion.skeletons.Skeleton`, of which :obj:`joints` and :obj:`bones` are needed.
+    r"""Reads a skeleton from a JSON file.
+
+    The file is an object with the arguments of :class:`~graphmotion.skeletons.Skeleton`, of which
+    :obj:`joints` and :obj:`bones` are required.
 
     .. code-block:: json
 
@@ -23,14 +25,14 @@ def read_skeleton(path: str) -> Skeleton:
         }
 
     Args:
-        path (str): The file.
+        path (str): Path of the file.
 
     Returns:
-        Skeleton: The layout.
+        Skeleton: The skeleton.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is no such file, or what it defines is no skeleton.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is malformed or does not define a valid skeleton.
     """
     content = load_json(path)
     if not isinstance(content, dict):
@@ -38,7 +40,7 @@ def read_skeleton(path: str) -> Skeleton:
     unknown = sorted(set(content) - set(_FIELDS))
     missing = [field for field in ('joints', 'bones') if field not in content]
     if unknown or missing:
-        expected = 'joints, bones and maybe name, center, pairs, hierarchies'
+        expected = 'joints, bones and optionally name, center, pairs, hierarchies'
         raise MalformedFileError(path, 'fields', expected, f'{list(content)}')
     try:
         return Skeleton(**content)

@@ -1,4 +1,4 @@
-"""The pickle in which skeleton libraries exchange data sets."""
+"""Skeleton pickles of PYSKL and MMAction2."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _LABELS = ('subject', 'view', 'condition', 'take', 'setup')
 
 
 def read_skeleton_pickle(path: str) -> tuple[dict[str, list[str]], list[dict[str, Any]]]:
-    r"""Read a skeleton pickle, as of PYSKL and MMAction2.
+    r"""Reads a skeleton pickle in the format of PYSKL and MMAction2.
 
-    The file is :obj:`{'split': {name: [frame_dir, ...]}, 'annotations': [...]}`, each annotation a
-    dict with :obj:`keypoint` :math:`(M, T, V, D)`, :obj:`label`, :obj:`frame_dir`, and, where
-    there are any, :obj:`keypoint_score` :math:`(M, T, V)`, :obj:`total_frames` and more. It is
-    read by :func:`load_pickle`, so that nothing in it can run. A list of annotations without
-    splits is read too.
+    The file is :obj:`{'split': {name: [frame_dir, ...]}, 'annotations': [...]}`. Each annotation is
+    a dict with :obj:`keypoint` :math:`(M, T, V, D)`, :obj:`label`, :obj:`frame_dir`, and
+    optionally :obj:`keypoint_score` :math:`(M, T, V)`, :obj:`total_frames` and further labels. It
+    is read by :func:`load_pickle`, which never runs code. A list of annotations without splits is
+    accepted, too.
 
     Args:
-        path (str): The file.
+        path (str): Path of the file.
 
     Returns:
-        tuple: The names of the samples of each split, and the annotations as they stand.
+        tuple: The sample names of each split, and the annotations unchanged.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is no such file, or splits name samples that are not in it.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is malformed or a split names samples that are not in the file.
     """
     content = load_pickle(path)
     if isinstance(content, list):
@@ -68,23 +68,23 @@ def read_skeleton_pickle(path: str) -> tuple[dict[str, list[str]], list[dict[str
 def read_annotation(
     annotation: dict[str, Any], path: str, num_joints: int
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    r"""The arrays and labels of one annotation of a skeleton pickle.
+    r"""Extracts arrays and labels from an annotation of a skeleton pickle.
 
-    Scores above 1, as heatmaps have them, count as 1. A joint without a finite position has the
-    score 0.
+    Scores above 1, which heatmaps may have, are clipped to 1. Joints without a finite position
+    have score 0.
 
     Args:
         annotation (dict): The annotation.
-        path (str): The file that it is from, for messages.
+        path (str): Path of the file, for error messages.
         num_joints (int): Number of joints :math:`V`.
 
     Returns:
-        tuple: Positions :math:`(M, T, V, D)` and scores :math:`(M, T, V)` in single precision, and
-        :obj:`y` with those of :obj:`subject`, :obj:`view`, :obj:`condition`, :obj:`take` and
-        :obj:`setup` that it has.
+        tuple: Single-precision positions :math:`(M, T, V, D)`, scores :math:`(M, T, V)`, and a dict
+        with :obj:`y` and, if present, :obj:`subject`, :obj:`view`, :obj:`condition`, :obj:`take`
+        and :obj:`setup`.
 
     Raises:
-        ValueError: If a field is missing, has another shape or is not a number.
+        ValueError: If a field is missing, has a different shape or is not numeric.
     """
     path = f'{path}: annotation {annotation.get("frame_dir")!r}'
     keypoint = annotation.get('keypoint')
@@ -111,7 +111,7 @@ def read_annotation(
     }
     label = annotation.get('label')
     if not isinstance(label, int | np.integer) or label < 0:
-        raise MalformedFileError(path, 'label', 'a number of a class', f'{label!r}')
+        raise MalformedFileError(path, 'label', 'a class index', f'{label!r}')
     return pos, score, {'y': int(label), **labels}
 
 

@@ -42,7 +42,7 @@ def test_deep_images():
     assert read_gray_image('a', encode(fractions, 'TIFF')).tolist() == [[0, 128, 255]]
     assert read_gray_image('a', encode(200 * fractions, 'TIFF')).tolist() == [[0, 100, 200]]
     for bad in (np.nan, -1, 1e6):
-        with pytest.raises(MalformedFileError, match='a: content: expected a whole image'):
+        with pytest.raises(MalformedFileError, match='a: content: expected a complete image'):
             read_gray_image('a', encode(np.array([[0, bad]], np.float32), 'TIFF'))
 
 
@@ -85,7 +85,7 @@ def test_cut_files_are_refused(form):
     image = np.random.default_rng(2).integers(0, 256, (64, 64), dtype=np.uint8)
     content = encode(image, form)
     for size in (1, 10, len(content) // 4, len(content) // 2, len(content) * 3 // 4):
-        with pytest.raises(MalformedFileError, match=r'^a: content: expected a whole image'):
+        with pytest.raises(MalformedFileError, match=r'^a: content: expected a complete image'):
             read_gray_image('a', content[:size])
 
 

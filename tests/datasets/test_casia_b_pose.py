@@ -109,7 +109,7 @@ def test_another_least_number_of_frames_is_another_file(tmp_path):
     with pytest.warns(UserWarning, match='skipped 2 of 4'):
         assert len(CASIABPose(str(tmp_path), min_frames=7)) == 2
     for least in (0, 1.5, None):
-        with pytest.raises(ValueError, match='min_frames: must be an integer >= 1'):
+        with pytest.raises(ValueError, match='min_frames must be an integer >= 1'):
             CASIABPose(str(tmp_path), min_frames=least)
 
 
@@ -127,7 +127,7 @@ def test_bad_files_are_counted_and_a_sequence_is_taken_once(tmp_path):
     (tmp_path / 'raw' / 'other.pkl').write_bytes(b'')
     with pytest.warns(
         UserWarning,
-        match=r'skipped 5 of 9 samples: 1 with rows not the name of an image and 17 joints \(c\); '
+        match=r'skipped 5 of 9 samples: 1 with rows not an image name and 17 joints \(c\); '
         r'2 with content not a pickle \(004/nm-01/018/018, 004/nm-01/054/notes\); '
         r'1 with poses not numbers of shape \[T, 17, 3\] \(004/nm-01/036/036\); '
         r'1 with content not a whole pickle \(004/nm-01/054/054\)',

@@ -57,10 +57,10 @@ def test_options(tmp_path):
     assert (batch.num_nodes, batch.batch.bincount().tolist()) == (16, [8, 8])
     assert len(Corridor(str(tmp_path))) == 2  # processed by itself
     for options, message in (
-        ({'num_strips': 0}, 'num_strips: must be an integer >= 1, got 0'),
+        ({'num_strips': 0}, 'num_strips must be an integer >= 1, got 0'),
         ({'size': 64}, r'size is \(height, width\), got 64'),
-        ({'size': (64, 0)}, 'width: must be an integer >= 1, got 0'),
-        ({'min_frames': 1.5}, 'min_frames: must be an integer >= 1, got 1.5'),
+        ({'size': (64, 0)}, 'width must be an integer >= 1, got 0'),
+        ({'min_frames': 1.5}, 'min_frames must be an integer >= 1, got 1.5'),
     ):
         with pytest.raises(ValueError, match=message):
             Corridor(str(tmp_path), **options)
@@ -89,7 +89,7 @@ def test_what_cannot_be_used_is_counted(tmp_path):
         messages[0],
     )
     assert re.search(
-        r'skipped 5 of 10 frames: 1 with content not a whole image .* \(anna/walk-1/003\); '
+        r'skipped 5 of 10 frames: 1 with content not a complete image .* \(anna/walk-1/003\); '
         r'4 without a body \(anna/walk-1/001, anna/walk-1/005, ben/walk-2/001, \.\.\.\)$',
         messages[1],
     )

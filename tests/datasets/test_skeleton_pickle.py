@@ -143,9 +143,9 @@ def bad(**change):
             r'keypoint_score not numbers of shape \[1, 5, 17',
         ),
         (bad(total_frames=9), 'total_frames not the number of frames of keypoint'),
-        (bad(label=...), 'label not a number of a class'),
-        (bad(label=-1), 'label not a number of a class'),
-        (bad(label='walk'), 'label not a number of a class'),
+        (bad(label=...), 'label not a class index'),
+        (bad(label=-1), 'label not a class index'),
+        (bad(label='walk'), 'label not a class index'),
     ],
 )
 def test_a_bad_sample_is_counted(tmp_path, wrong, reason):

@@ -210,10 +210,10 @@ def test_load_and_split():
             {'expressions': ('boredom',)},
             r"expressions must be distinct values of \['neutral', 'anger'",
         ),
-        ({'expressions': ()}, 'expressions are different ones'),
-        ({'num_subjects': 0}, 'num_subjects: must be an integer >= 1, got 0'),
+        ({'expressions': ()}, 'expressions must be distinct'),
+        ({'num_subjects': 0}, 'num_subjects must be an integer >= 1, got 0'),
         ({'num_takes': 1.5}, 'num_takes must be an integer'),
-        ({'size': 4}, 'size: must be an integer >= 8, got 4'),
+        ({'size': 4}, 'size must be an integer >= 8, got 4'),
         ({'size': (48, 48, 1)}, r'size is a number or \(height, width\)'),
         ({'intensity': (0.8, 0.2)}, r'intensity is \(least, greatest\), got \(0.8, 0.2\)'),
         ({'intensity': (0.0, 1.5)}, r'intensity: expected 2 numbers from 0 to 1, got \(0.0, 1.5\)'),
@@ -225,7 +225,7 @@ def test_load_and_split():
         ({'noise': float('nan')}, 'noise: expected a number from 0 to 100, got nan'),
         ({'framing': None}, 'framing: expected a number'),
         ({'individuality': 3}, 'individuality: expected a number from 0 to 2'),
-        ({'seed': -1}, 'seed: expected'),
+        ({'seed': -1}, 'seed must be'),
     ],
 )
 def test_bad_options(options, message):

@@ -32,7 +32,7 @@ def test_empty_cut_off_and_foreign_files_are_named(tmp_path, do_compression):
     assert read_utd_mhad(str(path)).shape == (40, 20, 3)
     for content in (b'', b'no mat', whole[:100], whole[:200], whole[: len(whole) // 2]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r'a\.mat: content: expected a Matlab file'):
+        with pytest.raises(ValueError, match=r'a\.mat: content: expected a MATLAB file'):
             read_utd_mhad(str(path))
     with pytest.raises(FileNotFoundError, match='no such file'):
         read_utd_mhad(str(tmp_path / 'nowhere.mat'))

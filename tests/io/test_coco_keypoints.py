@@ -67,7 +67,7 @@ def test_numbers_of_people(tmp_path):
         ({'images': 1, 'annotations': []}, 'images: expected a list'),
         ({'images': [{}], 'annotations': []}, r'images\[\].id: expected a number, found None'),
         ({'images': [{'id': 1}], 'annotations': [entry(2)]}, r'image_id: .* found 2'),
-        ({'images': [{'id': 1}], 'annotations': [entry(1)]}, 'expected visibilities 0, 1 or 2'),
+        ({'images': [{'id': 1}], 'annotations': [entry(1)]}, 'expected visibility 0, 1 or 2'),
         ({'images': [{'id': 1}], 'annotations': []}, 'people: expected at least one'),
     ],
 )

@@ -76,7 +76,7 @@ def test_a_damaged_archive_is_refused(tmp_path):
         with pytest.raises(ValueError, match=r'all\.zip: content: expected a complete zip archive'):
             read(tmp_path)
     path.write_bytes(whole[:200] + bytes(100) + whole[300:])
-    with pytest.raises(ValueError, match=r'all\.zip/a\.json: content: expected an undamaged'):
+    with pytest.raises(ValueError, match=r'all\.zip/a\.json: content: expected an intact'):
         read(tmp_path)
 
 

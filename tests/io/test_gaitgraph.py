@@ -79,9 +79,9 @@ def test_rows_that_cannot_be_used_are_counted(tmp_path):
     path = table(tmp_path, *rows, *bad)
     with pytest.warns(
         UserWarning,
-        match=r'poses\.csv: skipped 5 of 8 rows: 3 not of 17 joints \(001-nm-01-000/7\.jpg, .*\); '
-        r'1 of a frame that has one already \(001-nm-01-000/2\.jpg\); '
-        r'1 without the name of a sequence \(1-nm-01-000/2\.jpg\)',
+        match=r'poses\.csv: skipped 5 of 8 rows: 3 without 17 joints \(001-nm-01-000/7\.jpg, .*\); '
+        r'1 with a duplicate frame number \(001-nm-01-000/2\.jpg\); '
+        r'1 without a sequence name \(1-nm-01-000/2\.jpg\)',
     ):
         read = read_gaitgraph(path)
     np.testing.assert_allclose(read['001-nm-01-000'].pos, poses[:3, :, :2], rtol=1e-6)

@@ -72,10 +72,10 @@ def test_sixteen_bits():
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'', 'content: expected a whole image .* found an empty file'),
-        (b'no image', 'content: expected a whole image'),
-        (png(GRAY)[:40], 'content: expected a whole image'),
-        (png(GRAY)[:-30], 'content: expected a whole image'),
+        (b'', 'content: expected a complete image .* found an empty file'),
+        (b'no image', 'content: expected a complete image'),
+        (png(GRAY)[:40], 'content: expected a complete image'),
+        (png(GRAY)[:-30], 'content: expected a complete image'),
         (bomb(4097, 4096), r'size: expected 1 to 16777216 pixels, found 4097 x 4096'),
         (bomb(10000, 10000), r'size: expected 1 to 16777216 pixels'),
         (bomb(100000, 100000), r'size: expected 1 to 16777216 pixels'),

@@ -44,7 +44,7 @@ def test_reads_both_byte_orders_and_numbers_stored_small(order, mark):
 
 @pytest.mark.parametrize(
     ('value', 'found'),
-    [(1j, 'complex numbers'), ('text', 'something else'), ({'a': 1}, 'something else')],
+    [(1j, 'complex numbers'), ('text', 'another type'), ({'a': 1}, 'something else')],
 )
 def test_other_variables_are_named(tmp_path, value, found):
     path = str(tmp_path / 'a.mat')
@@ -63,7 +63,7 @@ def test_empty_cut_off_and_foreign_files_are_named(tmp_path, compressed):
     cut = [whole[:n] for n in (60, 127, 130, 140, 200, len(whole) - 1)]
     for content in (b'', b'no mat', b'MATLAB 7.3 MAT-file' + bytes(600), *cut):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r'a\.mat: content: expected a Matlab file of version'):
+        with pytest.raises(ValueError, match=r'a\.mat: content: expected a MATLAB file of version'):
             read_matlab(str(path), 'x')
     with pytest.raises(FileNotFoundError, match='no such file'):
         read_matlab(str(tmp_path / 'nowhere.mat'), 'x')

@@ -53,11 +53,11 @@ def test_what_is_not_finite_is_missing(tmp_path):
             r'keypoints: expected 2 or 3 numbers per joint, found the shape \[5, 17\]',
         ),
         (pos(5, 17, 4), {}, r'keypoints: expected 2 or 3 numbers per joint'),
-        (pos(5, 17, 2), {'score_last': True}, 'keypoints: expected 3 or 4 numbers a joint'),
+        (pos(5, 17, 2), {'score_last': True}, 'keypoints: expected 3 or 4 numbers per joint'),
         (pos(0, 17, 2), {}, r'keypoints: .* found the shape \[1, 0, 17, 2\]'),
         (np.array(1.0), {}, 'keypoints: expected 2 or 3 numbers'),
         (np.full((5, 17, 2), 'a'), {}, 'keypoints: .* values of type <U1'),
-        (np.full((5, 17, 2), None), {}, 'content: expected arrays of numbers'),
+        (np.full((5, 17, 2), None), {}, 'content: expected numeric arrays'),
         ({'pos': pos(5, 17, 2)}, {}, 'keypoints: expected an array, found no such array'),
         ({'keypoints': pos(5, 17, 2), 'score': pos(5, 16)}, {}, r'score: .* \[1, 5, 16\]'),
     ],
@@ -81,7 +81,7 @@ def test_empty_cut_off_and_foreign_files_are_named(tmp_path):
         whole = path.read_bytes()
         for content in (b'', b'nothing of the kind', whole[:5], whole[: len(whole) // 2]):
             path.write_bytes(content)
-            with pytest.raises(ValueError, match=rf'{name}: content: expected arrays of numbers'):
+            with pytest.raises(ValueError, match=rf'{name}: content: expected numeric arrays'):
                 read_numpy(str(path))
     with pytest.raises(FileNotFoundError, match='no such file'):
         read_numpy(str(tmp_path / 'nowhere.npy'))

@@ -47,7 +47,7 @@ def test_joints_without_confidence_are_missing(tmp_path):
     ('value', 'match'),
     [
         (b'', 'content: expected a pickle, found an empty file'),
-        (pickle.dumps(poses())[:100], 'content: expected a whole pickle'),
+        (pickle.dumps(poses())[:100], 'content: expected a complete pickle'),
         (poses()[0], r'poses: expected an array .*, found the shape \[17, 3\]'),
         (poses()[..., :1], r'poses: expected an array .*, found the shape \[5, 17, 1\]'),
         (poses()[:, :16], r'poses: expected numbers of shape \[T, 17, 3\], found the shape'),

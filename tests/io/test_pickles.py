@@ -154,9 +154,9 @@ def test_nothing_in_a_pickle_runs(tmp_path, kind, protocol, place):
         (pickle.dumps(complex(1, 2)), 'complex'),
         (b'cnumpy\nndarray\n.', 'a function or a type'),
         (b'cnumpy\nndarray\n((I9\nltR.', 'a call of numpy.ndarray'),
-        (b'cbuiltins\nset\n}b.', 'a change of a function'),
-        (b'cnumpy.core.multiarray\n_reconstruct\n}Vx\nI1\nsb.', 'a change of a function'),
-        (b'Pid\n.', 'outside of the file'),
+        (b'cbuiltins\nset\n}b.', 'the state of a function'),
+        (b'cnumpy.core.multiarray\n_reconstruct\n}Vx\nI1\nsb.', 'the state of a function'),
+        (b'Pid\n.', 'persistent ID'),
         (b'cnumpy.core.multiarray\n_reconstruct\n)R(I1\n(I1\ntNI00\nVa\ntb.', 'without a type'),
     ],
 )
@@ -181,7 +181,9 @@ def test_empty_cut_off_and_foreign_files_are_named(tmp_path):
         load_pickle(write(tmp_path, b''))
     whole = pickle.dumps(CONTENT)
     for content in (whole[:-1], whole[: len(whole) // 2], whole[:1], b'no pickle', b'\x80\x09.'):
-        with pytest.raises(ValueError, match=r'file\.pkl: content: expected a whole pickle, found'):
+        with pytest.raises(
+            ValueError, match=r'file\.pkl: content: expected a complete pickle, found'
+        ):
             load_pickle(write(tmp_path, content))
 
 

@@ -166,7 +166,7 @@ def test_reads_pickles(tmp_path):
             MalformedFileError, match=f'a.pkl: silhouettes: expected .*, found {message}'
         ):
             read_opengait_silhouettes('a.pkl', pickle.dumps(content))
-    with pytest.raises(MalformedFileError, match='content: expected a whole pickle'):
+    with pytest.raises(MalformedFileError, match='content: expected a complete pickle'):
         read_opengait_silhouettes('a.pkl', pickle.dumps(clip)[:40])
     with pytest.raises(MalformedFileError, match=r'found builtins\.print'):
         read_opengait_silhouettes('a.pkl', b'cbuiltins\nprint\n(tR.')

@@ -44,7 +44,7 @@ def test_reads_everything_that_a_layout_has(tmp_path):
         ('', 'content: expected JSON, found an empty file'),
         ('{"joints": [', 'content: expected JSON'),
         ([1], r'content: expected an object, found \[1\]'),
-        ({'joints': ['a', 'b']}, 'fields: expected joints, bones and maybe name'),
+        ({'joints': ['a', 'b']}, 'fields: expected joints, bones and optionally name'),
         (ARM | {'edges': []}, "fields: expected .* found .*'edges'"),
         (ARM | {'bones': [[0, 1]]}, 'expected a skeleton, found .*not connected'),
         (ARM | {'bones': [[0, 1], [1, 'knee']]}, "found .*unknown joint 'knee'"),
