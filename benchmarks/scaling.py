@@ -37,7 +37,7 @@ from benchmarks.common import (
     time_together,
     write_json,
 )
-from graphmotion.data import edges_of_bodies
+from graphmotion.data import repeat_edge_index
 from graphmotion.graphs import knn_graph, laplacian_eigenbasis, pixel_graph
 from graphmotion.models import spagnn, spegnn
 from graphmotion.nn import (
@@ -122,7 +122,7 @@ def spatial_dense(s: Sizes) -> Made:
 def spatial_sparse(s: Sizes) -> Made:
     """The edges of all graphs."""
     edge_index, weight = tree(s.joints)
-    edges = edges_of_bodies(edge_index, s.joints, s.batch), weight.repeat(s.batch)
+    edges = repeat_edge_index(edge_index, s.joints, s.batch), weight.repeat(s.batch)
     return SpatialConv(s.channels, s.channels), motion(s), (edges,)
 
 

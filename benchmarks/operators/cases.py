@@ -59,7 +59,7 @@ from benchmarks.operators.harness import (
     own,
     row,
 )
-from graphmotion.data import edges_of_bodies, from_array, to_dense
+from graphmotion.data import from_array, repeat_edge_index, to_dense
 from graphmotion.datasets import MotionDataset
 from graphmotion.nn import (
     BranchFusion,
@@ -125,7 +125,7 @@ def cross_scale(s: Setup) -> tuple[Call, dict[str, Call]]:
     sizes = (len(s.parts), s.joints)
     pair = (s.features(sizes[0]), s.x)
     all_to_all = torch.ones(sizes, device=s.device).nonzero().t()
-    edges = edges_of_bodies(all_to_all, sizes, s.batch)
+    edges = repeat_edge_index(all_to_all, sizes, s.batch)
     return (
         Call(conv, pair, sizes),
         {'messages along all edges, softmax, scatter': Call(BipartiteMessages(conv), pair, edges)},

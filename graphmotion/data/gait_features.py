@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.data.samples import frame_counts, num_graphs, seen_joints, to_dense
+from graphmotion.data.samples import num_graphs, num_valid_frames, to_dense, visible_joints
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 # Steps a second that people take, from a hindered walk to a run.
@@ -85,14 +85,14 @@ def gait_features(data: Data, skeleton: str | Skeleton, fps: float) -> GaitFeatu
 
     pos = to_dense(pos, num_joints)
     pos = pos.to(torch.promote_types(pos.dtype, torch.float32))
-    seen = to_dense(seen_joints(data), num_joints)
+    seen = to_dense(visible_joints(data), num_joints)
     bones = torch.tensor(skeleton.bones, device=pos.device).view(-1, 2)
     lengths, both = _distances(pos, seen, bones)
     mean = _mean(lengths, both)
     deviation = _mean((lengths - mean.unsqueeze(-1)) ** 2, both).sqrt()
 
     apart, there = (x.squeeze(1) for x in _distances(pos, seen, bones.new_tensor([ankles])))
-    cadence = 60 * _frequency(apart, there, frame_counts(data), fps)
+    cadence = 60 * _frequency(apart, there, num_valid_frames(data), fps)
     step = apart.masked_fill(~there, math.nan).nanquantile(0.9, dim=1).nan_to_num()
 
     moved = pos.diff(dim=2).norm(dim=-1) * fps

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from graphmotion.data.samples import edges_of_bodies
+from graphmotion.data.samples import repeat_edge_index
 from graphmotion.data.storage import load_tensors, save_tensors
 from graphmotion.graphs import Coarsening, PointGraph
 
@@ -107,7 +107,7 @@ def graph_to_batch(graph: PointGraph, x: Tensor, basis: bool = False, **labels: 
     slices = {'x': count * size}
     for name, value in own.items():
         if name == 'edge_index':
-            out[name] = edges_of_bodies(value, size, num_graphs)
+            out[name] = repeat_edge_index(value, size, num_graphs)
             slices[name] = count * value.size(1)
         else:
             out[name] = value.repeat(num_graphs, *[1] * (value.dim() - 1))

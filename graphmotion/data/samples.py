@@ -84,7 +84,7 @@ def from_array(
 
     data = Data(
         pos=_nodes_first(pos.masked_fill(missing.unsqueeze(-1), 0.0)),
-        edge_index=edges_of_bodies(skeleton.edge_index, num_joints, num_people),
+        edge_index=repeat_edge_index(skeleton.edge_index, num_joints, num_people),
         num_frames=torch.tensor([num_frames]),
     )
     if confidence is not None:
@@ -116,7 +116,7 @@ def to_array(data: Data, num_joints: int | None = None) -> tuple[np.ndarray, np.
     """
     if data.pos is None:
         raise ValueError("the sample has no field 'pos'")
-    num_frames = int(frame_counts(data)[0])
+    num_frames = int(num_valid_frames(data)[0])
     pos = to_dense(data.pos[:, :num_frames], num_joints or data.pos.size(0))
     if data.get('score') is None:
         score = pos.new_ones(pos.shape[:3])
@@ -152,7 +152,7 @@ def from_dense(x: Tensor) -> Tensor:
     return x.flatten(0, 1)
 
 
-def edges_of_bodies(
+def repeat_edge_index(
     edge_index: Tensor, num_nodes: int | tuple[int, int], num_bodies: int
 ) -> Tensor:
     r"""The edges of one body repeated for several, one after another.
@@ -177,7 +177,7 @@ def num_graphs(data: Data) -> int:
     return int(data.num_graphs) if hasattr(data, 'num_graphs') else 1
 
 
-def graph_of_node(data: Data) -> Tensor:
+def batch_index(data: Data) -> Tensor:
     r"""For every node the graph that it belongs to: zeros for a sample, the batch vector else."""
     batch = data.get('batch')
     if batch is not None:
@@ -187,7 +187,7 @@ def graph_of_node(data: Data) -> Tensor:
     return torch.zeros(int(data.num_nodes or 0), dtype=torch.long, device=device)
 
 
-def frame_counts(data: Data) -> Tensor:
+def num_valid_frames(data: Data) -> Tensor:
     r"""For every graph its number of frames before padding: :math:`(B)`, integers.
 
     Raises:
@@ -207,12 +207,12 @@ def frame_counts(data: Data) -> Tensor:
 
 def valid_frames(data: Data, num_frames: int) -> Tensor:
     r"""Which of the frames of each node are not padding: :math:`(|\mathcal{V}|, T)`."""
-    counts = frame_counts(data)
+    counts = num_valid_frames(data)
     frame = torch.arange(num_frames, device=counts.device)
-    return (frame < counts.unsqueeze(1))[graph_of_node(data)]
+    return (frame < counts.unsqueeze(1))[batch_index(data)]
 
 
-def seen_joints(data: Data) -> Tensor:
+def visible_joints(data: Data) -> Tensor:
     r"""Which joints are there, by frame: neither missing nor padding,
     :math:`(|\mathcal{V}|, T)`.
     """

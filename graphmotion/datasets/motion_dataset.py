@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.data import TIME_DIMS, edges_of_bodies
+from graphmotion.data import TIME_DIMS, repeat_edge_index
 from graphmotion.data.graph_dataset import GraphDataset
 from graphmotion.skeletons import Skeleton
 
@@ -50,7 +50,7 @@ class MotionDataset(GraphDataset):
         if not pos.size(1):
             raise ValueError(f"{where} has the field 'pos' {list(pos.shape)}: no frame")
         num_joints = self.skeleton.num_joints
-        bones = edges_of_bodies(self.skeleton.edge_index, num_joints, pos.size(0) // num_joints)
+        bones = repeat_edge_index(self.skeleton.edge_index, num_joints, pos.size(0) // num_joints)
         edge_index = bones if data.edge_index is None else data.edge_index
         if pos.size(0) % num_joints or not torch.equal(edge_index, bones):
             raise ValueError(
@@ -71,6 +71,6 @@ class MotionDataset(GraphDataset):
         size = int(slices[-1])
         bones = self._bones
         if bones is None or bones.size(1) < size or bones.device != one.device:
-            bones = self._bones = edges_of_bodies(one, num_joints, int(ptr[-1]) // num_joints)
+            bones = self._bones = repeat_edge_index(one, num_joints, int(ptr[-1]) // num_joints)
         # Those of fewer bodies are the first of them; a copy, which the caller may change.
         return bones[:, :size].clone(memory_format=torch.contiguous_format), slices

@@ -107,7 +107,7 @@ def graph_mean(
     return x.flatten(0, -2).mean(dim=0, keepdim=True)
 
 
-def of_graphs(x: Tensor, num_nodes: int | None = None, batch: Tensor | None = None) -> Tensor:
+def expand_to_nodes(x: Tensor, num_nodes: int | None = None, batch: Tensor | None = None) -> Tensor:
     """Hand the rows [B, C] of graphs to their nodes, with a dimension for frames: [N, 1, C]."""
     if batch is not None:
         x = x.index_select(0, batch)

@@ -7,7 +7,7 @@ from torch_geometric.transforms import BaseTransform
 
 from graphmotion.data import num_graphs
 from graphmotion.graphs import laplacian_eigenbasis
-from graphmotion.transforms.fields import check_count, put
+from graphmotion.transforms.fields import check_count, set_field
 
 
 class AddEigenbasis(BaseTransform):
@@ -47,8 +47,8 @@ class AddEigenbasis(BaseTransform):
             data.get('batch'),
         )
         eigenvalues = eigenvalues.view(num_graphs(data), -1)
-        put(data, 'eigenvalues', eigenvalues, per_node=False)
-        put(data, 'eigenvectors', eigenvectors)
+        set_field(data, 'eigenvalues', eigenvalues, per_node=False)
+        set_field(data, 'eigenvectors', eigenvectors)
         return data
 
     def __repr__(self) -> str:

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import from_dense, graph_of_node
+from graphmotion.data import batch_index, from_dense
 from graphmotion.skeletons import Skeleton, get_skeleton
-from graphmotion.transforms.fields import bodies, counted, joint_group, positions, put_pos
+from graphmotion.transforms.fields import bodies, joint_group, positions, set_pos, valid_mask
 from graphmotion.transforms.fill_missing import nearest_seen
 from graphmotion.transforms.frames import interpolate
 
@@ -60,16 +60,16 @@ class CenterJoint(BaseTransform):
         dense = bodies(data, positions(data), self.skeleton)
         center = self._center(data, dense)
         if not self.per_body:
-            graph = graph_of_node(data)[:: self.skeleton.num_joints].contiguous()
+            graph = batch_index(data)[:: self.skeleton.num_joints].contiguous()
             center = center[torch.searchsorted(graph, graph)]  # of the first body of its graph
-        return put_pos(data, from_dense(dense - center.unsqueeze(1)))
+        return set_pos(data, from_dense(dense - center.unsqueeze(1)))
 
     def _center(self, data: Data, dense: Tensor) -> Tensor:
         """The centre of each body: ``[M, T, D]``, one frame if it is the same in all."""
         place = dense[:, self.joints]
         if data.get('score') is None:
             return (place if self.per_frame else place[:, :, :1]).mean(dim=1)
-        seen = bodies(data, counted(data), self.skeleton)[:, self.joints]
+        seen = bodies(data, valid_mask(data), self.skeleton)[:, self.joints]
         left, right, weight = nearest_seen(from_dense(seen))
         if not self.per_frame:
             left, right, weight = left[:, :1], right[:, :1], weight[:, :1]

@@ -8,9 +8,9 @@ from typing import Any
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import edges_of_bodies, from_dense
+from graphmotion.data import from_dense, repeat_edge_index
 from graphmotion.skeletons import Skeleton, conversion_matrix, get_skeleton
-from graphmotion.transforms.fields import bodies, positions, put_pos
+from graphmotion.transforms.fields import bodies, positions, set_pos
 
 
 class ConvertSkeleton(BaseTransform):
@@ -60,10 +60,10 @@ class ConvertSkeleton(BaseTransform):
             joints = bodies(data, score, self.source).unsqueeze(1)
             data.score = from_dense(joints.masked_fill(~used, 1).amin(dim=2))
         sizes = (self.target.num_joints, self.target.num_joints)
-        edge_index = edges_of_bodies(self._edge_index.to(pos.device), sizes, dense.size(0))
+        edge_index = repeat_edge_index(self._edge_index.to(pos.device), sizes, dense.size(0))
         data.edge_index = edge_index
         self._resize(data)
-        return put_pos(data, pos)
+        return set_pos(data, pos)
 
     def _refuse_other_fields(self, data: Data) -> None:
         known = {'pos', 'score', 'edge_index', 'batch', 'ptr'}

@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import frame_counts
+from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import check_choice, check_count, draw
 from graphmotion.transforms.frames import PADS, take_frames, take_padded
 
@@ -55,7 +55,7 @@ class CropFrames(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Choose frames of a sample, or of each in a batch."""
-        counts = frame_counts(data).unsqueeze(1)
+        counts = num_valid_frames(data).unsqueeze(1)
         step = torch.arange(self.num_frames, device=counts.device)
         if self.mode == 'uniform':
             frame = (2 * step + 1) * counts // (2 * self.num_frames)

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import from_dense, graph_of_node
+from graphmotion.data import batch_index, from_dense
 from graphmotion.skeletons import Skeleton, get_skeleton
-from graphmotion.transforms.fields import bodies, counted, per_graph, positions, put_pos
+from graphmotion.transforms.fields import bodies, per_graph, positions, set_pos, valid_mask
 
 _ENDS = ('ankle', 'foot')
 
@@ -63,14 +63,14 @@ class FaceForward(BaseTransform):
         if not 0 <= self.axis < pos.size(-1):
             raise ValueError(f'axis is 0..{pos.size(-1) - 1} here, got {self.axis}')
         dense = bodies(data, pos, self.skeleton)
-        seen = bodies(data, counted(data), self.skeleton)
+        seen = bodies(data, valid_mask(data), self.skeleton)
         bend = torch.stack([self._bend(dense, seen, leg) for leg in self._legs]).sum(dim=0)
-        graph = graph_of_node(data)[:: self.skeleton.num_joints]
+        graph = batch_index(data)[:: self.skeleton.num_joints]
         backward = per_graph(data, bend, 'sum', graph) < 0
         sign = torch.ones_like(pos[0, 0])
         sign[self.axis] = -1
         turned = backward[graph].view(-1, 1, 1, 1)
-        return put_pos(data, from_dense(torch.where(turned, dense * sign, dense)))
+        return set_pos(data, from_dense(torch.where(turned, dense * sign, dense)))
 
     def _bend(self, dense: Tensor, seen: Tensor, leg: list[int]) -> Tensor:
         """How far the knee of each body is before the line from hip to ankle, over all frames."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
-from graphmotion.data import TIME_DIMS, graph_of_node, num_graphs, seen_joints, to_dense
+from graphmotion.data import TIME_DIMS, batch_index, num_graphs, to_dense, visible_joints
 from graphmotion.skeletons import Skeleton
 
 # Reading ######################################################################
@@ -69,17 +69,17 @@ def any_field(data: Data) -> Tensor:
     return next(iter(time_fields(data).values()))
 
 
-def graph_of_row(data: Data, name: str) -> Tensor:
+def field_batch_index(data: Data, name: str) -> Tensor:
     """The graph of each row of a field along time: silhouettes have one row a graph."""
     if name == 'silhouettes':
         return torch.arange(num_graphs(data), device=data[name].device)
-    return graph_of_node(data)
+    return batch_index(data)
 
 
-def counted(data: Data) -> Tensor:
+def valid_mask(data: Data) -> Tensor:
     """Which joints count, by frame: neither missing nor padding, ``[num_nodes, num_frames]``."""
     positions(data)
-    return seen_joints(data)
+    return visible_joints(data)
 
 
 def joint_group(skeleton: Skeleton, joint: str | int | Sequence[str | int]) -> list[int]:
@@ -111,7 +111,7 @@ def draw_between(data: Data, like: Tensor, bounds: Sequence[tuple[float, float]]
 
 def per_graph(data: Data, value: Tensor, reduce: str, graph: Tensor | None = None) -> Tensor:
     """Reduce one row a node, or a row of each ``graph``, to one row a graph."""
-    graph = graph_of_node(data) if graph is None else graph
+    graph = batch_index(data) if graph is None else graph
     return scatter(value, graph, 0, dim_size=num_graphs(data), reduce=reduce)
 
 
@@ -154,7 +154,7 @@ def check_interval(name: str, value: Any) -> tuple[float, float]:
 # Writing ######################################################################
 
 
-def put(data: Data, name: str, value: Tensor, per_node: bool = True) -> None:
+def set_field(data: Data, name: str, value: Tensor, per_node: bool = True) -> None:
     """Set a field; a batch learns where the field of each of its samples begins."""
     data[name] = value
     slices = getattr(data, '_slice_dict', None)
@@ -164,7 +164,7 @@ def put(data: Data, name: str, value: Tensor, per_node: bool = True) -> None:
         data._inc_dict = {**data._inc_dict, name: torch.zeros(num_graphs(data), dtype=torch.long)}
 
 
-def put_pos(data: Data, pos: Tensor) -> Data:
+def set_pos(data: Data, pos: Tensor) -> Data:
     """Set ``pos`` to a tensor made for it; joints that are missing are put (back) to zero."""
     score = data.get('score')
     if score is not None:
@@ -173,11 +173,11 @@ def put_pos(data: Data, pos: Tensor) -> Data:
     return data
 
 
-def drop(data: Data, dropped: Tensor) -> Data:
+def drop_joints(data: Data, dropped: Tensor) -> Data:
     """Make joints missing: ``[num_nodes, num_frames]``, or one column for all frames."""
     pos, score = positions(data), data.get('score')
     if score is None:
         score = pos.new_ones(pos.shape[:2])
-    put(data, 'score', score.masked_fill(dropped, 0))
+    set_field(data, 'score', score.masked_fill(dropped, 0))
     data.pos = pos.masked_fill(dropped.unsqueeze(-1), 0)
     return data

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import graph_of_node
-from graphmotion.transforms.fields import any_field, check_probability, draw, drop
+from graphmotion.data import batch_index
+from graphmotion.transforms.fields import any_field, check_probability, draw, drop_joints
 
 
 class FrameDropout(BaseTransform):
@@ -32,7 +32,7 @@ class FrameDropout(BaseTransform):
             data.silhouettes = silhouettes.masked_fill(dropped[..., None, None], 0)
             if data.get('pos') is None:
                 return data
-        return drop(data, dropped[graph_of_node(data)])
+        return drop_joints(data, dropped[batch_index(data)])
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(p={self.p})'

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.data import frame_counts
-from graphmotion.transforms.fields import graph_of_row, put, time_fields
+from graphmotion.data import num_valid_frames
+from graphmotion.transforms.fields import field_batch_index, set_field, time_fields
 
 PADS = ('loop', 'edge', 'zero')
 
@@ -27,15 +27,15 @@ def _align(frames: Tensor, value: Tensor) -> Tensor:
 def take_frames(data: Data, frame: Tensor, num_frames: Tensor | None = None) -> Data:
     """Choose frames ``[B, L]`` of each graph; ``num_frames`` of them are not padding."""
     for name, value in time_fields(data).items():
-        data[name] = take(value, frame[graph_of_row(data, name)])
+        data[name] = take(value, frame[field_batch_index(data, name)])
     if num_frames is not None:
-        put(data, 'num_frames', num_frames, per_node=False)
+        set_field(data, 'num_frames', num_frames, per_node=False)
     return data
 
 
 def take_padded(data: Data, frame: Tensor, pad: str) -> Data:
     """Choose frames ``[B, L]`` of each graph, some of which may lie behind its last frame."""
-    counts = frame_counts(data)
+    counts = num_valid_frames(data)
     last = counts.unsqueeze(1) - 1
     if pad == 'loop':
         return take_frames(data, frame % (last + 1), torch.full_like(counts, frame.size(1)))
@@ -43,7 +43,7 @@ def take_padded(data: Data, frame: Tensor, pad: str) -> Data:
     data = take_frames(data, torch.minimum(frame, last), (~behind).sum(dim=1))
     if pad == 'zero':
         for name, value in time_fields(data).items():
-            value.masked_fill_(_align(behind[graph_of_row(data, name)], value), 0)
+            value.masked_fill_(_align(behind[field_batch_index(data, name)], value), 0)
     return data
 
 
@@ -60,13 +60,13 @@ def interpolate_frames(data: Data, time: Tensor, num_frames: Tensor) -> Data:
     the score is interpolated all the same, so that it is low there. Silhouettes are those of the
     nearest frame, and so stay masks.
     """
-    last = frame_counts(data).unsqueeze(1) - 1
+    last = num_valid_frames(data).unsqueeze(1) - 1
     left = time.floor().long()
     right = torch.minimum(left + 1, last)
     weight = time - left
     fields = time_fields(data)
     for name, value in fields.items():
-        graph = graph_of_row(data, name)
+        graph = field_batch_index(data, name)
         if name == 'silhouettes':
             data[name] = take(value, torch.where(weight < 0.5, left, right)[graph])
             continue
@@ -76,5 +76,5 @@ def interpolate_frames(data: Data, time: Tensor, num_frames: Tensor) -> Data:
             before, after = (take(fields['score'], end) > 0 for end in ends)
             share = torch.where(before & after, share, (after & (share > 0)).to(share.dtype))
         data[name] = interpolate(value, *ends, share)
-    put(data, 'num_frames', num_frames, per_node=False)
+    set_field(data, 'num_frames', num_frames, per_node=False)
     return data

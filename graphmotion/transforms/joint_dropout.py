@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.transforms.fields import check_probability, drop, positions
+from graphmotion.transforms.fields import check_probability, drop_joints, positions
 
 
 class JointDropout(BaseTransform):
@@ -29,7 +29,7 @@ class JointDropout(BaseTransform):
         pos = positions(data)
         num_draws = pos.size(1) if self.per_frame else 1
         dropped = torch.rand(pos.size(0), num_draws, device=pos.device) < self.p
-        return drop(data, dropped)
+        return drop_joints(data, dropped)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(p={self.p}, per_frame={self.per_frame})'

@@ -8,7 +8,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.transforms.fields import positions, put_pos
+from graphmotion.transforms.fields import positions, set_pos
 
 
 class JointNoise(BaseTransform):
@@ -46,7 +46,7 @@ class JointNoise(BaseTransform):
         noisy = torch.randn_like(pos).mul_(self.std).add_(pos) if self.std else pos.clone()
         if self.joint_std:
             noisy += torch.randn_like(pos[:, :1]).mul_(self.joint_std)
-        return put_pos(data, noisy)
+        return set_pos(data, noisy)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(std={self.std}, joint_std={self.joint_std})'

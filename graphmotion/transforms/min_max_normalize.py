@@ -8,13 +8,13 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import graph_of_node
+from graphmotion.data import batch_index
 from graphmotion.transforms.fields import (
     check_interval,
-    counted,
     per_graph,
     positions,
-    put_pos,
+    set_pos,
+    valid_mask,
 )
 
 
@@ -48,7 +48,7 @@ class MinMaxNormalize(BaseTransform):
     def forward(self, data: Data) -> Data:
         """Normalise a sample, or each in a batch."""
         pos = positions(data)
-        ignored = ~counted(data).unsqueeze(1)
+        ignored = ~valid_mask(data).unsqueeze(1)
         # Reductions over the last dimension are several times faster.
         rows, infinity = pos.transpose(1, 2).contiguous(), float('inf')
         low = per_graph(data, rows.masked_fill(ignored, infinity).amin(dim=2), 'min')
@@ -60,10 +60,10 @@ class MinMaxNormalize(BaseTransform):
         # Where nothing changes, or nothing counts, positions are only moved.
         scale = torch.where(extent > 0, (b - a) / extent, 0.0)
         middle = torch.where(low <= high, low + (high - low) / 2, 0.0)
-        graph = graph_of_node(data)
+        graph = batch_index(data)
         moved = pos - middle[graph].unsqueeze(1)
         moved.mul_(scale[graph].unsqueeze(1)).add_((a + b) / 2)
-        return put_pos(data, moved)
+        return set_pos(data, moved)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}({self.bounds}, per_axis={self.per_axis})'

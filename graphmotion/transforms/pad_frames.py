@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import frame_counts
+from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import any_field, check_choice, check_count
 from graphmotion.transforms.frames import PADS, take_padded
 
@@ -39,7 +39,7 @@ class PadFrames(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Lengthen a sample, or each in a batch."""
-        counts = frame_counts(data)
+        counts = num_valid_frames(data)
         stored = any_field(data).size(1)
         if stored > self.num_frames and int(counts.max()) > self.num_frames:
             raise ValueError(

@@ -9,17 +9,17 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import from_dense, graph_of_node
+from graphmotion.data import batch_index, from_dense
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import (
     any_field,
     bodies,
     check_probability,
-    counted,
     draw,
     per_graph,
     positions,
-    put_pos,
+    set_pos,
+    valid_mask,
 )
 
 MEANS = ('sequence', 'frame')
@@ -96,7 +96,7 @@ class RandomMirror(BaseTransform):
             )
         if data.get('pos') is None and silhouettes is not None:
             return data
-        return self._mirror_pos(data, flip[graph_of_node(data)])
+        return self._mirror_pos(data, flip[batch_index(data)])
 
     def _mirrored(self, data: Data) -> Tensor:
         """The classes of the mirror images."""
@@ -126,17 +126,17 @@ class RandomMirror(BaseTransform):
         coordinate = pos[..., self.axis]
         reflected = 2 * center - coordinate
         pos[..., self.axis] = torch.where(flip.unsqueeze(1), reflected, coordinate)
-        return put_pos(data, pos)
+        return set_pos(data, pos)
 
     def _center(self, data: Data, coordinate: Tensor) -> Tensor | float:
         if not isinstance(self.about, str):
             return self.about
-        counts = counted(data)
+        counts = valid_mask(data)
         sums = torch.stack([coordinate * counts, counts.to(coordinate)])
         if self.about == 'sequence':
             sums = sums.sum(dim=-1, keepdim=True)
         total, number = per_graph(data, sums.transpose(0, 1), 'sum').unbind(dim=1)
-        return (total / number.clamp(min=1))[graph_of_node(data)]
+        return (total / number.clamp(min=1))[batch_index(data)]
 
     def __repr__(self) -> str:
         name = None if self.skeleton is None else self.skeleton.name

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import graph_of_node
+from graphmotion.data import batch_index
 from graphmotion.transforms.fields import check_choice, check_interval, draw_between, positions
 
 AXES = ('x', 'y', 'z')
@@ -74,7 +74,7 @@ class RandomRotateAxes(BaseTransform):
         for column, axis in enumerate(axes[1:], start=1):
             matrix = _rotation(axis, angles[:, column]) @ matrix
         matrix = matrix[:, : pos.size(2), : pos.size(2)].transpose(1, 2).to(pos.dtype)
-        data.pos = pos @ matrix[graph_of_node(data)]
+        data.pos = pos @ matrix[batch_index(data)]
         return data
 
     def __repr__(self) -> str:

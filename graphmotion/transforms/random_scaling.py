@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import graph_of_node
+from graphmotion.data import batch_index
 from graphmotion.transforms.fields import check_interval, draw_between, positions
 
 
@@ -31,7 +31,7 @@ class RandomScaling(BaseTransform):
         """Scale a sample, or each in a batch."""
         pos = positions(data)
         factor = draw_between(data, pos, [self.scales] * (pos.size(2) if self.per_axis else 1))
-        data.pos = pos * factor[graph_of_node(data)].unsqueeze(1).to(pos.dtype)
+        data.pos = pos * factor[batch_index(data)].unsqueeze(1).to(pos.dtype)
         return data
 
     def __repr__(self) -> str:

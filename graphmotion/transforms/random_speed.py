@@ -8,7 +8,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import frame_counts
+from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import (
     any_field,
     check_count,
@@ -50,7 +50,7 @@ class RandomSpeed(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Stretch a sample, or each in a batch."""
-        counts = frame_counts(data)
+        counts = num_valid_frames(data)
         num_frames = any_field(data).size(1)
         lengths = counts
         if self.num_frames is not None:

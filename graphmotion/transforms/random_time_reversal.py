@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import frame_counts
+from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import any_field, check_probability, draw
 from graphmotion.transforms.frames import take_frames
 
@@ -26,7 +26,7 @@ class RandomTimeReversal(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Reverse a sample, or some of a batch."""
-        counts = frame_counts(data).unsqueeze(1)
+        counts = num_valid_frames(data).unsqueeze(1)
         frame = torch.arange(any_field(data).size(1), device=counts.device)
         reverse = (draw(data, counts, 1) < self.p) & (frame < counts)
         return take_frames(data, torch.where(reverse, counts - 1 - frame, frame))

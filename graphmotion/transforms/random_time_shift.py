@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import frame_counts
+from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import any_field, draw
 from graphmotion.transforms.frames import take_frames
 
@@ -24,7 +24,7 @@ class RandomTimeShift(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Shift a sample, or each one of a batch."""
-        counts = frame_counts(data).unsqueeze(1)
+        counts = num_valid_frames(data).unsqueeze(1)
         frame = torch.arange(any_field(data).size(1), device=counts.device)
         start = (draw(data, counts, 1) * counts).long().clamp(max=counts - 1)
         return take_frames(data, torch.where(frame < counts, (frame + start) % counts, frame))

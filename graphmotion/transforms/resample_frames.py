@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import frame_counts
+from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import check_count
 from graphmotion.transforms.frames import interpolate_frames
 
@@ -40,7 +40,7 @@ class ResampleFrames(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Resample a sample, or each in a batch."""
-        counts = frame_counts(data)
+        counts = num_valid_frames(data)
         last = (counts - 1).to(torch.float64).unsqueeze(1)
         span = last * self.window
         start = (last - span) / 2

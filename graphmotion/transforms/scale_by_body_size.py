@@ -8,14 +8,14 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import graph_of_node
+from graphmotion.data import batch_index
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import (
     bodies,
-    counted,
     joint_group,
     per_graph,
     positions,
+    valid_mask,
 )
 
 
@@ -76,16 +76,16 @@ class ScaleByBodySize(BaseTransform):
         dense = bodies(data, pos, self.skeleton)
         segment = self._difference.to(pos) @ dense.flatten(2)
         length = segment.unflatten(2, dense.shape[2:]).norm(dim=-1)
-        absent = bodies(data, ~counted(data), self.skeleton).to(pos.dtype)
+        absent = bodies(data, ~valid_mask(data), self.skeleton).to(pos.dtype)
         counts = (self._used.to(pos) @ absent == 0) & (length > 0)
         frames = counts.sum(dim=2)
         length = (length * counts).sum(dim=2) / frames.clamp(min=1)
         # Sums over the segments of each body, and over the bodies of each graph.
-        graph = graph_of_node(data)[:: self.skeleton.num_joints]
+        graph = batch_index(data)[:: self.skeleton.num_joints]
         sums = torch.stack([length.sum(dim=1), (frames > 0).sum(dim=1).to(pos)], dim=1)
         total, number = per_graph(data, sums, 'sum', graph).unbind(dim=1)
         size = torch.where(total > 0, total / number, 1.0)
-        data.pos = pos / size[graph_of_node(data)].view(-1, 1, 1)
+        data.pos = pos / size[batch_index(data)].view(-1, 1, 1)
         return data
 
     def __repr__(self) -> str:

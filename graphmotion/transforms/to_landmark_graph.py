@@ -12,7 +12,7 @@ from torch_geometric.transforms import BaseTransform
 
 from graphmotion.graphs import PointGraph
 from graphmotion.transforms.fields import check_choice, check_count
-from graphmotion.transforms.graph_fields import put_nearest_edges, put_nodes, put_shared_edges
+from graphmotion.transforms.graph_fields import set_nearest_edges, set_nodes, set_shared_edges
 from graphmotion.transforms.image_fields import images, landmarks, to_unit
 
 _FEATURES = ('coordinates', 'distances', 'intensity')
@@ -92,14 +92,14 @@ class ToLandmarkGraph(BaseTransform):
                 x.append(_nearest_distances(points, self.k) / scale)
             else:
                 x.append(_read_between(images(data), points))
-        put_nodes(data, torch.cat(x, dim=2), points - 0.5, ['image', 'landmarks'])
+        set_nodes(data, torch.cat(x, dim=2), points - 0.5, ['image', 'landmarks'])
         graph = self.graph
         if graph is None:
-            return put_nearest_edges(data, self.k, 'binary', None, num)
+            return set_nearest_edges(data, self.k, 'binary', None, num)
         if graph.num_nodes != num:
             raise ValueError(f'there are {num} landmarks, the graph has {graph.num_nodes} nodes')
         edges = graph.edge_index.to(points.device), graph.edge_weight.to(points.device)
-        return put_shared_edges(data, *edges, num_faces)
+        return set_shared_edges(data, *edges, num_faces)
 
     def _measure(self, points: Tensor) -> Tensor:
         if self.scale == 'box':

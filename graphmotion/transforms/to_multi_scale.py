@@ -11,7 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import edges_of_bodies, from_dense
+from graphmotion.data import from_dense, repeat_edge_index
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import bodies, positions
 
@@ -156,12 +156,12 @@ class ToMultiScale(BaseTransform):
     def _connect(self, out: Any, num_bodies: int, device: torch.device) -> None:
         for size, name, bones in zip(self.scales, self.node_types, self._bones):
             if bones is not None:
-                edges = edges_of_bodies(bones.to(device), (size, size), num_bodies)
+                edges = repeat_edge_index(bones.to(device), (size, size), num_bodies)
                 out[name, 'bone', name].edge_index = edges
         steps = zip(pairwise(self.node_types), pairwise(self.scales), self._parts)
         for (fine, coarse), sizes, part in steps:
             member = torch.stack([torch.arange(sizes[0]), part]).to(device)
-            member = edges_of_bodies(member, sizes, num_bodies)
+            member = repeat_edge_index(member, sizes, num_bodies)
             out[fine, 'part_of', coarse].edge_index = member
             out[coarse, 'has_member', fine].edge_index = member.flip(0)
 

@@ -8,8 +8,8 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.graphs import PointGraph
-from graphmotion.transforms.fields import put
-from graphmotion.transforms.graph_fields import put_nodes, put_shared_edges
+from graphmotion.transforms.fields import set_field
+from graphmotion.transforms.graph_fields import set_nodes, set_shared_edges
 from graphmotion.transforms.image_fields import images, to_unit
 
 # Below this deviation, a quarter of a grey level, an image has no variation but rounding.
@@ -87,14 +87,14 @@ class ToPixelGraph(BaseTransform):
         pos = graph.pos.expand(len(x), -1, -1)
         if self.coordinates:
             x = torch.cat([x, unit_coordinates(pos, image).to(x.dtype)], dim=2)
-        put_nodes(data, x, pos, ['image'])
+        set_nodes(data, x, pos, ['image'])
         if self.edges:
-            put_shared_edges(data, graph.edge_index, graph.edge_weight, len(x))
+            set_shared_edges(data, graph.edge_index, graph.edge_weight, len(x))
         if self.basis:
             assert graph.eigenvalues is not None
             assert graph.eigenvectors is not None
-            put(data, 'eigenvalues', graph.eigenvalues.repeat(len(x), 1), per_node=False)
-            put(data, 'eigenvectors', graph.eigenvectors.repeat(len(x), 1))
+            set_field(data, 'eigenvalues', graph.eigenvalues.repeat(len(x), 1), per_node=False)
+            set_field(data, 'eigenvectors', graph.eigenvectors.repeat(len(x), 1))
         return data
 
     def __repr__(self) -> str:

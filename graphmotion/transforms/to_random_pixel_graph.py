@@ -8,7 +8,7 @@ from torch_geometric.transforms import BaseTransform
 
 from graphmotion.graphs.point_graph import count_pixels
 from graphmotion.transforms.fields import check_count, draw
-from graphmotion.transforms.graph_fields import put_nearest_edges, put_nodes
+from graphmotion.transforms.graph_fields import set_nearest_edges, set_nodes
 from graphmotion.transforms.image_fields import images
 from graphmotion.transforms.to_pixel_graph import read_pixels, standardize, unit_coordinates
 
@@ -66,8 +66,8 @@ class ToRandomPixelGraph(BaseTransform):
         x = (standardize(x) if self.standardize else x).unsqueeze(2)
         if self.coordinates:
             x = torch.cat([x, unit_coordinates(pos, image).to(x.dtype)], dim=2)
-        put_nodes(data, x, pos, ['image'])
-        return put_nearest_edges(data, self.k, self.weight, self.sigma, num)
+        set_nodes(data, x, pos, ['image'])
+        return set_nearest_edges(data, self.k, self.weight, self.sigma, num)
 
     def __repr__(self) -> str:
         return (

@@ -11,7 +11,7 @@ from torch_geometric.transforms import BaseTransform
 
 from graphmotion.data import from_dense, valid_frames
 from graphmotion.skeletons import Skeleton, get_skeleton
-from graphmotion.transforms.fields import bodies, check_choice, positions, put
+from graphmotion.transforms.fields import bodies, check_choice, positions, set_field
 
 STREAMS = ('joint', 'bone', 'joint_motion', 'bone_motion', 'joint_speed', 'bone_length')
 # Of one channel: the length of the vectors of another.
@@ -90,7 +90,7 @@ class ToStream(BaseTransform):
         parts = [made[name][0] for name in self.streams]
         if self.score:
             parts.append((pos.new_ones(pos.shape[:2]) if score is None else score).unsqueeze(-1))
-        put(data, 'x', parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1))
+        set_field(data, 'x', parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1))
         return data
 
     def num_channels(self, num_dims: int) -> int:

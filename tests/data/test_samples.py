@@ -4,15 +4,15 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from graphmotion.data import (
-    frame_counts,
+    batch_index,
     from_array,
     from_dense,
-    graph_of_node,
     num_graphs,
-    seen_joints,
+    num_valid_frames,
     to_array,
     to_dense,
     valid_frames,
+    visible_joints,
 )
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -143,13 +143,13 @@ def test_facts_of_a_sample_and_of_a_batch():
     batch = Batch.from_data_list(samples)
     assert num_graphs(samples[0]) == 1
     assert num_graphs(batch) == 2
-    assert torch.equal(graph_of_node(samples[0]), torch.zeros(17, dtype=torch.long))
-    assert torch.equal(graph_of_node(batch), batch.batch)
-    assert frame_counts(batch).tolist() == [7, 4]
+    assert torch.equal(batch_index(samples[0]), torch.zeros(17, dtype=torch.long))
+    assert torch.equal(batch_index(batch), batch.batch)
+    assert num_valid_frames(batch).tolist() == [7, 4]
     del batch.num_frames
-    assert frame_counts(batch).tolist() == [7, 7]
+    assert num_valid_frames(batch).tolist() == [7, 7]
     with pytest.raises(ValueError, match='none of the fields along time'):
-        frame_counts(Data(y=torch.zeros(1)))
+        num_valid_frames(Data(y=torch.zeros(1)))
 
 
 def test_a_skeleton_of_the_users_own():
@@ -191,5 +191,5 @@ def test_what_is_padding_and_what_is_there():
     frames = [[1, 1, 1, 0]] * 2 + [[1, 0, 0, 0]] * 2
     assert valid_frames(batch, 4).tolist() == torch.tensor(frames).bool().tolist()
     joints = [[1, 0, 1, 0], [0, 1, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0]]
-    assert seen_joints(batch).tolist() == torch.tensor(joints).bool().tolist()
-    assert seen_joints(Data(pos=torch.zeros(2, 4, 3))).all()
+    assert visible_joints(batch).tolist() == torch.tensor(joints).bool().tolist()
+    assert visible_joints(Data(pos=torch.zeros(2, 4, 3))).all()

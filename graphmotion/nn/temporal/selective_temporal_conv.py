@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
-from graphmotion.nn.graphs import graph_mean, of_graphs, reset_all
+from graphmotion.nn.graphs import expand_to_nodes, graph_mean, reset_all
 from graphmotion.nn.temporal.temporal_conv import TemporalConv
 
 
@@ -112,7 +112,7 @@ class SelectiveTemporalConv(torch.nn.Module):
         if len(branches) == 1:
             return branches[0]
         weights = self.attention(branches, num_nodes, batch, batch_size)
-        parts = [u * of_graphs(a, num_nodes, batch) for u, a in zip(branches, weights)]
+        parts = [u * expand_to_nodes(a, num_nodes, batch) for u, a in zip(branches, weights)]
         return torch.stack(parts).sum(dim=0) if len(parts) > 2 else parts[0] + parts[1]
 
     def __repr__(self) -> str:
