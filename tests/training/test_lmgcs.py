@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 from torch_geometric.data import Data
 
 from graphmotion.data import GraphDataset
+from graphmotion.metrics import relative_spread
 from graphmotion.models import LMGCS
 from graphmotion.training import GraphDataModule, embed, fit
 from graphmotion.training.lmgcs import LMGCSModule, LMGCSRecipe, fit_two_stages
@@ -188,6 +189,8 @@ def test_losses(dataset, stage, kinds):
         torch.testing.assert_close(terms[name], value)
     assert (active is None) == (not recipe.triplet)
     torch.testing.assert_close(trained.training_step(batch, 0), sum(expected.values()))
+    spread = trained.train_metrics['spread'].compute()
+    torch.testing.assert_close(spread, relative_spread(given[used[-1]]))
 
 
 def test_a_network_without_attention_has_local_losses_alone(dataset):
@@ -264,7 +267,8 @@ def test_learns_in_two_stages(dataset, parts, tmp_path):
     for result, term in ((first, 'triplet_local'), (second, 'triplet_global')):
         rows = result.history
         assert len(rows) == 6
-        names = {'train_loss', f'train_{term}', 'train_cross_entropy', 'train_active', 'val_rank1'}
+        names = {f'train_{name}' for name in ('loss', term, 'cross_entropy', 'active', 'spread')}
+        names.add('val_rank1')
         assert rows[0].keys() == names | {'epoch', 'lr'}
         assert rows[-1]['train_loss'] < rows[0]['train_loss']
     assert first.history[-1]['lr'] == pytest.approx(1e-3)

@@ -17,6 +17,7 @@ from graphmotion.training import (
     recognition,
 )
 from graphmotion.training.recognition import LeaveOneOutRank1, triplets_of_pairs
+from tests.metrics.recognition.nearly_equal import LABELS, nearly_equal
 from tests.toy import joints, noisy_joints
 from tests.training.walkers import Projection, Walkers
 
@@ -100,6 +101,10 @@ def test_loss_and_gradient_against_loops_over_pairs_and_triplets(subjects, margi
     same.fill_diagonal_(False)
     assert figures['positive_distance'] == pytest.approx(float(distances[same].mean()))
     assert figures['negative_distance'] == pytest.approx(float(distances[other].mean()))
+    unit = torch.nn.functional.normalize(embeddings, dim=1)
+    middle = unit.mean(dim=0)
+    spread = torch.stack([(row - middle).square().sum() for row in unit]).mean().sqrt()
+    assert figures['spread'] == pytest.approx(float(spread / middle.norm()))
 
 
 def test_the_miner_keeps_what_the_rule_says():
@@ -126,8 +131,21 @@ def test_embeddings_that_are_all_the_same_lose_the_margin():
     loss, gradient, figures = step(torch.ones(8, 3), [0] * 4 + [1] * 4, margin=0.3)
     assert float(loss) == pytest.approx(0.3, abs=1e-6)
     assert bool(gradient.isfinite().all())
-    assert figures['positive_distance'] == pytest.approx(0, abs=1e-3)
-    assert figures['negative_distance'] == pytest.approx(0, abs=1e-3)
+    assert figures['positive_distance'] == figures['negative_distance'] == 0
+    assert figures['spread'] == pytest.approx(0, abs=1e-6)
+
+
+def test_single_precision_resolves_embeddings_that_are_nearly_equal():
+    embeddings, subjects = nearly_equal()[:40], LABELS['subject'][:40].tolist()
+    options = {'epsilon': 2.0, 'margin': 0.01}  # which keeps all pairs
+    exact, exact_gradient, expected = step(embeddings, subjects, **options)
+    loss, gradient, figures = step(embeddings.float(), subjects, **options)
+    torch.testing.assert_close(loss.double(), exact, rtol=1e-5, atol=0)
+    error = (gradient - exact_gradient).norm() / exact_gradient.norm()
+    assert error < 0.01
+    for name in ('positive_distance', 'negative_distance', 'spread'):
+        assert figures[name] == pytest.approx(expected[name], rel=0.01)
+    assert expected['positive_distance'] < expected['negative_distance'] < 1e-3
 
 
 @pytest.mark.parametrize('subjects', [[0] * 3 + [1] * 3, [0] * 6, list(range(6))])
@@ -166,6 +184,13 @@ def test_rank1_against_a_loop(at_once, monkeypatch):
         hits.append(float(labels[near] == labels[i]))
     assert 0 < sum(hits) < 19
     assert float(metric.compute()) == pytest.approx(sum(hits) / 19)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_rank1_of_embeddings_that_are_nearly_equal(dtype):
+    metric = LeaveOneOutRank1()
+    metric.update(nearly_equal().to(dtype), LABELS['subject'])
+    assert float(metric.compute()) == 1
 
 
 def test_rank1_of_an_embedding_that_collapsed_or_diverged():
@@ -218,7 +243,7 @@ def test_learns_to_tell_subjects_apart_whom_it_has_never_seen(tmp_path):
     first, last = result.history[0], result.history[-1]
     assert first.keys() == {
         'epoch', 'lr', 'val_rank1', 'train_loss', 'train_triplets', 'train_positive_distance',
-        'train_negative_distance',
+        'train_negative_distance', 'train_spread',
     }  # fmt: skip
     assert last['train_triplets'] < 0.5 * first['train_triplets']
     assert last['train_positive_distance'] < 0.5 * last['train_negative_distance']
