@@ -9,8 +9,8 @@ import numpy as np
 from graphmotion.io.files import MalformedFile, numbers
 from graphmotion.io.pickles import load_pickle
 
-# Fields of a sample that have a name of their own in the file, or are made from others.
-_OWN = {'pos', 'score', 'y', 'edge_index', 'num_frames'}
+# The scores of positions in the plane, and in space.
+SCORE_FIELDS = ('keypoint_score', 'joint_score')
 _LABELS = ('subject', 'view', 'condition', 'take', 'setup')
 
 
@@ -18,10 +18,13 @@ def read_skeleton_pickle(path: str) -> tuple[dict[str, list[str]], list[dict[str
     r"""Read a skeleton pickle, as of PYSKL and MMAction2.
 
     The file is :obj:`{'split': {name: [frame_dir, ...]}, 'annotations': [...]}`, each annotation a
-    dict with :obj:`keypoint` :math:`(M, T, V, D)`, :obj:`label`, :obj:`frame_dir`, and, where
-    there are any, :obj:`keypoint_score` :math:`(M, T, V)`, :obj:`total_frames` and more. It is
-    read by :func:`load_pickle`, so that nothing in it can run. A list of annotations without
-    splits is read too.
+    dict with :obj:`keypoint` :math:`(M, T, V, D)`, :obj:`label`, :obj:`frame_dir`, and optionally
+    :obj:`keypoint_score` :math:`(M, T, V)`, :obj:`total_frames` and more. It is read by
+    :func:`load_pickle`, so that nothing in it can run. A list of annotations without splits is read
+    too.
+
+    PYSKL and MMAction2 reject :obj:`keypoint_score` beside positions in 3D. Scores of those are in
+    the field :obj:`joint_score`, which they ignore.
 
     Args:
         path (str): The file.
@@ -69,7 +72,8 @@ def read_annotation(
     r"""The arrays and labels of one annotation of a skeleton pickle.
 
     Scores above 1, as heatmaps have them, count as 1. A joint without a finite position has the
-    score 0.
+    score 0. In 3D, an annotation without scores has the score 0 for a person whose joints are all
+    at the origin in a frame, which is how PYSKL's files of NTU RGB+D mark an absent person.
 
     Args:
         annotation (dict): The annotation.
@@ -92,10 +96,13 @@ def read_annotation(
     shape: tuple[int | str, ...] = ('M', 'T', num_joints, dims)
     pos = numbers(keypoint, path, 'keypoint', shape, finite=False)
     score = np.ones(pos.shape[:3], np.float32)
-    if annotation.get('keypoint_score') is not None:
-        score = np.asarray(annotation['keypoint_score'])
+    field = next((name for name in SCORE_FIELDS if annotation.get(name) is not None), None)
+    if field is not None:
+        score = np.asarray(annotation[field])
         score = score[None] if score.ndim == 2 else score
-        score = numbers(score, path, 'keypoint_score', pos.shape[:3], finite=False)
+        score = numbers(score, path, field, pos.shape[:3], finite=False)
+    elif dims == 3:
+        score[(pos == 0).all(axis=(2, 3))] = 0
     score = np.where(np.isfinite(pos).all(axis=-1) & (score > 0), np.minimum(score, 1), 0)
     frames = annotation.get('total_frames', pos.shape[1])
     if frames != pos.shape[1]:
