@@ -26,8 +26,10 @@ def write_skeleton_pickle(
     r"""Write samples as a skeleton pickle, which :class:`~graphmotion.datasets.SkeletonPickle` and
     the libraries PYSKL and MMAction2 read; see :func:`read_skeleton_pickle` for the form.
 
-    Labels besides :obj:`y`, such as :obj:`subject`, are written under their names. The file
-    appears when it is complete, or not at all.
+    Labels besides :obj:`y`, such as :obj:`subject`, are written under their names. Scores are
+    written as :obj:`keypoint_score` in 2D and as :obj:`joint_score` in 3D, where those libraries
+    reject the former and ignore the latter: they see a missing joint at the origin. The file is
+    written atomically.
 
     .. code-block:: python
 
@@ -60,7 +62,7 @@ def write_skeleton_pickle(
         pos, score = to_array(data, num_joints)
         annotation = {'keypoint': pos, 'label': int(data.y), 'total_frames': pos.shape[1]}
         if data.get('score') is not None:
-            annotation['keypoint_score'] = score
+            annotation['keypoint_score' if pos.shape[-1] == 2 else 'joint_score'] = score
         for field, value in data.to_dict().items():
             # What is no label has no place in the file.
             if field not in _OWN and value.numel() == 1 and not value.is_floating_point():

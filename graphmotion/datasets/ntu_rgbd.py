@@ -18,8 +18,10 @@ from graphmotion.io import (
 )
 from graphmotion.skeletons import get_skeleton
 
-# The action classes, subjects and setups of the papers, as their authors list them on
-# https://rose1.ntu.edu.sg/dataset/actionRecognition and https://github.com/shahroudy/NTURGB-D.
+# Names, order and numbers of the action classes are those of the authors' pages,
+# https://rose1.ntu.edu.sg/dataset/actionRecognition and https://github.com/shahroudy/NTURGB-D,
+# which calls A95 "hands up". Training subjects, cameras and setups are those of the papers; CTR-GCN
+# (data/ntu/seq_transformation.py) and PYSKL (tools/data/ntu_preproc.py) have the same.
 _CLASS_NAMES = (
     *('drink water', 'eat meal', 'brush teeth', 'brush hair', 'drop', 'pick up', 'throw'),
     *('sit down', 'stand up', 'clapping', 'reading', 'writing', 'tear up paper', 'put on jacket'),

@@ -10,6 +10,8 @@ from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.io.files import MalformedFileError, as_float_array, load_json
 from graphmotion.skeletons import get_skeleton
 
+# The numbers of the files, in the order of the paper's classes. The code of CTR-GCN
+# (feeders/feeder_ucla.py) has the same labels and the same split.
 _ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 
 

@@ -19,6 +19,7 @@ from graphmotion.io import (
     read_annotation,
     read_skeleton_pickle,
 )
+from graphmotion.io.skeleton_pickle import SCORE_FIELDS
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -121,7 +122,7 @@ class SkeletonPickle(MotionDataset):
         # All samples have the same fields.
         common = set.intersection(*(set(labels) for *_, labels in good))
         scored = any((score != 1).any() for _, _, score, _ in good) or any(
-            a.get('keypoint_score') is not None for a in self._annotations
+            a.get(field) is not None for a in self._annotations for field in SCORE_FIELDS
         )
         for number, pos, score, labels in good:
             chosen = {name: value for name, value in labels.items() if name in common}

@@ -102,21 +102,26 @@ def remove_spurious_bodies(
     min_frames: int = 12,
     max_width: float = 0.8,
     max_wide_share: float = 0.69754,
-    motion_range: tuple[float, float] = (0.089925, 2.0),
+    motion_range: tuple[float, float] | None = None,
 ) -> list[Body]:
-    r"""Leave out what a sensor took for a body: furniture, shadows, reflections.
+    r"""Remove what a sensor mistook for a body: furniture, shadows, reflections.
 
-    Three rules, with the thresholds that are used for NTU RGB+D since the code of the `"View
+    Two rules, with the thresholds that are used for NTU RGB+D since the code of the `"View
     Adaptive Neural Networks for High Performance Skeleton-based Human Action Recognition"
     <https://arxiv.org/abs/1804.07453>`_ paper:
 
     * A body is seen for a while: in at least :obj:`min_frames` frames.
     * A body is taller than wide: the share of frames in which its width is more than
       :obj:`max_width` of its height is below :obj:`max_wide_share`.
-    * A body moves, but not wildly: its :attr:`Body.motion`, without the frames in which it is too
-      wide, is inside :obj:`motion_range`. The body that moves most stays in any case.
 
-    A rule that no body meets is passed over.
+    A rule that no body meets is skipped. The bodies left are sorted by their :attr:`Body.motion`,
+    computed without the frames in which they are too wide if that makes it smaller.
+
+    With :obj:`motion_range` there is a third rule: a body whose motion is outside that range is
+    removed, unless it is the one that moves most. The same code defines it with the range
+    :obj:`(0.089925, 2.0)` but returns before it gets there, as do the copies in the code of SGN and
+    CTR-GCN; PYSKL does not have it. It removes people who cross a room: at 5 m their motion is
+    above 2.
 
     Args:
         bodies (list of Body): The bodies of a recording; :math:`y` is up.
@@ -124,7 +129,7 @@ def remove_spurious_bodies(
         max_width (float, optional): Width by height. (default: :obj:`0.8`)
         max_wide_share (float, optional): Share of frames. (default: :obj:`0.69754`)
         motion_range (tuple, optional): The least and the greatest motion, in square units.
-            (default: :obj:`(0.089925, 2.0)`)
+            (default: :obj:`None`)
 
     Returns:
         list of Body: Those left, the one that moves most first.
@@ -140,8 +145,10 @@ def remove_spurious_bodies(
         usual = usual if usual.any() else ~usual
         motion[i] = min(body.motion, Body(body.frames[usual], body.pos[usual]).motion)
     kept.sort(key=lambda i: -motion[i])
-    low, high = motion_range
-    return [bodies[i] for i in kept[:1] + [i for i in kept[1:] if low <= motion[i] <= high]]
+    if motion_range is not None:
+        low, high = motion_range
+        kept = kept[:1] + [i for i in kept[1:] if low <= motion[i] <= high]
+    return [bodies[i] for i in kept]
 
 
 def select_bodies(

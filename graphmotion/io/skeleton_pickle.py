@@ -9,8 +9,8 @@ import numpy as np
 from graphmotion.io.files import MalformedFileError, as_float_array
 from graphmotion.io.pickles import load_pickle
 
-# Fields of a sample that have a name of their own in the file, or are made from others.
-_OWN = {'pos', 'score', 'y', 'edge_index', 'num_frames'}
+# The scores of positions in the plane, and in space.
+SCORE_FIELDS = ('keypoint_score', 'joint_score')
 _LABELS = ('subject', 'view', 'condition', 'take', 'setup')
 
 
@@ -22,6 +22,9 @@ def read_skeleton_pickle(path: str) -> tuple[dict[str, list[str]], list[dict[str
     optionally :obj:`keypoint_score` :math:`(M, T, V)`, :obj:`total_frames` and further labels. It
     is read by :func:`load_pickle`, which never runs code. A list of annotations without splits is
     accepted, too.
+
+    PYSKL and MMAction2 reject :obj:`keypoint_score` for 3D positions. 3D scores are in the field
+    :obj:`joint_score`, which they ignore.
 
     Args:
         path (str): Path of the file.
@@ -71,7 +74,8 @@ def read_annotation(
     r"""Extracts arrays and labels from an annotation of a skeleton pickle.
 
     Scores above 1, which heatmaps may have, are clipped to 1. Joints without a finite position
-    have score 0.
+    have score 0. In 3D, if an annotation has no scores, a person whose joints are all at the origin
+    in a frame has score 0, which is how PYSKL's files of NTU RGB+D mark absent people.
 
     Args:
         annotation (dict): The annotation.
@@ -94,10 +98,13 @@ def read_annotation(
     shape: tuple[int | str, ...] = ('M', 'T', num_joints, dims)
     pos = as_float_array(keypoint, path, 'keypoint', shape, finite=False)
     score = np.ones(pos.shape[:3], np.float32)
-    if annotation.get('keypoint_score') is not None:
-        score = np.asarray(annotation['keypoint_score'])
+    field = next((name for name in SCORE_FIELDS if annotation.get(name) is not None), None)
+    if field is not None:
+        score = np.asarray(annotation[field])
         score = score[None] if score.ndim == 2 else score
-        score = as_float_array(score, path, 'keypoint_score', pos.shape[:3], finite=False)
+        score = as_float_array(score, path, field, pos.shape[:3], finite=False)
+    elif dims == 3:
+        score[(pos == 0).all(axis=(2, 3))] = 0
     score = np.where(np.isfinite(pos).all(axis=-1) & (score > 0), np.minimum(score, 1), 0)
     frames = annotation.get('total_frames', pos.shape[1])
     if frames != pos.shape[1]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -97,6 +97,9 @@ class STGCN(torch.nn.Module):
         strategy (str, optional): Partition of the neighbours; see
             :meth:`~graphmotion.skeletons.Skeleton.adjacency`. (default: :obj:`"spatial"`)
         max_hop (int, optional): Neighbours are up to this many bones away. (default: :obj:`1`)
+        cap_distance (bool, optional): If set to :obj:`True`, the spatial partition is that of the
+            published weights; see :meth:`~graphmotion.skeletons.Skeleton.adjacency`.
+            (default: :obj:`False`)
         edge_importance (bool, optional): If set to :obj:`True`, edges have learned weights in
             every layer. (default: :obj:`True`)
         input_norm (bool, optional): If set to :obj:`True`, each channel of each joint of the input
@@ -128,6 +131,7 @@ class STGCN(torch.nn.Module):
         kernel_size: int = 9,
         strategy: str = 'spatial',
         max_hop: int = 1,
+        cap_distance: bool = False,
         edge_importance: bool = True,
         input_norm: bool = True,
         dropout: float = 0.5,
@@ -136,7 +140,7 @@ class STGCN(torch.nn.Module):
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
         self.num_people = num_people
-        adj = self.skeleton.adjacency(strategy, max_hop)
+        adj = self.skeleton.adjacency(strategy, max_hop, cap_distance=cap_distance)
         self.input_norm = (
             MotionBatchNorm(in_channels, self.skeleton.num_joints) if input_norm else None
         )
@@ -170,6 +174,77 @@ class STGCN(torch.nn.Module):
         for layer in self.layers:
             x = layer(x)
         return self.lin(graph_mean(x, self.num_people * self.skeleton.num_joints))
+
+    def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
+        r"""Loads weights under the names of the published checkpoints, such as
+        :obj:`st_gcn_networks.0.gcn.conv.weight`, with which the outputs are the same.
+
+        They belong to the graphs :obj:`"ntu25_st_gcn"` and :obj:`"openpose18_st_gcn"` and their
+        partition:
+
+        .. code-block:: python
+
+            model = st_gcn('ntu25_st_gcn', 60, num_people=2, cap_distance=True)
+            model.load_reference_state_dict(torch.load('st_gcn.pt', weights_only=True))
+
+        Raises:
+            ValueError: If a name, a shape or the graph does not fit; the model is then left as it
+                was.
+        """
+        ours, names, loaded = self.state_dict(), _reference_names(len(self.layers)), {}
+        for name, value in state_dict.items():
+            name = name.removeprefix('module.')
+            if name == 'A':
+                self._check_graph(value)
+                continue
+            prefix, _, leaf = name.rpartition('.')
+            key = names.get(name) or f'{names.get(prefix)}.{leaf}'
+            if key not in ours:
+                raise ValueError(f'the checkpoint holds {name!r}, which this model does not have')
+            shape = ours[key].shape
+            if key.endswith('edge_importance') and value.dim() == 3:
+                value = value.transpose(1, 2)  # columns receive there
+            elif prefix.endswith('gcn.conv') and value.numel() == shape.numel():
+                # [K * C_out, C_in, 1, 1] there, [K, C_in, C_out] here.
+                value = value.reshape(shape[0], shape[-1], -1).transpose(1, 2).reshape(shape)
+            if [n for n in value.shape if n != 1] != [n for n in shape if n != 1]:
+                raise ValueError(
+                    f'the checkpoint holds {name!r} of shape {list(value.shape)}, '
+                    f'expected {list(shape)}'
+                )
+            loaded[key] = value.reshape(shape)
+        missing = sorted(ours.keys() - loaded.keys())
+        if missing:
+            raise ValueError(f'the checkpoint lacks what this model has as {missing}')
+        self.load_state_dict(loaded)
+
+    def _check_graph(self, adj: Tensor) -> None:
+        """Compare the graph of a published checkpoint, whose columns receive, with this one."""
+        layer = self.layers[0]
+        assert isinstance(layer, SpatioTemporalBlock)
+        ours = layer.adj.transpose(1, 2)
+        if adj.shape != ours.shape or not torch.allclose(adj.to(ours), ours, atol=1e-5):
+            raise ValueError(
+                'the checkpoint was trained on another graph; those published are of the skeletons '
+                "'ntu25_st_gcn' and 'openpose18_st_gcn' with cap_distance=True"
+            )
+
+
+def _reference_names(num_layers: int) -> dict[str, str]:
+    """The names of the modules of published checkpoints, and ours."""
+    names = {'data_bn': 'input_norm.norm', 'fcn': 'lin'}
+    for i in range(num_layers):
+        names[f'edge_importance.{i}'] = f'layers.{i}.spatial.edge_importance'
+        for theirs, part in (
+            ('gcn.conv', 'spatial'),
+            ('tcn.0', 'spatial_norm.norm'),
+            ('tcn.2', 'temporal.conv'),
+            ('tcn.3', 'temporal_norm.norm'),
+            ('residual.0', 'shortcut.0.conv'),
+            ('residual.1', 'shortcut.1.norm'),
+        ):
+            names[f'st_gcn_networks.{i}.{theirs}'] = f'layers.{i}.{part}'
+    return names
 
 
 def st_gcn(

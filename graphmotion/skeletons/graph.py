@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 STRATEGIES = ('uniform', 'distance', 'spatial')
+NORMALIZATIONS = ('row', 'column', 'sym')
 
 
 def hop_distance(num_nodes: int, edges: Sequence[tuple[int, int]]) -> Tensor:
@@ -26,35 +27,46 @@ def hop_distance(num_nodes: int, edges: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def normalize_adjacency(adj: Tensor, normalization: str | None) -> Tensor:
-    """Scale an adjacency by its degrees, row-wise or symmetrically; empty rows stay empty."""
-    degree = adj.sum(dim=-1)
+    """Scale adjacencies by their degrees; empty rows and columns stay empty."""
     if normalization is None:
         return adj
-    if normalization == 'row':
-        return adj * torch.where(degree > 0, 1 / degree, 0.0).unsqueeze(-1)
+    if normalization not in NORMALIZATIONS:
+        raise ValueError(
+            f'normalization must be one of {list(NORMALIZATIONS)} or None, got {normalization!r}'
+        )
+    rows, columns = adj.sum(dim=-1, keepdim=True), adj.sum(dim=-2, keepdim=True)
     if normalization == 'sym':
-        scale = torch.where(degree > 0, degree.rsqrt(), 0.0)
-        return adj * scale.unsqueeze(-1) * scale.unsqueeze(-2)
-    raise ValueError(f"normalization is 'row', 'sym' or None, got {normalization!r}")
+        rows, columns = rows.sqrt(), columns.sqrt()
+    if normalization != 'column':
+        adj = adj / torch.where(rows > 0, rows, 1.0)
+    if normalization != 'row':
+        adj = adj / torch.where(columns > 0, columns, 1.0)
+    return adj
 
 
 def partition(
-    hops: Tensor, center: int, strategy: str, max_hop: int, normalization: str | None
+    hops: Tensor,
+    center: int,
+    strategy: str,
+    max_hop: int,
+    normalization: str | None,
+    cap_distance: bool,
+    per_partition: bool,
 ) -> Tensor:
     """Partitions of the adjacency of all nodes up to ``max_hop`` apart; see ``Skeleton``."""
     if strategy not in STRATEGIES:
         raise ValueError(f'strategy is one of {list(STRATEGIES)}, got {strategy!r}')
     if max_hop < 0:
         raise ValueError(f'max_hop is at least 0, got {max_hop}')
-    adj = normalize_adjacency((hops <= max_hop).float(), normalization)
-    if strategy == 'uniform':
-        return adj.unsqueeze(0)
-    by_hop = [adj * (hops == hop) for hop in range(max_hop + 1)]
-    if strategy == 'distance':
-        return torch.stack(by_hop)
-    to_center = hops[center]
-    receiver, sender = to_center.unsqueeze(1), to_center.unsqueeze(0)
-    out = [by_hop[0]]
-    for part in by_hop[1:]:
-        out += [part * (sender >= receiver), part * (sender < receiver)]
-    return torch.stack(out)
+    near = (hops <= max_hop).unsqueeze(0)
+    masks = near
+    if strategy != 'uniform':
+        masks = hops == torch.arange(max_hop + 1).view(-1, 1, 1)
+    if strategy == 'spatial':
+        to_center = hops[center].clamp(max=max_hop + 1) if cap_distance else hops[center]
+        nearer = to_center.unsqueeze(0) < to_center.unsqueeze(1)  # sender than receiver
+        masks = torch.stack([m for hop in masks for m in (hop & ~nearer, hop & nearer)])
+        masks = torch.cat([masks[:1], masks[2:]])  # nobody is nearer than itself
+    if per_partition:
+        return normalize_adjacency(masks.float(), normalization)
+    return normalize_adjacency(near.float(), normalization) * masks

@@ -101,6 +101,12 @@ def _openpose18() -> tuple[_Tree, str, dict]:
     return _openpose_body('neck'), 'neck', _parts({'torso': ('neck',), 'head': _FACE})
 
 
+def _openpose18_st_gcn() -> tuple[_Tree, str, dict]:
+    tree, center, parts = _openpose18()
+    hips = {f'{side}_hip': f'{side}_shoulder' for side in ('left', 'right')}
+    return {**tree, **hips}, center, parts
+
+
 def _body25() -> tuple[_Tree, str, dict]:
     tree = _openpose_body('mid_hip')
     for side in ('left', 'right'):
@@ -130,6 +136,12 @@ def _ntu25() -> tuple[_Tree, str, dict]:
     hand = ('wrist', 'hand', 'hand_tip', 'thumb')
     parts = _parts(trunk, (('shoulder', 'elbow'), hand), (('hip', 'knee'), ('ankle', 'foot')))
     return tree, 'spine_shoulder', parts
+
+
+def _ntu25_st_gcn() -> tuple[_Tree, str, dict]:
+    tree, center, parts = _ntu25()
+    tips = {f'{side}_hand_tip': f'{side}_thumb' for side in ('left', 'right')}
+    return {**tree, **tips}, center, parts
 
 
 def _kinect20() -> tuple[_Tree, str, dict]:
@@ -235,7 +247,9 @@ _LAYOUTS = {
     'kinect20': _kinect20,
     'mediapipe33': _mediapipe33,
     'ntu25': _ntu25,
+    'ntu25_st_gcn': _ntu25_st_gcn,
     'openpose18': _openpose18,
+    'openpose18_st_gcn': _openpose18_st_gcn,
     'ucalgary18': _ucalgary18,
 }
 
@@ -249,9 +263,17 @@ def list_skeletons() -> list[str]:
     * :obj:`h36m17`: Human3.6M
     * :obj:`kinect20`: Kinect v1, as Northwestern-UCLA; UTD-MHAD after reordering its joints
     * :obj:`mediapipe33`: MediaPipe (BlazePose)
-    * :obj:`ntu25`: Kinect v2, as NTU RGB+D
+    * :obj:`ntu25`: Kinect v2, as NTU RGB+D; the graph of PYSKL
+    * :obj:`ntu25_st_gcn`: the same joints, with the hand tip joined to the thumb instead of the
+      hand: the graph and the bone streams of the published code and weights of ST-GCN, 2s-AGCN,
+      MS-G3D and CTR-GCN
     * :obj:`openpose18`: OpenPose, COCO model
+    * :obj:`openpose18_st_gcn`: the same joints, with the hips joined to the shoulders instead of
+      the neck: the graph of the published code and weights of ST-GCN, 2s-AGCN and PYSKL
     * :obj:`ucalgary18`: Kinect v2 without hands, as the University of Calgary's gaits
+
+    The graphs of the published code for the other layouts are those of :obj:`coco17` (PYSKL) and
+    :obj:`kinect20` (CTR-GCN). See :meth:`Skeleton.adjacency` for its partitions.
 
     Where an estimator draws its keypoints with cycles or with the face apart (COCO, MediaPipe),
     the bones here are the tree that leads over the nose: shoulders hang on the nose, hips on the

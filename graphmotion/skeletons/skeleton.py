@@ -224,6 +224,8 @@ class Skeleton:
         strategy: str = 'uniform',
         max_hop: int = 1,
         normalization: str | None = 'row',
+        cap_distance: bool = False,
+        per_partition: bool = False,
     ) -> Tensor:
         r"""The normalised adjacency with self loops, split into :math:`K` partitions.
 
@@ -231,6 +233,20 @@ class Skeleton:
         Skeleton-Based Action Recognition" <https://arxiv.org/abs/1801.07455>`_ paper. Row
         :math:`i` holds what joint :math:`i` receives, and the partitions of a row sum to the row
         of the whole adjacency.
+
+        Published weights were trained on other partitions. The tensors :obj:`A` of that code are:
+
+        .. code-block:: python
+
+            body = get_skeleton('ntu25_st_gcn')
+            # ST-GCN, and PYSKL's 'stgcn_spatial'
+            body.adjacency('spatial', cap_distance=True).transpose(1, 2)
+            # CTR-GCN, 2s-AGCN, and PYSKL's 'spatial'
+            body.adjacency('spatial', normalization='column', per_partition=True)
+
+        Rows receive in CTR-GCN, as here, and columns in ST-GCN and 2s-AGCN, whose tensors are to be
+        transposed for :class:`~graphmotion.nn.SpatialConv`. See
+        :func:`~graphmotion.skeletons.list_skeletons` for the graphs of each.
 
         Args:
             strategy (str, optional): How neighbours are told apart:
@@ -247,8 +263,15 @@ class Skeleton:
             max_hop (int, optional): Joints up to this many bones away are neighbours.
                 (default: :obj:`1`)
             normalization (str, optional): :obj:`"row"` for :math:`\mathbf{D}^{-1}\mathbf{A}`,
-                :obj:`"sym"` for :math:`\mathbf{D}^{-1/2}\mathbf{A}\mathbf{D}^{-1/2}`,
-                :obj:`None` for :math:`\mathbf{A}`. (default: :obj:`"row"`)
+                :obj:`"column"` for :math:`\mathbf{A}\mathbf{D}^{-1}`, :obj:`"sym"` for
+                :math:`\mathbf{D}^{-1/2}\mathbf{A}\mathbf{D}^{-1/2}`, :obj:`None` for
+                :math:`\mathbf{A}`. (default: :obj:`"row"`)
+            cap_distance (bool, optional): If set to :obj:`True`, the spatial partition takes all
+                joints more than :obj:`max_hop` bones away from the centre to be equally far from
+                it, so that their neighbours are all of one partition. (default: :obj:`False`)
+            per_partition (bool, optional): If set to :obj:`True`, each partition is normalised by
+                its own degrees, and rows do not sum to that of the whole adjacency.
+                (default: :obj:`False`)
 
         Returns:
             Tensor: :math:`(K, V, V)`, single precision.
@@ -256,7 +279,15 @@ class Skeleton:
         Raises:
             ValueError: If the strategy, the normalisation or :obj:`max_hop` is not one of these.
         """
-        return graph.partition(self.hop_distance(), self.center, strategy, max_hop, normalization)
+        return graph.partition(
+            self.hop_distance(),
+            self.center,
+            strategy,
+            max_hop,
+            normalization,
+            cap_distance,
+            per_partition,
+        )
 
     def to_networkx(self) -> nx.Graph:
         r"""The skeleton as an undirected graph; nodes are positions, with a :obj:`name`."""

@@ -41,6 +41,13 @@ def test_reads_the_archive(tmp_path):
         assert dataset.labels(field).tolist() == values
     names = [dataset.class_names[y] for y in (0, 6, 9)]
     assert names == ['pick up with one hand', 'donning', 'carry']
+    # Numbers of the files; 7 and 10 are not in the set.
+    numbers = {dataset.action(y): name for y, name in enumerate(dataset.class_names)}
+    assert numbers == {
+        **{1: 'pick up with one hand', 2: 'pick up with two hands', 3: 'drop trash'},
+        **{4: 'walk around', 5: 'sit down', 6: 'stand up', 8: 'donning', 9: 'doffing'},
+        **{11: 'throw', 12: 'carry'},
+    }
     expected = torch.tensor(sequence(3)['skeletons'], dtype=torch.float).transpose(0, 1)
     assert torch.equal(dataset[1].pos, expected)
     train, test = dataset.official_split('cross_view')

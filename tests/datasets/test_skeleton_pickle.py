@@ -106,6 +106,12 @@ def test_scores_and_missing_joints(tmp_path):
     assert dataset[0].score.sum() == 6 * 17 - 1
 
 
+@pytest.mark.parametrize(('field', 'dims'), [('keypoint_score', 2), ('joint_score', 3)])
+def test_scores_of_one_are_scores(tmp_path, field, dims):
+    file = content(annotation('a', 5, dims=dims, **{field: np.ones((1, 5, 17))}))
+    assert SkeletonPickle(write(tmp_path, file), 'set.pkl', 'coco17')[0].score.min() == 1
+
+
 def test_labels_that_all_have_are_kept(tmp_path):
     file = content(
         annotation('a', subject=3, view=np.int64(2), img_shape=(2, 3), clip=1, keypoint_score=None),
@@ -142,6 +148,7 @@ def bad(**change):
             bad(keypoint_score=np.ones((1, 5, 16))),
             r'keypoint_score not numbers of shape \[1, 5, 17',
         ),
+        (bad(joint_score=np.ones((1, 5, 16))), r'joint_score not numbers of shape \[1, 5, 17'),
         (bad(total_frames=9), 'total_frames not the number of frames of keypoint'),
         (bad(label=...), 'label not a class index'),
         (bad(label=-1), 'label not a class index'),
@@ -221,11 +228,11 @@ def test_a_processing_that_breaks_off_keeps_what_was_there(tmp_path, monkeypatch
         SkeletonPickle(root, 'set.pkl', 'coco17')
 
 
-def samples(score=True):
+def samples(score=True, dims=3):
     random = np.random.default_rng(0)
     return [
         from_array(
-            random.normal(size=(people, frames, 17, 3)).astype(np.float32),
+            random.normal(size=(people, frames, 17, dims)).astype(np.float32),
             'coco17',
             random.uniform(0.1, 1, size=(people, frames, 17)).astype(np.float32) if score else None,
             y=people,
@@ -235,26 +242,44 @@ def samples(score=True):
     ]
 
 
+@pytest.mark.parametrize('dims', [2, 3])
 @pytest.mark.parametrize('score', [True, False])
-def test_what_is_written_reads_back_equal(tmp_path, score):
+def test_what_is_written_reads_back_equal(tmp_path, score, dims):
     os.makedirs(tmp_path / 'raw')
     path = str(tmp_path / 'raw' / 'set.pkl')
     split = {'train': torch.tensor([1]), 'val': [0]}
-    write_skeleton_pickle(path, samples(score), split, ['x', 'y'], 'coco17')
+    written = samples(score, dims)
+    if score:  # a joint is missing, and a person for a while
+        for data, nodes in ((written[0], [3]), (written[1], range(17, 34))):
+            data.score[nodes, :2], data.pos[nodes, :2] = 0, 0
+    write_skeleton_pickle(path, written, split, ['x', 'y'], 'coco17')
     dataset = SkeletonPickle(str(tmp_path), 'set.pkl', 'coco17')
-    same(dataset, samples(score))
+    same(dataset, written)
     assert [part.names() for part in dataset.official_split()] == [['y'], ['x']]
     # Written once more, from the dataset
     write_skeleton_pickle(path, dataset, split, dataset.names())
-    same(SkeletonPickle(str(tmp_path), 'set.pkl', 'coco17', force_reload=True), samples(score))
+    same(SkeletonPickle(str(tmp_path), 'set.pkl', 'coco17', force_reload=True), written)
     # And for others: nothing but arrays, plain numbers and text
     with open(path, 'rb') as file:
         loaded = pickle.load(file)
     assert loaded['split'] == {'train': ['y'], 'val': ['x']}
     first = loaded['annotations'][0]
-    assert first['keypoint'].shape == (1, 5, 17, 3)
-    assert ('keypoint_score' in first) == score
+    assert first['keypoint'].shape == (1, 5, 17, dims)
+    # PYSKL and MMAction2 take scores of positions in the plane only.
+    assert ('keypoint_score' in first) == (score and dims == 2)
     assert {type(v) for v in first.values()} == {np.ndarray, int, str}
+
+
+def test_in_space_a_person_at_the_origin_is_absent(tmp_path):
+    one, two = annotation('a', 5, people=2, dims=3), annotation('b', 6, people=2, dims=2)
+    one['keypoint'][1, :2] = 0
+    one['keypoint'][0, 3, 4] = 0  # a single joint may well be at the origin
+    two['keypoint'][1, :2] = 0
+    root = write(tmp_path, content(one), 'space.pkl')
+    data = SkeletonPickle(root, 'space.pkl', 'coco17')[0]
+    assert (data.score == 0).nonzero().tolist() == [[17 + v, t] for v in range(17) for t in (0, 1)]
+    write(tmp_path, content(two), 'plane.pkl')
+    assert 'score' not in SkeletonPickle(root, 'plane.pkl', 'coco17')[0]
 
 
 def test_by_default_names_are_numbers_and_there_is_no_split(tmp_path):

@@ -101,12 +101,25 @@ def test_what_is_no_body_is_left_out():
     small = body(0, 30, width=0.1, height=0.3, motion=0.01)
     wild = body(0, 30, motion=3.0)
     kept = remove_spurious_bodies([calm, short, wide, small, lively])
-    assert kept == [lively, calm]  # who moves most comes first
-    # The one that moves most stays in any case.
-    assert remove_spurious_bodies([calm, wild]) == [wild, calm]
-    assert remove_spurious_bodies([wild, body(0, 30, motion=4.0)])[0].motion > wild.motion
-    assert len(remove_spurious_bodies([wild, body(0, 30, motion=4.0)])) == 1
+    assert kept == [lively, calm, small]  # who moves most comes first
     assert remove_spurious_bodies([calm, body(5, 12, motion=0.2)])[0].frames[0] == 5
+    # By a range of motion, of which the one that moves most is exempt.
+    within = (0.089925, 2.0)
+    assert remove_spurious_bodies([calm, small, lively], motion_range=within) == [lively, calm]
+    assert remove_spurious_bodies([calm, wild], motion_range=within) == [wild, calm]
+    wilder = body(0, 30, motion=4.0)
+    assert remove_spurious_bodies([wild, wilder], motion_range=within) == [wilder]
+
+
+def test_two_people_who_cross_a_room_both_stay():
+    there = body(0, 60, motion=0)
+    back = body(0, 60, motion=0, seed=1)
+    way = np.linspace(0, 5, 60, dtype=np.float32)
+    there.pos[..., 0] += way[:, None]
+    back.pos[..., 0] += way[::-1, None]
+    assert min(there.motion, back.motion) > 2
+    assert {id(kept) for kept in remove_spurious_bodies([there, back])} == {id(there), id(back)}
+    assert len(remove_spurious_bodies([there, back], motion_range=(0.089925, 2.0))) == 1
 
 
 def test_something_is_left_where_there_was_something():

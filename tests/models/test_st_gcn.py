@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.nn.functional import avg_pool2d, batch_norm, conv2d, relu
 
 from graphmotion.models import STGCN, st_gcn
 from graphmotion.skeletons import get_skeleton
@@ -92,3 +93,109 @@ def test_one_partition_serves_a_batch():
     x = torch.randn(2 * 17, 8, 3)
     alone = torch.cat([model(part) for part in x.split(17)])
     torch.testing.assert_close(model(x), alone, atol=1e-5, rtol=1e-5)
+
+
+def published(channels, strides, num_nodes, num_classes, adj, in_channels=3):
+    """Random weights under the names and in the shapes of the published checkpoints."""
+    weights = {'A': adj}
+
+    def norm(name, size):
+        weights[f'{name}.weight'], weights[f'{name}.bias'] = (
+            torch.rand(size) + 0.5,
+            torch.randn(size),
+        )
+        weights[f'{name}.running_mean'] = torch.randn(size)
+        weights[f'{name}.running_var'] = torch.rand(size) + 0.5
+        weights[f'{name}.num_batches_tracked'] = torch.tensor(7)
+
+    def conv(name, outputs, inputs, length):
+        weights[f'{name}.weight'] = torch.randn(outputs, inputs, length, 1) / inputs
+        weights[f'{name}.bias'] = torch.randn(outputs)
+
+    norm('data_bn', in_channels * num_nodes)
+    before = in_channels
+    for i, (after, stride) in enumerate(zip(channels, strides)):
+        layer = f'st_gcn_networks.{i}'
+        conv(f'{layer}.gcn.conv', after * len(adj), before, 1)
+        norm(f'{layer}.tcn.0', after)
+        conv(f'{layer}.tcn.2', after, after, 9)
+        norm(f'{layer}.tcn.3', after)
+        if i and (before, stride) != (after, 1):
+            conv(f'{layer}.residual.0', after, before, 1)
+            norm(f'{layer}.residual.1', after)
+        weights[f'edge_importance.{i}'] = torch.rand(adj.shape)
+        before = after
+    conv('fcn', num_classes, before, 1)
+    return {n: w if n.endswith('tracked') else w.double() for n, w in weights.items()}
+
+
+def published_forward(weights, x, strides):
+    """The forward pass of ST-GCN in the layout of its code, [N, C, T, V, M]."""
+
+    def norm(x, name):
+        parts = ('running_mean', 'running_var', 'weight', 'bias')
+        return batch_norm(x, *(weights[f'{name}.{part}'] for part in parts))
+
+    def conv(x, name, **options):
+        return conv2d(x, weights[f'{name}.weight'], weights[f'{name}.bias'], **options)
+
+    n, c, t, v, m = x.shape
+    x = norm(x.permute(0, 4, 3, 1, 2).reshape(n * m, v * c, t), 'data_bn')
+    x = x.view(n * m, v, c, t).permute(0, 2, 3, 1)
+    for i, stride in enumerate(strides):
+        layer, skip = f'st_gcn_networks.{i}', 0 if i == 0 else x
+        if f'{layer}.residual.0.weight' in weights:
+            skip = conv(x, f'{layer}.residual.0', stride=(stride, 1))
+            skip = norm(skip, f'{layer}.residual.1')
+        adj = weights['A'] * weights[f'edge_importance.{i}']
+        x = conv(x, f'{layer}.gcn.conv').unflatten(1, (len(adj), -1))
+        x = relu(norm(torch.einsum('nkctv,kvw->nctw', x, adj), f'{layer}.tcn.0'))
+        x = norm(conv(x, f'{layer}.tcn.2', stride=(stride, 1), padding=(4, 0)), f'{layer}.tcn.3')
+        x = relu(x + skip)
+    x = avg_pool2d(x, x.shape[2:]).view(n, m, -1, 1, 1).mean(dim=1)
+    return conv(x, 'fcn').flatten(1)
+
+
+@pytest.mark.parametrize('name', ['ntu25_st_gcn', 'openpose18_st_gcn'])
+def test_published_weights_give_the_published_outputs(name):
+    torch.manual_seed(0)
+    body, channels, strides = get_skeleton(name), (4, 4, 6, 6), (1, 1, 2, 1)
+    adj = body.adjacency('spatial', cap_distance=True).transpose(1, 2)
+    weights = published(channels, strides, len(body), 5, adj)
+    x = torch.randn(3, 3, 16, len(body), 2).double()
+    expected = published_forward(weights, x, strides)
+    model = st_gcn(name, 5, channels=channels, num_people=2, cap_distance=True).double().eval()
+    model.load_reference_state_dict(weights)
+    nodes = x.permute(0, 4, 3, 2, 1).reshape(-1, 16, 3)
+    torch.testing.assert_close(model(nodes), expected)
+    # As saved from several devices
+    again = st_gcn(name, 5, channels=channels, num_people=2, cap_distance=True).double().eval()
+    again.load_reference_state_dict({f'module.{n}': value for n, value in weights.items()})
+    torch.testing.assert_close(again(nodes), expected)
+
+
+def test_other_checkpoints_are_refused_and_the_model_stays_as_it_was():
+    body = get_skeleton('ntu25_st_gcn')
+    adj = body.adjacency('spatial', cap_distance=True).transpose(1, 2)
+    weights = published((4,), (1,), 25, 5, adj)
+    options = {'channels': (4,), 'num_people': 2}
+    model = st_gcn('ntu25_st_gcn', 5, cap_distance=True, **options)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    first = 'st_gcn_networks.0.gcn.conv.weight'
+    for change, message in (
+        ({'extra.weight': torch.ones(1)}, "holds 'extra.weight', which this model does not have"),
+        ({first: torch.ones(3, 3, 1, 1)}, rf"holds '{first}' of shape \[3, 3, 1, 1\], expected"),
+        ({'fcn.bias': torch.ones(6)}, r"holds 'fcn.bias' of shape \[6\], expected \[5\]"),
+        ({'A': adj.transpose(1, 2)}, 'trained on another graph'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.load_reference_state_dict(weights | change)
+    with pytest.raises(ValueError, match=r"lacks what this model has as \['lin.bias'\]"):
+        model.load_reference_state_dict({n: w for n, w in weights.items() if n != 'fcn.bias'})
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name])
+    for other in (
+        st_gcn('ntu25_st_gcn', 5, **options), st_gcn('ntu25', 5, cap_distance=True, **options),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match='trained on another graph'):
+            other.load_reference_state_dict(weights)

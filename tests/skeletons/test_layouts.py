@@ -13,7 +13,9 @@ NUM_JOINTS = {
     'kinect20': 20,
     'mediapipe33': 33,
     'ntu25': 25,
+    'ntu25_st_gcn': 25,
     'openpose18': 18,
+    'openpose18_st_gcn': 18,
     'ucalgary18': 18,
 }
 
@@ -42,6 +44,8 @@ POSITIONS = {
     | {20: 'spine_shoulder', 21: 'left_hand_tip', 22: 'left_thumb', 24: 'right_thumb'},
     'openpose18': {0: 'nose', 1: 'neck', 2: 'right_shoulder', 7: 'left_wrist', 8: 'right_hip'}
     | {13: 'left_ankle', 14: 'right_eye', 15: 'left_eye', 16: 'right_ear', 17: 'left_ear'},
+    'ntu25_st_gcn': {20: 'spine_shoulder', 21: 'left_hand_tip', 22: 'left_thumb'},
+    'openpose18_st_gcn': {1: 'neck', 2: 'right_shoulder', 8: 'right_hip', 11: 'left_hip'},
     'ucalgary18': {0: 'left_foot', 1: 'left_ankle', 3: 'left_hip', 4: 'right_foot', 7: 'right_hip'}
     | {8: 'spine_base', 9: 'spine_mid', 10: 'neck', 11: 'head', 12: 'left_shoulder'}
     | {14: 'left_wrist', 15: 'right_wrist', 16: 'left_elbow', 17: 'right_elbow'},
@@ -56,6 +60,12 @@ BONES = {
     '0-16 16-17 17-18 18-19',
     'coco17': '13-15 11-13 14-16 12-14 5-11 6-12 7-9 5-7 8-10 6-8 0-5 0-6 0-1 1-3 0-2 2-4',
     'openpose18': '0-1 1-2 2-3 3-4 1-5 5-6 6-7 1-8 8-9 9-10 1-11 11-12 12-13 0-14 0-15 14-16 15-17',
+    'openpose18_st_gcn': '4-3 3-2 7-6 6-5 13-12 12-11 10-9 9-8 11-5 8-2 5-1 2-1 0-1 15-0 14-0 '
+    '17-15 16-14',
+    'ntu25': '0-1 1-20 2-20 3-2 4-20 5-4 6-5 7-6 8-20 9-8 10-9 11-10 12-0 13-12 14-13 15-14 16-0 '
+    '17-16 18-17 19-18 21-7 22-7 23-11 24-11',
+    'ntu25_st_gcn': '0-1 1-20 2-20 3-2 4-20 5-4 6-5 7-6 8-20 9-8 10-9 11-10 12-0 13-12 14-13 15-14 '
+    '16-0 17-16 18-17 19-18 21-22 22-7 23-24 24-11',
     'h36m17': '0-1 1-2 2-3 0-4 4-5 5-6 0-7 7-8 8-9 9-10 8-11 11-12 12-13 8-14 14-15 15-16',
     'ucalgary18': '0-1 1-2 2-3 3-8 4-5 5-6 6-7 7-8 8-9 9-10 10-11 10-12 10-13 '
     '12-16 16-14 13-17 17-15',
@@ -111,7 +121,9 @@ def test_mirror_is_a_symmetry_of_the_bones(name):
     [
         ('coco17', 'nose'),
         ('openpose18', 'neck'),
+        ('openpose18_st_gcn', 'neck'),
         ('ntu25', 'spine_shoulder'),
+        ('ntu25_st_gcn', 'spine_shoulder'),
         ('emotion_gait16', 'root'),
         ('h36m17', 'pelvis'),
         ('ucalgary18', 'spine_base'),
@@ -120,6 +132,15 @@ def test_mirror_is_a_symmetry_of_the_bones(name):
 def test_centres(name, center):
     skeleton = get_skeleton(name)
     assert skeleton.joints[skeleton.center] == center
+
+
+@pytest.mark.parametrize('name', ['ntu25', 'openpose18'])
+def test_layouts_of_published_weights_have_the_same_joints_and_parts(name):
+    ours, published = get_skeleton(name), get_skeleton(f'{name}_st_gcn')
+    assert published.joints == ours.joints
+    assert published.pairs == ours.pairs
+    assert published.hierarchies == ours.hierarchies
+    assert len(set(published.bones) - set(ours.bones)) == 2
 
 
 def test_get_returns_a_skeleton_as_it_is_and_the_same_one_each_time():

@@ -254,6 +254,7 @@ def loop_adjacency(tree, center, strategy, max_hop, normalization):
                 continue
             weight = {
                 'row': 1 / degree[i],
+                'column': 1 / degree[j],
                 'sym': 1 / (degree[i] * degree[j]) ** 0.5,
                 None: 1.0,
             }[normalization]
@@ -271,7 +272,7 @@ def loop_adjacency(tree, center, strategy, max_hop, normalization):
     return out
 
 
-@pytest.mark.parametrize('normalization', ['row', 'sym', None])
+@pytest.mark.parametrize('normalization', ['row', 'column', 'sym', None])
 @pytest.mark.parametrize('max_hop', [0, 1, 2, 3])
 @pytest.mark.parametrize('strategy', ['uniform', 'distance', 'spatial'])
 def test_partitions_are_those_of_the_paper(strategy, max_hop, normalization):
@@ -309,11 +310,100 @@ def test_spatial_partition_tells_near_from_far():
     assert nearer.nonzero().tolist() == [[0, 1], [2, 1], [3, 2]]
 
 
+def columns_to_one(a):
+    total = a.sum(axis=0)
+    return a / np.where(total > 0, total, 1)
+
+
+def st_gcn_graph(num_nodes, bones, center, max_hop):
+    """The spatial partition of ST-GCN's code: distances beyond max_hop are infinite, also those to
+    the centre, and columns receive."""
+    distance = np.full((num_nodes, num_nodes), np.inf)
+    lengths = dict(nx.all_pairs_shortest_path_length(nx.Graph(bones)))
+    for i, row in lengths.items():
+        for j, hops in row.items():
+            if hops <= max_hop:
+                distance[i, j] = hops
+    adj = columns_to_one((distance <= max_hop).astype(float))
+    out = []
+    for hop in range(max_hop + 1):
+        close, further = np.zeros_like(adj), np.zeros_like(adj)
+        for sender, receiver in zip(*np.nonzero(distance == hop)):
+            nearer = distance[sender, center] < distance[receiver, center]
+            (further if nearer else close)[sender, receiver] = adj[sender, receiver]
+        out += [close] if hop == 0 else [close, further]
+    return np.stack(out)
+
+
+def ctr_gcn_graph(num_nodes, inward):
+    """The graph of the code of 2s-AGCN and CTR-GCN: itself, inward and outward bones."""
+    child, parent = np.array(inward).T
+    into = np.zeros((num_nodes, num_nodes))
+    into[parent, child] = 1
+    return np.stack([np.eye(num_nodes), columns_to_one(into), columns_to_one(into.T)])
+
+
+# (joint, its neighbour towards the centre), counted from one as in the published code.
+NTU = [(1, 2), (2, 21), (3, 21), (4, 3), (5, 21), (6, 5), (7, 6), (8, 7), (9, 21), (10, 9)]
+NTU += [(11, 10), (12, 11), (13, 1), (14, 13), (15, 14), (16, 15), (17, 1), (18, 17), (19, 18)]
+NTU += [(20, 19), (22, 23), (23, 8), (24, 25), (25, 12)]
+UCLA = [(1, 2), (2, 3), (4, 3), (5, 3), (6, 5), (7, 6), (8, 7), (9, 3), (10, 9), (11, 10), (12, 11)]
+UCLA += [(13, 1), (14, 13), (15, 14), (16, 15), (17, 1), (18, 17), (19, 18), (20, 19)]
+OPENPOSE = [(4, 3), (3, 2), (7, 6), (6, 5), (13, 12), (12, 11), (10, 9), (9, 8), (11, 5), (8, 2)]
+OPENPOSE += [(5, 1), (2, 1), (0, 1), (15, 0), (14, 0), (17, 15), (16, 14)]
+PUBLISHED = [
+    ('ntu25_st_gcn', [(i - 1, j - 1) for i, j in NTU], 20),
+    ('kinect20', [(i - 1, j - 1) for i, j in UCLA], 2),
+    ('openpose18_st_gcn', OPENPOSE, 1),
+]
+
+
+@pytest.mark.parametrize(('name', 'inward', 'center'), PUBLISHED)
+def test_partitions_of_published_weights(name, inward, center):
+    body = get_skeleton(name)
+    for max_hop in (1, 2, 3):
+        theirs = st_gcn_graph(len(body), inward, center, max_hop)
+        ours = body.adjacency('spatial', max_hop, cap_distance=True)
+        np.testing.assert_allclose(ours.transpose(1, 2), theirs, atol=1e-6)
+        np.testing.assert_allclose(ours.sum(dim=(0, 2)), 1, atol=1e-6)
+    theirs = ctr_gcn_graph(len(body), inward)
+    ours = body.adjacency('spatial', normalization='column', per_partition=True)
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    parents = list(range(len(body)))
+    for joint, parent in inward:
+        parents[joint] = parent
+    assert body.parents == tuple(parents)
+
+
+def test_a_capped_distance_finds_nearer_neighbours_around_the_centre_only():
+    # b is the centre of a - b - c - d - e.
+    path = make('abcde', ((0, 1), (1, 2), (2, 3), (3, 4)), center='b')
+    _, farther, nearer = path.adjacency('spatial', normalization=None, cap_distance=True)
+    assert nearer.nonzero().tolist() == [[0, 1], [2, 1], [3, 2]]  # but not d for e
+    assert farther.nonzero().tolist() == [[1, 0], [1, 2], [2, 3], [3, 4], [4, 3]]
+    for strategy in ('uniform', 'distance'):
+        same = path.adjacency(strategy, 2, cap_distance=True)
+        assert torch.equal(same, path.adjacency(strategy, 2))
+
+
+def test_each_partition_may_be_normalised_by_itself():
+    for strategy in ('uniform', 'distance', 'spatial'):
+        binary = get_skeleton('ntu25').adjacency(strategy, 2, normalization=None)
+        for normalization in ('row', 'column', 'sym'):
+            parts = get_skeleton('ntu25').adjacency(
+                strategy, 2, normalization=normalization, per_partition=True
+            )
+            for part, ones in zip(parts.double().numpy(), binary.double().numpy()):
+                rows, columns = (np.maximum(ones.sum(k, keepdims=True), 1) for k in (1, 0))
+                scale = {'row': rows, 'column': columns, 'sym': (rows * columns) ** 0.5}
+                np.testing.assert_allclose(part, ones / scale[normalization], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
         ({'strategy': 'near'}, r"\['uniform', 'distance', 'spatial'\], got 'near'"),
-        ({'normalization': 'col'}, "'row', 'sym' or None, got 'col'"),
+        ({'normalization': 'col'}, r"\['row', 'column', 'sym'\] or None, got 'col'"),
         ({'max_hop': -1}, 'at least 0, got -1'),
     ],
 )
