@@ -36,7 +36,7 @@ def angles(name: str, values: Sequence[int]) -> tuple[int, ...]:
     return out
 
 
-def frame_range(num_frames: int | tuple[int, int]) -> tuple[int, int]:
+def frame_range(num_frames: int | Sequence[int]) -> tuple[int, int]:
     r"""The least and the greatest number of frames."""
     span = [whole('num_frames', n, 1) for n in several(num_frames, 2)]
     if len(span) != 2 or span[0] > span[1]:

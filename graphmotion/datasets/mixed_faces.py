@@ -64,7 +64,7 @@ class MixedFaces(FaceDataset):
         self,
         datasets: Sequence[FaceDataset],
         classes: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
-        size: int | tuple[int, int] | None = None,
+        size: int | Sequence[int] | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -85,7 +86,7 @@ def _gray(image: object) -> np.ndarray:
     return np.array(convert('L'))
 
 
-def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_image(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
     r"""Cut an image about its middle to the proportions of a size, and resize it, with antialiasing
     where it becomes smaller.
 
