@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from options import refuse_unused
 from torch_geometric.transforms import Compose
 
 import graphmotion.transforms as T
@@ -96,8 +97,15 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(
             f'--dataset {args.dataset} ' + ('takes no' if args.root else 'needs a') + ' --root'
         )
-    if args.model == 'st_gcn' and args.focal_joints is not None:
-        parser.error('--focal-joints goes with --model fg_stformer')
+    several = len(args.streams) > 1
+    rules = [
+        ('--subjects', args.dataset == 'synthetic', 'generated actions'),
+        ('--focal-joints', args.model == 'fg_stformer', '--model fg_stformer'),
+        ('--weights', several, 'several --streams'),
+        ('--fusion', several, 'several --streams'),
+        ('--fresh', not args.evaluate, 'training, without --evaluate'),
+    ]
+    refuse_unused(parser, argv, rules)
     if args.weights is None:
         args.weights = [WEIGHTS[name] for name in args.streams]
     elif len(args.weights) != len(args.streams):

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from options import refuse_unused
 from torch_geometric.transforms import Compose
 
 import graphmotion.transforms as T
@@ -81,10 +82,16 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.root and not args.skeleton:
         parser.error('--root goes with --skeleton, the layout of the joints in the files')
-    if not args.root and (args.skeleton or args.format != 'alphapose'):
-        parser.error('--skeleton and --format go with --root: generated files have their own')
-    if args.keep and (args.root or args.keep.exists()):
-        parser.error('--keep takes a folder that is not there yet, without --root')
+    own = '--root: generated files have their own'
+    rules = [(f'--{name}', bool(args.root), own) for name in ('format', 'skeleton', 'columns')]
+    rules += [
+        ('--subject', bool(args.root), '--root: generated files are in folders of subjects'),
+        ('--subjects', not args.root, 'generated files, without --root'),
+        ('--keep', not args.root, 'generated files, without --root'),
+    ]
+    refuse_unused(parser, argv, rules)
+    if args.keep and args.keep.exists():
+        parser.error('--keep takes a folder that is not there yet')
     if args.people > 1 and args.model == 'msa_gcn':
         parser.error('--model msa_gcn looks at one person')
     return args

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from options import refuse_unused
 from torch import Tensor
 from torch_geometric.transforms import Compose
 
@@ -134,19 +135,26 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
             parser.error(f'{option} {name} ' + ('takes no ' if root else 'needs a ') + ends)
     if args.landmarks and (args.dataset in FILES or args.cross):
         parser.error('--landmarks goes with the generated faces, which have them, without --cross')
-    if args.landmarks and args.sweep_nodes:
-        parser.error('--sweep-nodes goes with pixels, not with --landmarks')
-    if args.mixed and not args.cross:
-        parser.error('--mixed goes with --cross, the other dataset')
     swept = args.ratios or args.sweep_neighbours or args.sweep_nodes
     if args.cross and not args.mixed and (args.folds or args.leave_one_subject_out or swept):
         parser.error('--cross without --mixed is a protocol of its own')
-    if args.cross and not args.mixed and args.svm:
-        parser.error('--svm goes with one dataset, or with --mixed')
-    if args.repeats != 1 and (args.folds or args.leave_one_subject_out):
-        parser.error('--repeats goes with a split; each fold has a seed of its own')
-    if (args.parts or args.subject) and 'folder' not in (args.dataset, args.cross):
-        parser.error('--parts and --subject go with --dataset folder')
+    generated = args.dataset not in FILES or (args.cross is not None and args.cross not in FILES)
+    pixels = not (args.landmarks or args.sweep_nodes)
+    folds = args.folds or args.leave_one_subject_out
+    rules = [
+        ('--parts', 'folder' in (args.dataset, args.cross), '--dataset folder'),
+        ('--subject', 'folder' in (args.dataset, args.cross), '--dataset folder'),
+        ('--subjects', generated, 'generated faces'),
+        ('--takes', generated, 'generated faces'),
+        ('--mixed', args.cross is not None, '--cross, the other dataset'),
+        ('--nodes', pixels, 'pixels, without --landmarks or --sweep-nodes'),
+        ('--neighbours', not args.sweep_neighbours, 'one number, without --sweep-neighbours'),
+        ('--sweep-nodes', not args.landmarks, 'pixels, not with --landmarks'),
+        ('--fusion', args.domain == 'both', '--domain both'),
+        ('--svm', args.mixed or not args.cross, 'one dataset, or with --mixed'),
+        ('--repeats', not folds, 'a split; each fold has a seed of its own'),
+    ]
+    refuse_unused(parser, argv, rules)
     return args
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from options import refuse_unused
 from torch_geometric.transforms import Compose
 
 import graphmotion.transforms as T
@@ -82,10 +83,15 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     training.add_argument('--devices', default='auto', help="Lightning's")
     training.add_argument('--out', type=Path, default=Path('results/gait_emotion'))
     args = parser.parse_args(argv)
-    if args.model == 'st_gcn' or args.compare:
-        for option in ('scales', 'csfm_layers', 'kernels'):
-            if getattr(args, option) is not None:
-                parser.error(f'--{option.replace("_", "-")} goes with --model msa_gcn alone')
+    alone = args.model == 'msa_gcn' and not args.compare
+    rules = [
+        ('--subjects', not args.root, 'generated gaits, without --root'),
+        ('--model', not args.compare, 'one model, without --compare'),
+        ('--scales', alone, '--model msa_gcn alone'),
+        ('--csfm-layers', alone, '--model msa_gcn alone'),
+        ('--kernels', alone, '--model msa_gcn alone'),
+    ]
+    refuse_unused(parser, argv, rules)
     return args
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from options import refuse_unused
 from torch import Tensor
 from torch.nn import Module
 from torch_geometric.transforms import Compose
@@ -129,9 +130,24 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(
             f'--dataset {args.dataset} ' + ('takes no' if args.root else 'needs a') + ' --root'
         )
-    synthetic = args.dataset == 'synthetic'
-    if not synthetic and (args.subjects, args.views) != (None, None):
-        parser.error('--subjects and --views go with generated walks')
+    synthetic, ucalgary = args.dataset == 'synthetic', args.dataset == 'ucalgary'
+    if args.task == 'condition' and not ucalgary:
+        parser.error('--task condition goes with --dataset ucalgary')
+    identity = args.task == 'identity'
+    rules = [
+        ('--subjects', synthetic, 'generated walks'),
+        ('--views', synthetic, 'generated walks'),
+        ('--protocol', not ucalgary, 'CASIA-B or generated walks'),
+        ('--one-height', ucalgary, '--dataset ucalgary, whose bodies are in metres'),
+        ('--one-height', identity, '--task identity: --task condition always does so'),
+        ('--embedding', identity, '--task identity'),
+        ('--distance', identity, '--task identity'),
+        ('--crops', identity, '--task identity'),
+        ('--lr', identity, '--task identity'),
+        ('--folds', not identity, '--task condition'),
+        ('--fresh', not args.evaluate, 'training, without --evaluate'),
+    ]
+    refuse_unused(parser, argv, rules)
     if synthetic and args.crops == 3:
         parser.error('generated walks are as long as --frames, which leaves one window')
     if args.crops is None:
@@ -139,11 +155,6 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     args.subjects = args.subjects or 40
     if synthetic and not 1 <= count_train(args) < args.subjects:
         parser.error(f'--subjects {args.subjects} are too few for --protocol {args.protocol}')
-    ucalgary = args.dataset == 'ucalgary'
-    if args.task == 'condition' and not ucalgary:
-        parser.error('--task condition goes with --dataset ucalgary')
-    if args.one_height and not ucalgary:
-        parser.error('--one-height goes with --dataset ucalgary, whose bodies are in metres')
     if args.models is None:
         args.models = ['st_gcn'] if args.task == 'condition' else ['gaitmixer']
     if args.task == 'condition' and (args.models != ['st_gcn'] or args.evaluate):

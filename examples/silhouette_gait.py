@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from options import refuse_unused
 from torch import Tensor
 from torch_geometric.transforms import BaseTransform, Compose
 
@@ -161,6 +162,23 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         clashes.append(('--feature-dim', '--sweep-dimension'))
     if clashes:
         parser.error(' and '.join(clashes[0]) + ' do not go together')
+    synthetic = args.dataset == 'synthetic'
+    branches = 3 if args.windows is None else len(args.windows)
+    summed = branches > 1 and args.fusion in (None, 'sum') and not args.baseline
+    attention = not (args.baseline or args.no_decoder)
+    rules = [
+        ('--protocol', synthetic or args.dataset == 'casia_b', 'CASIA-B or generated walks'),
+        ('--subjects', synthetic, 'generated walks'),
+        ('--views', synthetic, 'generated walks'),
+        ('--frames', args.dataset != 'usf', 'whole walks: the samples of USF are clips'),
+        ('--fusion', branches > 1, 'several --windows'),
+        ('--reverse', summed, '--fusion sum of several --windows'),
+        ('--no-decoder', not args.baseline, 'attention, without --baseline'),
+        ('--global-epochs', attention, 'attention, without --baseline or --no-decoder'),
+        ('--global-epochs', not args.joint, 'two stages, without --joint'),
+        ('--fresh', not args.evaluate, 'training, without --evaluate'),
+    ]
+    refuse_unused(parser, argv, rules)
     cpu = args.preset == 'cpu'
     if args.model is None:
         args.model = 'lmgcs_ou_mvlp' if args.dataset == 'ou_mvlp' else 'lmgcs'

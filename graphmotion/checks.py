@@ -36,7 +36,7 @@ def check_angles(name: str, values: Sequence[int]) -> tuple[int, ...]:
     return out
 
 
-def check_frame_range(num_frames: int | tuple[int, int]) -> tuple[int, int]:
+def check_frame_range(num_frames: int | Sequence[int]) -> tuple[int, int]:
     r"""Returns the minimum and the maximum number of frames."""
     span = [check_int('num_frames', n, 1) for n in as_list(num_frames, 2)]
     if len(span) != 2 or span[0] > span[1]:

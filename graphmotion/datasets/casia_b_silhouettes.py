@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from graphmotion.datasets.casia_b import CASIAB, casia_b_labels
 from graphmotion.datasets.silhouette_dataset import SilhouetteDataset
@@ -61,7 +61,7 @@ class CASIABSilhouettes(CASIAB, SilhouetteDataset):
         self,
         root: str,
         num_strips: int = 16,
-        size: tuple[int, int] = (64, 44),
+        size: Sequence[int] = (64, 44),
         min_frames: int = 1,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,

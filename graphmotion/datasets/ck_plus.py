@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from graphmotion.checks import check_int
 from graphmotion.datasets.expressions import EXPRESSIONS, find_expression
@@ -68,7 +68,7 @@ class CKPlus(FaceFiles):
     def __init__(
         self,
         root: str,
-        size: int | tuple[int, int] | None = None,
+        size: int | Sequence[int] | None = None,
         num_peaks: int = 3,
         neutral: bool = False,
         transform: Callable | None = None,

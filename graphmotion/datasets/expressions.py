@@ -20,6 +20,13 @@ def find_expression(name: str) -> str | None:
     r"""The expression that a name stands for, as :obj:`"anger"` for :obj:`"Angry"`; none if it is
     no such name.
     """
-    name = name.lower()
-    name = _OTHER_NAMES.get(name, name)
+    name = class_key(name)
     return name if name in EXPRESSIONS else None
+
+
+def class_key(name: str) -> str:
+    r"""The form of a class name in which sets of faces are compared: lower case, and an expression
+    by its name in :obj:`EXPRESSIONS`, as :obj:`"happiness"` for :obj:`"Happy"`.
+    """
+    name = name.lower()
+    return _OTHER_NAMES.get(name, name)

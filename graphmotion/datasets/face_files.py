@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -79,7 +79,7 @@ class FaceFiles(FaceDataset):
     def __init__(
         self,
         root: str | None = None,
-        size: int | tuple[int, int] | None = None,
+        size: int | Sequence[int] | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
@@ -157,7 +157,7 @@ class FaceFiles(FaceDataset):
         skipped.report(total)
 
 
-def check_size(size: int | tuple[int, int]) -> tuple[int, int]:
+def check_size(size: int | Sequence[int]) -> tuple[int, int]:
     r"""Height and width from one number or two."""
     sides = [check_int('size', n, 1) for n in as_list(size, 2)]
     if len(sides) != 2:

@@ -73,7 +73,7 @@ class FaceFolder(FaceFiles):
     def __init__(
         self,
         root: str,
-        size: int | tuple[int, int] | None = None,
+        size: int | Sequence[int] | None = None,
         subject: str | None = None,
         parts: Sequence[str] | None = None,
         transform: Callable | None = None,

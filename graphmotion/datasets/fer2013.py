@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from torch_geometric.data import Data
@@ -73,7 +73,7 @@ class FER2013(FaceFiles):
     def __init__(
         self,
         root: str,
-        size: int | tuple[int, int] | None = None,
+        size: int | Sequence[int] | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from graphmotion.datasets.face_files import FaceFiles, Labels
 
@@ -69,7 +69,7 @@ class JAFFE(FaceFiles):
     def __init__(
         self,
         root: str,
-        size: int | tuple[int, int] | None = None,
+        size: int | Sequence[int] | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphmotion.datasets.expressions import class_key
 from graphmotion.datasets.face_dataset import FaceDataset
 from graphmotion.datasets.face_files import check_size, face_sample
 from graphmotion.io.images import resize_image
@@ -37,7 +38,8 @@ class MixedFaces(FaceDataset):
         datasets (sequence of FaceDataset): The sets, or parts of sets.
         classes (sequence of str or mapping, optional): The classes, or for each class the names of
             those that are merged in it; by default those that all sets have, in the order of the
-            first. (default: :obj:`None`)
+            first. Case does not matter, nor does the form of a word: :obj:`"Happy"` is
+            :obj:`"happiness"`. (default: :obj:`None`)
         size (int or tuple, optional): Height and width to which images are resized, one number for
             both, after they were cut about their middle to its proportions; without it, all have to
             be of one size. (default: :obj:`None`)
@@ -53,10 +55,18 @@ class MixedFaces(FaceDataset):
 
     #: Negative, positive and surprise, as in the comparison across sets of "SSGNN: A Macro and
     #: Microfacial Expression Recognition Graph Neural Network Combining Spatial and Spectral
-    #: Domain Features".
+    #: Domain Features". They are the classes of SMIC; those of CASME II include repression.
     THREE_CLASSES: Mapping[str, Sequence[str]] = {
-        'negative': ('anger', 'contempt', 'disgust', 'fear', 'sadness'),
-        'positive': ('happiness',),
+        'negative': (
+            'negative',
+            'anger',
+            'contempt',
+            'disgust',
+            'fear',
+            'repression',
+            'sadness',
+        ),
+        'positive': ('positive', 'happiness'),
         'surprise': ('surprise',),
     }
 
@@ -64,7 +74,7 @@ class MixedFaces(FaceDataset):
         self,
         datasets: Sequence[FaceDataset],
         classes: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
-        size: int | tuple[int, int] | None = None,
+        size: int | Sequence[int] | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
@@ -79,7 +89,7 @@ class MixedFaces(FaceDataset):
             raise ValueError(f'classes are different ones, one at least, got {merged}')
         for number, dataset in enumerate(self._sources):
             for name, members in merged.items():
-                if not set(members) & set(dataset.class_names):
+                if not set(members) & set(map(class_key, dataset.class_names)):
                     raise ValueError(
                         f'set {number} has the classes {list(dataset.class_names)}, none of '
                         f'{list(members)} for {name!r}'
@@ -94,18 +104,25 @@ class MixedFaces(FaceDataset):
     def _merged(
         self, classes: Sequence[str] | Mapping[str, Sequence[str]] | None
     ) -> dict[str, tuple[str, ...]]:
+        """The keys of the names that each class stands for."""
         if isinstance(classes, Mapping):
-            return {name: tuple(members) for name, members in classes.items()}
+            return {
+                name: tuple(dict.fromkeys(map(class_key, members)))
+                for name, members in classes.items()
+            }
         if classes is None:
-            first, *others = (dataset.class_names for dataset in self._sources)
-            classes = [name for name in first if all(name in names for names in others)]
-        return {name: (name,) for name in classes}
+            keys = [set(map(class_key, dataset.class_names)) for dataset in self._sources]
+            common = set.intersection(*keys)
+            classes = [name for name in self._sources[0].class_names if class_key(name) in common]
+        return {name: (class_key(name),) for name in classes}
 
     def read(self) -> Iterator[Data]:
         r"""The faces, set by set."""
         subjects = self._subjects()
         for source, dataset in enumerate(self._sources):
-            y = torch.tensor([self._class_of.get(name, -1) for name in dataset.class_names])
+            y = torch.tensor(
+                [self._class_of.get(class_key(name), -1) for name in dataset.class_names]
+            )
             y = y[dataset.labels('y').cpu()]
             labels = {'y': y, 'source': torch.full_like(y, source)}
             if subjects:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from graphmotion.checks import check_int
 from graphmotion.datasets.silhouette_dataset import SilhouetteDataset
@@ -72,7 +72,7 @@ class OUMVLP(SilhouetteDataset):
         self,
         root: str,
         num_strips: int = 16,
-        size: tuple[int, int] = (64, 44),
+        size: Sequence[int] = (64, 44),
         min_frames: int = 1,
         train_subjects: Collection[int] = _ODD,
         transform: Callable | None = None,

@@ -88,7 +88,7 @@ class SilhouetteDataset(GraphDataset):
         self,
         root: str | None = None,
         num_strips: int = 16,
-        size: tuple[int, int] = (64, 44),
+        size: Sequence[int] = (64, 44),
         min_frames: int = 1,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,

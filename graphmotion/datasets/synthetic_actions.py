@@ -100,7 +100,7 @@ class SyntheticActions(MotionDataset):
         num_takes: int = 4,
         actions: Sequence[str] | None = None,
         views: Sequence[int] | None = (-45, 0, 45),
-        num_frames: int | tuple[int, int] = (45, 90),
+        num_frames: int | Sequence[int] = (45, 90),
         fps: float = 30.0,
         noise: float = 1.0,
         missing: float = 0.0,

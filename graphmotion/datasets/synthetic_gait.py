@@ -115,7 +115,7 @@ class SyntheticGait(MotionDataset):
         emotions: Sequence[str] | None = None,
         conditions: Sequence[str] = ('normal',),
         views: Sequence[int] | None = None,
-        num_frames: int | tuple[int, int] = 48,
+        num_frames: int | Sequence[int] = 48,
         fps: float = 30.0,
         travel: bool = False,
         noise: float = 1.0,
@@ -167,7 +167,7 @@ class SyntheticGait(MotionDataset):
         cls,
         root: str | None = None,
         num_subjects: int = 124,
-        num_frames: int | tuple[int, int] = 60,
+        num_frames: int | Sequence[int] = 60,
         seed: int = 0,
         **options: Any,
     ) -> SyntheticGait:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
 
@@ -9,7 +10,7 @@ from graphmotion.graphs.point_graph import PointGraph, count_pixels, sample_pixe
 
 
 def pixel_graph(
-    size: int | tuple[int, int],
+    size: int | Sequence[int],
     num_nodes: float | int = 0.4,
     k: int = 8,
     num_modes: int | None = 256,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -86,7 +87,7 @@ def _gray(image: object) -> np.ndarray:
     return np.array(convert('L'))
 
 
-def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_image(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
     r"""Crops the centre of an image to an aspect ratio and resizes it with antialiasing.
 
     Args:

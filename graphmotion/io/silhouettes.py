@@ -41,7 +41,7 @@ def read_opengait_silhouettes(path: str, content: bytes | None = None) -> np.nda
 
 def align_silhouettes(
     frames: np.ndarray | Sequence[np.ndarray],
-    size: tuple[int, int] = (64, 44),
+    size: Sequence[int] = (64, 44),
     min_pixels: int = 40,
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Cut silhouettes to the body, make all bodies equally high and put them one above the other.

@@ -54,11 +54,11 @@ class SpatialTransformerBlock(torch.nn.Module):
     def __init__(
         self,
         attention: JointAttention | CrossAttention,
-        num_nodes: int | tuple[int, int],
+        num_nodes: int | Sequence[int],
         position: bool = True,
     ) -> None:
         super().__init__()
-        sizes = num_nodes if isinstance(num_nodes, tuple) else (num_nodes,)
+        sizes = (num_nodes,) if isinstance(num_nodes, int) else num_nodes
         before, after = attention.channels, attention.out_channels
         for i, size in enumerate(sizes):
             code = sinusoidal_encoding(size, before) if position else None

@@ -65,7 +65,7 @@ class LocalGlobalTemporal(Module):
         share_weights: bool = True,
         fusion: str | None = 'sum',
         reverse: bool = False,
-        num_blocks: tuple[int, int] | None = (4, 4),
+        num_blocks: Sequence[int] | None = (4, 4),
         heads: int = 8,
         feedforward_channels: int = 2048,
         dropout: float = 0.1,
@@ -83,13 +83,12 @@ class LocalGlobalTemporal(Module):
         self.fusion = (
             None if fusion is None else BranchFusion(channels, self.num_branches, fusion, reverse)
         )
-        self.decoder = (
-            None
-            if num_blocks is None
-            else TemporalDecoder(
-                channels, heads, *num_blocks, feedforward_channels, dropout, position
+        self.decoder: TemporalDecoder | None = None
+        if num_blocks is not None:
+            encoder, decoder = num_blocks
+            self.decoder = TemporalDecoder(
+                channels, heads, encoder, decoder, feedforward_channels, dropout, position
             )
-        )
 
     def reset_parameters(self) -> None:
         r"""Draw all weights anew."""
@@ -281,7 +280,7 @@ class LMGCS(Module):
         share_weights: bool = True,
         fusion: str | None = 'sum',
         reverse: bool = False,
-        num_blocks: tuple[int, int] | None = (4, 4),
+        num_blocks: Sequence[int] | None = (4, 4),
         heads: int = 8,
         feedforward_channels: int = 2048,
         dropout: float = 0.1,

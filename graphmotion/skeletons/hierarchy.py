@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+
+# The members of each part of a level, by name or position, and the levels of one hierarchy.
+Level = Mapping[str, str | int | Sequence[str | int]]
+Levels = Level | Sequence[Level]
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,7 @@ class Hierarchy:
     levels: tuple[tuple[tuple[str, tuple[int, ...]], ...], ...]
 
     @classmethod
-    def from_levels(
-        cls, name: str, joints: Sequence[str], levels: Sequence[Mapping[str, Any]], who: str
-    ) -> Hierarchy:
+    def from_levels(cls, name: str, joints: Sequence[str], levels: Levels, who: str) -> Hierarchy:
         """Resolve member names level by level and check that each level is a partition."""
         if isinstance(levels, Mapping):
             levels = [levels]
@@ -41,7 +42,7 @@ class Hierarchy:
             parts = []
             owner: dict[int, str] = {}
             for part, members in level.items():
-                if isinstance(members, (str, Integral)):
+                if isinstance(members, str) or not isinstance(members, Iterable):
                     members = (members,)
                 positions = tuple(_position(m, before, f'{where}, part {part!r}') for m in members)
                 if not positions:

@@ -287,10 +287,10 @@ def _build(name: str) -> Skeleton:
     tree, center, hierarchies = _LAYOUTS[name]()
     return Skeleton(
         tuple(tree),
-        tuple((joint, parent) for joint, parent in tree.items() if parent is not None),  # type: ignore[misc]
+        tuple((joint, parent) for joint, parent in tree.items() if parent is not None),
         name=name,
-        center=center,  # type: ignore[arg-type]
-        hierarchies=hierarchies,  # type: ignore[arg-type]
+        center=center,
+        hierarchies=hierarchies,
     )
 
 

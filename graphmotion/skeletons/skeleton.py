@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from graphmotion.skeletons import graph
-from graphmotion.skeletons.hierarchy import Hierarchy
+from graphmotion.skeletons.hierarchy import Hierarchy, Levels
 
 _SIDES = (('left', 'right'), ('l', 'r'))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, init=False, repr=False)
 class Skeleton:
     r"""A tree of named joints: what every operator, transform and model needs to know of a body.
 
@@ -50,22 +50,31 @@ class Skeleton:
 
     joints: tuple[str, ...]
     bones: tuple[tuple[int, int], ...]
-    name: str = 'custom'
-    center: int = None  # type: ignore[assignment]  # always an int after construction
-    pairs: tuple[tuple[int, int], ...] = None  # type: ignore[assignment]
-    hierarchies: tuple[Hierarchy, ...] = ()
+    name: str
+    center: int
+    pairs: tuple[tuple[int, int], ...]
+    hierarchies: tuple[Hierarchy, ...]
 
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, 'joints', _check_names(self.joints, self.name))
-        put(self, 'bones', self._check_bones(self.bones))
-        put(self, 'center', self._find_center() if self.center is None else self.index(self.center))
-        put(self, 'pairs', self._check_pairs(self.pairs))
-        put(self, 'hierarchies', self._check_hierarchies(self.hierarchies))
+    def __init__(
+        self,
+        joints: Iterable[str],
+        bones: Iterable[Sequence[str | int]],
+        name: str = 'custom',
+        center: str | int | None = None,
+        pairs: Iterable[Sequence[str | int]] | None = None,
+        hierarchies: Mapping[str, Levels] | Iterable[Hierarchy] | None = None,
+    ) -> None:
+        put = object.__setattr__  # the fields of a frozen dataclass cannot be assigned
+        put(self, 'name', name)
+        put(self, 'joints', _check_names(joints, name))
+        put(self, 'bones', self._check_bones(bones))
+        put(self, 'center', self._find_center() if center is None else self.index(center))
+        put(self, 'pairs', self._check_pairs(pairs))
+        put(self, 'hierarchies', self._check_hierarchies(hierarchies))
 
     # Construction #############################################################
 
-    def _check_bones(self, bones: Iterable[Sequence[Any]]) -> tuple[tuple[int, int], ...]:
+    def _check_bones(self, bones: Iterable[Sequence[str | int]]) -> tuple[tuple[int, int], ...]:
         out: list[tuple[int, int]] = []
         parent = list(range(self.num_joints))  # union-find, to name the bone that closes a cycle
 
@@ -103,7 +112,9 @@ class Skeleton:
             range(self.num_joints), key=lambda i: (int(hops[i].max()), int(hops[i].sum()), i)
         )
 
-    def _check_pairs(self, pairs: Iterable[Sequence[Any]] | None) -> tuple[tuple[int, int], ...]:
+    def _check_pairs(
+        self, pairs: Iterable[Sequence[str | int]] | None
+    ) -> tuple[tuple[int, int], ...]:
         if pairs is None:
             return _pairs_of_names(self.joints)
         out: list[tuple[int, int]] = []
@@ -123,7 +134,9 @@ class Skeleton:
             out.append((i, j))
         return tuple(out)
 
-    def _check_hierarchies(self, hierarchies: Any) -> tuple[Hierarchy, ...]:
+    def _check_hierarchies(
+        self, hierarchies: Mapping[str, Levels] | Iterable[Hierarchy] | None
+    ) -> tuple[Hierarchy, ...]:
         if not hierarchies:
             return ()
         if isinstance(hierarchies, Mapping):
@@ -361,7 +374,7 @@ class Skeleton:
         names = chosen.names(level) if level else self.joints
         return Skeleton(
             names,
-            sorted(bones),  # type: ignore[arg-type]
+            sorted(bones),
             name=f'{self.name}/{chosen.name}{len(members)}',
             center=part_of[self.center],
             pairs=tuple(pairs.values()),

@@ -18,7 +18,7 @@ from graphmotion.transforms.to_stream import ToStream
 def gait_train_transform(
     skeleton: str | Skeleton = 'coco17',
     num_frames: int = 60,
-    image_size: float | tuple[float, float] | None = 320,
+    image_size: float | Sequence[float] | None = 320,
     point_noise: float = 0.05,
     joint_noise: float = 0.25,
     exchange: bool = False,
@@ -66,7 +66,7 @@ def gait_train_transform(
 
 def gait_test_transforms(
     num_frames: int = 60,
-    image_size: float | tuple[float, float] | None = 320,
+    image_size: float | Sequence[float] | None = 320,
     shifts: Sequence[int] = (-20, 0, 20),
     reverse: bool = True,
 ) -> list[Compose]:
@@ -118,6 +118,6 @@ def center_crops(
     return [*crops, *backwards]
 
 
-def _features(image_size: float | tuple[float, float] | None) -> list[BaseTransform]:
+def _features(image_size: float | Sequence[float] | None) -> list[BaseTransform]:
     scale = [] if image_size is None else [ScaleByImageSize(image_size)]
     return [*scale, ToStream('joint')]

@@ -54,7 +54,7 @@ class ScaleByBodySize(BaseTransform):
     def __init__(
         self,
         skeleton: str | Skeleton,
-        between: tuple[str | Sequence[str], str | Sequence[str]] | None = None,
+        between: Sequence[str | int | Sequence[str | int]] | None = None,
     ) -> None:
         self.skeleton = get_skeleton(skeleton)
         self.between = between

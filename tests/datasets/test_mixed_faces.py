@@ -55,6 +55,29 @@ def test_merged_classes():
     assert [int(d.image[0, 0, 0]) for d in part] == [9, 0]
 
 
+def test_the_three_classes_of_sets_with_names_of_their_own():
+    three = MixedFaces.THREE_CLASSES
+    smic = Toy(('negative', 'positive', 'surprise'))
+    casme = Toy(('disgust', 'happiness', 'others', 'repression', 'surprise'))
+    samm = Toy(('Anger', 'Contempt', 'Happiness', 'Other', 'Surprise'))
+    folders = Toy(('Angry', 'happy', 'Sad', 'surprised'))
+    mixed = MixedFaces([smic, casme, samm, folders], three)
+    expected = torch.tensor([0, 1, 2, 0, 1, 0, 2, 0, 0, 1, 2, 0, 1, 0, 2])
+    assert torch.equal(mixed.labels('y'), expected.repeat_interleave(2))
+
+
+def test_names_are_compared_whatever_their_case_and_form():
+    one, two = Toy(('Happy', 'Fear', 'Neutral')), Toy(('fear', 'happiness'))
+    mixed = MixedFaces([one, two])
+    assert mixed.class_names == ('Happy', 'Fear')
+    assert mixed.labels('y').tolist() == [0, 0, 1, 1, 1, 1, 0, 0]
+    assert MixedFaces([one, two], ['fear']).labels('y').tolist() == [0, 0, 0, 0]
+    both = MixedFaces([one, two], {'joy': ('happy', 'happiness')})
+    assert both.labels('y').tolist() == [0, 0, 0, 0]
+    with pytest.raises(ValueError, match='classes are different ones'):
+        MixedFaces([one], ['happy', 'happiness'])
+
+
 def test_sizes_and_missing_subjects():
     one, two = Toy(('fear',)), Toy(('fear',), size=(12, 24), subject=False)
     with pytest.raises(ValueError, match=r'images are of the sizes \[\(6, 6\), \(12, 24\)\]'):

@@ -67,7 +67,11 @@ def test_evaluation_needs_what_was_trained(example, tmp_path):
     [
         (['--dataset', 'nw_ucla'], 'nw_ucla needs a --root'),
         (['--dataset', 'synthetic', '--root', 'x'], 'synthetic takes no --root'),
-        (['--weights', '1', '2'], '2 --weights for 1 --streams'),
+        (['--streams', 'joint', 'bone', '--weights', '1'], '1 --weights for 2 --streams'),
+        (['--weights', '1'], '--weights goes with several --streams'),
+        (['--fusion', 'logits'], '--fusion goes with several --streams'),
+        (['--root', 'x', '--subjects', '9'], '--subjects goes with generated actions'),
+        (['--evaluate', '--fresh'], '--fresh goes with training'),
         (['--model', 'st_gcn', '--focal-joints', '3'], 'goes with --model fg_stformer'),
     ],
 )

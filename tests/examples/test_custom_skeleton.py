@@ -8,6 +8,7 @@ from PIL import Image
 
 SCRIPT = Path(__file__).parents[2] / 'examples' / 'custom_skeleton.py'
 TINY = ['--epochs', '1', '--quiet', '--width', '4', '--frames', '8']
+REAL = ['--root', 'x', '--skeleton', 'coco17']
 
 
 @pytest.fixture(scope='module')
@@ -58,7 +59,12 @@ def test_files_of_ones_own(example, tmp_path, capsys):
     ('options', 'message'),
     [
         (['--root', 'x'], '--root goes with --skeleton'),
-        (['--format', 'numpy'], '--skeleton and --format go with --root'),
+        (['--format', 'numpy'], '--format goes with --root'),
+        (['--skeleton', 'coco17'], '--skeleton goes with --root'),
+        (['--columns', '0', '1'], '--columns goes with --root'),
+        (['--subject', r'(\w+)_'], '--subject goes with --root'),
+        ([*REAL, '--subjects', '9'], '--subjects goes with generated files'),
+        ([*REAL, '--keep', 'new'], '--keep goes with generated files'),
         (['--keep', '.'], '--keep takes a folder that is not there yet'),
         (['--people', '2', '--model', 'msa_gcn'], 'msa_gcn looks at one person'),
     ],

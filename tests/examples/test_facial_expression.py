@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 SCRIPT = Path(__file__).parents[2] / 'examples' / 'facial_expression.py'
-TINY = ['--subjects', '5', '--takes', '1', '--size', '16', '--epochs', '1', '--quiet']
+SMALL = ['--size', '16', '--epochs', '1', '--quiet']
+TINY = ['--subjects', '5', '--takes', '1', *SMALL]
 
 
 @pytest.fixture(scope='module')
@@ -141,7 +142,7 @@ def test_leaving_out_subjects_that_are_not_known(example, tmp_path):
     write_faces(tmp_path / 'data', ['happy', 'sad'])
     folder = ['--dataset', 'folder', '--root', str(tmp_path / 'data'), '--leave-one-subject-out']
     with pytest.raises(ValueError, match='who is on which image is not known'):
-        example.main([*TINY, *folder, '--out', str(tmp_path / 'out')])
+        example.main([*SMALL, *folder, '--out', str(tmp_path / 'out')])
 
 
 def test_the_machine_has_no_more_components_than_pixels(example):
@@ -162,7 +163,7 @@ def write_faces(folder, names):
 def test_folders_of_images(example, undrawn, tmp_path, capsys):
     write_faces(tmp_path / 'data', ['happy', 'sad'])
     folder = ['--dataset', 'folder', '--root', str(tmp_path / 'data'), '--folds', '2']
-    results = example.main([*TINY, *folder, '--domain', 'spatial', '--out', str(tmp_path / 'out')])
+    results = example.main([*SMALL, *folder, '--domain', 'spatial', '--out', str(tmp_path / 'out')])
     assert list(results['results']) == ['random']
     assert 'these folds may share people' in capsys.readouterr().out
 
@@ -196,8 +197,14 @@ def test_the_preset_of_the_paper(example):
         (['--folds', '3', '--repeats', '2'], '--repeats goes with a split'),
         (['--leave-one-subject-out', '--repeats', '2'], '--repeats goes with a split'),
         (['--cross', 'synthetic', '--svm'], '--svm goes with one dataset'),
-        (['--parts', 'train', 'test'], '--parts and --subject go with --dataset folder'),
-        (['--subject', r'(\w+)_'], '--parts and --subject go with --dataset folder'),
+        (['--parts', 'train', 'test'], '--parts goes with --dataset folder'),
+        (['--subject', r'(\w+)_'], '--subject goes with --dataset folder'),
+        (['--dataset', 'jaffe', '--root', 'x', '--subjects', '9'], '--subjects goes with gen'),
+        (['--dataset', 'jaffe', '--root', 'x', '--takes', '6'], '--takes goes with generated'),
+        (['--landmarks', '--nodes', '0.4'], '--nodes goes with pixels, without --landmarks'),
+        (['--sweep-nodes', '0.1', '--nodes', '0.4'], '--nodes goes with pixels, without'),
+        (['--sweep-neighbours', '4', '--neighbours', '8'], '--neighbours goes with one number'),
+        (['--domain', 'spatial', '--fusion', 'mean'], '--fusion goes with --domain both'),
     ],
 )
 def test_options_that_do_not_go_together(example, capsys, options, reason):

@@ -76,7 +76,17 @@ def test_the_presets(example):
     assert example.make_recipe(paper).max_epochs == 400
 
 
-def test_options_that_do_not_go_together_are_refused(example, capsys):
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        (['--model', 'st_gcn', '--scales', '16', '10'], '--scales goes with --model msa_gcn'),
+        (['--compare', '--csfm-layers', '2'], '--csfm-layers goes with --model msa_gcn alone'),
+        (['--compare', '--kernels', '5'], '--kernels goes with --model msa_gcn alone'),
+        (['--compare', '--model', 'msa_gcn'], '--model goes with one model, without --compare'),
+        (['--root', 'x', '--subjects', '9'], '--subjects goes with generated gaits'),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(example, capsys, options, reason):
     with pytest.raises(SystemExit):
-        example.parse(['--model', 'st_gcn', '--scales', '16', '10'])
-    assert '--scales goes with --model msa_gcn' in capsys.readouterr().err
+        example.parse(options)
+    assert reason in capsys.readouterr().err

@@ -13,6 +13,7 @@ from tests.datasets.test_ucalgary_gait import write
 
 SCRIPT = Path(__file__).parents[2] / 'examples' / 'gait_recognition.py'
 TINY = ['--subjects', '4', '--views', '0', '90', '--frames', '31', '--epochs', '1', '--quiet']
+CONDITION = ['--dataset', 'ucalgary', '--root', 'x', '--task', 'condition']
 
 
 @pytest.fixture(scope='module')
@@ -70,25 +71,22 @@ def test_options_that_do_not_go_together(example, tmp_path, capsys):
         (['--root', 'x'], '--dataset synthetic takes no --root'),
         (['--task', 'condition'], '--task condition goes with --dataset ucalgary'),
         (['--one-height'], '--one-height goes with --dataset ucalgary'),
-        (
-            [
-                '--dataset',
-                'ucalgary',
-                '--root',
-                'x',
-                '--task',
-                'condition',
-                '--models',
-                'gaitmixer',
-            ],
-            '--task condition has the classifier st_gcn',
-        ),
+        ([*CONDITION, '--models', 'gaitmixer'], '--task condition has the classifier st_gcn'),
         (['--crops', '3'], 'as long as --frames, which leaves one window'),
         (['--subjects', '2', '--protocol', 'ST'], '--subjects 2 are too few for --protocol ST'),
+        (['--dataset', 'casia_b', '--root', 'x', '--subjects', '9'], '--subjects goes with gen'),
+        (['--dataset', 'casia_b', '--root', 'x', '--views', '0'], '--views goes with generated'),
         (
-            ['--dataset', 'casia_b', '--root', 'x', '--subjects', '9'],
-            '--subjects and --views go with generated walks',
+            ['--dataset', 'ucalgary', '--root', 'x', '--protocol', 'ST'],
+            '--protocol goes with CASIA',
         ),
+        ([*CONDITION, '--embedding', '64'], '--embedding goes with --task identity'),
+        ([*CONDITION, '--distance', 'cosine'], '--distance goes with --task identity'),
+        ([*CONDITION, '--crops', '3'], '--crops goes with --task identity'),
+        ([*CONDITION, '--lr', '0.1'], '--lr goes with --task identity'),
+        ([*CONDITION, '--one-height'], '--one-height goes with --task identity'),
+        (['--folds', '5'], '--folds goes with --task condition'),
+        (['--evaluate', '--fresh'], '--fresh goes with training'),
     ):
         with pytest.raises(SystemExit):
             example.parse(options)

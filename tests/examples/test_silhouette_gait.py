@@ -10,8 +10,10 @@ from PIL import Image
 from graphmotion.metrics import USF, gallery_probe, match_sequences
 
 SCRIPT = Path(__file__).parents[2] / 'examples' / 'silhouette_gait.py'
-BUDGET = ['--epochs', '1', '--global-epochs', '1', '--batches', '2', '--quiet']
-TINY = ['--subjects', '4', '--views', '0', '90', '--frames', '4', '--shrink', '4', *BUDGET]
+BUDGET = ['--epochs', '1', '--batches', '2', '--quiet']
+LOCAL = ['--subjects', '4', '--views', '0', '90', '--frames', '4', '--shrink', '4', *BUDGET]
+TINY = [*LOCAL, '--global-epochs', '1']
+REAL = ['--root', 'x', '--dataset']
 
 
 @pytest.fixture(scope='module')
@@ -73,7 +75,7 @@ def test_ablation_has_the_rows_of_the_paper(example, tmp_path, capsys):
 
 @pytest.mark.usefixtures('undrawn')
 def test_sizes_and_losses_are_compared(example, tmp_path):
-    options = [*TINY, '--baseline', '--out', str(tmp_path)]
+    options = [*LOCAL, '--baseline', '--out', str(tmp_path)]
     results = example.main([*options, '--sweep-dimension', '4', '8', '--joint'])
     small, large = (run['parameters'] for run in results['runs'].values())
     assert large - small == 4 * 64 * 4  # 4 strips with 64 features each
@@ -141,12 +143,44 @@ def test_usf_gait_challenge(example, tmp_path, real_data):
         (['--baseline', '--windows', '1'], '--windows and --baseline do not'),
         (['--baseline', '--fusion', 'sum'], '--fusion and --baseline do not'),
         (['--sweep-dimension', '4', '--feature-dim', '8'], '--feature-dim and --sweep-dim'),
+        ([*REAL, 'usf', '--protocol', 'ST'], '--protocol goes with CASIA-B or generated walks'),
+        ([*REAL, 'ou_mvlp', '--protocol', 'LT'], '--protocol goes with CASIA-B'),
+        ([*REAL, 'casia_b', '--subjects', '24'], '--subjects goes with generated walks'),
+        ([*REAL, 'casia_b', '--views', '0', '90'], '--views goes with generated walks'),
+        ([*REAL, 'usf', '--frames', '10'], '--frames goes with whole walks'),
+        (['--fusion', 'none', '--reverse'], '--reverse goes with --fusion sum of several'),
+        (['--fusion', 'attention', '--reverse'], '--reverse goes with --fusion sum of several'),
+        (['--windows', '3', '--reverse'], '--reverse goes with --fusion sum of several'),
+        (['--baseline', '--reverse'], '--reverse goes with --fusion sum of several'),
+        (['--windows', '3', '--fusion', 'sum'], '--fusion goes with several --windows'),
+        (['--windows', '--fusion', 'attention'], '--fusion goes with several --windows'),
+        (['--baseline', '--no-decoder'], '--no-decoder goes with attention'),
+        (['--joint', '--global-epochs', '3'], '--global-epochs goes with two stages'),
+        (['--baseline', '--global-epochs', '3'], '--global-epochs goes with attention'),
+        (['--no-decoder', '--global-epochs', '3'], '--global-epochs goes with attention'),
+        (['--evaluate', '--fresh'], '--fresh goes with training'),
     ],
 )
 def test_options_that_do_not_go_together(example, capsys, options, reason):
     with pytest.raises(SystemExit):
         example.parse(options)
     assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        ['--reverse'],
+        ['--ablation', '--reverse', '--windows', '1', '3'],
+        ['--no-decoder', '--fusion', 'attention'],
+        ['--baseline', '--joint'],
+        [*REAL, 'casia_b', '--protocol', 'ST', '--frames', '30'],
+        [*REAL, 'usf', '--global-epochs', '3'],
+        ['--evaluate', '--epochs', '3', '--batches', '2'],
+    ],
+)
+def test_options_that_go_together(example, options):
+    example.parse(options)
 
 
 def test_presets(example):

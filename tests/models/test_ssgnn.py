@@ -7,6 +7,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch.nn.functional import cross_entropy
 
+from graphmotion.data import graph_to_batch
 from graphmotion.graphs import PointGraph, sample_pixels
 from graphmotion.models import create_model
 from graphmotion.models.ssgnn import SPAGNN, SPEGNN, SSGNN, DecisionFusion, spagnn, spegnn, ssgnn
@@ -429,7 +430,7 @@ def test_trains_under_autocast(model):
 
 def test_a_batch_of_the_graph_fits(name):
     model = create_model(name, graph=GRAPH, num_classes=4)
-    batch = GRAPH.to_batch(torch.randn(3, 40, 1))
+    batch = graph_to_batch(GRAPH, torch.randn(3, 40, 1))
     assert model(*(batch[field] for field in model.inputs)).shape == (3, 4)
 
 

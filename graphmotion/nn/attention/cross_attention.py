@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 from torch.nn import Linear
 
@@ -65,7 +67,7 @@ class CrossAttention(NodeAttention):
         out_channels: int | None = None,
         head_channels: int | None = None,
         value_projection: bool = True,
-        num_nodes: tuple[int, int] | None = None,
+        num_nodes: Sequence[int] | None = None,
         global_map: bool = False,
         per_frame: bool = True,
         normalization: str = 'softmax',

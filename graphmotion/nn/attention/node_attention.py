@@ -50,7 +50,7 @@ class NodeAttention(torch.nn.Module):
         out_channels: int | None = None,
         head_channels: int | None = None,
         value_projection: bool = True,
-        map_size: tuple[int, int] | None = None,
+        map_size: Sequence[int] | None = None,
         per_frame: bool = True,
         normalization: str = 'softmax',
     ) -> None:

@@ -1,0 +1,30 @@
+"""Annotations accept what the code accepts."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+USER = ROOT / 'tests' / 'typed_user.py'
+
+
+def test_what_a_user_writes_runs():
+    assert runpy.run_path(str(USER))['arm'].num_joints == 3
+
+
+@pytest.mark.slow
+def test_what_a_user_writes_passes_a_strict_type_checker(tmp_path):
+    """The README's sample, too. PyG has no annotations, nor have parts of torch."""
+    pytest.importorskip('mypy')
+    (sample,) = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
+    readme = tmp_path / 'readme_sample.py'
+    readme.write_text(sample)
+    options = ['--strict', '--allow-untyped-calls', '--ignore-missing-imports']
+    options += ['--follow-imports', 'silent', '--config-file', '', '--cache-dir', str(tmp_path)]
+    command = [sys.executable, '-m', 'mypy', *options, str(USER), str(readme)]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
