@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
+from graphmotion.extras import requires_extra
 from graphmotion.io.files import MalformedFile, read_file
 
 FORMATS = ('PNG', 'JPEG', 'BMP', 'PPM', 'TIFF', 'GIF')
@@ -40,10 +41,8 @@ def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
         ImportError: If pillow is not installed.
         ValueError: If it is empty, cut off, no such image or one of more than 16 million pixels.
     """
-    try:
+    with requires_extra('io'):
         from PIL import Image, ImageOps
-    except ImportError as error:
-        raise ImportError('images are read by pillow: pip install "graphmotion[io]"') from error
     content = read_file(path) if content is None else content
     expected = f'a whole image of the formats {list(FORMATS)}'
     if not content:

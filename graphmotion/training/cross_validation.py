@@ -14,7 +14,7 @@ from graphmotion.data import GraphDataset
 from graphmotion.metrics import ClassificationScores, classification_scores
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.data_module import GraphDataModule
-from graphmotion.training.fit import fit
+from graphmotion.training.fitting import fit
 from graphmotion.training.predict import predict
 from graphmotion.training.recipes import Recipe, class_weights
 

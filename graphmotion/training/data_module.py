@@ -8,11 +8,10 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from graphmotion.data import GraphDataset, graph_loader
+from graphmotion.extras import requires_extra
 
-try:
+with requires_extra('train'):
     from lightning.pytorch import LightningDataModule
-except ImportError as error:
-    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
 
 
 class GraphDataModule(LightningDataModule):

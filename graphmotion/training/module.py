@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from graphmotion.extras import requires_extra
 from graphmotion.training.predict import call_model
 from graphmotion.training.recipes import Recipe
 
-try:
+with requires_extra('train'):
     from lightning.pytorch import LightningModule
     from torchmetrics import Metric
-except ImportError as error:
-    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
 
 
 class RecipeModule(LightningModule):

@@ -7,19 +7,16 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from torch_geometric.data import Batch
 
+from graphmotion.extras import requires_extra
 from graphmotion.training.module import RecipeModule
 from graphmotion.training.predict import check_embeddings
 from graphmotion.training.recipes import Recipe, RecognitionRecipe
 
-try:
+with requires_extra('train'):
     from pytorch_metric_learning.losses import TripletMarginLoss
     from pytorch_metric_learning.miners import MultiSimilarityMiner
     from pytorch_metric_learning.reducers import AvgNonZeroReducer
     from torchmetrics import MeanMetric, Metric
-except ImportError as error:
-    raise ImportError(
-        'training for recognition needs pytorch-metric-learning: pip install "graphmotion[train]"'
-    ) from error
 
 # Rows of similarities that are computed at once.
 _PROBES_AT_ONCE = 1024

@@ -10,15 +10,15 @@ from typing import Any
 
 import torch
 
+from graphmotion.extras import requires_extra
+from graphmotion.training.checkpoint import load_weights, read_checkpoint
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.history import History, RunRecord, SeedEachStep
 from graphmotion.training.module import RecipeModule
 
-try:
+with requires_extra('train'):
     from lightning.pytorch import Trainer, seed_everything
     from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
-except ImportError as error:
-    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
 
 
 @dataclass(frozen=True)
@@ -175,32 +175,10 @@ def _options(module: torch.nn.Module) -> dict[str, Any]:
 
 
 def _check_same_run(path: str, now: RunRecord) -> None:
-    before = _read(path, 'callbacks').get(now.state_key, {})
+    before = read_checkpoint(path, 'callbacks').get(now.state_key, {})
     other = [name for name, part in now.parts.items() if before.get(name) != part]
     if other:
         raise ValueError(
             f'{path}: of a run with another {", ".join(other)}; pass resume=False to start anew, '
             f'or another directory'
         )
-
-
-def _read(path: str, key: str) -> Any:
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)[key]
-    except (KeyError, TypeError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise ValueError(f'{path}: not a checkpoint, or damaged: {error}') from error
-    except Exception as error:  # the unpickler's own error for what it does not admit
-        raise ValueError(f'{path}: holds more than weights: {error}') from error
-
-
-def load_weights(module: torch.nn.Module, path: str) -> None:
-    r"""Load the weights of a checkpoint into a module, without unpickling anything else.
-
-    Raises:
-        ValueError: If the file is no checkpoint, or of another model.
-    """
-    state = _read(path, 'state_dict')
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f'{path}: the weights are of another model: {error}') from error
