@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from graphmotion.data.list_dataset import Samples
 from graphmotion.extras import requires_extra
 from graphmotion.training.checkpoint import load_weights, read_checkpoint
 from graphmotion.training.data_module import GraphDataModule
@@ -39,7 +40,7 @@ class FitResult:
 
 def fit(
     module: RecipeModule,
-    data: GraphDataModule,
+    data: GraphDataModule | Samples,
     directory: str,
     seed: int = 0,
     monitor: str | None = None,
@@ -62,7 +63,9 @@ def fit(
     Args:
         module (RecipeModule): What is trained, such as a :class:`ClassificationModule` or a
             :class:`RecognitionModule`.
-        data (GraphDataModule): On what.
+        data (GraphDataModule, or samples): On what. Samples of any kind that
+            :class:`GraphDataModule` takes are training samples, in batches as the recipe has them,
+            without a transform but the dataset's own.
         directory (str): Where checkpoints and history go.
         seed (int, optional): Seed of the run. Weights are drawn by the caller before.
             (default: :obj:`0`)
@@ -80,6 +83,8 @@ def fit(
     Raises:
         ValueError: If the directory holds a damaged checkpoint or one of another run.
     """
+    if not isinstance(data, GraphDataModule):
+        data = GraphDataModule(data, seed=seed, **module.batch_options())
     seed_everything(seed, workers=True, verbose=False)
     os.makedirs(directory, exist_ok=True)
     history = History(os.path.join(directory, 'history.json'))
@@ -159,6 +164,9 @@ def _describe_run(module: RecipeModule, data: GraphDataModule, seed: int) -> dic
         },
         'transform': data.transform,
         'train_transform': data.train_transform,
+        'transform of a dataset': [
+            None if part is None else part.transform for part in (data.train, data.val)
+        ],
     }
     return {name: re.sub(r' at 0x[0-9a-f]+', '', str(part)) for name, part in parts.items()}
 

@@ -38,6 +38,10 @@ class RecipeModule(LightningModule):
         """What the model makes of a batch."""
         return call_model(self.model, batch)
 
+    def batch_options(self) -> dict[str, Any]:
+        """Options of a :class:`GraphDataModule` whose training batches are those of the recipe."""
+        return {'batch_size': self.recipe.batch_size}
+
     def log_metric(self, name: str, metric: Metric, batch: Batch, shown: bool = True) -> None:
         """Log a figure of the epoch, that of the samples of all processes."""
         self.log(

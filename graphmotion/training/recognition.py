@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -9,7 +11,7 @@ from torch_geometric.data import Batch
 
 from graphmotion.extras import requires_extra
 from graphmotion.training.module import RecipeModule
-from graphmotion.training.predict import check_embeddings
+from graphmotion.training.predict import check_rows
 from graphmotion.training.recipes import Recipe, RecognitionRecipe
 
 with requires_extra('train'):
@@ -42,6 +44,15 @@ class SubjectModule(RecipeModule):
         self.label = label
         self.gather = gather
         self.rank1 = torch.nn.ModuleDict({part: LeaveOneOutRank1() for part in ('val_', 'test_')})
+
+    def batch_options(self) -> dict[str, Any]:
+        """Options of a :class:`GraphDataModule` whose training batches are those of the recipe."""
+        recipe: Any = self.recipe
+        return super().batch_options() | {
+            'balance': self.label,
+            'samples_per_class': recipe.samples_per_subject,
+            'batches_per_epoch': getattr(recipe, 'batches_per_epoch', None),
+        }
 
     def embed(self, batch: Batch) -> Tensor:
         r"""The embeddings of a batch that samples are found by."""
@@ -164,7 +175,7 @@ class RecognitionModule(SubjectModule):
 
     def embed(self, batch: Batch) -> Tensor:
         """Embeddings of a batch, at least in single precision."""
-        embeddings = check_embeddings(self.model, self(batch), batch.num_graphs)
+        embeddings = check_rows(self.model, self(batch), batch.num_graphs, 'embeddings')
         # The differences of similarities that the miner looks at are lost in half precision.
         return embeddings if embeddings.dtype == torch.float64 else embeddings.float()
 
