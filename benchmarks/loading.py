@@ -91,10 +91,10 @@ def make_sides(
     """A function that makes a loader for each side, with or without shuffling."""
     dataset.transform = None
     plain = Plain(list(dataset), transform)
-    dataset.transform = transform  # of single samples; graph_loader transforms batches
+    dataset.transform = transform  # PyG's loader transforms samples, graph_loader batches
 
     def sides(shuffle: bool) -> dict[str, Iterable[Batch]]:
-        out: dict[str, Iterable[Batch]] = {OURS: graph_loader(dataset, batch, transform, shuffle)}
+        out: dict[str, Iterable[Batch]] = {OURS: graph_loader(dataset, batch, shuffle=shuffle)}
         for workers in args.workers:
             name = f'{SAME}, {workers} workers' if workers else SAME
             out[name] = DataLoader(

@@ -14,7 +14,6 @@ the slope of the line in the plot. How to read it: README.md beside this file.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -38,6 +37,7 @@ from benchmarks.common import (
     write_json,
 )
 from graphmotion.data import repeat_edge_index
+from graphmotion.extras import requires_extra
 from graphmotion.graphs import knn_graph, laplacian_eigenbasis, pixel_graph
 from graphmotion.models import spagnn, spegnn
 from graphmotion.nn import (
@@ -313,12 +313,6 @@ def exponents(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 # Reports ######################################################################################
 
 
-def need_matplotlib() -> None:
-    """Raise an error that says what to install, before anything is measured."""
-    if importlib.util.find_spec('matplotlib') is None:
-        raise ImportError('--plot needs matplotlib: pip install "graphmotion[vis]"')
-
-
 def plot(results: list[dict[str, Any]], facts: dict[str, Any], path: Path) -> None:
     """Time above memory, a column for each sweep, both axes logarithmic."""
     from graphmotion.visualization._figure import COLORS, finish, new_figure
@@ -411,7 +405,8 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     if not sweeps:
         choice.error(f'no operator of {args.operator} is in the sweeps {args.sweep}')
     if args.plot:
-        need_matplotlib()
+        with requires_extra('vis'):  # before anything is measured
+            import matplotlib  # noqa: F401
     facts = environment(args.device, args.threads)
     results = [result for sweep in sweeps for result in measure(sweep, args)]
     fitted = exponents(results)

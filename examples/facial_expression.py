@@ -41,6 +41,7 @@ from graphmotion.datasets import (
     MixedFaces,
     SyntheticFaces,
 )
+from graphmotion.extras import requires_extra
 from graphmotion.graphs import PointGraph, landmark_graph, pixel_graph
 from graphmotion.metrics import (
     ClassificationScores,
@@ -313,9 +314,10 @@ def score(model, dataset: FaceDataset, transforms: list[Compose]) -> Classificat
 
 def score_svm(train: FaceDataset, test: FaceDataset) -> ClassificationScores:
     """A linear support vector machine on 300 principal components of the pixels."""
-    from sklearn.decomposition import PCA
-    from sklearn.pipeline import make_pipeline
-    from sklearn.svm import LinearSVC
+    with requires_extra('test'):
+        from sklearn.decomposition import PCA
+        from sklearn.pipeline import make_pipeline
+        from sklearn.svm import LinearSVC
 
     def pixels(dataset: FaceDataset) -> Tensor:
         x = dataset.get_batch(range(len(dataset))).image.flatten(1).float() / 255

@@ -1,5 +1,7 @@
+from graphmotion.data.batching import collate
 from graphmotion.data.gait_features import GaitFeatures, gait_features
 from graphmotion.data.graph_dataset import GraphDataset
+from graphmotion.data.list_dataset import as_dataset
 from graphmotion.data.loader import graph_loader
 from graphmotion.data.point_samples import graph_to_batch, graph_to_data, load_graph, save_graph
 from graphmotion.data.samplers import BalancedBatchSampler, BatchSampler, SharedBatches
@@ -26,7 +28,9 @@ __all__ = [
     'GaitFeatures',
     'GraphDataset',
     'SharedBatches',
+    'as_dataset',
     'batch_index',
+    'collate',
     'from_array',
     'from_dense',
     'gait_features',

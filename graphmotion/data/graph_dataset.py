@@ -48,7 +48,8 @@ class GraphDataset(InMemoryDataset):
     Args:
         root (str, optional): Where :obj:`raw/` is found and :obj:`processed/` is written.
             (default: :obj:`None`)
-        transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
+        transform (callable, optional): Applied to each sample on access, also by
+            :func:`~graphmotion.data.graph_loader`. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
         pre_filter (callable, optional): Samples for which it is false are not stored.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch_geometric.data import Batch
+from torch_geometric.transforms import Compose
 
+from graphmotion.data.batching import collate
 from graphmotion.data.graph_dataset import GraphDataset
+from graphmotion.data.list_dataset import Samples, as_dataset
 from graphmotion.data.samplers import BalancedBatchSampler, BatchSampler, SharedBatches
 
 
@@ -36,6 +41,19 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
             generator.set_state(state)
 
 
+@contextmanager
+def _python_seeded(seed: int) -> Iterator[None]:
+    """The same for the generators of Python and NumPy, which transforms of others draw from."""
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+
+
 class _Assembled(Dataset):
     """Batches by seed and sample numbers."""
 
@@ -45,15 +63,30 @@ class _Assembled(Dataset):
 
     def __getitem__(self, key: tuple[int, Tensor]) -> Batch:
         seed, samples = key
-        batch = self.dataset.get_batch(samples)
-        if self.transform is None:
-            return batch
-        with _seeded(seed, self.dataset.device):
-            return self.transform(batch)
+        transforms = [t for t in (self.dataset.transform, self.transform) if t is not None]
+        own = all(_is_own(t) for t in transforms)
+        with _seeded(seed, self.dataset.device), nullcontext() if own else _python_seeded(seed):
+            batch = self._assemble(samples)
+            return batch if self.transform is None else self.transform(batch)
+
+    def _assemble(self, samples: Tensor) -> Batch:
+        transform = self.dataset.transform
+        if transform is None:
+            return self.dataset.get_batch(samples)
+        if _is_own(transform):
+            return transform(self.dataset.get_batch(samples))
+        return collate([self.dataset[int(i)] for i in samples])
+
+
+def _is_own(transform: Callable) -> bool:
+    """Whether a transform is made of graphmotion's, which act on a batch as on its samples."""
+    if isinstance(transform, Compose):
+        return all(_is_own(part) for part in transform.transforms)
+    return type(transform).__module__.startswith('graphmotion.transforms.')
 
 
 def graph_loader(
-    dataset: GraphDataset,
+    dataset: Samples,
     batch_size: int = 16,
     transform: Callable | None = None,
     shuffle: bool = False,
@@ -68,14 +101,18 @@ def graph_loader(
     r"""A loader whose batches are cut from the stored tensors at once and transformed as batches.
 
     It does what PyG's :class:`~torch_geometric.loader.DataLoader` does, an order of magnitude
-    faster, and pads samples of different length. The order of the samples and the random draws of
-    the transform depend on the seed and the epoch only, not on what was drawn before nor on the
-    number of workers.
+    faster for a :class:`GraphDataset`, and pads samples of different length. The order of the
+    samples and the random draws of transforms, be they torch's, NumPy's or Python's, depend on the
+    seed and the epoch only, not on what was drawn before nor on the number of workers.
+
+    The dataset's own :obj:`transform` comes first: if it is made of this library's transforms, it
+    is applied to whole batches, to the same effect; any other to each sample.
 
     Args:
-        dataset (GraphDataset): The samples; its own :obj:`transform` is not applied.
+        dataset (GraphDataset, Dataset, Subset, sequence of Data, Data or Batch): The samples; see
+            :func:`as_dataset`.
         batch_size (int, optional): Samples of a batch. (default: :obj:`16`)
-        transform (callable, optional): Applied to each batch. (default: :obj:`None`)
+        transform (callable, optional): Applied to each batch, as a whole. (default: :obj:`None`)
         shuffle (bool, optional): If set to :obj:`True`, draws a new order in each epoch, that is,
             each pass over the loader. (default: :obj:`False`)
         seed (int, optional): Of the order and the transform. (default: :obj:`0`)
@@ -93,9 +130,10 @@ def graph_loader(
             many as hold all samples once. (default: :obj:`None`)
 
     Raises:
-        ValueError: If :obj:`batch_size` is not a multiple of :obj:`samples_per_class`, or there
-            are fewer values of the field than a batch has.
+        ValueError: If there is no sample, :obj:`batch_size` is not a multiple of
+            :obj:`samples_per_class`, or there are fewer values of the field than a batch has.
     """
+    dataset = as_dataset(dataset)
     sampler: SharedBatches
     if balance is None:
         sampler = BatchSampler(len(dataset), batch_size, shuffle, seed, num_processes, process)

@@ -11,6 +11,7 @@ from torch_geometric.data import Data
 
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.extras import requires_extra
 from graphmotion.io.skipped import SkippedSamples
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -181,10 +182,8 @@ def _names(file: Any, path: str) -> list[str]:
 
 
 def _open(path: str) -> Any:
-    try:
+    with requires_extra('io'):
         import h5py
-    except ImportError as error:
-        raise ImportError('reading h5 files needs h5py: pip install "graphmotion[io]"') from error
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file')
     try:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
+from graphmotion.extras import requires_extra
 from graphmotion.io.files import MalformedFileError, read_file
 
 FORMATS = ('PNG', 'JPEG', 'BMP', 'PPM', 'TIFF', 'GIF')
@@ -42,10 +43,8 @@ def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
         ValueError: If the file is empty, truncated, not an image of these formats, or has more
             than 16 million pixels.
     """
-    try:
+    with requires_extra('io'):
         from PIL import Image, ImageOps
-    except ImportError as error:
-        raise ImportError('images are read by pillow: pip install "graphmotion[io]"') from error
     content = read_file(path) if content is None else content
     expected = f'a complete image in one of the formats {list(FORMATS)}'
     if not content:

@@ -9,14 +9,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
+from graphmotion.extras import requires_extra
 from graphmotion.training.module import RecipeModule
 from graphmotion.training.recipes import Recipe
 
-try:
+with requires_extra('train'):
     from torchmetrics import MeanMetric
     from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
-except ImportError as error:
-    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
 
 
 class ClassificationModule(RecipeModule):

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.data import GraphDataset
+from graphmotion.data import as_dataset
+from graphmotion.data.list_dataset import Samples
 from graphmotion.metrics import ClassificationScores, classification_scores
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.data_module import GraphDataModule
-from graphmotion.training.fit import fit
+from graphmotion.training.fitting import fit
 from graphmotion.training.predict import predict
 from graphmotion.training.recipes import Recipe, class_weights
 
@@ -40,11 +41,11 @@ class Evaluation:
 
 def train_and_test(
     make_model: Callable[[], torch.nn.Module],
-    train: GraphDataset,
-    test: GraphDataset,
+    train: Samples,
+    test: Samples,
     recipe: Recipe,
     directory: str,
-    val: GraphDataset | None = None,
+    val: Samples | None = None,
     transform: Callable | None = None,
     train_transform: Callable | None = None,
     views: int = 1,
@@ -58,12 +59,13 @@ def train_and_test(
 
     Args:
         make_model (callable): Makes the model; its weights are drawn from the seed.
-        train (GraphDataset): Training samples.
-        test (GraphDataset): Test samples.
+        train (GraphDataset, ...): Training samples, of any kind that :class:`GraphDataModule`
+            takes.
+        test (GraphDataset, ...): Test samples.
         recipe (Recipe): How it is trained; :obj:`class_balance` weighs the classes by their
             frequency among the training samples.
         directory (str): Where checkpoints and history go; see :func:`fit`.
-        val (GraphDataset, optional): Validation samples. (default: :obj:`None`)
+        val (GraphDataset, ..., optional): Validation samples. (default: :obj:`None`)
         transform (callable, optional): Applied to batches in validation and test.
             (default: :obj:`None`)
         train_transform (callable, optional): Applied to training batches.
@@ -76,6 +78,7 @@ def train_and_test(
     Returns:
         Evaluation: The model, its history and its test.
     """
+    train, test = as_dataset(train), as_dataset(test)
     num_classes = train.num_classes
     torch.manual_seed(seed)
     module = ClassificationModule(
@@ -103,7 +106,7 @@ def train_and_test(
 
 def cross_validate(
     make_model: Callable[[], torch.nn.Module],
-    folds: Sequence[tuple[GraphDataset, GraphDataset]],
+    folds: Sequence[tuple[Samples, Samples]],
     recipe: Recipe,
     directory: str,
     seed: int = 0,

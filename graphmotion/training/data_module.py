@@ -7,21 +7,25 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from graphmotion.data import GraphDataset, graph_loader
+from graphmotion.data import GraphDataset, as_dataset, graph_loader
+from graphmotion.data.list_dataset import Samples
+from graphmotion.extras import requires_extra
 
-try:
+with requires_extra('train'):
     from lightning.pytorch import LightningDataModule
-except ImportError as error:
-    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
 
 
 class GraphDataModule(LightningDataModule):
     r"""Training, validation and test parts of a dataset for Lightning.
 
+    Each part is a :class:`~graphmotion.data.GraphDataset`, another dataset of PyG or torch, a
+    :class:`~torch.utils.data.Subset`, a list of :class:`~torch_geometric.data.Data`, one of them or
+    a batch; see :func:`~graphmotion.data.as_dataset`.
+
     Args:
-        train (GraphDataset): Training samples.
-        val (GraphDataset, optional): Validation samples. (default: :obj:`None`)
-        test (GraphDataset, optional): Test samples. (default: :obj:`None`)
+        train (GraphDataset, ...): Training samples.
+        val (GraphDataset, ..., optional): Validation samples. (default: :obj:`None`)
+        test (GraphDataset, ..., optional): Test samples. (default: :obj:`None`)
         batch_size (int, optional): Samples of a batch, those of all processes together.
             (default: :obj:`16`)
         transform (callable, optional): Applied to batches of validation and test samples.
@@ -37,13 +41,17 @@ class GraphDataModule(LightningDataModule):
             (default: :obj:`4`)
         batches_per_epoch (int, optional): Number of balanced batches in an epoch; by default as
             many as hold all training samples once. (default: :obj:`None`)
+
+    Raises:
+        TypeError: If a part is of another type.
+        ValueError: If a part has no sample.
     """
 
     def __init__(
         self,
-        train: GraphDataset,
-        val: GraphDataset | None = None,
-        test: GraphDataset | None = None,
+        train: Samples,
+        val: Samples | None = None,
+        test: Samples | None = None,
         batch_size: int = 16,
         transform: Callable | None = None,
         train_transform: Callable | None = None,
@@ -54,9 +62,9 @@ class GraphDataModule(LightningDataModule):
         batches_per_epoch: int | None = None,
     ) -> None:
         super().__init__()
-        self.train = train
-        self.val = val
-        self.test = test
+        self.train = as_dataset(train)
+        self.val = None if val is None else as_dataset(val)
+        self.test = None if test is None else as_dataset(test)
         self.batch_size = batch_size
         self.transform = transform
         self.train_transform = train_transform or transform

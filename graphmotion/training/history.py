@@ -9,11 +9,10 @@ from typing import Any
 import torch
 
 from graphmotion.data.samplers import mix_seeds
+from graphmotion.extras import requires_extra
 
-try:
+with requires_extra('train'):
     from lightning.pytorch import Callback, LightningModule, Trainer
-except ImportError as error:
-    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
 
 
 class History(Callback):

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from graphmotion.extras import requires_extra
 from graphmotion.training.predict import call_model
 from graphmotion.training.recipes import Recipe
 
-try:
+with requires_extra('train'):
     from lightning.pytorch import LightningModule
     from torchmetrics import Metric
-except ImportError as error:
-    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
 
 
 class RecipeModule(LightningModule):
@@ -38,6 +37,10 @@ class RecipeModule(LightningModule):
     def forward(self, batch: Batch) -> Tensor:
         """What the model makes of a batch."""
         return call_model(self.model, batch)
+
+    def batch_options(self) -> dict[str, Any]:
+        """Options of a :class:`GraphDataModule` whose training batches are those of the recipe."""
+        return {'batch_size': self.recipe.batch_size}
 
     def log_metric(self, name: str, metric: Metric, batch: Batch, shown: bool = True) -> None:
         """Log a figure of the epoch, that of the samples of all processes."""

@@ -9,17 +9,21 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from graphmotion.data import GraphDataset
-from graphmotion.data.loader import graph_loader
+from graphmotion.data import as_dataset, graph_loader
+from graphmotion.data.list_dataset import Samples
+
+# What a model of PyG's kind is called with.
+_INPUTS = ('x', 'edge_index', 'batch')
 
 
 def model_inputs(model: torch.nn.Module, batch: Batch) -> list[Tensor]:
-    r"""The fields of a batch that the attribute :obj:`inputs` of a model names.
+    r"""The fields of a batch that the attribute :obj:`inputs` of a model names;
+    :obj:`("x", "edge_index", "batch")` for a model without it.
 
     Raises:
         ValueError: If the batch lacks one of them.
     """
-    inputs: Any = model.inputs
+    inputs: Any = getattr(model, 'inputs', _INPUTS)
     missing = [name for name in inputs if name not in batch]
     if missing:
         raise ValueError(
@@ -27,33 +31,39 @@ def model_inputs(model: torch.nn.Module, batch: Batch) -> list[Tensor]:
             f'make them by a transform, such as ToStream'
         )
     # Lightning's true half and double precision convert the model and leave a PyG batch as it is.
-    dtype = next(model.parameters()).dtype
+    parameter = next(model.parameters(), None)
     fields = [batch[name] for name in inputs]
-    return [f.to(dtype) if f.is_floating_point() else f for f in fields]
+    if parameter is None:
+        return fields
+    return [f.to(parameter.dtype) if f.is_floating_point() else f for f in fields]
 
 
 def call_model(model: torch.nn.Module, batch: Batch) -> Tensor:
-    r"""Call a model with the fields of a batch that its attribute :obj:`inputs` names.
+    r"""Call a model with the fields of a batch; see :func:`model_inputs`.
 
     Raises:
         ValueError: If the batch lacks one of them.
     """
-    return model(*model_inputs(model, batch))
+    fields = model_inputs(model, batch)
+    if hasattr(model, 'inputs'):
+        return model(*fields)
+    # By name: the third argument of PyG's own models is the weight of the edges.
+    return model(**dict(zip(_INPUTS, fields)))
 
 
-def check_embeddings(model: torch.nn.Module, embeddings: Tensor, num_samples: int) -> Tensor:
-    """The embeddings that a model gave of so many samples, if they are that."""
-    if embeddings.dim() != 2 or len(embeddings) != num_samples:
+def check_rows(model: torch.nn.Module, out: Tensor, num_samples: int, what: str) -> Tensor:
+    """Return what a model gave if it is a row for each sample."""
+    if out.dim() != 2 or len(out) != num_samples:
         raise ValueError(
-            f'{type(model).__name__} gives a tensor of shape {list(embeddings.shape)}, expected '
-            f'embeddings [{num_samples}, D]'
+            f'{type(model).__name__} gives a tensor of shape {list(out.shape)}, expected '
+            f'{what} [{num_samples}, D]'
         )
-    return embeddings
+    return out
 
 
 def predict(
     model: torch.nn.Module,
-    dataset: GraphDataset,
+    dataset: Samples,
     transform: Callable | None = None,
     batch_size: int = 64,
     views: int = 1,
@@ -63,8 +73,10 @@ def predict(
 
     Args:
         model (torch.nn.Module): Gives logits; its attribute :obj:`inputs` names the fields of a
-            batch that it is called with. It is put into evaluation mode and left as it was.
-        dataset (GraphDataset): The samples.
+            batch that it is called with, by default :obj:`x`, :obj:`edge_index` and :obj:`batch`,
+            by keyword. It is put into evaluation mode and left as it was.
+        dataset (GraphDataset, Dataset, Subset, sequence of Data, Data or Batch): The samples; see
+            :func:`~graphmotion.data.as_dataset`. Its own :obj:`transform` comes first.
         transform (callable, optional): Applied to each batch. (default: :obj:`None`)
         batch_size (int, optional): Samples of a batch. (default: :obj:`64`)
         views (int, optional): How often each sample is transformed anew; probabilities are
@@ -75,17 +87,19 @@ def predict(
         Tensor: Probabilities :math:`(N, \text{num\_classes})` on the CPU.
 
     Raises:
-        ValueError: If there is no view, or batches lack a field that the model reads.
+        ValueError: If there is no sample or no view, batches lack a field that the model reads, or
+            it gives anything but logits for each sample.
     """
     if views < 1:
         raise ValueError(f'views is at least 1, got {views}')
+    dataset = as_dataset(dataset)
     outputs = _outputs(model, dataset, [transform] * views, batch_size, seed)
-    return _mean(output.softmax(dim=-1) for output in outputs)
+    return _mean(check_rows(model, o, len(dataset), 'logits').softmax(dim=-1) for o in outputs)
 
 
 def embed(
     model: torch.nn.Module,
-    dataset: GraphDataset,
+    dataset: Samples,
     transforms: Callable | Sequence[Callable | None] | None = None,
     batch_size: int = 64,
     normalize: bool = False,
@@ -105,9 +119,10 @@ def embed(
 
     Args:
         model (torch.nn.Module): Gives embeddings :math:`(B, D)`; its attribute :obj:`inputs` names
-            the fields of a batch that it is called with. It is put into evaluation mode and left
-            as it was.
-        dataset (GraphDataset): The samples.
+            the fields of a batch that it is called with, by default :obj:`x`, :obj:`edge_index` and
+            :obj:`batch`, by keyword. It is put into evaluation mode and left as it was.
+        dataset (GraphDataset, Dataset, Subset, sequence of Data, Data or Batch): The samples; see
+            :func:`~graphmotion.data.as_dataset`. Its own :obj:`transform` comes first.
         transforms (callable or sequence of callable, optional): Applied to each batch; several are
             averaged over. (default: :obj:`None`)
         batch_size (int, optional): Samples of a batch. (default: :obj:`64`)
@@ -119,35 +134,36 @@ def embed(
         Tensor: Embeddings :math:`(N, D)` on the CPU.
 
     Raises:
-        ValueError: If the sequence of transforms is empty, batches lack a field that the model
-            reads, or it gives anything but an embedding for each sample.
+        ValueError: If there is no sample, the sequence of transforms is empty, batches lack a field
+            that the model reads, or it gives anything but an embedding for each sample.
     """
     if transforms is None or callable(transforms):
         transforms = [transforms]
     if not len(transforms):
         raise ValueError('embeddings are the mean over transforms, got an empty sequence of them')
+    dataset = as_dataset(dataset)
     outputs = _outputs(model, dataset, transforms, batch_size, seed)
-    embeddings = _mean(check_embeddings(model, output, len(dataset)) for output in outputs)
+    embeddings = _mean(check_rows(model, o, len(dataset), 'embeddings') for o in outputs)
     return torch.nn.functional.normalize(embeddings, dim=1) if normalize else embeddings
 
 
 @torch.no_grad()
 def _outputs(
     model: torch.nn.Module,
-    dataset: GraphDataset,
+    dataset: Samples,
     transforms: Sequence[Callable | None],
     batch_size: int,
     seed: int,
 ) -> Iterator[Tensor]:
     """What a model, in evaluation mode, makes of all samples by each transform, on the CPU."""
-    device = next(model.parameters()).device
+    parameter = next(model.parameters(), None)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         for number, transform in enumerate(transforms):
             loader = graph_loader(dataset, batch_size, transform, seed=seed + number)
-            rows = [call_model(model, batch.to(device)).float().cpu() for batch in loader]
-            yield torch.cat(rows)
+            batches = loader if parameter is None else (b.to(parameter.device) for b in loader)
+            yield torch.cat([call_model(model, batch).float().cpu() for batch in batches])
     finally:
         for module, mode in modes:
             module.training = mode

@@ -228,6 +228,58 @@ class FGSTFormerRecipe(SGDRecipe):
     warmup_epochs: int = 5
 
 
+@dataclass(frozen=True)
+class LMGCSRecipe(StepRecipe):
+    r"""The recipe of the paper of :class:`~graphmotion.models.LMGCS` for CASIA-B: 80,000 steps for
+    local features, whose learning rate falls after 70,000, then 30,000 for attention; its
+    "momentum 0.9" is Adam's :math:`\beta_1`. An epoch stands for 1,000 steps, if the data are
+    drawn in :obj:`batches_per_epoch`.
+
+    For OU-MVLP it is :obj:`LMGCSRecipe(subjects_per_batch=32, max_epochs=100, milestones=(80,),
+    global_epochs=40)`. The :obj:`batch_size` follows from the numbers of subjects and samples.
+
+    Args:
+        global_epochs (int): Number of epochs of the second stage.
+        subjects_per_batch (int): Number of subjects in a batch, those of all processes together.
+        samples_per_subject (int): Number of samples of each.
+        batches_per_epoch (int): Number of batches in an epoch.
+        margin (float): By how much farther a sample of another subject is to be than one of the
+            same.
+        triplet (bool): Whether the triplet losses are part of the loss.
+        cross_entropy (bool): Whether the cross-entropy is.
+
+    Raises:
+        ValueError: If no loss is left, triplets are on and a batch has less than two subjects or
+            two samples of each, or an option is set that has no part in the loss.
+    """
+
+    lr: float = 1e-4
+    batch_size: int = field(init=False)
+    max_epochs: int = 80
+    milestones: tuple[int, ...] = (70,)
+    global_epochs: int = 30
+    subjects_per_batch: int = 8
+    samples_per_subject: int = 8
+    batches_per_epoch: int = 1000
+    margin: float = 0.2
+    triplet: bool = True
+    cross_entropy: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.triplet or self.cross_entropy):
+            raise ValueError('a recipe without triplet loss and cross-entropy trains nothing')
+        if self.triplet and (self.subjects_per_batch < 2 or self.samples_per_subject < 2):
+            raise ValueError(
+                f'triplets need two subjects in a batch and two samples of each, got '
+                f'{self.subjects_per_batch} and {self.samples_per_subject}'
+            )
+        for name in ('class_balance', 'mixup'):
+            if getattr(self, name):
+                raise ValueError(f'{name} has no part in this loss, got {getattr(self, name)}')
+        # How a frozen dataclass sets what follows from its fields.
+        object.__setattr__(self, 'batch_size', self.subjects_per_batch * self.samples_per_subject)
+
+
 def class_weights(y: torch.Tensor, num_classes: int, exponent: float) -> torch.Tensor:
     r"""Weights of the classes by their inverse frequency to the power of :obj:`exponent`, with
     mean one over the samples. A class without samples has weight zero.

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from graphmotion.extras import requires_extra
 from graphmotion.metrics import relative_spread
 from graphmotion.metrics.recognition.similarity import Similarity
 from graphmotion.training.module import RecipeModule
-from graphmotion.training.predict import check_embeddings
+from graphmotion.training.predict import check_rows
 from graphmotion.training.recipes import Recipe, RecognitionRecipe
 
-try:
+with requires_extra('train'):
     from pytorch_metric_learning.distances import LpDistance
     from pytorch_metric_learning.losses import TripletMarginLoss
     from pytorch_metric_learning.miners import MultiSimilarityMiner
     from pytorch_metric_learning.reducers import AvgNonZeroReducer
     from torchmetrics import MeanMetric, Metric
-except ImportError as error:
-    raise ImportError(
-        'training for recognition needs pytorch-metric-learning: pip install "graphmotion[train]"'
-    ) from error
 
 # Rows of similarities that are computed at once.
 _PROBES_AT_ONCE = 1024
@@ -47,6 +46,15 @@ class SubjectModule(RecipeModule):
         self.label = label
         self.gather = gather
         self.rank1 = torch.nn.ModuleDict({part: LeaveOneOutRank1() for part in ('val_', 'test_')})
+
+    def batch_options(self) -> dict[str, Any]:
+        """Options of a :class:`GraphDataModule` whose training batches are those of the recipe."""
+        recipe: Any = self.recipe
+        return super().batch_options() | {
+            'balance': self.label,
+            'samples_per_class': recipe.samples_per_subject,
+            'batches_per_epoch': getattr(recipe, 'batches_per_epoch', None),
+        }
 
     def embed(self, batch: Batch) -> Tensor:
         r"""The embeddings of a batch that samples are found by."""
@@ -169,7 +177,7 @@ class RecognitionModule(SubjectModule):
 
     def embed(self, batch: Batch) -> Tensor:
         """Embeddings of a batch, at least in single precision."""
-        embeddings = check_embeddings(self.model, self(batch), batch.num_graphs)
+        embeddings = check_rows(self.model, self(batch), batch.num_graphs, 'embeddings')
         # The differences of similarities that the miner looks at are lost in half precision.
         return embeddings if embeddings.dtype == torch.float64 else embeddings.float()
 

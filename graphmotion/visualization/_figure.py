@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-try:
+from graphmotion.extras import requires_extra
+
+with requires_extra('vis'):
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.cm import ScalarMappable
@@ -22,10 +24,6 @@ try:
     from matplotlib.ticker import MaxNLocator
     from matplotlib.transforms import ScaledTranslation
     from PIL import Image
-except ImportError as error:
-    raise ImportError(
-        'graphmotion.visualization needs matplotlib and pillow: pip install "graphmotion[vis]"'
-    ) from error
 
 # The only module here that imports matplotlib, so that what is missing is said in one place.
 __all__ = [

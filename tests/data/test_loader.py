@@ -1,9 +1,14 @@
+import random
+
+import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Batch, Data
+from torch_geometric.transforms import Compose, RandomRotate
 
 from graphmotion.data import BalancedBatchSampler, GraphDataset, graph_loader
 from graphmotion.training import GraphDataModule
+from graphmotion.transforms import CropFrames, ToStream
 from tests.toy import Waves, joints, noisy_joints
 from tests.training.walkers import Walkers
 
@@ -39,6 +44,65 @@ def test_workers_send_the_batches_of_the_dataset():
         for name, value in expected.to_dict().items():
             assert torch.equal(batch[name], value)
         assert torch.equal(batch[5].edge_index, dataset[5].edge_index)
+
+
+def test_transforms_of_pyg_and_numpy_follow_the_seed_too():
+    def noisy(data):
+        data.x = data.pos + torch.from_numpy(np.random.rand(*data.pos.shape))  # noqa: NPY002
+        return data
+
+    for transform in (RandomRotate(90), noisy):
+        runs = []
+        for seed in (1, 1, 2):
+            dataset = Waves(8)
+            loader = graph_loader(dataset, 4, transform, seed=seed)
+            batches = [b.get('x', b.pos) for b in loader]
+            dataset.transform = transform  # of each sample
+            batches += [b.get('x', b.pos) for b in graph_loader(dataset, 4, seed=seed)]
+            runs.append(torch.stack(batches))
+            random.random()
+            np.random.rand()  # noqa: NPY002
+        assert torch.equal(runs[0], runs[1])
+        assert not torch.allclose(runs[0], runs[2])
+    states = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    list(graph_loader(Waves(8), 4, RandomRotate(90)))
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # noqa: NPY002
+
+
+def test_the_transform_of_the_dataset_comes_first():
+    dataset = Waves(10, frames=(6, 12))
+    dataset.transform = ToStream('joint_motion')
+    (batch,) = graph_loader(dataset, 10, lambda b: CropFrames(4, 'center')(b))
+    for i in range(10):
+        data = CropFrames(4, 'center')(dataset[i])
+        torch.testing.assert_close(batch[i].x, data.x)
+        assert batch[i].num_frames.tolist() == [4]
+
+
+def test_transforms_of_this_library_see_batches_and_others_see_samples():
+    seen = []
+
+    def center(data):
+        seen.append(data.num_nodes)
+        data.pos = data.pos - data.pos.mean(dim=0)  # over all nodes: wrong for a batch
+        return data
+
+    class Watched(ToStream):
+        def forward(self, data):
+            seen.append(data.num_nodes)
+            return super().forward(data)
+
+    Watched.__module__ = ToStream.__module__
+    dataset = Waves(6, frames=(6, 12))
+    dataset.transform = Compose([Watched('joint'), Watched('bone', 'emotion_gait16')])
+    (batch,) = graph_loader(dataset, 6)
+    assert seen == [6 * 16] * 2
+    dataset.transform = Compose([Watched('joint'), center])
+    (batch,) = graph_loader(dataset, 6)
+    assert seen[2:] == [16] * 12
+    assert batch.pos.view(6, 16, -1, 3).mean(dim=1).abs().max() < 1e-5
+    expected = [dataset[i].num_frames for i in range(6)]
+    assert torch.equal(batch.num_frames, torch.cat(expected))
 
 
 def test_loading_leaves_the_global_generator_alone():

@@ -103,5 +103,5 @@ def test_without_pillow_or_file(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match='no such file'):
         read_gray_image(str(tmp_path / 'a.png'))
     monkeypatch.setitem(sys.modules, 'PIL', None)
-    with pytest.raises(ImportError, match=r'pip install "graphmotion\[io\]"'):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[io\]'"):
         read_gray_image('a.png', b'')

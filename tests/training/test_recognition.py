@@ -318,5 +318,5 @@ def test_what_cannot_be_trained_is_refused():
 
 def test_an_import_without_the_library_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, 'pytorch_metric_learning.losses', None)
-    with pytest.raises(ImportError, match=r'pip install "graphmotion\[train\]"'):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[train\]'"):
         runpy.run_path(recognition.__file__)

@@ -23,7 +23,7 @@ LEG = Skeleton(
 def test_missing_extra_is_named(monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, 'graphmotion.visualization._figure')
-    with pytest.raises(ImportError, match=r'pip install "graphmotion\[vis\]"'):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[vis\]'"):
         importlib.import_module('graphmotion.visualization._figure')
 
 

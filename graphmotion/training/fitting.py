@@ -10,15 +10,16 @@ from typing import Any
 
 import torch
 
+from graphmotion.data.list_dataset import Samples
+from graphmotion.extras import requires_extra
+from graphmotion.training.checkpoint import load_weights, read_checkpoint
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.history import History, RunRecord, SeedEachStep
 from graphmotion.training.module import RecipeModule
 
-try:
+with requires_extra('train'):
     from lightning.pytorch import Trainer, seed_everything
     from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
-except ImportError as error:
-    raise ImportError('training needs lightning: pip install "graphmotion[train]"') from error
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class FitResult:
 
 def fit(
     module: RecipeModule,
-    data: GraphDataModule,
+    data: GraphDataModule | Samples,
     directory: str,
     seed: int = 0,
     monitor: str | None = None,
@@ -62,7 +63,9 @@ def fit(
     Args:
         module (RecipeModule): What is trained, such as a :class:`ClassificationModule` or a
             :class:`RecognitionModule`.
-        data (GraphDataModule): On what.
+        data (GraphDataModule, or samples): On what. Samples of any kind that
+            :class:`GraphDataModule` takes are training samples, in batches as the recipe has them,
+            without a transform but the dataset's own.
         directory (str): Where checkpoints and history go.
         seed (int, optional): Seed of the run. Weights are drawn by the caller before.
             (default: :obj:`0`)
@@ -80,6 +83,8 @@ def fit(
     Raises:
         ValueError: If the directory holds a damaged checkpoint or one of another run.
     """
+    if not isinstance(data, GraphDataModule):
+        data = GraphDataModule(data, seed=seed, **module.batch_options())
     seed_everything(seed, workers=True, verbose=False)
     os.makedirs(directory, exist_ok=True)
     history = History(os.path.join(directory, 'history.json'))
@@ -159,6 +164,9 @@ def _describe_run(module: RecipeModule, data: GraphDataModule, seed: int) -> dic
         },
         'transform': data.transform,
         'train_transform': data.train_transform,
+        'transform of a dataset': [
+            None if part is None else part.transform for part in (data.train, data.val)
+        ],
     }
     return {name: re.sub(r' at 0x[0-9a-f]+', '', str(part)) for name, part in parts.items()}
 
@@ -175,32 +183,10 @@ def _options(module: torch.nn.Module) -> dict[str, Any]:
 
 
 def _check_same_run(path: str, now: RunRecord) -> None:
-    before = _read(path, 'callbacks').get(now.state_key, {})
+    before = read_checkpoint(path, 'callbacks').get(now.state_key, {})
     other = [name for name, part in now.parts.items() if before.get(name) != part]
     if other:
         raise ValueError(
             f'{path}: of a run with another {", ".join(other)}; pass resume=False to start anew, '
             f'or another directory'
         )
-
-
-def _read(path: str, key: str) -> Any:
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)[key]
-    except (KeyError, TypeError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise ValueError(f'{path}: not a checkpoint, or damaged: {error}') from error
-    except Exception as error:  # the unpickler's own error for what it does not admit
-        raise ValueError(f'{path}: holds more than weights: {error}') from error
-
-
-def load_weights(module: torch.nn.Module, path: str) -> None:
-    r"""Load the weights of a checkpoint into a module, without unpickling anything else.
-
-    Raises:
-        ValueError: If the file is no checkpoint, or of another model.
-    """
-    state = _read(path, 'state_dict')
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f'{path}: the weights are of another model: {error}') from error

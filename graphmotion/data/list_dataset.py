@@ -1,0 +1,147 @@
+"""Samples of any kind as a dataset."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import torch
+import torch_geometric
+from torch import Tensor
+from torch.utils.data import Dataset, Subset
+from torch_geometric.data import Batch, Data, InMemoryDataset
+from torch_geometric.data.data import BaseData
+
+from graphmotion.data.batching import collate, to_data_list
+from graphmotion.data.graph_dataset import GraphDataset
+
+#: What functions take that run over samples.
+Samples: TypeAlias = Dataset | Sequence[Data] | Data | Batch
+
+
+def as_dataset(samples: Samples) -> GraphDataset:
+    r"""Makes a dataset of samples, whatever holds them.
+
+    .. code-block:: python
+
+        samples = [from_array(array, 'coco17', y=y) for array, y in zip(arrays, labels)]
+        train, test = as_dataset(samples).split((8, 2))
+
+    Args:
+        samples (GraphDataset, Dataset, Subset, sequence of Data, Data or Batch): The samples. A
+            :class:`GraphDataset` is returned as it is, a subset of one as its part; any other
+            dataset, of PyG's or of torch, is read sample by sample, with its :obj:`transform`.
+
+    Returns:
+        GraphDataset: The samples in their order.
+
+    Raises:
+        TypeError: If it is something else, or holds something else than :class:`Data`.
+        ValueError: If there is no sample.
+    """
+    if isinstance(samples, Subset):
+        out = as_dataset(samples.dataset).index_select([int(i) for i in samples.indices])
+    elif isinstance(samples, GraphDataset):
+        out = samples
+    elif isinstance(samples, torch_geometric.data.Dataset):
+        plain = copy.copy(samples)
+        plain.transform = None
+        out = ListDataset(plain, samples.transform)
+    elif isinstance(samples, Batch):
+        out = ListDataset(to_data_list(samples))
+    elif isinstance(samples, BaseData):
+        out = ListDataset([samples])
+    elif isinstance(samples, (Sequence, Dataset)) and not isinstance(samples, str):
+        out = ListDataset(samples)
+    else:
+        raise TypeError(
+            f'samples must be a dataset, a list of Data, a Data or a Batch, got '
+            f'{type(samples).__name__}'
+        )
+    if not len(out):
+        raise ValueError('samples must hold at least one sample, got none')
+    return out
+
+
+class ListDataset(GraphDataset):
+    r"""A dataset of samples that are objects of their own; see :func:`as_dataset`.
+
+    Batches are put together by :func:`collate`, sample by sample, which takes longer than a
+    dataset with flat storage does.
+
+    Args:
+        samples (sequence or Dataset): The samples.
+        transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
+    """
+
+    def __init__(self, samples: Any, transform: Callable | None = None) -> None:
+        self._in_memory = True
+        InMemoryDataset.__init__(self, None, transform)
+        self.samples = samples
+        # Datasets may read each sample from the disk: only the first is looked at.
+        for i in range(len(samples) if isinstance(samples, Sequence) else min(len(samples), 1)):
+            if not isinstance(samples[i], BaseData) or isinstance(samples[i], Batch):
+                raise TypeError(f'samples must be of type Data, got {type(samples[i]).__name__}')
+
+    def get(self, idx: int) -> Data:
+        r"""The sample of that number, before :obj:`transform`."""
+        return copy.copy(self.samples[idx])
+
+    def len(self) -> int:
+        r"""Number of samples, those left out of a part included."""
+        return len(self.samples)
+
+    def get_batch(self, samples: Sequence[int] | Tensor) -> Batch:
+        r"""Samples as a batch, before :obj:`transform`; see :func:`collate`."""
+        return collate([self.get(int(i)) for i in self._stored_positions(samples)])
+
+    def labels(self, field: str = 'y') -> Tensor:
+        r"""A field with one number a sample, such as :obj:`y` or :obj:`subject`, for all samples.
+
+        Raises:
+            ValueError: If a sample has no such field.
+        """
+        return self._labels(field, self.indices())
+
+    def _labels(self, field: str, positions: Sequence[int]) -> Tensor:
+        values = []
+        for i in positions:
+            value = self.samples[i].get(field)
+            if value is None or torch.as_tensor(value).numel() != 1:
+                raise ValueError(
+                    f'no field {field!r} with one number a sample; sample {i} has {value!r}'
+                )
+            values.append(torch.as_tensor(value).view(()))
+        return torch.stack(values)
+
+    @property
+    def num_classes(self) -> int:
+        r"""Number of classes."""
+        return self._infer_num_classes(self._labels('y', range(self.len())))
+
+    @property
+    def device(self) -> torch.device:
+        r"""Where the samples are."""
+        values = (value for store in self.samples[0].stores for value in store.values())
+        devices = (value.device for value in values if isinstance(value, Tensor))
+        return next(devices, torch.device('cpu'))
+
+    def fingerprint(self) -> str:
+        r"""Tells sets and parts of a set apart by their content."""
+        total = hashlib.sha256()
+        for i in self.indices():
+            stores = self.samples[i].stores
+            for name, value in (field for store in stores for field in sorted(store.items())):
+                if isinstance(value, Tensor):
+                    total.update(repr((name, value.dtype, tuple(value.shape))).encode())
+                    total.update(value.detach().cpu().contiguous().numpy().tobytes())
+                else:
+                    total.update(repr((name, value)).encode())
+        return total.hexdigest()
+
+    def copy(self, idx: Any = None) -> ListDataset:
+        r"""A dataset of its own with copies of the selected samples."""
+        chosen = self if idx is None else self.index_select(idx)
+        return ListDataset([self.samples[i].clone() for i in chosen.indices()], self.transform)

@@ -1,0 +1,120 @@
+"""What runs without any extra installed, and what the rest says."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from graphmotion import training
+
+ROOT = Path(__file__).parents[1]
+
+# Importing these fails as if they were not installed.
+BLOCK = """
+import sys
+
+for name in ('PIL', 'h5py', 'lightning', 'matplotlib', 'pytorch_lightning',
+             'pytorch_metric_learning', 'sklearn', 'torchmetrics'):
+    sys.modules[name] = None
+"""
+
+TRAINED = """
+import os, tempfile
+import torch
+from graphmotion.datasets import SyntheticGait
+from graphmotion.training import embed, load_weights, predict
+
+class Mean(torch.nn.Module):
+    inputs = ('pos',)
+
+    def __init__(self):
+        super().__init__()
+        self.lin = torch.nn.Linear(3, 4)
+
+    def forward(self, pos):
+        return self.lin(pos.view(-1, 16, *pos.shape[1:]).mean(dim=(1, 2)))
+
+trained, model = Mean(), Mean()
+path = os.path.join(tempfile.mkdtemp(), 'last.ckpt')
+torch.save({'state_dict': {f'model.{k}': v for k, v in trained.state_dict().items()}}, path)
+load_weights(model, path)
+dataset = SyntheticGait(num_subjects=1, num_frames=8)
+torch.testing.assert_close(embed(model, dataset), embed(trained, dataset))
+torch.testing.assert_close(predict(model, dataset), embed(trained, dataset).softmax(dim=1))
+"""
+
+ERRORS = """
+import importlib
+import json
+from graphmotion import training
+from graphmotion.datasets.emotion_gait import _open
+from graphmotion.io import read_gray_image
+
+calls = {
+    'figures': lambda: importlib.import_module('graphmotion.visualization'),
+    'images': lambda: read_gray_image('a.png', b''),
+    'h5': lambda: _open('a.h5'),
+} | {name: lambda name=name: getattr(training, name) for name in training.__all__}
+errors = {}
+for name, call in calls.items():
+    try:
+        call()
+    except ImportError as error:
+        errors[name] = str(error)
+print(json.dumps(errors))
+"""
+
+
+def run(code):
+    process = subprocess.run(
+        [sys.executable, '-c', BLOCK + code],
+        cwd=ROOT,
+        env=os.environ | {'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert process.returncode == 0, process.stderr[-4000:]
+    return process.stdout
+
+
+def test_the_readmes_sample():
+    (sample,) = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
+    assert 'Skeleton(custom, joints=3' in run(sample)
+
+
+def test_a_trained_model_answers_and_the_rest_names_the_extra_to_install():
+    errors = json.loads(run(TRAINED + ERRORS))
+    extras = dict.fromkeys(errors, 'train') | {'figures': 'vis', 'images': 'io', 'h5': 'io'}
+    for name, error in errors.items():
+        assert error.endswith(f"pip install -e '.[{extras[name]}]'")
+    assert sorted(extras) == [
+        'ClassificationModule',
+        'Evaluation',
+        'FitResult',
+        'GraphDataModule',
+        'History',
+        'LMGCSModule',
+        'RecipeModule',
+        'RecognitionModule',
+        'SeedEachStep',
+        'cross_validate',
+        'figures',
+        'fit',
+        'fit_two_stages',
+        'h5',
+        'images',
+        'train_and_test',
+    ]
+
+
+def test_with_lightning_all_names_of_training_are_there():
+    for name in training.__all__:
+        assert name in dir(training)
+        assert getattr(training, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'fits'"):
+        _ = training.fits
