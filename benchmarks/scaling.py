@@ -315,7 +315,7 @@ def exponents(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def plot(results: list[dict[str, Any]], facts: dict[str, Any], path: Path) -> None:
     """Time above memory, a column for each sweep, both axes logarithmic."""
-    from graphmotion.visualization._figure import COLORS, finish, new_figure
+    from graphmotion.visualization._figure import COLORS, finish_figure, new_figure
 
     sweeps = list(dict.fromkeys(result['sweep'] for result in results))
     names = list(dict.fromkeys(result['operator'] for result in results))
@@ -359,7 +359,7 @@ def plot(results: list[dict[str, Any]], facts: dict[str, Any], path: Path) -> No
     grid[0, 0].set_ylabel('time of a call, ms')
     grid[1, 0].set_ylabel('peak memory of a call, MB')
     passes = ', '.join(dict.fromkeys(result['pass'] for result in results))
-    finish(
+    finish_figure(
         figure,
         path,
         f'{passes} on {facts["device"]}, threads {facts["threads"]}'

@@ -4,7 +4,8 @@ from graphmotion.visualization.adjacency import (
     plot_adjacency_on_body,
     plot_cross_scale,
 )
-from graphmotion.visualization.body import draw_body, project, rest_pose
+from graphmotion.visualization.animation import animate_skeleton
+from graphmotion.visualization.body import draw_body
 from graphmotion.visualization.classes import plot_class_comparison
 from graphmotion.visualization.confusion import plot_confusion_matrix
 from graphmotion.visualization.curves import plot_training_curves
@@ -15,15 +16,13 @@ from graphmotion.visualization.faces import (
     plot_node_weights,
 )
 from graphmotion.visualization.focal import plot_focal_joints
-from graphmotion.visualization.grad_cam import (
-    class_logit,
-    cosine_to,
-    grad_cam,
-    plot_grad_cam,
-    plot_grad_cam_on_body,
-)
-from graphmotion.visualization.pose import animate_skeleton, plot_pose_gallery, plot_pose_strip
-from graphmotion.visualization.retrieval import plot_cmc, plot_rank_by_view, plot_retrieval
+from graphmotion.visualization.grad_cam import class_logit, cosine_to, grad_cam
+from graphmotion.visualization.grad_cam_plots import plot_grad_cam, plot_grad_cam_on_body
+from graphmotion.visualization.pose import plot_pose_gallery, plot_pose_strip
+from graphmotion.visualization.projection import project
+from graphmotion.visualization.recognition_curves import plot_cmc, plot_rank_by_view
+from graphmotion.visualization.rest_pose import rest_pose
+from graphmotion.visualization.retrieval import plot_retrieval
 from graphmotion.visualization.spectrum import feature_spectrum, plot_feature_spectrum
 
 __all__ = [

@@ -1,14 +1,11 @@
-"""What all figures share: matplotlib without its global state, colours, reading and saving."""
+"""Matplotlib imports and helpers shared by all figures, free of pyplot's global state."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from graphmotion.extras import requires_extra
 
@@ -19,74 +16,84 @@ with requires_extra('vis'):
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap, Normalize
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D as LegendHandle
+    from matplotlib.lines import Line2D
     from matplotlib.patches import ConnectionPatch, FancyArrowPatch
     from matplotlib.ticker import MaxNLocator
     from matplotlib.transforms import ScaledTranslation
     from PIL import Image
 
-# The only module here that imports matplotlib, so that what is missing is said in one place.
+# The only module of this package that imports matplotlib, so that a missing installation is
+# reported in one place.
 __all__ = [
     'COLORS',
-    'LEFT',
-    'NEUTRAL',
-    'RIGHT',
+    'LEFT_COLOR',
+    'LINK_COLORMAP',
+    'NEUTRAL_COLOR',
+    'RIGHT_COLOR',
+    'WEIGHT_COLORMAP',
     'Axes',
     'ConnectionPatch',
     'FancyArrowPatch',
     'Figure',
     'FigureCanvasAgg',
     'Image',
-    'LegendHandle',
+    'Line2D',
     'LineCollection',
-    'LinearSegmentedColormap',
     'MaxNLocator',
     'Normalize',
     'PathLike',
     'ScalarMappable',
     'ScaledTranslation',
-    'finish',
+    'add_colorbar',
+    'finish_figure',
     'new_figure',
-    'to_array',
+    'style_axes',
 ]
 
 PathLike = str | os.PathLike
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart.
+# Okabe and Ito's palette, which is distinguishable with any colour vision.
 COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
-LEFT, RIGHT, NEUTRAL = '#0072B2', '#D55E00', '#4D4D4D'
-DPI = 200
+LEFT_COLOR, RIGHT_COLOR, NEUTRAL_COLOR = '#0072B2', '#D55E00', '#4D4D4D'
+
+# Matrices start at white; links start at a tint that is visible on white paper.
+WEIGHT_COLORMAP = LinearSegmentedColormap.from_list('weights', ['#FFFFFF', '#9E6BBF', '#2D004B'])
+LINK_COLORMAP = LinearSegmentedColormap.from_list('links', WEIGHT_COLORMAP(np.linspace(0.2, 1, 64)))
+
+_DPI = 200
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of this many inches that keeps its labels inside, apart from pyplot."""
-    # Not 'constrained', which cuts labels off beside axes of equal aspect.
+    """Creates a figure of the given size in inches that is not registered with pyplot."""
+    # The 'constrained' layout cuts off labels next to axes of equal aspect.
     return Figure(figsize=(width, height), layout='compressed')
 
 
-def finish(figure: Figure, path: PathLike | None, title: str | None = None) -> Figure:
-    """Put the title above, write the file, if any, making its folder, and return the figure."""
+def finish_figure(figure: Figure, path: PathLike | None, title: str | None = None) -> Figure:
+    """Adds the title, saves the figure if a path is given, and returns the figure."""
     if title:
         figure.suptitle(title, fontsize='large')
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI)
+        figure.savefig(path, dpi=_DPI)
     return figure
 
 
-def to_array(values: Any, what: str, dims: Sequence[int], finite: bool = False) -> np.ndarray:
-    """Numbers from a tensor or an array, in double precision, with one of these ranks."""
-    if isinstance(values, Tensor):
-        values = values.detach().cpu().double().numpy()
-    try:
-        out = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f'{what} is a tensor or array of numbers, got {values!r:.80}') from None
-    if out.ndim not in dims:
-        wanted = ' or '.join(str(d) for d in dims)
-        raise ValueError(f'{what} has the shape {list(out.shape)}, expected {wanted} dimensions')
-    if out.size == 0:
-        raise ValueError(f'{what} is empty, its shape is {list(out.shape)}')
-    if finite and not np.isfinite(out).all():
-        raise ValueError(f'{what} has {np.sum(~np.isfinite(out))} values that are not finite')
-    return out
+def style_axes(ax: Axes) -> None:
+    """Applies the common look of line plots: a light grid, no top and right spines."""
+    ax.grid(color='0.9', linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[['top', 'right']].set_visible(False)
+
+
+def add_colorbar(
+    figure: Figure,
+    mappable: ScalarMappable,
+    ax: np.ndarray | None = None,
+    cax: Axes | None = None,
+    label: str = 'weight',
+) -> None:
+    """Adds a colour bar next to the axes :obj:`ax`, or inside the axes :obj:`cax`."""
+    bar = figure.colorbar(mappable, shrink=0.7, pad=0.02, aspect=30, ax=ax, cax=cax)
+    bar.set_label(label)
+    bar.outline.set_visible(False)

@@ -8,7 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from graphmotion.metrics import ClassificationScores
-from graphmotion.visualization._figure import Figure, PathLike, finish, new_figure
+from graphmotion.visualization._figure import Figure, PathLike, finish_figure, new_figure
+
+_MAX_WITH_COUNTS, _MAX_WITH_TEXT = 12, 30  # classes
 
 
 def plot_confusion_matrix(
@@ -17,11 +19,11 @@ def plot_confusion_matrix(
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Draw a confusion matrix: rows are labels, columns are predictions.
+    r"""Plots a confusion matrix with true classes as rows and predictions as columns.
 
-    Each cell shows the count and its share of the row in per cent, which also is its colour, so
-    that the diagonal shows the recall. Matrices of more than 12 classes show the share alone,
-    those of more than 30 colours alone.
+    Each cell shows the count and the percentage of its row. The colour is the percentage, so that
+    the diagonal shows the recall of each class. Matrices of more than 12 classes show percentages
+    only, and matrices of more than 30 classes show colours only.
 
     .. code-block:: python
 
@@ -29,18 +31,18 @@ def plot_confusion_matrix(
 
     Args:
         confusion (ClassificationScores or Tensor): Scores, or a matrix of counts.
-        class_names (sequence of str, optional): The names of the classes; by default those of the
-            scores. (default: :obj:`None`)
-        title (str, optional): The title. (default: :obj:`None`)
-        path (str, optional): The file to write; its suffix says the format.
+        class_names (sequence of str, optional): The class names. If set to :obj:`None`, they are
+            taken from the scores. (default: :obj:`None`)
+        title (str, optional): The title of the figure. (default: :obj:`None`)
+        path (str, optional): The file to save the figure to; its suffix sets the format.
             (default: :obj:`None`)
 
     Shapes:
         - **confusion:** :math:`(K, K)`, integers
 
     Raises:
-        ValueError: If the matrix is not square, has no samples or a negative count, or the names
-            are not one for each class.
+        ValueError: If the matrix is not square, is all zero or has a negative count, or if the
+            number of names does not match the number of classes.
         TypeError: If the counts are not integers.
     """
     if isinstance(confusion, ClassificationScores):
@@ -49,38 +51,40 @@ def plot_confusion_matrix(
     scores = ClassificationScores(confusion, class_names or ())
     counts, num_classes = np.array(scores.counts), scores.num_classes
     total = counts.sum(axis=1, keepdims=True)
-    share = 100 * counts / np.where(total > 0, total, 1)
+    percent = 100 * counts / np.where(total > 0, total, 1)
 
-    few, readable = num_classes <= 12, num_classes <= 30
-    side = max(2.0, (0.62 if few else 0.36 if readable else 0.2) * num_classes)
-    longest = max(map(len, scores.class_names)) * (0.09 if few else 0.07)  # in inches
-    turned = longest > (0.75 if few else 0.2)
-    figure = new_figure(side + 1.3 + longest, side + 0.7 + (0.7 * longest if turned else 0))
+    with_counts, with_text = num_classes <= _MAX_WITH_COUNTS, num_classes <= _MAX_WITH_TEXT
+    side = max(2.0, (0.62 if with_counts else 0.36 if with_text else 0.2) * num_classes)
+    label_length = max(map(len, scores.class_names)) * (0.09 if with_counts else 0.07)  # inches
+    rotated = label_length > (0.75 if with_counts else 0.2)
+    figure = new_figure(
+        side + 1.3 + label_length, side + 0.7 + (0.7 * label_length if rotated else 0)
+    )
     ax = figure.add_subplot()
-    image = ax.imshow(share, cmap='Blues', vmin=0, vmax=100)
-    fontsize = 'medium' if few else 'x-small'
+    image = ax.imshow(percent, cmap='Blues', vmin=0, vmax=100)
+    fontsize = 'medium' if with_counts else 'x-small'
     ax.set_xticks(range(num_classes), scores.class_names, fontsize=fontsize)
-    if turned:
+    if rotated:
         for label in ax.get_xticklabels():
             label.set(rotation=45, ha='right', rotation_mode='anchor')
     ax.set_yticks(range(num_classes), scores.class_names, fontsize=fontsize)
     ax.tick_params(length=0)
-    ax.set_xlabel('predicted')
-    ax.set_ylabel('label')
+    ax.set_xlabel('predicted class')
+    ax.set_ylabel('true class')
     bar = figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02)
-    bar.set_label('share of the label, %')
+    bar.set_label('percentage of true class')
     bar.outline.set_visible(False)
-    for row, column in np.ndindex(counts.shape) if readable else ():
-        if counts[row, column] == 0 and not few:
+    for row, column in np.ndindex(counts.shape) if with_text else ():
+        if counts[row, column] == 0 and not with_counts:
             continue
-        per_cent = f'{share[row, column]:.0f}'
+        rounded = f'{percent[row, column]:.0f}'
         ax.text(
             column,
             row,
-            f'{counts[row, column]}\n{per_cent}%' if few else per_cent,
+            f'{counts[row, column]}\n{rounded}%' if with_counts else rounded,
             ha='center',
             va='center',
-            fontsize='small' if few else 'xx-small',
-            color='white' if share[row, column] > 55 else 'black',
+            fontsize='small' if with_counts else 'xx-small',
+            color='white' if percent[row, column] > 55 else 'black',
         )
-    return finish(figure, path, title)
+    return finish_figure(figure, path, title)

@@ -1,4 +1,4 @@
-"""Embeddings brought to the plane."""
+"""Scatter plots of two-dimensional embeddings."""
 
 from __future__ import annotations
 
@@ -9,81 +9,84 @@ from torch import Tensor
 
 from graphmotion.visualization._figure import (
     COLORS,
-    NEUTRAL,
+    NEUTRAL_COLOR,
     Figure,
-    LegendHandle,
+    Line2D,
     PathLike,
-    finish,
+    finish_figure,
     new_figure,
+)
+from graphmotion.visualization._inputs import (
+    ArrayLike,
+    as_mapping,
+    check_shape,
+    entry_name,
     to_array,
 )
 
-Points = Tensor | np.ndarray
 Labels = Sequence[Hashable] | Tensor | np.ndarray
 
 _MARKERS = 'o^sDvP*X'
 
 
 def plot_embedding(
-    points: Points | Mapping[str, Points],
-    groups: Labels,
-    kinds: Labels | None = None,
+    points: ArrayLike | Mapping[str, ArrayLike],
+    color_by: Labels,
+    marker_by: Labels | None = None,
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Draw embeddings that t-SNE or principal components have brought to the plane: a colour for
-    each group, such as a subject, and a sign for each kind, such as normal walks, with a bag and in
-    a coat.
+    r"""Plots embeddings that were reduced to two dimensions, such as by t-SNE or PCA.
 
-    With many groups colours come again, filled less. Axes have no scale, as distances in such a
-    plane mean little.
+    If there are more labels than colours, the colours repeat with hollow markers. The axes have no
+    ticks, as distances in such a projection have no scale.
 
     .. code-block:: python
 
-        points = TSNE(perplexity=15).fit_transform(embedding)  # of sklearn.manifold
-        plot_embedding(points, subject, kinds=['NM', 'BG', 'CL'], path='tsne.png')
+        points = TSNE(perplexity=15).fit_transform(embedding)  # from sklearn.manifold
+        plot_embedding(points, color_by=subject, marker_by=condition, path='tsne.png')
 
     Args:
-        points (Tensor or dict): The points, or those of several runs by name, a panel for each.
-        groups (sequence): The group of each sample.
-        kinds (sequence, optional): The kind of each sample. (default: :obj:`None`)
-        title (str, optional): The title. (default: :obj:`None`)
-        path (str, optional): The file to write; its suffix says the format.
+        points (Tensor or dict): The points, or the points of several runs by name, one panel for
+            each run.
+        color_by (sequence): The label of each point that sets its colour, such as the subject.
+        marker_by (sequence, optional): The label of each point that sets its marker, such as the
+            walking condition. (default: :obj:`None`)
+        title (str, optional): The title of the figure. (default: :obj:`None`)
+        path (str, optional): The file to save the figure to; its suffix sets the format.
             (default: :obj:`None`)
 
     Shapes:
         - **points:** :math:`(N, 2)`
 
     Raises:
-        ValueError: If there is no panel, points are not finite pairs, or groups or kinds are not
-            one for each.
+        ValueError: If :obj:`points` is empty, has another shape or is not finite, if there is not
+            one label for each point, or if :obj:`marker_by` has more than eight distinct labels.
     """
-    panels = dict(points) if isinstance(points, Mapping) else {'': points}
-    if not panels:
-        raise ValueError('there are no points to draw')
-    arrays = {}
-    for name, values in panels.items():
-        what = f'points of {name!r}' if name else 'points'
-        arrays[name] = to_array(values, what, dims=(2,), finite=True)
-        if arrays[name].shape[1] != 2:
-            raise ValueError(f'{what} have the shape {list(arrays[name].shape)}, expected [N, 2]')
-    group_names, group = _numbered(groups, 'groups', arrays)
-    kind_names, kind = _numbered([0] * len(group) if kinds is None else kinds, 'kinds', arrays)
-    if len(kind_names) > len(_MARKERS):
-        raise ValueError(f'there are signs for {len(_MARKERS)} kinds, got {len(kind_names)}')
+    panels = {}
+    for name, values in as_mapping(points, 'points').items():
+        panels[name] = to_array(values, entry_name('points', name), ndim=(2,), finite=True)
+        check_shape(panels[name], entry_name('points', name), ('N', 2))
+    color_names, color_ids = _encode(color_by, 'color_by', panels)
+    marker_names, marker_ids = _encode(
+        [0] * len(color_ids) if marker_by is None else marker_by, 'marker_by', panels
+    )
+    if len(marker_names) > len(_MARKERS):
+        raise ValueError(
+            f'marker_by must have at most {len(_MARKERS)} distinct labels, got {len(marker_names)}'
+        )
 
-    figure = new_figure(3.6 * len(arrays) + 1.2, 3.6)
-    axes = figure.subplots(1, len(arrays), squeeze=False)[0]
-    for ax, (name, values) in zip(axes, arrays.items()):
-        for g, k in sorted({*zip(group.tolist(), kind.tolist())}):
-            chosen = values[(group == g) & (kind == k)]
-            color = COLORS[g % len(COLORS)]
+    figure = new_figure(3.6 * len(panels) + 1.2, 3.6)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (name, values) in zip(axes, panels.items()):
+        for c, m in sorted({*zip(color_ids.tolist(), marker_ids.tolist())}):
+            edge, face = _colors(c)
             ax.scatter(
-                *chosen.T,
+                *values[(color_ids == c) & (marker_ids == m)].T,
                 s=16,
-                marker=_MARKERS[k],
-                facecolor=color if g < len(COLORS) else 'none',
-                edgecolor=color,
+                marker=_MARKERS[m],
+                facecolor=face,
+                edgecolor=edge,
                 linewidth=0.7,
                 alpha=0.8,
             )
@@ -92,38 +95,43 @@ def plot_embedding(
         ax.set_title(name, fontsize='medium')
         ax.spines[:].set_color('0.8')
     handles = []
-    if len(group_names) <= 2 * len(COLORS):
-        for g, group_name in enumerate(group_names):
-            color = COLORS[g % len(COLORS)]
-            fill = color if g < len(COLORS) else 'none'
-            handles.append(_handle('o', color, fill, str(group_name)))
-    if kinds is not None:
+    if len(color_names) <= 2 * len(COLORS):
         handles += [
-            _handle(_MARKERS[k], NEUTRAL, NEUTRAL, str(kind_name))
-            for k, kind_name in enumerate(kind_names)
+            _legend_handle('o', *_colors(c), str(name)) for c, name in enumerate(color_names)
+        ]
+    if marker_by is not None:
+        handles += [
+            _legend_handle(_MARKERS[m], NEUTRAL_COLOR, NEUTRAL_COLOR, str(name))
+            for m, name in enumerate(marker_names)
         ]
     if handles:
         figure.legend(handles=handles, loc='outside right upper', frameon=False, fontsize='small')
-    return finish(figure, path, title)
+    return finish_figure(figure, path, title)
 
 
-def _handle(marker: str, edge: str, face: str, label: str) -> LegendHandle:
-    return LegendHandle(
+def _colors(label: int) -> tuple[str, str]:
+    """Returns the edge and the face colour of a label."""
+    color = COLORS[label % len(COLORS)]
+    return color, color if label < len(COLORS) else 'none'
+
+
+def _legend_handle(marker: str, edge: str, face: str, label: str) -> Line2D:
+    return Line2D(
         [], [], linestyle='', marker=marker, color=edge, markerfacecolor=face, label=label
     )
 
 
-def _numbered(
-    labels: Labels, what: str, arrays: Mapping[str, np.ndarray]
+def _encode(
+    labels: Labels, name: str, panels: Mapping[str, np.ndarray]
 ) -> tuple[list[Hashable], np.ndarray]:
-    """The names in the order in which they come, and the number of each label's name."""
+    """Returns the distinct labels in order of appearance, and the index of each label."""
     values = labels.tolist() if isinstance(labels, (Tensor, np.ndarray)) else list(labels)
-    for name, array in arrays.items():
+    for panel, array in panels.items():
         if len(array) != len(values):
             raise ValueError(
-                f'there are {len(array)} points{f" of {name!r}" if name else ""} and '
-                f'{len(values)} {what}, expected one for each'
+                f'{name} must have one label for each of the {len(array)} '
+                f'{entry_name("points", panel)}, got {len(values)}'
             )
     names = list(dict.fromkeys(values))
-    place = {name: i for i, name in enumerate(names)}
-    return names, np.array([place[value] for value in values])
+    index = {label: i for i, label in enumerate(names)}
+    return names, np.array([index[value] for value in values])

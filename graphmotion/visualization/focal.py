@@ -1,9 +1,9 @@
-"""The joints that a model looks at, and the body parts that they attend to."""
+"""Focal joints selected by a model and their attention to body parts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -11,30 +11,23 @@ from torch import Tensor
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.visualization._figure import (
     COLORS,
+    LINK_COLORMAP,
     Axes,
     Figure,
     LineCollection,
     Normalize,
     PathLike,
     ScalarMappable,
-    finish,
-    to_array,
+    add_colorbar,
+    finish_figure,
 )
-from graphmotion.visualization.adjacency import LINKS, color_bar, strongest
-from graphmotion.visualization.body import Poses, View, read_clips
-from graphmotion.visualization.pose import check_labels, choose_frames, draw_strips
+from graphmotion.visualization._inputs import ArrayLike, check_names, check_shape, to_array
+from graphmotion.visualization._strips import Strip, draw_strips, select_frames
+from graphmotion.visualization.adjacency import top_links
+from graphmotion.visualization.projection import Poses, View, project_sequences
 
-_GREEN, _GREY = COLORS[2], '0.75'
+_LINE_COLOR, _BODY_COLOR = COLORS[2], '0.75'
 _POSE_HEIGHT = 2.2  # inches
-
-
-class _Focus(NamedTuple):
-    """What was looked at in a sequence with M bodies."""
-
-    nodes: np.ndarray  # [M, T', K]
-    score: np.ndarray  # [M, T', K]
-    attention: np.ndarray | None  # [M, T', K, P]
-    stride: int
 
 
 def plot_focal_joints(
@@ -54,16 +47,17 @@ def plot_focal_joints(
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Draw a sequence as a row of poses with the focal joints of each, as Fig. 5 of the `"Focal
-    and Global Spatial-Temporal Transformer for Skeleton-based Action Recognition"
-    <https://arxiv.org/abs/2210.02693>`_ paper, or several sequences as rows below each other.
+    r"""Plots the focal joints of each pose of a sequence, as in Fig. 5 of the `"Focal and Global
+    Spatial-Temporal Transformer for Skeleton-based Action Recognition"
+    <https://arxiv.org/abs/2210.02693>`_ paper, with one row for each sequence.
 
-    Focal joints are dots, the larger and darker the higher they score; the bar tells the scores.
-    Green lines lead from the joints to the centres of the parts that they attend to most; their
-    width is the attention, in proportion to the largest in the figure.
+    Focal joints are dots whose size and colour show the score. Green lines connect each focal
+    joint to the centres of the parts it attends to most; their width is the attention relative to
+    the largest attention in the figure.
 
-    A network that strides in time has focal joints for :math:`T'` of the :math:`T` frames; the
-    :math:`i`-th are those of frame :math:`i \lceil T / T' \rceil` and are drawn until the next.
+    A model with temporal stride selects focal joints for :math:`T'` of the :math:`T` frames. The
+    :math:`i`-th selection belongs to frame :math:`i \lceil T / T' \rceil` and is drawn until the
+    next one.
 
     .. code-block:: python
 
@@ -72,132 +66,157 @@ def plot_focal_joints(
                           focal.joint_to_part[0], path='focal.png')
 
     Args:
-        pos (Tensor or list of Tensor): The sequence, or several, with the frames that the model
-            saw. Joints whose position is not finite are not drawn.
+        pos (Tensor or list of Tensor): The sequence or sequences, with the frames that were passed
+            to the model. Joints with a non-finite position are not drawn.
         skeleton (str or Skeleton): The skeleton, or the name of a built-in one.
         joint_ids (Tensor or list of Tensor): The focal joints of each sequence.
-        score (Tensor or list of Tensor): Their scores.
-        joint_to_part (Tensor or list of Tensor, optional): How much each focal joint takes from
-            each part; values that are not positive are not drawn. (default: :obj:`None`)
-        parts (Tensor, optional): Which joint belongs to which part; by default the first level of
-            the skeleton's first hierarchy. (default: :obj:`None`)
-        frames (sequence of int, optional): The frames to draw of each sequence. By default
-            :obj:`num_poses` at equal distances among those that have focal joints of their own.
+        score (Tensor or list of Tensor): The scores of the focal joints.
+        joint_to_part (Tensor or list of Tensor, optional): The attention of each focal joint to
+            each part; only positive values are drawn. (default: :obj:`None`)
+        parts (Tensor, optional): The assignment of joints to parts. If set to :obj:`None`, it is
+            the first level of the first hierarchy of the skeleton. (default: :obj:`None`)
+        frames (sequence of int, optional): The frames to draw of each sequence. If set to
+            :obj:`None`, :obj:`num_poses` evenly spaced frames with their own selection are drawn.
             (default: :obj:`None`)
         num_poses (int, optional): The number of poses if :obj:`frames` is not given.
             (default: :obj:`6`)
-        num_links (int, optional): The most lines to draw over a body, the strongest first.
-            (default: :obj:`6`)
-        labels (sequence of str, optional): A label for each sequence. (default: :obj:`None`)
-        view (str or tuple, optional): See :func:`project`. (default: :obj:`"front"`)
-        up (str, optional): See :func:`project`. (default: :obj:`None`)
-        follow (bool, optional): If set to :obj:`False`, a body that travels is drawn where it is,
-            smaller. (default: :obj:`True`)
-        title (str, optional): The title. (default: :obj:`None`)
-        path (str, optional): The file to write; its suffix says the format.
+        num_links (int, optional): The maximum number of lines for each body. (default: :obj:`6`)
+        labels (sequence of str, optional): The label of each sequence. (default: :obj:`None`)
+        view (str or tuple, optional): The viewpoint, see :func:`project`.
+            (default: :obj:`"front"`)
+        up (str, optional): The upward axis, see :func:`project`. (default: :obj:`None`)
+        follow (bool, optional): If set to :obj:`False`, horizontal motion of the body is kept,
+            which shrinks bodies that travel. (default: :obj:`True`)
+        title (str, optional): The title of the figure. (default: :obj:`None`)
+        path (str, optional): The file to save the figure to; its suffix sets the format.
             (default: :obj:`None`)
 
     Shapes:
-        - **pos:** :math:`(M \cdot V, T, D)` with :math:`D \in \{2, 3\}` and :math:`M` bodies
+        - **pos:** :math:`(M \cdot V, T, D)` with :math:`M` bodies and :math:`D \in \{2, 3\}`
         - **joint_ids**, **score:** :math:`(M, T', K)`, or :math:`(T', K)` for one body
-        - **joint_to_part:** :math:`(M, T', K, P)` or :math:`(T', K, P)`
+        - **joint_to_part:** :math:`(M, T', K, P)`, or :math:`(T', K, P)` for one body
         - **parts:** :math:`(P, V)`, zeros and ones
 
     Raises:
-        ValueError: If a shape does not fit the others, a joint or a frame is not there, or there
-            is not one entry for each sequence.
+        ValueError: If the shapes do not match, a joint or a frame is out of range, or there is not
+            one entry for each sequence.
     """
     skeleton = get_skeleton(skeleton)
-    clips = read_clips(pos, skeleton, None, view, up, follow)
-    several = isinstance(pos, (list, tuple))
+    sequences = project_sequences(pos, skeleton, None, view, up, follow)
+    count = len(sequences)
+    is_list = isinstance(pos, (list, tuple))
     members = None
     if joint_to_part is not None:
-        assigned = skeleton.assignment(1) if parts is None else parts
-        members = to_array(assigned, 'parts', dims=(2,), finite=True)
-        if members.shape[1] != skeleton.num_joints:
-            raise ValueError(
-                f'parts has the shape {list(members.shape)}, expected [P, {skeleton.num_joints}]'
-            )
-    focuses = [
-        _read_focus(ids, marks, attention, clip.points.shape[:2], skeleton, members)
-        for clip, ids, marks, attention in zip(
-            clips,
-            _split(joint_ids, 'joint_ids', several, len(clips)),
-            _split(score, 'score', several, len(clips)),
-            _split(joint_to_part, 'joint_to_part', several, len(clips)),
+        members = to_array(
+            skeleton.assignment(1) if parts is None else parts, 'parts', ndim=(2,), finite=True
+        )
+        check_shape(members, 'parts', ('P', skeleton.num_joints))
+    selections = [
+        _read_selection(ids, scores, attention, sequence.visible.shape, skeleton, members)
+        for sequence, ids, scores, attention in zip(
+            sequences,
+            _as_list(joint_ids, 'joint_ids', is_list, count),
+            _as_list(score, 'score', is_list, count),
+            _as_list(joint_to_part, 'joint_to_part', is_list, count),
         )
     ]
-    chosen = []
-    for clip, focus in zip(clips, focuses):
-        own = clip.num_frames if frames is not None else focus.nodes.shape[1]
-        stride = 1 if frames is not None else focus.stride
-        chosen.append([stride * i for i in choose_frames(own, frames, num_poses)])
+    strips = []
+    for sequence, selection, label in zip(
+        sequences, selections, check_names(labels, 'labels', count)
+    ):
+        if frames is None:
+            selected = select_frames(selection.joints.shape[1], None, num_poses)
+            selected = [selection.stride * i for i in selected]
+        else:
+            selected = select_frames(sequence.num_frames, frames, num_poses)
+        strips.append(Strip(sequence, selected, label))
 
-    shown = [(f, sorted({t // f.stride for t in c})) for f, c in zip(focuses, chosen)]
-    scores = np.concatenate([focus.score[:, times].ravel() for focus, times in shown])
+    drawn = [
+        (selection, sorted({t // selection.stride for t in strip.frames}))
+        for selection, strip in zip(selections, strips)
+    ]
+    scores = np.concatenate([selection.score[:, times].ravel() for selection, times in drawn])
     norm = Normalize(scores.min() - (0.01 if np.ptp(scores) == 0 else 0), scores.max())
-    most = [f.attention[:, times].max() for f, times in shown if f.attention is not None]
-    limit = float(max(most, default=0.0))
+    largest = max(
+        (s.attention[:, times].max() for s, times in drawn if s.attention is not None), default=0.0
+    )
+    limit = float(max(largest, 0.0))
 
-    def decorate(ax: Axes, row: int, t: int, points: np.ndarray) -> None:
-        focus, seen = focuses[row], clips[row].seen[:, t]
-        i = t // focus.stride
-        for body in range(len(focus.nodes)):
-            first = body * skeleton.num_joints
-            own = slice(first, first + skeleton.num_joints)
-            nodes = focus.nodes[body, i]
-            if focus.attention is not None and members is not None and limit > 0:
-                attention = focus.attention[body, i] * seen[nodes][:, None]
+    def draw_selection(ax: Axes, row: int, t: int, points: np.ndarray) -> None:
+        selection, visible = selections[row], sequences[row].visible[:, t]
+        i = t // selection.stride
+        for body in range(len(selection.joints)):
+            start = body * skeleton.num_joints
+            own = slice(start, start + skeleton.num_joints)
+            joints = selection.joints[body, i]
+            if selection.attention is not None and members is not None and limit > 0:
+                attention = selection.attention[body, i] * visible[joints][:, None]
                 _draw_links(
-                    ax, points[nodes], attention, points[own], members * seen[own], num_links, limit
+                    ax,
+                    points[joints],
+                    points[own],
+                    attention,
+                    members * visible[own],
+                    num_links,
+                    limit,
                 )
-            there = seen[nodes]
-            share = norm(focus.score[body, i][there])
-            across, high = points[nodes[there]].T
+            shown = joints[visible[joints]]
+            relative = norm(selection.score[body, i][visible[joints]])
+            x, y = points[shown].T
             ax.scatter(
-                across,
-                high,
-                s=14 + 50 * share,
-                c=LINKS(share),
+                x,
+                y,
+                s=14 + 50 * relative,
+                c=LINK_COLORMAP(relative),
                 edgecolors='white',
                 linewidths=0.5,
                 zorder=6,
             )
 
-    strips = list(zip(clips, chosen, check_labels(labels, len(clips))))
-    figure = draw_strips({'': strips}, skeleton, bool(title), _POSE_HEIGHT, _GREY, decorate)
+    figure = draw_strips(
+        {'': strips}, skeleton, bool(title), _POSE_HEIGHT, _BODY_COLOR, draw_selection
+    )
     width, height = figure.get_size_inches()
     figure.set_size_inches(width + 0.9, height + (0.3 if limit > 0 else 0))
-    color_bar(figure, ScalarMappable(norm, LINKS), np.array(figure.axes), label='score')
+    mappable = ScalarMappable(norm, LINK_COLORMAP)
+    add_colorbar(figure, mappable, np.array(figure.axes), label='score')
     if limit > 0:
-        line = LineCollection([], colors=_GREEN, linewidths=_line_width(1.0))
         figure.legend(
-            [line],
-            [f'attention of a joint to a part: {limit:.2f}'],
+            [LineCollection([], colors=_LINE_COLOR, linewidths=_line_width(1.0))],
+            [f'joint-to-part attention: {limit:.2f}'],
             loc='outside lower center',
             fontsize='small',
             frameon=False,
         )
-    return finish(figure, path, title)
+    return finish_figure(figure, path, title)
+
+
+class _Selection(NamedTuple):
+    """The focal joints of a sequence with M bodies."""
+
+    joints: np.ndarray  # [M, T', K], indices of nodes
+    score: np.ndarray  # [M, T', K]
+    attention: np.ndarray | None  # [M, T', K, P]
+    stride: int
 
 
 def _draw_links(
     ax: Axes,
     joints: np.ndarray,
-    attention: np.ndarray,
     body: np.ndarray,
+    attention: np.ndarray,
     members: np.ndarray,
     num_links: int,
     limit: float,
 ) -> None:
-    """Lines from the focal joints of a body to the centres of its parts."""
+    """Draws lines from the focal joints [K, 2] of a body [V, 2] to the centres of its parts."""
     size = members.sum(axis=1, keepdims=True)
     centers = members @ body / np.where(size > 0, size, 1)
-    links = strongest(attention * (size.T > 0), num_links)
+    links = top_links(attention * (size.T > 0), num_links)
     ax.add_collection(
         LineCollection(
             [[joints[k], centers[p]] for k, p, _ in links],
-            colors=_GREEN,
+            colors=_LINE_COLOR,
             linewidths=[_line_width(weight / limit) for *_, weight in links],
             capstyle='round',
             alpha=0.8,
@@ -205,62 +224,62 @@ def _draw_links(
         ),
         autolim=False,
     )
-    across, high = centers[sorted({p for _, p, _ in links})].T
-    ax.scatter(across, high, s=12, c='white', edgecolors=_GREEN, linewidths=1.0, zorder=5)
+    x, y = centers[sorted({p for _, p, _ in links})].T
+    ax.scatter(x, y, s=12, c='white', edgecolors=_LINE_COLOR, linewidths=1.0, zorder=5)
 
 
-def _line_width(share: float) -> float:
-    return 0.3 + 2.2 * share
+def _line_width(relative: float) -> float:
+    return 0.3 + 2.2 * relative
 
 
 # Reading ######################################################################
 
 
-def _split(values: Poses | None, what: str, several: bool, count: int) -> list:
-    """One entry for each sequence."""
+def _as_list(values: Any, name: str, is_list: bool, count: int) -> list[Any]:
+    """Returns one entry for each sequence."""
     if values is None:
         return [None] * count
-    entries = list(values) if several else [values]
+    entries = list(values) if is_list else [values]
     if len(entries) != count:
-        raise ValueError(f'{what} has {len(entries)} entries for {count} sequences')
+        raise ValueError(f'{name} must have length {count}, got {len(entries)}')
     return entries
 
 
-def _read_focus(
-    joint_ids: Tensor | np.ndarray,
-    score: Tensor | np.ndarray,
-    joint_to_part: Tensor | np.ndarray | None,
-    size: tuple[int, int],
+def _read_selection(
+    joint_ids: ArrayLike,
+    score: ArrayLike,
+    joint_to_part: ArrayLike | None,
+    shape: tuple[int, ...],
     skeleton: Skeleton,
     members: np.ndarray | None,
-) -> _Focus:
-    num_bodies, num_frames = size[0] // skeleton.num_joints, size[1]
-    ids = to_array(joint_ids, 'joint_ids', dims=(2, 3), finite=True)
+) -> _Selection:
+    num_bodies, num_frames = shape[0] // skeleton.num_joints, shape[1]
+    ids = to_array(joint_ids, 'joint_ids', ndim=(2, 3), finite=True)
     ids = ids if ids.ndim == 3 else ids[None]
-    times = ids.shape[1]
-    stride = -(-num_frames // times)
-    if len(ids) != num_bodies or -(-num_frames // stride) != times:
+    check_shape(ids, 'joint_ids', (num_bodies, "T'", 'K'))
+    num_selections = ids.shape[1]
+    stride = -(-num_frames // num_selections)
+    if -(-num_frames // stride) != num_selections:
         raise ValueError(
-            f'joint_ids has the shape {list(ids.shape)}, expected those of {num_bodies} bodies in '
-            f'{num_frames} frames, or in every second, third, ... of them'
+            f'joint_ids must have the {num_frames} frames of pos divided by an integer stride, '
+            f'got {num_selections}'
         )
-    wrong = ids[(ids != ids.round()) | (ids < 0) | (ids >= skeleton.num_joints)]
-    if len(wrong):
+    invalid = ids[(ids != ids.round()) | (ids < 0) | (ids >= skeleton.num_joints)]
+    if len(invalid):
         raise ValueError(
-            f'joint_ids are joints 0..{skeleton.num_joints - 1} of {skeleton.name!r}, '
-            f'got {wrong[0]:g}'
+            f'joint_ids must be integers in [0, {skeleton.num_joints - 1}], the joints of '
+            f'{skeleton.name!r}, got {invalid[0]:g}'
         )
-    first = skeleton.num_joints * np.arange(num_bodies)
-    scores = _read(score, 'score', ids.shape)
+    first_node = skeleton.num_joints * np.arange(num_bodies)
+    scores = _read_values(score, 'score', ids.shape)
     attention = None
     if joint_to_part is not None and members is not None:
-        attention = _read(joint_to_part, 'joint_to_part', (*ids.shape, len(members)))
-    return _Focus(ids.astype(int) + first[:, None, None], scores, attention, stride)
+        attention = _read_values(joint_to_part, 'joint_to_part', (*ids.shape, len(members)))
+    return _Selection(ids.astype(int) + first_node[:, None, None], scores, attention, stride)
 
 
-def _read(values: Tensor | np.ndarray, what: str, shape: tuple[int, ...]) -> np.ndarray:
-    out = to_array(values, what, dims=(len(shape) - 1, len(shape)), finite=True)
+def _read_values(values: ArrayLike, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    out = to_array(values, name, ndim=(len(shape) - 1, len(shape)), finite=True)
     out = out if out.ndim == len(shape) else out[None]
-    if out.shape != shape:
-        raise ValueError(f'{what} has the shape {list(out.shape)}, expected {list(shape)}')
+    check_shape(out, name, shape)
     return out

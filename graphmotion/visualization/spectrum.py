@@ -1,4 +1,4 @@
-"""The frequencies in feature maps, over joints and over frames."""
+"""Two-dimensional Fourier spectra of features over joints and frames."""
 
 from __future__ import annotations
 
@@ -14,112 +14,123 @@ from graphmotion.visualization._figure import (
     Normalize,
     PathLike,
     ScalarMappable,
-    finish,
+    add_colorbar,
+    finish_figure,
     new_figure,
+)
+from graphmotion.visualization._inputs import (
+    ArrayLike,
+    as_mapping,
+    check_indices,
+    check_positive,
+    entry_name,
     to_array,
 )
-from graphmotion.visualization.adjacency import color_bar
 
-_FLOOR = 1e-6  # of the largest magnitude: what is less is rounding
-_DECIBEL = 20 / math.log(10)
-_COLORS = 'viridis'
+_RELATIVE_FLOOR = 1e-6
+_DECIBELS_PER_NEPER = 20 / math.log(10)
+_COLORMAP = 'viridis'
 
 
 def feature_spectrum(x: Tensor) -> Tensor:
-    r"""The magnitude of the two-dimensional Fourier transform of features over joints and frames,
-    on a logarithmic scale, with the frequency zero in the middle.
+    r"""Computes the logarithmic magnitude spectrum of features over joints and frames.
 
     .. math::
         \mathbf{S}_{u,w,c} = \log \left| \frac{1}{\sqrt{V T}} \sum_{v,t} \mathbf{X}_{v,t,c} \,
         e^{-2 \pi i (u v / V + w t / T)} \right|
 
-    The factor makes it keep energy: the squares of magnitudes have the sum of those of the
-    features. Magnitudes below a millionth of the channel's largest are raised to that.
+    The transform is orthonormal, so that the squared magnitudes sum to the energy of the features.
+    Frequency zero is at the centre. Magnitudes are clamped to a millionth of the largest magnitude
+    of their channel.
 
-    The order of the joints decides about their frequencies, so that only models of the same
-    skeleton compare.
+    Frequencies along joints depend on the order of the joints. Only compare spectra of models with
+    the same skeleton.
 
     Args:
-        x (Tensor): Features of a sample, or one channel of them.
+        x (Tensor): The features of one sample, or one channel of them.
 
     Shapes:
         - **x:** :math:`(V, T)` or :math:`(V, T, C)`
-        - **output:** as **x**; zero is at :math:`(\lfloor V / 2 \rfloor, \lfloor T / 2 \rfloor)`
+        - **output:** the shape of :obj:`x`; frequency zero is at
+          :math:`(\lfloor V / 2 \rfloor, \lfloor T / 2 \rfloor)`
 
     Raises:
-        ValueError: If :obj:`x` has another number of dimensions, is empty or not finite.
+        ValueError: If :obj:`x` does not have two or three dimensions, is empty or is not finite.
     """
     if x.dim() not in (2, 3) or x.numel() == 0:
-        raise ValueError(f'x has the shape {list(x.shape)}, expected [V, T] or [V, T, C]')
+        raise ValueError(f'x must have shape [V, T] or [V, T, C], got {list(x.shape)}')
     if not bool(torch.isfinite(x).all()):
-        raise ValueError('x has values that are not finite')
+        raise ValueError('x must be finite, got non-finite values')
     x = x.detach()
-    # Not all devices transform reduced precision.
+    # Not all devices support the FFT of reduced precision.
     x = x if x.dtype == torch.float64 else x.float()
     magnitude = torch.fft.fft2(x, dim=(0, 1), norm='ortho').abs()
-    lowest = _FLOOR * magnitude.amax(dim=(0, 1), keepdim=True)
-    magnitude = magnitude.maximum(lowest).clamp_min(torch.finfo(x.dtype).tiny)
+    floor = _RELATIVE_FLOOR * magnitude.amax(dim=(0, 1), keepdim=True)
+    magnitude = magnitude.maximum(floor).clamp_min(torch.finfo(x.dtype).tiny)
     return torch.fft.fftshift(magnitude.log(), dim=(0, 1))
 
 
 def plot_feature_spectrum(
-    features: Tensor | np.ndarray | Mapping[str, Tensor | np.ndarray],
+    features: ArrayLike | Mapping[str, ArrayLike],
     channels: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     num_channels: int = 4,
     decibels: float = 60.0,
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Draw the spectra of some channels, those of several models below each other, as in Fig. 3
-    of the `"GaitMixer: Skeleton-based Gait Representation Learning via Wide-spectrum Multi-axial
-    Mixer" <https://arxiv.org/abs/2210.15491>`_ paper.
+    r"""Plots the spectra of selected channels, one row for each model, as in Fig. 3 of the
+    `"GaitMixer: Skeleton-based Gait Representation Learning via Wide-spectrum Multi-axial Mixer"
+    <https://arxiv.org/abs/2210.15491>`_ paper.
 
-    Colours are decibels below the largest magnitude of the channel.
+    Colours are decibels relative to the largest magnitude of the channel; see
+    :func:`feature_spectrum`.
 
     .. code-block:: python
 
-        x = model.features(data.x)  # of one sample [V, T, C]
+        x = model.features(data.x)  # one sample [V, T, C]
         plot_feature_spectrum({'GaitMixer': x, 'ST-GCN': other}, path='spectrum.png')
 
     Args:
-        features (Tensor or mapping): The features of a sample, or those of several models by
-            their names.
-        channels (sequence of int, optional): The channels to draw, or those of each model by its
-            name. By default :obj:`num_channels` with the largest variance.
-            (default: :obj:`None`)
-        num_channels (int, optional): The number of channels if they are not given.
-            (default: :obj:`4`)
-        decibels (float, optional): The range of the colours. (default: :obj:`60.0`)
-        title (str, optional): The title. (default: :obj:`None`)
-        path (str, optional): The file to write; its suffix says the format.
+        features (Tensor or mapping): The features of one sample, or the features of several models
+            by name.
+        channels (sequence of int or mapping, optional): The channels to draw, for all models or
+            for each model by name. If set to :obj:`None`, the :obj:`num_channels` channels with
+            the largest variance are drawn. (default: :obj:`None`)
+        num_channels (int, optional): The number of channels to draw if :obj:`channels` is not
+            given. (default: :obj:`4`)
+        decibels (float, optional): The range of the colour scale. (default: :obj:`60.0`)
+        title (str, optional): The title of the figure. (default: :obj:`None`)
+        path (str, optional): The file to save the figure to; its suffix sets the format.
             (default: :obj:`None`)
 
     Shapes:
-        - **features:** each :math:`(V, T, C)`, or :math:`(V, T)` of one channel
+        - **features:** :math:`(V, T, C)` or, for one channel, :math:`(V, T)`
 
     Raises:
-        ValueError: If a shape is another, values are not finite, or a channel is not there.
+        ValueError: If features have another shape or are not finite, or a channel is out of range.
     """
     if not decibels > 0:
-        raise ValueError(f'decibels is a range above 0, got {decibels}')
-    rows = _read(features, channels, num_channels)
-    most = max(len(chosen) for _, chosen in rows.values())
-    beside = 0.8 + 0.085 * max(map(len, rows))
-    figure = new_figure(2.0 * most + beside + 0.9, 1.75 * len(rows) + (0.9 if title else 0.6))
-    axes = figure.subplots(len(rows), most, squeeze=False)
-    for beginning, (name, (x, chosen)) in zip(axes, rows.items()):
-        for ax in beginning[len(chosen) :]:
+        raise ValueError(f'decibels must be positive, got {decibels}')
+    rows = _read_features(features, channels, check_positive(num_channels, 'num_channels'))
+    num_columns = max(len(selected) for _, selected in rows.values())
+    label_width = 0.8 + 0.085 * max(map(len, rows))
+    figure = new_figure(
+        2.0 * num_columns + label_width + 0.9, 1.75 * len(rows) + (0.9 if title else 0.6)
+    )
+    axes = figure.subplots(len(rows), num_columns, squeeze=False)
+    for row_axes, (name, (x, selected)) in zip(axes, rows.items()):
+        for ax in row_axes[len(selected) :]:
             figure.delaxes(ax)
-        spectra = feature_spectrum(x[..., chosen])
-        levels = _DECIBEL * (spectra - spectra.amax(dim=(0, 1)))
-        (low, high), (first, last) = (_edges(size) for size in x.shape[:2])
-        for i, (ax, channel) in enumerate(zip(beginning, chosen)):
+        spectra = feature_spectrum(x[..., selected])
+        levels = _DECIBELS_PER_NEPER * (spectra - spectra.amax(dim=(0, 1)))
+        (bottom, top), (left, right) = (_frequency_range(size) for size in x.shape[:2])
+        for i, (ax, channel) in enumerate(zip(row_axes, selected)):
             ax.imshow(
                 levels[..., i].numpy(),
-                cmap=_COLORS,
+                cmap=_COLORMAP,
                 vmin=-decibels,
                 vmax=0,
-                extent=(first, last, low, high),
+                extent=(left, right, bottom, top),
                 origin='lower',
                 aspect='auto',
                 interpolation='nearest',
@@ -129,47 +140,36 @@ def plot_feature_spectrum(
             ax.tick_params(labelsize='x-small', length=2, labelleft=i == 0)
             ax.set_title(f'channel {channel}', fontsize='small')
             ax.spines[:].set_visible(False)
-        label = f'{name}\n' if name else ''
-        beginning[0].set_ylabel(f'{label}cycles per joint', fontsize='small')
+        heading = f'{name}\n' if name else ''
+        row_axes[0].set_ylabel(f'{heading}cycles per joint', fontsize='small')
     figure.supxlabel('cycles per frame', fontsize='small')
-    values = ScalarMappable(Normalize(-decibels, 0), _COLORS)
-    color_bar(figure, values, np.array(figure.axes), label='dB of the largest')
-    return finish(figure, path, title)
+    mappable = ScalarMappable(Normalize(-decibels, 0), _COLORMAP)
+    add_colorbar(figure, mappable, np.array(figure.axes), label='dB relative to maximum')
+    return finish_figure(figure, path, title)
 
 
-def _edges(size: int) -> tuple[float, float]:
-    """Where the picture of so many frequencies begins and ends."""
+def _frequency_range(size: int) -> tuple[float, float]:
+    """Returns the outer edges of the lowest and the highest frequency bin."""
     lowest = -(size // 2)
     return (lowest - 0.5) / size, (lowest + size - 0.5) / size
 
 
-def _read(
-    features: Tensor | np.ndarray | Mapping[str, Tensor | np.ndarray],
+def _read_features(
+    features: ArrayLike | Mapping[str, ArrayLike],
     channels: Sequence[int] | Mapping[str, Sequence[int]] | None,
     num_channels: int,
 ) -> dict[str, tuple[Tensor, list[int]]]:
-    """The features of each model, with the channels to draw."""
-    if num_channels < 1:
-        raise ValueError(f'num_channels is at least 1, got {num_channels}')
-    models = features if isinstance(features, Mapping) else {'': features}
-    if not models:
-        raise ValueError('there are no features to draw')
+    """Returns the features of each model and the channels to draw."""
     out = {}
-    for name, values in models.items():
-        what = f'features {name!r}' if name else 'features'
-        x = torch.from_numpy(to_array(values, what, dims=(2, 3), finite=True))
+    for model, values in as_mapping(features, 'features').items():
+        name = entry_name('features', model)
+        x = torch.from_numpy(to_array(values, name, ndim=(2, 3), finite=True))
         x = x if x.dim() == 3 else x.unsqueeze(2)
-        if isinstance(channels, Mapping) and name not in channels:
-            raise ValueError(f'channels are given for {list(channels)}, not for {name!r}')
-        wanted = channels[name] if isinstance(channels, Mapping) else channels
-        if wanted is None:
+        if isinstance(channels, Mapping) and model not in channels:
+            raise ValueError(f'channels must have an entry for {model!r}, got {list(channels)}')
+        selected = channels[model] if isinstance(channels, Mapping) else channels
+        if selected is None:
             order = x.flatten(0, 1).var(dim=0, correction=0).argsort(descending=True, stable=True)
-            wanted = order[:num_channels].sort().values.tolist()
-        chosen = [int(channel) for channel in wanted]
-        outside = [channel for channel in chosen if not 0 <= channel < x.size(2)]
-        if outside or not chosen:
-            raise ValueError(
-                f'channels of {what} are some of 0..{x.size(2) - 1}, got {outside or "none"}'
-            )
-        out[name] = x, chosen
+            selected = order[:num_channels].sort().values.tolist()
+        out[model] = x, check_indices(selected, f'channels of {name}', x.size(2))
     return out

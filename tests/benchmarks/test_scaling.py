@@ -66,7 +66,9 @@ def test_the_figure_names_axes_units_operators_and_exponents(monkeypatch):
     from graphmotion.visualization import _figure
 
     kept = []
-    monkeypatch.setattr(_figure, 'finish', lambda figure, path, title: kept.append((figure, title)))
+    monkeypatch.setattr(
+        _figure, 'finish_figure', lambda figure, path, title: kept.append((figure, title))
+    )
     results = [
         {
             'sweep': sweep,

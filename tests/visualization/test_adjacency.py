@@ -12,35 +12,35 @@ from graphmotion.visualization import (
     rest_pose,
 )
 
-from .conftest import check_nothing_is_cut_off
+from .conftest import check_nothing_is_clipped
 
 GAIT = get_skeleton('emotion_gait16')
-FACE_ON = rest_pose(GAIT)[:, :2].numpy()
+FRONT = rest_pose(GAIT)[:, :2].numpy()
 
 
 # Matrices #####################################################################
 
 
-def test_partitions_stand_side_by_side_with_joint_names():
+def test_partitions_side_by_side_with_joint_names():
     adj = GAIT.adjacency('spatial')
-    figure = plot_adjacency(adj, GAIT, titles=['itself', 'farther', 'nearer'], title='gait')
+    figure = plot_adjacency(adj, GAIT, titles=['root', 'centrifugal', 'centripetal'], title='gait')
     axes = [ax for ax in figure.axes if ax.images]
-    assert [ax.get_title() for ax in axes] == ['itself', 'farther', 'nearer']
+    assert [ax.get_title() for ax in axes] == ['root', 'centrifugal', 'centripetal']
     for ax, matrix in zip(axes, adj):
         np.testing.assert_allclose(ax.images[0].get_array(), matrix)
         assert ax.images[0].get_clim() == (0, float(adj.max()))  # one scale
     assert [t.get_text() for t in axes[0].get_yticklabels()] == list(GAIT.joints)
     assert [t.get_text() for t in axes[0].get_xticklabels()] == list(GAIT.joints)
-    assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == ('sends', 'receives')
-    check_nothing_is_cut_off(figure)
+    assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == ('source', 'target')
+    check_nothing_is_clipped(figure)
 
 
-def test_one_matrix_without_a_skeleton_is_numbered():
+def test_nodes_are_numbered_without_a_skeleton():
     ax = plot_adjacency(torch.eye(3)).axes[0]
     assert [t.get_text() for t in ax.get_yticklabels()] == ['0', '1', '2']
 
 
-def test_negative_weights_are_about_white():
+def test_signed_colormap_is_centred_at_zero():
     adj = torch.tensor([[0.0, -3.0], [1.0, 0.0]])
     image = plot_adjacency(adj).axes[0].images[0]
     assert image.get_clim() == (-3, 3)
@@ -52,14 +52,14 @@ def test_negative_weights_are_about_white():
 
 @pytest.mark.parametrize('name', ['mediapipe33'])
 @pytest.mark.parametrize('max_hop', [0, 1, 4])
-def test_matrices_of_any_number_fit(name, max_hop):
+def test_any_number_of_matrices(name, max_hop):
     skeleton = get_skeleton(name)
     figure = plot_adjacency(skeleton.adjacency('distance', max_hop), skeleton, title='all')
     assert len([ax for ax in figure.axes if ax.images]) == max_hop + 1
-    check_nothing_is_cut_off(figure)
+    check_nothing_is_clipped(figure)
 
 
-def test_all_zero_is_drawn():
+def test_all_zero_matrix():
     figure = plot_adjacency(torch.zeros(16, 16), GAIT)
     assert figure.axes[0].images[0].get_clim() == (0, 1)
     plot_adjacency_on_body(torch.zeros(16, 16), GAIT)
@@ -73,12 +73,12 @@ def arrows(ax):
 
 
 def ends(arrow):
-    """Sender and receiver by the nearest joint."""
+    """Returns source and target, the joints nearest to the ends of the arrow."""
     path = arrow._posA_posB
-    return tuple(int(np.argmin(((FACE_ON - point) ** 2).sum(axis=1))) for point in path)
+    return tuple(int(np.argmin(((FRONT - point) ** 2).sum(axis=1))) for point in path)
 
 
-def test_arrows_lead_from_sender_to_receiver_and_grow_with_the_weight():
+def test_arrows_point_from_source_to_target_and_grow_with_the_weight():
     adj = torch.zeros(16, 16)
     adj[3, 2], adj[9, 15], adj[0, 0] = 1.0, 0.5, 0.8
     ax = plot_adjacency_on_body(adj, GAIT).axes[0]
@@ -88,7 +88,7 @@ def test_arrows_lead_from_sender_to_receiver_and_grow_with_the_weight():
     assert strong.get_linewidth() > weak.get_linewidth()
     assert sum(strong.get_edgecolor()[:3]) < sum(weak.get_edgecolor()[:3])  # darker
     rings = ax.collections[-1]
-    np.testing.assert_allclose(rings.get_offsets(), FACE_ON, atol=1e-6)
+    np.testing.assert_allclose(rings.get_offsets(), FRONT, atol=1e-6)
     assert int(np.argmax(rings.get_linewidths())) == 0
     assert len(set(rings.get_linewidths())) == 2
 
@@ -106,20 +106,20 @@ def test_only_the_strongest_positive_weights_are_drawn():
     assert len(arrows(ax)) == 32
 
 
-def test_partitions_of_the_body_have_one_scale():
+def test_partitions_on_the_body():
     figure = plot_adjacency_on_body(
-        GAIT.adjacency('spatial'), GAIT, titles=['itself', 'farther', 'nearer'], title='gait'
+        GAIT.adjacency('spatial'), GAIT, titles=['root', 'centrifugal', 'centripetal'], title='gait'
     )
     axes = [ax for ax in figure.axes if ax.get_title()]
-    assert [ax.get_title() for ax in axes] == ['itself', 'farther', 'nearer']
+    assert [ax.get_title() for ax in axes] == ['root', 'centrifugal', 'centripetal']
     assert [len(arrows(ax)) for ax in axes] == [0, 15, 15]
-    for arrow in arrows(axes[2]):  # from the nearer to the centre to the farther
-        sender, receiver = ends(arrow)
-        assert GAIT.parents[receiver] == sender
-    check_nothing_is_cut_off(figure)
+    for arrow in arrows(axes[2]):  # towards the leaves
+        source, target = ends(arrow)
+        assert GAIT.parents[target] == source
+    check_nothing_is_clipped(figure)
 
 
-def test_a_pose_is_drawn_over_as_it_is_seen():
+def test_given_pose_is_projected():
     pose = torch.randn(16, 2)
     ax = plot_adjacency_on_body(torch.eye(16), GAIT, pose).axes[0]
     expected = pose.numpy() * [1, -1]  # image coordinates
@@ -136,39 +136,46 @@ def links(figure):
     return [artist for artist in figure.artists if isinstance(artist, ConnectionPatch)]
 
 
-@pytest.mark.parametrize(('receive', 'send'), [(16, 10), (10, 16), (10, 5), (3, 10), (16, 16)])
-def test_scales_are_told_by_the_shape(receive, send):
-    adj = torch.rand(receive, send, generator=torch.Generator().manual_seed(0)).softmax(dim=-1)
+@pytest.mark.parametrize(
+    ('num_targets', 'num_sources'), [(16, 10), (10, 16), (10, 5), (3, 10), (16, 16)]
+)
+def test_shape_determines_the_scales(num_targets, num_sources):
+    adj = torch.rand(num_targets, num_sources, generator=torch.Generator().manual_seed(0)).softmax(
+        dim=-1
+    )
     figure = plot_cross_scale(adj, GAIT, title='across')
-    to, origin, matrix = figure.axes[:3]
-    assert (to.get_title(), origin.get_title()) == (f'{receive} receive', f'{send} send')
+    target, source, matrix = figure.axes[:3]
+    assert (target.get_title(), source.get_title()) == (
+        f'target: {num_targets} nodes',
+        f'source: {num_sources} nodes',
+    )
     hierarchy = GAIT.hierarchy()
-    names = [GAIT.coarsen(hierarchy.level_of(size)).joints for size in (receive, send)]
+    names = [GAIT.coarsen(hierarchy.level_of(size)).joints for size in (num_targets, num_sources)]
     assert [t.get_text() for t in matrix.get_yticklabels()] == list(names[0])
     assert [t.get_text() for t in matrix.get_xticklabels()] == list(names[1])
     np.testing.assert_allclose(matrix.images[0].get_array(), adj)
-    assert len(to.collections[0].get_segments()) == receive - 1
-    assert len(origin.collections[0].get_segments()) == send - 1
-    assert len(links(figure)) == receive
-    check_nothing_is_cut_off(figure)
+    assert len(target.collections[0].get_segments()) == num_targets - 1
+    assert len(source.collections[0].get_segments()) == num_sources - 1
+    assert len(links(figure)) == num_targets
+    check_nothing_is_clipped(figure)
 
 
-def test_lines_join_the_strongest_pairs():
+def test_lines_connect_the_pairs_of_largest_weight():
     adj = torch.zeros(16, 10)
     adj[3, 1], adj[9, 0] = 1.0, 0.4
     figure = plot_cross_scale(adj, GAIT)
     weak, strong = links(figure)
     assignment = GAIT.assignment(1)
-    parts = (assignment / assignment.sum(1, keepdim=True)).numpy() @ FACE_ON
-    np.testing.assert_allclose(strong.xy1, FACE_ON[3], atol=1e-6)
+    parts = (assignment / assignment.sum(1, keepdim=True)).numpy() @ FRONT
+    np.testing.assert_allclose(strong.xy1, FRONT[3], atol=1e-6)
     np.testing.assert_allclose(strong.xy2, parts[1], atol=1e-6)
-    np.testing.assert_allclose(weak.xy1, FACE_ON[9], atol=1e-6)
+    np.testing.assert_allclose(weak.xy1, FRONT[9], atol=1e-6)
     np.testing.assert_allclose(weak.xy2, parts[0], atol=1e-6)
     assert strong.get_linewidth() > weak.get_linewidth()
     assert len(links(plot_cross_scale(torch.rand(16, 10), GAIT, num_links=3))) == 3
 
 
-def test_parts_stand_at_the_mean_of_their_joints():
+def test_parts_are_drawn_at_the_mean_of_their_joints():
     pose = torch.randn(16, 3)
     figure = plot_cross_scale(torch.rand(5, 10), GAIT, pose)
     for ax, level in zip(figure.axes, (2, 1)):
@@ -189,23 +196,47 @@ def test_files_are_written(tmp_path):
 @pytest.mark.parametrize(
     ('draw', 'message'),
     [
-        (lambda: plot_adjacency(torch.zeros(3, 4)), r'shape \[3, 4\], expected \[V, V\]'),
-        (lambda: plot_adjacency(torch.zeros(3)), 'expected 2 or 3 dimensions'),
-        (lambda: plot_adjacency(torch.zeros(0, 0)), 'empty'),
-        (lambda: plot_adjacency(torch.eye(3), GAIT), "3 nodes, expected the 16 joints of 'emo"),
-        (lambda: plot_adjacency(torch.eye(3), titles=['a', 'b']), '2 titles for 1 adj'),
-        (lambda: plot_adjacency_on_body(torch.eye(3), GAIT), '3 nodes, expected the 16 joints'),
-        (lambda: plot_adjacency_on_body(torch.eye(16), GAIT, torch.zeros(9, 3)), 'pose has 9'),
-        (lambda: plot_adjacency_on_body(torch.eye(16), GAIT, torch.zeros(32, 3)), 'single body'),
-        (lambda: plot_adjacency_on_body(torch.eye(16), GAIT, torch.zeros(16, 4)), 'coordinates'),
-        (lambda: plot_adjacency(torch.full((2, 2), torch.nan)), 'adj has 4 values that are not f'),
-        (lambda: plot_adjacency_on_body(torch.eye(16), GAIT, num_links=0), 'num_links is at lea'),
-        (lambda: plot_cross_scale(torch.rand(16, 10), GAIT, num_links=0), 'num_links is at least'),
+        (lambda: plot_adjacency(torch.zeros(3, 4)), r'adj must be square, got shape \[3, 4\]'),
+        (lambda: plot_adjacency(torch.zeros(3)), 'must be 2D or 3D'),
+        (lambda: plot_adjacency(torch.zeros(0, 0)), 'must not be empty'),
+        (
+            lambda: plot_adjacency(torch.eye(3), GAIT),
+            "must have the 16 joints of 'emo.* as nodes, got 3",
+        ),
+        (
+            lambda: plot_adjacency(torch.eye(3), titles=['a', 'b']),
+            'titles must have length 1, got 2',
+        ),
+        (lambda: plot_adjacency_on_body(torch.eye(3), GAIT), 'must have the 16 joints .*, got 3'),
+        (
+            lambda: plot_adjacency_on_body(torch.eye(16), GAIT, torch.zeros(9, 3)),
+            r'pose must have shape \[16, D\], got \[9, 3\]',
+        ),
+        (
+            lambda: plot_adjacency_on_body(torch.eye(16), GAIT, torch.zeros(32, 3)),
+            r'pose must have shape \[16, D\], got \[32, 3\]',
+        ),
+        (
+            lambda: plot_adjacency_on_body(torch.eye(16), GAIT, torch.zeros(16, 4)),
+            '2 or 3 coordinates',
+        ),
+        (
+            lambda: plot_adjacency(torch.full((2, 2), torch.nan)),
+            'adj must be finite, got 4 non-finite values',
+        ),
+        (
+            lambda: plot_adjacency_on_body(torch.eye(16), GAIT, num_links=0),
+            'num_links must be at least 1',
+        ),
+        (
+            lambda: plot_cross_scale(torch.rand(16, 10), GAIT, num_links=0),
+            'num_links must be at least 1',
+        ),
         (lambda: plot_cross_scale(torch.rand(16, 9), GAIT), 'none of 9'),
-        (lambda: plot_cross_scale(torch.rand(2, 16, 10), GAIT), 'expected 2 dimensions'),
+        (lambda: plot_cross_scale(torch.rand(2, 16, 10), GAIT), 'must be 2D'),
         (lambda: plot_cross_scale(torch.rand(16, 10), GAIT, hierarchy='x'), "hierarchy 'x'"),
     ],
 )
-def test_bad_input_is_refused(draw, message):
+def test_invalid_input(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()

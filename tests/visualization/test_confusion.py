@@ -7,18 +7,18 @@ from PIL import Image
 from graphmotion.metrics import ClassificationScores
 from graphmotion.visualization import plot_confusion_matrix
 
-from .conftest import check_nothing_is_cut_off
+from .conftest import check_nothing_is_clipped
 
 COUNTS = [[8, 2, 0], [1, 4, 5], [0, 0, 0]]
 NAMES = ['calm', 'upset', 'neither of the two']
 
 
-def test_cells_hold_counts_and_shares_of_the_row():
+def test_cells_hold_counts_and_percentages():
     figure = plot_confusion_matrix(torch.tensor(COUNTS), NAMES, title='run')
     ax = figure.axes[0]
     cells = {text.get_position(): text.get_text() for text in ax.texts}
     assert cells[0, 0] == '8\n80%'
-    assert cells[1, 0] == '2\n20%'  # x is the prediction, y the label
+    assert cells[1, 0] == '2\n20%'  # x is the predicted class, y the true class
     assert cells[0, 1] == '1\n10%'
     assert cells[2, 2] == '0\n0%'  # a class without samples
     assert len(cells) == 9
@@ -27,19 +27,19 @@ def test_cells_hold_counts_and_shares_of_the_row():
     assert ax.images[0].get_clim() == (0, 100)
     assert [t.get_text() for t in ax.get_xticklabels()] == NAMES
     assert [t.get_text() for t in ax.get_yticklabels()] == NAMES
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ('predicted', 'label')
-    assert ax.yaxis_inverted()  # the first label is on top
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ('predicted class', 'true class')
+    assert ax.yaxis_inverted()  # the first class is on top
     assert figure.get_suptitle() == 'run'
 
 
-def test_text_stands_out_from_its_cell():
+def test_text_contrasts_with_its_cell():
     ax = plot_confusion_matrix([[1, 0], [1, 1]]).axes[0]
     colors = {text.get_position(): to_rgb(text.get_color()) for text in ax.texts}
     assert colors[0, 0] == to_rgb('white')
     assert colors[1, 0] == to_rgb('black')
 
 
-def test_scores_bring_their_names():
+def test_class_names_from_scores():
     scores = ClassificationScores(COUNTS, NAMES)
     ax = plot_confusion_matrix(scores).axes[0]
     assert [t.get_text() for t in ax.get_xticklabels()] == NAMES
@@ -56,11 +56,11 @@ def test_large_matrices_show_less_text():
 
 
 @pytest.mark.parametrize('num_classes', [1, 2, 10, 27])
-def test_nothing_is_cut_off(num_classes):
+def test_nothing_is_clipped(num_classes):
     names = [f'the class with number {i}' for i in range(num_classes)]
     matrix = torch.eye(num_classes, dtype=torch.long)
-    check_nothing_is_cut_off(plot_confusion_matrix(matrix, names, title='a title'))
-    check_nothing_is_cut_off(plot_confusion_matrix(matrix))
+    check_nothing_is_clipped(plot_confusion_matrix(matrix, names, title='a title'))
+    check_nothing_is_clipped(plot_confusion_matrix(matrix))
 
 
 def test_file_is_written_with_its_folder(tmp_path):
@@ -68,7 +68,7 @@ def test_file_is_written_with_its_folder(tmp_path):
     figure = plot_confusion_matrix(COUNTS, path=path)
     with Image.open(path) as image:
         assert image.size == tuple(round(200 * inches) for inches in figure.get_size_inches())
-        assert len(set(image.convert('L').tobytes())) > 10  # there is something on it
+        assert len(set(image.convert('L').tobytes())) > 10  # not blank
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,6 @@ def test_file_is_written_with_its_folder(tmp_path):
         ([[1, 0], [0, 1]], ['a'], ValueError, '1 names for 2 classes'),
     ],
 )
-def test_bad_input_is_refused(confusion, names, error, message):
+def test_invalid_input(confusion, names, error, message):
     with pytest.raises(error, match=message):
         plot_confusion_matrix(confusion, names)

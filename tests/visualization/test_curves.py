@@ -6,7 +6,7 @@ from PIL import Image
 
 from graphmotion.visualization import plot_training_curves
 
-from .conftest import check_nothing_is_cut_off
+from .conftest import check_nothing_is_clipped
 
 HISTORY = {
     'train_loss': [3.0, 2.0, 1.0, 0.5],
@@ -21,12 +21,12 @@ def panels(figure):
 
 
 def curves(ax):
-    """Label to x and y of the lines that have one."""
+    """Returns x and y of the labelled lines."""
     lines = [line for line in ax.lines if not line.get_label().startswith('_')]
     return {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in lines}
 
 
-def test_one_panel_a_metric_and_one_curve_a_part():
+def test_one_panel_per_metric_and_one_curve_per_split():
     figure = plot_training_curves(HISTORY, title='run')
     found = panels(figure)
     assert list(found) == ['loss', 'accuracy', 'learning rate']
@@ -41,12 +41,12 @@ def test_one_panel_a_metric_and_one_curve_a_part():
     legend = [text.get_text() for text in found['loss'].get_legend().get_texts()]
     assert legend == ['training', 'validation']
     assert figure.get_suptitle() == 'run'
-    check_nothing_is_cut_off(figure)
+    check_nothing_is_clipped(figure)
 
 
 def test_best_epoch_is_marked_in_all_panels():
     found = panels(plot_training_curves(HISTORY))
-    # By default the validation column that is no loss, and there the highest value.
+    # By default, the highest value of the first validation metric.
     assert curves(found['accuracy'])['best: epoch 2 (0.7)'] == ([2], [0.7])
     for ax in found.values():
         assert [2, 2] in [list(line.get_xdata()) for line in ax.lines]
@@ -65,7 +65,7 @@ def test_monitor_and_mode(options, panel, label):
     assert label in curves(panels(plot_training_curves(HISTORY, **options))[panel])
 
 
-def test_the_loss_is_monitored_where_there_is_nothing_else():
+def test_loss_is_monitored_without_validation_metrics():
     history = {'train_loss': [2, 1], 'val_loss': [1, 2]}
     assert 'best: epoch 1 (1)' in curves(panels(plot_training_curves(history))['loss'])
     history = {'train_loss': [2, 1]}
@@ -79,7 +79,7 @@ def test_milestones_are_dotted_lines():
         assert dotted == [2, 3]
 
 
-def test_rows_of_a_logger_may_lack_columns():
+def test_logger_rows_with_missing_columns():
     rows = [
         {'epoch': 0, 'step': 10, 'train/loss_epoch': 4.0, 'val/loss': None},
         {'epoch': 0, 'step': 20, 'train/loss_epoch': 2.0, 'val/loss': ''},
@@ -94,10 +94,10 @@ def test_rows_of_a_logger_may_lack_columns():
     assert out['validation'] == ([0, 1], [5, 4])
 
 
-def test_columns_of_no_part_keep_their_names():
+def test_columns_without_a_split_keep_their_names():
     found = panels(plot_training_curves({'perplexity': [2, 1], 'lr-Adam': [0.1, 0.0]}))
     assert curves(found['perplexity'])['perplexity'][1] == [2, 1]
-    assert found['perplexity'].get_legend() is None  # the axis says it
+    assert found['perplexity'].get_legend() is None  # the y-axis is labelled
     assert found['learning rate'].get_yscale() == 'linear'  # a rate of zero has no logarithm
 
 
@@ -107,11 +107,11 @@ def test_one_epoch_is_drawn_as_a_dot():
 
 
 @pytest.mark.parametrize('num_metrics', [1, 2, 4, 5, 7])
-def test_any_number_of_panels_is_laid_out(num_metrics):
+def test_any_number_of_panels(num_metrics):
     history = {f'val_metric {i}': [1.0, 2.0] for i in range(num_metrics)}
     figure = plot_training_curves(history)
     assert len(figure.axes) == num_metrics
-    check_nothing_is_cut_off(figure)
+    check_nothing_is_clipped(figure)
 
 
 def test_file_is_written(tmp_path):
@@ -123,17 +123,22 @@ def test_file_is_written(tmp_path):
 @pytest.mark.parametrize(
     ('history', 'options', 'error', 'message'),
     [
-        ({}, {}, ValueError, 'history is empty'),
-        ([], {}, ValueError, 'history is empty'),
-        ({'loss': []}, {}, ValueError, 'history is empty'),
-        ({'loss': [math.nan]}, {}, ValueError, 'history is empty'),
-        ({'a': [1, 2], 'b': [1]}, {}, ValueError, "one length.*'a': 2, 'b': 1"),
-        ({'a': [1, 'high']}, {}, TypeError, "row 1: 'a' is no number, got 'high'"),
-        ([[1, 2]], {}, TypeError, 'row 0 of the history is a list'),
-        (HISTORY, {'monitor': 'val_f1'}, ValueError, "no column 'val_f1'.*val_loss"),
-        (HISTORY, {'mode': 'best'}, ValueError, "'min', 'max' or None, got 'best'"),
+        ({}, {}, ValueError, 'history must have at least one value'),
+        ([], {}, ValueError, 'history must have at least one value'),
+        ({'loss': []}, {}, ValueError, 'history must have at least one value'),
+        ({'loss': [math.nan]}, {}, ValueError, 'history must have at least one value'),
+        ({'a': [1, 2], 'b': [1]}, {}, ValueError, "columns of equal length.*'a': 2, 'b': 1"),
+        ({'a': [1, 'high']}, {}, TypeError, r"history\[1\]\['a'\] must be a number, got 'high'"),
+        ([[1, 2]], {}, TypeError, r'history\[0\] must be a mapping, got list'),
+        (
+            HISTORY,
+            {'monitor': 'val_f1'},
+            ValueError,
+            "monitor must be one of .*val_loss.*, got 'val_f1'",
+        ),
+        (HISTORY, {'mode': 'best'}, ValueError, "mode must be 'min', 'max' or None, got 'best'"),
     ],
 )
-def test_bad_input_is_refused(history, options, error, message):
+def test_invalid_input(history, options, error, message):
     with pytest.raises(error, match=message):
         plot_training_curves(history, **options)

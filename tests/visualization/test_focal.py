@@ -7,7 +7,7 @@ from PIL import Image
 from graphmotion.skeletons import get_skeleton
 from graphmotion.visualization import plot_focal_joints
 
-from .conftest import check_nothing_is_cut_off, walk
+from .conftest import check_nothing_is_clipped, walk
 
 NAME = 'kinect20'
 GREEN = '#009e73'
@@ -15,7 +15,7 @@ PARTS = get_skeleton(NAME).assignment(1)
 
 
 def focus(times=4, k=5, seed=0, bodies=()):
-    """Focal joints, their scores and their attention to the parts."""
+    """Returns focal joints, their scores and their attention to the parts."""
     generator = torch.Generator().manual_seed(seed)
     shape = (*bodies, times)
     ids = torch.rand(*shape, 20, generator=generator).argsort(dim=-1)[..., :k]
@@ -24,7 +24,7 @@ def focus(times=4, k=5, seed=0, bodies=()):
 
 
 def layers(ax, links=True):
-    """For each pose what is drawn over it: its joints, lines, ends of lines and dots."""
+    """Returns the joints, lines, line ends and dots of each pose."""
     size = 5 if links else 3  # bones, joints, (lines, ends,) dots
     assert len(ax.collections) % size == 0
     poses = [ax.collections[i : i + size] for i in range(0, len(ax.collections), size)]
@@ -35,7 +35,7 @@ def offsets(dots):
     return np.asarray(dots.get_offsets())
 
 
-def test_dots_are_the_focal_joints_of_the_frames_and_grow_with_the_score():
+def test_dots_are_focal_joints_and_grow_with_the_score():
     pos, (ids, score, _) = walk(NAME, 12), focus()  # every third frame
     figure = plot_focal_joints(pos, NAME, ids, score, num_poses=4, title='clapping')
     ax, bar = figure.axes
@@ -50,10 +50,10 @@ def test_dots_are_the_focal_joints_of_the_frames_and_grow_with_the_score():
     np.testing.assert_allclose(bar.get_ylim(), [score.min(), score.max()], rtol=1e-6)
     assert bar.get_ylabel() == 'score'
     assert figure.legends == []
-    check_nothing_is_cut_off(figure)
+    check_nothing_is_clipped(figure)
 
 
-def test_frames_between_show_the_focal_joints_before_them():
+def test_frames_between_selections_show_the_previous_one():
     pos, (ids, score, attention) = walk(NAME, 12), focus()
     ax = plot_focal_joints(pos, NAME, ids, score, attention, frames=[2, 3, 11]).axes[0]
     assert [t.get_text() for t in ax.get_xticklabels()] == ['2', '3', '11']
@@ -70,7 +70,7 @@ def test_strides(num_frames, times):
     assert [int(t.get_text()) for t in figure.axes[0].get_xticklabels()] == expected
 
 
-def test_lines_lead_to_the_centres_of_the_parts_attended_to_most():
+def test_lines_connect_joints_to_the_parts_of_largest_attention():
     pos, (ids, score, attention) = walk(NAME, 4), focus()
     figure = plot_focal_joints(pos, NAME, ids, score, attention, num_links=3, num_poses=4)
     for i, (joints, lines, ends, _) in enumerate(layers(figure.axes[0])):
@@ -94,10 +94,10 @@ def test_lines_lead_to_the_centres_of_the_parts_attended_to_most():
         assert {tuple(np.round(e, 5)) for e in offsets(ends)} == targets
     (legend,) = figure.legends
     assert f'{attention.max():.2f}' in legend.get_texts()[0].get_text()
-    check_nothing_is_cut_off(figure)
+    check_nothing_is_clipped(figure)
 
 
-def test_parts_may_be_others():
+def test_custom_parts():
     parts = np.zeros((2, 20))
     parts[0, :4], parts[1, 3:] = 1, 1
     pos, (ids, score, _) = walk(NAME, 4), focus()
@@ -110,7 +110,7 @@ def test_parts_may_be_others():
     np.testing.assert_allclose(segment, [points[ids[0, 2]], points[:4].mean(axis=0)])
 
 
-def test_missing_joints_have_neither_dot_nor_line():
+def test_invisible_joints_have_neither_dot_nor_line():
     pos, (ids, score, _) = walk(NAME, 4), focus()
     lost = int(ids[0, 0])
     pos[lost, 0] = torch.nan
@@ -128,7 +128,7 @@ def test_missing_joints_have_neither_dot_nor_line():
     np.testing.assert_allclose(segment, [points[ids[0, 1]], points[members].mean(axis=0)])
 
 
-def test_several_sequences_are_rows_with_one_scale_of_scores():
+def test_sequences_are_rows_with_one_colour_scale():
     first, second = focus(4), focus(3, seed=1)
     pos = [walk(NAME, 8), walk(NAME, 3)]
     ids, score, attention = zip(first, second)
@@ -144,13 +144,13 @@ def test_several_sequences_are_rows_with_one_scale_of_scores():
     np.testing.assert_allclose(bar.get_ylim(), [lowest, highest], rtol=1e-6)
     for i, (joints, _, _, dots) in enumerate(layers(lower)):
         np.testing.assert_allclose(offsets(dots), offsets(joints)[second[0][i]])
-    check_nothing_is_cut_off(figure)
-    # What a network gives for a batch.
+    check_nothing_is_clipped(figure)
+    # Stacked outputs of a batch.
     stacked = [torch.stack(values) for values in zip(first, focus(4, seed=2))]
     assert len(plot_focal_joints([pos[0], pos[0]], NAME, *stacked).axes) == 3
 
 
-def test_two_people_have_focal_joints_of_their_own():
+def test_focal_joints_of_two_people():
     pos = torch.cat([walk(NAME, 4), walk(NAME, 4) + torch.tensor([1.0, 0, 0])])
     ids, score, _ = focus(bodies=(2,))
     attention = torch.zeros(2, 4, 5, len(PARTS))
@@ -178,7 +178,7 @@ def test_equal_scores_arrays_and_files(tmp_path):
     with Image.open(path) as image:
         image.load()
         assert min(image.size) > 100
-    # Nothing positive: neither lines nor a legend.
+    # Without positive attention, there are no lines and no legend.
     figure = plot_focal_joints(pos, NAME, ids, np.ones((4, 5)), -attention)
     assert figure.legends == []
 
@@ -186,24 +186,36 @@ def test_equal_scores_arrays_and_files(tmp_path):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'joint_ids': torch.zeros(4, 5) + 20}, r"joints 0\.\.19 of 'kinect20', got 20"),
+        (
+            {'joint_ids': torch.zeros(4, 5) + 20},
+            r"integers in \[0, 19\], the joints of 'kinect20', got 20",
+        ),
         ({'joint_ids': torch.zeros(4, 5) - 1}, 'got -1'),
         ({'joint_ids': torch.zeros(4, 5) + 0.5}, r'got 0\.5'),
-        ({'joint_ids': torch.zeros(9, 5)}, r'\[1, 9, 5\], expected those of 1 bodies in 8 frames'),
-        ({'joint_ids': torch.zeros(5, 5)}, 'every second'),
-        ({'joint_ids': torch.zeros(2, 4, 5)}, r'\[2, 4, 5\], expected those of 1 bodies'),
-        ({'score': torch.zeros(4, 6)}, r'score has the shape \[1, 4, 6\], expected \[1, 4, 5\]'),
-        ({'score': torch.full((4, 5), torch.nan)}, 'score has 20 values that are not finite'),
-        ({'joint_to_part': torch.zeros(4, 5, 9)}, r'joint_to_part has.*expected \[1, 4, 5, 10\]'),
-        ({'parts': torch.zeros(10, 19)}, r'parts has the shape \[10, 19\], expected \[P, 20\]'),
-        ({'frames': [8]}, r'0\.\.7, got \[8\]'),
-        ({'num_links': 0}, 'num_links is at least 1'),
-        ({'labels': ['a', 'b']}, '2 labels for 1 sequences'),
-        ({'pos': [torch.zeros(20, 8, 3)]}, 'joint_ids has 4 entries for 1 sequences'),
-        ({'pos': torch.zeros(19, 8, 3)}, '19 nodes'),
+        (
+            {'joint_ids': torch.zeros(9, 5)},
+            'must have the 8 frames of pos divided by an integer stride, got 9',
+        ),
+        ({'joint_ids': torch.zeros(5, 5)}, 'divided by an integer stride, got 5'),
+        (
+            {'joint_ids': torch.zeros(2, 4, 5)},
+            r"joint_ids must have shape \[1, T', K\], got \[2, 4, 5\]",
+        ),
+        ({'score': torch.zeros(4, 6)}, r'score must have shape \[1, 4, 5\], got \[1, 4, 6\]'),
+        (
+            {'score': torch.full((4, 5), torch.nan)},
+            'score must be finite, got 20 non-finite values',
+        ),
+        ({'joint_to_part': torch.zeros(4, 5, 9)}, r'joint_to_part must have shape \[1, 4, 5, 10\]'),
+        ({'parts': torch.zeros(10, 19)}, r'parts must have shape \[P, 20\], got \[10, 19\]'),
+        ({'frames': [8]}, r'in \[0, 7\], got \[8\]'),
+        ({'num_links': 0}, 'num_links must be at least 1'),
+        ({'labels': ['a', 'b']}, 'labels must have length 1, got 2'),
+        ({'pos': [torch.zeros(20, 8, 3)]}, 'joint_ids must have length 1, got 4'),
+        ({'pos': torch.zeros(19, 8, 3)}, 'multiple of 20 nodes, .* got 19'),
     ],
 )
-def test_bad_input_is_refused(change, message):
+def test_invalid_input(change, message):
     ids, score, attention = focus()
     options = {
         'pos': walk(NAME, 8), 'joint_ids': ids, 'score': score, 'joint_to_part': attention,
@@ -212,7 +224,7 @@ def test_bad_input_is_refused(change, message):
         plot_focal_joints(skeleton=NAME, **options)
 
 
-def test_a_skeleton_without_parts_needs_them_for_lines():
+def test_lines_require_parts():
     plain = get_skeleton(NAME).subset(range(20))
     ids, score, attention = focus()
     plot_focal_joints(walk(NAME, 4), plain, ids, score)

@@ -7,13 +7,13 @@ import torch
 
 from graphmotion.visualization import feature_spectrum, plot_feature_spectrum
 
-from .conftest import check_nothing_is_cut_off
+from .conftest import check_nothing_is_clipped
 
 V, T, C = 5, 8, 3
 
 
 @pytest.mark.parametrize(('nodes', 'frames'), [(V, T), (6, 7)])
-def test_against_the_sum(nodes, frames):
+def test_against_the_definition(nodes, frames):
     torch.manual_seed(0)
     x = torch.randn(nodes, frames, 2, dtype=torch.float64)
     spectrum = feature_spectrum(x)
@@ -34,14 +34,14 @@ def test_against_the_sum(nodes, frames):
     torch.testing.assert_close(feature_spectrum(x[..., 1]), spectrum[..., 1])
 
 
-def test_energy_is_kept():
+def test_energy_is_preserved():
     x = torch.randn(17, 60, 4, dtype=torch.float64)
     energy = (2 * feature_spectrum(x)).exp().sum(dim=(0, 1))
     torch.testing.assert_close(energy, x.square().sum(dim=(0, 1)))
 
 
 @pytest.mark.parametrize(('nodes', 'frames'), [(17, 60), (4, 5)])
-def test_what_is_constant_has_all_energy_in_the_middle(nodes, frames):
+def test_constant_features_have_frequency_zero(nodes, frames):
     spectrum = feature_spectrum(torch.full((nodes, frames), -3.0))
     middle = float(spectrum[nodes // 2, frames // 2])
     assert middle == pytest.approx(math.log(3 * math.sqrt(nodes * frames)))
@@ -49,7 +49,7 @@ def test_what_is_constant_has_all_energy_in_the_middle(nodes, frames):
     assert float(spectrum.max()) <= middle + math.log(1.1e-6)
 
 
-def test_a_wave_is_two_points():
+def test_cosine_has_two_frequencies():
     t = torch.arange(60.0)
     spectrum = feature_spectrum(torch.cos(2 * math.pi * 9 * t / 60).expand(17, -1))
     found = (spectrum > spectrum.max() - 1).nonzero().tolist()
@@ -69,18 +69,18 @@ def test_zeros_half_precision_and_gradients():
 @pytest.mark.parametrize(
     ('x', 'message'),
     [
-        (torch.zeros(4), r'\[4\], expected \[V, T\] or'),
-        (torch.zeros(1, 2, 3, 4), r'expected \[V, T\] or'),
+        (torch.zeros(4), r'x must have shape \[V, T\] or .*, got \[4\]'),
+        (torch.zeros(1, 2, 3, 4), r'x must have shape \[V, T\] or'),
         (torch.zeros(0, 5), r'\[0, 5\]'),
-        (torch.full((2, 2), torch.inf), 'not finite'),
+        (torch.full((2, 2), torch.inf), 'must be finite'),
     ],
 )
-def test_bad_features_are_refused(x, message):
+def test_invalid_features(x, message):
     with pytest.raises(ValueError, match=message):
         feature_spectrum(x)
 
 
-def test_panels_are_models_by_channels(tmp_path):
+def test_panels_of_models_and_channels(tmp_path):
     torch.manual_seed(0)
     scale = torch.tensor([1.0, 3.0, 2.0])
     first, second = scale * torch.randn(V, T, C), torch.randn(V, 2 * T).numpy()
@@ -95,7 +95,7 @@ def test_panels_are_models_by_channels(tmp_path):
         'one\ncycles per joint', '', 'two\ncycles per joint',
     ]  # fmt: skip
     assert figure.get_supxlabel() == 'cycles per frame'
-    assert figure.axes[-1].get_ylabel() == 'dB of the largest'
+    assert figure.axes[-1].get_ylabel() == 'dB relative to maximum'
     image = panels[0].images[0]
     magnitude = np.abs(np.fft.fftshift(np.fft.fft2(first[..., 1].double())))
     wanted = 20 * np.log10(magnitude / magnitude.max())
@@ -104,10 +104,10 @@ def test_panels_are_models_by_channels(tmp_path):
     # The first of 8 frequencies is -4/8, the last 3/8; the first of 5 is -2/5.
     np.testing.assert_allclose(image.get_extent(), [-4.5 / 8, 3.5 / 8, -0.5, 0.5])
     assert not panels[0].yaxis_inverted()
-    check_nothing_is_cut_off(figure)
+    check_nothing_is_clipped(figure)
 
 
-def test_channels_are_the_same_for_all_or_of_each_model():
+def test_channels_for_all_or_each_model():
     x = {'one': torch.randn(V, T, C), 'two': torch.randn(V, T, C)}
     for channels, wanted in (([2, 0], [2, 0, 2, 0]), ({'one': [1], 'two': [0, 2]}, [1, 0, 2])):
         panels = plot_feature_spectrum(x, channels).axes[:-1]
@@ -117,16 +117,28 @@ def test_channels_are_the_same_for_all_or_of_each_model():
 @pytest.mark.parametrize(
     ('features', 'options', 'message'),
     [
-        (torch.zeros(4), {}, r'features has the shape \[4\]'),
-        ({'a': torch.full((2, 3), torch.nan)}, {}, "features 'a' has 6 values that are not"),
-        (torch.zeros(4, 5, 2), {'channels': [2]}, r'features are some of 0\.\.1, got \[2\]'),
-        (torch.zeros(4, 5, 2), {'channels': []}, 'got none'),
-        ({'a': torch.zeros(4, 5)}, {'channels': {'b': [0]}}, r"given for \['b'\], not for 'a'"),
-        (torch.zeros(4, 5), {'num_channels': 0}, 'num_channels is at least 1'),
-        (torch.zeros(4, 5), {'decibels': 0}, 'decibels is a range above 0'),
-        ({}, {}, 'no features'),
+        (torch.zeros(4), {}, r'features must be 2D or 3D, got shape \[4\]'),
+        (
+            {'a': torch.full((2, 3), torch.nan)},
+            {},
+            r"features\['a'\] must be finite, got 6 non-finite",
+        ),
+        (
+            torch.zeros(4, 5, 2),
+            {'channels': [2]},
+            r'channels of features must be .* in \[0, 1\], got \[2\]',
+        ),
+        (torch.zeros(4, 5, 2), {'channels': []}, r'got \[\]'),
+        (
+            {'a': torch.zeros(4, 5)},
+            {'channels': {'b': [0]}},
+            r"channels must have an entry for 'a', got \['b'\]",
+        ),
+        (torch.zeros(4, 5), {'num_channels': 0}, 'num_channels must be at least 1'),
+        (torch.zeros(4, 5), {'decibels': 0}, 'decibels must be positive'),
+        ({}, {}, 'features must not be empty'),
     ],
 )
-def test_bad_figures_are_refused(features, options, message):
+def test_invalid_figures(features, options, message):
     with pytest.raises(ValueError, match=message):
         plot_feature_spectrum(features, **options)
