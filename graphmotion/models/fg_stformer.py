@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import Dropout, LeakyReLU, Linear, ModuleList, Sequential
 
+from graphmotion.models.registry import register_model
 from graphmotion.models.st_gcn import make_shortcut
 from graphmotion.nn import (
     ConvValueTemporalAttention,
@@ -114,6 +115,7 @@ class FocalAttention(NamedTuple):
     part_to_joint: Tensor | None
 
 
+@register_model('fg_stformer', task='action')
 class FGSTFormer(torch.nn.Module):
     r"""The focal and global spatial-temporal transformer from the `"Focal and Global
     Spatial-Temporal Transformer for Skeleton-based Action Recognition"
@@ -203,8 +205,8 @@ class FGSTFormer(torch.nn.Module):
 
     def __init__(
         self,
-        skeleton: str | Skeleton,
-        num_classes: int,
+        skeleton: str | Skeleton = 'ntu25',
+        num_classes: int = 60,
         in_channels: int = 3,
         channels: Sequence[int] = (64, 64, 128, 128, 256, 256, 256, 256),
         num_joint_layers: int | None = None,
@@ -381,11 +383,4 @@ class FGSTFormer(torch.nn.Module):
         return one[0], two[0], (one[1].mean(dim=2), two[1].mean(dim=2))
 
 
-def fg_stformer(
-    skeleton: str | Skeleton = 'ntu25',
-    num_classes: int = 60,
-    in_channels: int = 3,
-    **options: Any,
-) -> FGSTFormer:
-    r"""FG-STFormer as in its paper; :obj:`options` are those of :class:`FGSTFormer`."""
-    return FGSTFormer(skeleton, num_classes, in_channels, **options)
+fg_stformer = FGSTFormer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,10 +16,12 @@ from graphmotion.models.gaitmixer import (
     SpatialMixer,
     from_reference,
 )
+from graphmotion.models.registry import register_model
 from graphmotion.nn.graphs import reset_all, split_graphs
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
+@register_model('gaitformer', task='recognition')
 class GaitFormer(torch.nn.Module):
     r"""The baseline of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper, with attention on
@@ -51,7 +52,7 @@ class GaitFormer(torch.nn.Module):
 
     def __init__(
         self,
-        skeleton: str | Skeleton,
+        skeleton: str | Skeleton = 'coco17',
         embedding_dim: int = 128,
         in_channels: int = 2,
         num_frames: int = 60,
@@ -127,11 +128,4 @@ class GaitFormer(torch.nn.Module):
         self.load_state_dict(from_reference(theirs, self.state_dict(), names))
 
 
-def gaitformer(
-    skeleton: str | Skeleton = 'coco17',
-    embedding_dim: int = 128,
-    in_channels: int = 2,
-    **options: Any,
-) -> GaitFormer:
-    r"""GaitFormer as published; :obj:`options` are those of :class:`GaitFormer`."""
-    return GaitFormer(skeleton, embedding_dim, in_channels, **options)
+gaitformer = GaitFormer

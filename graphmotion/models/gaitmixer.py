@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import GELU, Dropout, LayerNorm, Linear, ModuleList, Parameter, Sequential
 from torch.nn.functional import normalize
 
+from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
 from graphmotion.nn.graphs import graph_mean, reset_all, split_graphs
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -135,6 +135,7 @@ class TemporalMixerBlock(torch.nn.Module):
         return out + self.shortcut(x)
 
 
+@register_model('gaitmixer', task='recognition')
 class GaitMixer(torch.nn.Module):
     r"""The network of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper: self-attention
@@ -177,7 +178,7 @@ class GaitMixer(torch.nn.Module):
 
     def __init__(
         self,
-        skeleton: str | Skeleton,
+        skeleton: str | Skeleton = 'coco17',
         embedding_dim: int = 128,
         in_channels: int = 2,
         channels: int = 32,
@@ -290,11 +291,4 @@ def _translate(name: str, names: Mapping[str, str]) -> str | None:
     return None
 
 
-def gaitmixer(
-    skeleton: str | Skeleton = 'coco17',
-    embedding_dim: int = 128,
-    in_channels: int = 2,
-    **options: Any,
-) -> GaitMixer:
-    r"""GaitMixer as published; :obj:`options` are those of :class:`GaitMixer`."""
-    return GaitMixer(skeleton, embedding_dim, in_channels, **options)
+gaitmixer = GaitMixer

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import Identity, Linear, Module, Parameter
 from torch_geometric.nn.inits import glorot
 
+from graphmotion.models.registry import register_model
 from graphmotion.models.silhouette_backbone import SilhouetteBackbone
 from graphmotion.nn import (
     BranchFusion,
@@ -182,6 +183,7 @@ class LMGCSFeatures(NamedTuple):
     global_parts: Tensor | None
 
 
+@register_model('lmgcs', task='recognition')
 class LMGCS(Module):
     r"""The network of "Multi-view gait recognition with joint local multi-scale and global
     contextual spatio-temporal features": convolutions over the pixels and frames of silhouettes,
@@ -431,11 +433,10 @@ def _real_frames(silhouettes: Tensor, num_frames: Tensor | None) -> Tensor | Non
     return torch.arange(length, device=silhouettes.device) < num_frames.unsqueeze(1)
 
 
-def lmgcs(feature_dim: int = 256, **options: Any) -> LMGCS:
-    r"""LMGCS as for CASIA-B; :obj:`options` are those of :class:`LMGCS`."""
-    return LMGCS(feature_dim=feature_dim, **options)
+lmgcs = LMGCS
 
 
+@register_model('lmgcs_ou_mvlp', task='recognition')
 def lmgcs_ou_mvlp(feature_dim: int = 256, **options: Any) -> LMGCS:
     r"""LMGCS as for OU-MVLP, with wider convolutions: 19,107,712 parameters with three branches.
     The first convolution of the local features takes the 512 features of a strip to 256, the size

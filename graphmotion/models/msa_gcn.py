@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise, permutations
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import Dropout, Linear, ModuleDict, ModuleList, Parameter
 
+from graphmotion.models.registry import register_model
 from graphmotion.models.st_gcn import make_shortcut
 from graphmotion.nn import (
     CrossScaleConv,
@@ -90,6 +91,7 @@ class SelectiveBlock(torch.nn.Module):
         return out.relu() if self.final_relu else out
 
 
+@register_model('msa_gcn', task='emotion')
 class MSAGCN(torch.nn.Module):
     r"""The multi-scale adaptive graph convolution network from the `"MSA-GCN: Multiscale Adaptive
     Graph Convolution Network for Gait Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_
@@ -163,7 +165,7 @@ class MSAGCN(torch.nn.Module):
 
     def __init__(
         self,
-        skeleton: str | Skeleton,
+        skeleton: str | Skeleton = 'emotion_gait16',
         num_classes: int = 4,
         in_channels: int = 3,
         scales: Sequence[int] | None = None,
@@ -310,11 +312,4 @@ def _key(target: int, source: int) -> str:
     return f'{source}_to_{target}'
 
 
-def msa_gcn(
-    skeleton: str | Skeleton = 'emotion_gait16',
-    num_classes: int = 4,
-    in_channels: int = 3,
-    **options: Any,
-) -> MSAGCN:
-    r"""MSA-GCN as in its paper; :obj:`options` are those of :class:`MSAGCN`."""
-    return MSAGCN(skeleton, num_classes, in_channels, **options)
+msa_gcn = MSAGCN

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import Dropout, Identity, Linear, Module, ModuleList, Parameter, ReLU, Sequential
 
 from graphmotion.models.oriented_gradients import OrientedGradients
+from graphmotion.models.registry import register_model
 from graphmotion.nn import ClusterPooling, LocallyConnectedConv, MotionBatchNorm, SpectralConv
 from graphmotion.nn.graphs import reset_all, split_graphs
 
@@ -54,6 +55,7 @@ class SharedGraph(Protocol):
     def hierarchy(self) -> Sequence[CoarserGraph]: ...  # noqa: D102
 
 
+@register_model('spegnn', task='expression')
 class SPEGNN(Module):
     r"""The spectral part of SSGNN, from "SSGNN: A Macro and Microfacial Expression Recognition
     Graph Neural Network Combining Spatial and Spectral Domain Features": a convolution in the
@@ -218,6 +220,7 @@ class SPEGNN(Module):
         return eigenvectors[:, : self.num_modes]
 
 
+@register_model('spagnn', task='expression')
 class SPAGNN(Module):
     r"""The spatial part of SSGNN, from "SSGNN: A Macro and Microfacial Expression Recognition
     Graph Neural Network Combining Spatial and Spectral Domain Features": twice a convolution in
@@ -624,16 +627,13 @@ def _check_x(x: Tensor, channels: int) -> Tensor:
 # Builders #####################################################################
 
 
-def spagnn(graph: SharedGraph, num_classes: int, in_channels: int = 1, **options: Any) -> SPAGNN:
-    r"""SPAGNN with the values of its paper; :obj:`options` are those of :class:`SPAGNN`."""
-    return SPAGNN(graph, num_classes, in_channels, **options)
+spagnn = SPAGNN
 
 
-def spegnn(graph: SharedGraph, num_classes: int, in_channels: int = 1, **options: Any) -> SPEGNN:
-    r"""SPEGNN with the values of its paper; :obj:`options` are those of :class:`SPEGNN`."""
-    return SPEGNN(graph, num_classes, in_channels, **options)
+spegnn = SPEGNN
 
 
+@register_model('ssgnn', task='expression')
 def ssgnn(
     graph: SharedGraph,
     num_classes: int,

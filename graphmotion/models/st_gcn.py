@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Dropout, Linear
 
+from graphmotion.models.registry import register_model
 from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
 from graphmotion.nn.graphs import graph_mean, reset_all
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -82,6 +82,7 @@ def make_shortcut(in_channels: int, out_channels: int, stride: int) -> torch.nn.
     )
 
 
+@register_model('st_gcn', task='action')
 class STGCN(torch.nn.Module):
     r"""The spatial temporal graph convolutional network from the `"Spatial Temporal Graph
     Convolutional Networks for Skeleton-Based Action Recognition"
@@ -247,8 +248,4 @@ def _reference_names(num_layers: int) -> dict[str, str]:
     return names
 
 
-def st_gcn(
-    skeleton: str | Skeleton, num_classes: int, in_channels: int = 3, **options: Any
-) -> STGCN:
-    r"""ST-GCN as in its paper; :obj:`options` are those of :class:`STGCN`."""
-    return STGCN(skeleton, num_classes, in_channels, **options)
+st_gcn = STGCN

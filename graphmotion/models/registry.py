@@ -1,0 +1,98 @@
+"""Registry of the models by name and task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple, TypeVar
+
+from torch.nn import Module
+
+Builder = TypeVar('Builder', bound=Callable[..., Module])
+
+#: What models can be registered for.
+TASKS = ('action', 'emotion', 'expression', 'recognition')
+
+
+class _Entry(NamedTuple):
+    build: Callable[..., Module]
+    task: str
+
+
+_MODELS: dict[str, _Entry] = {}
+
+
+def register_model(name: str, task: str) -> Callable[[Builder], Builder]:
+    r"""Registers a model class, or a function that builds a model, under a name.
+
+    .. code-block:: python
+
+        @register_model('my_gcn', task='action')
+        class MyGCN(torch.nn.Module): ...
+
+        model = create_model('my_gcn', skeleton='ntu25', num_classes=60)
+
+    Args:
+        name (str): Name of the model, in lower case with underscores.
+        task (str): What the model is for: :obj:`"action"`, :obj:`"emotion"`,
+            :obj:`"expression"` (facial expressions) or :obj:`"recognition"` (people by their
+            gait).
+
+    Raises:
+        ValueError: If the name is taken or the task is unknown.
+    """
+    if task not in TASKS:
+        raise ValueError(f'task must be one of {list(TASKS)}, got {task!r}')
+
+    def register(build: Builder) -> Builder:
+        if name in _MODELS:
+            raise ValueError(f'the model {name!r} is already registered')
+        _MODELS[name] = _Entry(build, task)
+        return build
+
+    return register
+
+
+def list_models(filter: str = '*', task: str | None = None) -> list[str]:
+    r"""Returns the names of the registered models, sorted.
+
+    .. code-block:: python
+
+        >>> list_models('gait*')
+        ['gaitformer', 'gaitmixer']
+
+    Args:
+        filter (str, optional): Pattern of the names, with the wildcards :obj:`*` and :obj:`?`.
+            (default: :obj:`"*"`)
+        task (str, optional): Only models for this task; see :func:`register_model`.
+            (default: :obj:`None`)
+
+    Raises:
+        ValueError: If the task is unknown.
+    """
+    if task is not None and task not in TASKS:
+        raise ValueError(f'task must be one of {list(TASKS)}, got {task!r}')
+    return sorted(
+        name
+        for name, entry in _MODELS.items()
+        if fnmatchcase(name, filter) and task in (None, entry.task)
+    )
+
+
+def create_model(name: str, **options: Any) -> Module:
+    r"""Builds a model by name.
+
+    .. code-block:: python
+
+        model = create_model('msa_gcn', skeleton='ntu25', num_classes=60)
+
+    Args:
+        name (str): Name of a registered model; see :func:`list_models`.
+        **options: Arguments of the model.
+
+    Raises:
+        ValueError: If there is no model of this name.
+    """
+    if name not in _MODELS:
+        raise ValueError(f'unknown model {name!r}; there are {list_models()}')
+    return _MODELS[name].build(**options)
