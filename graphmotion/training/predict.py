@@ -11,6 +11,7 @@ from torch_geometric.data import Batch
 
 from graphmotion.data import GraphDataset
 from graphmotion.data.loader import graph_loader
+from graphmotion.metrics.fusion import KINDS
 
 
 def model_inputs(model: torch.nn.Module, batch: Batch) -> list[Tensor]:
@@ -58,8 +59,9 @@ def predict(
     batch_size: int = 64,
     views: int = 1,
     seed: int = 0,
+    kind: str = 'probabilities',
 ) -> Tensor:
-    r"""Class probabilities of all samples of a dataset.
+    r"""Class probabilities, or logits, of all samples of a dataset.
 
     Args:
         model (torch.nn.Module): Gives logits; its attribute :obj:`inputs` names the fields of a
@@ -67,20 +69,25 @@ def predict(
         dataset (GraphDataset): The samples.
         transform (callable, optional): Applied to each batch. (default: :obj:`None`)
         batch_size (int, optional): Samples of a batch. (default: :obj:`64`)
-        views (int, optional): How often each sample is transformed anew; probabilities are
-            averaged over these views. (default: :obj:`1`)
+        views (int, optional): How often each sample is transformed anew; probabilities, or logits,
+            are averaged over these views. (default: :obj:`1`)
         seed (int, optional): Of the random draws of the transform. (default: :obj:`0`)
+        kind (str, optional): :obj:`"probabilities"` or :obj:`"logits"`, which
+            :func:`~graphmotion.metrics.fuse_streams` adds. (default: :obj:`"probabilities"`)
 
     Returns:
-        Tensor: Probabilities :math:`(N, \text{num\_classes})` on the CPU.
+        Tensor: Probabilities or logits :math:`(N, \text{num\_classes})` on the CPU.
 
     Raises:
-        ValueError: If there is no view, or batches lack a field that the model reads.
+        ValueError: If there is no view, the kind is unknown, or batches lack a field that the model
+            reads.
     """
+    if kind not in KINDS:
+        raise ValueError(f'kind must be one of {list(KINDS)}, got {kind!r}')
     if views < 1:
         raise ValueError(f'views is at least 1, got {views}')
     outputs = _outputs(model, dataset, [transform] * views, batch_size, seed)
-    return _mean(output.softmax(dim=-1) for output in outputs)
+    return _mean(outputs if kind == 'logits' else (out.softmax(dim=-1) for out in outputs))
 
 
 def embed(

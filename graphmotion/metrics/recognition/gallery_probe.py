@@ -45,7 +45,7 @@ def gallery_probe(
       <https://doi.org/10.1109/ICCV.2015.133>`_ paper (Market-1501);
     - of OpenGait for CCPG, and for CASIA-B and OU-MVLP with a gallery of all views, as in the `"A
       Comprehensive Study on the Evaluation of Silhouette-based Gait Recognition"
-      <https://ieeexplore.ieee.org/document/9928336>`_ paper. Its figures for Gait3D drop nothing:
+      <https://ieeexplore.ieee.org/document/9928336>`_ paper. For Gait3D OpenGait drops nothing:
       :obj:`exclude_identical_view=False`.
 
     With :obj:`same_view_impostors=False`, a protocol drops the whole view instead, so that probes
