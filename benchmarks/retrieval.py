@@ -88,7 +88,7 @@ def plain(embedding: Tensor, labels: Labels) -> Figures:
     others = ~torch.eye(NUM_VIEWS, dtype=torch.bool)
     figures = {f'rank-{k}': float(rate[others].mean()) for k, rate in zip(RANKS, rates)}
 
-    order = distance.masked_fill(own_view, torch.inf).argsort(dim=1)
+    order = distance.masked_fill(same & own_view, torch.inf).argsort(dim=1)
     found = (same & ~own_view).gather(1, order)
     found = found[found.any(dim=1)]
     number = found.sum(dim=1)

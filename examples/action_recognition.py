@@ -70,7 +70,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     model.add_argument('--model', default='fg_stformer', choices=['fg_stformer', 'st_gcn'])
     model.add_argument('--streams', nargs='+', default=['joint'], choices=STREAMS)
     model.add_argument('--weights', nargs='+', type=float, help='of the streams in the fusion')
-    model.add_argument('--fusion', default='probabilities', choices=['probabilities', 'logits'])
+    model.add_argument('--fusion', default='logits', choices=['logits', 'probabilities'])
     model.add_argument('--focal-joints', type=int, help='focal joints of a frame')
     model.add_argument('--width', type=int, help='channels of the first layer')
     training = parser.add_argument_group('training')
@@ -208,11 +208,11 @@ def run_stream(args, dataset, parts, stream: str, folder: Path) -> dict[str, Any
             precision=args.precision,
             devices=args.devices,
         ).history
-    probabilities = predict(model, test, transform)
+    logits = predict(model, test, transform, kind='logits')
     return {
         'model': model.cpu().eval(),
         'history': history,
-        'probabilities': probabilities,
+        'logits': logits,
         'transform': transform,
         'seconds': time.perf_counter() - begin,
     }
@@ -279,15 +279,14 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         classification_scores, num_classes=dataset.num_classes, class_names=dataset.class_names
     )
     target = test.labels()
-    rows, report, probabilities = {}, {}, []
+    rows, report, logits = {}, {}, []
     for stream in args.streams:
         folder = args.out / args.model / stream
         folder.mkdir(parents=True, exist_ok=True)
         result = run_stream(args, dataset, parts, stream, folder)
-        probabilities.append(result['probabilities'])
-        torch.save({'probabilities': result['probabilities'], 'target': target},
-                   folder / 'predictions.pt')  # fmt: skip
-        rows[f'{title}, {stream}'] = scores = score(target, probabilities[-1].argmax(dim=1))
+        logits.append(result['logits'])
+        torch.save({'logits': result['logits'], 'target': target}, folder / 'predictions.pt')
+        rows[f'{title}, {stream}'] = scores = score(target, logits[-1].argmax(dim=1))
         size = sum(p.numel() for p in result['model'].parameters())
         report[stream] = {
             'parameters': size, 'seconds': result['seconds'], 'scores': scores.as_dict()
@@ -298,7 +297,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
     final = rows[f'{title}, {args.streams[-1]}']
     if len(args.streams) > 1:
-        fused = fuse_streams(probabilities, args.weights, args.fusion)
+        fused = fuse_streams(logits, args.weights, args.fusion)
         final = rows[f'{title}, fused'] = score(target, fused.argmax(dim=1))
         report['fused'] = {'weights': args.weights, 'scores': final.as_dict()}
         plot_confusion_matrix(

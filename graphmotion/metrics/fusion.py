@@ -7,62 +7,69 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-KINDS = ('probabilities', 'logits')
+KINDS = ('logits', 'probabilities')
 
 
 def fuse_streams(
-    predictions: Sequence[Tensor],
+    logits: Sequence[Tensor],
     weights: Sequence[float] | None = None,
-    kind: str = 'probabilities',
+    kind: str = 'logits',
 ) -> Tensor:
-    r"""Fuse the class probabilities of several streams (joints, bones, ...), as skeleton models
-    are evaluated.
+    r"""Fuse the predictions of several streams (joints, bones, ...), as skeleton models are
+    evaluated: add the logits :math:`\mathbf{z}_s`, or the probabilities, of all streams.
 
     .. math::
-        \mathbf{p} = \sum_s w_s \mathbf{p}_s \Big/ \sum_s w_s
+        \mathbf{p} = \mathrm{softmax}\left(\sum_s w_s \mathbf{z}_s\right)
         \qquad \text{or} \qquad
-        \mathbf{p} = \mathrm{softmax}\left(\sum_s w_s \log \mathbf{p}_s\right)
+        \mathbf{p} = \sum_s w_s \, \mathrm{softmax}(\mathbf{z}_s) \Big/ \sum_s w_s
 
-    The second form adds weighted logits: those of a softmax are its logarithms, but for a constant
-    that the softmax of their sum takes off. The weights 0.6, 0.6, 0.4 and 0.4 for joints, bones,
-    joint motion and bone motion are those of the published code of the `"Channel-wise Topology
-    Refinement Graph Convolution for Skeleton-Based Action Recognition"
-    <https://arxiv.org/abs/2107.12213>`_ paper.
+    The published code of the `"Channel-wise Topology Refinement Graph Convolution for
+    Skeleton-Based Action Recognition" <https://arxiv.org/abs/2107.12213>`_ paper adds logits, with
+    the weights 0.6, 0.6, 0.4 and 0.4 for joints, bones, joint motion and bone motion. The two kinds
+    can disagree: logits let a stream that is sure outvote the others, probabilities limit its vote.
+
+    .. code-block:: python
+
+        logits = [predict(model, test, kind='logits') for model in (joint_model, bone_model)]
+        predicted = fuse_streams(logits, [0.6, 0.4]).argmax(dim=1)
 
     Args:
-        predictions (sequence of Tensor): For each stream the probabilities of the same samples
-            :math:`(N, \text{num\_classes})`.
+        logits (sequence of Tensor): For each stream the logits of the same samples
+            :math:`(N, \text{num\_classes})`; for a stream that has only probabilities, their
+            logarithms.
         weights (sequence of float, optional): Weights :math:`w_s` of the streams; equal ones if not
             given. (default: :obj:`None`)
-        kind (str, optional): What is added: :obj:`"probabilities"` or :obj:`"logits"`.
-            (default: :obj:`"probabilities"`)
+        kind (str, optional): What is added: :obj:`"logits"` or :obj:`"probabilities"`.
+            (default: :obj:`"logits"`)
 
     Returns:
         Tensor: Probabilities :math:`(N, \text{num\_classes})`.
 
     Raises:
-        ValueError: If there is no stream, shapes differ, values are no probabilities, or weights
-            are not one positive or zero number a stream with a positive sum.
+        ValueError: If there is no stream, shapes differ, values are not finite or are
+            probabilities, or weights are not one positive or zero number a stream with a positive
+            sum.
     """
     if kind not in KINDS:
-        raise ValueError(f'kind is one of {list(KINDS)}, got {kind!r}')
-    if not predictions:
+        raise ValueError(f'kind must be one of {list(KINDS)}, got {kind!r}')
+    if not logits:
         raise ValueError('there is no stream to fuse')
-    shapes = [list(p.shape) for p in predictions]
+    shapes = [list(z.shape) for z in logits]
     if len(shapes[0]) != 2 or any(shape != shapes[0] for shape in shapes):
-        raise ValueError(f'predictions of all streams have one shape [N, C], got {shapes}')
-    weights = [1.0] * len(predictions) if weights is None else list(weights)
-    if len(weights) != len(predictions):
-        raise ValueError(f'{len(weights)} weights for {len(predictions)} streams')
+        raise ValueError(f'logits of all streams must have one shape [N, C], got {shapes}')
+    weights = [1.0] * len(logits) if weights is None else list(weights)
+    if len(weights) != len(logits):
+        raise ValueError(f'weights must be one for each of {len(logits)} streams, got {weights}')
     if min(weights) < 0 or sum(weights) <= 0:
-        raise ValueError(f'weights are not negative and not all zero, got {weights}')
-    stacked = torch.stack([p.double() for p in predictions])
-    total = stacked.sum(dim=-1)
-    if not bool((stacked >= 0).all()) or not bool((total - 1).abs().le(1e-3).all()):
-        raise ValueError('predictions are probabilities: not negative, and of sum one in each row')
+        raise ValueError(f'weights must not be negative and not all zero, got {weights}')
+    stacked = torch.stack([z.double() for z in logits])
+    if not stacked.isfinite().all():
+        raise ValueError('logits must be finite')
+    if (stacked >= 0).all() and (stacked.sum(dim=-1) - 1).abs().max() < 1e-3:
+        raise ValueError('logits must not be probabilities: pass their logarithms')
     weight = torch.tensor(weights, dtype=stacked.dtype, device=stacked.device).view(-1, 1, 1)
-    if kind == 'probabilities':
-        return ((weight * stacked).sum(dim=0) / sum(weights)).to(predictions[0].dtype)
-    floor = torch.finfo(predictions[0].dtype).tiny  # a probability that was rounded to zero
-    logits = (weight * stacked.clamp(min=floor).log()).sum(dim=0)
-    return logits.softmax(dim=-1).to(predictions[0].dtype)
+    if kind == 'logits':
+        out = (weight * stacked).sum(dim=0).softmax(dim=-1)
+    else:
+        out = (weight * stacked.softmax(dim=-1)).sum(dim=0) / sum(weights)
+    return out.to(logits[0].dtype)

@@ -11,6 +11,7 @@ from torch_geometric.data import Batch
 
 from graphmotion.data import as_dataset, graph_loader
 from graphmotion.data.list_dataset import Samples
+from graphmotion.metrics.fusion import KINDS
 
 # What a model of PyG's kind is called with.
 _INPUTS = ('x', 'edge_index', 'batch')
@@ -68,8 +69,9 @@ def predict(
     batch_size: int = 64,
     views: int = 1,
     seed: int = 0,
+    kind: str = 'probabilities',
 ) -> Tensor:
-    r"""Class probabilities of all samples of a dataset.
+    r"""Class probabilities, or logits, of all samples of a dataset.
 
     Args:
         model (torch.nn.Module): Gives logits; its attribute :obj:`inputs` names the fields of a
@@ -79,22 +81,27 @@ def predict(
             :func:`~graphmotion.data.as_dataset`. Its own :obj:`transform` comes first.
         transform (callable, optional): Applied to each batch. (default: :obj:`None`)
         batch_size (int, optional): Samples of a batch. (default: :obj:`64`)
-        views (int, optional): How often each sample is transformed anew; probabilities are
-            averaged over these views. (default: :obj:`1`)
+        views (int, optional): How often each sample is transformed anew; probabilities, or logits,
+            are averaged over these views. (default: :obj:`1`)
         seed (int, optional): Of the random draws of the transform. (default: :obj:`0`)
+        kind (str, optional): :obj:`"probabilities"` or :obj:`"logits"`, which
+            :func:`~graphmotion.metrics.fuse_streams` adds. (default: :obj:`"probabilities"`)
 
     Returns:
-        Tensor: Probabilities :math:`(N, \text{num\_classes})` on the CPU.
+        Tensor: Probabilities or logits :math:`(N, \text{num\_classes})` on the CPU.
 
     Raises:
-        ValueError: If there is no sample or no view, batches lack a field that the model reads, or
-            it gives anything but logits for each sample.
+        ValueError: If there are no samples or views, the kind is unknown, batches lack a field
+            that the model reads, or the model does not return logits for each sample.
     """
+    if kind not in KINDS:
+        raise ValueError(f'kind must be one of {list(KINDS)}, got {kind!r}')
     if views < 1:
         raise ValueError(f'views is at least 1, got {views}')
     dataset = as_dataset(dataset)
     outputs = _outputs(model, dataset, [transform] * views, batch_size, seed)
-    return _mean(check_rows(model, o, len(dataset), 'logits').softmax(dim=-1) for o in outputs)
+    logits = (check_rows(model, out, len(dataset), 'logits') for out in outputs)
+    return _mean(logits if kind == 'logits' else (out.softmax(dim=-1) for out in logits))
 
 
 def embed(

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -5,61 +7,78 @@ from graphmotion.metrics import fuse_streams
 
 
 def streams(num=3, samples=5, classes=4):
-    return [torch.randn(samples, classes) for _ in range(num)]
+    return [3 * torch.randn(samples, classes) for _ in range(num)]
+
+
+def slow_softmax(row):
+    total = sum(math.exp(float(z)) for z in row)
+    return [math.exp(float(z)) / total for z in row]
+
+
+def test_logits_are_added_by_default():
+    logits, weights = streams(4), [0.6, 0.6, 0.4, 0.4]
+    out = fuse_streams(logits, weights)
+    for n in range(5):
+        total = [sum(w * float(z[n, c]) for w, z in zip(weights, logits)) for c in range(4)]
+        assert out[n].tolist() == pytest.approx(slow_softmax(total), rel=1e-5)
+    assert torch.equal(out, fuse_streams(logits, weights, kind='logits'))
+    torch.testing.assert_close(fuse_streams(logits), sum(logits).softmax(dim=-1))
 
 
 def test_probabilities_are_averaged():
-    logits = streams()
-    parts = [x.softmax(dim=-1) for x in logits]
-    out = fuse_streams(parts, [0.6, 0.6, 0.4])
+    logits, weights = streams(), [0.6, 0.6, 0.4]
+    out = fuse_streams(logits, weights, kind='probabilities')
     for n in range(5):
-        for c in range(4):
-            expected = sum(w * float(p[n, c]) for w, p in zip((0.6, 0.6, 0.4), parts)) / 1.6
-            assert float(out[n, c]) == pytest.approx(expected, rel=1e-6)
+        parts = [slow_softmax(z[n]) for z in logits]
+        expected = [sum(w * p[c] for w, p in zip(weights, parts)) / 1.6 for c in range(4)]
+        assert out[n].tolist() == pytest.approx(expected, rel=1e-5)
     torch.testing.assert_close(out.sum(dim=-1), torch.ones(5))
-    torch.testing.assert_close(fuse_streams(parts), sum(parts) / 3)
 
 
-def test_logits_are_added():
-    """A constant in the logits of a sample, which a softmax takes off, does not matter."""
+def test_logarithms_of_probabilities_are_logits():
     logits = streams()
-    out = fuse_streams([x.softmax(dim=-1) for x in logits], [2.0, 1.0, 0.5], kind='logits')
-    expected = (2 * logits[0] + logits[1] + 0.5 * logits[2]).softmax(dim=-1)
-    torch.testing.assert_close(out, expected, atol=1e-6, rtol=1e-5)
+    for kind in ('logits', 'probabilities'):
+        logarithms = [z.log_softmax(dim=-1) for z in logits]
+        torch.testing.assert_close(
+            fuse_streams(logarithms, kind=kind), fuse_streams(logits, kind=kind)
+        )
 
 
 def test_the_two_differ_where_one_stream_is_sure():
-    parts = [torch.tensor([[0.989, 0.001, 0.01]]), torch.tensor([[0.0005, 0.5, 0.4995]])]
-    assert fuse_streams(parts).argmax() == 0
-    assert fuse_streams(parts, kind='logits').argmax() == 2
+    logits = [torch.tensor([[9.0, 0.0, 1.0]]), torch.tensor([[0.0, 6.0, 6.1]])]
+    assert fuse_streams(logits).argmax() == 0
+    logits = [torch.tensor([[0.989, 0.001, 0.01]]).log(), torch.tensor([[5e-4, 0.5, 0.4995]]).log()]
+    assert fuse_streams(logits).argmax() == 2
+    assert fuse_streams(logits, kind='probabilities').argmax() == 0
 
 
-def test_a_class_that_is_ruled_out_stays_finite():
-    parts = [torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])]
-    out = fuse_streams(parts, kind='logits')
-    torch.testing.assert_close(out, torch.tensor([[0.5, 0.5]]))
+def test_large_logits_in_half_precision_stay_finite():
+    logits = [torch.tensor([[6e4, -6e4]]).half()] * 3
+    out = fuse_streams(logits)
+    assert out.dtype == torch.half
+    assert out.tolist() == [[1, 0]]
 
 
 def test_one_stream_is_itself():
-    (part,) = parts = [torch.randn(5, 4).softmax(dim=-1)]
-    for kind in ('probabilities', 'logits'):
-        torch.testing.assert_close(fuse_streams(parts, kind=kind), part, atol=1e-6, rtol=1e-5)
+    (logits,) = streams(1)
+    for kind in ('logits', 'probabilities'):
+        torch.testing.assert_close(fuse_streams([logits], kind=kind), logits.softmax(dim=-1))
 
 
 @pytest.mark.parametrize(
-    ('parts', 'options', 'reason'),
+    ('logits', 'options', 'reason'),
     [
         ([], {}, 'no stream'),
         ([torch.ones(2, 1), torch.ones(3, 1)], {}, r'got \[\[2, 1\], \[3, 1\]\]'),
         ([torch.ones(1)], {}, 'one shape'),
-        ([torch.ones(2, 1)], {'weights': [1, 2]}, '2 weights for 1 streams'),
-        ([torch.ones(2, 1)], {'weights': [0]}, 'not all zero'),
-        ([torch.ones(2, 1)], {'weights': [-1]}, 'not negative'),
-        ([torch.ones(2, 2)], {}, 'of sum one'),
-        ([torch.tensor([[2.0, -1.0]])], {}, 'not negative'),
-        ([torch.ones(2, 1)], {'kind': 'votes'}, "got 'votes'"),
+        ([torch.ones(2, 2)], {'weights': [1, 2]}, r'one for each of 1 streams, got \[1, 2\]'),
+        ([torch.ones(2, 2)], {'weights': [0]}, 'not all zero'),
+        ([torch.ones(2, 2)], {'weights': [-1]}, 'not be negative'),
+        ([torch.tensor([[0.0, -torch.inf]])], {}, 'must be finite'),
+        ([torch.tensor([[0.3, 0.7], [1.0, 0.0]])], {}, 'must not be probabilities'),
+        ([torch.ones(2, 2)], {'kind': 'votes'}, "got 'votes'"),
     ],
 )
-def test_wrong_input_is_refused(parts, options, reason):
+def test_wrong_input_is_refused(logits, options, reason):
     with pytest.raises(ValueError, match=reason):
-        fuse_streams(parts, **options)
+        fuse_streams(logits, **options)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from graphmotion.training import embed
+from graphmotion.training import embed, predict
 from graphmotion.transforms import CropFrames
 from tests.toy import joints, noisy_joints
 from tests.training.walkers import Projection, Walkers
@@ -50,6 +50,20 @@ def test_random_transforms_follow_the_seed_and_differ():
     assert not torch.allclose(one, two)
     both = embed(model, dataset, [noisy_joints] * 2, seed=5)
     torch.testing.assert_close(both, (one + two) / 2)
+
+
+def test_logits_are_those_of_the_model_and_averaged_over_views():
+    dataset, model = Walkers(2, 3), Projection()
+    logits = predict(model, dataset, joints, kind='logits')
+    for i in range(6):
+        expected = model(dataset[i].pos).detach()
+        torch.testing.assert_close(logits[i : i + 1], expected)
+    torch.testing.assert_close(predict(model, dataset, joints), logits.softmax(dim=1))
+    both = predict(model, dataset, noisy_joints, views=2, seed=5, kind='logits')
+    parts = [predict(model, dataset, noisy_joints, seed=s, kind='logits') for s in (5, 6)]
+    torch.testing.assert_close(both, sum(parts) / 2)
+    with pytest.raises(ValueError, match=r"kind must be one of .*'logits'.*got 'votes'"):
+        predict(model, dataset, joints, kind='votes')
 
 
 @pytest.mark.parametrize('fails', [False, True])

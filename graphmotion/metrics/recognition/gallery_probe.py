@@ -36,6 +36,22 @@ def gallery_probe(
         \qquad
         \mathrm{INP} = \frac{M}{r_M}
 
+    Accuracy by view ranks the gallery of one view at a time, as the tables of CASIA-B and OU-MVLP
+    do. CMC, mAP and mINP rank the gallery of all views. If the protocol excludes identical views,
+    that gallery lacks the samples of the *same subject* in the probe's view, while other subjects
+    in that view, often the nearest impostors, remain. This is the convention
+
+    - of person re-identification since the `"Scalable Person Re-identification: A Benchmark"
+      <https://doi.org/10.1109/ICCV.2015.133>`_ paper (Market-1501);
+    - of OpenGait for CCPG, and for CASIA-B and OU-MVLP with a gallery of all views, as in the `"A
+      Comprehensive Study on the Evaluation of Silhouette-based Gait Recognition"
+      <https://ieeexplore.ieee.org/document/9928336>`_ paper. For Gait3D OpenGait drops nothing:
+      :obj:`exclude_identical_view=False`.
+
+    With :obj:`same_view_impostors=False`, a protocol drops the whole view instead, so that probes
+    meet the same gallery samples as in accuracy by view. These figures are higher than published
+    ones and not comparable with them.
+
     Ranks are exact. Of a wrong sample and a true match at the same distance the wrong one is taken
     for the nearer, so that ties never help and the order of the samples never matters; an
     embedding that is the same for all has rank-1 accuracy 0. A sample that is both probe and
@@ -97,6 +113,7 @@ def gallery_probe(
         probe_views=tuple(probe_views.tolist()) if has_views else (),
         gallery_views=tuple(gallery.views.tolist()) if has_views else (),
         exclude_identical_view=protocol.exclude_identical_view,
+        same_view_impostors=protocol.same_view_impostors,
         ranks=ranks,
         hits=gathered('hits', dim=1),
         scored=gathered('scored'),
@@ -132,9 +149,10 @@ class _Counts:
         similarity[rows, columns[rows, slots]] = -torch.inf
         view_of_match = self.gallery.column_view[columns]
         self._add_by_view(samples, similarity, matches, view_of_match)
-        if self.gallery.protocol.exclude_identical_view:
-            own_view = self.gallery.view[samples]
+        protocol, own_view = self.gallery.protocol, self.gallery.view[samples]
+        if protocol.exclude_identical_view:
             matches.masked_fill_(view_of_match == own_view.unsqueeze(1), -torch.inf)
+        if protocol.exclude_identical_view and not protocol.same_view_impostors:
             for view, block in zip(self.gallery.views, self.gallery.slices):
                 similarity[own_view == view, block] = -torch.inf
         self._add_all_at_once(similarity, matches)

@@ -65,8 +65,13 @@ class GalleryProbeProtocol:
             and there are tables by view; if :obj:`None`, there is one gallery.
             (default: :obj:`"view"`)
         exclude_identical_view (bool, optional): If set to :obj:`False`, a probe's own view counts
-            in the means over gallery views and is part of the gallery of all views. Without views
+            in the means over gallery views, and the gallery of all views is complete. Without views
             always :obj:`False`. (default: :obj:`True`)
+        same_view_impostors (bool, optional): Which samples of a probe's own view
+            :obj:`exclude_identical_view` drops from the gallery of all views. By default those of
+            the probe's subject; other subjects remain, as in the published mAP and mINP, see
+            :func:`gallery_probe`. If set to :obj:`False`, all samples of that view.
+            (default: :obj:`True`)
         subject (str, optional): The label to recognise. (default: :obj:`"subject"`)
 
     Raises:
@@ -79,6 +84,7 @@ class GalleryProbeProtocol:
     train_subjects: Condition | None = None
     view: str | None = 'view'
     exclude_identical_view: bool = True
+    same_view_impostors: bool = True
     subject: str = 'subject'
 
     def __post_init__(self) -> None:

@@ -48,8 +48,12 @@ def retrieve(
     k: int = 5,
     distance: str = 'cosine',
 ) -> Retrieval:
-    r"""Find the gallery samples nearest to each probe, of all views at once (without the probe's
-    own, if the protocol excludes identical views; never the probe itself).
+    r"""Find the gallery samples nearest to each probe, of all views at once: those that
+    :func:`gallery_probe` ranks for CMC and mAP.
+
+    If the protocol excludes identical views, samples of the probe's subject in its own view are
+    left out, and with :obj:`same_view_impostors=False` all samples of that view. A probe never
+    finds itself.
 
     Of samples at the same distance that of the lower view, then of the lower position is first.
 
@@ -88,13 +92,16 @@ def _retrieve(gallery: Gallery, samples: Tensor, k: int) -> tuple[Tensor, Tensor
     similarity = gallery.similarity(samples)
     itself = gallery.positions == samples.unsqueeze(1)
     similarity.masked_fill_(itself, -torch.inf)
+    same_subject = gallery.subject[gallery.positions] == gallery.subject[samples].unsqueeze(1)
     if gallery.protocol.exclude_identical_view:
-        own_view = gallery.view[samples].unsqueeze(1)
-        similarity.masked_fill_(gallery.column_view == own_view, -torch.inf)
+        dropped = gallery.column_view == gallery.view[samples].unsqueeze(1)
+        if gallery.protocol.same_view_impostors:
+            dropped &= same_subject
+        similarity.masked_fill_(dropped, -torch.inf)
     similarity, columns = (t[:, :k] for t in similarity.sort(dim=1, descending=True, stable=True))
     there = similarity > -torch.inf
     nearest = gallery.positions[columns]
-    correct = there & (gallery.subject[nearest] == gallery.subject[samples].unsqueeze(1))
+    correct = there & same_subject.gather(1, columns)
     far = gallery.similarity.distances(samples, columns).masked_fill(~there, torch.nan)
     nearest = nearest.masked_fill(~there, -1)
     missing = k - nearest.size(1)  # a gallery smaller than k

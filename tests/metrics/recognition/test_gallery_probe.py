@@ -71,6 +71,12 @@ def slow_scores(embedding, labels, protocol, distance, ranks):
         wrong = [far[g] for g in far if subject[g] != subject[probe]]
         return [i + 1 + sum(w <= d for w in wrong) for i, d in enumerate(matches)]
 
+    def is_dropped(g, p):
+        """From the gallery of all views."""
+        if not protocol.exclude_identical_view or view[g] != view[p]:
+            return False
+        return subject[g] == subject[p] or not protocol.same_view_impostors
+
     for s, positions in enumerate(probes.values()):
         for v, probe_view in enumerate(probe_views):
             for w, gallery_view in enumerate(gallery_views):
@@ -84,11 +90,7 @@ def slow_scores(embedding, labels, protocol, distance, ranks):
                     if first:
                         out['accuracy'][i, s, v, w] = np.mean([r <= k for r in first])
         found = [
-            ranks_of_matches(
-                p,
-                [g for g in gallery if not protocol.exclude_identical_view or view[g] != view[p]],
-            )
-            for p in positions
+            ranks_of_matches(p, [g for g in gallery if not is_dropped(g, p)]) for p in positions
         ]
         scored = [r for r in found if r]
         out['num_left_out'].append(len(found) - len(scored))
@@ -119,9 +121,10 @@ def columns_of(scores):
 
 @pytest.mark.parametrize('distance', ['cosine', 'euclidean'])
 @pytest.mark.parametrize('exclude', [True, False])
-def test_every_figure_is_that_of_a_slow_loop(distance, exclude):
+@pytest.mark.parametrize('impostors', [True, False])
+def test_every_figure_is_that_of_a_slow_loop(distance, exclude, impostors):
     labels = casia_b_labels(7, num_views=3, keep=0.4)  # missing takes and views
-    protocol = replace(SMALL, exclude_identical_view=exclude)
+    protocol = replace(SMALL, exclude_identical_view=exclude, same_view_impostors=impostors)
     embedding = embed(labels)
     ranks = (1, 2, 5)
     scores = gallery_probe(embedding, labels, protocol, distance, ranks)
@@ -133,7 +136,8 @@ def test_every_figure_is_that_of_a_slow_loop(distance, exclude):
     assert scores.left_out.sum() > 0
 
 
-def test_very_ragged_views():
+@pytest.mark.parametrize('impostors', [True, False])
+def test_very_ragged_views(impostors):
     """A view that only probes have, one that only the gallery has, a subject without gallery."""
     labels = casia_b_labels(7, num_views=4, keep=0.5, seed=1)
     is_gallery = (labels['condition'] == 0) & (labels['take'] < 5)
@@ -141,8 +145,9 @@ def test_very_ragged_views():
     drop |= is_gallery & (labels['subject'] == 4)
     labels = {name: values[~drop] for name, values in labels.items()}
     embedding = embed(labels)
-    scores = gallery_probe(embedding, labels, SMALL, ranks=(1, 3))
-    slow, _, _ = slow_scores(embedding, labels, SMALL, 'cosine', (1, 3))
+    protocol = replace(SMALL, same_view_impostors=impostors)
+    scores = gallery_probe(embedding, labels, protocol, ranks=(1, 3))
+    slow, _, _ = slow_scores(embedding, labels, protocol, 'cosine', (1, 3))
     assert_same(scores, slow, (1, 3))
     assert (scores.probe_views, scores.gallery_views) == ((0, 18, 36), (18, 36, 54))
     assert scores.num_left_out.min() > 0
@@ -225,6 +230,36 @@ def test_figures_by_hand(order, precision, penalty, first):
     assert scores.mean_inverse_negative_penalty.item() == pytest.approx(penalty)
     assert scores.cmc[0].tolist() == [float(k >= first) for k in range(1, 51)]
     assert [scores.mean_accuracy(k) for k in (1, 2, 3)] == [float(k >= first) for k in (1, 2, 3)]
+
+
+def test_impostors_in_the_view_of_the_probe_count_by_default():
+    # Along a line: the probe, its subject in its view, an impostor there, its subject elsewhere.
+    labels = {'subject': [0, 0, 1, 0], 'take': [2, 1, 1, 1], 'view': [90, 90, 90, 0]}
+    embedding = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+    published = replace(LINE, view='view', exclude_identical_view=True)
+    scores = gallery_probe(embedding, labels, published, 'euclidean')
+    assert (
+        scores.mean_average_precision.item() == scores.mean_inverse_negative_penalty.item() == 0.5
+    )
+    assert scores.cmc[0, :2].tolist() == [0, 1]
+    assert scores.same_view_impostors
+    dropped = replace(published, same_view_impostors=False)
+    without = gallery_probe(embedding, labels, dropped, 'euclidean')
+    assert without.mean_average_precision.item() == without.cmc[0, 0].item() == 1
+    assert not without.same_view_impostors
+    complete = replace(published, exclude_identical_view=False)
+    both = gallery_probe(embedding, labels, complete, 'euclidean')
+    assert both.mean_average_precision.item() == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_impostors_in_the_view_of_the_probe_do_not_change_accuracy_by_view():
+    labels = casia_b_labels(8, num_views=3, keep=0.8)
+    embedding = embed(labels)
+    scores = gallery_probe(embedding, labels, SMALL)
+    without = gallery_probe(embedding, labels, replace(SMALL, same_view_impostors=False))
+    torch.testing.assert_close(scores.hits, without.hits)
+    torch.testing.assert_close(scores.scored, without.scored)
+    assert (scores.mean_average_precision < without.mean_average_precision).all()
 
 
 def test_a_probe_without_true_match_is_left_out():

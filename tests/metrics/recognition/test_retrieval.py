@@ -22,18 +22,24 @@ def noise(labels):
     ('distance', 'expected'), [('cosine', cosine_distances), ('euclidean', euclidean_distances)]
 )
 @pytest.mark.parametrize('exclude', [True, False])
-def test_nearest_are_those_of_a_sorted_matrix(distance, expected, exclude):
+@pytest.mark.parametrize('impostors', [True, False])
+def test_nearest_are_those_of_a_sorted_matrix(distance, expected, exclude, impostors):
     labels = casia_b_labels(5, num_views=3, keep=0.7)
     embedding = noise(labels)
-    protocol = replace(SMALL, exclude_identical_view=exclude)
+    protocol = replace(SMALL, exclude_identical_view=exclude, same_view_impostors=impostors)
     found = retrieve(embedding, labels, protocol, k=4, distance=distance)
     gallery, probes = protocol.select(labels)
     assert found.probes.tolist() == [i for p in probes.values() for i in p.tolist()]
     matrix = expected(embedding, embedding)
     for row, probe in enumerate(found.probes.tolist()):
-        others = [
-            g for g in gallery.tolist() if not exclude or labels['view'][g] != labels['view'][probe]
-        ]
+        dropped = {
+            g
+            for g in gallery.tolist()
+            if exclude
+            and labels['view'][g] == labels['view'][probe]
+            and (labels['subject'][g] == labels['subject'][probe] or not impostors)
+        }
+        others = [g for g in gallery.tolist() if g not in dropped]
         nearest = sorted(others, key=lambda g: matrix[probe, g])[:4]
         assert found.nearest[row].tolist() == nearest
         assert found.distance[row].numpy() == pytest.approx(matrix[probe, nearest])
@@ -50,7 +56,8 @@ def test_parts_have_the_mean_of_their_distances():
         for probe, nearest, far in zip(found.probes, found.nearest, found.distance):
             assert far.numpy() == pytest.approx(matrix[probe, nearest])
             gallery = SMALL.select(labels)[0]
-            gallery = gallery[labels['view'][gallery] != labels['view'][probe]]
+            same = labels['subject'][gallery] == labels['subject'][probe]
+            gallery = gallery[(labels['view'][gallery] != labels['view'][probe]) | ~same]
             assert far[0].item() == pytest.approx(matrix[probe, gallery].min())
 
 

@@ -40,6 +40,7 @@ def scores_of(rates, total=1000):
         probe_views=VIEWS,
         gallery_views=VIEWS,
         exclude_identical_view=True,
+        same_view_impostors=True,
         ranks=(1,),
         hits=hits.unsqueeze(0),
         scored=scored,
