@@ -15,10 +15,11 @@ from graphmotion.checks import check_angles, check_choices, check_frame_range, c
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.skeletons import Skeleton, get_skeleton
-from graphmotion.synthetic.action_styles import ACTIONS, draw_performances
-from graphmotion.synthetic.actor import act
-from graphmotion.synthetic.walker import find_landmarks, rotation
-from graphmotion.synthetic.walking_styles import generator
+from graphmotion.synthetic.action_styles import sample_performances
+from graphmotion.synthetic.actions import ACTIONS
+from graphmotion.synthetic.actor import simulate_action
+from graphmotion.synthetic.body import find_landmarks, rotation_matrix
+from graphmotion.synthetic.seeding import keyed_generator
 
 # Part of the name of processed files: to be raised when the same options give other motions.
 _VERSION = 1
@@ -33,8 +34,8 @@ class SyntheticActions(MotionDataset):
 
     A 3D body of its own proportions moves its trunk and arms by joint angles, and its feet and
     pelvis by where they are, the legs following by inverse kinematics
-    (:func:`~graphmotion.synthetic.actor.act`). Subjects differ in body, posture, speed, the size of
-    movements, the hand that they use, and in how they do each action
+    (:func:`~graphmotion.synthetic.actor.simulate_action`). Subjects differ in body, posture,
+    speed, the size of movements, the hand that they use, and in how they do each action
     (:mod:`graphmotion.synthetic.action_styles`). To stand up is to sit down backwards, and to lower
     the arms is to raise them backwards, so no single frame tells which of the two it is; nor do
     length, place or heading tell anything of the action. The same seed gives the same motions,
@@ -165,8 +166,8 @@ class SyntheticActions(MotionDataset):
             yield from self._generate(keys[start : start + step])
 
     def _generate(self, keys: list[tuple[int, str, int]]) -> Iterator[Data]:
-        drawn = draw_performances(self.seed, keys, self.frame_range, self.fps)
-        points = act(drawn.traits, drawn.curves, [*self._landmarks, 'pelvis'])
+        drawn = sample_performances(self.seed, keys, self.frame_range, self.fps)
+        points = simulate_action(drawn.traits, drawn.curves, [*self._landmarks, 'pelvis'])
         points, pelvis = points[:, :, :-1], points[:, :, -1]
         inside = torch.arange(points.size(1)) < drawn.lengths.unsqueeze(1)
         mean = (pelvis * inside.unsqueeze(-1)).sum(1) / drawn.lengths.unsqueeze(1)
@@ -177,8 +178,8 @@ class SyntheticActions(MotionDataset):
         zero = torch.zeros(len(keys))
         place = torch.stack([drawn.place[:, 0], zero, drawn.place[:, 1]], dim=-1)
         for view in self.views or (0,):
-            turned = points @ rotation(drawn.heading - view, zero, zero).unsqueeze(1).mT
-            placed = place @ rotation(zero[:1] - view, zero[:1], zero[:1])[0].T
+            turned = points @ rotation_matrix(drawn.heading - view, zero, zero).unsqueeze(1).mT
+            placed = place @ rotation_matrix(zero[:1] - view, zero[:1], zero[:1])[0].T
             seen.append(turned + placed[:, None, None])
         for row, (key, length) in enumerate(zip(keys, drawn.lengths.tolist())):
             for number, pos in enumerate(seen):
@@ -188,7 +189,7 @@ class SyntheticActions(MotionDataset):
         """A sample: the true positions (T, V, 3) as the camera of that number finds them."""
         subject, action, take = key
         angle = 360 if self.views is None else self.views[number] % 360
-        source = generator(self.seed, 13, subject, self.ACTIONS.index(action), take, angle)
+        source = keyed_generator(self.seed, 13, subject, self.ACTIONS.index(action), take, angle)
         if self.noise:
             errors = source.standard_normal(pos.shape, np.float32)
             pos = pos + self.noise * _NOISE * torch.from_numpy(errors)

@@ -16,7 +16,7 @@ from graphmotion.datasets.face_dataset import FaceDataset
 from graphmotion.synthetic.face_model import EXPRESSIONS, place_points
 from graphmotion.synthetic.face_renderer import draw_faces
 from graphmotion.synthetic.face_styles import Pose, draw_styles, expression_code
-from graphmotion.synthetic.walking_styles import generator
+from graphmotion.synthetic.seeding import keyed_generator
 
 # Part of the name of processed files: to be raised when the same options give other faces.
 _VERSION = 1
@@ -164,7 +164,7 @@ class SyntheticFaces(FaceDataset):
         for row, (subject, name, take) in enumerate(keys):
             image = 255 * images[row].numpy()
             if self.noise:
-                source = generator(self.seed, 23, subject, expression_code(name), take)
+                source = keyed_generator(self.seed, 23, subject, expression_code(name), take)
                 error = source.standard_normal(image.shape, np.float32)
                 image = image + 255 * _NOISE * self.noise * error
             image = np.rint(image).clip(0, 255).astype(np.uint8)

@@ -16,10 +16,12 @@ from graphmotion.checks import as_list, check_angles, check_choices, check_frame
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.skeletons import Skeleton, get_skeleton
-from graphmotion.synthetic import silhouette
-from graphmotion.synthetic.camera import Camera, detect, hidden
-from graphmotion.synthetic.walker import find_landmarks, walk
-from graphmotion.synthetic.walking_styles import CONDITIONS, EMOTIONS, Walks, draw_walks, generator
+from graphmotion.synthetic.body import find_landmarks
+from graphmotion.synthetic.camera import Camera, self_occlusion, simulate_pose_estimator
+from graphmotion.synthetic.seeding import keyed_generator
+from graphmotion.synthetic.silhouette import CAPSULE_ENDS, capsule_radii, render_silhouettes
+from graphmotion.synthetic.walker import simulate_walk
+from graphmotion.synthetic.walking_styles import CONDITIONS, EMOTIONS, Walks, sample_walks
 
 CASIA_B_VIEWS = tuple(range(0, 181, 18))
 
@@ -33,10 +35,10 @@ class SyntheticGait(MotionDataset):
     r"""Gaits of a procedural walker, which need no download.
 
     A 3D body of its own proportions walks by forward kinematics from joint-angle curves of human
-    walking (:func:`~graphmotion.synthetic.walker.walk`). Subjects differ in body, cadence, step
-    length, arm swing, posture, asymmetry and timing; an emotion changes speed, arm swing, bounce,
-    abruptness and, less, the posture, each subject showing it in a way of their own; a bag or a
-    coat hinders the arms or the legs (:mod:`graphmotion.synthetic.walking_styles`, with the
+    walking (:func:`~graphmotion.synthetic.walker.simulate_walk`). Subjects differ in body, cadence,
+    step length, arm swing, posture, asymmetry and timing; an emotion changes speed, arm swing,
+    bounce, abruptness and, less, the posture, each subject showing it in a way of their own; a bag
+    or a coat hinders the arms or the legs (:mod:`graphmotion.synthetic.walking_styles`, with the
     sources). The same seed gives the same gaits, and a gait depends only on the seed and on its
     own subject, emotion, condition, take and view, not on how many others there are.
 
@@ -222,13 +224,13 @@ class SyntheticGait(MotionDataset):
             yield from self._generate(keys[start : start + step])
 
     def _generate(self, keys: list[tuple[int, str, str, int]]) -> Iterator[Data]:
-        walks = draw_walks(self.seed, keys)
+        walks = sample_walks(self.seed, keys)
         least, greatest = self.frame_range
         lengths = (least + (walks.length * (greatest - least + 1)).long()).clamp(max=greatest)
         names = [*self._landmarks, 'pelvis', 'thorax']
         if self.silhouettes:
-            names += [name for ends in silhouette.ENDS for name in ends]
-        points = walk(walks.traits, walks.phase(greatest, self.fps), names, self.travel)
+            names += [name for ends in CAPSULE_ENDS for name in ends]
+        points = simulate_walk(walks.traits, walks.phase(greatest, self.fps), names, self.travel)
         num_joints = self.skeleton.num_joints
         if self.travel:
             middle = points[torch.arange(len(keys)), lengths // 2, num_joints, 2]
@@ -266,20 +268,25 @@ class SyntheticGait(MotionDataset):
         pixels, depth = self.camera.project(points, angles)
         joints, behind = pixels[:, :, :num_joints], depth[:, :, :num_joints]
         trunk = torch.cat([pixels, depth.unsqueeze(-1)], dim=-1)[:, :, num_joints:][:, :, :2]
-        occlusion = hidden(
-            joints, behind, trunk.mean(2), angles, self._landmarks, self.camera.focal
+        occlusion = self_occlusion(
+            joints, behind, trunk.mean(2), angles, self._landmarks, self.camera.focal_length
         )
         sources = [self._source(key, view) for key in keys]
-        pos, score = detect(
-            joints, occlusion, self.camera.focal / behind, self._landmarks, self.noise, sources
+        pos, score = simulate_pose_estimator(
+            joints,
+            occlusion,
+            self.camera.focal_length / behind,
+            self._landmarks,
+            self.noise,
+            sources,
         )
-        score = score * self.camera.sees(pos)
+        score = score * self.camera.in_image(pos)
         if not self.silhouettes:
             return pos, score, None
         ends = pixels[:, :, num_joints + 2 :].unflatten(2, (-1, 2)).flatten(0, 1)
-        size = self.camera.focal / depth[:, :, num_joints + 2 :].unflatten(2, (-1, 2))
-        radii = silhouette.capsule_radii(walks.traits).unsqueeze(1) * size
-        images = silhouette.draw(ends, radii.flatten(0, 1))
+        size = self.camera.focal_length / depth[:, :, num_joints + 2 :].unflatten(2, (-1, 2))
+        radii = capsule_radii(walks.traits).unsqueeze(1) * size
+        images = render_silhouettes(ends, radii.flatten(0, 1))
         return pos, score, images.unflatten(0, pixels.shape[:2])
 
     def _labels(self, key: tuple[int, str, str, int]) -> dict[str, Any]:
@@ -296,4 +303,6 @@ class SyntheticGait(MotionDataset):
         """Where the measurement errors of a sequence come from."""
         subject, emotion, condition, take = key
         code = EMOTIONS.index(emotion), CONDITIONS.index(condition)
-        return generator(self.seed, 4, subject, *code, take, 360 if view is None else view % 360)
+        return keyed_generator(
+            self.seed, 4, subject, *code, take, 360 if view is None else view % 360
+        )

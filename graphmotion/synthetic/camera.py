@@ -1,4 +1,4 @@
-"""Cameras around a walker, and what a pose estimator makes of their images."""
+"""Cameras around a walker, self-occlusion and the errors of a pose estimator."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Where a part of the head faces, in degrees from straight ahead towards its own side; it is seen
-# from a camera up to about _VISIBLE degrees away from there.
-_FACING = {
+# The direction that a part of the head faces, in degrees from straight ahead towards its own side.
+# The part is visible from cameras up to about _VISIBLE_ANGLE from this direction.
+_FACING_ANGLE = {
     'nose': 0.0,
     'mouth': 15.0,
     'eye_inner': 15.0,
@@ -20,59 +20,62 @@ _FACING = {
     'eye_outer': 30.0,
     'ear': 90.0,
 }
-_VISIBLE = 110.0
-_ARM = ('elbow', 'wrist', 'hand', 'hand_tip', 'thumb', 'index', 'pinky')
-_LEG = ('knee', 'ankle', 'heel', 'foot', 'toe', 'big_toe', 'small_toe', 'foot_index', 'ball')
+_VISIBLE_ANGLE = 110.0
+_ARM_PARTS = ('elbow', 'wrist', 'hand', 'hand_tip', 'thumb', 'index', 'pinky')
+_LEG_PARTS = ('knee', 'ankle', 'heel', 'foot', 'toe', 'big_toe', 'small_toe', 'foot_index', 'ball')
 
-# The estimator's typical error in metres, the frames between two values of its slow part, and how
-# often it loses a joint that it sees, loses one that is hidden, and mistakes left for right in
-# some frames of a sequence.
-_ERROR, _KNOT, _LOST_SEEN, _LOST_HIDDEN, _SWAPPED = 0.010, 6, 0.002, 0.03, 0.12
+_TYPICAL_ERROR = 0.010  # metres
+_DRIFT_PERIOD = 6  # frames between the knots of the drifting part of the error
+# Probabilities that a visible joint is lost, that an occluded joint is lost in addition, and that
+# left and right are swapped in some frames of a sequence.
+_LOST, _LOST_OCCLUDED, _SWAPPED = 0.002, 0.03, 0.12
 
 
 @dataclass(frozen=True)
 class Camera:
-    r"""A pinhole camera that looks at the place where a walk passes.
+    r"""A pinhole camera that looks at the walker from the side given by an angle.
 
-    Seen from the angle :math:`\theta`, 0 from the front, 90 from the walker's left side and 180
-    from behind, the point :math:`(x, y, z)` is at the pixel
+    For the angle :math:`\theta`, where 0 is in front of the walker, 90 on the left and 180 behind,
+    the point :math:`(x, y, z)` is projected to the pixel
 
     .. math::
         u = \frac{W}{2} + f \, \frac{x \cos\theta - z \sin\theta}{\delta}, \qquad
         v = \frac{H}{2} + f \, \frac{h - y}{\delta}, \qquad
         \delta = D - x \sin\theta - z \cos\theta,
 
-    :math:`u` to the right and :math:`v` down.
+    with :math:`u` to the right and :math:`v` down.
 
     Args:
-        width (int, optional): Width :math:`W` of the image in pixels. (default: :obj:`320`)
-        height (int, optional): Height :math:`H` of the image in pixels. (default: :obj:`240`)
-        focal (float, optional): Focal length :math:`f` in pixels. (default: :obj:`420`)
-        distance (float, optional): Distance :math:`D` in metres. (default: :obj:`7`)
-        elevation (float, optional): Height :math:`h` over the ground in metres.
+        width (int, optional): The image width :math:`W` in pixels. (default: :obj:`320`)
+        height (int, optional): The image height :math:`H` in pixels. (default: :obj:`240`)
+        focal_length (float, optional): The focal length :math:`f` in pixels.
+            (default: :obj:`420.0`)
+        distance (float, optional): The distance :math:`D` from the origin in metres.
+            (default: :obj:`7.0`)
+        height_above_ground (float, optional): The height :math:`h` in metres.
             (default: :obj:`1.2`)
 
     Raises:
-        ValueError: If a length is not positive.
+        ValueError: If the image size, the focal length or the distance is not positive.
     """
 
     width: int = 320
     height: int = 240
-    focal: float = 420.0
+    focal_length: float = 420.0
     distance: float = 7.0
-    elevation: float = 1.2
+    height_above_ground: float = 1.2
 
     def __post_init__(self) -> None:
-        for name in ('width', 'height', 'focal', 'distance'):
+        for name in ('width', 'height', 'focal_length', 'distance'):
             if not getattr(self, name) > 0:
-                raise ValueError(f'Camera: {name} is positive, got {getattr(self, name)!r}')
+                raise ValueError(f'{name} must be positive, got {getattr(self, name)!r}')
 
     def project(self, points: Tensor, view: Tensor) -> tuple[Tensor, Tensor]:
-        r"""Project points.
+        r"""Projects points onto the image.
 
         Args:
-            points (Tensor): In metres, in the walker's frame.
-            view (Tensor): The angle :math:`\theta` in degrees of each walk.
+            points (Tensor): The points in metres, in the frame of the walker.
+            view (Tensor): The angle :math:`\theta` of each walk in degrees.
 
         Shapes:
             - **points:** :math:`(N, *, 3)`
@@ -80,7 +83,7 @@ class Camera:
             - **output:** pixels :math:`(N, *, 2)` and depths :math:`\delta` :math:`(N, *)`
 
         Raises:
-            ValueError: If a point is not before the camera.
+            ValueError: If a point is not in front of the camera.
         """
         angle = torch.deg2rad(view).view(-1, *[1] * (points.dim() - 2))
         x, y, z = points.unbind(-1)
@@ -88,34 +91,39 @@ class Camera:
         depth = self.distance - x * sin - z * cos
         if bool((depth < 0.2).any()):
             raise ValueError(
-                f'a walk leads up to or past the camera at a distance of {self.distance} m: ask '
-                f'for fewer frames, a larger distance, or travel=False'
+                f'points must be in front of the camera at a distance of {self.distance} m, got a '
+                f'walk that reaches it; use fewer frames, a larger distance, or travel=False'
             )
-        u = self.width / 2 + self.focal * (x * cos - z * sin) / depth
-        v = self.height / 2 + self.focal * (self.elevation - y) / depth
+        u = self.width / 2 + self.focal_length * (x * cos - z * sin) / depth
+        v = self.height / 2 + self.focal_length * (self.height_above_ground - y) / depth
         return torch.stack([u, v], dim=-1), depth
 
-    def sees(self, pixels: Tensor) -> Tensor:
-        r"""Whether pixels :math:`(*, 2)` are within the image."""
+    def in_image(self, pixels: Tensor) -> Tensor:
+        r"""Returns whether pixels :math:`(*, 2)` lie inside the image."""
         size = torch.tensor([self.width, self.height])
         return ((pixels >= 0) & (pixels < size)).all(dim=-1)
 
 
-def hidden(
-    pixels: Tensor, depth: Tensor, trunk: Tensor, view: Tensor, names: Sequence[str], focal: float
+def self_occlusion(
+    pixels: Tensor,
+    depth: Tensor,
+    trunk: Tensor,
+    view: Tensor,
+    landmarks: Sequence[str],
+    focal_length: float,
 ) -> Tensor:
-    r"""How much of each landmark is hidden from the camera by the body itself, in 0..1.
+    r"""Estimates how much of each landmark is occluded by the body itself, from 0 to 1.
 
-    A limb is hidden where its other side is before it, a part of an arm also where the trunk is,
-    and a part of the face where it faces away.
+    A limb is occluded by the same limb on the other side, an arm also by the trunk, and a part of
+    the face if it faces away from the camera.
 
     Args:
-        pixels (Tensor): The landmarks in the image.
-        depth (Tensor): Their depths.
-        trunk (Tensor): Pixels and depth of the middle of the trunk.
+        pixels (Tensor): The positions of the landmarks in the image.
+        depth (Tensor): The depths of the landmarks.
+        trunk (Tensor): The pixel and the depth of the middle of the trunk.
         view (Tensor): The angle of the camera in degrees.
-        names (sequence of str): The landmarks.
-        focal (float): The focal length in pixels.
+        landmarks (sequence of str): The names of the landmarks.
+        focal_length (float): The focal length in pixels.
 
     Shapes:
         - **pixels:** :math:`(N, T, V, 2)`
@@ -124,109 +132,109 @@ def hidden(
         - **view:** :math:`(N)`
         - **output:** :math:`(N, T, V)`
     """
-    metres = depth / focal  # a pixel's size at each landmark
-    other = _others(names)
-    apart = (pixels - pixels[:, :, other]).norm(dim=-1) * metres
+    metres = depth / focal_length  # size of a pixel at each landmark
+    other = _opposite_side(landmarks)
+    distance = (pixels - pixels[:, :, other]).norm(dim=-1) * metres
     behind = torch.sigmoid((depth - depth[:, :, other] - 0.06) / 0.03)
-    paired = other != torch.arange(len(names))
-    seen = 1 - paired * behind * torch.exp(-((apart / 0.12) ** 2))
+    paired = other != torch.arange(len(landmarks))
+    visible = 1 - paired * behind * torch.exp(-((distance / 0.12) ** 2))
 
-    arms = torch.tensor([_part(name) in _ARM for name in names])
-    aside = (pixels[..., 0] - trunk[..., :1]) * metres
+    arms = torch.tensor([_part(name) in _ARM_PARTS for name in landmarks])
+    distance = (pixels[..., 0] - trunk[..., :1]) * metres
     behind = torch.sigmoid((depth - trunk[..., 2:] - 0.06) / 0.03)
-    seen *= 1 - arms * behind * torch.exp(-((aside / 0.14) ** 2))
+    visible *= 1 - arms * behind * torch.exp(-((distance / 0.14) ** 2))
 
-    facing = [_FACING.get(_part(name), math.nan) for name in names]
-    side = [-1.0 if name.startswith('right_') else 1.0 for name in names]
-    turned = view.unsqueeze(1) - torch.tensor(facing) * torch.tensor(side)
-    turned = ((turned + 180) % 360 - 180).abs()
-    away = torch.sigmoid((turned - _VISIBLE) / 8).nan_to_num(0.0)
-    return 1 - seen * (1 - away).unsqueeze(1)
+    facing = [_FACING_ANGLE.get(_part(name), math.nan) for name in landmarks]
+    side = [-1.0 if name.startswith('right_') else 1.0 for name in landmarks]
+    angle = view.unsqueeze(1) - torch.tensor(facing) * torch.tensor(side)
+    angle = ((angle + 180) % 360 - 180).abs()
+    facing_away = torch.sigmoid((angle - _VISIBLE_ANGLE) / 8).nan_to_num(0.0)
+    return 1 - visible * (1 - facing_away).unsqueeze(1)
 
 
-def detect(
+def simulate_pose_estimator(
     pixels: Tensor,
     occlusion: Tensor,
     scale: Tensor,
-    names: Sequence[str],
+    landmarks: Sequence[str],
     noise: float,
-    sources: Sequence[np.random.Generator],
+    generators: Sequence[np.random.Generator],
 ) -> tuple[Tensor, Tensor]:
-    r"""What a pose estimator reports of landmarks: noisy positions and its confidence in them.
+    r"""Simulates the output of a pose estimator: noisy positions with confidences.
 
-    Errors are partly new in each frame and partly drift slowly; they are larger for hidden
-    landmarks. The confidence falls with the error and with what is hidden. A landmark is lost at
-    times, more often when it is hidden, and in a few frames of a few sequences the left and right
-    arms or legs are exchanged.
+    Errors have a part that is independent in each frame and a part that drifts slowly; both grow
+    with occlusion. The confidence decreases with the error and with occlusion. Landmarks are
+    sometimes lost, more often when occluded, and in a few frames of some sequences, the left and
+    right arms or legs are swapped.
 
     Args:
         pixels (Tensor): The true positions.
-        occlusion (Tensor): How much is hidden; see :func:`hidden`.
-        scale (Tensor): Pixels a metre.
-        names (sequence of str): The landmarks.
-        noise (float): A factor on all errors and their frequencies; 0 for none.
-        sources (sequence of numpy.random.Generator): One for each sequence.
+        occlusion (Tensor): The occlusion returned by :func:`self_occlusion`.
+        scale (Tensor): The number of pixels per metre.
+        landmarks (sequence of str): The names of the landmarks.
+        noise (float): A factor for the size and the frequency of errors; 0 disables them.
+        generators (sequence of numpy.random.Generator): The generator of each sequence.
 
     Shapes:
         - **pixels:** :math:`(N, T, V, 2)`
         - **occlusion:** :math:`(N, T, V)`
         - **scale:** :math:`(N, T, V)`
-        - **output:** positions :math:`(N, T, V, 2)` and confidence :math:`(N, T, V)`, 0 where
-          lost
+        - **output:** positions :math:`(N, T, V, 2)` and confidences :math:`(N, T, V)`, which are 0
+          for lost landmarks
     """
     if noise == 0:
         return pixels, torch.ones_like(occlusion)
     _, num_frames, num_joints, _ = pixels.shape
-    num_knots = (num_frames - 1) // _KNOT + 2
+    num_knots = (num_frames - 1) // _DRIFT_PERIOD + 2
     shapes = [(num_frames, 2), (num_knots, 2), (num_frames, 1), (num_frames, 1)]
     sizes = [frames * num_joints * channels for frames, channels in shapes]
-    drawn = [source.standard_normal(sum(sizes), dtype=np.float32) for source in sources]
-    parts = torch.from_numpy(np.stack(drawn)).split(sizes, dim=1)
+    normal = [g.standard_normal(sum(sizes), dtype=np.float32) for g in generators]
+    parts = torch.from_numpy(np.stack(normal)).split(sizes, dim=1)
     fast, slow, spread, doubt = (
         part.view(-1, frames, num_joints, channels)
         for part, (frames, channels) in zip(parts, shapes)
     )
-    events = torch.from_numpy(
-        np.stack([s.random(4 + num_frames * num_joints, dtype=np.float32) for s in sources])
+    uniform = torch.from_numpy(
+        np.stack([g.random(4 + num_frames * num_joints, dtype=np.float32) for g in generators])
     )
 
-    at = torch.arange(num_frames) / _KNOT
-    left = at.floor().long()
-    between = (at - left).view(-1, 1, 1)
-    slow = slow[:, left] * (1 - between) + slow[:, left + 1] * between
-    typical = noise * _ERROR * scale * (1 + 2 * occlusion) * torch.exp(0.4 * spread.squeeze(-1))
-    error = typical.unsqueeze(-1) * (0.6 * fast + 0.8 * slow)
-    surprise = error.norm(dim=-1) / (_ERROR * scale)
-    score = 0.97 - 0.25 * occlusion - 0.12 * surprise + 0.04 * doubt.squeeze(-1)
+    position = torch.arange(num_frames) / _DRIFT_PERIOD
+    knot = position.floor().long()
+    fraction = (position - knot).view(-1, 1, 1)
+    slow = slow[:, knot] * (1 - fraction) + slow[:, knot + 1] * fraction
+    std = noise * _TYPICAL_ERROR * scale * (1 + 2 * occlusion) * torch.exp(0.4 * spread.squeeze(-1))
+    error = std.unsqueeze(-1) * (0.6 * fast + 0.8 * slow)
+    relative_error = error.norm(dim=-1) / (_TYPICAL_ERROR * scale)
+    score = 0.97 - 0.25 * occlusion - 0.12 * relative_error + 0.04 * doubt.squeeze(-1)
     score = score.clamp(0.05, 1.0)
-    found = pixels + error
+    detected = pixels + error
 
-    other, frame = _others(names), torch.arange(num_frames)
-    for row in (events[:, 0] < noise * _SWAPPED).nonzero().flatten().tolist():
-        group = _ARM if events[row, 1] < 0.3 else _LEG
-        start = int(events[row, 2] * num_frames)
-        frames = ((frame >= start) & (frame <= start + int(3 * events[row, 3]))).nonzero()
-        joints = torch.tensor([j for j, name in enumerate(names) if _part(name) in group])
+    other, frame = _opposite_side(landmarks), torch.arange(num_frames)
+    for row in (uniform[:, 0] < noise * _SWAPPED).nonzero().flatten().tolist():
+        swapped_parts = _ARM_PARTS if uniform[row, 1] < 0.3 else _LEG_PARTS
+        start = int(uniform[row, 2] * num_frames)
+        frames = ((frame >= start) & (frame <= start + int(3 * uniform[row, 3]))).nonzero()
+        joints = torch.tensor([j for j, n in enumerate(landmarks) if _part(n) in swapped_parts])
         if len(joints):
-            found[row, frames, joints] = found[row, frames, other[joints]]
+            detected[row, frames, joints] = detected[row, frames, other[joints]]
             score[row, frames, joints] = 0.7 * score[row, frames, other[joints]]
 
-    lost = events[:, 4:].view_as(score) < noise * (_LOST_SEEN + _LOST_HIDDEN * occlusion)
-    return found, score.masked_fill(lost, 0.0)
+    lost = uniform[:, 4:].view_as(score) < noise * (_LOST + _LOST_OCCLUDED * occlusion)
+    return detected, score.masked_fill(lost, 0.0)
 
 
 def _part(name: str) -> str:
-    """A landmark's name without its side."""
+    """Returns the name of a landmark without its side."""
     side, _, part = name.partition('_')
     return part if side in ('left', 'right') else name
 
 
-def _others(names: Sequence[str]) -> Tensor:
-    """For every landmark the same one of the other side, or itself."""
-    position = {name: i for i, name in enumerate(names)}
+def _opposite_side(landmarks: Sequence[str]) -> Tensor:
+    """Returns the index of each landmark on the other side, or its own index."""
+    index = {name: i for i, name in enumerate(landmarks)}
     swap = {'left': 'right', 'right': 'left'}
     out = []
-    for i, name in enumerate(names):
+    for i, name in enumerate(landmarks):
         side, _, part = name.partition('_')
-        out.append(position.get(f'{swap.get(side, side)}_{part}', i))
+        out.append(index.get(f'{swap.get(side, side)}_{part}', i))
     return torch.tensor(out)

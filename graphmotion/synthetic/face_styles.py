@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from graphmotion.synthetic.face_model import ACTION_UNITS, EXPRESSIONS, SHAPES, VARIANTS
-from graphmotion.synthetic.walking_styles import generator
+from graphmotion.synthetic.seeding import keyed_generator
 
 # Deviations: of a trait's sides from each other, in standard deviations of the trait,
 _UNLIKE = 0.22
@@ -108,7 +108,7 @@ def draw_styles(
     units, scenes = [], []
     for key in keys:
         subject, name, take = key
-        source = generator(seed, 22, subject, _CODES[name], take)
+        source = keyed_generator(seed, 22, subject, _CODES[name], take)
         one, prototype = subjects[subject], manners[subject, name]
         size = intensity[0] + (intensity[1] - intensity[0]) * source.random()
         units.append(_show(source, one, prototype, size, individuality))
@@ -125,7 +125,7 @@ def _normal(source: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 def _draw_subject(seed: int, subject: int, individuality: float) -> _Subject:
-    source = generator(seed, 20, subject)
+    source = keyed_generator(seed, 20, subject)
     shapes = _normal(source, len(SHAPES), 1) * np.ones(2)
     shapes += individuality * _UNLIKE * _normal(source, len(SHAPES), 1) * [-0.5, 0.5]
     chance = source.random(12)
@@ -160,7 +160,7 @@ def _draw_subject(seed: int, subject: int, individuality: float) -> _Subject:
 
 def _draw_manner(seed: int, subject: int, name: str, individuality: float) -> np.ndarray:
     """The units by which a subject shows an expression at full intensity: (A, 2)."""
-    source = generator(seed, 21, subject, _CODES[name])
+    source = keyed_generator(seed, 21, subject, _CODES[name])
     strength = np.exp(individuality * _STRENGTH_OF_EXPRESSION * float(_normal(source, 1)[0]))
     chance = source.random((len(ACTION_UNITS), 2))
     others = source.permutation(len(ACTION_UNITS))

@@ -1,13 +1,13 @@
-"""How people walk: habits of subjects, emotions and conditions, drawn by seed.
+"""Random walking styles of subjects, emotions and conditions.
 
-What emotions change follows the studies of emotional gait: Montepare, Goldstein and Clausen,
-"The identification of emotions from gait information" (1987): sad gaits have less arm swing,
-angry ones longer strides and heavy feet, happy ones a fast and bouncing pace; Roether, Omlor,
-Christensen and Giese, "Critical features for the perception of emotion from gait" (2009): speed
-and the size of the movements rise from sad over neutral to happy and angry, the elbows bend in
-anger, the head sinks in sadness; Gross, Crane and Fredrickson, "Effort-Shape and kinematic
-assessment of bodily expression of emotion during gait" (2012): the trunk straightens in joy and
-bends in sadness, angry movement is abrupt, sad movement is smooth and slow.
+The effects of emotions follow studies of emotional gait. Montepare, Goldstein and Clausen, "The
+identification of emotions from gait information" (1987): sad gaits have less arm swing, angry gaits
+longer strides and heavier steps, happy gaits a faster and bouncier pace. Roether, Omlor,
+Christensen and Giese, "Critical features for the perception of emotion from gait" (2009): speed and
+movement size increase from sad over neutral to happy and angry, anger flexes the elbows, and
+sadness lowers the head. Gross, Crane and Fredrickson, "Effort-Shape and kinematic assessment of
+bodily expression of emotion during gait" (2012): the trunk is upright in joy and bent in sadness,
+angry movement is abrupt, and sad movement is smooth and slow.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphmotion.synthetic.seeding import keyed_generator
+
 EMOTIONS = ('happy', 'angry', 'sad', 'neutral')
 CONDITIONS = ('normal', 'bag', 'coat')
 
 
 class Trait(NamedTuple):
-    """A trait's mean, its deviation between subjects, and between takes of one subject."""
+    """The mean of a trait, and its deviations between subjects and between takes of a subject."""
 
     mean: float
     between: float = 0.0
     within: float = 0.0
 
 
-# Angles in degrees, lengths in metres.
+#: The traits of a walker. Angles are in degrees and lengths in metres.
 TRAITS = {
-    # the body; scales are relative to the mean proportions
+    # Body; scales are relative to the mean proportions.
     'height': Trait(1.70, 0.09),
     'leg_scale': Trait(1.0, 0.03),
     'arm_scale': Trait(1.0, 0.03),
@@ -45,10 +47,10 @@ TRAITS = {
     'thigh_share': Trait(0.0, 0.008),
     'upper_arm_share': Trait(0.0, 0.008),
     'girth': Trait(1.0, 0.10),
-    # time: steps a minute of a person of mean height; how abruptly the legs swing
+    # Timing: steps per minute at mean height, and how abruptly the legs swing.
     'cadence': Trait(110.0, 4.0, 1.2),
     'sharpness': Trait(0.0, 0.08, 0.03),
-    # legs; stride and arm swing scale the curves of normal walking
+    # Legs; stride and arm swing scale the curves of normal walking.
     'stride': Trait(1.0, 0.05, 0.012),
     'knee_lift': Trait(3.0, 1.8, 0.4),
     'knee_flexion': Trait(1.0, 2.0, 0.4),
@@ -57,7 +59,7 @@ TRAITS = {
     'toe_out': Trait(7.0, 4.0, 0.7),
     'leg_asymmetry': Trait(0.0, 0.03, 0.01),
     'step_asymmetry': Trait(0.0, 0.008, 0.003),
-    # pelvis and trunk
+    # Pelvis and trunk.
     'sway': Trait(0.020, 0.006, 0.001),
     'pelvis_rotation': Trait(5.0, 1.5, 0.4),
     'pelvis_obliquity': Trait(3.5, 1.2, 0.3),
@@ -71,7 +73,7 @@ TRAITS = {
     'head_pitch': Trait(2.0, 4.5, 1.5),
     'head_nod': Trait(1.0, 0.6, 0.2),
     'head_yaw': Trait(0.0, 2.0, 2.0),
-    # arms
+    # Arms.
     'arm_swing': Trait(1.0, 0.2, 0.05),
     'arm_asymmetry': Trait(0.0, 0.20, 0.04),
     'arm_lag': Trait(0.02, 0.02, 0.004),
@@ -82,21 +84,21 @@ TRAITS = {
     'forearm_turn': Trait(20.0, 10.0, 1.5),
     'left_arm_freedom': Trait(1.0),
     'right_arm_freedom': Trait(1.0),
-    # what is worn; scales and sizes relative to the body
+    # Clothing and bags; sizes are relative to the body.
     'coat': Trait(0.0),
     'coat_length': Trait(0.5, 0.2),
     'backpack': Trait(0.0),
     'shoulder_bag': Trait(0.0),
     'left_handbag': Trait(0.0),
     'right_handbag': Trait(0.0),
-    # the walk: degrees by which it misses the cameras' middle line, and metres from the origin at
-    # which the walker is in mid sequence
+    # Path: the angle to the optical axis of the frontal camera, and the distance from the origin in
+    # the middle of the sequence.
     'heading': Trait(0.0, 0.0, 2.0),
     'offset': Trait(0.0, 0.0, 0.4),
 }
 
-# Added to a trait, in its unit. Most of an emotion is in the movement; what it adds to the posture
-# is less than subjects differ by.
+#: The change of each trait by emotion, in its unit. Emotions mostly affect the movement; their
+#: effects on posture are smaller than the differences between subjects.
 EMOTION_EFFECTS: dict[str, dict[str, float]] = {
     'happy': {
         'cadence': 7.0,
@@ -133,13 +135,14 @@ EMOTION_EFFECTS: dict[str, dict[str, float]] = {
     },
     'neutral': {},
 }
-# Deviations between subjects of how strongly they show an emotion, of how much each single effect
-# differs from that, and of what a bag or a coat does to them.
-_EXPRESSION, _EXPRESSION_EACH, _HINDRANCE = 0.15, 0.2, 0.25
+# Relative deviations between subjects: of the strength of an emotion, of each of its effects, and
+# of the effects of a condition.
+_EMOTION_STD, _EMOTION_EFFECT_STD, _CONDITION_EFFECT_STD = 0.15, 0.2, 0.25
 
+#: The change of each trait by walking condition, in its unit.
 CONDITION_EFFECTS: dict[str, dict[str, float]] = {
     'normal': {},
-    'bag': {},  # depends on the bag: see `_carry`
+    'bag': {},  # depends on the kind of bag, see `_bag_effects`
     'coat': {
         'coat': 1.0,
         'stride': -0.05,
@@ -150,13 +153,18 @@ CONDITION_EFFECTS: dict[str, dict[str, float]] = {
     },
 }
 
-_LIMIT = 2.5  # deviations beyond which no trait goes
-_WAVES = 3  # slow waves in the pace of one take
+_LIMIT = 2.5  # standard deviations
+_NUM_WAVES = 3  # slow waves in the pace of a take
 
 
 class Walks(NamedTuple):
-    r"""Drawn walks: traits by name, the phase at the start, the size and place of the slow waves
-    of the pace, and a number in 0..1 that decides on the length.
+    r"""The random parameters of walks.
+
+    Args:
+        traits (dict): The traits by name.
+        start (Tensor): The phase in the first frame.
+        drift (Tensor): The amplitudes and phases of slow waves in the pace.
+        length (Tensor): A number in :math:`[0, 1)` that determines the number of frames.
 
     Shapes:
         - **traits:** :math:`(N)` each
@@ -171,70 +179,65 @@ class Walks(NamedTuple):
     length: Tensor
 
     def phase(self, num_frames: int, fps: float) -> Tensor:
-        r"""The phase in cycles at every frame: :math:`(N, T)`."""
+        r"""Returns the phase in gait cycles in each frame, :math:`(N, T)`."""
         time = torch.arange(num_frames) / fps
-        # Longer legs swing more slowly, as a pendulum does.
+        # Longer legs swing more slowly, like a pendulum.
         legs = self.traits['height'] * self.traits['leg_scale'] / TRAITS['height'].mean
         rate = self.traits['cadence'] / 120 / legs.sqrt()
         phase = self.start.unsqueeze(1) + rate.unsqueeze(1) * time
-        for k in range(_WAVES):
-            size, at = self.drift[:, k, 0, None], self.drift[:, k, 1, None]
+        for k in range(_NUM_WAVES):
+            amplitude, shift = self.drift[:, k, 0, None], self.drift[:, k, 1, None]
             frequency = 0.15 * (k + 1)
-            phase = phase + size * torch.sin(2 * torch.pi * (frequency * time + at))
+            phase = phase + amplitude * torch.sin(2 * torch.pi * (frequency * time + shift))
         return phase
 
 
-def draw_walks(seed: int, keys: Sequence[tuple[int, str, str, int]]) -> Walks:
-    r"""Draw walks, each from its own key, whatever the others are.
+def sample_walks(seed: int, keys: Sequence[tuple[int, str, str, int]]) -> Walks:
+    r"""Samples the parameters of walks, each of which only depends on the seed and its own key.
 
     Args:
-        seed (int): Another seed gives other subjects and other takes.
-        keys (sequence of tuples): Subject, emotion, condition and take of each walk.
+        seed (int): The random seed.
+        keys (sequence of tuples): The subject, emotion, condition and take of each walk.
     """
     names = list(TRAITS)
     mean, between, within = (np.array(column) for column in zip(*TRAITS.values()))
     subjects = {key[0] for key in keys}
-    habits = {subject: _normal(generator(seed, 0, subject), len(names)) for subject in subjects}
-    bags = {subject: generator(seed, 1, subject).integers(4) for subject in subjects}
+    habits = {s: _normal(keyed_generator(seed, 0, s), len(names)) for s in subjects}
+    bags = {s: keyed_generator(seed, 1, s).integers(4) for s in subjects}
 
     values = np.empty((len(keys), len(names)))
-    walk = np.empty((len(keys), 2 + 2 * _WAVES))
+    uniform = np.empty((len(keys), 2 + 2 * _NUM_WAVES))
     for row, (subject, emotion, condition, take) in enumerate(keys):
-        feeling, state = EMOTIONS.index(emotion), CONDITIONS.index(condition)
-        expression = _normal(generator(seed, 2, subject, feeling), 1 + len(names))
-        own = generator(seed, 3, subject, feeling, state, take)
-        values[row] = mean + between * habits[subject] + within * _normal(own, len(names))
-        effect = _row(EMOTION_EFFECTS[emotion])
-        values[row] += effect * (1 + _EXPRESSION * expression[0])
-        values[row] += effect * _EXPRESSION_EACH * expression[1:]
-        worn = _carry(int(bags[subject])) if condition == 'bag' else CONDITION_EFFECTS[condition]
-        hindrance = _normal(generator(seed, 5, subject, state), len(names))
-        values[row] += _row(worn) * (1 + _HINDRANCE * hindrance)
-        walk[row] = own.random(walk.shape[1])
+        emotion_id, condition_id = EMOTIONS.index(emotion), CONDITIONS.index(condition)
+        emotion_noise = _normal(keyed_generator(seed, 2, subject, emotion_id), 1 + len(names))
+        generator = keyed_generator(seed, 3, subject, emotion_id, condition_id, take)
+        values[row] = mean + between * habits[subject] + within * _normal(generator, len(names))
+        effect = _to_row(EMOTION_EFFECTS[emotion])
+        values[row] += effect * (1 + _EMOTION_STD * emotion_noise[0])
+        values[row] += effect * _EMOTION_EFFECT_STD * emotion_noise[1:]
+        is_bag = condition == 'bag'
+        effect = _to_row(
+            _bag_effects(int(bags[subject])) if is_bag else CONDITION_EFFECTS[condition]
+        )
+        condition_noise = _normal(keyed_generator(seed, 5, subject, condition_id), len(names))
+        values[row] += effect * (1 + _CONDITION_EFFECT_STD * condition_noise)
+        uniform[row] = generator.random(uniform.shape[1])
     columns = torch.from_numpy(values).float().unbind(1)
-    drawn = torch.from_numpy(walk).float()
-    drift = drawn[:, 2:].view(-1, _WAVES, 2) * torch.tensor([0.02, 1.0])
+    drawn = torch.from_numpy(uniform).float()
+    drift = drawn[:, 2:].view(-1, _NUM_WAVES, 2) * torch.tensor([0.02, 1.0])
     return Walks(dict(zip(names, columns)), drawn[:, 0], drift, drawn[:, 1])
 
 
-def generator(seed: int, *key: int) -> np.random.Generator:
-    """The generator that belongs to a key, the same whatever else is drawn.
-
-    The key's first number tells what is drawn, so that no two kinds of draws share a generator.
-    """
-    return np.random.default_rng((seed, *key))
+def _normal(generator: np.random.Generator, size: int) -> np.ndarray:
+    return generator.standard_normal(size).clip(-_LIMIT, _LIMIT)
 
 
-def _normal(source: np.random.Generator, size: int) -> np.ndarray:
-    return source.standard_normal(size).clip(-_LIMIT, _LIMIT)
-
-
-def _row(effects: Mapping[str, float]) -> np.ndarray:
+def _to_row(effects: Mapping[str, float]) -> np.ndarray:
     return np.array([effects.get(name, 0.0) for name in TRAITS])
 
 
-def _carry(kind: int) -> dict[str, float]:
-    """What a bag changes, be it on the back, on the left shoulder or in a hand."""
+def _bag_effects(kind: int) -> dict[str, float]:
+    """Returns the effects of a backpack, a shoulder bag, or a handbag on the left or the right."""
     if kind == 0:
         return {'backpack': 1.0, 'trunk_lean': 4.0, 'arm_swing': -0.15}
     if kind == 1:

@@ -7,9 +7,9 @@ from torch_geometric.loader import DataLoader
 
 from graphmotion.datasets import SyntheticActions
 from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
-from graphmotion.synthetic.action_styles import draw_performances
-from graphmotion.synthetic.actor import act
-from graphmotion.synthetic.walker import find_landmarks
+from graphmotion.synthetic.action_styles import sample_performances
+from graphmotion.synthetic.actor import simulate_action
+from graphmotion.synthetic.body import find_landmarks
 
 SMALL = {'num_subjects': 2, 'num_takes': 1, 'num_frames': 12, 'actions': ('kick', 'sit down')}
 
@@ -58,7 +58,7 @@ def test_layouts(name):
 def test_own_layout():
     arm = Skeleton(['left_shoulder', 'left_elbow', 'left_wrist'], [(0, 1), (1, 2)], name='arm')
     assert SyntheticActions(skeleton=arm, **SMALL)[0].pos.shape == (3, 12, 3)
-    with pytest.raises(ValueError, match=r'no place for the joints \[.tail.\]'):
+    with pytest.raises(ValueError, match=r'must be landmarks .*, got \[.tail.\]'):
         SyntheticActions(skeleton=Skeleton(['pelvis', 'tail'], [(0, 1)]))
 
 
@@ -108,8 +108,8 @@ def test_views_are_of_the_same_motion_turned():
 def test_positions_are_those_of_the_actor():
     skeleton = get_skeleton('kinect20')
     dataset = SyntheticActions(views=None, noise=0, **SMALL)
-    drawn = draw_performances(0, [(1, 'kick', 1)], (12, 12), 30)
-    points = act(drawn.traits, drawn.curves, find_landmarks(skeleton))[0]
+    drawn = sample_performances(0, [(1, 'kick', 1)], (12, 12), 30)
+    points = simulate_action(drawn.traits, drawn.curves, find_landmarks(skeleton))[0]
     pos = dataset[2].pos.transpose(0, 1)
     assert (int(dataset[2].subject), int(dataset[2].y)) == (1, 0)
     torch.testing.assert_close(pos[..., 1], points[..., 1])

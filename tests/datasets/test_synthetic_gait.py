@@ -6,10 +6,11 @@ from torch_geometric.loader import DataLoader
 
 from graphmotion.datasets.synthetic_gait import CASIA_B_VIEWS, SyntheticGait
 from graphmotion.skeletons import Skeleton, list_skeletons
-from graphmotion.synthetic import silhouette
+from graphmotion.synthetic.body import body_lengths
 from graphmotion.synthetic.camera import Camera
-from graphmotion.synthetic.walker import segment_lengths, walk
-from graphmotion.synthetic.walking_styles import draw_walks
+from graphmotion.synthetic.silhouette import CAPSULE_ENDS, capsule_radii, crop_to_body
+from graphmotion.synthetic.walker import simulate_walk
+from graphmotion.synthetic.walking_styles import sample_walks
 
 SMALL = {'num_subjects': 2, 'num_takes': 1, 'num_frames': 12}
 
@@ -51,10 +52,10 @@ def test_layouts(name):
 def test_own_layout():
     legs = Skeleton(['pelvis', 'left_hip', 'left_knee'], [(0, 1), (1, 2)], name='leg')
     data = SyntheticGait(skeleton=legs, noise=0, **SMALL)[0]
-    own = segment_lengths(draw_walks(0, [(0, 'happy', 'normal', 1)]).traits)['thigh']
+    own = body_lengths(sample_walks(0, [(0, 'happy', 'normal', 1)]).traits)['thigh']
     thigh = (data.pos[1] - data.pos[2]).norm(dim=-1)
     torch.testing.assert_close(thigh, own.expand(12))
-    with pytest.raises(ValueError, match=r'no place for the joints \[.tail.\]'):
+    with pytest.raises(ValueError, match=r'must be landmarks .*, got \[.tail.\]'):
         SyntheticGait(skeleton=Skeleton(['pelvis', 'tail'], [(0, 1)]))
 
 
@@ -124,12 +125,12 @@ def test_travel():
 def test_views_are_projections_of_the_same_walk():
     names = ['left_wrist', 'right_knee', 'pelvis']
     skeleton = Skeleton(names, [(0, 2), (1, 2)])
-    camera = Camera(focal=300, distance=9)
+    camera = Camera(focal_length=300, distance=9)
     dataset = SyntheticGait(
         skeleton=skeleton, views=(0, 90, 126), noise=0, camera=camera, emotions=['angry'], **SMALL
     )
-    walks = draw_walks(0, [(1, 'angry', 'normal', 1)])
-    points = walk(walks.traits, walks.phase(12, 30), names, travel=False)
+    walks = sample_walks(0, [(1, 'angry', 'normal', 1)])
+    points = simulate_walk(walks.traits, walks.phase(12, 30), names, travel=False)
     for data, view in zip(dataset[3:], (0, 90, 126)):
         assert data['view'].tolist() == [view]
         pixels, _ = camera.project(points, view - walks.traits['heading'])
@@ -177,14 +178,12 @@ def test_silhouettes_hold_the_joints():
             dataset.conditions[int(data.condition)],
             1,
         )
-        walks = draw_walks(0, [key])
-        names = [name for ends in silhouette.ENDS for name in ends]
-        points = walk(walks.traits, walks.phase(12, 30), names, travel=False)
+        walks = sample_walks(0, [key])
+        names = [name for ends in CAPSULE_ENDS for name in ends]
+        points = simulate_walk(walks.traits, walks.phase(12, 30), names, travel=False)
         pixels, depth = Camera().project(points, data['view'] - walks.traits['heading'])
-        radii = silhouette.capsule_radii(walks.traits).unsqueeze(1) * (
-            420 / depth.unflatten(2, (-1, 2))
-        )
-        corner, scale = silhouette.frame_body(pixels[0].unflatten(1, (-1, 2)), radii[0])
+        radii = capsule_radii(walks.traits).unsqueeze(1) * (420 / depth.unflatten(2, (-1, 2)))
+        corner, scale = crop_to_body(pixels[0].unflatten(1, (-1, 2)), radii[0])
         joints = (data.pos[5:].transpose(0, 1) - corner.unsqueeze(1)) * scale.view(-1, 1, 1)
         joints = joints.floor().long()
         kept = ((joints >= 0) & (joints < torch.tensor([44, 64]))).all(-1)
@@ -246,7 +245,7 @@ def test_stored_once_for_each_set_of_options(tmp_path, monkeypatch):
         {'skeleton': 'coco17'}, {'conditions': ('bag',)}, {'emotions': ('sad',)}, {'fps': 25},
         {'target': 'subject', 'emotions': SyntheticGait.EMOTIONS}, {'num_takes': 2},
         {'num_subjects': 3},
-        {'views': (0,), 'silhouettes': True}, {'views': (0,), 'camera': Camera(focal=300)},
+        {'views': (0,), 'silhouettes': True}, {'views': (0,), 'camera': Camera(focal_length=300)},
     ]  # fmt: skip
     for count, change in enumerate(changed, start=2):
         SyntheticGait(str(tmp_path), **(SMALL | change))
@@ -296,7 +295,7 @@ def test_split_by_subject_and_load():
         ({'seed': -1}, 'seed must be'),
         ({'silhouettes': True}, r'give views, such as views=\(90,\)'),
         ({'skeleton': 'coco18'}, 'unknown skeleton'),
-        ({'views': (0,), 'travel': True, 'num_frames': 600}, 'past the camera'),
+        ({'views': (0,), 'travel': True, 'num_frames': 600}, 'must be in front of the camera'),
     ],
 )
 def test_bad_options(options, message):

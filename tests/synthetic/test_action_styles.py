@@ -5,76 +5,63 @@ import pytest
 import torch
 
 from graphmotion.synthetic.action_styles import (
-    ACTIONS,
-    Action,
-    Swing,
-    _mirror,
-    _move,
-    draw_performances,
+    _evaluate_action,
+    _mirror_curves,
+    sample_performances,
 )
-from graphmotion.synthetic.actor import BODY, CURVES, SIDED
+from graphmotion.synthetic.actions import ACTIONS, Action, Oscillation
+from graphmotion.synthetic.actor import BODY_CURVES, CURVES, SIDE_CURVES
 
 
 def keys(action, subjects=40, takes=(1,)):
     return [(subject, action, take) for subject in range(subjects) for take in takes]
 
 
-def test_actions_name_curves_and_lead_from_begin_to_end():
-    assert len(ACTIONS) == 13
-    for action in ACTIONS.values():
-        times = list(action.poses)
-        assert times == sorted(times)
-        assert (times[0], times[-1]) == (0, 1)
-        assert all(set(pose) <= set(CURVES) for pose in action.poses.values())
-        assert set(action.swings) <= set(CURVES)
-        assert bool(action.swings) == (action.rate > 0) == (action.seconds is None)
-
-
 @pytest.mark.parametrize('pair', [('sit down', 'stand up'), ('raise arms', 'lower arms')])
-def test_pairs_differ_by_the_order_only(pair):
+def test_reversed_actions(pair):
     time = np.linspace(0, 1, 41)[None]
-    one, other = (_move(ACTIONS[name], time, time) for name in pair)
+    one, other = (_evaluate_action(ACTIONS[name], time, time) for name in pair)
     np.testing.assert_allclose(one, other[:, ::-1], atol=1e-9)
     assert np.abs(one - other).max() > 0.4
     assert ACTIONS[pair[0]].seconds == ACTIONS[pair[1]].seconds
 
 
-def test_movement_passes_through_the_poses_and_rests_at_its_ends():
+def test_curves_interpolate_the_poses_and_rest_at_both_ends():
     poses = {0.0: {}, 0.4: {'drop': 0.3, 'left_elbow': 45.0}, 1.0: {'lean': 23.0}}
     time = np.array([[0.0, 0.0, 0.4, 1.0, 1.0]])
-    out = dict(zip(CURVES, _move(Action(poses, 1.0), time, time)[0].T))
+    out = dict(zip(CURVES, _evaluate_action(Action(poses, 1.0), time, time)[0].T))
     np.testing.assert_allclose(out['drop'], [0, 0, 0.3, 0, 0], atol=1e-12)
     np.testing.assert_allclose(out['left_elbow'], [0, 0, 30, 0, 0], atol=1e-12)
     np.testing.assert_allclose(out['lean'], [0, 0, 0, 20, 20], atol=1e-12)
-    ends = _move(Action(poses, 1.0), np.array([[0.0, 1e-4, 1 - 1e-4, 1.0]]), time[:, :4])
+    ends = _evaluate_action(Action(poses, 1.0), np.array([[0.0, 1e-4, 1 - 1e-4, 1.0]]), time[:, :4])
     assert np.abs(np.diff(ends, axis=1)[:, ::2]).max() < 1e-4
 
 
-def test_swings():
-    swings = {'turn': Swing(10, 0.25), 'left_lift': Swing(0.2, bump=True)}
-    action = Action({0.0: {}, 1.0: {}}, swings=swings, rate=2.0)
+def test_oscillations():
+    oscillations = {'turn': Oscillation(10, 0.25), 'left_lift': Oscillation(0.2, pulse=True)}
+    action = Action({0.0: {}, 1.0: {}}, oscillations=oscillations, rate=2.0)
     time, phase = np.full((1, 5), 0.5), np.array([[0.0, 0.125, 0.25, 0.375, 0.5]])
-    out = dict(zip(CURVES, _move(action, time, phase)[0].T))
+    out = dict(zip(CURVES, _evaluate_action(action, time, phase)[0].T))
     np.testing.assert_allclose(out['turn'], [-10, 0, 10, 0, -10], atol=1e-9)
     np.testing.assert_allclose(out['left_lift'], [0, 0.2, 0, 0, 0], atol=1e-9)
-    assert np.abs(_move(action, time * 0, phase)).max() == 0
+    assert np.abs(_evaluate_action(action, time * 0, phase)).max() == 0
 
 
-def test_mirror():
-    order, sign = _mirror()
+def test_mirror_curves():
+    order, sign = _mirror_curves()
     mirrored = dict(zip(CURVES, np.arange(len(CURVES))[order]))
-    for name in SIDED:
+    for name in SIDE_CURVES:
         assert CURVES[mirrored[f'left_{name}']] == f'right_{name}'
         assert CURVES[mirrored[f'right_{name}']] == f'left_{name}'
-    assert all(CURVES[mirrored[name]] == name for name in BODY)
+    assert all(CURVES[mirrored[name]] == name for name in BODY_CURVES)
     assert {n for n, s in zip(CURVES, sign) if s < 0} == {'shift', 'turn', 'side', 'twist'}
 
 
-def test_a_performance_does_not_depend_on_the_others():
+def test_performances_are_independent():
     everything = list(product(range(4), ACTIONS, (1, 2)))
-    many = draw_performances(3, everything, (20, 60), 30)
+    many = sample_performances(3, everything, (20, 60), 30)
     key = (2, 'throw', 2)
-    one = draw_performances(3, [key], (20, 60), 30)
+    one = sample_performances(3, [key], (20, 60), 30)
     row = everything.index(key)
     for name in CURVES:
         assert torch.equal(one.curves[name][0], many.curves[name][row])
@@ -82,22 +69,22 @@ def test_a_performance_does_not_depend_on_the_others():
         assert torch.equal(one.traits[name][0], many.traits[name][row])
     for field in ('lengths', 'heading', 'place'):
         assert torch.equal(getattr(one, field)[0], getattr(many, field)[row])
-    other = draw_performances(4, [key], (20, 60), 30)
+    other = sample_performances(4, [key], (20, 60), 30)
     assert not torch.equal(one.curves['lean'], other.curves['lean'])
 
 
-def test_drawing_leaves_the_global_generators_alone():
+def test_global_generators_are_not_used():
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002
     before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    draw_performances(0, keys('wave', 3), (20, 30), 30)
+    sample_performances(0, keys('wave', 3), (20, 30), 30)
     assert torch.equal(before[0], torch.get_rng_state())
     assert (before[1] == np.random.get_state()[1]).all()  # noqa: NPY002
 
 
-def test_most_subjects_and_most_takes_use_the_right_hand():
-    drawn = draw_performances(0, keys('throw', 60, range(1, 6)), (60, 60), 30)
-    lift = [drawn.curves[f'{side}_outward'].amax(1).view(60, 5) for side in ('left', 'right')]
+def test_handedness():
+    sampled = sample_performances(0, keys('throw', 60, range(1, 6)), (60, 60), 30)
+    lift = [sampled.curves[f'{side}_outward'].amax(1).view(60, 5) for side in ('left', 'right')]
     right = (lift[1] > lift[0]).float()
     of_subject = right.mean(1)
     assert 0.6 < (of_subject > 0.5).float().mean() < 0.9
@@ -105,38 +92,40 @@ def test_most_subjects_and_most_takes_use_the_right_hand():
     assert (of_subject == 1).any()
 
 
-def test_habits_and_takes():
-    drawn = draw_performances(0, keys('squat', 40, (1, 2, 3)), (90, 90), 30)
-    depth = drawn.curves['drop'].amax(1).view(40, 3)
+def test_differences_between_subjects_and_takes():
+    sampled = sample_performances(0, keys('squat', 40, (1, 2, 3)), (90, 90), 30)
+    depth = sampled.curves['drop'].amax(1).view(40, 3)
     assert 0.46 * 0.9 < depth.mean() < 0.46 * 1.1
     assert depth.mean(1).std() > 1.2 * depth.std(1).mean()
     assert depth.std(1).min() > 0
-    moving = (drawn.curves['drop'] > 0.02).sum(1).view(40, 3) / 30
+    moving = (sampled.curves['drop'] > 0.02).sum(1).view(40, 3) / 30
     assert 1.0 < moving.mean() < 1.8  # of 1.8 seconds
     assert moving.std() > 0.1
 
 
-def test_actions_fit_into_short_sequences():
-    drawn = draw_performances(0, keys('squat', 30), (9, 12), 30)
-    for length, drop in zip(drawn.lengths, drawn.curves['drop']):
+def test_short_sequences():
+    sampled = sample_performances(0, keys('squat', 30), (9, 12), 30)
+    for length, drop in zip(sampled.lengths, sampled.curves['drop']):
         assert drop[:length].amax() > 0.35
         assert drop[length - 1] < 0.1
-    assert draw_performances(0, keys('jump', 3), (1, 1), 30).curves['lean'].shape == (3, 1)
-    assert all(c.isfinite().all() for c in drawn.curves.values())
+    assert sample_performances(0, keys('jump', 3), (1, 1), 30).curves['lean'].shape == (3, 1)
+    assert all(c.isfinite().all() for c in sampled.curves.values())
 
 
-def test_feet_of_a_standing_body_are_still():
-    drawn = draw_performances(0, keys('clap'), (60, 60), 30)
+def test_standing_feet_do_not_move():
+    sampled = sample_performances(0, keys('clap'), (60, 60), 30)
     for side in ('left', 'right'):
-        assert all((drawn.curves[f'{side}_{name}'] == 0).all() for name in ('step', 'lift', 'heel'))
-    assert (drawn.curves['shift'].std(1) > 0).all()
-    assert drawn.curves['shift'].abs().max() < 0.02
+        assert all(
+            (sampled.curves[f'{side}_{name}'] == 0).all() for name in ('step', 'lift', 'heel')
+        )
+    assert (sampled.curves['shift'].std(1) > 0).all()
+    assert sampled.curves['shift'].abs().max() < 0.02
 
 
-def test_length_heading_and_place_do_not_depend_on_the_action():
-    drawn = {a: draw_performances(0, keys(a, 60, (1, 2, 3)), (40, 80), 30) for a in ACTIONS}
+def test_length_heading_and_place_are_independent_of_the_action():
+    sampled = {a: sample_performances(0, keys(a, 60, (1, 2, 3)), (40, 80), 30) for a in ACTIONS}
     for field, error in (('lengths', 11.8), ('heading', 14.4), ('place', 0.29)):
-        means = torch.stack([getattr(d, field).float().mean(0).flatten() for d in drawn.values()])
+        means = torch.stack([getattr(d, field).float().mean(0).flatten() for d in sampled.values()])
         assert (means - means.mean(0)).abs().max() < 3.5 * error / 180**0.5
-    lengths = torch.cat([d.lengths for d in drawn.values()])
+    lengths = torch.cat([d.lengths for d in sampled.values()])
     assert (lengths.min(), lengths.max()) == (40, 80)

@@ -2,28 +2,32 @@ import pytest
 import torch
 
 from graphmotion.skeletons import get_skeleton, list_skeletons
-from graphmotion.synthetic.action_styles import ACTIONS, draw_performances
-from graphmotion.synthetic.actor import CURVES, act
-from graphmotion.synthetic.walker import SOLES, find_landmarks, segment_lengths
-from graphmotion.synthetic.walking_styles import TRAITS
+from graphmotion.synthetic.action_styles import sample_performances
+from graphmotion.synthetic.actions import ACTIONS
+from graphmotion.synthetic.actor import CURVES, simulate_action
+from graphmotion.synthetic.body import SOLE_POINTS, body_lengths, find_landmarks
+
+from .conftest import average_traits
 
 SIDES = ('left', 'right')
 CHAINS = ('hip', 'knee', 'ankle', 'shoulder', 'elbow', 'wrist')
 LIMBS = [f'{side}_{joint}' for side in SIDES for joint in CHAINS]
-FEET = [f'{side}_{point}' for side in SIDES for point in SOLES]
+FEET = [f'{side}_{point}' for side in SIDES for point in SOLE_POINTS]
 
 
 def posed(names, traits=None, **curves):
-    """The average body in one pose: {landmark: [3]}."""
-    traits = {name: torch.tensor([trait.mean]) for name, trait in TRAITS.items()} | (traits or {})
+    """Returns the landmarks {name: [3]} of the mean body in one pose."""
+    traits = average_traits() | (traits or {})
     pose = {name: torch.tensor([[curves.get(name, 0.0)]]) for name in CURVES}
-    return dict(zip(names, act(traits, pose, names)[0, 0]))
+    return dict(zip(names, simulate_action(traits, pose, names)[0, 0]))
 
 
 def performed(names, actions=tuple(ACTIONS), subjects=8):
     keys = [(subject, action, 1) for subject in range(subjects) for action in actions]
-    drawn = draw_performances(0, keys, (60, 60), 30)
-    return drawn, dict(zip(names, act(drawn.traits, drawn.curves, names).unbind(2)))
+    sampled = sample_performances(0, keys, (60, 60), 30)
+    return sampled, dict(
+        zip(names, simulate_action(sampled.traits, sampled.curves, names).unbind(2))
+    )
 
 
 def test_standing():
@@ -68,11 +72,11 @@ def test_arm_turns(side):
     names = [f'{side}_{joint}' for joint in ('shoulder', 'elbow', 'wrist')]
     curves = {f'{side}_flexion': 90, f'{side}_outward': 90, f'{side}_elbow': 90}
     shoulder, elbow, wrist = posed(names, **curves).values()
-    assert sign * (elbow - shoulder)[0] > 0.3  # the upper arm to its side, the forearm up
+    assert sign * (elbow - shoulder)[0] > 0.3  # the upper arm points outwards, the forearm up
     assert (wrist - elbow)[1] > 0.24
     curves = {f'{side}_inward': 90, f'{side}_elbow': 90}
     shoulder, elbow, wrist = posed(names, **curves).values()
-    assert sign * (wrist - elbow)[0] < -0.24  # the forearm to the middle
+    assert sign * (wrist - elbow)[0] < -0.24  # the forearm points inwards
 
 
 def test_body_curves():
@@ -110,7 +114,7 @@ def test_foot_curves():
     assert (toes['right_heel'] - plain['right_heel']).abs().max() < 1e-5
 
 
-def test_pelvis_sinks_for_a_wide_step_but_not_for_a_foot_in_the_air():
+def test_pelvis_is_lowered_for_a_wide_step_but_not_for_a_lifted_foot():
     standing, wide = posed(['pelvis']), posed(['pelvis', *FEET], left_step=0.5)
     assert wide['pelvis'][1] < standing['pelvis'][1] - 0.05
     assert max(abs(wide[name][1]) for name in FEET) < 0.012
@@ -120,13 +124,13 @@ def test_pelvis_sinks_for_a_wide_step_but_not_for_a_foot_in_the_air():
 
 
 @pytest.mark.parametrize('name', list_skeletons())
-def test_layouts_and_bones_of_constant_length(name):
+def test_bones_have_constant_length(name):
     skeleton = get_skeleton(name)
     names = find_landmarks(skeleton)
-    drawn, points = performed(names, subjects=2)
+    sampled, points = performed(names, subjects=2)
     points = torch.stack([points[landmark] for landmark in names], 2)
     assert points.isfinite().all()
-    lengths = segment_lengths(drawn.traits)
+    lengths = body_lengths(sampled.traits)
     bones = {'hip-knee': 'thigh', 'knee-ankle': 'shank', 'shoulder-elbow': 'upper_arm'}
     bones |= {'elbow-wrist': 'forearm'}
     count = 0
@@ -140,12 +144,12 @@ def test_layouts_and_bones_of_constant_length(name):
     assert count == 8
 
 
-def test_knees_and_elbows_bend_the_right_way():
+def test_knees_and_elbows_bend_in_the_right_direction():
     _, points = performed(LIMBS)
     for side in SIDES:
         hip, knee, ankle, shoulder, elbow, wrist = (points[f'{side}_{j}'] for j in CHAINS)
-        # Seen from the side, as far as the limb lies in that plane, the leg turns back at the
-        # knee, and the arm forwards at the elbow.
+        # In the sagittal plane, the leg turns backwards at the knee, and the arm forwards at the
+        # elbow.
         u, v = knee - hip, ankle - knee
         assert (u[..., 1] * v[..., 2] - u[..., 2] * v[..., 1] > -1e-3).all()
         flexed = torch.nn.functional.cosine_similarity(elbow - shoulder, wrist - elbow, dim=-1)
@@ -155,12 +159,12 @@ def test_knees_and_elbows_bend_the_right_way():
         assert ((wrist - elbow)[..., 2][hanging] > -0.14).all()
 
 
-def test_feet_on_the_ground_stay_where_they_are():
-    drawn, points = performed(FEET)
+def test_feet_on_the_ground_do_not_slide():
+    sampled, points = performed(FEET)
     lowest = torch.stack([points[name][..., 1] for name in FEET], -1).unflatten(-1, (2, 3)).amin(-1)
     assert lowest.min() > -1e-5
     for number, side in enumerate(SIDES):
-        down = drawn.curves[f'{side}_lift'] < 1e-3
+        down = sampled.curves[f'{side}_lift'] < 1e-3
         assert lowest[..., number][down].max() < 0.008
         slide = 30 * points[f'{side}_ball'][..., [0, 2]].diff(dim=1).norm(dim=-1)
         slide = slide[down[:, 1:] & down[:, :-1]]
@@ -169,10 +173,10 @@ def test_feet_on_the_ground_stay_where_they_are():
 
 
 @pytest.mark.parametrize('action', ['squat', 'sit down', 'stand up', 'jump', 'pick up', 'kick'])
-def test_what_the_pelvis_does(action):
-    drawn, points = performed(['pelvis', 'left_ankle', 'right_ankle'], (action,))
+def test_movement_of_the_pelvis(action):
+    sampled, points = performed(['pelvis', 'left_ankle', 'right_ankle'], (action,))
     height, ahead = points['pelvis'][..., 1], points['pelvis'][..., 2]
-    leg = segment_lengths(drawn.traits)
+    leg = body_lengths(sampled.traits)
     leg = leg['thigh'] + leg['shank']
     low, change = height[:, 0] - height.amin(1), height[:, -1] - height[:, 0]
     ankle = torch.stack([points['left_ankle'], points['right_ankle']], -1)[:, :, 1].amax(-1)
@@ -194,7 +198,7 @@ def test_what_the_pelvis_does(action):
         assert (change.abs() < 0.01).all()
 
 
-def test_what_the_hands_do():
+def test_movement_of_the_hands():
     names = ['left_hand', 'right_hand', 'head', 'left_shoulder', 'right_shoulder', 'left_hand_tip']
     names += ['right_hand_tip', 'thorax']
 

@@ -1,12 +1,17 @@
 import torch
 
-from graphmotion.synthetic import silhouette
+from graphmotion.synthetic.silhouette import (
+    CAPSULE_ENDS,
+    capsule_radii,
+    crop_to_body,
+    render_silhouettes,
+)
 from graphmotion.synthetic.walking_styles import TRAITS
 
 
 def reference(ends, radii, size):
-    """Pixels whose centre is in one of many discs along a capsule, all in float64."""
-    corner, scale = silhouette.frame_body(ends, radii, size)
+    """Returns pixels whose centre lies in one of many discs along a capsule, in float64."""
+    corner, scale = crop_to_body(ends, radii, size)
     out = torch.zeros(len(ends), *size, dtype=torch.uint8)
     y, x = torch.meshgrid(*(torch.arange(n).double() + 0.5 for n in size), indexing='ij')
     for f in range(len(ends)):
@@ -20,38 +25,38 @@ def reference(ends, radii, size):
     return out
 
 
-def test_capsules_cover_the_discs_along_them():
+def test_against_discs_along_the_capsules():
     ends = torch.rand(3, 5, 2, 2) * torch.tensor([30.0, 100.0])
     ends[0, 0, 1] = ends[0, 0, 0]  # a point: a circle
-    ends[1, 0, 1, 1] = ends[1, 0, 0, 1]  # level
-    ends[2, 0, 1, 0] = ends[2, 0, 0, 0]  # upright
+    ends[1, 0, 1, 1] = ends[1, 0, 0, 1]  # horizontal
+    ends[2, 0, 1, 0] = ends[2, 0, 0, 0]  # vertical
     radii = 2 + 6 * torch.rand(3, 5, 2)
     radii[0, 1] = torch.tensor([12.0, 1.0])
-    radii[1, 2] = 0  # not there
-    out = silhouette.draw(ends, radii)
+    radii[1, 2] = 0  # absent
+    out = render_silhouettes(ends, radii)
     expected = reference(ends, radii, (64, 44))
     assert out.dtype == torch.uint8
     assert out.shape == (3, 64, 44)
     differ = (out != expected).float().mean()
-    assert differ < 0.001  # centres within rounding of an outline
+    assert differ < 0.001  # pixel centres on an outline, up to rounding
     assert 0.05 < out.float().mean() < 0.95
 
 
-def test_many_frames_are_drawn_alike():
+def test_frames_are_independent():
     ends, radii = torch.rand(1, 4, 2, 2) * 50, 1 + 5 * torch.rand(1, 4, 2)
-    one = silhouette.draw(ends, radii)
-    many = silhouette.draw(ends.expand(150, -1, -1, -1), radii.expand(150, -1, -1))
+    one = render_silhouettes(ends, radii)
+    many = render_silhouettes(ends.expand(150, -1, -1, -1), radii.expand(150, -1, -1))
     assert torch.equal(many, one.expand(150, -1, -1))
 
 
-def test_body_is_as_high_as_the_image_and_centred():
+def test_body_is_centred_and_as_high_as_the_image():
     ends = torch.tensor([[[[100.0, 50.0], [100.0, 150.0]], [[90.0, 100.0], [110.0, 100.0]]]])
     radii = torch.full((1, 2, 2), 10.0)
-    corner, scale = silhouette.frame_body(ends, radii)
+    corner, scale = crop_to_body(ends, radii)
     assert abs(scale.item() * 120 - 64.0) < 1e-4
     assert corner[0, 1] == 40.0
     assert abs((100 - corner[0, 0].item()) * scale.item() - 22.0) < 1e-4
-    image = silhouette.draw(ends, radii)[0]
+    image = render_silhouettes(ends, radii)[0]
     assert image[0].any()
     assert image[-1].any()
     assert torch.equal(image, image.flip(1))
@@ -61,18 +66,18 @@ def test_radii_follow_the_traits():
     traits = {name: torch.tensor([trait.mean] * 3) for name, trait in TRAITS.items()}
     traits['height'] = torch.tensor([1.7, 1.7, 1.87])
     traits['coat'] = torch.tensor([0.0, 1.0, 0.0])
-    radii = silhouette.capsule_radii(traits)
-    assert radii.shape == (3, len(silhouette.ENDS), 2)
+    radii = capsule_radii(traits)
+    assert radii.shape == (3, len(CAPSULE_ENDS), 2)
     torch.testing.assert_close(radii[2], 1.1 * radii[0])
-    thigh = silhouette.ENDS.index(('left_hip', 'left_knee'))
+    thigh = CAPSULE_ENDS.index(('left_hip', 'left_knee'))
     torch.testing.assert_close(radii[0, thigh], torch.tensor([0.048, 0.034]) * 1.7)
     assert (radii[1] >= radii[0]).all()
-    skirt = silhouette.ENDS.index(('left_buttock', 'left_hem'))
+    skirt = CAPSULE_ENDS.index(('left_buttock', 'left_hem'))
     assert (radii[0, skirt] == 0).all()
     assert (radii[1, skirt] > 0).all()
     for name in ('backpack', 'left_handbag'):
-        row = next(i for i, ends in enumerate(silhouette.ENDS) if ends[0] == name)
+        row = next(i for i, ends in enumerate(CAPSULE_ENDS) if ends[0] == name)
         assert (radii[:, row] == 0).all()
         traits[name] = torch.ones(3)
-        assert (silhouette.capsule_radii(traits)[:, row] > 0).all()
+        assert (capsule_radii(traits)[:, row] > 0).all()
         traits[name] = torch.zeros(3)

@@ -3,38 +3,41 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.transform import Rotation
 
-from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
-from graphmotion.synthetic import walker
-from graphmotion.synthetic.walking_styles import CONDITIONS, EMOTIONS, TRAITS, draw_walks
+from graphmotion.skeletons import get_skeleton, list_skeletons
+from graphmotion.synthetic.body import body_lengths, find_landmarks
+from graphmotion.synthetic.walker import (
+    KNEE_ANGLES,
+    SOLE_ANGLES,
+    THIGH_ANGLES,
+    _fourier_series,
+    simulate_walk,
+)
+from graphmotion.synthetic.walking_styles import CONDITIONS, EMOTIONS, sample_walks
 
-
-def average(**changes):
-    """The traits of one average walker."""
-    return {name: torch.tensor([changes.get(name, trait.mean)]) for name, trait in TRAITS.items()}
+from .conftest import average_traits
 
 
 def walked(traits, landmarks, cycles=2, steps=100, **options):
-    """One walk, evenly paced: {landmark: [T, 3]} and the phase of each frame."""
+    """Returns the landmarks {name: [T, 3]} of a walk at constant pace, and its phase."""
     phase = torch.arange(cycles * steps) / steps
-    points = walker.walk(traits, phase.unsqueeze(0), landmarks, **options)[0]
+    points = simulate_walk(traits, phase.unsqueeze(0), landmarks, **options)[0]
     return dict(zip(landmarks, points.unbind(1))), phase
 
 
-def drawn(frames=60, landmarks=(), subjects=6):
-    """Walks of several subjects in all emotions and conditions."""
+def sampled(frames=60, landmarks=(), subjects=6):
+    """Samples walks of several subjects in all emotions and conditions."""
     keys = [(s, e, c, 1) for s in range(subjects) for e in EMOTIONS for c in CONDITIONS]
-    walks = draw_walks(0, keys)
-    return walks, walker.walk(walks.traits, walks.phase(frames, 30), landmarks)
+    walks = sample_walks(0, keys)
+    return walks, simulate_walk(walks.traits, walks.phase(frames, 30), landmarks)
 
 
 def distance(points, a, b):
     return (points[a] - points[b]).norm(dim=-1)
 
 
-@pytest.mark.parametrize('curve', [walker.THIGH, walker.KNEE, walker.SOLE])
-def test_series(curve):
+@pytest.mark.parametrize('curve', [THIGH_ANGLES, KNEE_ANGLES, SOLE_ANGLES])
+def test_fourier_series(curve):
     phase = torch.tensor([[0.0, 0.123, 0.5, 0.77, 3.21]])
     j = np.arange(20)
     expected = []
@@ -44,47 +47,15 @@ def test_series(curve):
             weight = sum(np.array(curve) * np.exp(-2j * math.pi * k * j / 20)) / 20
             total += (weight * np.exp(2j * math.pi * k * p)).real
         expected.append(total)
-    out = walker._series(curve, phase)
+    out = _fourier_series(curve, phase)
     torch.testing.assert_close(out[0].double(), torch.tensor(expected).double(), atol=1e-4, rtol=0)
-    at_knots = walker._series(curve, (torch.arange(20) / 20).unsqueeze(0))[0]
+    at_knots = _fourier_series(curve, (torch.arange(20) / 20).unsqueeze(0))[0]
     assert (at_knots - torch.tensor(curve)).abs().max() < 1.5
 
 
-def test_rotation():
-    yaw, roll, pitch = (
-        torch.tensor([[20.0, -130.0]]),
-        torch.tensor([[5.0, 60.0]]),
-        torch.tensor([[-40.0, 75.0]]),
-    )
-    out = walker.rotation(yaw, roll, pitch)
-    angles = np.stack([yaw[0], roll[0], pitch[0]], axis=1)
-    expected = Rotation.from_euler('YZX', angles, degrees=True).as_matrix()
-    np.testing.assert_allclose(out[0].numpy(), expected, atol=1e-6)
-
-
-def test_locate():
-    lengths = walker.segment_lengths(average()) | {'height': torch.tensor([1.7])}
-    straight = torch.eye(3).expand(1, 1, 3, 3)
-    segments = ['pelvis', 'lower_trunk', 'upper_trunk', 'head']
-    limbs = ['thigh', 'shank', 'foot', 'upper_arm', 'forearm', 'hand']
-    segments += [f'{side}_{limb}' for side in ('left', 'right') for limb in limbs]
-    rotations = dict.fromkeys(segments, straight)
-    # Half a turn about x: the forearm points up.
-    rotations['right_forearm'] = torch.diag(torch.tensor([1.0, -1.0, -1.0])).expand(1, 1, 3, 3)
-    names = ['pelvis', 'left_ankle', 'right_elbow', 'right_wrist']
-    pelvis, ankle, elbow, wrist = walker.locate(rotations, lengths, names)[0, 0]
-    assert pelvis.tolist() == [0, 0, 0]
-    torch.testing.assert_close(ankle, torch.tensor([0.055, -0.491, 0.0]) * 1.7)
-    shoulder = torch.tensor([-0.11, 0.13 + 0.158, 0.0]) * 1.7
-    torch.testing.assert_close(elbow, shoulder - torch.tensor([0.0, 0.186, 0.0]) * 1.7)
-    torch.testing.assert_close(wrist, elbow + torch.tensor([0.0, 0.146, 0.0]) * 1.7)
-    offset = walker.carried('right_wrist', rotations['right_forearm'], lengths)[0, 0]
-    torch.testing.assert_close(offset, wrist - elbow)
-
-
-def test_segment_lengths_are_those_of_the_sources():
+def test_segment_lengths():
     points, _ = walked(
-        average(height=1.8, leg_scale=1.1, thigh_share=0.01),
+        average_traits(height=1.8, leg_scale=1.1, thigh_share=0.01),
         ['left_hip', 'left_knee', 'left_ankle', 'right_shoulder', 'right_elbow', 'right_wrist'],
     )
     thigh, shank = 0.245 * 1.8 * 1.1, 0.246 * 1.8 * 1.1
@@ -101,7 +72,7 @@ def test_segment_lengths_are_those_of_the_sources():
 @pytest.mark.parametrize('name', list_skeletons())
 def test_rigid_bones_keep_their_length(name):
     skeleton = get_skeleton(name)
-    walks, points = drawn(40, walker.find_landmarks(skeleton), subjects=2)
+    walks, points = sampled(40, find_landmarks(skeleton), subjects=2)
     assert points.isfinite().all()
     chains = 'hip-knee knee-ankle ankle-foot ankle-heel knee-foot shoulder-elbow elbow-wrist'
     chains += ' wrist-hand elbow-hand hand-thumb eye-ear nose-eye neck-shoulder'
@@ -119,20 +90,20 @@ def test_rigid_bones_keep_their_length(name):
         assert (length - length[:, :1]).abs().max() < 1e-5, bone
         assert length.min() > 0.01, bone
     knees = [k for k in lengths if 'knee' in k[0] + k[1] and 'hip' in k[0] + k[1]]
-    own = walker.segment_lengths(walks.traits)['thigh']
+    own = body_lengths(walks.traits)['thigh']
     torch.testing.assert_close(lengths[knees[0]][:, 0], own)
 
 
-def test_feet_stay_above_the_ground_and_one_is_on_it():
+def test_one_foot_is_on_the_ground_and_none_below():
     soles = [f'{side}_{part}' for side in ('left', 'right') for part in ('heel', 'ball', 'foot')]
-    _, points = drawn(60, soles)
+    _, points = sampled(60, soles)
     lowest = points[..., 1].amin(dim=2)
     assert lowest.min() > -1e-5
     assert lowest.max() < 0.01
 
 
 def test_stance_foot_does_not_slide():
-    walks, points = drawn(90, ['pelvis', 'left_ball', 'right_ball'])
+    walks, points = sampled(90, ['pelvis', 'left_ball', 'right_ball'])
     phase = walks.phase(90, 30)
     speed = points.diff(dim=1)[..., 2] * 30
     for foot, shift in ((1, 0.0), (2, 0.5)):
@@ -143,31 +114,31 @@ def test_stance_foot_does_not_slide():
         assert slide.quantile(0.99) < 0.15
     assert speed[..., 0].mean(1).min() > 0.6
     assert speed[..., 0].mean(1).max() < 2.2
-    # Feet keep to their own tracks.
+    # Feet stay on their own tracks.
     assert points[:, :, 1, 0].std(dim=1).max() < 0.02
     assert (points[:, :, 1, 0] > points[:, :, 2, 0]).float().mean() > 0.95
 
 
-def test_speed_is_the_distance_between_footprints():
-    points, phase = walked(average(), ['pelvis', 'left_ball', 'right_ball'], cycles=3)
+def test_speed_is_stride_length_times_cadence():
+    points, phase = walked(average_traits(), ['pelvis', 'left_ball', 'right_ball'], cycles=3)
     prints = [points['left_ball'][phase == at, 2].item() for at in (0.25, 1.25, 2.25)]
     stride = points['pelvis'][200, 2] - points['pelvis'][100, 2]
     assert prints[1] - prints[0] == pytest.approx(stride.item(), rel=0.02)
     right = points['right_ball'][75, 2].item()
     assert right - prints[0] == pytest.approx(stride.item() / 2, rel=0.05)
-    # 110 steps a minute with such strides is a normal speed of about 1.3 m/s.
+    # At 110 steps per minute, this is a normal speed of about 1.3 m/s.
     assert 1.1 < stride * 110 / 120 < 1.5
 
 
-def test_joints_bend_the_right_way():
+def test_joints_bend_in_the_right_direction():
     names = ['hip', 'knee', 'ankle', 'heel', 'foot', 'shoulder', 'elbow', 'wrist']
     landmarks = [f'{side}_{name}' for side in ('left', 'right') for name in names]
-    _, points = drawn(60, [*landmarks, 'head', 'neck', 'pelvis', 'nose'])
+    _, points = sampled(60, [*landmarks, 'head', 'neck', 'pelvis', 'nose'])
     for start in (0, 8):
         hip, knee, ankle, heel, foot, shoulder, elbow, wrist = points[
             :, :, start : start + 8
         ].unbind(2)
-        # The knee is before the line from hip to ankle, the elbow behind that to the wrist.
+        # The knee is in front of the line from hip to ankle, the elbow behind that to the wrist.
         for a, b, c, sign in ((hip, knee, ankle, 1), (shoulder, elbow, wrist, -1)):
             u, v = b - a, c - b
             turn = u[..., 1] * v[..., 2] - u[..., 2] * v[..., 1]
@@ -184,8 +155,8 @@ def test_joints_bend_the_right_way():
 def test_arms_swing_against_legs():
     names = ['left_wrist', 'left_ankle', 'right_wrist', 'right_ankle']
     keys = [(s, 'neutral', 'normal', 1) for s in range(10)]
-    walks = draw_walks(0, keys)
-    points = walker.walk(walks.traits, walks.phase(90, 30), names, travel=False)
+    walks = sample_walks(0, keys)
+    points = simulate_walk(walks.traits, walks.phase(90, 30), names, travel=False)
     for z in points[..., 2]:
         corr = torch.corrcoef(z.t())
         assert corr[0, 1] < -0.6
@@ -194,17 +165,17 @@ def test_arms_swing_against_legs():
         assert corr[1, 3] < -0.8
 
 
-def test_a_symmetric_walk_is_mirrored_after_half_a_cycle():
+def test_symmetric_walk_is_mirrored_after_half_a_cycle():
     skeleton = get_skeleton('mediapipe33')
-    names = walker.find_landmarks(skeleton)
+    names = find_landmarks(skeleton)
     phase = torch.arange(200).unsqueeze(0) / 100
-    points = walker.walk(average(), phase, names, travel=False)[0]
+    points = simulate_walk(average_traits(), phase, names, travel=False)[0]
     mirrored = points[:, list(skeleton.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
     torch.testing.assert_close(points[:-50], mirrored[50:], atol=1e-4, rtol=0)
 
 
-def test_the_body_is_lowest_when_both_feet_are_down():
-    points, phase = walked(average(), ['pelvis'])
+def test_body_is_lowest_in_double_support():
+    points, phase = walked(average_traits(), ['pelvis'])
     height = points['pelvis'][:, 1]
     assert 0.02 < height.max() - height.min() < 0.06
     assert abs(phase[height[:50].argmin()].item() % 0.5 - 0.02) < 0.08
@@ -212,30 +183,9 @@ def test_the_body_is_lowest_when_both_feet_are_down():
 
 
 def test_treadmill():
-    moving, _ = walked(average(), ['pelvis', 'left_knee'])
-    still, _ = walked(average(), ['pelvis', 'left_knee'], travel=False)
+    moving, _ = walked(average_traits(), ['pelvis', 'left_knee'])
+    still, _ = walked(average_traits(), ['pelvis', 'left_knee'], travel=False)
     assert (still['pelvis'][:, 2] == 0).all()
     torch.testing.assert_close(
         still['left_knee'], moving['left_knee'] - moving['pelvis'] * torch.tensor([0.0, 0.0, 1.0])
     )
-
-
-def test_hands_and_feet_of_layouts_without_wrists_and_ankles():
-    short = dict(
-        zip(
-            get_skeleton('emotion_gait16').joints,
-            walker.find_landmarks(get_skeleton('emotion_gait16')),
-        )
-    )
-    assert short['left_hand'] == 'left_wrist'
-    assert short['right_foot'] == 'right_ankle'
-    long = get_skeleton('ntu25')
-    assert walker.find_landmarks(long) == list(long.joints)
-
-
-def test_own_skeletons():
-    legs = Skeleton(['right_knee', 'pelvis', 'left_knee'], [(0, 1), (1, 2)])
-    assert walker.find_landmarks(legs) == ['right_knee', 'pelvis', 'left_knee']
-    odd = Skeleton(['pelvis', 'tail', 'left_wing'], [(0, 1), (1, 2)], name='odd')
-    with pytest.raises(ValueError, match=r"'odd'.*no place.*\['tail', 'left_wing'\].*left_knee"):
-        walker.find_landmarks(odd)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from graphmotion.synthetic.walker import walk
+from graphmotion.synthetic.walker import simulate_walk
 from graphmotion.synthetic.walking_styles import (
     CONDITION_EFFECTS,
     CONDITIONS,
     EMOTION_EFFECTS,
     EMOTIONS,
     TRAITS,
-    draw_walks,
+    sample_walks,
 )
 
 
@@ -19,7 +19,7 @@ def keys(emotion='neutral', condition='normal', subjects=40, takes=(1,)):
     return [(s, emotion, condition, t) for s in range(subjects) for t in takes]
 
 
-def test_effects_name_traits():
+def test_effects_change_known_traits():
     for effects in (EMOTION_EFFECTS, CONDITION_EFFECTS):
         for effect in effects.values():
             assert effect.keys() <= TRAITS.keys()
@@ -27,10 +27,10 @@ def test_effects_name_traits():
     assert tuple(CONDITION_EFFECTS) == CONDITIONS
 
 
-def test_a_walk_does_not_depend_on_the_others():
+def test_walks_are_independent():
     everyone = product(range(4), EMOTIONS, CONDITIONS, (1, 2))
-    many = draw_walks(3, list(everyone))
-    one = draw_walks(3, [(2, 'sad', 'coat', 2)])
+    many = sample_walks(3, list(everyone))
+    one = sample_walks(3, [(2, 'sad', 'coat', 2)])
     row = 2 * 24 + EMOTIONS.index('sad') * 6 + CONDITIONS.index('coat') * 2 + 1
     for name in TRAITS:
         assert torch.equal(one.traits[name][0], many.traits[name][row])
@@ -39,26 +39,26 @@ def test_a_walk_does_not_depend_on_the_others():
 
 
 def test_seed_subject_and_take_change_the_walk():
-    height = draw_walks(0, keys()).traits['height']
+    height = sample_walks(0, keys()).traits['height']
     assert len(height.unique()) == 40
-    assert not torch.equal(height, draw_walks(1, keys()).traits['height'])
-    takes = draw_walks(0, keys(subjects=1, takes=range(1, 9)))
+    assert not torch.equal(height, sample_walks(1, keys()).traits['height'])
+    takes = sample_walks(0, keys(subjects=1, takes=range(1, 9)))
     assert len(takes.traits['height'].unique()) == 1
     assert len(takes.traits['cadence'].unique()) == 8
     assert takes.start.std() > 0.1
 
 
-def test_drawing_leaves_the_global_generators_alone():
+def test_global_generators_are_not_used():
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002
     before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    draw_walks(0, keys())
+    sample_walks(0, keys())
     assert torch.equal(before[0], torch.get_rng_state())
     assert (before[1] == np.random.get_state()[1]).all()  # noqa: NPY002
 
 
-def test_traits_have_the_mean_and_deviation_stated():
-    walks = draw_walks(0, keys(subjects=800))
+def test_mean_and_deviation_of_traits():
+    walks = sample_walks(0, keys(subjects=800))
     for name, (mean, between, within) in TRAITS.items():
         total = (between**2 + within**2) ** 0.5
         values = walks.traits[name]
@@ -68,9 +68,11 @@ def test_traits_have_the_mean_and_deviation_stated():
 
 
 def measured(emotion, condition='normal'):
-    """Mean speed in m/s and mean range of the wrists in metres."""
-    walks = draw_walks(0, keys(emotion, condition))
-    points = walk(walks.traits, walks.phase(75, 30), ['pelvis', 'left_wrist', 'right_wrist'])
+    """Returns the mean speed in m/s and the range of the wrists in metres."""
+    walks = sample_walks(0, keys(emotion, condition))
+    points = simulate_walk(
+        walks.traits, walks.phase(75, 30), ['pelvis', 'left_wrist', 'right_wrist']
+    )
     speed = (points[:, -1, 0, 2] - points[:, 0, 0, 2]) * 30 / 74
     wrists = points[:, :, 1:, 2] - points[:, :, :1, 2]
     return speed.mean().item(), (wrists.amax(1) - wrists.amin(1))
@@ -88,12 +90,12 @@ def test_emotions_change_speed_and_arm_swing_as_described():
     assert 1.1 < speed['neutral'] < 1.45
 
 
-def test_a_bag_holds_an_arm_and_a_coat_shortens_the_swing():
+def test_bags_and_coats_reduce_arm_swing():
     _, normal = measured('neutral')
     _, bag = measured('neutral', 'bag')
     _, coat = measured('neutral', 'coat')
     ratio = bag / normal
-    kinds = draw_walks(0, keys(condition='bag')).traits
+    kinds = sample_walks(0, keys(condition='bag')).traits
     for side, arm in (('left', 0), ('right', 1)):
         held = kinds[f'{side}_handbag'] > 0
         assert held.any()
@@ -104,12 +106,12 @@ def test_a_bag_holds_an_arm_and_a_coat_shortens_the_swing():
     )
     assert (worn == 1).all()
     assert (coat / normal).mean() < 0.9
-    assert (draw_walks(0, keys(condition='coat')).traits['coat'] > 0.3).all()
-    assert (draw_walks(0, keys()).traits['coat'] == 0).all()
+    assert (sample_walks(0, keys(condition='coat')).traits['coat'] > 0.3).all()
+    assert (sample_walks(0, keys()).traits['coat'] == 0).all()
 
 
-def test_phase_runs_at_the_cadence():
-    walks = draw_walks(0, keys())
+def test_phase_advances_at_the_cadence():
+    walks = sample_walks(0, keys())
     phase = walks.phase(301, 30)
     assert (phase.diff(dim=1) > 0).all()
     rate = (phase[:, -1] - phase[:, 0]) / 10
