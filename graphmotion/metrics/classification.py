@@ -35,8 +35,8 @@ def confusion_matrix(target: Labels, prediction: Labels, num_classes: int) -> Te
     """
     if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
         raise ValueError(f'num_classes is a positive int, got {num_classes!r}')
-    y = _check_labels(target, 'target', num_classes)
-    p = _check_labels(prediction, 'prediction', num_classes)
+    y = check_labels(target, 'target', num_classes)
+    p = check_labels(prediction, 'prediction', num_classes)
     if y.numel() != p.numel():
         raise ValueError(
             f'target and prediction have one entry for each sample, got {y.numel()} and {p.numel()}'
@@ -46,7 +46,18 @@ def confusion_matrix(target: Labels, prediction: Labels, num_classes: int) -> Te
     return torch.bincount(y * num_classes + p, minlength=num_classes**2).view(num_classes, -1)
 
 
-def _check_labels(labels: Labels, what: str, num_classes: int) -> Tensor:
+def check_labels(labels: Labels, what: str, num_classes: int) -> Tensor:
+    r"""Returns labels as integers on the CPU.
+
+    Args:
+        labels (Tensor, array or sequence of int): One label for each sample.
+        what (str): What they are, for the error.
+        num_classes (int): The number of classes :math:`K`.
+
+    Raises:
+        ValueError: If a label is not in :math:`0 .. K - 1`.
+        TypeError: If the labels are not integers.
+    """
     out = _check_integers(
         labels, what, 'integer labels; for scores [N, K] pass scores.argmax(dim=-1)'
     )

@@ -10,7 +10,9 @@ from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
 from graphmotion.extras import requires_extra
+from graphmotion.metrics.classification import check_labels
 from graphmotion.training.module import RecipeModule
+from graphmotion.training.predict import check_rows
 from graphmotion.training.recipes import Recipe
 
 with requires_extra('train'):
@@ -31,6 +33,10 @@ class ClassificationModule(RecipeModule):
         recipe (Recipe): Optimiser, schedule and loss.
         class_weight (Tensor, optional): Weight of each class in the loss; see
             :func:`~graphmotion.training.class_weights`. (default: :obj:`None`)
+
+    Raises:
+        ValueError: If a batch has no labels or labels outside the classes, or the model gives
+            anything but logits of all classes for each sample.
     """
 
     monitor = 'val_accuracy'
@@ -44,6 +50,7 @@ class ClassificationModule(RecipeModule):
         class_weight: Tensor | None = None,
     ) -> None:
         super().__init__(model, recipe)
+        self.num_classes = num_classes
         self.register_buffer('class_weight', class_weight, persistent=False)
         self.metrics = torch.nn.ModuleDict(
             {
@@ -68,7 +75,24 @@ class ClassificationModule(RecipeModule):
         )
         return losses.mean()
 
+    def forward(self, batch: Batch) -> Tensor:
+        """The logits of a batch.
+
+        Raises:
+            ValueError: If the model gives anything but logits of all classes for each sample.
+        """
+        logits = check_rows(self.model, super().forward(batch), batch.num_graphs, 'logits')
+        if logits.size(1) != self.num_classes:
+            raise ValueError(
+                f'{type(self.model).__name__} gives logits of {logits.size(1)} classes, expected '
+                f'num_classes={self.num_classes}'
+            )
+        return logits
+
     def _step(self, batch: Batch, part: str) -> Tensor:
+        if batch.get('y') is None:
+            raise ValueError("the batch lacks the field 'y', the class of each sample")
+        check_labels(batch.y, 'y', self.num_classes)
         smoothing = self.recipe.label_smoothing if part == 'train_' else 0.0
         if part == 'train_' and self.recipe.mixup:
             batch, order, share = mix_samples(batch, self.recipe.mixup)

@@ -10,6 +10,8 @@ from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiStepLR, OneCycleLR
 
+from graphmotion.metrics.classification import check_labels
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -283,7 +285,11 @@ class LMGCSRecipe(StepRecipe):
 def class_weights(y: torch.Tensor, num_classes: int, exponent: float) -> torch.Tensor:
     r"""Weights of the classes by their inverse frequency to the power of :obj:`exponent`, with
     mean one over the samples. A class without samples has weight zero.
+
+    Raises:
+        ValueError: If a label is not one of the classes.
     """
+    check_labels(y, 'y', num_classes)
     counts = torch.bincount(y, minlength=num_classes).float()
     weights = torch.where(counts > 0, counts.clamp(min=1) ** -exponent, 0.0)
     return weights * counts.sum() / (weights * counts).sum()

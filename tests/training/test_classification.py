@@ -50,6 +50,39 @@ def test_graphs_of_different_size_are_not_mixed():
         mix_samples(batch, 1.0)
 
 
+def module_of(num_classes, recipe=None):
+    model = st_gcn('emotion_gait16', 3, channels=(4,))
+    out = ClassificationModule(model, num_classes, recipe or OneCycleRecipe())
+    out.log = lambda *args, **kwargs: None
+    return out
+
+
+@pytest.mark.parametrize('step', ['training_step', 'validation_step', 'test_step'])
+def test_labels_outside_the_classes_are_named(step):
+    batch = batch_of(6)
+    for label in (3, -1):
+        batch.y[4] = label
+        reason = rf'y has 1 labels outside 0\.\.2, the first is {label} at position 4'
+        with pytest.raises(ValueError, match=reason):
+            getattr(module_of(3), step)(batch, 0)
+    batch.y = batch.y.float()
+    with pytest.raises(TypeError, match=r'y holds torch\.float32, expected integer labels'):
+        getattr(module_of(3), step)(batch, 0)
+    del batch.y
+    with pytest.raises(ValueError, match="the batch lacks the field 'y'"):
+        getattr(module_of(3), step)(batch, 0)
+
+
+def test_a_model_of_other_classes_is_refused():
+    batch = batch_of(6)
+    with pytest.raises(ValueError, match=r'STGCN gives logits of 3 classes, expected num_cl.*=4'):
+        module_of(4).training_step(batch, 0)
+    module = module_of(3)
+    module.model.forward = lambda x, batch: x[:, 0]
+    with pytest.raises(ValueError, match=r'shape \[96, 3\], expected logits \[6, D\]'):
+        module.training_step(batch, 0)
+
+
 @pytest.mark.parametrize('mixup', [0.0, 1.0])
 def test_loss_of_training_and_of_validation(mixup):
     weight = torch.tensor([1.0, 2.0, 0.5])

@@ -4,6 +4,8 @@ from dataclasses import replace
 import pytest
 import torch
 from lightning.pytorch import Callback
+from torch.utils.data import Subset
+from torch_geometric.data import Batch
 
 from graphmotion.models import st_gcn
 from graphmotion.training import (
@@ -14,6 +16,7 @@ from graphmotion.training import (
     load_weights,
     predict,
 )
+from graphmotion.transforms import ToStream
 from tests.toy import Waves, joints, noisy_joints
 
 RECIPE = OneCycleRecipe(lr=1e-2, batch_size=16, max_epochs=3)
@@ -78,23 +81,6 @@ def test_the_trainers_epochs_rule_the_schedule(tmp_path):
     result = fit(module(), data, str(tmp_path), max_epochs=2, **QUIET)
     assert len(result.history) == 2
     assert result.history[-1]['lr'] < 1e-5
-
-
-def test_weights_of_another_model_or_no_weights_are_refused(tmp_path):
-    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
-    result = fit(module(), data, str(tmp_path), max_epochs=1, **QUIET)
-    load_weights(module(), result.last)
-    model = st_gcn('emotion_gait16', 3, channels=(6, 6))
-    other = ClassificationModule(model, 3, RECIPE)
-    with pytest.raises(ValueError, match=r'last\.ckpt: the weights are of another model'):
-        load_weights(other, result.last)
-    bad = tmp_path / 'bad.ckpt'
-    bad.write_bytes(b'nothing')
-    with pytest.raises(ValueError, match=r'bad\.ckpt'):
-        load_weights(other, str(bad))
-    torch.save({'state_dict': print}, bad)
-    with pytest.raises(ValueError, match=r'bad\.ckpt: holds more than weights'):
-        load_weights(other, str(bad))
 
 
 def test_predictions_are_averaged_over_views_and_leave_the_model_as_it_was():
@@ -228,6 +214,41 @@ def test_the_moving_average_of_the_last_epoch_without_validation(tmp_path):
     plain = module(max_epochs=2)
     fit(plain, data, str(tmp_path / 'plain'), **QUIET)
     assert not torch.allclose(plain.model.lin.weight, left)
+
+
+def test_samples_are_trained_on_as_the_recipe_says(tmp_path):
+    """Whatever holds them, the run is the one of a data module; the dataset's transform counts."""
+    dataset = Waves(24)
+    dataset.transform = ToStream('joint')
+    history = fit(module(), GraphDataModule(dataset, batch_size=16), str(tmp_path / 'a'), **QUIET)
+    expected = history.history
+    samples = [dataset[i] for i in range(24)]
+    ways = {'dataset': dataset, 'list': samples, 'batch': Batch.from_data_list(samples)}
+    ways['subset'] = Subset([*samples, samples[0]], range(24))
+    for name, value in ways.items():
+        result = fit(module(), value, str(tmp_path / name), **QUIET)
+        assert result.best is None
+        for row, other in zip(result.history, expected):
+            assert row == pytest.approx(other, rel=1e-5)
+    val = GraphDataModule(samples, samples[:6], samples[0], batch_size=16)
+    assert 'val_accuracy' in fit(module(), val, str(tmp_path / 'val'), **QUIET).history[0]
+    assert next(iter(val.test_dataloader())).num_graphs == 1
+
+
+def test_a_run_on_another_transform_of_the_dataset_is_not_continued(tmp_path):
+    dataset = Waves(24)
+    dataset.transform = ToStream('joint')
+    fit(module(), dataset, str(tmp_path), max_epochs=1, **QUIET)
+    dataset.transform = ToStream('joint_motion')
+    with pytest.raises(ValueError, match='of a run with another transform of a dataset; pass'):
+        fit(module(), dataset, str(tmp_path), max_epochs=1, **QUIET)
+
+
+def test_parts_without_samples_are_refused():
+    with pytest.raises(ValueError, match='samples must hold at least one sample, got none'):
+        GraphDataModule(Waves(6), Waves(6)[:0])
+    with pytest.raises(TypeError, match='samples must be a dataset'):
+        GraphDataModule(3)
 
 
 class Flat(torch.nn.Module):

@@ -1,8 +1,11 @@
 import pytest
 import torch
+from torch.utils.data import Subset
+from torch_geometric.data import Batch, Data, InMemoryDataset
+from torch_geometric.nn import GCN, GraphConv, Sequential, global_mean_pool
 
 from graphmotion.training import embed, predict
-from graphmotion.transforms import CropFrames
+from graphmotion.transforms import CropFrames, ToStream
 from tests.toy import joints, noisy_joints
 from tests.training.walkers import Projection, Walkers
 
@@ -98,3 +101,102 @@ def test_what_cannot_be_embedded_is_refused():
     model.forward = lambda x: x
     with pytest.raises(ValueError, match=r'shape \[96, 8, 3\], expected embeddings \[6, D\]'):
         embed(model, dataset, joints)
+
+
+# Samples of any kind, and models of PyG's kind ################################
+
+
+class Graphs(torch.nn.Module):
+    """A model as PyG's users write it, without the attribute inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = GraphConv(4, 5)
+        self.lin = torch.nn.Linear(5, 3)
+
+    def forward(self, x, edge_index, batch):
+        return self.lin(global_mean_pool(self.conv(x, edge_index).relu(), batch))
+
+
+def graphs():
+    edges = [[[0, 1, 1, 2], [1, 0, 2, 1]], [[0, 1], [1, 0]], [[0, 3], [2, 1]]]
+    sizes = (3, 2, 5)
+    return [
+        Data(x=torch.rand(size, 4), edge_index=torch.tensor(e), y=torch.tensor([i]))
+        for i, (size, e) in enumerate(zip(sizes, edges))
+    ]
+
+
+class Plain(InMemoryDataset):
+    def __init__(self, samples, transform=None):
+        super().__init__(transform=transform)
+        self.data, self.slices = self.collate(samples)
+
+
+@pytest.mark.parametrize('batch_size', [2, 64])
+def test_a_model_of_pyg_and_samples_of_any_kind(batch_size):
+    samples, model = graphs(), Graphs().eval()
+    with torch.no_grad():
+        loop = [model(d.x, d.edge_index, torch.zeros(len(d.x)).long()) for d in samples]
+    expected = torch.cat(loop)
+    ways = [samples, Plain(samples), Subset([*samples, samples[0]], range(3))]
+    for value in [*ways, Batch.from_data_list(samples)]:
+        torch.testing.assert_close(embed(model, value, batch_size=batch_size), expected)
+        out = predict(model, value, batch_size=batch_size)
+        torch.testing.assert_close(out, expected.softmax(dim=1))
+    torch.testing.assert_close(embed(model, samples[1]), expected[1:2])
+
+
+def test_the_transform_of_a_dataset_is_applied():
+    def double(data):
+        data.x = 2 * data.x
+        return data
+
+    samples, model = graphs(), Graphs()
+    expected = embed(model, [double(data.clone()) for data in samples])
+    torch.testing.assert_close(embed(model, Plain(samples, double)), expected)
+    dataset, projection = Walkers(2, 3), Projection()
+    expected = embed(projection, dataset, ToStream('joint'))
+    dataset.transform = ToStream('joint')
+    torch.testing.assert_close(embed(projection, dataset), expected)
+    torch.testing.assert_close(embed(projection, list(dataset)), expected)
+
+
+def test_models_that_are_called_by_keyword():
+    samples = graphs()
+    batch = Batch.from_data_list(samples)
+    chain = Sequential(
+        'x, edge_index, batch',
+        [(GraphConv(4, 3), 'x, edge_index -> x'), (global_mean_pool, 'x, batch -> x')],
+    )
+    torch.testing.assert_close(
+        embed(chain, samples), chain(batch.x, batch.edge_index, batch.batch).detach()
+    )
+    # Its third argument is edge_weight: the batch vector must not become that.
+    nodes = GCN(4, 8, num_layers=2, out_channels=3)
+    with pytest.raises(ValueError, match=r'GCN gives .* \[10, 3\], expected logits \[3, D\]'):
+        predict(nodes, samples)
+
+
+def test_a_model_without_parameters():
+    class Mean(torch.nn.Module):
+        def forward(self, x, edge_index, batch):
+            return global_mean_pool(x, batch)
+
+    samples = graphs()
+    expected = torch.stack([data.x.mean(dim=0) for data in samples])
+    torch.testing.assert_close(embed(Mean(), samples), expected)
+
+
+def test_missing_fields_of_a_model_of_pyg_are_named():
+    with pytest.raises(
+        ValueError, match=r"reads the fields \['x', 'edge_index', 'batch'\].*\['x'\]"
+    ):
+        predict(Graphs(), Walkers(2, 3))
+
+
+@pytest.mark.parametrize('call', [predict, embed])
+def test_no_sample_is_refused(call):
+    for empty in ([], Walkers(2, 3)[:0], Subset(Walkers(2, 3), [])):
+        with pytest.raises(ValueError, match='samples must hold at least one sample, got none'):
+            call(Projection(), empty)

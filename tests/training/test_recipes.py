@@ -143,3 +143,9 @@ def test_class_weights():
     assert half[y].mean() == pytest.approx(1.0)
     assert half[2] / half[0] == pytest.approx(6**0.5)
     assert half[3] == 0
+
+
+@pytest.mark.parametrize('label', [-1, 3])
+def test_weights_of_classes_that_there_are_not(label):
+    with pytest.raises(ValueError, match=rf'y has 1 labels outside 0\.\.2, the first is {label}'):
+        class_weights(torch.tensor([0, 1, label]), 3, 1.0)
