@@ -1,4 +1,22 @@
+<<<<<<< HEAD
 from graphmotion.data.batching import collate
+=======
+from graphmotion.data.batching import (
+    batch_index,
+    field_names,
+    from_hetero,
+    make_batch,
+    num_graphs,
+    num_nodes_per_graph,
+    remove_fields,
+    repeat_edge_index,
+    set_edges,
+    set_field,
+    set_nodes,
+    set_shared_edges,
+    to_hetero,
+)
+>>>>>>> batching
 from graphmotion.data.gait_features import GaitFeatures, gait_features
 from graphmotion.data.graph_dataset import GraphDataset
 from graphmotion.data.list_dataset import as_dataset
@@ -7,12 +25,9 @@ from graphmotion.data.point_samples import graph_to_batch, graph_to_data, load_g
 from graphmotion.data.samplers import BalancedBatchSampler, BatchSampler, SharedBatches
 from graphmotion.data.samples import (
     TIME_DIMS,
-    batch_index,
     from_array,
     from_dense,
-    num_graphs,
     num_valid_frames,
-    repeat_edge_index,
     to_array,
     to_dense,
     valid_frames,
@@ -30,23 +45,36 @@ __all__ = [
     'SharedBatches',
     'as_dataset',
     'batch_index',
+<<<<<<< HEAD
     'collate',
+=======
+    'field_names',
+>>>>>>> batching
     'from_array',
     'from_dense',
+    'from_hetero',
     'gait_features',
     'graph_loader',
     'graph_to_batch',
     'graph_to_data',
     'load_graph',
+    'make_batch',
     'num_graphs',
+    'num_nodes_per_graph',
     'num_valid_frames',
     'random_split',
+    'remove_fields',
     'repeat_edge_index',
     'save_graph',
+    'set_edges',
+    'set_field',
+    'set_nodes',
+    'set_shared_edges',
     'stratified_folds',
     'stratified_subset',
     'to_array',
     'to_dense',
+    'to_hetero',
     'valid_frames',
     'visible_joints',
     'write_skeleton_pickle',

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.data.samples import num_graphs, num_valid_frames, to_dense, visible_joints
+from graphmotion.data.batching import num_nodes_per_graph
+from graphmotion.data.samples import num_valid_frames, to_dense, visible_joints
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 # Steps a second that people take, from a hindered walk to a run.
@@ -72,12 +73,10 @@ def gait_features(data: Data, skeleton: str | Skeleton, fps: float) -> GaitFeatu
     if pos is None or pos.dim() != 3:
         found = 'none' if pos is None else f'one of shape {list(pos.shape)}'
         raise ValueError(f"expected a field 'pos' [num_nodes, num_frames, D], found {found}")
-    ptr = data.get('ptr')
-    if pos.size(0) != num_graphs(data) * num_joints or (
-        ptr is not None and bool((ptr.diff() != num_joints).any())
-    ):
+    num_nodes = num_nodes_per_graph(data)
+    if bool((num_nodes != num_joints).any()):
         raise ValueError(
-            f'{num_graphs(data)} graphs have {pos.size(0)} nodes, expected the {num_joints} joints '
+            f'{len(num_nodes)} graphs have {pos.size(0)} nodes, expected the {num_joints} joints '
             f'of {skeleton.name!r} in each'
         )
     end = 'ankle' if 'left_ankle' in skeleton.joints else 'foot'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import os
 import warnings
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data, InMemoryDataset
 
+from graphmotion.data.batching import make_batch, set_edges, set_nodes
 from graphmotion.data.rows import Column, Rows, pack_bits, unpack_bits
 from graphmotion.data.splits import random_split, stratified_folds, stratified_subset
 from graphmotion.data.storage import load_tensors, save_tensors
@@ -29,9 +29,7 @@ _HASHED = 2**26
 _MADE = ('edge_index', 'num_nodes')
 
 _Self = TypeVar('_Self', bound='GraphDataset')
-
-# Copied for every batch: to make one, PyG makes a class each time.
-_EMPTY_BATCH = Batch(_base_cls=Data)
+_Graph = TypeVar('_Graph', bound=Data)
 
 
 class GraphDataset(InMemoryDataset):
@@ -104,9 +102,9 @@ class GraphDataset(InMemoryDataset):
         r"""Number of nodes of the stored samples; :obj:`None` if they have no nodes yet."""
         return None
 
-    def make_edges(self, ptr: Tensor) -> tuple[Tensor, Tensor] | None:
-        r"""The edges of graphs whose nodes begin and end at :obj:`ptr`, and where the edges of each
-        begin and end; :obj:`None` if samples have no edges yet.
+    def make_edges(self, num_nodes: Tensor) -> tuple[Tensor, Tensor] | None:
+        r"""Returns the edges of graphs with these numbers of nodes, one graph after another, and
+        their number in each; :obj:`None` if samples have no edges yet.
         """
         return None
 
@@ -324,14 +322,7 @@ class GraphDataset(InMemoryDataset):
         for name, values in self._data.to_dict().items():
             if name != 'stored_frames':
                 out[name] = self._restore(name, self._rows[name].get(values, idx))
-        nodes = self.count_nodes(torch.tensor([idx]))
-        if nodes is not None:
-            if out.pos is None:
-                out.num_nodes = int(nodes)
-            edges = self.make_edges(torch.tensor([0, int(nodes)]))
-            if edges is not None:
-                out.edge_index = edges[0]
-        return out
+        return self._add_graphs(out, torch.tensor([idx]))
 
     def get_batch(self, samples: Sequence[int] | Tensor) -> Batch:
         r"""Assemble samples into a batch from the stored tensors at once.
@@ -353,34 +344,26 @@ class GraphDataset(InMemoryDataset):
         samples = self._stored_positions(samples)
         fields = self._data.to_dict()
         device = fields.pop('stored_frames').device
-        out = copy.copy(_EMPTY_BATCH)
-        slices: dict[str, Tensor] = {}
+        offsets: dict[str, Tensor] = {}
         taken: dict[Rows, tuple[Tensor, Tensor]] = {}
         for name, values in fields.items():
             rows = self._rows[name]
             if rows not in taken:
-                index, ptr = rows.find(samples)
-                taken[rows] = index.to(device), ptr
-            index, slices[name] = taken[rows]
-            out[name] = self._restore(name, rows.take(values, index))
-        nodes = self.count_nodes(samples)
-        if nodes is not None:
-            ptr = torch.cat([nodes.new_zeros(1), nodes.cumsum(0)])
-            out.ptr = ptr.to(device, copy=True)
-            out.batch = torch.repeat_interleave(nodes).to(device)
-            if 'pos' not in fields:
-                out.num_nodes = int(ptr[-1])
-                out._store._num_nodes = nodes.tolist()
-            edges = self.make_edges(ptr)
+                index, ends = rows.find(samples)
+                taken[rows] = index.to(device), ends
+            index, offsets[name] = taken[rows]
+            fields[name] = self._restore(name, rows.take(values, index))
+        return self._add_graphs(make_batch(fields, offsets), samples)
+
+    def _add_graphs(self, data: _Graph, samples: Tensor) -> _Graph:
+        """Sets the nodes and edges of stored samples, where samples have any."""
+        num_nodes = self.count_nodes(samples)
+        if num_nodes is not None:
+            set_nodes(data, num_nodes)
+            edges = self.make_edges(num_nodes)
             if edges is not None:
-                out.edge_index, slices['edge_index'] = edges
-        # What PyG needs to take the batch apart again.
-        out._num_graphs = len(samples)
-        out._slice_dict = slices
-        out._inc_dict = dict.fromkeys(slices, torch.zeros_like(samples))
-        if 'edge_index' in slices:
-            out._inc_dict['edge_index'] = ptr[:-1]
-        return out
+                set_edges(data, *edges)
+        return data
 
     def _restore(self, name: str, values: Tensor) -> Tensor:
         """A field as it was before it was stored."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,16 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from graphmotion.data.samples import repeat_edge_index
+from graphmotion.data.batching import (
+    is_reserved_name,
+    make_batch,
+    set_nodes,
+    set_shared_edges,
+)
 from graphmotion.data.storage import load_tensors, save_tensors
 from graphmotion.graphs import Coarsening, PointGraph
 
 _VERSION = 1
-
-# Copied for every batch: to make one, PyG makes a class each time.
-_EMPTY_BATCH = Batch(_base_cls=Data)
 
 
 def save_graph(graph: PointGraph, path: str | Path) -> None:
@@ -100,28 +101,15 @@ def graph_to_batch(graph: PointGraph, x: Tensor, basis: bool = False, **labels: 
     if x.dim() < 3:
         raise ValueError(f'x has the shape {list(x.shape)}, expected [B, {graph.num_nodes}, C]')
     own, labels = _fields(graph, x, basis, labels)
-    num_graphs, size = x.shape[:2]
-    count = torch.arange(num_graphs + 1)
-    out = copy.copy(_EMPTY_BATCH)
-    out.x = x.flatten(0, 1)
-    slices = {'x': count * size}
-    for name, value in own.items():
-        if name == 'edge_index':
-            out[name] = repeat_edge_index(value, size, num_graphs)
-            slices[name] = count * value.size(1)
-        else:
-            out[name] = value.repeat(num_graphs, *[1] * (value.dim() - 1))
-            slices[name] = count * len(value)
-    for name, value in labels.items():
-        out[name] = value
-        slices[name] = count
-    out.batch = torch.arange(num_graphs, device=x.device).repeat_interleave(size)
-    out.ptr = count.to(x.device) * size
-    # What PyG needs to take the batch apart again.
-    out._num_graphs = num_graphs
-    out._slice_dict = slices
-    out._inc_dict = dict.fromkeys(slices, torch.zeros(num_graphs, dtype=torch.long))
-    out._inc_dict['edge_index'] = count[:-1] * size
+    num_graphs, num_nodes = x.shape[:2]
+    edge_index, edge_weight = own.pop('edge_index'), own.pop('edge_weight')
+    graph_offsets = torch.arange(num_graphs + 1)
+    offsets = {name: graph_offsets * len(value) for name, value in own.items()}
+    values = {name: value.repeat(num_graphs, 1) for name, value in own.items()}
+    offsets |= {'x': graph_offsets * num_nodes, **dict.fromkeys(labels, graph_offsets)}
+    out = make_batch({'x': x.flatten(0, 1), **values, **labels}, offsets)
+    set_nodes(out, num_nodes)
+    set_shared_edges(out, edge_index, num_nodes, {'edge_weight': edge_weight})
     return out
 
 
@@ -141,8 +129,7 @@ def _fields(
         own['eigenvalues'] = graph.eigenvalues.unsqueeze(0)
         own['eigenvectors'] = graph.eigenvectors
     for name, value in labels.items():
-        taken = name in (*own, 'x', 'ptr', 'num_nodes')
-        if taken or 'index' in name or 'batch' in name:
+        if name in own or name == 'x' or is_reserved_name(name):
             raise ValueError(f'a field cannot be called {name!r}: PyG or the graph uses it')
         if not isinstance(value, Tensor) or value.dim() == 0 or len(value) != len(x):
             found = list(value.shape) if isinstance(value, Tensor) else type(value).__name__

@@ -104,16 +104,16 @@ class Rows:
         if self.whole is not None:
             return samples, torch.arange(len(samples) + 1) * self.items[0]
         start, items = self.slices[samples], self.items[samples]
-        ptr = torch.cat([items.new_zeros(1), items.cumsum(0)])
+        offsets = torch.cat([items.new_zeros(1), items.cumsum(0)])
         graph = torch.repeat_interleave(items)
-        item = torch.arange(int(ptr[-1])) - ptr[graph]
+        item = torch.arange(int(offsets[-1])) - offsets[graph]
         if self.frames is None:
-            return start[graph] + item, ptr
+            return start[graph] + item, offsets
         frames = self.frames[samples]
         # Behind its last frame, a sample stays in it.
         frame = torch.minimum(torch.arange(int(frames.max())), frames.unsqueeze(1) - 1)
         first = start[graph] + item * frames[graph]
-        return first.unsqueeze(1) + frame.index_select(0, graph), ptr
+        return first.unsqueeze(1) + frame.index_select(0, graph), offsets
 
     def take(self, values: Tensor, found: Tensor) -> Tensor:
         """The items of a field, stored in rows ``values``, of the samples that were found."""

@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphmotion.data.batching import (
+    batch_index,
+    is_reserved_name,
+    num_graphs,
+    repeat_edge_index,
+)
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 # Fields along time, and where their frames lie.
 TIME_DIMS = {'pos': 1, 'score': 1, 'x': 1, 'silhouettes': 1}
-
-# Names that mean something else than a label to PyG or to this library.
-_TAKEN = {*TIME_DIMS, 'num_nodes', 'edge_attr', 'edge_weight', 'ptr'}
 
 
 def from_array(
@@ -90,7 +93,7 @@ def from_array(
     if confidence is not None:
         data.score = _nodes_first(confidence.masked_fill(missing, 0.0))
     for name, value in labels.items():
-        if name in data or name in _TAKEN or 'index' in name or 'batch' in name:
+        if name in data or name in TIME_DIMS or is_reserved_name(name):
             raise ValueError(f'a label cannot be called {name!r}: PyG or the sample uses the name')
         number = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
         if number.dtype.kind not in 'iub' or number.size != 1:
@@ -150,41 +153,6 @@ def to_dense(x: Tensor, num_nodes: int) -> Tensor:
 def from_dense(x: Tensor) -> Tensor:
     r"""The inverse of :func:`to_dense`: :math:`(B, V, T, *)` to :math:`(B \cdot V, T, *)`."""
     return x.flatten(0, 1)
-
-
-def repeat_edge_index(
-    edge_index: Tensor, num_nodes: int | tuple[int, int], num_bodies: int
-) -> Tensor:
-    r"""The edges of one body repeated for several, one after another.
-
-    Args:
-        edge_index (Tensor): The edges of one body :math:`(2, E)`.
-        num_nodes (int or tuple): Number of nodes of one body; of sources and of targets where
-            edges lead from one kind of node to another.
-        num_bodies (int): Number of bodies :math:`B`.
-
-    Returns:
-        Tensor: :math:`(2, B \cdot E)`.
-    """
-    sizes = (num_nodes, num_nodes) if isinstance(num_nodes, int) else num_nodes
-    step = torch.tensor(sizes, device=edge_index.device).view(2, 1, 1)
-    offset = step * torch.arange(num_bodies, device=edge_index.device).view(1, -1, 1)
-    return (edge_index.unsqueeze(1) + offset).flatten(1)
-
-
-def num_graphs(data: Data) -> int:
-    r"""Number of graphs: 1 for a sample, :math:`B` for a batch."""
-    return int(data.num_graphs) if hasattr(data, 'num_graphs') else 1
-
-
-def batch_index(data: Data) -> Tensor:
-    r"""For every node the graph that it belongs to: zeros for a sample, the batch vector else."""
-    batch = data.get('batch')
-    if batch is not None:
-        return batch
-    reference = data.pos if data.pos is not None else data.x
-    device = None if reference is None else reference.device
-    return torch.zeros(int(data.num_nodes or 0), dtype=torch.long, device=device)
 
 
 def num_valid_frames(data: Data) -> Tensor:

@@ -63,14 +63,16 @@ class MotionDataset(GraphDataset):
         r"""Number of joints of the stored samples, of all their people."""
         return self._rows['pos'].items[samples]
 
-    def make_edges(self, ptr: Tensor) -> tuple[Tensor, Tensor]:
-        r"""The bones of all bodies, and where those of each sample begin and end."""
+    def make_edges(self, num_nodes: Tensor) -> tuple[Tensor, Tensor]:
+        r"""The bones of all bodies, and their number in each sample."""
         one = self.skeleton.edge_index.to(self.device)
-        num_joints, num_bones = self.skeleton.num_joints, one.size(1)
-        slices = ptr // num_joints * num_bones
-        size = int(slices[-1])
+        num_joints = self.skeleton.num_joints
+        num_bodies = num_nodes // num_joints
+        total = int(num_bodies.sum())
+        size = total * one.size(1)
         bones = self._bones
         if bones is None or bones.size(1) < size or bones.device != one.device:
-            bones = self._bones = repeat_edge_index(one, num_joints, int(ptr[-1]) // num_joints)
-        # Those of fewer bodies are the first of them; a copy, which the caller may change.
-        return bones[:, :size].clone(memory_format=torch.contiguous_format), slices
+            bones = self._bones = repeat_edge_index(one, num_joints, total)
+        # The bones of fewer bodies come first; cloned, since the caller may change them.
+        edge_index = bones[:, :size].clone(memory_format=torch.contiguous_format)
+        return edge_index, num_bodies * one.size(1)

@@ -1,4 +1,4 @@
-"""Coarser and coarser graphs, by merging nodes that are strongly connected."""
+"""Coarsening hierarchies, by merging strongly connected nodes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from graphmotion.graphs.laplacian import symmetric_edges
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Coarsening:
-    r"""One level of a coarsening hierarchy: which nodes merge, and the graph that comes out.
+    r"""One level of a coarsening hierarchy: the clusters of nodes and the coarse graph.
 
     Args:
-        cluster (Tensor): For each node the coarse node that it becomes part of, :math:`(N)`,
-            numbers :math:`0..M-1` without gaps.
-        permutation (Tensor): The nodes in the order of their clusters, :math:`(N)`: in
-            :obj:`x[permutation]` the members of a cluster are side by side.
-        edge_index (Tensor): Edges of the coarse graph, both directions, :math:`(2, E)`.
-        edge_weight (Tensor): The sum of the weights that each stands for, :math:`(E)`, in the
-            precision of the weights given, 32 bits at least.
+        cluster (Tensor): Coarse node of each node :math:`(N)`, consecutive indices
+            :math:`0..M-1`.
+        permutation (Tensor): Nodes sorted by cluster :math:`(N)`: in :obj:`x[permutation]`, the
+            members of a cluster are adjacent.
+        edge_index (Tensor): Edges of the coarse graph in both directions :math:`(2, E)`.
+        edge_weight (Tensor): Sum of the merged weights of each edge :math:`(E)`, in the precision
+            of the given weights, at least 32 bits.
     """
 
     cluster: Tensor
@@ -33,7 +33,7 @@ class Coarsening:
 
     @property
     def num_nodes(self) -> int:
-        r"""Number of nodes :math:`N` that are merged."""
+        r"""Number of nodes :math:`N` of the fine graph."""
         return self.cluster.numel()
 
     @property
@@ -42,7 +42,7 @@ class Coarsening:
         return int(self.cluster.max()) + 1
 
     def to(self, device: torch.device | str) -> Coarsening:
-        r"""The same on another device."""
+        r"""Returns a copy on another device."""
         return Coarsening(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
     def __repr__(self) -> str:
@@ -58,23 +58,23 @@ def coarsening_hierarchy(
     ratio: float | None = None,
     seed: int = 0,
 ) -> tuple[Coarsening, ...]:
-    r"""Coarsen a graph level by level for pooling, by greedy matching with the normalised cut, as
-    in the `"Weighted Graph Cuts without Eigenvectors: A Multilevel Approach"
-    <https://doi.org/10.1109/TPAMI.2007.1115>`_ paper (Graclus) and for neural networks in the
-    `"Convolutional Neural Networks on Graphs with Fast Localized Spectral Filtering"
-    <https://arxiv.org/abs/1606.09375>`_ paper.
+    r"""Coarsens a graph level by level for pooling, by greedy matching with the normalised cut.
 
-    Neighbours :math:`i` and :math:`j` merge where
+    This is the matching of the `"Weighted Graph Cuts without Eigenvectors: A Multilevel Approach"
+    <https://doi.org/10.1109/TPAMI.2007.1115>`_ paper (Graclus), used for neural networks in the
+    `"Convolutional Neural Networks on Graphs with Fast Localized Spectral Filtering"
+    <https://arxiv.org/abs/1606.09375>`_ paper. It merges the neighbours :math:`i` and :math:`j`
+    with the largest
 
     .. math::
         w_{ij} \left( \frac{1}{d_i} + \frac{1}{d_j} \right)
 
-    is largest, with :math:`d` the sum of a node's weights, those inside of a cluster included:
-    best pairs first, each node in one pair at most, until no two neighbours are left; equal pairs
-    in random order. That is one pairing, which leaves a little more than half of the nodes.
+    where :math:`d` is the sum of a node's weights, including those inside its cluster. Pairs are
+    merged in descending order, ties in random order, each node at most once, until no two
+    unmatched nodes are neighbours. One such matching keeps slightly more than half of the nodes.
 
-    Coarse nodes are numbered so that clusters of the levels above are side by side: only the
-    first level has a permutation that moves anything.
+    Coarse nodes are numbered such that the members of each coarser cluster are adjacent; only the
+    permutation of the first level is not the identity.
 
     .. code-block:: python
 
@@ -85,25 +85,25 @@ def coarsening_hierarchy(
         edge_index (Tensor): Edges, each in both directions.
         num_nodes (int): Number of nodes :math:`N`.
         levels (int): Number of levels.
-        edge_weight (Tensor, optional): Weights, the same in both directions; ones by default.
+        edge_weight (Tensor, optional): Weights, equal in both directions; ones by default.
             (default: :obj:`None`)
-        ratio (float, optional): Pair again on each level until :math:`\lceil r N \rceil` of its
-            :math:`N` nodes are left, exactly (more, where fewer would merge nodes that no path
-            connects); by default one pairing. (default: :obj:`None`)
-        seed (int, optional): The same seed gives the same hierarchy. (default: :obj:`0`)
+        ratio (float, optional): If given, repeats the matching on each level until exactly
+            :math:`\lceil r N \rceil` of its :math:`N` nodes are left, or more if the graph has
+            more components. (default: :obj:`None`)
+        seed (int, optional): Random seed for ties. (default: :obj:`0`)
 
     Returns:
-        tuple of Coarsening: From the given graph to the coarsest, on the device of
+        tuple of Coarsening: The levels, from the given graph to the coarsest, on the device of
         :obj:`edge_index`.
 
     Raises:
-        ValueError: If :obj:`levels` is below 1, :obj:`ratio` not between 0 and 1, or the graph
-            not symmetric.
+        ValueError: If :obj:`levels` is below 1, :obj:`ratio` is not between 0 and 1, or the graph
+            is not symmetric.
     """
     if levels < 1:
-        raise ValueError(f'levels is at least 1, got {levels}')
+        raise ValueError(f'levels must be at least 1, got {levels}')
     if ratio is not None and not 0 < ratio < 1:
-        raise ValueError(f'ratio is between 0 and 1, got {ratio}')
+        raise ValueError(f'ratio must be between 0 and 1, got {ratio}')
     edges, weight = symmetric_edges(edge_index, num_nodes, edge_weight)
     dtype = torch.float32 if edge_weight is None else edge_weight.dtype
     dtype = torch.promote_types(dtype, torch.float32)
@@ -126,7 +126,7 @@ def coarsening_hierarchy(
         clusters.append(cluster)
         graphs.append(graph)
 
-    # Number the nodes of each level by their clusters, from the coarsest down.
+    # Renumber the nodes of each level by cluster, starting at the coarsest.
     for level in range(levels - 1, 0, -1):
         order = np.argsort(clusters[level], kind='stable')
         rank = np.argsort(order)
@@ -145,7 +145,7 @@ def coarsening_hierarchy(
 
 @dataclass(frozen=True)
 class _Graph:
-    """Edges in one direction, from the lower number to the higher."""
+    """Edges in one direction, from the lower to the higher index."""
 
     row: np.ndarray
     col: np.ndarray
@@ -153,7 +153,7 @@ class _Graph:
     num_nodes: int
 
     def merge(self, cluster: np.ndarray) -> _Graph:
-        """The graph of clusters: weights summed, what is inside of a cluster left out."""
+        """Graph of clusters with summed weights, without edges inside clusters."""
         row, col = cluster[self.row], cluster[self.col]
         low, high = np.minimum(row, col), np.maximum(row, col)
         apart, count = low != high, int(cluster.max()) + 1
@@ -162,7 +162,7 @@ class _Graph:
         return _Graph(pair // count, pair % count, weight, count)
 
     def renumber(self, rank: np.ndarray) -> _Graph:
-        """The same graph with other numbers."""
+        """Same graph with renumbered nodes."""
         return self.merge(rank)
 
     def to_tensors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -176,9 +176,9 @@ class _Graph:
 def _pair(
     graph: _Graph, volume: np.ndarray, most: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Merge pairs of neighbours, at most so many: the cluster of each node."""
+    """Merges at most ``most`` pairs of neighbours; returns the cluster of each node."""
     row, col = graph.row, graph.col
-    # A node with edges has a volume; the weights may have been rounded to nothing.
+    # Weights may have underflowed to zero.
     inverse = 1.0 / np.maximum(volume, np.finfo(float).tiny)
     score = graph.weight * (inverse[row] + inverse[col])
     best = np.lexsort((generator.random(len(score)), -score))
@@ -189,8 +189,8 @@ def _pair(
     pairs = []
     rank = np.arange(len(row))
     while len(rank):
-        # Greedy in rounds: an edge that is the best of both its ends is in the matching, whatever
-        # the others do. Written backwards, so that the best edge of a node is written last.
+        # Greedy in rounds: an edge that is the best of both its ends is always in the matching.
+        # Written in reverse, so that the best edge of each node is written last.
         first[np.stack([row[rank], col[rank]], axis=1)[::-1].ravel()] = np.repeat(rank[::-1], 2)
         chosen = rank[(first[row[rank]] == rank) & (first[col[rank]] == rank)]
         pairs.append(chosen)

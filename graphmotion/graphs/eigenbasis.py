@@ -1,4 +1,4 @@
-"""The smoothest modes of a graph: eigenvectors of its Laplacian."""
+"""Eigenbasis of the graph Laplacian."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torch import Tensor
 
 from graphmotion.graphs.laplacian import laplacian_entries, symmetric_edges, to_csr
 
-# Up to so many nodes all modes are computed at once; above, only those asked for, if these are
-# not more than one in _SHARE; a matrix with more rows than _LARGEST is never filled.
+# Up to _DENSE nodes, all modes are computed with a dense matrix; above, only the requested ones,
+# if they are at most one in _SHARE. Matrices with more than _LARGEST rows are never dense.
 _DENSE = 1000
 _LARGEST = 4000
 _SHARE = 8
 
-# Vectors that the iteration adds at a time, and what is left over of L v - lambda v, relative to
-# the largest entry of L, when it ends.
+# Block size of the iteration, and the residual L v - lambda v relative to the largest entry of L
+# at which it stops.
 _BLOCK = 8
 _TOLERANCE = 1e-9
 
-# Shifts that are tried in turn, relative to the mean of the diagonal of L. The iteration tells
-# apart eigenvalues that are not far below the shift; a larger one loses fewer digits.
+# Shifts that are tried in turn, relative to the mean diagonal of L. The iteration resolves
+# eigenvalues that are not far below the shift; a larger shift loses fewer digits.
 _SHIFTS = (1e-3, 1e-6, 1e-9, 1e-12)
 
 
@@ -38,74 +38,75 @@ def laplacian_eigenbasis(
     normalization: str | None = None,
     batch: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    r"""The :math:`K` smallest eigenvalues of a graph's Laplacian and their eigenvectors.
+    r"""Computes the :math:`K` smallest eigenvalues of a graph's Laplacian and their eigenvectors.
 
     .. math::
         \mathbf{L} \mathbf{v}_k = \lambda_k \mathbf{v}_k, \qquad
         0 = \lambda_1 \le \lambda_2 \le \dots \le \lambda_K, \qquad
         \mathbf{V}^{\top} \mathbf{V} = \mathbf{I}
 
-    The result is the same in every call:
+    The result is deterministic:
 
-    - As many eigenvalues are zero as the graph has connected components. Their eigenvectors, the
-      trivial modes, are kept and come first: each is constant on one component (with
-      :obj:`"sym"`, proportional to :math:`\mathbf{D}^{1/2}`) and zero elsewhere, components in
-      the order of their first nodes.
-    - The largest entry of an eigenvector is positive; of several that are equally large in
-      magnitude, the first.
-    - Within a repeated eigenvalue any orthonormal basis is an eigenbasis. Which one comes out may
-      differ between machines: store the basis that a model was trained with.
+    - The graph has as many zero eigenvalues as connected components. Their eigenvectors, the
+      trivial modes, come first: each is constant on one component (proportional to
+      :math:`\mathbf{D}^{1/2}` with :obj:`"sym"`) and zero elsewhere, ordered by the first node of
+      the component.
+    - The entry of largest magnitude of each eigenvector is positive; the first one of several.
+    - For a repeated eigenvalue, any orthonormal basis of its eigenspace is valid, and the result
+      may differ between machines: store the basis that a model was trained with.
 
-    Up to 1,000 nodes, and up to 4,000 where more than one mode in eight is asked for, all
-    eigenvectors are computed with a dense matrix on the device of :obj:`edge_index`. Otherwise a
-    block Lanczos iteration on :math:`(\mathbf{L} + \epsilon \mathbf{I})^{-1}`, factorised once,
-    works on the CPU; it ends when the count of negative pivots of
+    For up to 1,000 nodes, and up to 4,000 nodes if more than one mode in eight is requested, all
+    eigenvectors are computed with a dense matrix on the device of :obj:`edge_index`. Otherwise, a
+    block Lanczos iteration with :math:`(\mathbf{L} + \epsilon \mathbf{I})^{-1}`, factorised once,
+    runs on the CPU. It stops when the number of negative pivots of
     :math:`\mathbf{L} - \lambda_K \mathbf{I}` (Sylvester's law of inertia) proves that no mode was
-    missed. It is made for points in the plane or in space: without such a geometry the factor
-    fills up. Where the wanted eigenvalues are far below the others, as in a long path or with
-    weights of very different sizes, it starts again with a smaller :math:`\epsilon`; if it fails
-    with all of them, up to 4,000 nodes are left to the dense matrix.
+    missed. It is designed for points in the plane or in space; for other graphs, the factor may
+    become dense. If the wanted eigenvalues are far below the others, as in a long path or with
+    weights of very different magnitude, it restarts with a smaller :math:`\epsilon`. If all shifts
+    fail, graphs of up to 4,000 nodes fall back to the dense matrix.
 
     Args:
         edge_index (Tensor): Edges, each in both directions.
-        num_nodes (int): Number of nodes :math:`N`, of all graphs.
+        num_nodes (int): Number of nodes :math:`N` of all graphs.
         num_modes (int): Number of modes :math:`K`.
-        edge_weight (Tensor, optional): Weights, the same in both directions; ones by default.
+        edge_weight (Tensor, optional): Weights, equal in both directions; ones by default.
             (default: :obj:`None`)
         normalization (str, optional): :obj:`None` for :math:`\mathbf{D} - \mathbf{A}`, or
             :obj:`"sym"`; see :func:`laplacian`. (default: :obj:`None`)
-        batch (Tensor, optional): The graph of each node, sorted, for :math:`B` graphs that have
-            the same number of nodes; each gets a basis of its own. (default: :obj:`None`)
+        batch (Tensor, optional): Sorted graph index of each node, for :math:`B` graphs with equal
+            numbers of nodes; each graph gets its own basis. (default: :obj:`None`)
 
     Shapes:
         - **edge_index:** :math:`(2, E)`
         - **edge_weight:** :math:`(E)`
-        - **output:** eigenvalues :math:`(K)`, with :obj:`batch` :math:`(B, K)`, and eigenvectors
-          :math:`(N, K)`, on the device of :obj:`edge_index`; computed in double precision and
-          returned in that of :obj:`edge_weight`, 32 bits at least
+        - **output:** eigenvalues :math:`(K)`, or :math:`(B, K)` with :obj:`batch`, and
+          eigenvectors :math:`(N, K)`, on the device of :obj:`edge_index`; computed in double
+          precision and returned in that of :obj:`edge_weight`, at least 32 bits
 
     Raises:
-        ValueError: If there are fewer nodes than modes, more modes than can be computed for more
-            than 4,000 nodes (one in eight nodes), graphs of different sizes, or the graph is
-            none that :func:`laplacian` takes.
-        RuntimeError: If the modes of more than 4,000 nodes do not converge, as may happen where
-            the wanted eigenvalues are below the rounding of the largest.
+        ValueError: If there are fewer nodes than modes, more than one mode in eight nodes is
+            requested for more than 4,000 nodes, graphs have different sizes, or the graph is
+            invalid as in :func:`laplacian`.
+        RuntimeError: If the modes of more than 4,000 nodes do not converge, which may happen if
+            the wanted eigenvalues are below the rounding error of the largest one.
     """
     if normalization not in (None, 'sym'):
-        raise ValueError(f"normalization is None or 'sym', got {normalization!r}")
+        raise ValueError(f"normalization must be None or 'sym', got {normalization!r}")
     num_graphs = 1 if batch is None else _count_graphs(batch, num_nodes)
     size = num_nodes // num_graphs
     if not 1 <= num_modes <= size:
-        raise ValueError(f'num_modes is 1 to {size} for {size} nodes, got {num_modes}')
+        raise ValueError(
+            f'num_modes must be in [1, {size}] for {size} nodes, got {num_modes}'
+        )
     few = size > _DENSE and num_modes <= size // _SHARE
     if size > _LARGEST and not few:
         raise ValueError(
-            f'{num_modes} modes are too many for {size} nodes: above {_LARGEST} nodes the limit '
-            f'is one mode for {_SHARE} nodes, here {size // _SHARE}'
+            f'num_modes must be at most {size // _SHARE} for {size} nodes (one in {_SHARE} above '
+            f'{_LARGEST} nodes), got {num_modes}'
         )
     edges, weight = symmetric_edges(edge_index, num_nodes, edge_weight)
     if bool((edges[0] // size != edges[1] // size).any()):
-        raise ValueError('edges join two graphs of the batch')
+        raise ValueError('edge_index must not connect two graphs of the batch')
     entries, values = laplacian_entries(edges, num_nodes, weight, normalization)
     component, amplitude = _trivial_modes(edges, num_nodes, size, weight, normalization)
 
@@ -113,7 +114,7 @@ def laplacian_eigenbasis(
     eigenvectors = torch.zeros(num_graphs, size, num_modes, dtype=torch.float64)
     eigenvalues, eigenvectors = eigenvalues.to(values.device), eigenvectors.to(values.device)
     solve = _few_modes if few else _all_modes
-    step = 1 if few else max(1, _LARGEST**2 // size**2)  # graphs that are solved together
+    step = 1 if few else max(1, _LARGEST**2 // size**2)  # graphs solved together
     for first in range(0, num_graphs, step):
         part = slice(first, min(first + step, num_graphs))
         own = slice(part.start * size, part.stop * size)
@@ -136,16 +137,13 @@ def laplacian_eigenbasis(
 
 def _count_graphs(batch: Tensor, num_nodes: int) -> int:
     if batch.shape != (num_nodes,):
-        raise ValueError(
-            f'batch has the shape {list(batch.shape)}, expected [{num_nodes}]: the graph of each '
-            f'node'
-        )
+        raise ValueError(f'batch must have shape [{num_nodes}], got {list(batch.shape)}')
     if bool((batch.diff() < 0).any()):
-        raise ValueError('batch is not sorted')
+        raise ValueError('batch must be sorted')
     sizes = batch.unique_consecutive(return_counts=True)[1]
     if bool((sizes != sizes[0]).any()):
         raise ValueError(
-            f'the graphs of a batch have the same number of nodes, got {int(sizes.min())} to '
+            f'the graphs of a batch must have the same number of nodes, got {int(sizes.min())} to '
             f'{int(sizes.max())}'
         )
     return len(sizes)
@@ -154,19 +152,17 @@ def _count_graphs(batch: Tensor, num_nodes: int) -> int:
 def _trivial_modes(
     edge_index: Tensor, num_nodes: int, size: int, weight: Tensor, normalization: str | None
 ) -> tuple[Tensor, Tensor]:
-    """The eigenvectors of zero, each on one component: which one a node has a part in, counted
-    in each graph, and its entry there.
-    """
+    """Component of each node, counted within its graph, and its entry in the trivial mode."""
     adjacency = to_csr(edge_index, weight, num_nodes)
     _, component = connected_components(adjacency, directed=False)
     _, first, component = np.unique(component, return_index=True, return_inverse=True)
-    component = np.argsort(np.argsort(first))[component]  # in the order of their first nodes
+    component = np.argsort(np.argsort(first))[component]  # ordered by first node
     amplitude = np.ones(num_nodes)
     if normalization == 'sym':
         amplitude = np.sqrt(adjacency.sum(axis=1))
         amplitude[amplitude == 0] = 1.0
     norm = np.sqrt(np.bincount(component, amplitude**2))
-    # Components of one graph follow each other, the first node's first.
+    # The components of a graph are consecutive, beginning with that of its first node.
     in_graph = torch.from_numpy(component).view(-1, size)
     in_graph = (in_graph - in_graph[:, :1]).flatten()
     entry = torch.from_numpy(amplitude / norm[component])
@@ -186,8 +182,8 @@ def _all_modes(
     dense.index_put_((entries[0], entries[1] % size), values, accumulate=True)
     dense, component = dense.view(-1, size, size), component.view(-1, size)
     amplitude = amplitude.view(-1, size)
-    # The trivial modes are known: they are lifted above all others, so that modes whose
-    # eigenvalues are zero but for rounding do not mix with them.
+    # The trivial modes are known. They are shifted above all others, so that modes with tiny
+    # eigenvalues do not mix with them.
     lift = 4.0 * float(values.max()) or 1.0
     same = component.unsqueeze(2) == component.unsqueeze(1)
     dense += lift * same * amplitude.unsqueeze(2) * amplitude.unsqueeze(1)
@@ -226,7 +222,7 @@ def _few_modes(
     if size > _LARGEST:
         raise RuntimeError(
             f'{num_modes} modes of {size} nodes did not converge: their eigenvalues are too close '
-            f'to each other, next to the largest entry {float(matrix.diagonal().max()):.3g} of '
+            f'to each other relative to the largest entry {float(matrix.diagonal().max()):.3g} of '
             f'the Laplacian'
         )
     return _all_modes(entries, values, component.to(device), amplitude.to(device), size, num_modes)
@@ -235,19 +231,17 @@ def _few_modes(
 def _iterate(
     matrix: csr_array, trivial: Tensor, num_modes: int, relative_shift: float
 ) -> tuple[Tensor, Tensor] | None:
-    """Modes [K] and [N, K] with one shift, the trivial ones given as rows; None where the shift
-    does not do.
-    """
+    """Modes [K] and [N, K] with one shift, given the trivial ones as rows; None on failure."""
     count, size = trivial.shape
     scale = float(matrix.diagonal().max())
     shift = relative_shift * float(matrix.diagonal().mean())
-    slack = max(1e-6 * relative_shift, 1e-13) * scale  # rounding in the count of pivots
+    slack = max(1e-6 * relative_shift, 1e-13) * scale  # rounding error of the pivots
     try:
         factor = _factorize(matrix, -shift)
-    except RuntimeError:  # singular, as the shift is lost in rounding
+    except RuntimeError:  # singular, because the shift is below rounding
         return None
-    # Rows are vectors. A block finds no more copies of a repeated eigenvalue than it has rows;
-    # graphs in several pieces often repeat theirs.
+    # Vectors are rows. A block finds at most as many copies of a repeated eigenvalue as it has
+    # rows; graphs with several components often have repeated eigenvalues.
     width = _BLOCK + min(count - 1, 7 * _BLOCK)
     limit = min(size if size <= _LARGEST else size // 2, 4 * num_modes + 640)
     basis = torch.empty(limit, size, dtype=torch.float64)
@@ -276,7 +270,7 @@ def _iterate(
                 ritz, mixing = torch.linalg.eigh(projected[count:stop, count:stop])
             ritz = ritz.flip(0)[: num_modes - count]
             mixing = mixing.flip(1)[:, : num_modes - count]
-            # What is left over of the inverse, as what is left over of the Laplacian.
+            # Residual of the inverse, converted to that of the Laplacian.
             left = (coupling @ mixing[start - count :]).norm(dim=0) / ritz * 2
             if bool((left < _TOLERANCE).all()):
                 eigenvalues = torch.cat([ritz.new_zeros(count), (1 / ritz - shift).clamp(min=0)])
@@ -288,11 +282,11 @@ def _iterate(
                 width += min(max(missed, 1), 8 * _BLOCK)
                 check = stop + 4 * width
             elif float(1 / ritz[-1]) < 1.1 * shift:
-                # The estimates come down to the eigenvalues: the last is far below the shift.
+                # Estimates decrease towards the eigenvalues: the last one is far below the shift.
                 return None
         if stop + width > limit:
             return None
-        # Where the space was exhausted, or more copies are needed, it goes on at random.
+        # Random vectors fill up the block if the space is exhausted or more copies are needed.
         fresh = draw(width - len(block), basis[:stop], block)
         basis[stop : stop + width] = torch.cat([block, fresh])
         rows = slice(stop, stop + len(block))
@@ -304,7 +298,7 @@ def _iterate(
 
 
 def _factorize(matrix: csr_array, shift: float) -> SuperLU:
-    """Factorise the symmetric matrix less a multiple of the identity, with its pivots in place."""
+    """Factorises the shifted symmetric matrix without pivoting."""
     shifted = csc_array(matrix - shift * eye_array(matrix.shape[0]))
     return splu(
         shifted,
@@ -317,13 +311,13 @@ def _factorize(matrix: csr_array, shift: float) -> SuperLU:
 def _orthonormalize(
     block: Tensor, basis: Tensor, near: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Split rows into what lies in an orthonormal basis and orthonormal rows beside it.
+    """Orthonormalises rows against an orthonormal basis.
 
-    Only the last ``near`` rows of the basis have a large part in the block, by default all. As
-    rounding leaves some of that part, the basis is taken out again.
+    Only the last ``near`` rows of the basis, by default all, have large components in the block.
+    The basis is projected out twice because of rounding.
 
-    Returns the new rows, no more than there are dimensions left, and the coefficients: the block
-    is ``coupling.mT @ rows + inside @ basis[-near:]``.
+    Returns the new rows, at most as many as there are dimensions left, and the coefficients such
+    that the block is ``coupling.mT @ rows + inside @ basis[-near:]``.
     """
     size = block.norm(dim=1).max()
     close = basis if near is None else basis[-near:]
@@ -336,7 +330,7 @@ def _orthonormalize(
     kept = strength > 1e-12 * size
     rows, coupling = (rows @ left[:, kept]).mT, strength[kept, None] * right[kept]
     if len(rows) and strength[kept].min() < 1e-4 * size:
-        # Hardly anything is left of some row, and rounding is a large part of it.
+        # Some rows almost vanish, so that rounding errors dominate.
         again = rows - (rows @ basis.mT) @ basis
         with _one_thread():
             rows, corner = torch.linalg.qr(again.mT)
@@ -346,8 +340,8 @@ def _orthonormalize(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Small decompositions gain nothing from more threads, which meet after every column: on a
-    busy machine they wait for each other a hundred times as long as they work.
+    """Uses one thread, since threads synchronise after every column of small decompositions and
+    may wait a hundred times longer than they work on a busy machine.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -358,9 +352,9 @@ def _one_thread() -> Iterator[None]:
 
 
 def _fix_signs(eigenvectors: Tensor) -> Tensor:
-    """Make the first of the largest entries in each column positive: [B, N, K]."""
+    """Makes the first of the largest entries in each column positive: [B, N, K]."""
     size = eigenvectors.abs()
-    # Entries that are equal by symmetry differ by rounding.
+    # Entries that are equal by symmetry may differ by rounding.
     largest = size >= (1 - 1e-6) * size.amax(dim=1, keepdim=True)
     first = largest.cumsum(dim=1).eq(1) & largest
     sign = torch.where(first, eigenvectors, 0).sum(dim=1, keepdim=True).sign()

@@ -1,4 +1,4 @@
-"""Graphs over point sets: who is near whom, and how much an edge weighs."""
+"""Nearest-neighbour graphs over point sets and their edge weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 from torch_geometric.utils import coalesce, scatter, to_undirected
 
-# Candidates looked at together: bounds the memory where very many points are equally far.
+# Candidates examined at a time; bounds the memory if very many points are equidistant.
 _CHUNK = 2**22
 
 
@@ -20,39 +20,43 @@ def knn_graph(
     symmetrize: bool = True,
     loop: bool = False,
 ) -> Tensor:
-    r"""The graph in which every point is joined to its :math:`k` nearest others.
+    r"""Connects every point to its :math:`k` nearest neighbours.
 
-    An edge leads from the neighbour to the point, as PyG passes messages. "Being among the
-    nearest" is not mutual: with :obj:`symmetrize` two points are joined in both directions if
-    either is among the nearest of the other, :math:`\max(\mathbf{A}, \mathbf{A}^{\top})`, which
-    the Laplacian needs. Among points that are equally far, as pixels often are, those with the
-    lower number are taken, so that the graph depends on nothing but :obj:`pos`.
+    Edges point from the neighbour to the point, the direction of PyG's messages. The neighbour
+    relation is not symmetric: with :obj:`symmetrize`, two points are connected in both directions
+    if either is a neighbour of the other, :math:`\max(\mathbf{A}, \mathbf{A}^{\top})`, as the
+    Laplacian requires. Ties between equidistant points, which are common among pixels, are broken
+    by the lower index, so that the graph depends on :obj:`pos` only.
+
+    .. code-block:: python
+
+        >>> knn_graph(torch.tensor([[0.0], [1.0], [3.0]]), k=1)
+        tensor([[0, 1, 1, 2],
+                [1, 0, 2, 1]])
 
     Args:
         pos (Tensor): Positions, in any unit and number of dimensions.
         k (int): Number of neighbours :math:`k` of each point.
-        batch (Tensor, optional): The graph of each point :math:`(N)`; no edge joins two graphs.
+        batch (Tensor, optional): Graph of each point :math:`(N)`; no edge connects two graphs.
             (default: :obj:`None`)
-        symmetrize (bool, optional): Join in both directions. (default: :obj:`True`)
-        loop (bool, optional): Every point is the first of its own :math:`k` neighbours, as in
-            PyG's function of this name. (default: :obj:`False`)
+        symmetrize (bool, optional): If :obj:`True`, adds the reverse of each edge.
+            (default: :obj:`True`)
+        loop (bool, optional): If :obj:`True`, every point is the first of its own :math:`k`
+            neighbours, as in PyG's function of the same name. (default: :obj:`False`)
 
     Shapes:
         - **pos:** :math:`(N, D)`
-        - **output:** :math:`(2, E)`, sorted by source, then by target, no edge twice
+        - **output:** :math:`(2, E)`, sorted by source, then by target, without duplicates
 
     Raises:
-        ValueError: If the shape is another, a position is not finite, or a graph has too few
-            points for :math:`k` neighbours.
+        ValueError: If a position is not finite or a graph has too few points for :math:`k`
+            neighbours.
     """
     _check_pos(pos)
     if k < 1:
-        raise ValueError(f'k is the number of neighbours, at least 1, got {k}')
+        raise ValueError(f'k must be at least 1, got {k}')
     if batch is not None and batch.shape != pos.shape[:1]:
-        raise ValueError(
-            f'batch has the shape {list(batch.shape)}, expected [{pos.size(0)}]: the graph of '
-            f'each point'
-        )
+        raise ValueError(f'batch must have shape [{pos.size(0)}], got {list(batch.shape)}')
     points = pos.detach().cpu().double().numpy()
     if batch is None:
         members = [np.arange(len(points))]
@@ -64,8 +68,8 @@ def knn_graph(
     for nodes in members:
         if len(nodes) < k + (not loop):
             raise ValueError(
-                f'{len(nodes)} points are too few for k = {k} neighbours each, expected at '
-                f'least {k + (not loop)}'
+                f'a graph must have at least {k + (not loop)} points for k={k} neighbours, got '
+                f'{len(nodes)}'
             )
         sources.append(nodes[_nearest(points[nodes], k, loop)])
     pairs = np.stack([np.concatenate(sources).ravel(), np.concatenate(members).repeat(k)])
@@ -82,9 +86,9 @@ def edge_weights(
     sigma: float | None = None,
     batch: Tensor | None = None,
 ) -> Tensor:
-    r"""How much each edge of a graph over points weighs.
+    r"""Computes the weight of each edge from the distance between its points.
 
-    With :math:`d_{ij}` the Euclidean distance of the two points of an edge,
+    With :math:`d_{ij}` the Euclidean distance,
 
     .. math::
         w_{ij} = 1, \quad w_{ij} = d_{ij} \quad \textrm{or} \quad
@@ -95,26 +99,26 @@ def edge_weights(
     Args:
         pos (Tensor): Positions.
         edge_index (Tensor): Edges.
-        kind (str, optional): One of the three kinds. (default: :obj:`"gaussian"`)
-        sigma (float, optional): :math:`\sigma` in the unit of :obj:`pos`; by default the mean
-            distance over the edges of a graph. (default: :obj:`None`)
-        batch (Tensor, optional): The graph of each point :math:`(N)`, by which each graph gets
-            its own mean; without it all points are one graph. (default: :obj:`None`)
+        kind (str, optional): Kind of weights. (default: :obj:`"gaussian"`)
+        sigma (float, optional): Width :math:`\sigma` in the unit of :obj:`pos`; by default the
+            mean edge length of each graph. (default: :obj:`None`)
+        batch (Tensor, optional): Graph of each point :math:`(N)`. If not given, all points belong
+            to one graph. (default: :obj:`None`)
 
     Shapes:
         - **pos:** :math:`(N, D)`
         - **edge_index:** :math:`(2, E)`
-        - **output:** :math:`(E)`, in the precision of :obj:`pos`, 32 bits at least
+        - **output:** :math:`(E)`, in the precision of :obj:`pos`, at least 32 bits
 
     Raises:
-        ValueError: If there is no such kind, a position is not finite or :obj:`sigma` is not
+        ValueError: If the kind is unknown, a position is not finite or :obj:`sigma` is not
             positive.
     """
     _check_pos(pos)
     if kind not in ('binary', 'distance', 'gaussian'):
-        raise ValueError(f"kind is 'binary', 'distance' or 'gaussian', got {kind!r}")
+        raise ValueError(f"kind must be 'binary', 'distance' or 'gaussian', got {kind!r}")
     if sigma is not None and not 0 < sigma < float('inf'):
-        raise ValueError(f'sigma is a positive number, got {sigma}')
+        raise ValueError(f'sigma must be positive and finite, got {sigma}')
     source, target = edge_index
     dtype = torch.promote_types(pos.dtype, torch.float32)
     if kind == 'binary':
@@ -125,8 +129,8 @@ def edge_weights(
         return distance
     if sigma is not None:
         return torch.exp(-0.5 * (distance / sigma).square())
-    # A loop is no neighbour and has no say in the mean. Where all points are in one place, so
-    # that their mean distance is zero, all edges weigh 1.
+    # Self-loops do not count in the mean. If all points coincide, their mean distance is zero and
+    # all weights are 1.
     graph = torch.zeros_like(source) if batch is None else batch[source]
     num_graphs = 1 if batch is None else int(batch.max()) + 1
     apart = source != target
@@ -136,17 +140,17 @@ def edge_weights(
 
 
 def _nearest(points: np.ndarray, k: int, loop: bool) -> np.ndarray:
-    """For each point the numbers of the k nearest, by distance, then by number: [N, k]."""
+    """Indices of the k nearest points of each point, by distance, then by index: [N, k]."""
     tree, size = cKDTree(points), len(points)
     out = np.empty((size, k), dtype=np.int64)
-    left, count = np.arange(size), k + 9  # itself, k others, and some that may be equally far
+    left, count = np.arange(size), k + 9  # the point itself, k others, and some possible ties
     while len(left):
         count = min(count, size)
         later = []
         for nodes in np.array_split(left, min(len(left), -(-len(left) * count // _CHUNK))):
             distance, index = tree.query(points[nodes], range(1, count + 1))
-            # Points in the same place may push a point out of its own list: it counts as there,
-            # at a distance that nothing else has, and the last of the list gives way to it.
+            # Coincident points may push a point out of its own list; it then replaces the last
+            # entry, at a distance that no other point has.
             itself = index == nodes[:, None]
             itself[~itself.any(axis=1), -1] = True
             farthest = distance[:, -1].copy()
@@ -154,8 +158,8 @@ def _nearest(points: np.ndarray, k: int, loop: bool) -> np.ndarray:
             order = np.lexsort((index, distance))[:, :k]
             out[nodes] = np.take_along_axis(index, order, axis=1)
             last = np.take_along_axis(distance, order[:, -1:], axis=1)[:, 0]
-            # Where the list ends at the distance of the last one taken, it may have been cut
-            # among equals: look farther.
+            # If the list ends at the distance of the last neighbour, it may have been cut between
+            # ties: search further.
             later.append(nodes[(last >= farthest) & (count < size)])
         left, count = np.concatenate(later), 2 * count
     return out
@@ -163,7 +167,7 @@ def _nearest(points: np.ndarray, k: int, loop: bool) -> np.ndarray:
 
 def _check_pos(pos: Tensor) -> None:
     if pos.dim() != 2 or not pos.size(0) or not pos.size(1):
-        raise ValueError(f'pos has the shape {list(pos.shape)}, expected [num_points, D]')
+        raise ValueError(f'pos must have shape [num_points, D], got {list(pos.shape)}')
     if not bool(pos.isfinite().all()):
         bad = int((~pos.isfinite().all(dim=1)).sum())
-        raise ValueError(f'pos has {bad} points that are not finite numbers')
+        raise ValueError(f'pos must be finite, got {bad} points that are not')

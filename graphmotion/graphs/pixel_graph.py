@@ -1,4 +1,4 @@
-"""The graph over pixels that all images of a dataset share."""
+"""Graphs over the pixels of images."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def pixel_graph(
     normalization: str | None = None,
     seed: int = 0,
 ) -> PointGraph:
-    r"""Random pixels of an image as nodes, drawn once for all images of a dataset, each joined to
-    its nearest others, with the eigenbasis and the coarser graphs that models need. It knows the
-    size of the images, and those of another are refused.
+    r"""Builds a nearest-neighbour graph over random pixels, shared by all images of a dataset.
+
+    It includes the eigenbasis and the coarser graphs that models need, and rejects images of a
+    different size.
 
     .. code-block:: python
 
@@ -32,24 +33,25 @@ def pixel_graph(
         model = ssgnn(graph, num_classes=7)
 
     Args:
-        size (int or tuple): Height and width of the images, one number for both.
-        num_nodes (float or int, optional): Number of pixels, or, as a fraction, their share,
-            rounded down; see :func:`sample_pixels`. (default: :obj:`0.4`)
+        size (int or tuple): Height and width of the images, or one number for both.
+        num_nodes (float or int, optional): Number of pixels, or fraction of all pixels; see
+            :func:`sample_pixels`. (default: :obj:`0.4`)
         k (int, optional): Neighbours of each pixel; see :func:`knn_graph`. (default: :obj:`8`)
-        num_modes (int, optional): Number of modes of the eigenbasis, at most as many as there are
+        num_modes (int, optional): Number of modes of the eigenbasis, limited to the number of
             nodes, or :obj:`None` for no basis; see :func:`laplacian_eigenbasis`.
             (default: :obj:`256`)
         levels (int, optional): Number of coarser graphs; see :func:`coarsening_hierarchy`.
             (default: :obj:`2`)
-        ratio (float, optional): Share of the nodes that a level keeps. (default: :obj:`0.25`)
+        ratio (float, optional): Fraction of the nodes that each level keeps.
+            (default: :obj:`0.25`)
         weight (str, optional): Kind of edge weights; see :func:`edge_weights`.
             (default: :obj:`"binary"`)
         sigma (float, optional): Width of Gaussian weights. (default: :obj:`None`)
-        normalization (str, optional): That of the Laplacian. (default: :obj:`None`)
-        seed (int, optional): Of the pixels and the hierarchy. (default: :obj:`0`)
+        normalization (str, optional): Normalisation of the Laplacian. (default: :obj:`None`)
+        seed (int, optional): Random seed of the pixels and the hierarchy. (default: :obj:`0`)
 
     Raises:
-        ValueError: If there are not so many pixels, or too few for :obj:`k` neighbours each.
+        ValueError: If there are fewer pixels than requested or too few for :obj:`k` neighbours.
     """
     sides = (size, size) if isinstance(size, (int, Integral)) else size
     height, width = (int(side) for side in sides)

@@ -1,4 +1,4 @@
-"""A graph over points that all samples of a dataset share, with what is computed from it once."""
+"""Graphs over points that all samples of a dataset share."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from graphmotion.graphs.neighbors import edge_weights, knn_graph
 def sample_pixels(
     height: int, width: int, ratio: float = 0.4, num: int | None = None, seed: int = 0
 ) -> Tensor:
-    r"""Random pixels of an image as points, in the order in which an image is stored.
+    r"""Draws random pixels of an image as points, sorted by row and column.
 
-    A dataset draws them once and uses the same for all its images.
+    They are drawn once and shared by all images of a dataset.
 
     .. code-block:: python
 
@@ -31,16 +31,16 @@ def sample_pixels(
     Args:
         height (int): Height :math:`H` of the image.
         width (int): Width :math:`W` of the image.
-        ratio (float, optional): How many of the pixels to take: :math:`\lfloor r H W \rfloor`.
-            (default: :obj:`0.4`)
-        num (int, optional): The number of pixels instead. (default: :obj:`None`)
-        seed (int, optional): The same seed gives the same pixels. (default: :obj:`0`)
+        ratio (float, optional): Fraction :math:`r` of the pixels; :math:`\lfloor r H W \rfloor` are
+            drawn. (default: :obj:`0.4`)
+        num (int, optional): Number of pixels, overrides :obj:`ratio`. (default: :obj:`None`)
+        seed (int, optional): Random seed. (default: :obj:`0`)
 
     Shapes:
-        - **output:** :math:`(N, 2)`, the column and the row of each pixel
+        - **output:** :math:`(N, 2)`, column and row of each pixel
 
     Raises:
-        ValueError: If there is no pixel to draw, or fewer than asked for.
+        ValueError: If no pixels or more pixels than available are requested.
     """
     num = count_pixels(height, width, float(ratio) if num is None else num)
     generator = torch.Generator().manual_seed(seed)
@@ -49,24 +49,24 @@ def sample_pixels(
 
 
 def count_pixels(height: int, width: int, num_nodes: float | int) -> int:
-    """How many pixels to take: a number of them, or, as a fraction, their share."""
+    """Resolves a number of pixels, or a fraction of all pixels, to a number."""
     size = height * width
     if height < 1 or width < 1:
-        raise ValueError(f'an image has a pixel at least, got {height} x {width}')
+        raise ValueError(f'image size must be positive, got {height} x {width}')
     if isinstance(num_nodes, float):
         if not 0 < num_nodes <= 1:
-            raise ValueError(f'ratio is above 0 and at most 1, got {num_nodes}')
+            raise ValueError(f'ratio must be in (0, 1], got {num_nodes}')
         num_nodes = math.floor(round(num_nodes * size, 6))  # 0.29 * 100 is 28.999999999999996
     if not 1 <= num_nodes <= size:
         raise ValueError(
-            f'the number of pixels is 1 to {size} of {height} x {width}, got {num_nodes}'
+            f'the number of pixels must be in [1, {size}] for {height} x {width}, got {num_nodes}'
         )
     return num_nodes
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class PointGraph:
-    r"""A graph over points, made once for all samples of a dataset and stored beside it.
+    r"""A graph over points that is computed once for all samples of a dataset.
 
     .. code-block:: python
 
@@ -75,23 +75,24 @@ class PointGraph:
         graph = load_graph('faces.graph')
         data = graph_to_data(graph, x, y=3)
 
-    A basis belongs to the model that was trained with it: load it, and do not compute it anew.
+    A trained model depends on the eigenbasis it was trained with: load it instead of computing it
+    again.
 
     Args:
         pos (Tensor): Positions :math:`(N, D)`.
         edge_index (Tensor): Edges, each in both directions, :math:`(2, E)`.
-        edge_weight (Tensor): Their weights :math:`(E)`.
-        eigenvalues (Tensor, optional): The smallest eigenvalues :math:`(K)` of the Laplacian.
+        edge_weight (Tensor): Edge weights :math:`(E)`.
+        eigenvalues (Tensor, optional): Smallest eigenvalues :math:`(K)` of the Laplacian.
             (default: :obj:`None`)
         eigenvectors (Tensor, optional): Their eigenvectors :math:`(N, K)`.
             (default: :obj:`None`)
         hierarchy (tuple of Coarsening, optional): Coarser graphs, level by level.
             (default: :obj:`()`)
-        image_size (tuple, optional): Height and width of the images whose columns and rows
-            :obj:`pos` are. (default: :obj:`None`)
+        image_size (tuple, optional): Height and width of the images if :obj:`pos` are pixel
+            columns and rows. (default: :obj:`None`)
 
     Raises:
-        ValueError: If the shapes do not fit together.
+        ValueError: If the shapes are inconsistent.
     """
 
     pos: Tensor
@@ -116,13 +117,13 @@ class PointGraph:
             value = getattr(self, name)
             if value is None or tuple(value.shape) != shape:
                 found = None if value is None else list(value.shape)
-                raise ValueError(f'{name} has the shape {found}, expected {list(shape)}')
+                raise ValueError(f'{name} must have shape {list(shape)}, got {found}')
         _check_edges(self.edge_index, size)
         for level, coarsening in enumerate(self.hierarchy):
             if coarsening.num_nodes != size or len(coarsening.permutation) != size:
                 raise ValueError(
-                    f'level {level} of the hierarchy merges {coarsening.num_nodes} nodes, '
-                    f'expected {size}'
+                    f'level {level} of the hierarchy must have {size} nodes, got '
+                    f'{coarsening.num_nodes}'
                 )
             size = coarsening.num_clusters
             _check_edges(coarsening.edge_index, size)
@@ -142,23 +143,24 @@ class PointGraph:
         ratio: float | None = None,
         seed: int = 0,
     ) -> PointGraph:
-        r"""The graph of nearest neighbours, its eigenbasis and coarser graphs, where asked for.
+        r"""Builds a nearest-neighbour graph with optional eigenbasis and coarser graphs.
 
         Args:
             pos (Tensor): Positions :math:`(N, D)`.
             k (int, optional): Neighbours of each point; see :func:`knn_graph`.
                 (default: :obj:`8`)
-            weight (str, optional): Kind of weights; see :func:`edge_weights`.
+            weight (str, optional): Kind of edge weights; see :func:`edge_weights`.
                 (default: :obj:`"binary"`)
             sigma (float, optional): Width of Gaussian weights. (default: :obj:`None`)
-            num_modes (int, optional): Number of modes :math:`K`, by default no eigenbasis; see
-                :func:`laplacian_eigenbasis`. (default: :obj:`None`)
-            normalization (str, optional): That of the Laplacian. (default: :obj:`None`)
+            num_modes (int, optional): Number of modes :math:`K` of the eigenbasis, or
+                :obj:`None` for none; see :func:`laplacian_eigenbasis`. (default: :obj:`None`)
+            normalization (str, optional): Normalisation of the Laplacian.
+                (default: :obj:`None`)
             levels (int, optional): Number of coarser graphs; see :func:`coarsening_hierarchy`.
                 (default: :obj:`0`)
-            ratio (float, optional): Share of the nodes that a level keeps.
+            ratio (float, optional): Fraction of the nodes that each level keeps.
                 (default: :obj:`None`)
-            seed (int, optional): Seed of the hierarchy. (default: :obj:`0`)
+            seed (int, optional): Random seed of the hierarchy. (default: :obj:`0`)
         """
         edge_index = knn_graph(pos, k)
         edge_weight = edge_weights(pos, edge_index, weight, sigma)
@@ -179,7 +181,7 @@ class PointGraph:
         return len(self.pos)
 
     def to(self, device: torch.device | str) -> PointGraph:
-        r"""The same on another device."""
+        r"""Returns a copy on another device."""
         moved: dict[str, Any] = {
             name: None if value is None else value.to(device)
             for name, value in self.tensors().items()
@@ -188,7 +190,7 @@ class PointGraph:
         return PointGraph(**moved, hierarchy=levels, image_size=self.image_size)
 
     def tensors(self) -> dict[str, Tensor | None]:
-        r"""The tensors of the finest level by name; those that are missing are :obj:`None`."""
+        r"""Returns the tensors of the finest level by name, :obj:`None` for missing ones."""
         return {field.name: getattr(self, field.name) for field in fields(self)[:-2]}
 
     def __repr__(self) -> str:
@@ -200,7 +202,7 @@ class PointGraph:
         )
 
     def _digest(self) -> str:
-        """Tells graphs of equal size apart. Not by eigenvectors, whose signs are arbitrary."""
+        """Fingerprint of the graph, without eigenvectors, which are not unique."""
         own = [self.pos, self.edge_index, self.edge_weight, self.eigenvalues]
         digest = hashlib.sha256()
         for value in (*own, *(level.cluster for level in self.hierarchy)):
@@ -210,13 +212,13 @@ class PointGraph:
 
 
 def _check_image_size(size: tuple[int, int], pos: Tensor) -> None:
-    whole = isinstance(size, tuple) and all(type(side) is int and side > 0 for side in size)
-    if not whole or len(size) != 2:
-        raise ValueError(f'image_size is (height, width) of an image, got {size!r}')
+    valid = isinstance(size, tuple) and all(type(side) is int and side > 0 for side in size)
+    if not valid or len(size) != 2:
+        raise ValueError(f'image_size must be (height, width), got {size!r}')
     if pos.size(-1) != 2 or bool((pos < 0).any() or (pos >= pos.new_tensor(size[::-1])).any()):
-        raise ValueError(f'pos has nodes beyond the image of {size[0]} x {size[1]} pixels')
+        raise ValueError(f'pos must be inside the image of {size[0]} x {size[1]} pixels')
 
 
 def _check_edges(edge_index: Tensor, num_nodes: int) -> None:
     if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < num_nodes:
-        raise ValueError(f'edge_index names nodes beyond the {num_nodes} of the graph')
+        raise ValueError(f'edge_index must be in [0, {num_nodes - 1}]')

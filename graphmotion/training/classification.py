@@ -9,8 +9,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
+<<<<<<< HEAD
 from graphmotion.extras import requires_extra
 from graphmotion.metrics.classification import check_labels
+=======
+from graphmotion.data import num_nodes_per_graph
+>>>>>>> batching
 from graphmotion.training.module import RecipeModule
 from graphmotion.training.predict import check_rows
 from graphmotion.training.recipes import Recipe
@@ -140,7 +144,7 @@ def mix_samples(batch: Batch, alpha: float) -> tuple[Batch, Tensor, float]:
     Raises:
         ValueError: If graphs have different numbers of nodes.
     """
-    sizes = batch.ptr.diff()
+    sizes = num_nodes_per_graph(batch)
     if not bool((sizes == sizes[0]).all()):
         raise ValueError(f'mixup needs graphs of one size, got {sorted(set(sizes.tolist()))} nodes')
     share = float(torch.distributions.Beta(alpha, alpha).sample())

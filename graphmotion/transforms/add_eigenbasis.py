@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import num_graphs
+from graphmotion.data import num_graphs, set_field
 from graphmotion.graphs import laplacian_eigenbasis
-from graphmotion.transforms.fields import check_count, set_field
+from graphmotion.transforms.fields import check_count
 
 
 class AddEigenbasis(BaseTransform):

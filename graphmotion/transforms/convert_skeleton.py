@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import from_dense, repeat_edge_index
+from graphmotion.data import (
+    field_names,
+    from_dense,
+    num_nodes_per_graph,
+    repeat_edge_index,
+    set_edges,
+    set_nodes,
+)
 from graphmotion.skeletons import Skeleton, conversion_matrix, get_skeleton
 from graphmotion.transforms.fields import bodies, positions, set_pos
 
@@ -53,23 +59,24 @@ class ConvertSkeleton(BaseTransform):
         dense = bodies(data, positions(data), self.source)
         self._refuse_other_fields(data)
         weight = self._weight.to(dense)
-        pos = from_dense((weight @ dense.flatten(2)).unflatten(2, dense.shape[2:]))
+        fields = {'pos': from_dense((weight @ dense.flatten(2)).unflatten(2, dense.shape[2:]))}
         score = data.get('score')
         if score is not None:
             used = weight.unsqueeze(-1) > 0
             joints = bodies(data, score, self.source).unsqueeze(1)
-            data.score = from_dense(joints.masked_fill(~used, 1).amin(dim=2))
-        sizes = (self.target.num_joints, self.target.num_joints)
-        edge_index = repeat_edge_index(self._edge_index.to(pos.device), sizes, dense.size(0))
-        data.edge_index = edge_index
-        self._resize(data)
-        return set_pos(data, pos)
+            fields['score'] = from_dense(joints.masked_fill(~used, 1).amin(dim=2))
+        num_bodies = num_nodes_per_graph(data).cpu() // self.source.num_joints
+        num_joints = self.target.num_joints
+        set_nodes(data, num_bodies * num_joints, fields)
+        bones = self._edge_index.to(dense.device)
+        edge_index = repeat_edge_index(bones, num_joints, dense.size(0))
+        set_edges(data, edge_index, num_bodies * bones.size(1))
+        return set_pos(data, data.pos)
 
     def _refuse_other_fields(self, data: Data) -> None:
-        known = {'pos', 'score', 'edge_index', 'batch', 'ptr'}
         other = sorted(
             name
-            for name in set(data.keys()) - known
+            for name in field_names(data) - {'pos', 'score', 'edge_index'}
             if data.is_node_attr(name) or data.is_edge_attr(name)
         )
         if other:
@@ -77,29 +84,6 @@ class ConvertSkeleton(BaseTransform):
                 f'the fields {other} cannot be converted from {self.source.name!r} to '
                 f'{self.target.name!r}; make them afterwards'
             )
-
-    def _resize(self, data: Data) -> None:
-        """Numbers of nodes and, in a batch, where the nodes and edges of each sample begin."""
-
-        def resize(value: Any, size: int) -> Any:
-            return value // self.source.num_joints * size
-
-        num_joints = self.target.num_joints
-        if 'num_nodes' in data:
-            data.num_nodes = resize(data.num_nodes, num_joints)
-        if hasattr(data, '_num_nodes'):  # those of each sample of a batch
-            data._num_nodes = [resize(number, num_joints) for number in data._num_nodes]
-        if data.get('ptr') is None:
-            return
-        data.batch = data.batch[:: self.source.num_joints].repeat_interleave(num_joints)
-        data.ptr = resize(data.ptr, num_joints)
-        slices = getattr(data, '_slice_dict', None)
-        if slices is not None:
-            nodes = resize(slices['pos'], num_joints)
-            edges = resize(slices['pos'], self._edge_index.size(1))
-            resized = {'pos': nodes, 'score': nodes, 'edge_index': edges}
-            data._slice_dict = {name: resized.get(name, old) for name, old in slices.items()}
-            data._inc_dict = {**data._inc_dict, 'edge_index': nodes[:-1]}
 
     def __repr__(self) -> str:
         return (

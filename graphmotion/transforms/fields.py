@@ -11,7 +11,15 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
-from graphmotion.data import TIME_DIMS, batch_index, num_graphs, to_dense, visible_joints
+from graphmotion.data import (
+    TIME_DIMS,
+    batch_index,
+    num_graphs,
+    num_nodes_per_graph,
+    set_field,
+    to_dense,
+    visible_joints,
+)
 from graphmotion.skeletons import Skeleton
 
 # Reading ######################################################################
@@ -29,12 +37,11 @@ def positions(data: Data) -> Tensor:
 def bodies(data: Data, value: Tensor, skeleton: Skeleton) -> Tensor:
     """View the nodes ``[M * V, *]`` as the joints of bodies ``[M, V, *]``."""
     num_joints = skeleton.num_joints
-    ptr = data.get('ptr')
-    if (ptr is not None and bool((ptr % num_joints).any())) or value.size(0) % num_joints:
-        counts = value.size(0) if ptr is None else ptr.diff().tolist()
+    num_nodes = num_nodes_per_graph(data)
+    if bool((num_nodes % num_joints).any()):
         raise ValueError(
-            f'the graph has {counts} nodes, expected a multiple of the {num_joints} joints of '
-            f'{skeleton.name!r}'
+            f'each graph must have a multiple of the {num_joints} joints of {skeleton.name!r}, '
+            f'got {num_nodes.tolist()} nodes'
         )
     return to_dense(value, num_joints)
 
@@ -152,16 +159,6 @@ def check_interval(name: str, value: Any) -> tuple[float, float]:
 
 
 # Writing ######################################################################
-
-
-def set_field(data: Data, name: str, value: Tensor, per_node: bool = True) -> None:
-    """Set a field; a batch learns where the field of each of its samples begins."""
-    data[name] = value
-    slices = getattr(data, '_slice_dict', None)
-    if slices is not None and name not in slices:
-        rows = slices['pos'] if per_node else torch.arange(num_graphs(data) + 1)
-        data._slice_dict = {**slices, name: rows}
-        data._inc_dict = {**data._inc_dict, name: torch.zeros(num_graphs(data), dtype=torch.long)}
 
 
 def set_pos(data: Data, pos: Tensor) -> Data:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.data import num_valid_frames
-from graphmotion.transforms.fields import field_batch_index, set_field, time_fields
+from graphmotion.data import num_valid_frames, set_field
+from graphmotion.transforms.fields import field_batch_index, time_fields
 
 PADS = ('loop', 'edge', 'zero')
 

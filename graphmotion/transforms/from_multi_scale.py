@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch_geometric.data import Batch, Data, HeteroData
+from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.data import from_hetero
 from graphmotion.transforms.to_multi_scale import BONES, JOINTS
 
 
@@ -25,19 +24,4 @@ class FromMultiScale(BaseTransform):
                 f'expected the node type {JOINTS!r} and the edge type {BONES}, '
                 f'found {data.node_types} and {data.edge_types}'
             )
-        is_batch = isinstance(data, Batch)
-        out: Any = Batch(_base_cls=Data) if is_batch else Data()
-        for store in (data[JOINTS], data[BONES], data._global_store):
-            for name, value in store.items():
-                out[name] = value
-        if is_batch:
-            out._num_graphs = data.num_graphs
-            if hasattr(data, '_slice_dict'):
-                out._slice_dict = _flatten(data._slice_dict)
-                out._inc_dict = _flatten(data._inc_dict)
-        return out
-
-
-def _flatten(stores: dict[Any, Any]) -> dict[str, Any]:
-    graph = {name: value for name, value in stores.items() if not isinstance(value, dict)}
-    return {**stores[JOINTS], **stores[BONES], **graph}
+        return from_hetero(data, JOINTS, BONES)

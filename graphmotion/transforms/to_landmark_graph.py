@@ -10,9 +10,10 @@ from torch.nn.functional import grid_sample
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.data import remove_fields, set_nodes, set_shared_edges
 from graphmotion.graphs import PointGraph
 from graphmotion.transforms.fields import check_choice, check_count
-from graphmotion.transforms.graph_fields import set_nearest_edges, set_nodes, set_shared_edges
+from graphmotion.transforms.graph_fields import set_nearest_edges
 from graphmotion.transforms.image_fields import images, landmarks, to_unit
 
 _FEATURES = ('coordinates', 'distances', 'intensity')
@@ -80,7 +81,7 @@ class ToLandmarkGraph(BaseTransform):
         if points is None:
             raise ValueError("expected a field 'landmarks' [L, 2], found none")
         points = points.to(torch.promote_types(points.dtype, torch.float32))
-        num_faces, num = points.shape[:2]
+        num = points.size(1)
         if self.k >= num:
             raise ValueError(f'{num} landmarks are too few for k = {self.k} neighbours each')
         scale = self._measure(points).view(-1, 1, 1).clamp(min=_LEAST_SIZE)
@@ -92,14 +93,19 @@ class ToLandmarkGraph(BaseTransform):
                 x.append(_nearest_distances(points, self.k) / scale)
             else:
                 x.append(_read_between(images(data), points))
-        set_nodes(data, torch.cat(x, dim=2), points - 0.5, ['image', 'landmarks'])
+        remove_fields(data, ['image', 'landmarks'])
+        fields = {'x': torch.cat(x, dim=2), 'pos': points - 0.5}
+        set_nodes(data, num, {name: value.flatten(0, 1) for name, value in fields.items()})
         graph = self.graph
         if graph is None:
-            return set_nearest_edges(data, self.k, 'binary', None, num)
+            return set_nearest_edges(data, self.k, 'binary', None)
         if graph.num_nodes != num:
             raise ValueError(f'there are {num} landmarks, the graph has {graph.num_nodes} nodes')
-        edges = graph.edge_index.to(points.device), graph.edge_weight.to(points.device)
-        return set_shared_edges(data, *edges, num_faces)
+        edge_index, edge_weight = (
+            value.to(points.device) for value in (graph.edge_index, graph.edge_weight)
+        )
+        set_shared_edges(data, edge_index, num, {'edge_weight': edge_weight})
+        return data
 
     def _measure(self, points: Tensor) -> Tensor:
         if self.scale == 'box':

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, Data, HeteroData
+from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import from_dense, repeat_edge_index
+from graphmotion.data import (
+    from_dense,
+    num_nodes_per_graph,
+    repeat_edge_index,
+    set_edges,
+    set_nodes,
+    to_hetero,
+)
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import bodies, positions
 
@@ -97,38 +103,12 @@ class ToMultiScale(BaseTransform):
     def forward(self, data: Data) -> HeteroData:
         """Make the multi-scale graph of a sample or a batch."""
         dense = bodies(data, positions(data), self.skeleton)
-        is_batch = isinstance(data, Batch)
-        out: Any = Batch(_base_cls=HeteroData) if is_batch else HeteroData()
-        slices: dict[Any, Any] | None = {} if hasattr(data, '_slice_dict') else None
-        self._keep(data, out, slices)
+        num_bodies = num_nodes_per_graph(data).cpu() // self.skeleton.num_joints
+        out = to_hetero(data, JOINTS, BONES)
         for size, name, pool in zip(self.scales[1:], self.node_types[1:], self._pools):
-            for field, value in self._pool(data, pool.to(dense)).items():
-                out[name][field] = value
-            if is_batch:
-                out[name].batch = data.batch[:: self.skeleton.num_joints].repeat_interleave(size)
-                out[name].ptr = data.ptr // self.skeleton.num_joints * size
-        self._connect(out, dense.size(0), dense.device)
-        if is_batch:
-            out._num_graphs = data.num_graphs
-            if slices is not None:
-                self._slice(data, out, slices)
+            set_nodes(out, num_bodies * size, self._pool(data, pool.to(dense)), name)
+        self._connect(out, num_bodies, dense.device)
         return out
-
-    def _keep(self, data: Data, out: Any, slices: Any) -> None:
-        """Move all fields of the sample to the joints, their bones, or the graph."""
-        for name, value in data.to_dict().items():
-            if name in ('batch', 'ptr', 'num_nodes') or data.is_node_attr(name):
-                out[JOINTS][name] = value
-                owner: Any = JOINTS
-            elif name == 'edge_index' or data.is_edge_attr(name):
-                out[BONES][name] = value
-                owner = BONES
-            else:
-                setattr(out, name, value)
-                owner = None
-            if slices is not None and name in data._slice_dict:
-                kept = data._slice_dict[name]
-                (slices if owner is None else slices.setdefault(owner, {}))[name] = kept
 
     def _pool(self, data: Data, pool: Tensor) -> dict[str, Tensor]:
         """The fields of the parts, ``pool`` being the assignment of joints to them."""
@@ -153,37 +133,20 @@ class ToMultiScale(BaseTransform):
             out[name] = from_dense(sums / counts)
         return out
 
-    def _connect(self, out: Any, num_bodies: int, device: torch.device) -> None:
+    def _connect(self, out: HeteroData, num_bodies: Tensor, device: torch.device) -> None:
+        """Sets the bones of the parts, and the edges between one scale and the next."""
+        total = int(num_bodies.sum())
         for size, name, bones in zip(self.scales, self.node_types, self._bones):
             if bones is not None:
-                edges = repeat_edge_index(bones.to(device), (size, size), num_bodies)
-                out[name, 'bone', name].edge_index = edges
+                edges = repeat_edge_index(bones.to(device), size, total)
+                set_edges(out, edges, num_bodies * bones.size(1), kind=(name, 'bone', name))
         steps = zip(pairwise(self.node_types), pairwise(self.scales), self._parts)
         for (fine, coarse), sizes, part in steps:
             member = torch.stack([torch.arange(sizes[0]), part]).to(device)
-            member = repeat_edge_index(member, sizes, num_bodies)
-            out[fine, 'part_of', coarse].edge_index = member
-            out[coarse, 'has_member', fine].edge_index = member.flip(0)
-
-    def _slice(self, data: Data, out: Any, slices: dict[Any, Any]) -> None:
-        """Where the nodes and edges of each sample begin, so that the batch can be taken apart."""
-        body = data._slice_dict['pos'] // self.skeleton.num_joints
-        nodes = {name: body * size for name, size in zip(self.node_types, self.scales)}
-        incs: dict[Any, Any] = {}
-        zeros = torch.zeros(len(body) - 1, dtype=torch.long)
-        for name in self.node_types[1:]:
-            fields = [field for field in out[name] if field not in ('batch', 'ptr')]
-            slices[name] = dict.fromkeys(fields, nodes[name])
-        num_bodies = max(int(body[-1]), 1)
-        for kind in out.edge_types:
-            per_body = out[kind].edge_index.size(1) // num_bodies
-            slices.setdefault(kind, {}).setdefault('edge_index', body * per_body)
-        for key, value in slices.items():
-            incs[key] = dict.fromkeys(value, zeros) if isinstance(value, dict) else zeros
-        for source, relation, target in out.edge_types:
-            steps = torch.stack([nodes[source][:-1], nodes[target][:-1]], dim=1).unsqueeze(-1)
-            incs[source, relation, target]['edge_index'] = steps
-        out._slice_dict, out._inc_dict = slices, incs
+            member = repeat_edge_index(member, sizes, total)
+            num_edges = num_bodies * sizes[0]
+            set_edges(out, member, num_edges, kind=(fine, 'part_of', coarse))
+            set_edges(out, member.flip(0), num_edges, kind=(coarse, 'has_member', fine))
 
     def __repr__(self) -> str:
         return (

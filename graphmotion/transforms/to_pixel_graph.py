@@ -7,9 +7,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.data import remove_fields, set_field, set_nodes, set_shared_edges
 from graphmotion.graphs import PointGraph
-from graphmotion.transforms.fields import set_field
-from graphmotion.transforms.graph_fields import set_nodes, set_shared_edges
 from graphmotion.transforms.image_fields import images, to_unit
 
 # Below this deviation, a quarter of a grey level, an image has no variation but rounding.
@@ -87,9 +86,11 @@ class ToPixelGraph(BaseTransform):
         pos = graph.pos.expand(len(x), -1, -1)
         if self.coordinates:
             x = torch.cat([x, unit_coordinates(pos, image).to(x.dtype)], dim=2)
-        set_nodes(data, x, pos, ['image'])
+        remove_fields(data, ['image'])
+        set_nodes(data, graph.num_nodes, {'x': x.flatten(0, 1), 'pos': pos.flatten(0, 1)})
         if self.edges:
-            set_shared_edges(data, graph.edge_index, graph.edge_weight, len(x))
+            fields = {'edge_weight': graph.edge_weight}
+            set_shared_edges(data, graph.edge_index, graph.num_nodes, fields)
         if self.basis:
             assert graph.eigenvalues is not None
             assert graph.eigenvectors is not None

@@ -6,9 +6,10 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.data import remove_fields, set_nodes
 from graphmotion.graphs.point_graph import count_pixels
 from graphmotion.transforms.fields import check_count, draw
-from graphmotion.transforms.graph_fields import set_nearest_edges, set_nodes
+from graphmotion.transforms.graph_fields import set_nearest_edges
 from graphmotion.transforms.image_fields import images
 from graphmotion.transforms.to_pixel_graph import read_pixels, standardize, unit_coordinates
 
@@ -66,8 +67,9 @@ class ToRandomPixelGraph(BaseTransform):
         x = (standardize(x) if self.standardize else x).unsqueeze(2)
         if self.coordinates:
             x = torch.cat([x, unit_coordinates(pos, image).to(x.dtype)], dim=2)
-        set_nodes(data, x, pos, ['image'])
-        return set_nearest_edges(data, self.k, self.weight, self.sigma, num)
+        remove_fields(data, ['image'])
+        set_nodes(data, num, {'x': x.flatten(0, 1), 'pos': pos.flatten(0, 1)})
+        return set_nearest_edges(data, self.k, self.weight, self.sigma)
 
     def __repr__(self) -> str:
         return (

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.data import from_dense, valid_frames
+from graphmotion.data import from_dense, set_field, valid_frames
 from graphmotion.skeletons import Skeleton, get_skeleton
-from graphmotion.transforms.fields import bodies, check_choice, positions, set_field
+from graphmotion.transforms.fields import bodies, check_choice, positions
 
 STREAMS = ('joint', 'bone', 'joint_motion', 'bone_motion', 'joint_speed', 'bone_length')
 # Of one channel: the length of the vectors of another.

@@ -4,10 +4,8 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from graphmotion.data import (
-    batch_index,
     from_array,
     from_dense,
-    num_graphs,
     num_valid_frames,
     to_array,
     to_dense,
@@ -141,10 +139,6 @@ def test_facts_of_a_sample_and_of_a_batch():
     samples = [from_array(keypoints(7, 17, 3), 'coco17'), from_array(keypoints(7, 25, 3), 'ntu25')]
     samples[1].num_frames = torch.tensor([4])
     batch = Batch.from_data_list(samples)
-    assert num_graphs(samples[0]) == 1
-    assert num_graphs(batch) == 2
-    assert torch.equal(batch_index(samples[0]), torch.zeros(17, dtype=torch.long))
-    assert torch.equal(batch_index(batch), batch.batch)
     assert num_valid_frames(batch).tolist() == [7, 4]
     del batch.num_frames
     assert num_valid_frames(batch).tolist() == [7, 7]
