@@ -47,6 +47,8 @@ class LMGCSRecipe(StepRecipe):
         batches_per_epoch (int): Number of batches in an epoch.
         margin (float): By how much farther a sample of another subject is to be than one of the
             same.
+        self_positives (bool): Whether anchors are positives of themselves, as in OpenGait; see
+            :func:`part_triplet_loss`.
         triplet (bool): Whether the triplet losses are part of the loss.
         cross_entropy (bool): Whether the cross-entropy is.
 
@@ -64,6 +66,7 @@ class LMGCSRecipe(StepRecipe):
     samples_per_subject: int = 8
     batches_per_epoch: int = 1000
     margin: float = 0.2
+    self_positives: bool = False
     triplet: bool = True
     cross_entropy: bool = True
 
@@ -219,7 +222,7 @@ class LMGCSModule(SubjectModule):
             self._warn_without_triplets(labels)
             for name, parts in features.items():
                 terms[f'triplet_{name}'], active = part_triplet_loss(
-                    parts, labels, self.recipe.margin
+                    parts, labels, self.recipe.margin, self.recipe.self_positives
                 )
         if self.classifier is not None:
             assert self.normalize is not None  # they go together
@@ -237,7 +240,7 @@ class LMGCSModule(SubjectModule):
         if self._warned:
             return
         counts = labels.unique(return_counts=True)[1]
-        if len(counts) < 2 or int(counts.max()) < 2:
+        if len(counts) < 2 or (int(counts.max()) < 2 and not self.recipe.self_positives):
             self._warned = True
             warnings.warn(
                 f'a batch of {len(labels)} samples of {len(counts)} subjects has no triplet to '
