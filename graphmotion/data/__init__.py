@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-from graphmotion.data.batching import collate
-=======
 from graphmotion.data.batching import (
     batch_index,
     field_names,
@@ -16,7 +13,7 @@ from graphmotion.data.batching import (
     set_shared_edges,
     to_hetero,
 )
->>>>>>> batching
+from graphmotion.data.collate import collate
 from graphmotion.data.gait_features import GaitFeatures, gait_features
 from graphmotion.data.graph_dataset import GraphDataset
 from graphmotion.data.list_dataset import as_dataset
@@ -45,11 +42,8 @@ __all__ = [
     'SharedBatches',
     'as_dataset',
     'batch_index',
-<<<<<<< HEAD
     'collate',
-=======
     'field_names',
->>>>>>> batching
     'from_array',
     'from_dense',
     'from_hetero',

@@ -14,7 +14,8 @@ from torch.utils.data import Dataset, Subset
 from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.data.data import BaseData
 
-from graphmotion.data.batching import collate, to_data_list
+from graphmotion.data.batching import to_data_list
+from graphmotion.data.collate import collate
 from graphmotion.data.graph_dataset import GraphDataset
 
 #: What functions take that run over samples.

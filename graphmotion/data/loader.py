@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch_geometric.data import Batch
 from torch_geometric.transforms import Compose
 
-from graphmotion.data.batching import collate
+from graphmotion.data.collate import collate
 from graphmotion.data.graph_dataset import GraphDataset
 from graphmotion.data.list_dataset import Samples, as_dataset
 from graphmotion.data.samplers import BalancedBatchSampler, BatchSampler, SharedBatches

@@ -95,9 +95,7 @@ def laplacian_eigenbasis(
     num_graphs = 1 if batch is None else _count_graphs(batch, num_nodes)
     size = num_nodes // num_graphs
     if not 1 <= num_modes <= size:
-        raise ValueError(
-            f'num_modes must be in [1, {size}] for {size} nodes, got {num_modes}'
-        )
+        raise ValueError(f'num_modes must be in [1, {size}] for {size} nodes, got {num_modes}')
     few = size > _DENSE and num_modes <= size // _SHARE
     if size > _LARGEST and not few:
         raise ValueError(

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import Identity, Linear, Module, Parameter
-from torch_geometric.nn.inits import glorot
 
 from graphmotion.models.registry import register_model
 from graphmotion.models.silhouette_backbone import SilhouetteBackbone
@@ -137,6 +136,12 @@ class SeparateLinear(Module):
     r"""A linear map of its own for each part, such as a strip: :math:`\mathbf{x}^{\prime}_p =
     \mathbf{x}_p \mathbf{W}_p`.
 
+    The initial weights are those of the code of GaitSet and OpenGait: Xavier's rule for the tensor
+    :math:`P \times F_{in} \times F_{out}` as a whole, of which PyTorch takes :math:`F_{in} F_{out}`
+    for the inputs and :math:`P F_{out}` for the outputs. They are uniform with the deviation
+    :math:`\sqrt{2 / (F_{out} (F_{in} + P))}`, below that of a single layer,
+    :math:`\sqrt{2 / (F_{in} + F_{out})}`.
+
     Args:
         num_parts (int): Number of parts :math:`P`.
         in_channels (int): Size of each input feature.
@@ -153,8 +158,8 @@ class SeparateLinear(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        r"""Draw all weights anew, the matrix of each part as that of one layer."""
-        glorot(self.weight)
+        r"""Resets all learnable parameters of the module."""
+        torch.nn.init.xavier_uniform_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map the parts of ``x``."""

@@ -9,12 +9,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
-<<<<<<< HEAD
+from graphmotion.data import num_nodes_per_graph
 from graphmotion.extras import requires_extra
 from graphmotion.metrics.classification import check_labels
-=======
-from graphmotion.data import num_nodes_per_graph
->>>>>>> batching
 from graphmotion.training.module import RecipeModule
 from graphmotion.training.predict import check_rows
 from graphmotion.training.recipes import Recipe

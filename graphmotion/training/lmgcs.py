@@ -166,7 +166,7 @@ class LMGCSModule(SubjectModule):
             self._warn_without_triplets(labels)
             for name, parts in features.items():
                 terms[f'triplet_{name}'], active = part_triplet_loss(
-                    parts, labels, self.recipe.margin
+                    parts, labels, self.recipe.margin, self.recipe.self_positives
                 )
         if self.classifier is not None:
             assert self.normalize is not None  # they go together
@@ -184,7 +184,7 @@ class LMGCSModule(SubjectModule):
         if self._warned:
             return
         counts = labels.unique(return_counts=True)[1]
-        if len(counts) < 2 or int(counts.max()) < 2:
+        if len(counts) < 2 or (int(counts.max()) < 2 and not self.recipe.self_positives):
             self._warned = True
             warnings.warn(
                 f'a batch of {len(labels)} samples of {len(counts)} subjects has no triplet to '

@@ -247,6 +247,8 @@ class LMGCSRecipe(StepRecipe):
         batches_per_epoch (int): Number of batches in an epoch.
         margin (float): By how much farther a sample of another subject is to be than one of the
             same.
+        self_positives (bool): Whether anchors are positives of themselves, as in OpenGait; see
+            :func:`part_triplet_loss`.
         triplet (bool): Whether the triplet losses are part of the loss.
         cross_entropy (bool): Whether the cross-entropy is.
 
@@ -264,6 +266,7 @@ class LMGCSRecipe(StepRecipe):
     samples_per_subject: int = 8
     batches_per_epoch: int = 1000
     margin: float = 0.2
+    self_positives: bool = False
     triplet: bool = True
     cross_entropy: bool = True
 

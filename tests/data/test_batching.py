@@ -1,97 +1,3 @@
-<<<<<<< HEAD
-import pytest
-import torch
-from torch_geometric.data import Batch, Data
-
-from graphmotion.data import collate, from_array
-from graphmotion.data.batching import to_data_list
-from graphmotion.transforms import ToStream
-from tests.toy import Waves
-
-
-def test_samples_of_one_length_are_put_together_as_pyg_does():
-    samples = [from_array(torch.rand(6, 17, 3), 'coco17', y=i) for i in range(3)]
-    batch, expected = collate(samples), Batch.from_data_list(samples)
-    assert batch.to_dict().keys() == expected.to_dict().keys()
-    for name, value in expected.to_dict().items():
-        assert torch.equal(batch[name], value)
-    assert torch.equal(batch[1].edge_index, samples[1].edge_index)
-
-
-def test_shorter_samples_stay_in_their_last_frame():
-    arrays = torch.rand(4, 17, 3), torch.rand(6, 25, 3)
-    batch = collate([from_array(a, s) for a, s in zip(arrays, ('coco17', 'ntu25'))])
-    assert batch.pos.shape == (17 + 25, 6, 3)
-    assert batch.num_frames.tolist() == [4, 6]
-    for frame in range(6):
-        assert torch.equal(batch.pos[:17, frame], arrays[0][min(frame, 3)])
-        assert torch.equal(batch.pos[17:, frame], arrays[1][frame])
-    assert batch.edge_index[:, -1].tolist() == (batch[1].edge_index[:, -1] + 17).tolist()
-
-
-def test_all_fields_along_time_are_padded_and_counted():
-    def sample(frames):
-        return Data(
-            x=torch.rand(2, frames, 4),
-            score=torch.rand(2, frames),
-            silhouettes=torch.rand(1, frames, 3, 3),
-        )
-
-    samples = [sample(2), sample(5)]
-    batch = collate(samples)
-    assert batch.num_frames.tolist() == [2, 5]
-    assert torch.equal(batch.x[:2, 4], samples[0].x[:, 1])
-    assert torch.equal(batch.score[:2, 3], samples[0].score[:, 1])
-    assert torch.equal(batch.silhouettes[0, 4], samples[0].silhouettes[0, 1])
-    assert 'num_frames' not in samples[0]
-    assert 'num_frames' not in collate([sample(2), sample(2)])
-
-
-def test_nodes_that_do_not_move_have_no_frames():
-    samples = [Data(x=torch.rand(n, n), pos=torch.rand(n, 2)) for n in (3, 3)]
-    samples[1].pos = torch.rand(3, 2)
-    batch = collate(samples)
-    assert 'num_frames' not in batch
-    assert torch.equal(batch.x, torch.cat([data.x for data in samples]))
-
-
-def test_joints_without_a_score_are_seen():
-    array = torch.rand(4, 17, 3)
-    array[2, 5] = torch.nan
-    samples = [from_array(torch.rand(6, 17, 3), 'coco17'), from_array(array, 'coco17')]
-    for order in (samples, samples[::-1]):
-        batch = collate(order)
-        assert batch.score.shape == (34, 6)
-        assert (batch.score == 0).nonzero().tolist() == [[17 * (order[1] is samples[1]) + 5, 2]]
-
-
-def test_what_cannot_be_put_together_is_refused():
-    samples = [
-        from_array(torch.rand(6, 17, 3), 'coco17', y=1),
-        from_array(torch.rand(6, 17, 3), 'coco17'),
-    ]
-    for order in (samples, samples[::-1]):
-        with pytest.raises(ValueError, match=r'the same fields, got .* in sample 1'):
-            collate(order)
-    with pytest.raises(ValueError, match='at least one sample, got none'):
-        collate([])
-
-
-def test_fields_set_on_a_batch_come_apart_with_it():
-    batch = Waves(3).get_batch(range(3))
-    batch.x = batch.pos * 2
-    batch.height = torch.tensor([1.0, 2.0, 3.0])
-    batch.edge_weight = torch.arange(batch.num_edges)
-    parts = to_data_list(batch)
-    for i, data in enumerate(parts):
-        assert torch.equal(data.x, Waves(3)[i].pos * 2)
-        assert data.height.tolist() == [i + 1]
-        assert data.edge_weight.tolist() == list(range(30 * i, 30 * i + 30))
-        assert torch.equal(data.edge_index, Waves(3)[i].edge_index)
-    assert 'x' not in batch._slice_dict
-    made = ToStream('joint')(Waves(3).get_batch(range(3)))
-    assert torch.equal(to_data_list(made)[2].x, Waves(3)[2].pos)
-=======
 """Batches made by hand against those of PyG."""
 
 import copy
@@ -307,17 +213,10 @@ def test_fields_that_were_set_without_records():
     parts = to_data_list(batch)
     assert [data.edge_attr.tolist() for data in parts] == [[1.0, 2.0], []]
     assert [data.height.tolist() for data in parts] == [[1.0], [2.0]]
->>>>>>> batching
 
 
 @pytest.mark.parametrize('value', [torch.rand(5), torch.tensor(1.0), 'walk'])
 def test_fields_of_nothing_in_a_batch_are_refused(value):
-<<<<<<< HEAD
-    batch = Waves(3).get_batch(range(3))
-    batch.extra = value
-    with pytest.raises(ValueError, match=r"'extra' .* 48 nodes, 3 graphs, 90 edges"):
-        to_data_list(batch)
-=======
     batch = Batch.from_data_list(list(walks()))
     batch.extra = value
     edges = batch.num_edges
@@ -437,4 +336,3 @@ def test_nothing_else_touches_the_bookkeeping_of_pyg():
         for path in root.rglob('*.py')
     }
     assert [path for path, lines in found.items() if lines] == ['data/batching.py'], found
->>>>>>> batching

@@ -167,12 +167,12 @@ def test_large_graphs_take_few_rounds(monkeypatch):
 
 def test_bad_input():
     edge_index, num_nodes, weight = face(20)
-    with pytest.raises(ValueError, match='levels is at least 1, got 0'):
+    with pytest.raises(ValueError, match='levels must be at least 1, got 0'):
         coarsening_hierarchy(edge_index, num_nodes, 0)
     for ratio in (0.0, 1.0, -1.0):
-        with pytest.raises(ValueError, match='ratio is between 0 and 1'):
+        with pytest.raises(ValueError, match='ratio must be between 0 and 1'):
             coarsening_hierarchy(edge_index, num_nodes, 1, ratio=ratio)
-    with pytest.raises(ValueError, match='not symmetric'):
+    with pytest.raises(ValueError, match='must be symmetric'):
         coarsening_hierarchy(edge_index[:, 1:], num_nodes, 1, weight[1:])
 
 

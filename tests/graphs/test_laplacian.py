@@ -73,22 +73,22 @@ def test_bad_graphs():
     edge_index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
     weight = torch.ones(4)
     one_way = edge_index[:, :3]
-    with pytest.raises(ValueError, match='not symmetric: some edges are there in one direction'):
+    with pytest.raises(ValueError, match='must be symmetric, but some edges have no reverse'):
         laplacian(one_way, 3)
-    with pytest.raises(ValueError, match='edge_weight is not symmetric'):
+    with pytest.raises(ValueError, match='edge_weight must be symmetric'):
         laplacian(edge_index, 3, torch.tensor([1.0, 2.0, 1.0, 1.0]))
-    with pytest.raises(ValueError, match=r'shape \[3\], expected \[4\]'):
+    with pytest.raises(ValueError, match=r'shape \[4\], got \[3\]'):
         laplacian(edge_index, 3, weight[:3])
     for bad in (-1.0, float('nan'), float('inf')):
-        with pytest.raises(ValueError, match='negative or not finite'):
+        with pytest.raises(ValueError, match='finite and not negative'):
             laplacian(edge_index, 3, weight * bad)
-    with pytest.raises(ValueError, match='nodes 0 to 2, expected 0 to 1'):
+    with pytest.raises(ValueError, match=r'must be in \[0, 1\], got 0 to 2'):
         laplacian(edge_index, 2)
-    with pytest.raises(ValueError, match='nodes -1 to 1'):
+    with pytest.raises(ValueError, match='got -1 to 1'):
         laplacian(edge_index - 1, 3)
-    with pytest.raises(ValueError, match='num_nodes is at least 1'):
+    with pytest.raises(ValueError, match='num_nodes must be at least 1'):
         laplacian(edge_index[:, :0], 0)
-    with pytest.raises(ValueError, match=r'edge_index is \[2, num_edges\]'):
+    with pytest.raises(ValueError, match=r'edge_index must be .*\[2, num_edges\]'):
         laplacian(edge_index.t(), 3)
     with pytest.raises(ValueError, match='got torch'):
         laplacian(edge_index.float(), 3)

@@ -104,13 +104,13 @@ def test_any_type_of_numbers(dtype):
 @pytest.mark.parametrize(
     ('pos', 'k', 'message'),
     [
-        (torch.rand(5, 2), 5, '5 points are too few for k = 5 .* at least 6'),
+        (torch.rand(5, 2), 5, 'at least 6 points for k=5 neighbours, got 5'),
         (torch.rand(5, 2), 0, 'at least 1, got 0'),
         (torch.tensor([[0.0, 1.0], [math.nan, 2.0], [1.0, 1.0]]), 1, '1 points that are not'),
         (torch.tensor([[0.0, 1.0], [math.inf, 2.0], [1.0, 1.0]]), 1, '1 points that are not'),
-        (torch.rand(5), 1, r'shape \[5\], expected \[num_points, D\]'),
-        (torch.rand(5, 2, 2), 1, 'expected'),
-        (torch.rand(0, 2), 1, 'expected'),
+        (torch.rand(5), 1, r'shape \[num_points, D\], got \[5\]'),
+        (torch.rand(5, 2, 2), 1, 'pos must have shape'),
+        (torch.rand(0, 2), 1, 'pos must have shape'),
     ],
 )
 def test_bad_points(pos, k, message):
@@ -120,9 +120,9 @@ def test_bad_points(pos, k, message):
 
 def test_bad_batches():
     pos = torch.rand(6, 2)
-    with pytest.raises(ValueError, match=r'batch has the shape \[5\], expected \[6\]'):
+    with pytest.raises(ValueError, match=r'batch must have shape \[6\], got \[5\]'):
         knn_graph(pos, 1, batch=torch.zeros(5, dtype=torch.long))
-    with pytest.raises(ValueError, match='2 points are too few'):
+    with pytest.raises(ValueError, match='at least 3 points for k=2 neighbours, got 2'):
         knn_graph(pos, 2, batch=torch.tensor([0, 0, 0, 0, 1, 1]))
 
 
@@ -200,10 +200,12 @@ def test_precision_of_weights():
 def test_bad_weights():
     pos = torch.rand(6, 2)
     edge_index = knn_graph(pos, 2)
-    with pytest.raises(ValueError, match="kind is 'binary', 'distance' or 'gaussian', got 'cos"):
+    with pytest.raises(
+        ValueError, match="kind must be 'binary', 'distance' or 'gaussian', got 'cos"
+    ):
         edge_weights(pos, edge_index, 'cosine')
     for sigma in (0.0, -1.0, math.nan):
-        with pytest.raises(ValueError, match='sigma is a positive number'):
+        with pytest.raises(ValueError, match='sigma must be positive'):
             edge_weights(pos, edge_index, sigma=sigma)
 
 

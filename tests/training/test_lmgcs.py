@@ -193,6 +193,19 @@ def test_losses(dataset, stage, kinds):
     torch.testing.assert_close(spread, relative_spread(given[used[-1]]))
 
 
+def test_anchors_may_be_their_own_positives(dataset):
+    trained = module(dataset, recipe=replace(RECIPE, self_positives=True))
+    trained.log_metric = lambda *args, **options: None
+    batch = dataset.get_batch([0, 12, 24])  # three subjects: nothing to warn of
+    parts = trained.features(batch).local_parts
+    terms, active = trained.losses({'local': parts, 'global': parts}, batch.subject)
+    loss, fraction = part_triplet_loss(parts, batch.subject, 0.2, self_positives=True)
+    torch.testing.assert_close(terms['triplet_local'], loss)
+    torch.testing.assert_close(active, fraction)
+    with pytest.warns(UserWarning, match='no triplet to train with'):
+        trained.losses({'local': parts, 'global': parts}, torch.full_like(batch.subject, 90))
+
+
 def test_a_network_without_attention_has_local_losses_alone(dataset):
     trained = module(dataset, 'joint', num_blocks=None)
     batch = dataset.get_batch(torch.arange(0, 48, 4))

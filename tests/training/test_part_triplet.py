@@ -14,7 +14,7 @@ def parts():
     return 0.3 * torch.randn(7, 3, 4, dtype=torch.float64)
 
 
-def loops(parts, labels, margin):
+def loops(parts, labels, margin, self_positives=False):
     """Triplet by triplet; also how many there are and how many cost something."""
     losses, active, total = [], 0, 0
     for part in range(parts.size(1)):
@@ -22,7 +22,8 @@ def loops(parts, labels, margin):
         for a in range(len(x)):
             for p in range(len(x)):
                 for n in range(len(x)):
-                    if a != p and labels[a] == labels[p] != labels[n]:
+                    valid = a != p or self_positives
+                    if valid and labels[a] == labels[p] != labels[n]:
                         near, far = (x[a] - x[p]).norm(), (x[a] - x[n]).norm()
                         total += 1
                         if near - far + margin > 0:
@@ -33,9 +34,10 @@ def loops(parts, labels, margin):
 
 
 @pytest.mark.parametrize('margin', [0.01, 0.2, 5.0])
-def test_against_loops(parts, margin):
-    loss, active = part_triplet_loss(parts, LABELS, margin)
-    expected, fraction = loops(parts, LABELS, margin)
+@pytest.mark.parametrize('self_positives', [False, True])
+def test_against_loops(parts, margin, self_positives):
+    loss, active = part_triplet_loss(parts, LABELS, margin, self_positives)
+    expected, fraction = loops(parts, LABELS, margin, self_positives)
     torch.testing.assert_close(loss, expected)
     assert float(active) == pytest.approx(fraction)
     assert (fraction == 1) == (margin == 5.0)
@@ -62,6 +64,19 @@ def test_values_in_closed_form():
     loss.backward()
     assert (float(loss.detach()), float(active)) == (0, 0)
     assert not one_subject.grad.any()
+
+
+def test_anchors_that_are_their_own_positives_push_others_to_the_margin():
+    x = torch.tensor([[0.0], [0.0], [0.15], [0.9]]).unsqueeze(1).requires_grad_()
+    labels = torch.tensor([0, 1, 2, 3])  # nobody twice
+    assert part_triplet_loss(x, labels, 0.2)[0] == 0
+    loss, active = part_triplet_loss(x, labels, 0.2, self_positives=True)
+    costs = [0.2, 0.05, 0.05] * 2  # of each pair, in both directions
+    assert float(loss.detach()) == pytest.approx(sum(costs) / 6)
+    assert float(active) == pytest.approx(6 / 12)
+    loss.backward()
+    assert x.grad[2] < 0  # away from those at zero
+    assert x.grad.isfinite().all()
 
 
 def test_samples_of_a_subject_approach():
