@@ -182,9 +182,9 @@ def test_parts_that_do_not_fit(graph):
         PointGraph(graph.pos, graph.edge_index, graph.edge_weight[:3])
     with pytest.raises(ValueError, match=r'eigenvectors must have shape \[76, 1.*got \[76, 9\]'):
         PointGraph(*plain, graph.eigenvalues, graph.eigenvectors[:, :9])
-    with pytest.raises(ValueError, match='eigenvectors must have shape .*got None'):
+    with pytest.raises(ValueError, match=r'eigenvectors must have shape .*got None'):
         PointGraph(*plain, graph.eigenvalues)
-    with pytest.raises(ValueError, match='eigenvalues must have shape .*got None'):
+    with pytest.raises(ValueError, match=r'eigenvalues must have shape .*got None'):
         PointGraph(*plain, None, graph.eigenvectors)
     with pytest.raises(ValueError, match='level 0 of the hierarchy must have 76 nodes, got 19'):
         PointGraph(*plain, hierarchy=graph.hierarchy[1:])
