@@ -164,6 +164,17 @@ def put(data: Data, name: str, value: Tensor, per_node: bool = True) -> None:
         data._inc_dict = {**data._inc_dict, name: torch.zeros(num_graphs(data), dtype=torch.long)}
 
 
+def remove(data: Data, *names: str) -> None:
+    """Delete fields; a batch forgets where those of each of its samples begin."""
+    for name in names:
+        if name in data:
+            del data[name]
+    for store in ('_slice_dict', '_inc_dict'):
+        known = getattr(data, store, None)
+        if known is not None:
+            setattr(data, store, {name: known[name] for name in known if name not in names})
+
+
 def put_pos(data: Data, pos: Tensor) -> Data:
     """Set ``pos`` to a tensor made for it; joints that are missing are put (back) to zero."""
     score = data.get('score')

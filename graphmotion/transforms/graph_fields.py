@@ -10,7 +10,7 @@ from torch_geometric.data import Batch, Data
 
 from graphmotion.data import edges_of_bodies
 from graphmotion.graphs import edge_weights, knn_graph
-from graphmotion.transforms.fields import put
+from graphmotion.transforms.fields import put, remove
 
 
 def put_nodes(data: Data, x: Tensor, pos: Tensor, made_of: Collection[str]) -> Data:
@@ -18,15 +18,9 @@ def put_nodes(data: Data, x: Tensor, pos: Tensor, made_of: Collection[str]) -> D
     were made of.
     """
     num_graphs, size = x.shape[:2]
-    for name in made_of:
-        if name in data:
-            del data[name]
+    remove(data, *made_of)
     ptr = torch.arange(num_graphs + 1) * size
-    slices = getattr(data, '_slice_dict', None)
-    if slices is not None:
-        steps = data._inc_dict
-        data._slice_dict = {name: slices[name] for name in slices if name not in made_of}
-        data._inc_dict = {name: steps[name] for name in steps if name not in made_of}
+    if getattr(data, '_slice_dict', None) is not None:
         data._slice_dict['pos'] = ptr
         data._inc_dict['pos'] = torch.zeros(num_graphs, dtype=torch.long)
     put(data, 'x', x.flatten(0, 1))
