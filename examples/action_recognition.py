@@ -127,16 +127,16 @@ def make_dataset(args: argparse.Namespace) -> MotionDataset:
 def make_transforms(args, dataset, stream: str) -> tuple[Compose, Compose, int]:
     """What happens to training and to test samples, and the number of channels that come out."""
     skeleton = dataset.skeleton
+    ntu = args.dataset.startswith('ntu')
+    if ntu or (args.dataset == 'nw_ucla' and args.preset == 'paper'):
+        chain = ('ntu' if ntu else 'nw_ucla', stream, args.frames)
+        return T.ctr_gcn_train_transform(*chain), T.ctr_gcn_test_transform(*chain), 3
     last = T.ToStream(stream, skeleton)
     begin = [T.FillMissing(), T.CenterJoint(skeleton, per_frame=False)]
-    if args.dataset.startswith('ntu'):  # as the code of CTR-GCN does
-        train = [*begin, T.RandomSpeed((0.5, 1.0), args.frames), T.RandomRotateAxes(17), last]
-        test = [*begin, T.ResampleFrames(args.frames, window=0.95), last]
-    else:
-        turn = [T.RandomRotateAxes({'x': 20, 'y': 60}), T.RandomScaling((0.5, 1.5))]
-        window = T.RandomSpeed((0.5, 1.0), args.frames)
-        train = [*begin, *turn, T.MinMaxNormalize(), window, last]
-        test = [*begin, T.MinMaxNormalize(), T.ResampleFrames(args.frames), last]
+    turn = [T.RandomRotateAxes({'x': 20, 'y': 60}), T.RandomScaling((0.5, 1.5))]
+    window = T.RandomSpeed((0.5, 1.0), args.frames)
+    train = [*begin, *turn, T.MinMaxNormalize(), window, last]
+    test = [*begin, T.MinMaxNormalize(), T.ResampleFrames(args.frames), last]
     return Compose(train), Compose(test), last.num_channels(3)
 
 

@@ -18,3 +18,14 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip('GRAPHMOTION_DATA does not name a folder with real data')
     return Path(folder)
+
+
+@pytest.fixture(scope='session')
+def nw_ucla(real_data, tmp_path_factory):
+    """The real Northwestern-UCLA, read from its archive once."""
+    from graphmotion.datasets import NWUCLA
+
+    root = tmp_path_factory.mktemp('nw_ucla')
+    (root / 'raw').mkdir()
+    (root / 'raw' / 'all_sqe.zip').symlink_to(real_data / 'nw_ucla' / 'all_sqe.zip')
+    return NWUCLA(str(root))

@@ -114,7 +114,8 @@ def remove_spurious_bodies(
     * A body is taller than wide: the share of frames in which its width is more than
       :obj:`max_width` of its height is below :obj:`max_wide_share`.
 
-    A rule that no body meets is skipped. The bodies left are sorted by their :attr:`Body.motion`,
+    A rule that no body meets is skipped; where all are too wide, that code keeps the last one of
+    the file. The bodies left are sorted by their :attr:`Body.motion`,
     computed without the frames in which they are too wide if that makes it smaller.
 
     With :obj:`motion_range` there is a third rule: a body whose motion is outside that range is
@@ -158,6 +159,8 @@ def select_bodies(
     seen at the same time, for a person whom the sensor lost and found again is two bodies.
 
     Frames in which there is nobody are left out. A body for which no person is left is left out.
+    The code of VA-NN, SGN and CTR-GCN compares the first and the last frames of bodies instead, and
+    lets two of one person share a frame.
 
     Args:
         num_frames (int): Number of frames of the recording.

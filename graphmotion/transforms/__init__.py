@@ -1,7 +1,9 @@
 from graphmotion.transforms.add_eigenbasis import AddEigenbasis
 from graphmotion.transforms.center_joint import CenterJoint
 from graphmotion.transforms.convert_skeleton import ConvertSkeleton
+from graphmotion.transforms.crop_fraction import CropFraction
 from graphmotion.transforms.crop_frames import CropFrames
+from graphmotion.transforms.ctr_gcn_recipe import ctr_gcn_test_transform, ctr_gcn_train_transform
 from graphmotion.transforms.face_forward import FaceForward
 from graphmotion.transforms.fill_missing import FillMissing
 from graphmotion.transforms.frame_dropout import FrameDropout
@@ -29,6 +31,7 @@ from graphmotion.transforms.random_scaling import RandomScaling
 from graphmotion.transforms.random_speed import RandomSpeed
 from graphmotion.transforms.random_time_reversal import RandomTimeReversal
 from graphmotion.transforms.random_time_shift import RandomTimeShift
+from graphmotion.transforms.remove_score import RemoveScore
 from graphmotion.transforms.resample_frames import ResampleFrames
 from graphmotion.transforms.scale_by_body_size import ScaleByBodySize
 from graphmotion.transforms.scale_by_image_size import ScaleByImageSize
@@ -45,6 +48,7 @@ __all__ = [
     'AddEigenbasis',
     'CenterJoint',
     'ConvertSkeleton',
+    'CropFraction',
     'CropFrames',
     'FaceForward',
     'FillMissing',
@@ -68,6 +72,7 @@ __all__ = [
     'RandomSpeed',
     'RandomTimeReversal',
     'RandomTimeShift',
+    'RemoveScore',
     'ResampleFrames',
     'ScaleByBodySize',
     'ScaleByImageSize',
@@ -80,6 +85,8 @@ __all__ = [
     'ToRandomPixelGraph',
     'ToStream',
     'center_crops',
+    'ctr_gcn_test_transform',
+    'ctr_gcn_train_transform',
     'gait_test_transforms',
     'gait_train_transform',
 ]

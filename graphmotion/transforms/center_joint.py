@@ -32,7 +32,9 @@ class CenterJoint(BaseTransform):
     Args:
         skeleton (str or Skeleton): The layout.
         joint (str or int or sequence, optional): The joint, or several whose mean is the centre,
-            e.g. both hips. By default the centre of the skeleton. (default: :obj:`None`)
+            e.g. both hips. By default the centre of the skeleton; the published preprocessing of
+            NTU RGB+D takes :obj:`"spine_mid"`, that of Northwestern-UCLA :obj:`"spine"`.
+            (default: :obj:`None`)
         per_frame (bool, optional): If set to :obj:`False`, all frames are moved as the first one
             is, which keeps the path of the body. (default: :obj:`True`)
         per_body (bool, optional): If set to :obj:`True`, each person is moved by its own centre.

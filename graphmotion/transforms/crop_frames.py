@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
@@ -10,7 +11,9 @@ from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import check_choice, check_count, draw
 from graphmotion.transforms.frames import PADS, take_frames, take_padded
 
-MODES = ('random', 'center', 'uniform')
+MODES = ('random', 'center', 'uniform', 'linspace', 'sample')
+# How often a frame can be drawn by 'sample'.
+_COPIES = 100
 
 
 class CropFrames(BaseTransform):
@@ -30,6 +33,15 @@ class CropFrames(BaseTransform):
                Skeleton-based Action Recognition" <https://arxiv.org/abs/2104.13586>`_ paper when
                testing; a shorter sequence repeats frames
 
+            4. :obj:`"linspace"`: equally spaced frames from the first to the last,
+               :math:`\lfloor k \, (n - 1) / (L - 1) \rfloor`, as the code of the `"Channel-wise
+               Topology Refinement Graph Convolution for Skeleton-Based Action Recognition"
+               <https://arxiv.org/abs/2107.12213>`_ paper does for Northwestern-UCLA when testing; a
+               shorter sequence repeats frames
+
+            5. :obj:`"sample"`: frames drawn at random and sorted, without replacement from 100
+               copies of each, as that code does when training
+
             (default: :obj:`"random"`)
         pad (str, optional): How a window goes on behind the end of a sequence that is shorter, as
             in :class:`PadFrames`; it starts at the first frame. (default: :obj:`"loop"`)
@@ -37,8 +49,9 @@ class CropFrames(BaseTransform):
             beyond the ends of the sequence: earlier if negative. (default: :obj:`0`)
 
     Raises:
-        ValueError: If :obj:`num_frames` is not positive, :obj:`mode` or :obj:`pad` unknown, or
-            :obj:`shift` not whole or given for another mode.
+        ValueError: If :obj:`num_frames` is not positive, :obj:`mode` or :obj:`pad` unknown,
+            :obj:`shift` not whole or given for another mode, or 100 copies of the frames of a
+            sequence are fewer than :math:`L`.
     """
 
     def __init__(
@@ -57,15 +70,40 @@ class CropFrames(BaseTransform):
         """Choose frames of a sample, or of each in a batch."""
         counts = num_valid_frames(data).unsqueeze(1)
         step = torch.arange(self.num_frames, device=counts.device)
+        if self.mode in ('random', 'center'):
+            spare = (counts - self.num_frames).clamp(min=0)
+            if self.mode == 'center':
+                start = torch.minimum((spare // 2 + self.shift).clamp(min=0), spare)
+            else:
+                start = torch.minimum((draw(data, counts, 1) * (spare + 1)).long(), spare)
+            return take_padded(data, start + step, self.pad)
         if self.mode == 'uniform':
             frame = (2 * step + 1) * counts // (2 * self.num_frames)
-            return take_frames(data, frame, torch.full_like(counts[:, 0], self.num_frames))
-        spare = (counts - self.num_frames).clamp(min=0)
-        if self.mode == 'center':
-            start = torch.minimum((spare // 2 + self.shift).clamp(min=0), spare)
+        elif self.mode == 'linspace':
+            # In NumPy's order of operations, which decides where rounding hits a whole frame.
+            frame = (step * ((counts - 1).double() / max(self.num_frames - 1, 1))).long()
+            if self.num_frames > 1:
+                frame[:, -1:] = counts - 1
         else:
-            start = torch.minimum((draw(data, counts, 1) * (spare + 1)).long(), spare)
-        return take_padded(data, start + step, self.pad)
+            frame = self._sample(data, counts.squeeze(1))
+        return take_frames(data, frame, torch.full_like(counts[:, 0], self.num_frames))
+
+    def _sample(self, data: Data, counts: Tensor) -> Tensor:
+        """Sorted frames of each graph, without replacement from copies of all its frames."""
+        if _COPIES * int(counts.min()) < self.num_frames:
+            raise ValueError(
+                f'num_frames must be at most {_COPIES} times the frames of a sequence, got '
+                f'{self.num_frames} for {int(counts.min())}'
+            )
+        place = draw(data, counts.double(), self.num_frames)
+        chosen = torch.full_like(place, -1, dtype=torch.long)
+        # Floyd's algorithm: all subsets are equally likely.
+        for k in range(self.num_frames):
+            last = _COPIES * counts - self.num_frames + k
+            pick = (place[:, k] * (last + 1)).long()
+            taken = (chosen == pick.unsqueeze(1)).any(dim=1)
+            chosen[:, k] = torch.where(taken, last, pick)
+        return chosen.sort(dim=1).values // _COPIES
 
     def __repr__(self) -> str:
         shift = f', shift={self.shift}' if self.shift else ''

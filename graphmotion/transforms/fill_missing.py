@@ -46,6 +46,10 @@ class FillMissing(BaseTransform):
     interpolated likewise, or set to :obj:`score`. A sample without the field :obj:`score` misses
     nothing.
 
+    Of several people, one who appears later or leaves earlier than the others is filled as well,
+    standing still. The code of CTR-GCN leaves an absent person at the origin:
+    see :func:`ctr_gcn_train_transform`.
+
     Args:
         threshold (float, optional): Joints with a score up to this one are taken for missing
             too. (default: :obj:`0.0`)

@@ -22,6 +22,10 @@ class RandomSpeed(BaseTransform):
     r"""Takes a random window of each sequence, of random length, and stretches it to as many
     frames as the sequence had, or to :obj:`num_frames`; linear in time.
 
+    Windows may begin and end between frames, and their ends are kept. For windows of whole frames
+    that are resampled as in the code of CTR-GCN, see :class:`CropFraction` and
+    :class:`ResampleFrames`.
+
     With a fraction :math:`w` drawn from the given interval and :math:`u` from :math:`[0, 1)`,
     frame :math:`k` of the result is the sample at the time
 

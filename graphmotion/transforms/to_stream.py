@@ -42,8 +42,8 @@ class ToStream(BaseTransform):
         stream (str or sequence of str): :obj:`"joint"`, :obj:`"bone"`, :obj:`"joint_motion"`,
             :obj:`"bone_motion"`, :obj:`"joint_speed"`, :obj:`"bone_length"`, or several of them,
             in the order of their channels.
-        skeleton (str or Skeleton, optional): The layout; needed for bones.
-            (default: :obj:`None`)
+        skeleton (str or Skeleton, optional): The layout; needed for bones. The published bone
+            streams of NTU RGB+D are those of :obj:`"ntu25_st_gcn"`. (default: :obj:`None`)
         score (bool, optional): If set to :obj:`True`, the score is the last channel; one if the
             sample has none. (default: :obj:`False`)
 

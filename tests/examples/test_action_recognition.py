@@ -6,6 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
+from graphmotion.datasets import NWUCLA
+from graphmotion.transforms import ctr_gcn_test_transform, ctr_gcn_train_transform
+
 SCRIPT = Path(__file__).parents[2] / 'examples' / 'action_recognition.py'
 TINY = ['--subjects', '2', '--epochs', '1', '--frames', '16', '--width', '8', '--quiet']
 
@@ -89,3 +92,18 @@ def test_presets(example):
     recipe = example.make_recipe(args)
     assert (recipe.lr, recipe.max_epochs, recipe.batch_size) == (0.01, 80, 32)
     assert args.frames == 128
+
+
+def test_published_preprocessing(example):
+    for dataset, preset, published in (
+        ('ntu120', 'cpu', 'ntu'), ('nw_ucla', 'paper', 'nw_ucla'), ('nw_ucla', 'cpu', None),
+    ):  # fmt: skip
+        args = example.parse(['--preset', preset, '--dataset', dataset, '--root', 'x'])
+        train, test, channels = example.make_transforms(args, NWUCLA, 'bone_motion')
+        assert channels == 3
+        if published:
+            chain = (published, 'bone_motion', args.frames)
+            assert repr(train) == repr(ctr_gcn_train_transform(*chain))
+            assert repr(test) == repr(ctr_gcn_test_transform(*chain))
+        else:
+            assert 'ResampleFrames' in repr(test)

@@ -34,12 +34,18 @@ TRANSFORMS = [
     T.MinMaxNormalize((0, 1), per_axis=False),
     T.ResampleFrames(9),
     T.ResampleFrames(30, window=0.7),
+    T.ResampleFrames(9, align_corners=False),
+    T.CropFraction(0.6),
+    T.CropFraction((0.4, 0.9), min_frames=3),
     T.CropFrames(5),
     T.CropFrames(13, 'random', pad='edge'),
     T.CropFrames(5, 'center'),
     T.CropFrames(20, 'center', pad='zero'),
     T.CropFrames(5, 'center', shift=-2),
     T.CropFrames(7, 'uniform'),
+    T.CropFrames(7, 'linspace'),
+    T.CropFrames(7, 'sample'),
+    T.RemoveScore(),
     T.PadFrames(24),
     T.PadFrames(24, pad='edge'),
     T.PadFrames(24, pad='zero'),
@@ -51,6 +57,7 @@ TRANSFORMS = [
     T.FaceForward('coco17', axis=1),
     T.RandomRotateAxes(40),
     T.RandomRotateAxes({'z': (10, 20)}),
+    T.RandomRotateAxes(40, order='yxz', whole_degrees=True),
     T.RandomScaling((0.5, 1.5)),
     T.RandomScaling((0.5, 1.5), per_axis=True),
     T.JointNoise(0.1),
@@ -67,7 +74,7 @@ TRANSFORMS = [
 ]
 RANDOM = (
     T.RandomMirror, T.RandomTimeReversal, T.RandomTimeShift, T.RandomRotateAxes, T.RandomScaling,
-    T.RandomSpeed, T.JointNoise, T.JointDropout, T.FrameDropout,
+    T.RandomSpeed, T.JointNoise, T.JointDropout, T.FrameDropout, T.CropFraction,
 )  # fmt: skip
 NAMES = [f'{i}-{type(transform).__name__}' for i, transform in enumerate(TRANSFORMS)]
 each = pytest.mark.parametrize('transform', TRANSFORMS, ids=NAMES)
@@ -141,6 +148,9 @@ def test_padding_has_no_influence(transform, missing, make):
 @each
 def test_missing_joints_stay_at_zero(transform, make):
     out = transform(make(missing=0.5, people=2))
+    if isinstance(transform, T.RemoveScore):
+        assert 'score' not in out
+        return
     for store in out.node_stores:
         assert not store.pos[store.score == 0].any()
         assert bool((store.pos[store.score > 0] != 0).any())
@@ -183,7 +193,10 @@ def test_stays_on_the_device(transform, make):
     out = transform(Batch.from_data_list(samples).to('cuda'))
     for store in out.stores:
         assert all(value.is_cuda for value in store.values())
-    if not isinstance(transform, RANDOM) and getattr(transform, 'mode', None) != 'random':
+    if not isinstance(transform, RANDOM) and getattr(transform, 'mode', None) not in (
+        'random',
+        'sample',
+    ):
         expected = transform(Batch.from_data_list(samples))
         for store, other in zip(out.node_stores, expected.node_stores):
             torch.testing.assert_close(store.pos.cpu(), other.pos, atol=1e-5, rtol=1e-5)
@@ -231,7 +244,8 @@ def test_refuses_fields_with_different_numbers_of_frames(transform, make):
     data = make(silhouettes=True)
     data.silhouettes = data.silhouettes[:, :-1]
     along_time = (
-        T.ResampleFrames, T.CropFrames, T.PadFrames, T.RandomTimeReversal, T.RandomSpeed,
+        T.ResampleFrames, T.CropFraction, T.CropFrames, T.PadFrames, T.RandomTimeReversal,
+        T.RandomSpeed,
     )  # fmt: skip
     if isinstance(transform, along_time):
         with pytest.raises(ValueError, match="'pos': 12, 'score': 12, 'silhouettes': 11"):

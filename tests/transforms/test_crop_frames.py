@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Batch
@@ -30,6 +31,43 @@ def test_uniform_takes_the_middles_of_equal_parts(n, length, frames, make):
     out = CropFrames(length, 'uniform')(data)
     assert torch.equal(out.pos, data.pos[:, frames])
     assert out.num_frames.tolist() == [length]
+
+
+@pytest.mark.parametrize('length', [1, 2, 7, 52, 64])
+def test_linspace_is_that_of_numpy(length, make):
+    for n in range(1, 260):
+        data = make('emotion_gait16', num_frames=n, padding=2, dims=2, missing=None)
+        data.pos[:] = torch.arange(n + 2.0).view(1, -1, 1)
+        out = CropFrames(length, 'linspace')(data)
+        frames = np.linspace(0, n - 1, length).astype(int)
+        assert out.pos[0, :, 0].int().tolist() == frames.tolist()
+    assert out.num_frames.tolist() == [length]
+
+
+@pytest.mark.parametrize('n', [1, 2, 40])
+def test_samples_are_drawn_without_replacement_from_a_hundred_copies(n, make):
+    torch.manual_seed(0)
+    data = make('emotion_gait16', num_frames=n, padding=3, dims=2, missing=None)
+    data.pos[:] = torch.arange(n + 3.0).view(1, -1, 1)
+    out = CropFrames(52, 'sample')(Batch.from_data_list([data] * 1500))
+    frames = out.pos.view(1500, 16, 52, 2)[:, 0, :, 0].long()
+    assert out.num_frames.unique().tolist() == [52]
+    assert bool((frames.diff(dim=1) >= 0).all())
+    counts = torch.nn.functional.one_hot(frames, n).sum(dim=1).double()
+    mean, total = 52 / n, 100 * n
+    variance = mean * (1 - 1 / n) * (total - 52) / (total - 1)  # hypergeometric
+    expected = torch.full((n,), mean, dtype=torch.float64)
+    torch.testing.assert_close(counts.mean(dim=0), expected, atol=0.25, rtol=0)
+    # For two frames 9.7, and 13 with replacement
+    assert counts.var(dim=0).mean().item() == pytest.approx(variance, rel=0.12)
+
+
+def test_no_more_samples_than_copies(make):
+    data = make(num_frames=2)
+    out = CropFrames(200, 'sample')(data)
+    assert torch.equal(out.pos, data.pos.repeat_interleave(100, dim=1))
+    with pytest.raises(ValueError, match=r'at most 100 times the frames .* got 201 for 2'):
+        CropFrames(201, 'sample')(data)
 
 
 def test_random_is_one_window_a_graph_with_every_start_equally_likely(make):

@@ -18,6 +18,29 @@ def test_matches_scipy(make):
     torch.testing.assert_close(out.pos, expected)
 
 
+@pytest.mark.parametrize('order', ['xyz', 'yxz', 'zyx'])
+def test_order_is_that_of_the_rotations(order, make):
+    data = make(dtype=torch.float64)
+    angles = {'x': 20.0, 'y': -70.0, 'z': 110.0}
+    transform = RandomRotateAxes({axis: (a, a) for axis, a in angles.items()}, order=order)
+    rotation = Rotation.from_euler(order, [angles[axis] for axis in order], degrees=True)
+    expected = torch.einsum('de,vte->vtd', torch.from_numpy(rotation.as_matrix()), data.pos)
+    torch.testing.assert_close(transform(data).pos, expected)
+
+
+def test_whole_degrees_with_both_ends(make):
+    torch.manual_seed(0)
+    data = make(num_frames=1, dims=2, missing=None, dtype=torch.float64)
+    data.pos[:] = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    batch = Batch.from_data_list([data] * 700)
+    out = RandomRotateAxes({'z': (-3, 3)}, whole_degrees=True)(batch).pos[::17, 0]
+    angles = torch.atan2(out[:, 1], out[:, 0]) * 180 / math.pi
+    torch.testing.assert_close(angles, angles.round(), atol=1e-9, rtol=0)
+    counts = torch.bincount(angles.round().long() + 3)
+    assert counts.numel() == 7
+    assert counts.min() > 65  # 100 expected, deviation 9
+
+
 @pytest.mark.parametrize(
     ('axis', 'start', 'end'),
     [('x', [0, 1, 0], [0, 0, 1]), ('y', [0, 0, 1], [1, 0, 0]), ('z', [1, 0, 0], [0, 1, 0])],
@@ -70,6 +93,13 @@ def test_refuses_bad_arguments(make):
         RandomRotateAxes({'up': 10})
     with pytest.raises(ValueError, match='degrees is an interval'):
         RandomRotateAxes((10, -10))
+    for order in ('xy', 'xxyz', 'abc'):
+        with pytest.raises(
+            ValueError, match=f"order must be a permutation of 'xyz', got '{order}'"
+        ):
+            RandomRotateAxes(10, order=order)
+    with pytest.raises(ValueError, match=r"whole numbers, got \{'z': \(-2\.5, 2\.5\)\}"):
+        RandomRotateAxes({'z': 2.5}, whole_degrees=True)
     with pytest.raises(ValueError, match='no axis'):
         RandomRotateAxes({})
     with pytest.raises(ValueError, match=r"about z only, not \['y'\]"):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from graphmotion.transforms import ResampleFrames
 
@@ -25,6 +26,23 @@ def test_ends_are_kept_exactly(make):
         out = ResampleFrames(24)(data)
         assert torch.equal(out.pos[:, 0], data.pos[:, 0])
         assert torch.equal(out.pos[:, -1], data.pos[:, n - 1])
+
+
+@pytest.mark.parametrize('length', [1, 2, 7, 12, 31, 64])
+@pytest.mark.parametrize('n', [1, 2, 11, 12, 64, 100])
+def test_unaligned_corners_are_those_of_torch(length, n, make):
+    data = make(num_frames=n, padding=4, missing=None, dtype=torch.float64)
+    out = ResampleFrames(length, align_corners=False)(data)
+    frames = data.pos[:, :n].transpose(1, 2)
+    expected = interpolate(frames, size=length, mode='linear', align_corners=False)
+    torch.testing.assert_close(out.pos, expected.transpose(1, 2))
+    assert out.num_frames.tolist() == [length]
+
+
+def test_unaligned_corners_of_a_window(make):
+    data = make(num_frames=12, padding=4, missing=None, dtype=torch.float64)
+    out = ResampleFrames(6, window=0.5, align_corners=False)(data)  # six frames in the middle
+    torch.testing.assert_close(out.pos, data.pos[:, 3:9])
 
 
 def test_same_length_is_the_same(make, assert_same):
