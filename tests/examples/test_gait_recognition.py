@@ -14,6 +14,9 @@ from tests.datasets.test_ucalgary_gait import write
 SCRIPT = Path(__file__).parents[2] / 'examples' / 'gait_recognition.py'
 TINY = ['--subjects', '4', '--views', '0', '90', '--frames', '31', '--epochs', '1', '--quiet']
 
+# As they may after a few steps of training.
+pytestmark = pytest.mark.filterwarnings('ignore:.*embeddings of the gallery have collapsed')
+
 
 @pytest.fixture(scope='module')
 def example():

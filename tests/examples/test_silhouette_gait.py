@@ -13,6 +13,9 @@ SCRIPT = Path(__file__).parents[2] / 'examples' / 'silhouette_gait.py'
 BUDGET = ['--epochs', '1', '--global-epochs', '1', '--batches', '2', '--quiet']
 TINY = ['--subjects', '4', '--views', '0', '90', '--frames', '4', '--shrink', '4', *BUDGET]
 
+# As they may after a few steps of training.
+pytestmark = pytest.mark.filterwarnings('ignore:.*embeddings of the gallery have collapsed')
+
 
 @pytest.fixture(scope='module')
 def example():
