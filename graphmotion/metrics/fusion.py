@@ -26,7 +26,7 @@ def fuse_streams(
     The published code of the `"Channel-wise Topology Refinement Graph Convolution for
     Skeleton-Based Action Recognition" <https://arxiv.org/abs/2107.12213>`_ paper adds logits, with
     the weights 0.6, 0.6, 0.4 and 0.4 for joints, bones, joint motion and bone motion. The two kinds
-    can disagree: logits let a stream that is sure outvote the others, probabilities limit its vote.
+    can disagree: with logits a confident stream can outvote the others, with probabilities less so.
 
     .. code-block:: python
 
@@ -65,7 +65,8 @@ def fuse_streams(
     stacked = torch.stack([z.double() for z in logits])
     if not stacked.isfinite().all():
         raise ValueError('logits must be finite')
-    if (stacked >= 0).all() and (stacked.sum(dim=-1) - 1).abs().max() < 1e-3:
+    sums = stacked.sum(dim=-1)
+    if sums.numel() and (stacked >= 0).all() and ((sums - 1).abs() < 1e-3).all():
         raise ValueError('logits must not be probabilities: pass their logarithms')
     weight = torch.tensor(weights, dtype=stacked.dtype, device=stacked.device).view(-1, 1, 1)
     if kind == 'logits':

@@ -125,9 +125,9 @@ class RecognitionModule(SubjectModule):
     is not zero; :obj:`train_positive_distance` and :obj:`train_negative_distance`, the mean
     distances of samples of one subject and of two; :obj:`train_spread`, the
     :func:`~graphmotion.metrics.relative_spread` of the embeddings of a batch, which vanishes where
-    the training collapses;
-    and :obj:`val_rank1`, the fraction of validation samples whose nearest other one is of the same
-    subject. Subjects with a single validation sample are not looked for, but can be found.
+    the training collapses; and :obj:`val_rank1`, the fraction of validation samples whose nearest
+    other one is of the same subject. Subjects with a single validation sample are not looked for,
+    but can be found.
 
     Batches should hold several samples of each subject; see :class:`BalancedBatchSampler`.
 
@@ -205,9 +205,9 @@ class RecognitionModule(SubjectModule):
 class EuclideanDistance(LpDistance):
     r"""Euclidean distances of embeddings of length one, computed from their differences.
 
-    :obj:`LpDistance` expands the square of more than 25 embeddings. In single precision this
-    loses distances below about :math:`10^{-3}`, those of embeddings that are about to collapse,
-    and their gradients.
+    For more than 25 embeddings, :obj:`LpDistance` computes them from inner products, which in single
+    precision loses distances below about :math:`10^{-3}` and their gradients: those of a training
+    that is about to collapse.
     """
 
     def compute_mat(self, query_emb: Tensor, ref_emb: Tensor) -> Tensor:

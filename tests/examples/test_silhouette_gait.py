@@ -15,6 +15,9 @@ LOCAL = ['--subjects', '4', '--views', '0', '90', '--frames', '4', '--shrink', '
 TINY = [*LOCAL, '--global-epochs', '1']
 REAL = ['--root', 'x', '--dataset']
 
+# As they may after a few steps of training.
+pytestmark = pytest.mark.filterwarnings('ignore:.*embeddings of the gallery have collapsed')
+
 
 @pytest.fixture(scope='module')
 def example():

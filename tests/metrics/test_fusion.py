@@ -59,6 +59,10 @@ def test_large_logits_in_half_precision_stay_finite():
     assert out.tolist() == [[1, 0]]
 
 
+def test_no_sample():
+    assert fuse_streams([torch.zeros(0, 3)] * 2).shape == (0, 3)
+
+
 def test_one_stream_is_itself():
     (logits,) = streams(1)
     for kind in ('logits', 'probabilities'):

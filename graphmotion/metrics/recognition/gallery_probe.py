@@ -70,7 +70,8 @@ def gallery_probe(
     Args:
         embedding (Tensor): The embeddings, of all samples or of the test part. Distances are
             computed in their precision, at least single, see
-            :class:`~graphmotion.metrics.recognition.similarity.Similarity`.
+            :class:`~graphmotion.metrics.recognition.similarity.Similarity`. There is a warning if
+            the gallery has collapsed: if its :func:`relative_spread` is below 0.01.
         labels (dict or dataset): The labels of the same samples by name, or the dataset.
         protocol (GalleryProbeProtocol): What is gallery and what are probes. Samples of its
             training subjects take no part.

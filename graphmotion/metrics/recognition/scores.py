@@ -23,8 +23,9 @@ class GalleryProbeScores:
     views; of these over the sets of probes.
 
     *All at once*, one gallery holds all views: :attr:`cmc`, :attr:`mean_average_precision` and
-    :attr:`mean_inverse_negative_penalty`. If the protocol excludes identical views, it lacks the
-    probe's subject in the probe's own view; without :attr:`same_view_impostors` it lacks that view.
+    :attr:`mean_inverse_negative_penalty`. If the protocol excludes identical views, samples of the
+    probe's subject in the probe's own view are left out, and without :attr:`same_view_impostors`
+    all samples of that view.
 
     A probe whose subject is not in a gallery cannot be recognised there. It is left out of that
     gallery's figures and counted in :attr:`left_out` and :attr:`num_left_out`. Some codes, those
@@ -38,8 +39,8 @@ class GalleryProbeScores:
         probe_views (tuple of int): The views of the probes; empty if there are no views.
         gallery_views (tuple of int): The views of the gallery; empty if there are no views.
         exclude_identical_view (bool): Whether means leave out the probe's own view.
-        same_view_impostors (bool): Whether other subjects in the probe's own view are part of the
-            gallery of all views even so.
+        same_view_impostors (bool): Whether the gallery of all views keeps other subjects in the
+            probe's own view where identical views are excluded.
         ranks (tuple of int): The ranks of :attr:`hits`.
         hits (Tensor): How many probes have a true match among the nearest.
         scored (Tensor): How many probes have a true match in the gallery view.

@@ -20,18 +20,16 @@ class Similarity:
     parts of the distance of each part. The cosine distance of a vector of length zero to any other
     is one.
 
-    Similarities are matrix products of embeddings whose origin is moved to the middle of the
-    gallery. Inner products of embeddings that lie close together agree in their leading digits, so
-    that single precision cannot tell them apart; those of their differences do not. For vectors
+    Inner products of embeddings that lie close together agree in their leading digits, and single
+    precision loses the rest. Therefore the origin is moved into the gallery first. For vectors
     :math:`\mathbf{u}` and :math:`\mathbf{v}` of length one and any origin :math:`\mathbf{o}`
 
     .. math::
         \mathbf{u}^{\top} \mathbf{v} = 1 - \frac{1}{2} \Vert (\mathbf{u} - \mathbf{o}) -
         (\mathbf{v} - \mathbf{o}) \Vert^2
 
-    so the cosine needs no more than the Euclidean distance does. The computation is in the
-    embedding's precision, at least single; distances below about :math:`10^{-4}` of the spread of
-    the gallery are not resolved in single precision.
+    so that Euclidean distances rank as cosines do. The computation is in the embedding's precision,
+    at least single, which resolves distances down to about :math:`10^{-3}` of the largest ones.
 
     Args:
         embedding (Tensor): The embeddings of all samples.
@@ -53,12 +51,12 @@ class Similarity:
         gallery = gallery.to(parts.device)
         self.distance = distance
         self.num_parts = parts.size(1)
-        # In the cosine distance, which is one where one of the two is zero.
+        # Their cosine distance to all others is one.
         is_zero = ~parts.any(dim=-1, keepdim=True) & (distance == 'cosine')
         parts = parts - _middle(parts[gallery])
         half_square = parts.square().sum(dim=-1, keepdim=True).div_(2)
-        # With one more entry each, products are half squared distances, but for the sign and for
-        # the half square of the sample, which is the same for the whole gallery.
+        # One more entry makes the product of a sample and one of the gallery, o and g, what ranks
+        # their distance: o @ g - g @ g / 2, which is o @ o / 2 - |o - g|^2 / 2.
         last = half_square[gallery] + is_zero[gallery] / 2
         self.gallery = torch.cat([parts[gallery], last], dim=-1)  # [G, P, D + 1]
         samples = torch.cat([parts, torch.full_like(half_square, -1)], dim=-1)
