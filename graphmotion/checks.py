@@ -42,3 +42,21 @@ def check_frame_range(num_frames: int | Sequence[int]) -> tuple[int, int]:
     if len(span) != 2 or span[0] > span[1]:
         raise ValueError(f'num_frames must be an integer or (min, max), got {num_frames!r}')
     return span[0], span[1]
+
+
+def axis_order(axes: str | None, num_dims: int) -> str:
+    r"""The order of the axes of keypoints, by default people, frames, joints and coordinates;
+    without people where there are only three dimensions.
+    """
+    order = 'MTVC' if axes is None else axes
+    if sorted(order) not in (sorted('TVC'), sorted('MTVC')):
+        raise ValueError(
+            f"axes must hold each of 'T', 'V' and 'C' once, and 'M' if there are people, got "
+            f'{axes!r}'
+        )
+    return order.replace('M', '') if num_dims == 3 else order
+
+
+def is_ambiguous(shape: Sequence[int]) -> bool:
+    r"""Whether keypoints may be :math:`(M, T, V, C)`, or :math:`(C, T, V, M)` of two people."""
+    return len(shape) == 4 and shape[0] in (2, 3) and shape[3] == 2

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphmotion.checks import axis_order, is_ambiguous
 from graphmotion.data.batching import (
     batch_index,
     is_reserved_name,
@@ -25,71 +26,101 @@ def from_array(
     keypoints: np.ndarray | Tensor,
     skeleton: str | Skeleton,
     score: np.ndarray | Tensor | None = None,
+    axes: str | None = None,
+    edges: tuple[Tensor, Tensor] | None = None,
     **labels: Any,
 ) -> Data:
     r"""Make a sample from an array of joint positions.
 
     A joint that is NaN or infinite in any coordinate is missing: its position becomes 0 and its
     score 0. With :math:`M` people the sample is one graph of :math:`M \cdot V` nodes, the first
-    person's joints before the second's, and no bone joins two people.
+    person's joints before the second's, and no bone joins two people. Positions and scores are of
+    torch's default type.
 
     .. code-block:: python
 
         data = from_array(keypoints, 'coco17', score=confidence, y=3, subject=17)
+        data = from_array(array, 'ntu25', axes='CTVM')  # as ST-GCN stores them
 
     Args:
         keypoints (array): Joint positions, in the unit of the dataset.
         skeleton (str or Skeleton): Their layout.
         score (array, optional): Confidence of each joint in 0..1; 0 says that it is missing,
             and its position is set to 0. (default: :obj:`None`)
+        axes (str, optional): The order of the axes of :obj:`keypoints`, and without :obj:`"C"` of
+            :obj:`score`: :obj:`"M"` for people, :obj:`"T"` for frames, :obj:`"V"` for joints and
+            :obj:`"C"` for coordinates; an array of three dimensions has no people. By default
+            :obj:`"MTVC"`. (default: :obj:`None`)
+        edges (tuple of Tensor, optional): Edges of a person and their weights, as
+            :meth:`~graphmotion.skeletons.Skeleton.edges` gives them, instead of the bones.
+            (default: :obj:`None`)
         **labels (int): Fields of the sample, such as :obj:`y`, :obj:`subject`, :obj:`view`,
             :obj:`condition`, :obj:`take`; stored as integers of shape :math:`(1)`.
 
     Shapes:
-        - **keypoints:** :math:`(T, V, D)` or :math:`(M, T, V, D)`, with :math:`D` 2 or 3
+        - **keypoints:** :math:`(T, V, C)` or :math:`(M, T, V, C)`, with :math:`C` 2 or 3
         - **score:** :math:`(T, V)` or :math:`(M, T, V)`
-        - **output:** :obj:`pos` :math:`(M \cdot V, T, D)`, :obj:`score` :math:`(M \cdot V, T)`
-          where there is a score or a joint is missing, :obj:`edge_index`, :obj:`num_frames`
+        - **output:** :obj:`pos` :math:`(M \cdot V, T, C)`, :obj:`score` :math:`(M \cdot V, T)`
+          where there is a score or a joint is missing, :obj:`edge_index`, :obj:`edge_weight` where
+          :obj:`edges` are given, :obj:`num_frames`
 
     Raises:
-        ValueError: If a shape does not fit, there is no frame, a score is outside 0..1, or a
-            label is not an integer or takes the name of a field of the sample.
+        ValueError: If a shape does not fit, axes are not given and may be in either of two orders,
+            there is no frame, a score is outside 0..1, edges are those of more joints, or a label
+            is not an integer or takes the name of a field of the sample.
     """
     skeleton = get_skeleton(skeleton)
     pos = _floats(keypoints, 'keypoints')
-    if pos.dim() == 3:
-        pos = pos.unsqueeze(0)
+    shape = list(pos.shape)
+    order = axis_order(axes, pos.dim())
     num_joints = skeleton.num_joints
-    if pos.dim() != 4 or pos.size(2) != num_joints or pos.size(3) not in (2, 3):
+    sizes = dict(zip(order, shape))
+    if pos.dim() != len(order) or sizes['V'] != num_joints or sizes['C'] not in (2, 3):
+        hint = "; axes='CTVM' names another order" if axes is None else ''
         raise ValueError(
-            f'keypoints have the shape {list(np.shape(keypoints))}, expected [T, V, D] or '
-            f'[M, T, V, D] with V = {num_joints} joints of {skeleton.name!r} and D = 2 or 3'
+            f'keypoints must have the axes [{", ".join(order)}] with V = {num_joints} joints of '
+            f'{skeleton.name!r} and C = 2 or 3, got the shape {shape}{hint}'
         )
+    if axes is None and is_ambiguous(shape):
+        raise ValueError(
+            f"axes must be 'MTVC' or 'CTVM' for keypoints of the shape {shape}, which may be "
+            f'[M, T, V, C] or [C, T, V, M], got None'
+        )
+    pos = _people_first(pos, order)
     num_people, num_frames = pos.shape[:2]
     if num_people == 0 or num_frames == 0:
-        raise ValueError(f'keypoints have the shape {list(np.shape(keypoints))}: nothing in it')
+        raise ValueError(f'keypoints have the shape {shape}: nothing in it')
 
     missing = ~pos.isfinite().all(dim=-1)
     confidence = None
     if score is not None:
         confidence = _floats(score, 'score')
-        confidence = confidence.unsqueeze(0) if confidence.dim() == 2 else confidence
-        if confidence.shape != pos.shape[:3]:
+        expected = [size for axis, size in zip(order, shape) if axis != 'C']
+        if list(confidence.shape) != expected:
             raise ValueError(
-                f'score has the shape {list(np.shape(score))}, expected that of the keypoints '
-                f'without their coordinates: {list(np.shape(keypoints))[:-1]}'
+                f'score has the shape {list(confidence.shape)}, expected that of the keypoints '
+                f'without their coordinates: {expected}'
             )
+        confidence = _people_first(confidence, order.replace('C', ''))
         if not bool(((confidence >= 0) & (confidence <= 1)).all()):
             raise ValueError('score holds values outside 0..1')
         missing |= confidence == 0
     elif bool(missing.any()):
         confidence = pos.new_ones(missing.shape)
 
+    edge_index, weight = (skeleton.edge_index, None) if edges is None else edges
+    if edge_index.numel() and int(edge_index.max()) >= num_joints:
+        raise ValueError(
+            f'edges must join the {num_joints} joints of {skeleton.name!r}, got the joint '
+            f'{int(edge_index.max())}'
+        )
     data = Data(
         pos=_nodes_first(pos.masked_fill(missing.unsqueeze(-1), 0.0)),
-        edge_index=repeat_edge_index(skeleton.edge_index, num_joints, num_people),
+        edge_index=repeat_edge_index(edge_index, num_joints, num_people),
         num_frames=torch.tensor([num_frames]),
     )
+    if weight is not None:
+        data.edge_weight = torch.cat([weight] * num_people)
     if confidence is not None:
         data.score = _nodes_first(confidence.masked_fill(missing, 0.0))
     for name, value in labels.items():
@@ -111,7 +142,7 @@ def to_array(data: Data, num_joints: int | None = None) -> tuple[np.ndarray, np.
             nodes are one person's. (default: :obj:`None`)
 
     Returns:
-        tuple: Positions :math:`(M, T, V, D)` and scores :math:`(M, T, V)`; scores are one where
+        tuple: Positions :math:`(M, T, V, C)` and scores :math:`(M, T, V)`; scores are one where
         the sample has none.
 
     Raises:
@@ -197,7 +228,13 @@ def _floats(array: np.ndarray | Tensor, name: str) -> Tensor:
             array = torch.from_numpy(np.array(array, array.dtype.newbyteorder('='), order='C'))
     if not isinstance(array, Tensor) or array.is_complex():
         raise ValueError(f'{name} is an array of real numbers, got {array.dtype}')
-    return array if array.is_floating_point() else array.float()
+    return array.to(torch.get_default_dtype())
+
+
+def _people_first(x: Tensor, order: str) -> Tensor:
+    """Permute to [M, T, V, *]; a single person where ``order`` has no people."""
+    x = x.permute([order.index(axis) for axis in 'MTVC' if axis in order])
+    return x if 'M' in order else x.unsqueeze(0)
 
 
 def _nodes_first(x: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class CASIAB:
         return [f'{s + 1:03d}-{CONDITIONS[c]}-{t:02d}-{v:03d}' for s, c, t, v in rows]
 
 
-def casia_b_labels(subject: str, condition: str, take: str, view: str) -> dict[str, int] | str:
+def casia_b_labels(subject: str, condition: str, take: str, view: str) -> dict[str, Any] | str:
     r"""The labels of a sequence from the parts of its name; or, in words, why it is left out."""
     number = int(subject) - 1
     if not 0 <= number < NUM_SUBJECTS:

@@ -61,7 +61,7 @@ class PoseFolder(MotionDataset):
             subject. By default the folder in that of the class, if there is one; write
             :obj:`r"(\w+?)_"` for files named :obj:`anna_take2.json`. (default: :obj:`None`)
         reader_options (mapping, optional): Options of the reader, such as :obj:`{"world": True}`
-            of MediaPipe. (default: :obj:`None`)
+            of MediaPipe or :obj:`{"axes": "CTVM"}` of NumPy. (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -141,10 +141,13 @@ class PoseFolder(MotionDataset):
                 skipped.add(error.reason, name)
                 continue
             num_dims = pos.shape[-1]
-            labels = {'y': self.class_names.index(name.split('/')[0]), 'recording': number}
+            labels: dict[str, Any] = {
+                'y': self.class_names.index(name.split('/')[0]),
+                'recording': number,
+            }
             if self._subjects:
                 labels['subject'] = self.subject_names.index(self._subjects[name])
-            yield from_array(pos, self.skeleton, score, **labels)
+            yield from_array(pos, self.skeleton, score, axes='MTVC', **labels)
         skipped.report(len(self._recordings))
 
     def names(self) -> list[str]:

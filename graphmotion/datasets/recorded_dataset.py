@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 import numpy as np
 from torch_geometric.data import Data
@@ -53,7 +54,7 @@ class RecordedDataset(MotionDataset):
         r"""Positions and scores in a file."""
         raise NotImplementedError
 
-    def find_labels(self, numbers: dict[str, int]) -> dict[str, int] | str | None:
+    def find_labels(self, numbers: dict[str, int]) -> dict[str, Any] | str | None:
         r"""The fields of a sample, from the numbers in its name; or, in words, why it is left out;
         or nothing, if it belongs to another set.
         """
@@ -86,7 +87,7 @@ class RecordedDataset(MotionDataset):
         left_out = self.left_out()
         for path, name, content in read_files(self.raw_dir, self.suffix):
             match = self.pattern.fullmatch(name)
-            labels: dict[str, int] | str | None = f'not named as {self.name_format}'
+            labels: dict[str, Any] | str | None = f'not named as {self.name_format}'
             if match:
                 labels = self.find_labels({k: int(v) for k, v in match.groupdict().items()})
             if labels is None:

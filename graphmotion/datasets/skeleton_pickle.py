@@ -125,9 +125,16 @@ class SkeletonPickle(MotionDataset):
             a.get(field) is not None for a in self._annotations for field in SCORE_FIELDS
         )
         for number, pos, score, labels in good:
-            chosen = {name: value for name, value in labels.items() if name in common}
+            chosen: dict[str, Any] = {
+                name: value for name, value in labels.items() if name in common
+            }
             yield from_array(
-                pos, self.skeleton, score if scored else None, annotation=number, **chosen
+                pos,
+                self.skeleton,
+                score if scored else None,
+                axes='MTVC',
+                annotation=number,
+                **chosen,
             )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -199,6 +200,6 @@ class SyntheticActions(MotionDataset):
             lost = source.random((num_frames // _GAP + 2, num_joints)) < self.missing
             start = source.integers(_GAP)
             score[lost.repeat(_GAP, axis=0)[start : start + num_frames]] = 0
-        view = {} if self.views is None else {'view': number}
+        view: dict[str, Any] = {} if self.views is None else {'view': number}
         y = self.class_names.index(action)
         return from_array(pos, self.skeleton, score, y=y, subject=subject, take=take, **view)

@@ -6,32 +6,35 @@ import os
 
 import numpy as np
 
+from graphmotion.checks import axis_order, is_ambiguous
 from graphmotion.io.files import MalformedFileError, as_float_array
 from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import Track
 
 
 @register_format('numpy', suffixes=('.npy', '.npz'))
-def read_numpy(path: str, score_last: bool = False) -> list[Track]:
+def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> list[Track]:
     r"""Reads keypoints of one or more people from an :obj:`.npy` or :obj:`.npz` file.
 
-    An :obj:`.npy` file holds positions :math:`(T, V, D)` or :math:`(M, T, V, D)` with
-    :math:`D \in \{2, 3\}`. An :obj:`.npz` file holds them as :obj:`keypoints`, with optional scores
+    An :obj:`.npy` file holds positions :math:`(T, V, C)` or :math:`(M, T, V, C)` with
+    :math:`C \in \{2, 3\}`. An :obj:`.npz` file holds them as :obj:`keypoints`, with optional scores
     :math:`(T, V)` or :math:`(M, T, V)` as :obj:`score`. Pickled objects are rejected. Scores above
     1 are clipped to 1. Joints with a score of 0 or below or without a finite position are missing.
 
     Args:
         path (str): Path of the file.
-        score_last (bool, optional): If :obj:`True`, the last of :math:`D + 1` values of a joint is
+        score_last (bool, optional): If :obj:`True`, the last of :math:`C + 1` values of a joint is
             its score. (default: :obj:`False`)
+        axes (str, optional): Order of the axes, such as :obj:`"CTVM"`; see
+            :func:`~graphmotion.data.from_array`. (default: :obj:`None`)
 
     Returns:
         list of Track: The people in the order of the file.
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If the file is empty or truncated, or holds Python objects or arrays of a
-            different shape.
+        ValueError: If the file is empty or truncated, holds Python objects or arrays of a
+            different shape, or the order of the axes is ambiguous.
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file')
@@ -48,8 +51,11 @@ def read_numpy(path: str, score_last: bool = False) -> list[Track]:
     if 'keypoints' not in arrays:
         raise MalformedFileError(path, 'keypoints', 'an array', 'no such array')
     keypoints = arrays['keypoints']
-    if keypoints.ndim == 3:
-        keypoints = keypoints[None]
+    order = axis_order(axes, keypoints.ndim)
+    if axes is None and not score_last and is_ambiguous(keypoints.shape):
+        expected = "an order of axes that is known, by axes='MTVC' or axes='CTVM'"
+        raise MalformedFileError(path, 'keypoints', expected, f'the shape {list(keypoints.shape)}')
+    keypoints = _people_first(keypoints, order)
     last = keypoints.shape[-1] if keypoints.ndim else 0
     dims = last - 1 if score_last else last
     if dims not in (2, 3):
@@ -61,7 +67,7 @@ def read_numpy(path: str, score_last: bool = False) -> list[Track]:
     if score_last:
         score = keypoints[..., dims]
     elif 'score' in arrays:
-        score = arrays['score'][None] if arrays['score'].ndim == 2 else arrays['score']
+        score = _people_first(arrays['score'], order.replace('C', ''))
         score = as_float_array(score, path, 'score', pos.shape[:3], finite=False)
     else:
         score = np.ones(pos.shape[:3], np.float32)
@@ -69,3 +75,11 @@ def read_numpy(path: str, score_last: bool = False) -> list[Track]:
     score = np.where(present, np.minimum(score, 1), 0)
     pos = np.where(present[..., None], pos, 0)
     return [Track(*person) for person in zip(pos, score)]
+
+
+def _people_first(array: np.ndarray, order: str) -> np.ndarray:
+    """Permute to [M, T, V, *]; an array of other dimensions is returned as it is."""
+    if array.ndim != len(order):
+        return array
+    array = array.transpose([order.index(axis) for axis in 'MTVC' if axis in order])
+    return array if 'M' in order else array[None]

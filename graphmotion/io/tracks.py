@@ -158,7 +158,7 @@ def stack_tracks(tracks: Sequence[Track], num_persons: int) -> Track:
     .. code-block:: python
 
         pos, score = stack_tracks(read_alphapose('results.json'), num_persons=2)
-        data = from_array(pos, 'coco17', score)
+        data = from_array(pos, 'coco17', score, axes='MTVC')
 
     Args:
         tracks (list of Track): The tracks of a recording, as its reader returns them.

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch_geometric.utils import scatter
 
 # An adjacency is a dense matrix, shared [V, V] or of each graph [B, V, V], or PyG's edge_index
-# with edge_weight for a batch that mixes topologies. Entry (i, j) weighs what i takes from j.
+# with edge_weight for a batch that mixes topologies. Entry (i, j) weighs what i receives from j,
+# which is the edge (j, i). Of a skeleton, Skeleton.edges holds what Skeleton.adjacency holds.
 Adjacency = Tensor | tuple[Tensor, Tensor | None]
 
 

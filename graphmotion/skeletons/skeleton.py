@@ -224,7 +224,10 @@ class Skeleton:
 
     @property
     def edge_index(self) -> Tensor:
-        r"""The bones as PyG edges, both directions, sorted: :math:`(2, 2(V - 1))`."""
+        r"""The bones as PyG edges, both directions, sorted: :math:`(2, 2(V - 1))`.
+
+        There are no self-loops and no weights: the operators of this library want :meth:`edges`.
+        """
         both = sorted([(i, j) for i, j in self.bones] + [(j, i) for i, j in self.bones])
         return torch.tensor(both, dtype=torch.long).view(-1, 2).t().contiguous()
 
@@ -301,6 +304,43 @@ class Skeleton:
             cap_distance,
             per_partition,
         )
+
+    def edges(
+        self,
+        strategy: str = 'uniform',
+        max_hop: int = 1,
+        normalization: str | None = 'row',
+    ) -> tuple[Tensor, Tensor]:
+        r"""The edges of :meth:`adjacency` and their weights, for batches that mix skeletons.
+
+        Edge :math:`(j, i)` leads from source :math:`j` to target :math:`i` and has the weights
+        :math:`\mathbf{A}_{kij}` of the partitions :math:`k`, self-loops included. So the edges hold
+        what :obj:`(skeleton.edge_index, None)` lacks, self-loops and normalisation, and lead the
+        other way than those of PyG's :func:`dense_to_sparse`, which takes the row of a matrix for
+        the source; of a dense adjacency, use :obj:`dense_to_sparse(adj.t())`.
+
+        .. code-block:: python
+
+            body, x = get_skeleton('coco17'), torch.rand(17, 60, 3)
+            conv = SpatialConv(3, 16, num_partitions=3)
+            conv(x, body.edges('spatial'))  # as conv(x, body.adjacency('spatial'))
+
+        Args:
+            strategy (str, optional): See :meth:`adjacency`. (default: :obj:`"uniform"`)
+            max_hop (int, optional): See :meth:`adjacency`. (default: :obj:`1`)
+            normalization (str, optional): See :meth:`adjacency`. (default: :obj:`"row"`)
+
+        Returns:
+            tuple: Edge indices :math:`(2, E)`, sorted, and edge weights :math:`(E, K)`, or
+            :math:`(E)` for a single partition.
+
+        Raises:
+            ValueError: If the strategy, the normalisation or :obj:`max_hop` is not one of these.
+        """
+        adj = self.adjacency(strategy, max_hop, normalization)
+        source, target = (adj != 0).any(dim=0).t().nonzero(as_tuple=True)
+        weight = adj[:, target, source].t().contiguous()
+        return torch.stack([source, target]), weight.squeeze(1)
 
     def to_networkx(self) -> nx.Graph:
         r"""The skeleton as an undirected graph; nodes are positions, with a :obj:`name`."""

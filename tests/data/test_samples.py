@@ -48,7 +48,7 @@ def test_two_people_are_two_skeletons_in_one_graph():
     assert torch.equal(second, first + 25)
     back, score = to_array(data, num_joints=25)
     assert np.array_equal(back, array)
-    assert np.array_equal(score, confidence)
+    assert np.array_equal(score, confidence.astype(np.float32))
 
 
 def test_a_joint_that_is_not_finite_is_missing():
@@ -87,9 +87,11 @@ def test_padding_is_not_given_back():
 @pytest.mark.parametrize(
     ('shape', 'reason'),
     [
-        ((7, 16, 3), r'\[7, 16, 3\], expected .* V = 17 joints'),
-        ((7, 17, 4), r'D = 2 or 3'),
-        ((17, 3), r'\[17, 3\]'),
+        ((7, 16, 3), r"\[T, V, C\] with V = 17 joints .* \[7, 16, 3\]; axes='CTVM' names another"),
+        ((7, 17, 4), r'C = 2 or 3, got the shape \[7, 17, 4\]'),
+        ((17, 3), r'\[M, T, V, C\] .* \[17, 3\]'),
+        ((3, 7, 17, 1), r"\[3, 7, 17, 1\]; axes='CTVM' names another order"),
+        ((9, 3, 7, 17, 2), r'the shape \[9, 3, 7, 17, 2\]'),
         ((0, 17, 3), 'nothing in it'),
         ((0, 7, 17, 3), 'nothing in it'),
     ],
@@ -117,9 +119,72 @@ def test_wrong_scores_and_labels_are_refused():
         from_array(array.astype(np.complex64), 'coco17')
 
 
-def test_whole_numbers_and_double_precision():
-    assert from_array(np.zeros((7, 17, 2), np.int32), 'coco17').pos.dtype == torch.float32
-    assert from_array(np.zeros((7, 17, 2), np.float64), 'coco17').pos.dtype == torch.float64
+@pytest.mark.parametrize('kind', [np.float64, np.float32, np.float16, np.int32, np.uint8, bool])
+@pytest.mark.parametrize('default', [torch.float32, torch.float64])
+def test_positions_and_scores_are_of_the_default_type(kind, default):
+    array = (10 * np.random.default_rng(0).random((4, 17, 3))).astype(kind)
+    score = (array[..., 0] != 0).astype(kind)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(default)
+    try:
+        for value in (array, torch.from_numpy(array)):
+            data = from_array(value, 'coco17', score)
+            assert data.pos.dtype == data.score.dtype == default
+            expected = torch.from_numpy(np.where(score[..., None] > 0, array, 0).astype(np.float64))
+            assert torch.equal(data.pos.transpose(0, 1), expected.to(default))
+        array = array.astype(np.float32)
+        array[0, 0] = np.nan
+        assert from_array(array, 'coco17').score.dtype == default
+    finally:
+        torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize('axes', ['CTVM', 'TMVC', 'VTMC', 'MTVC', 'VTC', 'CTV', 'TVC'])
+def test_axes_in_any_order(axes):
+    sizes = {'M': 2, 'T': 7, 'V': 17, 'C': 3}
+    array = np.random.default_rng(0).normal(size=[sizes[axis] for axis in axes])
+    score = np.random.default_rng(1).random([sizes[axis] for axis in axes if axis != 'C'])
+    data = from_array(array, 'coco17', score, axes=axes)
+    people = 2 if 'M' in axes else 1
+    assert data.pos.shape == (17 * people, 7, 3)
+    for m in range(people):
+        at = {'M': m, 'T': 4, 'V': 11}
+        place = tuple(at.get(axis, slice(None)) for axis in axes)
+        expected = torch.from_numpy(array[place]).float()
+        assert torch.equal(data.pos[17 * m + 11, 4], expected)
+        number = float(score[tuple(at[axis] for axis in axes if axis != 'C')])
+        assert float(data.score[17 * m + 11, 4]) == pytest.approx(number, rel=1e-6)
+
+
+def test_people_are_not_taken_for_coordinates():
+    """Arrays of ST-GCN, [C, T, V, M], fit the shape of three people in two dimensions."""
+    array = np.random.default_rng(0).normal(size=(3, 7, 17, 2))
+    with pytest.raises(ValueError, match=r"axes must be 'MTVC' or 'CTVM' .*\[3, 7, 17, 2\]"):
+        from_array(array, 'coco17')
+    assert from_array(array, 'coco17', axes='MTVC').pos.shape == (3 * 17, 7, 2)
+    assert from_array(array, 'coco17', axes='CTVM').pos.shape == (2 * 17, 7, 3)
+    assert from_array(array[..., 0], 'coco17', axes='CTVM').pos.shape == (17, 7, 3)
+    with pytest.raises(ValueError, match=r'axes \[T, V, C\] with V = 17 .* \[3, 7, 17, 2\]$'):
+        from_array(array, 'coco17', axes='TVC')
+    with pytest.raises(ValueError, match=r'axes \[C, T, V, M\] with V = 17 .* \[7, 3, 17, 2\]$'):
+        from_array(array.swapaxes(0, 1), 'coco17', axes='CTVM')
+    for axes in ('NTVC', 'TV', 'TVCC', ''):
+        with pytest.raises(ValueError, match=f"axes must hold each of .* got '{axes}'"):
+            from_array(array, 'coco17', axes=axes)
+    with pytest.raises(ValueError, match=r'score has the shape \[3, 7, 17\], .*: \[7, 17, 2\]'):
+        from_array(array, 'coco17', np.ones((3, 7, 17)), axes='CTVM')
+
+
+def test_edges_of_every_person():
+    ntu = get_skeleton('ntu25')
+    edge_index, weight = ntu.edges('spatial')
+    data = from_array(keypoints(2, 7, 25, 3), ntu, edges=(edge_index, weight))
+    assert torch.equal(data.edge_index, torch.cat([edge_index, edge_index + 25], dim=1))
+    assert torch.equal(data.edge_weight, torch.cat([weight, weight]))
+    with pytest.raises(
+        ValueError, match="edges must join the 17 joints of 'coco17', got the joint"
+    ):
+        from_array(keypoints(7, 17, 3), 'coco17', edges=ntu.edges())
 
 
 def test_dense_is_a_view():

@@ -23,9 +23,8 @@ def sample(i, frames, people=1, **fields):
     generator = torch.Generator().manual_seed(i)
     shape = (people, frames, 17, 2)
     score = torch.rand(shape[:3], generator=generator) * 0.9 + 0.1
-    data = from_array(
-        torch.randn(shape, generator=generator), 'coco17', score, y=i % 3, subject=i // 2
-    )
+    pos = torch.randn(shape, generator=generator)
+    data = from_array(pos, 'coco17', score, axes='MTVC', y=i % 3, subject=i // 2)
     for name, value in fields.items():
         data[name] = value
     return data

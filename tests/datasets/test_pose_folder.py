@@ -128,11 +128,14 @@ def test_several_people(tmp_path):
     pos = np.stack([joints(n)[None, :, :2].repeat(4, axis=0) for n in (1, 2)])
     np.save(tmp_path / 'wave' / 'two.npy', pos)
     np.save(tmp_path / 'wave' / 'one.npy', pos[0])
-    dataset = PoseFolder(str(tmp_path), ARM, 'numpy', num_people=2)
+    options = {'reader_options': {'axes': 'MTVC'}}
+    dataset = PoseFolder(str(tmp_path), ARM, 'numpy', num_people=2, **options)
     one, two = dataset
     assert two.pos[:, 0, 0].tolist() == [1, 1, 1, 2, 2, 2]
     assert one.score[:, 0].tolist() == [1, 1, 1, 0, 0, 0]
-    assert len(PoseFolder(str(tmp_path), ARM, 'numpy')[1].pos) == 3
+    assert len(PoseFolder(str(tmp_path), ARM, 'numpy', **options)[1].pos) == 3
+    with pytest.warns(UserWarning, match="1 with keypoints .*axes='MTVC' or axes='CTVM'"):
+        assert len(PoseFolder(str(tmp_path), ARM, 'numpy')) == 1
 
 
 def test_options_of_the_reader(tmp_path):

@@ -9,7 +9,7 @@ def pos(*shape):
     return np.random.default_rng(0).normal(size=shape)
 
 
-@pytest.mark.parametrize('shape', [(5, 17, 2), (1, 5, 17, 3), (3, 5, 17, 2)])
+@pytest.mark.parametrize('shape', [(5, 17, 2), (1, 5, 17, 3), (2, 5, 17, 3), (4, 5, 17, 2)])
 def test_reads_one_person_or_several(tmp_path, shape):
     np.save(tmp_path / 'a.npy', pos(*shape))
     tracks = read_numpy(str(tmp_path / 'a.npy'))
@@ -32,6 +32,32 @@ def test_scores_beside_or_behind_the_positions(tmp_path):
     np.testing.assert_array_equal(one.score, other.score)
     np.testing.assert_array_equal(one.pos, other.pos)
     assert one.pos[2, 3].tolist() == [0, 0]
+
+
+def test_axes_in_another_order(tmp_path):
+    array, score = pos(3, 5, 17, 2), np.random.default_rng(1).uniform(0.1, 1, size=(3, 5, 17))
+    turned = array.transpose(3, 1, 2, 0)
+    np.savez(tmp_path / 'a.npz', keypoints=turned, score=score.transpose(1, 2, 0))
+    tracks = read_numpy(str(tmp_path / 'a.npz'), axes='CTVM')
+    for track, expected, confidence in zip(tracks, array, score):
+        np.testing.assert_allclose(track.pos, expected, rtol=1e-6)
+        np.testing.assert_allclose(track.score, confidence, rtol=1e-6)
+    np.save(tmp_path / 'b.npy', np.concatenate([turned, score.transpose(1, 2, 0)[None]]))
+    (again, *_) = read_numpy(str(tmp_path / 'b.npy'), score_last=True, axes='CTVM')
+    np.testing.assert_array_equal(again.pos, tracks[0].pos)
+    np.testing.assert_array_equal(again.score, tracks[0].score)
+
+
+def test_axes_that_may_be_in_either_order_are_refused(tmp_path):
+    path = str(tmp_path / 'a.npy')
+    np.save(path, pos(3, 5, 17, 2))
+    reason = r"keypoints: .* by axes='MTVC' or axes='CTVM', found the shape \[3, 5, 17, 2\]"
+    with pytest.raises(ValueError, match=reason):
+        read_numpy(path)
+    assert len(read_numpy(path, axes='MTVC')) == 3
+    assert len(read_numpy(path, axes='CTVM')) == 2
+    with pytest.raises(ValueError, match="axes must hold each of 'T', 'V' and 'C' once, and 'M'"):
+        read_numpy(path, axes='NTVC')
 
 
 def test_what_is_not_finite_is_missing(tmp_path):

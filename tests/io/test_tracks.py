@@ -120,11 +120,11 @@ def test_a_detection_has_no_nan_and_scores_up_to_one():
 def test_people_in_one_array_become_a_sample():
     tracks = [Track(np.full((5, 17, 2), k, np.float32), np.ones((5, 17))) for k in (1, 2, 3)]
     pos, score = stack_tracks(tracks, 2)
-    data = from_array(pos, 'coco17', score)
+    data = from_array(pos, 'coco17', score, axes='MTVC')
     assert data.pos.shape == (34, 5, 2)
     assert data.pos[17:].eq(2).all()
     pos, score = stack_tracks(tracks[:1], 2)
-    data = from_array(pos, 'coco17', score)
+    data = from_array(pos, 'coco17', score, axes='MTVC')
     assert torch.equal(data.score, torch.cat([torch.ones(17, 5), torch.zeros(17, 5)]))
     for people, number in (([], 2), (tracks, 0)):
         with pytest.raises(ValueError, match='expected at least one person'):

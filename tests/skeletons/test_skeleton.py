@@ -6,6 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from torch_geometric.utils import dense_to_sparse
 
 from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
 
@@ -284,6 +285,32 @@ def test_partitions_are_those_of_the_paper(strategy, max_hop, normalization):
         np.testing.assert_allclose(adj, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize('normalization', ['row', 'sym', None])
+@pytest.mark.parametrize('max_hop', [0, 1, 2])
+@pytest.mark.parametrize('strategy', ['uniform', 'distance', 'spatial'])
+def test_edges_hold_what_the_adjacency_holds(strategy, max_hop, normalization):
+    for tree, skeleton in [*cases()[:2], random_tree(7)]:
+        edge_index, weight = skeleton.edges(strategy, max_hop, normalization)
+        expected = loop_adjacency(tree, skeleton.center, strategy, max_hop, normalization)
+        num_edges, num_partitions = edge_index.size(1), len(expected)
+        assert weight.shape == ((num_edges, num_partitions) if num_partitions > 1 else (num_edges,))
+        dense = np.zeros_like(expected)
+        for source, target, row in zip(*edge_index.tolist(), weight.view(-1, num_partitions)):
+            assert not dense[:, target, source].any()  # each edge is there once
+            dense[:, target, source] = row
+        np.testing.assert_allclose(dense, expected, atol=1e-6)
+        assert num_edges == (expected.sum(axis=0) != 0).sum()
+        assert edge_index.t().tolist() == sorted(edge_index.t().tolist())
+
+
+def test_edges_are_those_of_pygs_dense_to_sparse_of_the_transpose():
+    adj, (edge_index, weight) = ARM.adjacency(), ARM.edges()
+    expected = dense_to_sparse(adj[0].t())
+    assert torch.equal(edge_index, expected[0])
+    assert torch.equal(weight, expected[1])
+    assert not torch.equal(weight, dense_to_sparse(adj[0])[1])
+
+
 @pytest.mark.parametrize(('tree', 'skeleton'), cases())
 def test_partitions_sum_to_the_normalised_adjacency(tree, skeleton):
     binary = nx.to_numpy_array(tree, nodelist=range(skeleton.num_joints)) + np.eye(len(skeleton))
@@ -415,6 +442,8 @@ def test_each_partition_may_be_normalised_by_itself():
 def test_bad_adjacencies_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         ARM.adjacency(**options)
+    with pytest.raises(ValueError, match=message):
+        ARM.edges(**options)
 
 
 # Subsets ######################################################################

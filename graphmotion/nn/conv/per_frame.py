@@ -34,6 +34,14 @@ class PerFrame(torch.nn.Module):
         conv = PerFrame(GATv2Conv(64, 16, heads=4))
         out = conv(batch.x, batch.edge_index)
 
+    Convolutions that take :obj:`edge_weight` and neither normalise it nor add self-loops can have
+    both from :meth:`~graphmotion.skeletons.Skeleton.edges`:
+
+    .. code-block:: python
+
+        edge_index, edge_weight = get_skeleton('coco17').edges()
+        out = PerFrame(GraphConv(3, 16))(torch.rand(17, 60, 3), edge_index, edge_weight)
+
     Args:
         conv (torch.nn.Module): The convolution; called with features, edges and what else
             :meth:`forward` gets. It may not cache its edges, which change with the number of

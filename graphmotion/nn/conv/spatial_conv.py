@@ -33,7 +33,21 @@ class SpatialConv(torch.nn.Module):
     out by default. Row :math:`i` of :math:`\mathbf{A}_k` holds what node :math:`i` receives.
 
     A dense and a sparse adjacency give the same result. Dense is the faster by far for graphs of
-    one topology; sparse lets a batch mix topologies, and has no second derivatives.
+    one topology; sparse lets a batch mix topologies, and has no second derivatives. The edges of a
+    skeleton that give what :meth:`~graphmotion.skeletons.Skeleton.adjacency` gives are those of
+    :meth:`~graphmotion.skeletons.Skeleton.edges`; the bones alone, :obj:`(skeleton.edge_index,
+    None)`, sum over neighbours without self-loops and normalisation. PyG's :func:`dense_to_sparse`
+    reads rows as sources: :obj:`dense_to_sparse(adj.t())` is what :obj:`adj` is here.
+
+    .. code-block:: python
+
+        coco, ntu = get_skeleton('coco17'), get_skeleton('ntu25')
+        batch = collate([
+            from_array(torch.rand(60, 17, 3), coco, edges=coco.edges('spatial')),
+            from_array(torch.rand(60, 25, 3), ntu, edges=ntu.edges('spatial')),
+        ])
+        conv = SpatialConv(3, 16, num_partitions=3)
+        out = conv(batch.pos, (batch.edge_index, batch.edge_weight))
 
     Args:
         in_channels (int): Size of each input feature.
@@ -56,7 +70,8 @@ class SpatialConv(torch.nn.Module):
           * :math:`(V, V)`, or :math:`(K, V, V)` if :math:`K > 1`: shared by all graphs
           * :math:`(B, V, V)`, or :math:`(B, K, V, V)` if :math:`K > 1`: of each graph
           * a tuple of edge indices :math:`(2, |\mathcal{E}|)` and edge weights
-            :math:`(|\mathcal{E}|)`, or :math:`(|\mathcal{E}|, K)` if :math:`K > 1`, or :obj:`None`
+            :math:`(|\mathcal{E}|)`, or :math:`(|\mathcal{E}|, K)` if :math:`K > 1`; :obj:`None`
+            for weights of one if :math:`K = 1`
         - **output:** node features :math:`(|\mathcal{V}|, T, F_{out})`
 
     Raises:
@@ -167,6 +182,10 @@ class SpatialConv(torch.nn.Module):
             return list(dense.unbind(-3))
         edge_index, weight = adj
         if weight is None:
+            if num > 1:
+                raise ValueError(
+                    f'edge_weight must be [num_edges, {num}], a weight for each partition, got None'
+                )
             weight = torch.ones(edge_index.size(1), num, device=edge_index.device)
         weight = weight.unsqueeze(-1) if weight.dim() == 1 else weight
         if weight.shape != (edge_index.size(1), num):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from graphmotion.data import collate, from_array
 from graphmotion.nn import SpatialConv
 from graphmotion.skeletons import get_skeleton
 from tests.nn import reference
@@ -59,6 +60,31 @@ def test_a_batch_may_mix_skeletons():
         offset += adj.size(-1)
     mixed = conv(torch.cat(xs), (torch.cat(edges, dim=1), torch.cat(weights)[:, 0]))
     torch.testing.assert_close(mixed, torch.cat(parts), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('strategy', ['uniform', 'spatial'])
+def test_a_batch_of_mixed_skeletons_in_one_call(strategy):
+    """What each sample gets from its dense adjacency, also of two people and of other lengths."""
+    conv = SpatialConv(3, 5, 1 if strategy == 'uniform' else 3)
+    samples, expected = [], []
+    for name, people, frames in (('ntu25', 2, 6), ('coco17', 1, 4), ('emotion_gait16', 1, 5)):
+        body = get_skeleton(name)
+        array = torch.randn(people, frames, body.num_joints, 3)
+        samples.append(from_array(array, body, edges=body.edges(strategy)))
+        adj = body.adjacency(strategy)
+        of_people = [conv(p.transpose(0, 1), adj if len(adj) > 1 else adj[0]) for p in array]
+        expected.append(torch.cat(of_people))
+    batch = collate(samples)
+    out = conv(batch.pos, (batch.edge_index, batch.edge_weight))
+    for i, part in enumerate(expected):
+        of_graph = out[batch.ptr[i] : batch.ptr[i + 1], : batch.num_frames[i]]
+        torch.testing.assert_close(of_graph, part, atol=1e-5, rtol=0)
+
+
+def test_partitions_need_weights():
+    edge_index = get_skeleton('coco17').edge_index
+    with pytest.raises(ValueError, match=r'edge_weight must be \[num_edges, 3\], .* got None'):
+        SpatialConv(3, 5, 3)(torch.randn(17, 2, 3), (edge_index, None))
 
 
 def test_edges_without_weights_weigh_one():
