@@ -13,9 +13,10 @@ from torch_geometric.data import Data
 
 from graphmotion.checks import as_list, check_choices, check_int
 from graphmotion.datasets.face_dataset import FaceDataset
-from graphmotion.synthetic.face_model import EXPRESSIONS, place_points
-from graphmotion.synthetic.face_renderer import draw_faces
-from graphmotion.synthetic.face_styles import Pose, draw_styles, expression_code
+from graphmotion.synthetic.action_units import EXPRESSIONS
+from graphmotion.synthetic.face_model import deform_face
+from graphmotion.synthetic.face_renderer import render_faces
+from graphmotion.synthetic.face_styles import HeadPose, expression_index, sample_face_styles
 from graphmotion.synthetic.seeding import keyed_generator
 
 # Part of the name of processed files: to be raised when the same options give other faces.
@@ -53,7 +54,7 @@ class SyntheticFaces(FaceDataset):
     first pixel is from 0 to 1), also those outside the image or behind the face, :obj:`y`,
     :obj:`subject` (from 0), :obj:`take` (from 1 within an expression), and :obj:`units`
     :math:`(1, A)`, the mean intensities of the action units
-    :obj:`~graphmotion.synthetic.face_model.ACTION_UNITS` on both sides.
+    :obj:`~graphmotion.synthetic.action_units.ACTION_UNITS` on both sides.
 
     Args:
         root (str, optional): If given, faces are stored in :obj:`root/processed`, a file for each
@@ -122,7 +123,7 @@ class SyntheticFaces(FaceDataset):
         if least > greatest:
             raise ValueError(f'intensity is (least, greatest), got {intensity!r}')
         self.intensity = least, greatest
-        self.pose = Pose(*_numbers('pose', as_list(pose, 3), 3, 0.0, 30.0))
+        self.pose = HeadPose(*_numbers('pose', as_list(pose, 3), 3, 0.0, 30.0))
         (self.light,) = _numbers('light', [light], 1, 0.0, 4.0)
         (self.framing,) = _numbers('framing', [framing], 1, 0.0, 10.0)
         (self.noise,) = _numbers('noise', [noise], 1, 0.0, 100.0)
@@ -148,7 +149,7 @@ class SyntheticFaces(FaceDataset):
             yield from self._generate(keys[start : start + _FACES_AT_ONCE])
 
     def _generate(self, keys: list[tuple[int, str, int]]) -> Iterator[Data]:
-        styles = draw_styles(
+        styles = sample_face_styles(
             self.seed,
             keys,
             self.intensity,
@@ -158,13 +159,13 @@ class SyntheticFaces(FaceDataset):
             self.noise,
             self.individuality,
         )
-        points = place_points(styles.shapes, styles.units)
-        images, landmarks = draw_faces(points, styles.units, styles.scene, self.image_size)
+        points = deform_face(styles.shapes, styles.units)
+        images, landmarks = render_faces(points, styles.units, styles.scene, self.image_size)
         units = styles.units.mean(-1)
         for row, (subject, name, take) in enumerate(keys):
             image = 255 * images[row].numpy()
             if self.noise:
-                source = keyed_generator(self.seed, 23, subject, expression_code(name), take)
+                source = keyed_generator(self.seed, 23, subject, expression_index(name), take)
                 error = source.standard_normal(image.shape, np.float32)
                 image = image + 255 * _NOISE * self.noise * error
             image = np.rint(image).clip(0, 255).astype(np.uint8)

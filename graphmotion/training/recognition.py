@@ -205,9 +205,9 @@ class RecognitionModule(SubjectModule):
 class EuclideanDistance(LpDistance):
     r"""Euclidean distances of embeddings of length one, computed from their differences.
 
-    For more than 25 embeddings, :obj:`LpDistance` computes them from inner products, which in single
-    precision loses distances below about :math:`10^{-3}` and their gradients: those of a training
-    that is about to collapse.
+    For more than 25 embeddings, :obj:`LpDistance` computes them from inner products, which in
+    single precision loses distances below about :math:`10^{-3}` and their gradients, as in a
+    training that is about to collapse.
     """
 
     def compute_mat(self, query_emb: Tensor, ref_emb: Tensor) -> Tensor:

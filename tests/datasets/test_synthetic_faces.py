@@ -5,8 +5,8 @@ import torch
 from torch_geometric.loader import DataLoader
 
 from graphmotion.datasets import FaceDataset, SyntheticFaces
-from graphmotion.synthetic.face_model import ACTION_UNITS, EXPRESSIONS, units_by_number
-from graphmotion.synthetic.face_styles import Pose, draw_styles
+from graphmotion.synthetic.action_units import ACTION_UNITS, EXPRESSIONS, unit_intensities
+from graphmotion.synthetic.face_styles import HeadPose, sample_face_styles
 
 SMALL = {'num_subjects': 2, 'num_takes': 2}
 STILL = {'pose': 0, 'light': 0, 'framing': 0, 'noise': 0, 'individuality': 0}
@@ -98,7 +98,7 @@ def test_the_size_does_not_change_the_face():
 def test_prototypes_without_individuality():
     dataset = SyntheticFaces(**SMALL, **STILL, intensity=(1.0, 1.0))
     for data in dataset:
-        prototype = units_by_number(EXPRESSIONS[dataset.class_names[int(data.y)]]).mean(-1)
+        prototype = unit_intensities(EXPRESSIONS[dataset.class_names[int(data.y)]]).mean(-1)
         torch.testing.assert_close(data.units[0], prototype)
     for data in dataset[:14]:
         # Eyes look a little aside, nothing else is off the middle.
@@ -114,7 +114,7 @@ def test_intensity():
     def units(intensity):
         keys = [(s, 'happiness', t) for s in range(10) for t in range(1, 7)]
         rows = [list(ACTION_UNITS).index(12), list(ACTION_UNITS).index(6)]
-        return draw_styles(0, keys, intensity, individuality=0).units[:, rows]
+        return sample_face_styles(0, keys, intensity, individuality=0).units[:, rows]
 
     least, most = units((0.2, 0.2)), units((0.9, 0.9))
     torch.testing.assert_close(most, 4.5 * least)
@@ -127,7 +127,7 @@ def test_intensity():
 
 def test_individuality():
     keys = [(s, 'sadness', t) for s in range(60) for t in (1, 2, 3)]
-    units = draw_styles(0, keys, intensity=(0.8, 0.8)).units
+    units = sample_face_styles(0, keys, intensity=(0.8, 0.8)).units
     assert ((units >= 0) & (units <= 1.15)).all()
     sides = (units[..., 0] - units[..., 1]).abs()
     assert 0.01 < sides.mean() < 0.15
@@ -140,19 +140,21 @@ def test_individuality():
 
 def test_contempt_is_one_sided():
     keys = [(s, 'contempt', 1) for s in range(40)]
-    units = draw_styles(0, keys, individuality=0).units[:, list(ACTION_UNITS).index(14)]
+    units = sample_face_styles(0, keys, individuality=0).units[:, list(ACTION_UNITS).index(14)]
     assert ((units > 0).sum(1) == 1).all()
     assert 0 < int((units[:, 0] > 0).sum()) < 40
 
 
 def test_pose_and_light():
     keys = [(s, name, t) for s in range(20) for name in ('fear', 'neutral') for t in range(1, 6)]
-    scene = draw_styles(0, keys, pose=Pose(20.0, 10.0, 0.0), light=1).scene
+    scene = sample_face_styles(0, keys, pose=HeadPose(20.0, 10.0, 0.0), light=1).scene
     assert 17 < scene['yaw'].abs().max() <= 20
     assert 8 < scene['pitch'].abs().max() <= 10
     assert not scene['roll'].any()
     assert scene['light_right'].std() > 5
-    calm = draw_styles(0, keys, pose=Pose(0.0, 0.0, 0.0), light=0, framing=0, noise=0).scene
+    calm = sample_face_styles(
+        0, keys, pose=HeadPose(0.0, 0.0, 0.0), light=0, framing=0, noise=0
+    ).scene
     for name in ('yaw', 'light_right', 'background_up', 'crop_right', 'blur'):
         assert not calm[name].any()
     assert calm['exposure'].std() == 0

@@ -1,72 +1,29 @@
 import pytest
 import torch
 
-from graphmotion.synthetic.face_model import (
-    ACTION_UNITS,
-    EXPRESSIONS,
-    MEAN_FACE,
-    MIRROR,
-    NUM_LANDMARKS,
-    PLACES,
-    SHAPE_FIELDS,
-    SHAPES,
-    UNIT_FIELDS,
-    VARIANTS,
-    place_points,
-    units_by_number,
-)
+from graphmotion.synthetic.action_units import ACTION_UNITS, UNIT_FIELDS, unit_intensities
+from graphmotion.synthetic.face_model import deform_face
+from graphmotion.synthetic.face_points import MEAN_FACE, MIRROR_INDEX, POINT_INDEX
+from graphmotion.synthetic.face_shapes import SHAPE_FIELDS, SHAPE_TRAITS
 
-REST = torch.zeros(1, len(SHAPES), 2)
+REST = torch.zeros(1, len(SHAPE_TRAITS), 2)
 
 
 def face(units=None, shapes=None):
-    """The points of one face, by place."""
+    """Returns the points of one face."""
     shapes = REST if shapes is None else shapes
-    return place_points(shapes, units_by_number(units or {}).unsqueeze(0))[0]
+    return deform_face(shapes, unit_intensities(units or {}).unsqueeze(0))[0]
 
 
-def test_layout_of_300w():
-    points = face()
-    assert points.shape == (len(PLACES), 3)
-    torch.testing.assert_close(points, MEAN_FACE)
-    x, y = points[:NUM_LANDMARKS, 0], points[:NUM_LANDMARKS, 1]
-    # Jaw from the image's left over the chin, which is lowest; brows, eyes and lips from the left.
-    assert (x[:17].diff() > 0).all()
-    assert y[:17].argmin() == 8
-    assert (x[17:27].diff() > 0).all()
-    assert (y[27:31].diff() < 0).all()
-    assert (x[31:36].diff() > 0).all()
-    for start in (36, 42):
-        assert (x[start : start + 4].diff() > 0).all()
-        assert (y[start + 1 : start + 3] > y[start + 4 : start + 6]).all()
-    assert (x[48:55].diff() > 0).all()
-    assert (x[54:60].diff() < 0).all()
-    assert (x[60:65].diff() > 0).all()
-    assert y[51] > y[62] >= y[66] > y[57]
-    # Brows over eyes over nose over mouth over chin.
-    assert y[17:27].min() > y[36:48].max() > y[33] > y[48:68].max()
-    assert y[48:68].min() > y[8]
-    # The unit: about 62 mm between the pupils, 120 from the nose's root to the chin.
-    assert points[PLACES['left_iris'], 0] - points[PLACES['right_iris'], 0] == 62
-    assert 105 < y[27] - y[8] < 130
-
-
-def test_mirror():
-    assert torch.equal(MIRROR[MIRROR], torch.arange(len(PLACES)))
-    flip = torch.tensor([-1.0, 1, 1])
-    for field in (MEAN_FACE, *UNIT_FIELDS, *SHAPE_FIELDS):
-        torch.testing.assert_close(field[MIRROR] * flip, field)
-    for a, b in ((0, 16), (17, 26), (31, 35), (36, 45), (41, 46), (48, 54), (59, 55), (67, 65)):
-        assert MIRROR[a] == b
-    assert MIRROR[8] == 8
-    assert PLACES['left_cheek'] == MIRROR[PLACES['right_cheek']]
+def test_mean_face():
+    torch.testing.assert_close(face(), MEAN_FACE)
 
 
 UP, DOWN, OUT, IN = (1, 1), (1, -1), (0, 1), (0, -1)
 
 
 @pytest.mark.parametrize(
-    ('unit', 'landmark', 'way'),
+    ('unit', 'landmark', 'direction'),
     [
         (1, 22, UP), (2, 26, UP), (4, 22, DOWN), (4, 22, IN), (5, 43, UP), (6, 46, UP),
         (7, 43, DOWN), (7, 47, UP), (9, 35, UP), (9, 52, UP), (10, 52, UP), (12, 54, UP),
@@ -75,11 +32,11 @@ UP, DOWN, OUT, IN = (1, 1), (1, -1), (0, 1), (0, -1)
         (25, 66, DOWN), (26, 8, DOWN), (26, 57, DOWN), (27, 8, DOWN), (43, 44, DOWN),
     ],
 )  # fmt: skip
-def test_units_move_landmarks_their_way(unit, landmark, way):
-    axis, sign = way
+def test_direction_of_units(unit, landmark, direction):
+    axis, sign = direction
     moved = face({unit: 1.0}) - face()
     assert sign * moved[landmark, axis] > 0.7
-    other = MIRROR[landmark]
+    other = MIRROR_INDEX[landmark]
     mirrored = sign if axis else -sign
     if other != landmark:
         assert mirrored * moved[other, axis] > 0.7
@@ -87,17 +44,17 @@ def test_units_move_landmarks_their_way(unit, landmark, way):
     torch.testing.assert_close(half[landmark, axis], moved[landmark, axis] / 2)
 
 
-def test_what_units_leave_alone():
+def test_unaffected_landmarks():
     still = {1: range(48, 68), 12: range(17, 27), 26: range(17, 48), 43: range(48, 68)}
     for unit, numbers in still.items():
         assert not (face({unit: 1.0}) - face())[list(numbers)].any()
-    # The outer brow goes up by unit 2, not by 1, and the inner one by 1 more than by 2.
+    # Unit 2 raises the outer brow, unit 1 does not; unit 1 raises the inner brow more than unit 2.
     one, two = face({1: 1.0}) - face(), face({2: 1.0}) - face()
     assert one[26, 1] == 0
     assert one[22, 1] > 5 + two[22, 1]
 
 
-def test_the_jaw_opens_the_mouth():
+def test_jaw_opens_the_mouth():
     def gap(units):
         return float((face(units)[62] - face(units)[66])[1])
 
@@ -112,16 +69,16 @@ def test_sides():
     both = face({12: 1.0}) - face()
     torch.testing.assert_close(left[57], both[57] / 2)
     right = face({12: (1.0, 0.0)})
-    torch.testing.assert_close(right[MIRROR] * torch.tensor([-1.0, 1, 1]), left + face())
+    torch.testing.assert_close(right[MIRROR_INDEX] * torch.tensor([-1.0, 1, 1]), left + face())
 
 
 def test_against_a_loop():
     torch.manual_seed(0)
-    shapes, units = torch.randn(3, len(SHAPES), 2), 0.1 * torch.rand(3, len(ACTION_UNITS), 2)
-    units[:, list(ACTION_UNITS).index(25)] += 0.9  # lips apart, so that nothing is to be ordered
-    points = place_points(0.1 * shapes, units)
+    shapes, units = torch.randn(3, len(SHAPE_TRAITS), 2), 0.1 * torch.rand(3, len(ACTION_UNITS), 2)
+    units[:, list(ACTION_UNITS).index(25)] += 0.9  # parted lips, so that nothing crosses
+    points = deform_face(0.1 * shapes, units)
     for n in range(3):
-        for place in (8, 22, 26, 31, 45, 54, 57, PLACES['left_cheek'], PLACES['chin']):
+        for place in (8, 22, 26, 31, 45, 54, 57, POINT_INDEX['left_cheek'], POINT_INDEX['chin']):
             x = MEAN_FACE[place, 0]
             wanted = MEAN_FACE[place].double()
             for values, fields in ((0.1 * shapes, SHAPE_FIELDS), (units, UNIT_FIELDS)):
@@ -133,8 +90,8 @@ def test_against_a_loop():
 
 def test_lids_and_lips_do_not_cross():
     torch.manual_seed(0)
-    shapes = torch.randn(500, len(SHAPES), 1).clamp(-2.2, 2.2).expand(-1, -1, 2)
-    points = place_points(shapes, 1.15 * torch.rand(500, len(ACTION_UNITS), 2))
+    shapes = torch.randn(500, len(SHAPE_TRAITS), 1).clamp(-2.2, 2.2).expand(-1, -1, 2)
+    points = deform_face(shapes, 1.15 * torch.rand(500, len(ACTION_UNITS), 2))
     y = points[..., 1]
     for upper, lower in ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65)):
         assert (y[:, upper] >= y[:, lower] - 1e-4).all()
@@ -142,19 +99,8 @@ def test_lids_and_lips_do_not_cross():
         assert (y[:, upper] > y[:, lower] + 0.5).all()
 
 
-def test_expressions_are_made_of_known_units():
-    assert set(VARIANTS) == set(EXPRESSIONS)
-    assert 'neutral' in EXPRESSIONS
-    for name, units in EXPRESSIONS.items():
-        assert all(0 < value <= 1 for value in units.values())
-        assert not set(units) & set(VARIANTS[name])
-        assert set(units) | set(VARIANTS[name]) <= set(ACTION_UNITS)
-    prototypes = torch.stack([units_by_number(units) for units in EXPRESSIONS.values()])
-    assert len(prototypes.flatten(1).unique(dim=0)) == len(EXPRESSIONS)
-
-
-def test_bad_input():
-    with pytest.raises(ValueError, match=r'unknown action units \[3, 99\], expected some of'):
-        units_by_number({3: 1.0, 12: 1.0, 99: 0.0})
-    with pytest.raises(ValueError, match=r'units \[N, 21, 2\], got \[1, 28, 2\] and \[1, 20, 2\]'):
-        place_points(REST, torch.zeros(1, 20, 2))
+def test_invalid_shapes():
+    with pytest.raises(ValueError, match=r'units must have shape \[N, 21, 2\], got \[1, 20, 2\]'):
+        deform_face(REST, torch.zeros(1, 20, 2))
+    with pytest.raises(ValueError, match=r'shapes must have shape \[N, 28, 2\], got \[1, 27, 2\]'):
+        deform_face(REST[:, 1:], torch.zeros(1, 21, 2))
