@@ -10,7 +10,7 @@ from torch import Tensor
 from graphmotion.skeletons.layouts import get_skeleton
 from graphmotion.skeletons.skeleton import Skeleton
 
-# Names that different layouts give to one place on the body.
+# Names of the same place on the body in different layouts.
 SAME_PLACE = (
     ('pelvis', 'root', 'mid_hip', 'hip_center', 'spine_base'),
     ('thorax', 'shoulder_center', 'spine_shoulder'),
@@ -19,8 +19,8 @@ SAME_PLACE = (
     ('right_foot', 'right_toe', 'right_big_toe', 'right_foot_index'),
 )
 
-# Places that are the mean of others, where a layout does not have them: the first rule applies
-# whose joints are all there. Applied in this order, so that a rule may use an earlier one.
+# Places that are computed as a midpoint if a layout lacks them. Applied in this order: the first
+# rule whose joints are available counts, and rules may use the results of earlier ones.
 MIDPOINTS = (
     ('pelvis', ('left_hip', 'right_hip')),
     ('thorax', ('left_shoulder', 'right_shoulder')),
@@ -40,25 +40,25 @@ def conversion_matrix(
     target: str | Skeleton,
     substitutes: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Tensor:
-    r"""The weights with which the joints of one layout make those of another.
+    r"""Computes the matrix that converts joint positions from one layout to another.
 
-    A target joint is, in this order: what :obj:`substitutes` says; the source joint of the same
-    name; the source joint that is another name for the same place, as :obj:`"mid_hip"` for
-    :obj:`"pelvis"`; the midpoint of source joints, as :obj:`"pelvis"` from both hips, the neck and
-    the thorax from both shoulders, the spine from pelvis and thorax, the head from both ears.
+    A target joint is, in this order of precedence: given by :obj:`substitutes`; the source joint
+    of the same name; the source joint with another name for the same place, such as
+    :obj:`"mid_hip"` for :obj:`"pelvis"`; or the midpoint of source joints, such as the pelvis from
+    both hips, neck and thorax from both shoulders, the spine from pelvis and thorax, and the head
+    from both ears.
 
     Args:
-        source (str or Skeleton): The layout of the data.
-        target (str or Skeleton): The layout wanted.
-        substitutes (mapping, optional): For a target joint, the source joint, or the several
-            whose mean stands for it, e.g. :obj:`{'left_hand': 'left_wrist'}`.
-            (default: :obj:`None`)
+        source (str or Skeleton): Layout of the data.
+        target (str or Skeleton): Layout to convert to.
+        substitutes (mapping, optional): Source joint, or several source joints to average, for
+            target joints, such as :obj:`{'left_hand': 'left_wrist'}`. (default: :obj:`None`)
 
     Returns:
-        Tensor: :math:`(V_{target}, V_{source})`, double precision, rows sum to one.
+        Tensor: Double-precision matrix :math:`(V_{target}, V_{source})` whose rows sum to one.
 
     Raises:
-        ValueError: If a target joint cannot be found; the message lists all of them.
+        ValueError: If target joints cannot be derived.
     """
     source, target = get_skeleton(source), get_skeleton(target)
     chosen = dict(substitutes or {})
@@ -78,7 +78,7 @@ def conversion_matrix(
             used = chosen[joint]
             used = [used] if isinstance(used, str) else list(used)
             if not used:
-                raise ValueError(f'substitutes names no joint for {joint!r}')
+                raise ValueError(f'substitutes must name at least one joint for {joint!r}')
             out.append(torch.stack([rows[source.joints[source.index(u)]] for u in used]).mean(0))
         elif joint in rows:
             out.append(rows[joint])
@@ -89,8 +89,8 @@ def conversion_matrix(
     if missing:
         raise ValueError(
             f'{source.name!r} has no joints for {missing} of {target.name!r}, neither by name nor '
-            f'as a midpoint. Name them in substitutes=, e.g. {{{missing[0]!r}: '
-            f'{source.joints[0]!r}}}, or take target.subset(...) without them'
+            f'as a midpoint. Pass substitutes=, such as {{{missing[0]!r}: '
+            f'{source.joints[0]!r}}}, or use target.subset(...) without them'
         )
     return torch.stack(out)
 
@@ -101,7 +101,7 @@ def convert(
     target: str | Skeleton,
     substitutes: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Tensor:
-    r"""Convert joint positions from one layout to another.
+    r"""Converts joint positions from one layout to another.
 
     .. code-block:: python
 
@@ -111,9 +111,9 @@ def convert(
             'left_foot': 'left_ankle', 'right_foot': 'right_ankle'})
 
     Args:
-        pos (Tensor): Positions; the nodes may be those of several bodies, one after another.
-        source (str or Skeleton): The layout of :obj:`pos`.
-        target (str or Skeleton): The layout wanted.
+        pos (Tensor): Positions of one or more consecutive bodies.
+        source (str or Skeleton): Layout of :obj:`pos`.
+        target (str or Skeleton): Layout to convert to.
         substitutes (mapping, optional): See :func:`conversion_matrix`. (default: :obj:`None`)
 
     Shapes:
@@ -121,11 +121,11 @@ def convert(
         - **output:** :math:`(B \cdot V_{target}, T, D)`
 
     Raises:
-        ValueError: If a target joint cannot be found, or the number of nodes is not a multiple
-            of the number of source joints.
+        ValueError: If target joints cannot be derived or the number of nodes is not a multiple of
+            the number of source joints.
     """
     if not pos.is_floating_point():
-        pos = pos.float()  # midpoints of pixels are no integers
+        pos = pos.float()  # midpoints of pixels may be fractional
     weight = conversion_matrix(source, target, substitutes).to(pos)
     num_source = weight.size(1)
     if pos.dim() < 2 or pos.size(0) % num_source:

@@ -1,4 +1,4 @@
-"""Graph facts of a set of bones, apart from what the joints are called."""
+"""Hop distances, normalisation and partitions of graphs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NORMALIZATIONS = ('row', 'column', 'sym')
 
 
 def hop_distance(num_nodes: int, edges: Sequence[tuple[int, int]]) -> Tensor:
-    """Number of edges on the shortest path between any two nodes of a connected graph."""
+    """Computes the shortest path length between any two nodes of a connected graph."""
     adj = torch.zeros(num_nodes, num_nodes)
     for i, j in edges:
         adj[i, j] = adj[j, i] = 1
@@ -27,7 +27,7 @@ def hop_distance(num_nodes: int, edges: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def normalize_adjacency(adj: Tensor, normalization: str | None) -> Tensor:
-    """Scale adjacencies by their degrees; empty rows and columns stay empty."""
+    """Normalises adjacencies by their degrees; empty rows and columns stay empty."""
     if normalization is None:
         return adj
     if normalization not in NORMALIZATIONS:
@@ -53,20 +53,20 @@ def partition(
     cap_distance: bool,
     per_partition: bool,
 ) -> Tensor:
-    """Partitions of the adjacency of all nodes up to ``max_hop`` apart; see ``Skeleton``."""
+    """Partitions the adjacency of all nodes up to ``max_hop`` apart; see ``Skeleton``."""
     if strategy not in STRATEGIES:
-        raise ValueError(f'strategy is one of {list(STRATEGIES)}, got {strategy!r}')
+        raise ValueError(f'strategy must be one of {list(STRATEGIES)}, got {strategy!r}')
     if max_hop < 0:
-        raise ValueError(f'max_hop is at least 0, got {max_hop}')
+        raise ValueError(f'max_hop must be at least 0, got {max_hop}')
     near = (hops <= max_hop).unsqueeze(0)
     masks = near
     if strategy != 'uniform':
         masks = hops == torch.arange(max_hop + 1).view(-1, 1, 1)
     if strategy == 'spatial':
         to_center = hops[center].clamp(max=max_hop + 1) if cap_distance else hops[center]
-        nearer = to_center.unsqueeze(0) < to_center.unsqueeze(1)  # sender than receiver
+        nearer = to_center.unsqueeze(0) < to_center.unsqueeze(1)  # source nearer than target
         masks = torch.stack([m for hop in masks for m in (hop & ~nearer, hop & nearer)])
-        masks = torch.cat([masks[:1], masks[2:]])  # nobody is nearer than itself
+        masks = torch.cat([masks[:1], masks[2:]])  # no joint is nearer than itself
     if per_partition:
         return normalize_adjacency(masks.float(), normalization)
     return normalize_adjacency(near.float(), normalization) * masks

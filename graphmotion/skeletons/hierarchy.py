@@ -1,4 +1,4 @@
-"""Part hierarchies: joints grouped into parts, parts into larger parts."""
+"""Part hierarchies of skeletons."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
-# The members of each part of a level, by name or position, and the levels of one hierarchy.
+# Members of each part of a level, by name or index, and the levels of a hierarchy.
 Level = Mapping[str, str | int | Sequence[str | int]]
 Levels = Level | Sequence[Level]
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    r"""Levels of parts over the joints of a skeleton, each a partition of the level before.
+    r"""Levels of parts over the joints of a skeleton, each a partition of the previous level.
 
-    Made by :class:`Skeleton` from its :obj:`hierarchies` argument. Level 0 holds the joints.
+    Created by :class:`Skeleton` from its argument :obj:`hierarchies`. Level 0 holds the joints.
 
     Args:
-        name (str): The name of the hierarchy.
-        num_joints (int): The number of joints at level 0.
-        levels (tuple): For each level above the joints a tuple of :obj:`(part name, members)`,
-            members being positions at the level before.
+        name (str): Name of the hierarchy.
+        num_joints (int): Number of joints.
+        levels (tuple): For each level above the joints, a tuple of :obj:`(part name, members)`,
+            where members are indices into the previous level.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Hierarchy:
 
     @classmethod
     def from_levels(cls, name: str, joints: Sequence[str], levels: Levels, who: str) -> Hierarchy:
-        """Resolve member names level by level and check that each level is a partition."""
+        """Resolves member names level by level and validates that each level is a partition."""
         if isinstance(levels, Mapping):
             levels = [levels]
         before: tuple[str, ...] = tuple(joints)
@@ -69,19 +69,19 @@ class Hierarchy:
 
     @property
     def num_levels(self) -> int:
-        r"""Number of levels, the joints counted as one."""
+        r"""Number of levels, including the joints."""
         return len(self.levels) + 1
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        r"""Number of nodes at each level, from the joints upwards; strictly decreasing."""
+        r"""Number of nodes of each level, strictly decreasing from the joints."""
         return (self.num_joints, *(len(level) for level in self.levels))
 
     def level_of(self, num_nodes: int) -> int:
-        r"""The level that has this many nodes.
+        r"""Returns the level with this number of nodes.
 
         Raises:
-            ValueError: If there is none; the message lists the sizes.
+            ValueError: If there is no such level.
         """
         if num_nodes not in self.sizes:
             raise ValueError(
@@ -91,12 +91,12 @@ class Hierarchy:
         return self.sizes.index(num_nodes)
 
     def names(self, level: int) -> tuple[str, ...]:
-        r"""The part names of a level above the joints."""
+        r"""Returns the part names of a level above the joints."""
         self._check(level, 1)
         return tuple(name for name, _ in self.levels[level - 1])
 
     def members(self, level: int, source: int = 0) -> tuple[tuple[int, ...], ...]:
-        r"""For every part of a level the positions of its members at a finer level, sorted.
+        r"""Returns the sorted members of each part of a level, as indices into a finer level.
 
         Raises:
             ValueError: If there is no such level or :obj:`source > level`.
@@ -114,7 +114,7 @@ class Hierarchy:
         return tuple(out)
 
     def above(self, level: int) -> tuple[Hierarchy, ...]:
-        """The hierarchy over the parts of a level, as a tuple of none or one."""
+        """Returns the hierarchy over the parts of a level, as a tuple of at most one."""
         self._check(level, 0)
         if level == len(self.levels):
             return ()

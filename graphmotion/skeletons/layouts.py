@@ -1,4 +1,4 @@
-"""The joint layouts of the field's datasets and pose estimators."""
+"""Joint layouts of datasets and pose estimators."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from functools import cache
 
 from graphmotion.skeletons.skeleton import Skeleton
 
-# A layout is written as a tree: {joint: parent}, in the order of the data. Bones therefore come
-# out as (joint, parent), pointing to the root of the tree.
+# A layout is a tree {joint: parent} in the order of the data, so that bones are (joint, parent).
 _Tree = Mapping[str, 'str | None']
 
 
 def _limbs(
     arms: Sequence[Sequence[str]], legs: Sequence[Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
-    """Two parts for each limb: arms[0] and arms[1] are its upper and lower part, legs likewise."""
+    """Upper and lower part of each limb, given as pairs of joint lists for arms and legs."""
     return {
         f'{side}_{half}_{limb}': tuple(f'{side}_{joint}' for joint in joints)
         for limb, halves in (('arm', arms), ('leg', legs))
@@ -29,7 +28,7 @@ def _parts(
     arms: Sequence[Sequence[str]] = (('shoulder', 'elbow'), ('wrist',)),
     legs: Sequence[Sequence[str]] = (('hip', 'knee'), ('ankle',)),
 ) -> dict[str, list[dict[str, tuple[str, ...]]]]:
-    """The hierarchy of limb segments, limbs, and upper and lower body that all layouts share."""
+    """Hierarchy of limb segments, limbs, and upper and lower body, shared by all layouts."""
     fine = {name: tuple(joints) for name, joints in trunk.items()} | _limbs(arms, legs)
     limbs = {
         f'{side}_{limb}': (f'{side}_upper_{limb}', f'{side}_lower_{limb}')
@@ -50,7 +49,7 @@ def _parts(
 
 
 def _both(tree: Mapping[str, str]) -> dict[str, str]:
-    """Left and right entries in turn, for layouts that interleave the sides."""
+    """Alternating left and right entries, for layouts that interleave the sides."""
     out = {}
     for joint, parent in tree.items():
         for side in ('left', 'right'):
@@ -229,7 +228,7 @@ def _h36m17() -> tuple[_Tree, str, dict]:
 
 def _ucalgary18() -> tuple[_Tree, str, dict]:
     tree: dict[str, str | None] = {}
-    for side in ('left', 'right'):  # legs stand in the data from the foot up
+    for side in ('left', 'right'):  # the data list legs from the foot up
         leg = _chain(side, 'spine_base', 'hip', 'knee', 'ankle', 'foot')
         tree |= dict(reversed(leg.items()))
     tree |= {'spine_base': None, 'spine_mid': 'spine_base', 'neck': 'spine_mid', 'head': 'neck'}
@@ -255,28 +254,28 @@ _LAYOUTS = {
 
 
 def list_skeletons() -> list[str]:
-    r"""The names of the built-in layouts, sorted.
+    r"""Returns the names of the built-in layouts, sorted.
 
     * :obj:`body25`: OpenPose, BODY_25 model
-    * :obj:`coco17`: COCO keypoints, as of AlphaPose, HRNet and YOLO; CASIA-B and OU-MVLP poses
+    * :obj:`coco17`: COCO keypoints, used by AlphaPose, HRNet, YOLO, and CASIA-B and OU-MVLP poses
     * :obj:`emotion_gait16` and :obj:`emotion_gait21`: Emotion-Gait
     * :obj:`h36m17`: Human3.6M
-    * :obj:`kinect20`: Kinect v1, as Northwestern-UCLA; UTD-MHAD after reordering its joints
+    * :obj:`kinect20`: Kinect v1, used by Northwestern-UCLA and, reordered, by UTD-MHAD
     * :obj:`mediapipe33`: MediaPipe (BlazePose)
-    * :obj:`ntu25`: Kinect v2, as NTU RGB+D; the graph of PYSKL
-    * :obj:`ntu25_st_gcn`: the same joints, with the hand tip joined to the thumb instead of the
+    * :obj:`ntu25`: Kinect v2, used by NTU RGB+D; the graph of PYSKL
+    * :obj:`ntu25_st_gcn`: the same joints, with the hand tip connected to the thumb instead of the
       hand: the graph and the bone streams of the published code and weights of ST-GCN, 2s-AGCN,
       MS-G3D and CTR-GCN
     * :obj:`openpose18`: OpenPose, COCO model
-    * :obj:`openpose18_st_gcn`: the same joints, with the hips joined to the shoulders instead of
-      the neck: the graph of the published code and weights of ST-GCN, 2s-AGCN and PYSKL
-    * :obj:`ucalgary18`: Kinect v2 without hands, as the University of Calgary's gaits
+    * :obj:`openpose18_st_gcn`: the same joints, with the hips connected to the shoulders instead
+      of the neck: the graph of the published code and weights of ST-GCN, 2s-AGCN and PYSKL
+    * :obj:`ucalgary18`: Kinect v2 without hands, used by the University of Calgary gait dataset
 
-    The graphs of the published code for the other layouts are those of :obj:`coco17` (PYSKL) and
-    :obj:`kinect20` (CTR-GCN). See :meth:`Skeleton.adjacency` for its partitions.
+    For :obj:`coco17` and :obj:`kinect20`, the graphs equal those of PYSKL and CTR-GCN. See
+    :meth:`Skeleton.adjacency` for the partitions of published code.
 
-    Where an estimator draws its keypoints with cycles or with the face apart (COCO, MediaPipe),
-    the bones here are the tree that leads over the nose: shoulders hang on the nose, hips on the
+    If an estimator defines keypoint connections with cycles or a separate face (COCO, MediaPipe),
+    the bones form a tree through the nose: shoulders are connected to the nose, hips to the
     shoulders.
     """
     return sorted(_LAYOUTS)
@@ -295,21 +294,21 @@ def _build(name: str) -> Skeleton:
 
 
 def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
-    r"""The built-in layout of that name; a :class:`Skeleton` is returned as it is.
+    r"""Returns the built-in layout of this name; a :class:`Skeleton` is returned unchanged.
 
     Raises:
-        ValueError: If there is no such layout; the message lists those there are.
-        TypeError: If it is neither a name nor a :class:`Skeleton`.
+        ValueError: If there is no such layout.
+        TypeError: If the argument is neither a name nor a :class:`Skeleton`.
     """
     if isinstance(skeleton, Skeleton):
         return skeleton
     if not isinstance(skeleton, str):
         raise TypeError(
-            f'a skeleton is a Skeleton or the name of one, got {type(skeleton).__name__}'
+            f'skeleton must be a Skeleton or the name of one, got {type(skeleton).__name__}'
         )
     if skeleton not in _LAYOUTS:
         raise ValueError(
             f'unknown skeleton {skeleton!r}; the built-in ones are {list_skeletons()}. '
-            f'For your own, make a Skeleton(joints, bones)'
+            f'Define your own by Skeleton(joints, bones)'
         )
     return _build(skeleton)

@@ -1,4 +1,4 @@
-"""The skeleton: named joints joined by bones into a tree."""
+"""Skeletons: trees of named joints."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SIDES = (('left', 'right'), ('l', 'r'))
 
 @dataclass(frozen=True, init=False, repr=False)
 class Skeleton:
-    r"""A tree of named joints: what every operator, transform and model needs to know of a body.
+    r"""A tree of named joints, which describes a body to operators, transforms and models.
 
-    A skeleton is immutable, hashable and equal by value. Joint names and bones are enough to
-    make one; joints may be given by name or by position wherever a joint is asked for.
+    Skeletons are immutable, hashable and compared by value. Joint names and bones suffice to
+    define one. Every joint argument accepts a name or an index.
 
     .. code-block:: python
 
@@ -30,22 +30,22 @@ class Skeleton:
 
     Args:
         joints (sequence of str): Joint names, in the order of the data.
-        bones (sequence of pairs): The two joints of every bone. The bones of :math:`V` joints
-            are :math:`V - 1` and join them all, so that every joint has one path to the centre.
-        name (str, optional): The name of the layout. (default: :obj:`"custom"`)
-        center (str or int, optional): The joint that motion is centred on and that the spatial
-            partition is measured from. If :obj:`None`, the graph centre of the tree: the joint
-            whose farthest joint is nearest. (default: :obj:`None`)
-        pairs (sequence of pairs, optional): Left and right joints that a mirror exchanges.
-            If :obj:`None`, they are read off the names: :obj:`"left_knee"` with
-            :obj:`"right_knee"`, :obj:`"LKnee"` is not understood. (default: :obj:`None`)
-        hierarchies (mapping, optional): Named part hierarchies. Each is a list of levels, each
-            level a mapping of part names to the members, which are joints for the first level
-            and parts of the level before for the others. (default: :obj:`None`)
+        bones (sequence of pairs): The two joints of each bone. :math:`V` joints must be connected
+            by :math:`V - 1` bones.
+        name (str, optional): Name of the layout. (default: :obj:`"custom"`)
+        center (str or int, optional): The joint that motion is centred on and from which the
+            spatial partition is computed. If :obj:`None`, the graph centre of the tree, which
+            minimises the maximum distance to all joints. (default: :obj:`None`)
+        pairs (sequence of pairs, optional): Left and right joints that mirroring swaps. If
+            :obj:`None`, they are inferred from names such as :obj:`"left_knee"` and
+            :obj:`"right_knee"`; :obj:`"LKnee"` is not recognised. (default: :obj:`None`)
+        hierarchies (mapping, optional): Named part hierarchies. Each is a list of levels that map
+            part names to members: joints in the first level, parts of the previous level in the
+            others. (default: :obj:`None`)
 
     Raises:
-        ValueError: If two joints share a name, a bone or pair names an unknown joint, the bones
-            leave a joint apart or close a cycle, or a hierarchy is no partition.
+        ValueError: If joint names are not unique, a bone or pair contains an unknown joint, the
+            bones do not form a tree, or a level of a hierarchy is not a partition.
     """
 
     joints: tuple[str, ...]
@@ -176,10 +176,10 @@ class Skeleton:
         return self.num_joints
 
     def index(self, joint: str | int) -> int:
-        r"""The position of a joint given by name or by position.
+        r"""Returns the index of a joint given by name or index.
 
         Raises:
-            ValueError: If there is no such joint; the message lists those there are.
+            ValueError: If there is no such joint.
         """
         if isinstance(joint, str):
             if joint in self.joints:
@@ -201,7 +201,7 @@ class Skeleton:
 
     @property
     def mirror(self) -> tuple[int, ...]:
-        r"""For every joint the one that takes its place in a mirror: its pair, or itself."""
+        r"""The joint that replaces each joint in a mirror image: its counterpart or itself."""
         out = list(range(self.num_joints))
         for left, right in self.pairs:
             out[left], out[right] = right, left
@@ -209,9 +209,10 @@ class Skeleton:
 
     @property
     def parents(self) -> tuple[int, ...]:
-        r"""For every joint its neighbour on the way to the centre; the centre is its own parent.
+        r"""The neighbour of each joint towards the centre; the centre is its own parent.
 
-        A joint's bone vector is its position less its parent's, so the centre's is zero.
+        The bone vector of a joint is its position minus that of its parent, so that of the centre
+        is zero.
         """
         hops = self.hop_distance()[self.center]
         out = list(range(self.num_joints))
@@ -224,15 +225,16 @@ class Skeleton:
 
     @property
     def edge_index(self) -> Tensor:
-        r"""The bones as PyG edges, both directions, sorted: :math:`(2, 2(V - 1))`.
+        r"""The bones as sorted PyG edges in both directions, :math:`(2, 2(V - 1))`.
 
-        There are no self-loops and no weights: the operators of this library want :meth:`edges`.
+        They have no self-loops and no weights; for the operators of this library, use
+        :meth:`edges`.
         """
         both = sorted([(i, j) for i, j in self.bones] + [(j, i) for i, j in self.bones])
         return torch.tensor(both, dtype=torch.long).view(-1, 2).t().contiguous()
 
     def hop_distance(self) -> Tensor:
-        r"""Number of bones on the path between any two joints: :math:`(V, V)`, integers."""
+        r"""Returns the number of bones between any two joints, :math:`(V, V)`, integers."""
         return graph.hop_distance(self.num_joints, self.bones)
 
     def adjacency(
@@ -243,14 +245,14 @@ class Skeleton:
         cap_distance: bool = False,
         per_partition: bool = False,
     ) -> Tensor:
-        r"""The normalised adjacency with self loops, split into :math:`K` partitions.
+        r"""Returns the normalised adjacency with self-loops, split into :math:`K` partitions.
 
         The partitions are those of the `"Spatial Temporal Graph Convolutional Networks for
-        Skeleton-Based Action Recognition" <https://arxiv.org/abs/1801.07455>`_ paper. Row
-        :math:`i` holds what joint :math:`i` receives, and the partitions of a row sum to the row
-        of the whole adjacency.
+        Skeleton-Based Action Recognition" <https://arxiv.org/abs/1801.07455>`_ paper. Joint
+        :math:`i` receives along row :math:`i`, and the partitions sum to the full adjacency.
 
-        Published weights were trained on other partitions. The tensors :obj:`A` of that code are:
+        Published weights were trained with other partitions. The tensors :obj:`A` of their code
+        are:
 
         .. code-block:: python
 
@@ -260,40 +262,40 @@ class Skeleton:
             # CTR-GCN, 2s-AGCN, and PYSKL's 'spatial'
             body.adjacency('spatial', normalization='column', per_partition=True)
 
-        Rows receive in CTR-GCN, as here, and columns in ST-GCN and 2s-AGCN, whose tensors are to be
-        transposed for :class:`~graphmotion.nn.SpatialConv`. See
+        CTR-GCN aggregates over rows, as this library does. ST-GCN and 2s-AGCN aggregate over
+        columns: transpose their tensors for :class:`~graphmotion.nn.SpatialConv`. See
         :func:`~graphmotion.skeletons.list_skeletons` for the graphs of each.
 
         Args:
-            strategy (str, optional): How neighbours are told apart:
+            strategy (str, optional): How neighbours are partitioned:
 
-                1. :obj:`"uniform"`: not at all, :math:`K = 1`
+                1. :obj:`"uniform"`: a single partition, :math:`K = 1`
 
-                2. :obj:`"distance"`: by hops, :math:`K = \text{max\_hop} + 1`
+                2. :obj:`"distance"`: by number of hops, :math:`K = \text{max\_hop} + 1`
 
-                3. :obj:`"spatial"`: the joint itself; then for each hop the neighbours that are
-                   no nearer to the centre than it is, and those that are nearer;
+                3. :obj:`"spatial"`: the joint itself, then for each hop the neighbours that are
+                   at least as far from the centre, and those that are closer to it,
                    :math:`K = 2\,\text{max\_hop} + 1`
 
                 (default: :obj:`"uniform"`)
-            max_hop (int, optional): Joints up to this many bones away are neighbours.
+            max_hop (int, optional): Maximum number of bones between neighbours.
                 (default: :obj:`1`)
             normalization (str, optional): :obj:`"row"` for :math:`\mathbf{D}^{-1}\mathbf{A}`,
                 :obj:`"column"` for :math:`\mathbf{A}\mathbf{D}^{-1}`, :obj:`"sym"` for
                 :math:`\mathbf{D}^{-1/2}\mathbf{A}\mathbf{D}^{-1/2}`, :obj:`None` for
                 :math:`\mathbf{A}`. (default: :obj:`"row"`)
-            cap_distance (bool, optional): If set to :obj:`True`, the spatial partition takes all
-                joints more than :obj:`max_hop` bones away from the centre to be equally far from
-                it, so that their neighbours are all of one partition. (default: :obj:`False`)
-            per_partition (bool, optional): If set to :obj:`True`, each partition is normalised by
-                its own degrees, and rows do not sum to that of the whole adjacency.
+            cap_distance (bool, optional): If :obj:`True`, the spatial partition considers all
+                joints more than :obj:`max_hop` bones away from the centre equally distant, so that
+                their neighbours share one partition. (default: :obj:`False`)
+            per_partition (bool, optional): If :obj:`True`, normalises each partition by its own
+                degrees, so that partitions do not sum to the full adjacency.
                 (default: :obj:`False`)
 
         Returns:
-            Tensor: :math:`(K, V, V)`, single precision.
+            Tensor: Single-precision adjacency :math:`(K, V, V)`.
 
         Raises:
-            ValueError: If the strategy, the normalisation or :obj:`max_hop` is not one of these.
+            ValueError: If an argument is invalid.
         """
         return graph.partition(
             self.hop_distance(),
@@ -311,13 +313,13 @@ class Skeleton:
         max_hop: int = 1,
         normalization: str | None = 'row',
     ) -> tuple[Tensor, Tensor]:
-        r"""The edges of :meth:`adjacency` and their weights, for batches that mix skeletons.
+        r"""Returns :meth:`adjacency` as edges with weights, for batches that mix skeletons.
 
-        Edge :math:`(j, i)` leads from source :math:`j` to target :math:`i` and has the weights
-        :math:`\mathbf{A}_{kij}` of the partitions :math:`k`, self-loops included. So the edges hold
-        what :obj:`(skeleton.edge_index, None)` lacks, self-loops and normalisation, and lead the
-        other way than those of PyG's :func:`dense_to_sparse`, which takes the row of a matrix for
-        the source; of a dense adjacency, use :obj:`dense_to_sparse(adj.t())`.
+        An edge from source :math:`j` to target :math:`i` has the weights :math:`\mathbf{A}_{kij}`
+        of the partitions :math:`k`. Self-loops are included. In contrast,
+        :obj:`(skeleton.edge_index, None)` has neither self-loops nor normalisation, and PyG's
+        :func:`dense_to_sparse` takes rows as sources: convert a dense adjacency by
+        :obj:`dense_to_sparse(adj.t())`.
 
         .. code-block:: python
 
@@ -331,11 +333,11 @@ class Skeleton:
             normalization (str, optional): See :meth:`adjacency`. (default: :obj:`"row"`)
 
         Returns:
-            tuple: Edge indices :math:`(2, E)`, sorted, and edge weights :math:`(E, K)`, or
+            tuple: Sorted edge indices :math:`(2, E)`, and edge weights :math:`(E, K)`, or
             :math:`(E)` for a single partition.
 
         Raises:
-            ValueError: If the strategy, the normalisation or :obj:`max_hop` is not one of these.
+            ValueError: If an argument is invalid.
         """
         adj = self.adjacency(strategy, max_hop, normalization)
         source, target = (adj != 0).any(dim=0).t().nonzero(as_tuple=True)
@@ -343,7 +345,7 @@ class Skeleton:
         return torch.stack([source, target]), weight.squeeze(1)
 
     def to_networkx(self) -> nx.Graph:
-        r"""The skeleton as an undirected graph; nodes are positions, with a :obj:`name`."""
+        r"""Converts to an undirected graph; nodes are joint indices with a :obj:`name`."""
         out = nx.Graph(name=self.name)
         out.add_nodes_from((i, {'name': name}) for i, name in enumerate(self.joints))
         out.add_edges_from(self.bones)
@@ -352,10 +354,10 @@ class Skeleton:
     # Parts ####################################################################
 
     def hierarchy(self, name: str | None = None) -> Hierarchy:
-        r"""The part hierarchy of that name, or the first one.
+        r"""Returns the part hierarchy of this name, or the first one.
 
         Raises:
-            ValueError: If there is none; the message lists those there are.
+            ValueError: If there is no such hierarchy.
         """
         for hierarchy in self.hierarchies:
             if name is None or hierarchy.name == name:
@@ -363,20 +365,20 @@ class Skeleton:
         names = [h.name for h in self.hierarchies]
         wanted = 'a part hierarchy' if name is None else f'the part hierarchy {name!r}'
         raise ValueError(
-            f'{self._who} does not have {wanted}; it has {names}. '
-            f'Give hierarchies= when making the skeleton'
+            f'{self._who} does not have {wanted}; it has {names}. Pass hierarchies= to Skeleton'
         )
 
     def assignment(self, level: int, source: int = 0, hierarchy: str | None = None) -> Tensor:
-        r"""Which node of a finer level belongs to which part of a coarser one.
+        r"""Returns the assignment of the nodes of a finer level to the parts of a coarser one.
 
         Args:
             level (int): The coarser level; level 0 holds the joints.
             source (int, optional): The finer level. (default: :obj:`0`)
-            hierarchy (str, optional): The name of the hierarchy; the first by default.
+            hierarchy (str, optional): Name of the hierarchy; the first one by default.
+                (default: :obj:`None`)
 
         Returns:
-            Tensor: :math:`(P, V)` of zeros and ones; each column holds a single one.
+            Tensor: Binary matrix :math:`(P, V)` with a single one in each column.
 
         Raises:
             ValueError: If the hierarchy has no such level or :obj:`source > level`.
@@ -388,13 +390,13 @@ class Skeleton:
         return out
 
     def coarsen(self, level: int, hierarchy: str | None = None) -> Skeleton:
-        r"""The skeleton whose joints are the parts of a level.
+        r"""Returns the skeleton whose joints are the parts of a level.
 
-        Two parts are joined iff a bone joins a member of one to a member of the other. The
-        centre is the part that holds the centre; parts whose members are mirrored are mirrored.
+        Two parts are connected if and only if a bone connects their members. The new centre is the
+        part that contains the centre. Parts are left-right pairs if their members are.
 
         Raises:
-            ValueError: If there is no such level, or its parts do not form a tree.
+            ValueError: If there is no such level or its parts do not form a tree.
         """
         chosen = self.hierarchy(hierarchy)
         members = chosen.members(level)
@@ -407,7 +409,7 @@ class Skeleton:
         mirror = self.mirror
         images = [{part_of[mirror[joint]] for joint in nodes} for nodes in members]
         pairs: dict[frozenset[int], tuple[int, int]] = {}
-        for i, j in self.pairs:  # in their order, so that left stays first
+        for i, j in self.pairs:  # in this order, so that left stays first
             left, right = part_of[i], part_of[j]
             if left != right and images[left] == {right} and images[right] == {left}:
                 pairs.setdefault(frozenset((left, right)), (left, right))
@@ -422,11 +424,11 @@ class Skeleton:
         )
 
     def subset(self, joints: Iterable[str | int], name: str | None = None) -> Skeleton:
-        r"""The skeleton of some of the joints, in the order given.
+        r"""Returns the skeleton of a subset of the joints, in the given order.
 
-        A joint whose way to the centre loses joints is joined to the nearest that is left; if
-        the centre itself goes, the joint nearest to it becomes the centre. Hierarchies are not
-        kept.
+        If the parent of a joint is removed, the joint is connected to its nearest remaining
+        ancestor. If the centre is removed, the joint closest to it becomes the centre. Hierarchies
+        are dropped.
 
         .. code-block:: python
 
@@ -469,7 +471,7 @@ class Skeleton:
         )
 
     def __str__(self) -> str:
-        r"""The skeleton as an indented tree, each joint with its position, from the centre."""
+        r"""The joints with their indices as an indented tree, from the centre."""
         parents = self.parents
         lines = [repr(self)]
 
@@ -486,7 +488,7 @@ class Skeleton:
 def _is_pair(value: Any) -> bool:
     try:
         return not isinstance(value, str) and len(value) == 2
-    except TypeError:  # it has no length
+    except TypeError:  # no length
         return False
 
 
@@ -509,7 +511,7 @@ def _check_names(names: Iterable[str], skeleton: str) -> tuple[str, ...]:
 
 
 def _pairs_of_names(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Pairs whose names differ only in one word that tells the side."""
+    """Pairs of joints whose names differ only in the word for the side."""
     position = {
         name.lower().replace('-', '_').replace(' ', '_'): i for i, name in enumerate(joints)
     }
