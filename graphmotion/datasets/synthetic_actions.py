@@ -177,7 +177,7 @@ class SyntheticActions(MotionDataset):
 
         seen = []
         zero = torch.zeros(len(keys))
-        place = torch.stack([drawn.place[:, 0], zero, drawn.place[:, 1]], dim=-1)
+        place = torch.stack([drawn.position[:, 0], zero, drawn.position[:, 1]], dim=-1)
         for view in self.views or (0,):
             turned = points @ rotation_matrix(drawn.heading - view, zero, zero).unsqueeze(1).mT
             placed = place @ rotation_matrix(zero[:1] - view, zero[:1], zero[:1])[0].T

@@ -20,7 +20,7 @@ _LEG_CURVES = ('drop', 'back', 'shift', 'step', 'lift', 'heel')
 # Relative deviations of movement size, of speed, and of the time of the middle of an action. Each
 # is a triple: between subjects, between the actions of a subject, and between takes.
 _SIZE_STD, _SPEED_STD, _TIMING_STD = (0.05, 0.08, 0.04), (0.12, 0.10, 0.06), (0.0, 0.15, 0.10)
-_ARM_DIFFERENCE = 0.4  # share of the deviations in which the arms differ
+_ARM_DIFFERENCE = 0.4  # fraction of the deviation in which the arms differ
 _LEFT_HANDED, _OTHER_HAND = 0.25, 0.1  # probabilities
 # Amplitudes of slow sway while standing, in the units of the curves. Feet do not sway.
 _SWAY = {
@@ -42,8 +42,8 @@ _SWAY = {
     }.items()
 }
 _NUM_WAVES = 2
-_MAX_DURATION = 0.92  # of the sequence, for actions that would take longer
-_RAMP = 0.25  # of the duration, in which oscillations fade in and out
+_MAX_DURATION = 0.92  # fraction of the sequence
+_RAMP = 0.25  # fraction of the duration in which oscillations fade in and out
 _MIRRORED_CURVES = ('shift', 'turn', 'side', 'twist')
 
 
@@ -55,32 +55,32 @@ class Performances(NamedTuple):
         curves (dict): The curves by name.
         lengths (Tensor): The numbers of frames.
         heading (Tensor): The heading in degrees to the left.
-        place (Tensor): The mean horizontal position in metres.
+        position (Tensor): The mean horizontal position in metres.
 
     Shapes:
         - **traits:** :math:`(N)` each
         - **curves:** :math:`(N, T)` each
         - **lengths:** :math:`(N)`
         - **heading:** :math:`(N)`
-        - **place:** :math:`(N, 2)`
+        - **position:** :math:`(N, 2)`
     """
 
     traits: dict[str, Tensor]
     curves: dict[str, Tensor]
     lengths: Tensor
     heading: Tensor
-    place: Tensor
+    position: Tensor
 
 
 def sample_performances(
     seed: int, keys: Sequence[tuple[int, str, int]], num_frames: tuple[int, int], fps: float
 ) -> Performances:
-    r"""Samples performances, each of which only depends on the seed and its own key.
+    r"""Samples performances, each from the seed and its own key alone.
 
-    Length, heading and place are independent of the action.
+    Length, heading and position are independent of the action.
 
     Args:
-        seed (int): The random seed. The bodies are those of
+        seed (int): The random seed. Subjects have the same bodies as in
             :func:`~graphmotion.synthetic.walking_styles.sample_walks`.
         keys (sequence of tuples): The subject, action and take of each performance.
         num_frames (tuple): The minimum and maximum number of frames.
@@ -110,18 +110,18 @@ def sample_performances(
     curves = dict(zip(CURVES, torch.from_numpy(moved).float().unbind(-1)))
     for name, posture in _standing_posture(traits).items():
         curves[name] = curves[name] + posture.unsqueeze(1)
-    heading, place = 50 * uniform[:, 5] - 25, uniform[:, 6:8] - 0.5
+    heading, position = 50 * uniform[:, 5] - 25, uniform[:, 6:8] - 0.5
     return Performances(
         traits,
         curves,
         torch.from_numpy(lengths),
         torch.from_numpy(heading).float(),
-        torch.from_numpy(place).float(),
+        torch.from_numpy(position).float(),
     )
 
 
 class _Habits(NamedTuple):
-    """How each performance differs from the prototype of its action."""
+    """The deviations of each performance from the prototype of its action."""
 
     sizes: np.ndarray  # [N, C], factors
     speed: np.ndarray  # [N], factors
@@ -174,7 +174,7 @@ def _sample_timing(
     num_frames: tuple[int, int],
     fps: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the lengths [N], the times in 0..1 [N, T] and the phases of oscillations [N, T]."""
+    """Returns lengths [N], times from 0 to 1 and oscillation phases, [N, T] each."""
     low, high = num_frames
     lengths = np.minimum(low + (uniform[:, 0] * (high - low + 1)).astype(int), high)
     duration = np.array([(ACTIONS[action].seconds or np.inf) * fps for _, action, _ in keys])
@@ -200,7 +200,7 @@ def _sway_waves(uniform: np.ndarray, num_frames: int, fps: float) -> Iterator[np
 
 
 def _evaluate_action(action: Action, time: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Returns the differences of all curves from standing at times [N, T]: [N, T, C]."""
+    """Returns the deviations of all curves from standing at times [N, T]: [N, T, C]."""
     values = np.array(
         [
             [pose.get(name, STANDING.get(name, 0.0)) for name in CURVES]

@@ -51,8 +51,8 @@ EXPRESSIONS: dict[str, dict[int, float]] = {
     'contempt': {12: 0.5, 14: 1.0},
 }
 
-#: The action units that some subjects add to an expression, with the fraction of those subjects,
-#: chosen for variety.
+#: The action units that some subjects add to an expression, with the fraction of subjects who do.
+#: The values are choices of this library.
 EXPRESSION_VARIANTS: dict[str, dict[int, float]] = {
     'neutral': {},
     'anger': {10: 0.25, 17: 0.35, 24: 0.4, 25: 0.2},
@@ -177,7 +177,7 @@ UNIT_FIELDS = torch.stack([symmetric_field(_OFFSETS[unit]) for unit in ACTION_UN
 
 
 def unit_intensities(units: Mapping[int, float | tuple[float, float]]) -> Tensor:
-    r"""Returns the intensities of all action units, :math:`(A, 2)` for the right and left side.
+    r"""Returns the intensities of all action units on both sides, :math:`(A, 2)`.
 
     Args:
         units (mapping): The intensity of each active unit by number, one for both sides or a pair

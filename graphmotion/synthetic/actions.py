@@ -27,8 +27,8 @@ class Action(NamedTuple):
     r"""A sequence of key poses from time 0 to 1, with optional oscillations.
 
     A pose holds values of :obj:`~graphmotion.synthetic.actor.CURVES`; missing values are those of
-    standing. One-handed and one-footed actions use the right side. The first pose is held before
-    the action and the last one after it.
+    the standing pose. One-handed and one-footed actions use the right side. The first pose is held
+    before the action and the last one after it.
 
     Args:
         poses (mapping): The poses by time.

@@ -1,7 +1,8 @@
-"""An acting body, driven by curves for its trunk and arms and inverse kinematics for its legs.
+"""An acting body, driven by animation curves and inverse kinematics.
 
-The frame is that of :mod:`graphmotion.synthetic.body`. The curves set the positions of the feet and
-the pelvis, and the legs follow, so that a foot that carries weight does not slide.
+The frame is that of :mod:`graphmotion.synthetic.body`. The curves set the angles of trunk and arms
+and the positions of feet and pelvis, and the legs follow, so that a foot that carries weight does
+not slide.
 """
 
 from __future__ import annotations

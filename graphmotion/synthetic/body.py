@@ -246,7 +246,7 @@ def _joints() -> dict[str, _Landmark]:
 
 @cache
 def _landmarks() -> dict[str, _Landmark]:
-    """Returns all landmarks on both sides, under all names of a place."""
+    """Returns the landmarks of both sides, including alternative names."""
     out = dict(_CENTRAL_LANDMARKS)
     for name, (segment, (x, y, z)) in _SIDE_LANDMARKS.items():
         mirrored = x if x == '0' else x[1:] if x[0] == '-' else f'-{x}'

@@ -112,7 +112,7 @@ def self_occlusion(
     landmarks: Sequence[str],
     focal_length: float,
 ) -> Tensor:
-    r"""Estimates how much of each landmark is occluded by the body itself, from 0 to 1.
+    r"""Estimates how much of each landmark the body itself occludes, from 0 to 1.
 
     A limb is occluded by the same limb on the other side, an arm also by the trunk, and a part of
     the face if it faces away from the camera.

@@ -45,7 +45,9 @@ def area_between(upper: Tensor, lower: Tensor, size: Size) -> Coverage:
 
 
 def area_inside(points: Tensor, size: Size) -> Coverage:
-    r"""Returns the area inside a smooth closed curve, which must cover one run in each row.
+    r"""Returns the area inside a smooth closed curve.
+
+    The area must cover a single run in each row.
 
     Args:
         points (Tensor): The points of the curve.

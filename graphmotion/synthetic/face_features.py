@@ -129,7 +129,7 @@ def paint_mouth(painter: FacePainter, light: Tensor) -> None:
 
 
 def _teeth_edge(painter: FacePainter, point: str, top: Tensor, low: Tensor) -> Tensor:
-    """Returns the edge of a row of teeth, clamped to the visible range between the lips."""
+    """Returns the edge of a row of teeth, clamped to the gap between the lips."""
     x = top[..., 0] - (top[:, :1, 0] + top[:, -1:, 0]) / 2
     slant = (top[:, -1:, 1] - top[:, :1, 1]) / (top[:, -1:, 0] - top[:, :1, 0])
     bend = 0.004 / painter.view.scale.unsqueeze(1) * x.square()

@@ -43,7 +43,7 @@ class FacePainter:
         part += (tone - part) * (values * opacity)
 
     def darken(self, coverage: canvas.Coverage, fraction: Tensor | float) -> None:
-        r"""Reduces the brightness of an area by a fraction, or by a fraction for each face."""
+        r"""Reduces the brightness of an area by a fraction, common or for each face."""
         values, (rows, columns) = coverage
         fraction = fraction.view(-1, 1, 1) if isinstance(fraction, Tensor) else fraction
         self.image[:, rows, columns] *= 1 - values * fraction
@@ -59,7 +59,7 @@ class FacePainter:
     def ellipse(
         self, center: Tensor, width: float | Tensor, height: float | Tensor
     ) -> canvas.Coverage:
-        r"""Returns an ellipse with a centre :math:`(N, 1, 2)` in pixels and the given radii."""
+        r"""Returns an ellipse with a centre :math:`(N, 1, 2)` in pixels."""
         radii = torch.stack([width * self.view.scale, height * self.view.scale], dim=-1)
         return canvas.ellipse(center[:, 0], radii, self.view.size)
 

@@ -56,7 +56,7 @@ def render_faces(
         points (Tensor): The points of the faces, as returned by
             :func:`~graphmotion.synthetic.face_model.deform_face`.
         units (Tensor): The intensities of the action units, which deepen wrinkles.
-        scene (mapping): The parameters of the images by name; missing ones are those of
+        scene (mapping): The parameters of the images by name; missing ones default to
             :obj:`~graphmotion.synthetic.face_view.SCENE_DEFAULTS`.
         size (tuple, optional): The height and width of the images. (default: :obj:`(48, 48)`)
 

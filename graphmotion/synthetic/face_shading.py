@@ -1,4 +1,4 @@
-r"""Shading of the skin: a head-shaped ellipsoid with bumps, and local changes of reflectance.
+r"""Shading of the skin as an ellipsoid with bumps and varying reflectance.
 
 A bump is the product of a function of the column and a function of the row, so that one matrix
 product sums all bumps for all pixels.
@@ -92,7 +92,7 @@ def skin_tone(view: FaceView) -> Tensor:
 
 
 def facial_hair_transmission(view: FaceView) -> Tensor:
-    r"""Returns the fraction of skin visible through beard and moustache, :math:`(N, H, W)`."""
+    r"""Returns the fraction of skin visible through facial hair, :math:`(N, H, W)`."""
     out = view.points.new_ones(len(view.points), *view.size)
     for name, bumps in _FACIAL_HAIR.items():
         if bool((view.scene[name] > 0).any()):
@@ -102,8 +102,9 @@ def facial_hair_transmission(view: FaceView) -> Tensor:
 
 
 def reflected_light(view: FaceView, relief: bool) -> Tensor:
-    r"""Returns the light reflected by a white head, relative to frontal light,
-    :math:`(N, H, W)`.
+    r"""Returns the light reflected by a white head, :math:`(N, H, W)`.
+
+    It is 1 where the surface faces the light.
 
     Args:
         view (FaceView): The faces.
@@ -146,7 +147,7 @@ def _sum_bumps(view: FaceView, bumps: Sequence[_Bump]) -> Tensor:
 
 
 def _sum_bump_slopes(view: FaceView, bumps: Sequence[_Bump]) -> Tensor:
-    r"""Returns the slopes along :math:`x` and :math:`y` of the sum of bumps, [2, N, H, W]."""
+    r"""Returns both slopes of the sum of bumps, [2, N, H, W]."""
     x, y, sizes, bumps_x, bumps_y = _separate(view, bumps, deform=True)
     slope_x = bumps_y.transpose(1, 2) @ (bumps_x * -x / sizes[:, :1])
     slope_y = (bumps_y * -y / sizes[:, 1:]).transpose(1, 2) @ bumps_x
@@ -156,7 +157,7 @@ def _sum_bump_slopes(view: FaceView, bumps: Sequence[_Bump]) -> Tensor:
 def _separate(
     view: FaceView, bumps: Sequence[_Bump], deform: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Returns relative coordinates, sizes, and the factors of each bump along both axes."""
+    """Returns relative coordinates, sizes, and the factors along both axes."""
     bumps = [bump for one in bumps for bump in _on_both_sides(one)]
     centers = view.points[:, [POINT_INDEX[point] for point, *_ in bumps]]
     sizes = torch.tensor([bump[2:4] for bump in bumps], dtype=centers.dtype)

@@ -14,8 +14,8 @@ class _ShapeTrait(NamedTuple):
     """The change of a group of points at one standard deviation.
 
     Points are scaled by 1 + ``stretch`` about their mean height and depth and the plane x = 0,
-    shifted by ``shift`` millimetres, and raised by ``slope`` times their distance to the side from
-    their mean.
+    shifted by ``shift`` millimetres, and raised by ``slope`` times the difference between x and its
+    mean.
     """
 
     points: tuple[Point, ...]

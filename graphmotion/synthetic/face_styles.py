@@ -25,7 +25,7 @@ _REST_INTENSITY, _RANDOM_INTENSITY = 0.12, 0.04
 _MAX_VARIANT = 0.8  # intensity of a unit that a subject adds to an expression
 _NUM_HABITS, _MAX_HABIT = 3, 0.5  # further units of a subject in an expression
 _LIMIT = 2.2  # standard deviations
-# Factors for units that would make an expression of their own in a resting face.
+# Factors for units that would turn a resting face into an expression.
 _REST_FACTORS = {
     5: 0.6, 9: 0.5, 10: 0.6, 15: 0.6, 16: 0.5, 20: 0.5, 25: 0.5, 26: 0.4, 27: 0.0, 43: 0.8,
 }  # fmt: skip
@@ -74,7 +74,7 @@ def sample_face_styles(
     noise: float = 1.0,
     individuality: float = 1.0,
 ) -> FaceStyles:
-    r"""Samples face images, each of which only depends on the seed and its own key.
+    r"""Samples face images, each from the seed and its own key alone.
 
     Pose, light, crop and background are independent of the expression.
 
@@ -162,7 +162,7 @@ def _sample_subject(seed: int, subject: int, individuality: float) -> _Subject:
 
 
 def _sample_expression(seed: int, subject: int, name: str, individuality: float) -> np.ndarray:
-    """Samples the action units of an expression of a subject at full intensity: [A, 2]."""
+    """Samples the action units of a subject's expression at full intensity: [A, 2]."""
     generator = keyed_generator(seed, 21, subject, _EXPRESSION_IDS[name])
     strength = np.exp(individuality * _EXPRESSION_STD * float(_normal(generator, 1)[0]))
     uniform = generator.random((len(ACTION_UNITS), 2))

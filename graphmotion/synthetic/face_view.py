@@ -59,7 +59,13 @@ _UNIT_ROWS = {unit: row for row, unit in enumerate(ACTION_UNITS)}
 
 
 def head_rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
-    r"""Returns the rotations by roll, then pitch, then yaw, in degrees, :math:`(N, 3, 3)`."""
+    r"""Returns rotations by roll, pitch and yaw, in this order, :math:`(N, 3, 3)`.
+
+    Args:
+        yaw (Tensor): The angle about :math:`y` in degrees.
+        pitch (Tensor): The angle about :math:`x` in degrees.
+        roll (Tensor): The angle about :math:`z` in degrees.
+    """
     (cy, cp, cr), (sy, sp, sr) = (
         [f(torch.deg2rad(angle)) for angle in (yaw, pitch, roll)] for f in (torch.cos, torch.sin)
     )

@@ -35,7 +35,7 @@ def paint_wrinkles(painter: FacePainter) -> None:
 def _paint_side(
     painter: FacePainter, side: str, outwards: int, brow: Tensor, mouth: Tensor
 ) -> None:
-    """Paints the wrinkles on one side, given the inner end of the brow and the mouth corner."""
+    """Paints the wrinkles on one side, given the brow end and the mouth corner."""
     view = painter.view
     age = view.scene['age']
     strength = 0.4 + 0.6 * age

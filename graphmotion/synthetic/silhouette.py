@@ -53,7 +53,7 @@ _BATCH_SIZE = 64  # frames, which fit into the processor's cache
 
 
 def capsule_radii(traits: Mapping[str, Tensor]) -> Tensor:
-    r"""Returns the radii in metres at both ends of each capsule, 0 for absent capsules.
+    r"""Returns the radii at both ends of each capsule in metres, 0 if absent.
 
     Args:
         traits (mapping): The traits of :math:`N` walkers.

@@ -26,7 +26,7 @@ CONDITIONS = ('normal', 'bag', 'coat')
 
 
 class Trait(NamedTuple):
-    """The mean of a trait, and its deviations between subjects and between takes of a subject."""
+    """The mean of a trait, and its deviations between subjects and takes."""
 
     mean: float
     between: float = 0.0
@@ -193,7 +193,7 @@ class Walks(NamedTuple):
 
 
 def sample_walks(seed: int, keys: Sequence[tuple[int, str, str, int]]) -> Walks:
-    r"""Samples the parameters of walks, each of which only depends on the seed and its own key.
+    r"""Samples walks, each from the seed and its own key alone.
 
     Args:
         seed (int): The random seed.
@@ -237,7 +237,7 @@ def _to_row(effects: Mapping[str, float]) -> np.ndarray:
 
 
 def _bag_effects(kind: int) -> dict[str, float]:
-    """Returns the effects of a backpack, a shoulder bag, or a handbag on the left or the right."""
+    """Returns the effects of a backpack, shoulder bag, or left or right handbag."""
     if kind == 0:
         return {'backpack': 1.0, 'trunk_lean': 4.0, 'arm_swing': -0.15}
     if kind == 1:

@@ -1,4 +1,4 @@
-"""Matplotlib imports and helpers shared by all figures, free of pyplot's global state."""
+"""Matplotlib imports and helpers of all figures, without pyplot's global state."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _DPI = 200
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Creates a figure of the given size in inches that is not registered with pyplot."""
+    """Creates a figure of a size in inches without registering it with pyplot."""
     # The 'constrained' layout cuts off labels next to axes of equal aspect.
     return Figure(figsize=(width, height), layout='compressed')
 

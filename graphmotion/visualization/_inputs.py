@@ -14,7 +14,7 @@ ArrayLike = Tensor | np.ndarray
 def to_array(
     values: Any, name: str, ndim: Sequence[int] | None = None, finite: bool = False
 ) -> np.ndarray:
-    """Converts a tensor or array to a non-empty float64 array of one of the given ranks."""
+    """Converts values to a non-empty float64 array of one of the given ranks."""
     if isinstance(values, Tensor):
         values = values.detach().cpu().double().numpy()
     try:
@@ -45,7 +45,7 @@ def check_shape(array: np.ndarray, name: str, shape: Sequence[int | str]) -> Non
 
 
 def check_names(names: Sequence[Any] | None, name: str, count: int) -> list[str]:
-    """Returns one string per item, empty strings by default; a string counts as one name."""
+    """Returns one name per item, by default empty; a string counts as one name."""
     if names is None:
         return [''] * count
     names = [names] if isinstance(names, str) else [str(entry) for entry in names]
@@ -55,7 +55,7 @@ def check_names(names: Sequence[Any] | None, name: str, count: int) -> list[str]
 
 
 def check_indices(indices: Sequence[int], name: str, size: int) -> list[int]:
-    """Returns the indices as integers; raises if there are none or one is out of range."""
+    """Returns the indices as integers, which must be in range and not empty."""
     out = [int(index) for index in indices]
     if not out or not all(0 <= index < size for index in out):
         raise ValueError(f'{name} must be one or more indices in [0, {size - 1}], got {out}')
@@ -70,7 +70,7 @@ def check_positive(value: int, name: str) -> int:
 
 
 def entry_name(name: str, key: str) -> str:
-    """Returns how messages refer to an entry of :func:`as_mapping`."""
+    """Returns the name of an entry of a mapping for use in messages."""
     return f'{name}[{key!r}]' if key else name
 
 

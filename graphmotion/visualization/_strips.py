@@ -1,4 +1,4 @@
-"""Rows of poses at a common scale, on which pose strips and overlays are drawn."""
+"""Rows of poses at a common scale."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def draw_strips(
     color: str | None = None,
     overlay: Overlay | None = None,
 ) -> Figure:
-    """Draws columns of strips by heading, one axes for each strip, all at one scale."""
+    """Draws columns of strips by heading, all at the same scale."""
     strips = [strip for column in columns.values() for strip in column]
     left, right, bottom, top = bounding_box(
         [s.sequence.points[:, s.frames][s.sequence.visible[:, s.frames]] for s in strips]

@@ -99,7 +99,7 @@ def plot_cross_dataset(
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Plots a matrix of accuracies of models trained on one dataset and tested on another.
+    r"""Plots the accuracies of models trained on one dataset and tested on another.
 
     Rows are training datasets and columns are test datasets. Accuracies on the training dataset
     itself are printed in bold.

@@ -289,7 +289,7 @@ def plot_cross_scale(
 
 
 def top_links(matrix: np.ndarray, num_links: int) -> list[tuple[int, int, float]]:
-    """Returns row, column and value of the largest positive entries in ascending order."""
+    """Returns row, column and value of the largest positive entries, ascending."""
     check_positive(num_links, 'num_links')
     order = np.argsort(-matrix, axis=None, kind='stable')[:num_links].tolist()
     entries = [(*divmod(k, matrix.shape[1]), float(matrix.flat[k])) for k in order[::-1]]

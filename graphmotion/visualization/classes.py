@@ -27,12 +27,12 @@ def plot_class_comparison(
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Plots the recall of each class in two or more runs as bars, as in Fig. 6 of the
-    `"Focal and Global Spatial-Temporal Transformer for Skeleton-based Action Recognition"
-    <https://arxiv.org/abs/2210.02693>`_ paper.
+    r"""Plots the recall of each class in two or more runs as bars.
 
-    Classes are sorted by the difference between the last and the first run, largest gain on top;
-    the difference is printed on the right. All values are percentages.
+    The figure follows Fig. 6 of the `"Focal and Global Spatial-Temporal Transformer for
+    Skeleton-based Action Recognition" <https://arxiv.org/abs/2210.02693>`_ paper. Classes are
+    sorted by the difference between the last and the first run, largest gain on top; the difference
+    is printed on the right. All values are percentages.
 
     .. code-block:: python
 

@@ -44,7 +44,7 @@ def plot_training_curves(
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Plots the loss and the metrics of a training run by epoch, one panel for each metric.
+    r"""Plots the loss and the metrics of a training run, one panel for each metric.
 
     Columns are matched by their names: :obj:`"train_loss"` and :obj:`"val/loss"` are curves of
     the panel :obj:`"loss"`. The columns :obj:`"lr"`, :obj:`"learning_rate"` and :obj:`"lr-Adam"`

@@ -124,7 +124,7 @@ def _legend_handle(marker: str, edge: str, face: str, label: str) -> Line2D:
 def _encode(
     labels: Labels, name: str, panels: Mapping[str, np.ndarray]
 ) -> tuple[list[Hashable], np.ndarray]:
-    """Returns the distinct labels in order of appearance, and the index of each label."""
+    """Returns the distinct labels in order of appearance and the index of each."""
     values = labels.tolist() if isinstance(labels, (Tensor, np.ndarray)) else list(labels)
     for panel, array in panels.items():
         if len(array) != len(values):

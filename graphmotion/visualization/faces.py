@@ -1,4 +1,4 @@
-"""Plots of graphs over face images: edges, Laplacian eigenvectors and learned node weights."""
+"""Plots of graphs over face images: edges, eigenvectors and node weights."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def _face_panels(
 
 
 def _draw_image(ax: Axes, picture: np.ndarray, faint: bool = False) -> None:
-    """Draws an image stretched to the full range of greys; a constant image is mid-grey."""
+    """Draws an image stretched to the full grey range, or mid-grey if constant."""
     low, high = picture.min(), picture.max()
     grey = (picture - low) / (high - low) if high > low else np.full_like(picture, 0.5)
     ax.imshow(0.5 * grey + 0.5 if faint else grey, cmap='gray', vmin=0, vmax=1, zorder=1)
@@ -247,7 +247,7 @@ def _draw_values(
 
 
 def _node_spacing(points: np.ndarray, picture: np.ndarray, side: float) -> float:
-    """Returns the mean distance of nodes in points, in a panel of the given size in inches."""
+    """Returns the mean node distance in points, in a panel of a size in inches."""
     pixels = float(np.sqrt(picture.size / len(points)))
     return pixels * _POINTS_PER_INCH * side / max(picture.shape)
 

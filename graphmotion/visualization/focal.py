@@ -47,13 +47,13 @@ def plot_focal_joints(
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Plots the focal joints of each pose of a sequence, as in Fig. 5 of the `"Focal and Global
-    Spatial-Temporal Transformer for Skeleton-based Action Recognition"
-    <https://arxiv.org/abs/2210.02693>`_ paper, with one row for each sequence.
+    r"""Plots the focal joints of each pose, with one row for each sequence.
 
-    Focal joints are dots whose size and colour show the score. Green lines connect each focal
-    joint to the centres of the parts it attends to most; their width is the attention relative to
-    the largest attention in the figure.
+    The figure follows Fig. 5 of the `"Focal and Global Spatial-Temporal Transformer for
+    Skeleton-based Action Recognition" <https://arxiv.org/abs/2210.02693>`_ paper. Focal joints are
+    dots whose size and colour show the score. Green lines connect each focal joint to the centres
+    of the parts it attends to most; their width is the attention relative to the largest attention
+    in the figure.
 
     A model with temporal stride selects focal joints for :math:`T'` of the :math:`T` frames. The
     :math:`i`-th selection belongs to frame :math:`i \lceil T / T' \rceil` and is drawn until the
@@ -209,7 +209,7 @@ def _draw_links(
     num_links: int,
     limit: float,
 ) -> None:
-    """Draws lines from the focal joints [K, 2] of a body [V, 2] to the centres of its parts."""
+    """Draws lines from focal joints [K, 2] of a body [V, 2] to its part centres."""
     size = members.sum(axis=1, keepdims=True)
     centers = members @ body / np.where(size > 0, size, 1)
     links = top_links(attention * (size.T > 0), num_links)

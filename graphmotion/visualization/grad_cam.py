@@ -24,9 +24,10 @@ def grad_cam(
     layout: Callable[[Tensor], Tensor] | None = None,
     assignment: Tensor | None = None,
 ) -> Tensor:
-    r"""Computes how much each joint in each frame contributes to the prediction, as in the
-    `"Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization"
-    <https://arxiv.org/abs/1610.02391>`_ paper.
+    r"""Computes how much each joint in each frame contributes to the prediction.
+
+    The method is Grad-CAM from the `"Grad-CAM: Visual Explanations from Deep Networks via
+    Gradient-based Localization" <https://arxiv.org/abs/1610.02391>`_ paper
 
     .. math::
         \mathbf{M}_{v,t} = \mathrm{ReLU} \Big( \sum_c \alpha_c \mathbf{A}_{v,t,c} \Big), \qquad
@@ -145,9 +146,10 @@ def class_logit(classes: int | Tensor | None = None) -> Target:
 
 
 def cosine_to(reference: Tensor) -> Target:
-    r"""Returns a Grad-CAM target for embeddings: their cosine similarity to a reference.
+    r"""Returns a Grad-CAM target for embeddings: the similarity to a reference.
 
-    The reference may be the mean embedding of the same subject in the gallery.
+    The similarity is the cosine. The reference may be the mean embedding of the subject in the
+    gallery.
 
     Args:
         reference (Tensor): The reference embedding, or one for each sample.

@@ -46,12 +46,12 @@ def plot_grad_cam(
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Plots Grad-CAM maps as heat maps over joints and frames, as in Fig. 4 of the
-    `"GaitMixer: Skeleton-based Gait Representation Learning via Wide-spectrum Multi-axial Mixer"
-    <https://arxiv.org/abs/2210.15491>`_ paper.
+    r"""Plots Grad-CAM maps as heat maps over joints and frames.
 
-    The maps of several models are drawn side by side, each divided by its largest value. The
-    joints of a skeleton with a hierarchy are grouped by body part.
+    The figure follows Fig. 4 of the `"GaitMixer: Skeleton-based Gait Representation Learning via
+    Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper. The maps of several
+    models are drawn side by side, each divided by its largest value. The joints of a skeleton with
+    a hierarchy are grouped by body part.
 
     .. code-block:: python
 
@@ -220,7 +220,7 @@ def _read_maps(maps: Maps) -> dict[str, np.ndarray]:
 def _arrange_rows(
     nodes: str | Skeleton | Sequence[str] | None, num_nodes: int
 ) -> tuple[list[str], list[int], list[_Part]]:
-    """Returns the node names, the order of nodes from top to bottom, and the body parts."""
+    """Returns node names, the order of nodes from top to bottom, and body parts."""
     if nodes is None:
         return [str(v) for v in range(num_nodes)], list(range(num_nodes)), []
     if not isinstance(nodes, (str, Skeleton)):

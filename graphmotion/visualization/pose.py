@@ -86,7 +86,7 @@ def plot_pose_gallery(
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Plots correctly classified sequences next to misclassified ones, a few poses each.
+    r"""Plots correctly classified sequences next to misclassified ones.
 
     Args:
         pos (list of Tensor): The sequences, of any lengths.

@@ -106,7 +106,7 @@ def project_sequences(
 
 
 def check_nodes(values: np.ndarray, name: str, skeleton: Skeleton) -> None:
-    """Raises unless the first dimension holds complete bodies and the last one coordinates."""
+    """Raises unless the array holds coordinates of complete bodies."""
     if values.shape[0] % skeleton.num_joints:
         raise ValueError(
             f'{name} must have a multiple of {skeleton.num_joints} nodes, the joints of '
@@ -137,7 +137,7 @@ def _check_dimensions(values: np.ndarray, name: str) -> None:
 
 
 def _to_upright(pos: np.ndarray, up: str | None) -> np.ndarray:
-    """Rotates positions so that the axes point right, up and, in 3D, towards the viewer."""
+    """Rotates axes to point right, up and, in 3D, towards the viewer."""
     dim = pos.shape[-1]
     up = up or ('y' if dim == 3 else '-y')
     axis, axes = up.removeprefix('-'), 'xyz'[:dim]
@@ -175,7 +175,7 @@ def _view_from(upright: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]
 
 
 def _remove_horizontal_motion(upright: np.ndarray, visible: np.ndarray, center: int) -> np.ndarray:
-    """Moves each frame horizontally to the centre joint, or else to the mean visible joint."""
+    """Centres each frame horizontally on the centre joint or the visible joints."""
     weight = visible.astype(np.float64)
     weight[:, visible[center]] = 0
     weight[center, visible[center]] = 1

@@ -41,7 +41,7 @@ def plot_rank_by_view(
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Plots the rank-:math:`k` accuracy by probe view, averaged over the gallery views.
+    r"""Plots the rank-:math:`k` accuracy by probe view, averaged over gallery views.
 
     The probe sets of a single run share one panel. Several runs have one panel for each probe set.
     The legend shows the mean over the views. The accuracy axis starts below the lowest accuracy
@@ -173,7 +173,7 @@ def _read_runs(scores: Scores, *fields: str) -> dict[str, GalleryProbeScores]:
 def _arrange_panels(
     runs: Mapping[str, GalleryProbeScores], values: Mapping[str, Tensor]
 ) -> _Panels:
-    """Groups curves, as percentages: one panel for a single run, else one for each probe set."""
+    """Groups curves in percent into one panel, or one per probe set for several runs."""
     probe_sets = next(iter(runs.values())).probe_sets
     curves = {name: 100 * v.numpy() for name, v in values.items()}
     if len(runs) == 1:

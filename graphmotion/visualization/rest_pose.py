@@ -81,7 +81,7 @@ def rest_pose(skeleton: str | Skeleton) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _known_joints() -> tuple[Skeleton, Tensor]:
-    """Returns a skeleton of all known joints, with arbitrary bones, and their positions."""
+    """Returns a skeleton of all known joints and their positions."""
     positions = dict(_CENTRAL_JOINTS)
     for name, (x, y, z) in _LEFT_JOINTS.items():
         positions[f'left_{name}'], positions[f'right_{name}'] = (x, y, z), (-x, y, z)

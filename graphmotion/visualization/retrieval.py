@@ -141,7 +141,7 @@ def _get_item(values: Any, index: int, name: str) -> Any:
 
 
 def _get_field(samples: Any, index: int, fields: Sequence[str]) -> Any:
-    """Returns the sample itself if it is an array, or else the first field that it has."""
+    """Returns a sample if it is an array, or else the first field it has."""
     sample = _get_item(samples, index, 'samples')
     if isinstance(sample, (Tensor, np.ndarray)):
         return sample
@@ -186,7 +186,7 @@ def _prepare_poses(
     view: View,
     up: str | None,
 ) -> tuple[_Draw, tuple[float, float]]:
-    """Returns a function that draws poses, and a height and width that fit all of them."""
+    """Returns a function that draws poses, and a height and width that fit all."""
     poses = {}
     for index in indices:
         pos = _get_field(samples, index, ('pos',))

@@ -78,12 +78,11 @@ def plot_feature_spectrum(
     title: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    r"""Plots the spectra of selected channels, one row for each model, as in Fig. 3 of the
-    `"GaitMixer: Skeleton-based Gait Representation Learning via Wide-spectrum Multi-axial Mixer"
-    <https://arxiv.org/abs/2210.15491>`_ paper.
+    r"""Plots the spectra of selected channels, one row for each model.
 
-    Colours are decibels relative to the largest magnitude of the channel; see
-    :func:`feature_spectrum`.
+    The figure follows Fig. 3 of the `"GaitMixer: Skeleton-based Gait Representation Learning via
+    Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper. Colours are
+    decibels relative to the largest magnitude of the channel; see :func:`feature_spectrum`.
 
     .. code-block:: python
 

@@ -118,7 +118,7 @@ def test_positions_are_those_of_the_actor():
     to, at = pos[0, 0] - pos[0, 5], points[0, 0] - points[0, 5]
     torch.testing.assert_close(to[:1], angle.cos() * at[0] + angle.sin() * at[2])
     # The pelvis is, on average over the frames, at the place drawn.
-    torch.testing.assert_close(pos[:, 0, [0, 2]].mean(0), drawn.place[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(pos[:, 0, [0, 2]].mean(0), drawn.position[0], atol=1e-5, rtol=0)
 
 
 def test_noise():

@@ -67,7 +67,7 @@ def test_performances_are_independent():
         assert torch.equal(one.curves[name][0], many.curves[name][row])
     for name in one.traits:
         assert torch.equal(one.traits[name][0], many.traits[name][row])
-    for field in ('lengths', 'heading', 'place'):
+    for field in ('lengths', 'heading', 'position'):
         assert torch.equal(getattr(one, field)[0], getattr(many, field)[row])
     other = sample_performances(4, [key], (20, 60), 30)
     assert not torch.equal(one.curves['lean'], other.curves['lean'])
@@ -122,9 +122,9 @@ def test_standing_feet_do_not_move():
     assert sampled.curves['shift'].abs().max() < 0.02
 
 
-def test_length_heading_and_place_are_independent_of_the_action():
+def test_length_heading_and_position_are_independent_of_the_action():
     sampled = {a: sample_performances(0, keys(a, 60, (1, 2, 3)), (40, 80), 30) for a in ACTIONS}
-    for field, error in (('lengths', 11.8), ('heading', 14.4), ('place', 0.29)):
+    for field, error in (('lengths', 11.8), ('heading', 14.4), ('position', 0.29)):
         means = torch.stack([getattr(d, field).float().mean(0).flatten() for d in sampled.values()])
         assert (means - means.mean(0)).abs().max() < 3.5 * error / 180**0.5
     lengths = torch.cat([d.lengths for d in sampled.values()])
