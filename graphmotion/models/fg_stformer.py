@@ -20,7 +20,8 @@ from graphmotion.nn import (
     TopKJointPooling,
 )
 from graphmotion.nn.encoding import sinusoidal_encoding
-from graphmotion.nn.graphs import graph_mean, reset_all, split_graphs
+from graphmotion.nn.graphs import graph_mean, split_graphs
+from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 _SLOPE = 0.1
@@ -116,7 +117,7 @@ class FocalAttention(NamedTuple):
 
 
 @register_model('fg_stformer', task='action')
-class FGSTFormer(torch.nn.Module):
+class FGSTFormer(ResettableModule):
     r"""The focal and global spatial-temporal transformer from the `"Focal and Global
     Spatial-Temporal Transformer for Skeleton-based Action Recognition"
     <https://arxiv.org/abs/2210.02693>`_ paper.
@@ -321,10 +322,6 @@ class FGSTFormer(torch.nn.Module):
             Dropout(dropout), Linear(width, hidden), LeakyReLU(_SLOPE),
             Dropout(dropout), Linear(hidden, num_classes),
         )  # fmt: skip
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     def forward(
         self, x: Tensor, batch: Tensor | None = None, return_attention: bool = False

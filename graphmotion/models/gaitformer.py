@@ -17,12 +17,13 @@ from graphmotion.models.gaitmixer import (
     from_reference,
 )
 from graphmotion.models.registry import register_model
-from graphmotion.nn.graphs import reset_all, split_graphs
+from graphmotion.nn.graphs import split_graphs
+from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
 @register_model('gaitformer', task='recognition')
-class GaitFormer(torch.nn.Module):
+class GaitFormer(ResettableModule):
     r"""The baseline of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper, with attention on
     both axes: over the joints of each frame, then over the frames of each joint and a class
@@ -74,8 +75,11 @@ class GaitFormer(torch.nn.Module):
         self.lin = Linear(num_joints * channels, embedding_dim)
 
     def reset_parameters(self) -> None:
-        r"""Draw all weights anew; the codes of joints and frames begin as zeros."""
-        reset_all(self)
+        r"""Resets all learnable parameters of the module.
+
+        The encodings of joints and frames start as zeros.
+        """
+        super().reset_parameters()
         torch.nn.init.normal_(self.token)
         torch.nn.init.zeros_(self.position)
 

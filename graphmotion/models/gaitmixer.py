@@ -12,7 +12,8 @@ from torch.nn.functional import normalize
 
 from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
-from graphmotion.nn.graphs import graph_mean, reset_all, split_graphs
+from graphmotion.nn.graphs import graph_mean, split_graphs
+from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 _EPS = 1e-6  # of the layer normalisations of the published networks
@@ -51,7 +52,7 @@ class AttentionBlock(torch.nn.Module):
         return x + self.mlp(self.mlp_norm(x))
 
 
-class SpatialMixer(torch.nn.Module):
+class SpatialMixer(ResettableModule):
     r"""What :class:`GaitMixer` and :class:`GaitFormer` begin with: each joint is embedded, with a
     learned code of which one it is, and joints attend to each other in each frame.
 
@@ -79,8 +80,11 @@ class SpatialMixer(torch.nn.Module):
         self.norm = LayerNorm(channels, eps=_EPS)
 
     def reset_parameters(self) -> None:
-        r"""Draw all weights anew; the codes of joints begin as zeros."""
-        reset_all(self)
+        r"""Resets all learnable parameters of the module.
+
+        The encodings of joints start as zeros.
+        """
+        super().reset_parameters()
         torch.nn.init.zeros_(self.position)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -136,7 +140,7 @@ class TemporalMixerBlock(torch.nn.Module):
 
 
 @register_model('gaitmixer', task='recognition')
-class GaitMixer(torch.nn.Module):
+class GaitMixer(ResettableModule):
     r"""The network of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper: self-attention
     over the joints of each frame, then convolutions with large kernels over the frames of each
@@ -204,10 +208,6 @@ class GaitMixer(torch.nn.Module):
         )
         self.norm = LayerNorm(sizes[-1])
         self.lin = Linear(sizes[-1], embedding_dim)
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     def features(self, x: Tensor) -> Tensor:
         r"""The features of each joint in each frame, of which the embedding is made:

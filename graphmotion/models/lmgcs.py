@@ -18,10 +18,11 @@ from graphmotion.nn import (
     MultiResolutionTemporalConv,
     TemporalDecoder,
 )
-from graphmotion.nn.graphs import frame_max, padded_frames, reset_all
+from graphmotion.nn.graphs import frame_max, padded_frames
+from graphmotion.nn.resettable import ResettableModule
 
 
-class LocalGlobalTemporal(Module):
+class LocalGlobalTemporal(ResettableModule):
     r"""What :class:`LMGCS` does with the frames of each node, whether it is a strip of a
     silhouette or a joint of a skeleton: local features over windows of several lengths
     (:class:`~graphmotion.nn.MultiResolutionTemporalConv`), each length a branch; branches that
@@ -89,10 +90,6 @@ class LocalGlobalTemporal(Module):
             self.decoder = TemporalDecoder(
                 channels, heads, encoder, decoder, feedforward_channels, dropout, position
             )
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     def branches(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         r"""The features of each branch in each frame: :math:`(S, |\mathcal{V}|, T, C)`; those of
@@ -189,7 +186,7 @@ class LMGCSFeatures(NamedTuple):
 
 
 @register_model('lmgcs', task='recognition')
-class LMGCS(Module):
+class LMGCS(ResettableModule):
     r"""The network of "Multi-view gait recognition with joint local multi-scale and global
     contextual spatio-temporal features": convolutions over the pixels and frames of silhouettes,
     pooled to horizontal strips, which are the nodes of the graph, and for each strip local
@@ -324,10 +321,6 @@ class LMGCS(Module):
         )
         both = embed_local and num_blocks is not None
         self.embedding_dim = self.num_parts * feature_dim * (2 if both else 1)
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     @property
     def local_modules(self) -> list[Module]:

@@ -20,7 +20,8 @@ from graphmotion.nn import (
     SelectiveTemporalConv,
     SpatialConv,
 )
-from graphmotion.nn.graphs import graph_mean, reset_all
+from graphmotion.nn.graphs import graph_mean
+from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -92,7 +93,7 @@ class SelectiveBlock(torch.nn.Module):
 
 
 @register_model('msa_gcn', task='emotion')
-class MSAGCN(torch.nn.Module):
+class MSAGCN(ResettableModule):
     r"""The multi-scale adaptive graph convolution network from the `"MSA-GCN: Multiscale Adaptive
     Graph Convolution Network for Gait Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_
     paper.
@@ -261,8 +262,8 @@ class MSAGCN(torch.nn.Module):
         return tuple(scales)
 
     def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
+        r"""Resets all learnable parameters of the module."""
+        super().reset_parameters()
         if self.cross_weight is not None:
             torch.nn.init.constant_(self.cross_weight, self.initial_cross_weight)
 

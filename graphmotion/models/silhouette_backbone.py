@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn import Conv3d, ModuleList
 from torch.nn.functional import conv2d, leaky_relu, max_pool3d, pad
 
+from graphmotion.nn.resettable import ResettableModule
 
-class SilhouetteBackbone(torch.nn.Module):
+
+class SilhouetteBackbone(ResettableModule):
     r"""Convolutions over the pixels and frames of silhouettes, each with a leaky rectifier, some
     with a maximum over 2 by 2 pixels. The number of frames stays as it is.
 
@@ -57,11 +59,6 @@ class SilhouetteBackbone(torch.nn.Module):
         )
         # On a CPU 0.75 to 0.95 of the time of the default layout.
         self.convs.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        for conv in self.convs:
-            conv.reset_parameters()  # type: ignore[operator]
 
     def forward(self, silhouettes: Tensor, padded: Tensor | None = None) -> Tensor:
         """Feature maps of ``silhouettes``."""

@@ -13,7 +13,8 @@ from torch.nn import Dropout, Identity, Linear, Module, ModuleList, Parameter, R
 from graphmotion.models.oriented_gradients import OrientedGradients
 from graphmotion.models.registry import register_model
 from graphmotion.nn import ClusterPooling, LocallyConnectedConv, MotionBatchNorm, SpectralConv
-from graphmotion.nn.graphs import reset_all, split_graphs
+from graphmotion.nn.graphs import split_graphs
+from graphmotion.nn.resettable import ResettableModule
 
 _EPS = 1e-3  # added to the variance of a sample; grey values run from 0 to 1
 
@@ -56,7 +57,7 @@ class SharedGraph(Protocol):
 
 
 @register_model('spegnn', task='expression')
-class SPEGNN(Module):
+class SPEGNN(ResettableModule):
     r"""The spectral part of SSGNN, from "SSGNN: A Macro and Microfacial Expression Recognition
     Graph Neural Network Combining Spatial and Spectral Domain Features": a convolution in the
     eigenbasis :math:`\mathbf{V}` of the graph's Laplacian with a multiplier for each mode, channel
@@ -179,10 +180,6 @@ class SPEGNN(Module):
         size = graph.hierarchy[num_pools - 1].num_clusters if num_pools else graph.num_nodes
         self.head = _head(size * before, num_classes, hidden_channels, dropout, final_relu)
 
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
-
     def forward(self, x: Tensor, eigenvectors: Tensor | None = None) -> Tensor:
         """Logits of each sample; ``eigenvectors`` are those of each graph."""
         basis = self._basis(eigenvectors)
@@ -221,7 +218,7 @@ class SPEGNN(Module):
 
 
 @register_model('spagnn', task='expression')
-class SPAGNN(Module):
+class SPAGNN(ResettableModule):
     r"""The spatial part of SSGNN, from "SSGNN: A Macro and Microfacial Expression Recognition
     Graph Neural Network Combining Spatial and Spectral Domain Features": twice a convolution in
     which each edge of the graph has a weight of its own and a pooling of clusters, then a fully
@@ -316,10 +313,6 @@ class SPAGNN(Module):
             before, edge_index, size = after, level.edge_index, level.num_clusters
         self.head = _head(size * before, num_classes, hidden_channels, dropout, final_relu)
 
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
-
     def forward(self, x: Tensor) -> Tensor:
         """Logits of each sample."""
         x = self.prepare(_check_x(x, self.in_channels))
@@ -375,7 +368,7 @@ class DecisionFusion(Module):
         self.weight = Parameter(torch.zeros(num_parts)) if mode == 'learned' else None
 
     def reset_parameters(self) -> None:
-        r"""Make the learned weights equal."""
+        r"""Resets all learnable parameters of the module: equal weights."""
         if self.weight is not None:
             torch.nn.init.zeros_(self.weight)
 
@@ -430,7 +423,7 @@ class DecisionFusion(Module):
         return f'{self.__class__.__name__}({self.mode!r})'
 
 
-class SSGNN(Module):
+class SSGNN(ResettableModule):
     r"""Facial expressions in the spatial and in the spectral domain, from "SSGNN: A Macro and
     Microfacial Expression Recognition Graph Neural Network Combining Spatial and Spectral Domain
     Features": :class:`SPAGNN` and :class:`SPEGNN`, whose decisions are fused.
@@ -482,10 +475,6 @@ class SSGNN(Module):
         self.spectral = spectral
         self.fusion = DecisionFusion(2, fusion)
         self.inputs = spectral.inputs
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     def forward(
         self, x: Tensor, eigenvectors: Tensor | None = None, return_parts: bool = False

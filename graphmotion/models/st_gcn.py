@@ -10,7 +10,8 @@ from torch.nn import Dropout, Linear
 
 from graphmotion.models.registry import register_model
 from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
-from graphmotion.nn.graphs import graph_mean, reset_all
+from graphmotion.nn.graphs import graph_mean
+from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -83,7 +84,7 @@ def make_shortcut(in_channels: int, out_channels: int, stride: int) -> torch.nn.
 
 
 @register_model('st_gcn', task='action')
-class STGCN(torch.nn.Module):
+class STGCN(ResettableModule):
     r"""The spatial temporal graph convolutional network from the `"Spatial Temporal Graph
     Convolutional Networks for Skeleton-Based Action Recognition"
     <https://arxiv.org/abs/1801.07455>`_ paper.
@@ -163,10 +164,6 @@ class STGCN(torch.nn.Module):
             before = after
         self.layers = torch.nn.ModuleList(layers)
         self.lin = Linear(before, num_classes)
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
         """Logits of each sample; ``batch`` is not needed, as all graphs have the same nodes."""

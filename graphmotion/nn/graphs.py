@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch_geometric.utils import scatter
+from torch_geometric.nn import global_mean_pool
 
 # An adjacency is a dense matrix, shared [V, V] or of each graph [B, V, V], or PyG's edge_index
 # with edge_weight for a batch that mixes topologies. Entry (i, j) weighs what i receives from j,
@@ -102,7 +102,7 @@ def graph_mean(
     """
     if batch is not None:
         frames = x if x.dim() == 2 else x.flatten(1, -2).mean(dim=1)
-        return scatter(frames, batch, dim=0, dim_size=batch_size, reduce='mean')
+        return global_mean_pool(frames, batch, batch_size)
     if num_nodes is not None:
         return split_graphs(x, num_nodes).flatten(1, -2).mean(dim=1)
     return x.flatten(0, -2).mean(dim=0, keepdim=True)
@@ -148,7 +148,8 @@ def pad_graphs(
     [B, V].
 
     The vector ``batch`` is in ascending order. The number of graphs and that of the nodes of the
-    largest are counted if not given, which waits for the device and cannot be exported.
+    largest are counted if not given, which waits for the device and cannot be exported. With both
+    given it never waits, unlike PyG's ``to_dense_batch``, which copies a number to the device.
     """
     if batch.shape != x.shape[:1]:
         raise ValueError(
@@ -187,13 +188,3 @@ def _place_in_graph(batch: Tensor, batch_size: int) -> Tensor:
     """Count the nodes of each graph from zero: [N]."""
     first = torch.searchsorted(batch, torch.arange(batch_size, device=batch.device))
     return torch.arange(batch.size(0), device=batch.device) - first.index_select(0, batch)
-
-
-def reset_all(module: torch.nn.Module) -> None:
-    """Draw the parameters of all submodules anew."""
-    for child in module.children():
-        reset = getattr(child, 'reset_parameters', None)
-        if reset is not None:
-            reset()
-        else:
-            reset_all(child)

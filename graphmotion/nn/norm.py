@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from graphmotion.nn.graphs import check_channels, split_graphs
+from graphmotion.nn.resettable import ResettableModule
 
 
-class MotionBatchNorm(torch.nn.Module):
+class MotionBatchNorm(ResettableModule):
     r"""Batch normalisation of each channel over all nodes and frames, from the `"Batch
     Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift"
     <https://arxiv.org/abs/1502.03167>`_ paper.
@@ -36,10 +37,6 @@ class MotionBatchNorm(torch.nn.Module):
         self.num_nodes = num_nodes
         # Held, not inherited: converting to SyncBatchNorm must replace it and not this layout.
         self.norm = torch.nn.BatchNorm1d(channels * (num_nodes or 1), eps)
-
-    def reset_parameters(self) -> None:
-        r"""Reset scales, shifts and running statistics."""
-        self.norm.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x``."""

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch_geometric.utils import to_dense_batch
 
 from graphmotion.nn import (
     ChannelGate,
@@ -9,7 +10,7 @@ from graphmotion.nn import (
     TemporalConv,
     TopKJointPooling,
 )
-from graphmotion.nn.graphs import pad_graphs, unpad_graphs
+from graphmotion.nn.graphs import graph_mean, pad_graphs, unpad_graphs
 
 SIZES = [3, 0, 5, 1]
 BATCH = torch.arange(4).repeat_interleave(torch.tensor(SIZES))
@@ -26,6 +27,20 @@ def test_padding_against_a_loop_and_back(tail):
                 expected = part[node] if node < len(part) else torch.zeros(tail)
                 assert torch.equal(dense[graph, node], expected)
         assert torch.equal(unpad_graphs(dense, BATCH), x)
+        for ours, theirs in zip((dense, mask), to_dense_batch(x, BATCH, batch_size=4)):
+            assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize('shape', [(9, 7), (9, 4, 7)])
+def test_means_of_graphs_against_a_loop(shape):
+    x = torch.randn(shape, dtype=torch.float64)
+    rows = [part.reshape(-1, 7) for part in x.split(SIZES)]
+    expected = torch.stack([part.sum(dim=0) / max(len(part), 1) for part in rows])
+    for size in (None, 4):
+        torch.testing.assert_close(graph_mean(x, batch=BATCH, batch_size=size), expected)
+    expected = [part.reshape(-1, 7).mean(dim=0) for part in x.split(3)]
+    torch.testing.assert_close(graph_mean(x, 3), torch.stack(expected))
+    torch.testing.assert_close(graph_mean(x), x.reshape(-1, 7).mean(dim=0, keepdim=True))
 
 
 def test_padding_room_and_graphs_at_the_end_without_nodes():

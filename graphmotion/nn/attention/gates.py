@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
-from graphmotion.nn.graphs import graph_mean, reset_all, split_graphs
+from graphmotion.nn.graphs import graph_mean, split_graphs
+from graphmotion.nn.resettable import ResettableModule
 
 
-class SpatialGate(torch.nn.Module):
+class SpatialGate(ResettableModule):
     r"""Spatial attention: weighs each node, in each frame, by a gate of its own features.
 
     .. math::
@@ -31,10 +32,6 @@ class SpatialGate(torch.nn.Module):
         self.channels = channels
         self.lin = Linear(channels, 1)
 
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
-
     def forward(self, x: Tensor) -> Tensor:
         """Weigh the nodes of ``x``."""
         return self.lin(x).sigmoid() * x
@@ -43,7 +40,7 @@ class SpatialGate(torch.nn.Module):
         return f'{self.__class__.__name__}({self.channels})'
 
 
-class ChannelGate(torch.nn.Module):
+class ChannelGate(ResettableModule):
     r"""Channel attention from the `"Squeeze-and-Excitation Networks"
     <https://arxiv.org/abs/1709.01507>`_ paper: weighs the channels of each graph by its mean.
 
@@ -72,10 +69,6 @@ class ChannelGate(torch.nn.Module):
         self.mlp = torch.nn.Sequential(
             Linear(channels, hidden), torch.nn.ReLU(), Linear(hidden, channels)
         )
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     def forward(
         self,

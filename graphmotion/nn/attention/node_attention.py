@@ -12,7 +12,8 @@ from torch.nn import Linear, Parameter
 from torch.nn.functional import linear
 
 from graphmotion.nn.attention.attend import apply_map, attend, attention_map, attention_scores
-from graphmotion.nn.graphs import pad_graphs, reset_all, split_graphs, unpad_graphs
+from graphmotion.nn.graphs import pad_graphs, split_graphs, unpad_graphs
+from graphmotion.nn.resettable import ResettableModule
 
 NORMALIZATIONS = ('softmax', 'tanh')
 
@@ -36,7 +37,7 @@ class Nodes(NamedTuple):
     ids: Tensor | None  # [B, T, V], where each node stands in the global map
 
 
-class NodeAttention(torch.nn.Module):
+class NodeAttention(ResettableModule):
     """Multi-head attention between the nodes of each frame; subclasses project the features.
 
     The arguments are those of :class:`JointAttention`; ``map_size`` is the number of target and
@@ -81,8 +82,11 @@ class NodeAttention(torch.nn.Module):
         self.alpha = Parameter(torch.empty(heads, 1, 1)) if normalization == 'tanh' else None
 
     def reset_parameters(self) -> None:
-        r"""Draw all weights anew; the global map starts as the mean over the source nodes."""
-        reset_all(self)
+        r"""Resets all learnable parameters of the module.
+
+        The global map starts as the mean over the source nodes.
+        """
+        super().reset_parameters()
         if self.global_map is not None:
             torch.nn.init.constant_(self.global_map, 1 / self.global_map.size(-1))
         if self.alpha is not None:

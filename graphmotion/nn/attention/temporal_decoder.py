@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.nn import LayerNorm, ModuleList, TransformerDecoderLayer, TransformerEncoderLayer
 
 from graphmotion.nn.encoding import sinusoidal_encoding
-from graphmotion.nn.graphs import frame_max, padded_frames, reset_all
+from graphmotion.nn.graphs import frame_max, padded_frames
+from graphmotion.nn.resettable import ResettableModule
 
 
-class TemporalDecoder(torch.nn.Module):
+class TemporalDecoder(ResettableModule):
     r"""Set-to-one temporal decoding: the encoder and decoder of the `"Attention Is All You Need"
     <https://arxiv.org/abs/1706.03762>`_ paper, where the frames of a node are encoded, and the one
     query that is decoded is their maximum.
@@ -77,8 +78,11 @@ class TemporalDecoder(torch.nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        r"""Draw all weights anew: matrices as Glorot, as :class:`torch.nn.Transformer` does."""
-        reset_all(self)
+        r"""Resets all learnable parameters of the module.
+
+        Matrices are drawn by Glorot's rule, as in :class:`torch.nn.Transformer`.
+        """
+        super().reset_parameters()
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1:
                 torch.nn.init.xavier_uniform_(parameter)

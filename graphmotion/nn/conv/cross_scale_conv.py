@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.nn import Linear
 
 from graphmotion.nn.attention.gates import SpatialGate
-from graphmotion.nn.graphs import pad_graphs, reset_all, split_graphs, unpad_graphs
+from graphmotion.nn.graphs import pad_graphs, split_graphs, unpad_graphs
+from graphmotion.nn.resettable import ResettableModule
 
 
-class CrossScaleConv(torch.nn.Module):
+class CrossScaleConv(ResettableModule):
     r"""The cross-scale mapping of the `"MSA-GCN: Multiscale Adaptive Graph Convolution Network
     for Gait Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_ paper: the nodes of one
     scale take messages from those of another, over an adjacency inferred from both.
@@ -64,10 +65,6 @@ class CrossScaleConv(torch.nn.Module):
             torch.nn.ReLU(),
             Linear(self.embedding_channels, self.embedding_channels),
         )
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     def adjacency(
         self,

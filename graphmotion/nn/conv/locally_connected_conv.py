@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import Parameter
+from torch_geometric.nn.inits import uniform
 from torch_geometric.utils import remove_self_loops
 
 from graphmotion.nn.graphs import split_graphs
@@ -106,12 +105,13 @@ class LocallyConnectedConv(torch.nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        r"""Draw the weights anew: uniform, by the mean number of inputs of a node."""
+        r"""Resets all learnable parameters of the module.
+
+        They are drawn uniformly, by the mean number of inputs of a node.
+        """
         inputs = self.in_channels * self.slots.numel() / self.num_nodes
-        bound = 1 / math.sqrt(max(inputs, 1))
-        torch.nn.init.uniform_(self.weight, -bound, bound)
-        if self.bias is not None:
-            torch.nn.init.uniform_(self.bias, -bound, bound)
+        uniform(max(inputs, 1), self.weight)
+        uniform(max(inputs, 1), self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Sum what the neighbours of each node send."""

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import HypergraphConv
 
-from graphmotion.nn.graphs import reset_all
+from graphmotion.nn.resettable import ResettableModule
 
 
-class PerFrame(torch.nn.Module):
+class PerFrame(ResettableModule):
     r"""Applies a convolution of PyG to each frame of a motion tensor.
 
     .. math::
@@ -86,10 +86,6 @@ class PerFrame(torch.nn.Module):
         self.conv = conv
         self.edge_args = tuple(edge_args)
         self.node_args = tuple(node_args)
-
-    def reset_parameters(self) -> None:
-        r"""Draw the weights of the convolution anew."""
-        reset_all(self)
 
     def forward(
         self,

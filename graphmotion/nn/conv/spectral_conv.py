@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from scipy.interpolate import BSpline
 from torch import Tensor
 from torch.nn import Parameter
+from torch_geometric.nn.inits import uniform
 
 from graphmotion.nn.graphs import pad_graphs, split_graphs, unpad_graphs
 
@@ -86,11 +85,12 @@ class SpectralConv(torch.nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        r"""Draw the weights anew: uniform, by the number of inputs, as in :class:`Linear`."""
-        bound = 1 / math.sqrt(self.in_channels)
-        torch.nn.init.uniform_(self.weight, -bound, bound)
-        if self.bias is not None:
-            torch.nn.init.uniform_(self.bias, -bound, bound)
+        r"""Resets all learnable parameters of the module.
+
+        They are drawn uniformly, by the number of inputs, as in :class:`torch.nn.Linear`.
+        """
+        uniform(self.in_channels, self.weight)
+        uniform(self.in_channels, self.bias)
 
     @property
     def multipliers(self) -> Tensor:

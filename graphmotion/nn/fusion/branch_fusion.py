@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
-from graphmotion.nn.graphs import reset_all
+from graphmotion.nn.resettable import ResettableModule
 
 MODES = ('sum', 'attention')
 
 
-class BranchFusion(torch.nn.Module):
+class BranchFusion(ResettableModule):
     r"""Lets parallel branches, such as temporal convolutions of several lengths, take from one
     another, after "Multi-View Gait Recognition with Joint Local Multi-Scale and Global Contextual
     Spatio-Temporal Features". It returns **one tensor for each branch**, not a single one: add
@@ -62,10 +62,6 @@ class BranchFusion(torch.nn.Module):
         self.mode = mode
         self.reverse = reverse
         self.lin = Linear(channels * num_branches, channels) if mode == 'attention' else None
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     def attention(self, xs: Sequence[Tensor]) -> Tensor:
         r"""The weight of each branch in each node and frame: :math:`(n, |\mathcal{V}|, T, 1)`."""

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from graphmotion.nn.attention.gates import ChannelGate, SpatialGate
-from graphmotion.nn.graphs import reset_all
+from graphmotion.nn.resettable import ResettableModule
 
 
-class ScaleFusion(torch.nn.Module):
+class ScaleFusion(ResettableModule):
     r"""Fuses features of several scales, brought to the same nodes, into one: the adaptive
     attention fusion of the `"MSA-GCN: Multiscale Adaptive Graph Convolution Network for Gait
     Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_ paper.
@@ -51,10 +51,6 @@ class ScaleFusion(torch.nn.Module):
         self.num_scales = num_scales
         self.channel_gate = ChannelGate(channels * num_scales, reduction) if attention else None
         self.spatial_gate = SpatialGate(channels) if attention else None
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     def forward(
         self,

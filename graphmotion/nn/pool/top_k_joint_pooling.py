@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
+from torch_geometric.nn.inits import uniform
 
 from graphmotion.nn.graphs import check_channels, split_graphs
 
@@ -78,9 +78,11 @@ class TopKJointPooling(torch.nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        r"""Draw the weights anew: uniform, by the number of channels."""
-        bound = 1 / math.sqrt(self.channels)
-        torch.nn.init.uniform_(self.weight, -bound, bound)
+        r"""Resets all learnable parameters of the module.
+
+        They are drawn uniformly, by the number of channels.
+        """
+        uniform(self.channels, self.weight)
 
     def forward(self, x: Tensor, num_nodes: int) -> TopKJoints:
         """Keep the joints of ``x`` that score best, frame by frame."""

@@ -11,12 +11,12 @@ from torch.nn.functional import leaky_relu
 
 from graphmotion.nn.attention.attend import attend
 from graphmotion.nn.encoding import sinusoidal_encoding
-from graphmotion.nn.graphs import reset_all
 from graphmotion.nn.norm import MotionBatchNorm
+from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import TemporalConv
 
 
-class ConvValueTemporalAttention(torch.nn.Module):
+class ConvValueTemporalAttention(ResettableModule):
     r"""The focal and global temporal attention from the `"Focal and Global Spatial-Temporal
     Transformer for Skeleton-based Action Recognition" <https://arxiv.org/abs/2210.02693>`_ paper:
     the values of the attention of each node over its frames are temporal convolutions, one
@@ -103,10 +103,6 @@ class ConvValueTemporalAttention(torch.nn.Module):
             if stride > 1
             else None
         )
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew and reset the statistics."""
-        reset_all(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend to the convolved frames of each node."""

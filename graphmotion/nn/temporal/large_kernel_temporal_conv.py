@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Conv1d, Parameter
 from torch.nn.functional import linear, pad
+from torch_geometric.nn.inits import uniform
 
+from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import convolve_frames
 
 PADDINGS = ('reflect_start', 'reflect', 'zeros')
 
 
-class LargeKernelTemporalConv(torch.nn.Module):
+class LargeKernelTemporalConv(ResettableModule):
     r"""The depthwise separable convolution with a large kernel over time from the `"GaitMixer:
     Skeleton-based Gait Representation Learning via Wide-spectrum Multi-axial Mixer"
     <https://arxiv.org/abs/2210.15491>`_ paper.
@@ -67,11 +68,6 @@ class LargeKernelTemporalConv(torch.nn.Module):
         self.depthwise = DepthwiseTemporalConv(in_channels, kernel_size, padding, bias)
         self.pointwise = Conv1d(in_channels, out_channels, kernel_size=1, bias=bias)
 
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        self.depthwise.reset_parameters()
-        self.pointwise.reset_parameters()
-
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` along its frames."""
         # As a matrix, which takes the layout that the depthwise part leaves without a copy.
@@ -119,11 +115,12 @@ class DepthwiseTemporalConv(torch.nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        r"""Draw the weights anew: uniform, by the number of inputs, as in :class:`Conv1d`."""
-        bound = 1 / math.sqrt(self.kernel_size)
-        torch.nn.init.uniform_(self.weight, -bound, bound)
-        if self.bias is not None:
-            torch.nn.init.uniform_(self.bias, -bound, bound)
+        r"""Resets all learnable parameters of the module.
+
+        They are drawn uniformly, by the number of inputs, as in :class:`torch.nn.Conv1d`.
+        """
+        uniform(self.kernel_size, self.weight)
+        uniform(self.kernel_size, self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve each channel of ``x`` along its frames."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torch.nn import Conv2d, ModuleList
 
-from graphmotion.nn.graphs import reset_all
+from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import TemporalConv, convolve_frames
 
 
-class MultiResolutionTemporalConv(torch.nn.Module):
+class MultiResolutionTemporalConv(ResettableModule):
     r"""Temporal features over windows of several lengths, one branch a length: the local feature
     extractor of "Multi-view gait recognition with joint local multi-scale and global contextual
     spatio-temporal features".
@@ -73,10 +72,6 @@ class MultiResolutionTemporalConv(torch.nn.Module):
         self.second = ModuleList(
             TemporalConv(out_channels, out_channels, kernel_size=1, bias=bias) for _ in kernel_sizes
         )
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Convolve ``x`` along its frames, once for each window."""

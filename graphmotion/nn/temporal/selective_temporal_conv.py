@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
-from graphmotion.nn.graphs import expand_to_nodes, graph_mean, reset_all
+from graphmotion.nn.graphs import expand_to_nodes, graph_mean
+from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import TemporalConv
 
 
-class SelectiveTemporalConv(torch.nn.Module):
+class SelectiveTemporalConv(ResettableModule):
     r"""Temporal convolutions of several kernel sizes, weighed by attention for each sample: the
     adaptive selection of the `"MSA-GCN: Multiscale Adaptive Graph Convolution Network for Gait
     Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_ paper, read as the `"Selective
@@ -73,10 +74,6 @@ class SelectiveTemporalConv(torch.nn.Module):
             self.squeeze = Linear(out_channels, hidden)
             self.norm = torch.nn.BatchNorm1d(hidden)
             self.select = torch.nn.ModuleList(Linear(hidden, out_channels) for _ in kernel_sizes)
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        reset_all(self)
 
     def attention(
         self,

@@ -7,9 +7,10 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from graphmotion.nn.graphs import check_channels
+from graphmotion.nn.resettable import ResettableModule
 
 
-class TemporalConv(torch.nn.Module):
+class TemporalConv(ResettableModule):
     r"""Convolution over time, shared by all nodes.
 
     .. math::
@@ -65,10 +66,6 @@ class TemporalConv(torch.nn.Module):
         )
         # The layout in which the image of forward() lies, so that no call has to convert it.
         self.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def reset_parameters(self) -> None:
-        r"""Draw all weights anew."""
-        self.conv.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` along its frames."""
