@@ -296,7 +296,7 @@ def run(args, train: FaceDataset, test: FaceDataset, folder: Path, seed: int) ->
         fused = SSGNN(*models.values(), FUSIONS[args.fusion])
         if args.fusion == 'learned':  # from training faces, as they were augmented
             views = [predict(m, train, train_transform, seed=seed) for m in models.values()]
-            fused.fusion.learn([p.clamp(min=1e-9).log() for p in views], train.labels())
+            fused.fusion.fit([p.clamp(min=1e-9).log() for p in views], train.labels())
         models['SSGNN'] = fused
         scores['SSGNN'] = score(fused, test, transforms)
     if args.svm:

@@ -23,6 +23,7 @@ from benchmarks.common import (
     parser,
     write_json,
 )
+from benchmarks.operators import cases  # noqa: F401 (registers the rows)
 from benchmarks.operators.harness import (
     PEAK,
     ROWS,

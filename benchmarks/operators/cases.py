@@ -61,6 +61,7 @@ from benchmarks.operators.harness import (
 )
 from graphmotion.data import from_array, repeat_edge_index, to_dense
 from graphmotion.datasets import MotionDataset
+from graphmotion.graphs import knn_graph
 from graphmotion.nn import (
     BranchFusion,
     ChannelGate,
@@ -68,12 +69,14 @@ from graphmotion.nn import (
     ConvValueTemporalAttention,
     CrossAttention,
     CrossScaleConv,
+    DecisionFusion,
     HorizontalPyramidPooling,
     JointAttention,
     LargeKernelTemporalConv,
     LocallyConnectedConv,
     MotionBatchNorm,
     MultiResolutionTemporalConv,
+    OrientedGradients,
     PartPooling,
     PerFrame,
     ScaleFusion,
@@ -449,6 +452,40 @@ def branch_sum(s: Setup) -> tuple[Call, dict[str, Call]]:
         Call(BranchFusion(s.channels, 3), branches),
         {'stack, then cumsum': Call(sums, branches)},
     )
+
+
+@row(DecisionFusion, 'maximum of 2 classifiers')
+def decision_fusion(s: Setup) -> tuple[Call, dict[str, Call]]:
+    logits = [s.points() for _ in range(2)]
+
+    def maximum(parts: list[Tensor]) -> Tensor:
+        best = torch.stack([part.softmax(dim=-1) for part in parts]).amax(dim=0)
+        return (best / best.sum(dim=-1, keepdim=True)).log()
+
+    return Call(DecisionFusion(2), logits), {'softmax, maximum, log': Call(maximum, logits)}
+
+
+@row(OrientedGradients, '8 directions, 8 neighbours')
+def oriented_gradients(s: Setup) -> tuple[Call, dict[str, Call]]:
+    pos = torch.rand(s.num_points, 2)
+    module, x = OrientedGradients(pos, knn_graph(pos, 8), num_hops=1).to(s.device), s.points()
+    target = torch.repeat_interleave(module.first.diff())
+
+    def messages(x: Tensor) -> Tensor:
+        columns = x.view(s.batch, s.num_points, -1).transpose(0, 1).flatten(1)
+
+        def gather(columns: Tensor, weight: Tensor) -> Tensor:
+            sent = columns[module.source] * weight.unsqueeze(1)
+            return scatter(sent, target, dim_size=s.num_points, reduce='sum')
+
+        along_x, along_y, mean = module.weight
+        gradient = torch.stack([gather(columns, along_x), gather(columns, along_y)], dim=-1)
+        energy = gather(gradient.square().sum(dim=-1), mean)
+        parts = (gradient @ module.directions).relu() / (energy + 0.02).sqrt().unsqueeze(-1)
+        parts = parts.view(s.num_points, s.batch, -1).transpose(0, 1).flatten(0, 1)
+        return torch.cat([x, parts], dim=-1)
+
+    return Call(module, x), {'index, scatter': Call(messages, x)}
 
 
 @row(BranchFusion, 'attention of 3 branches')

@@ -4,7 +4,9 @@ from graphmotion.models.gaitmixer import GaitMixer, gaitmixer
 from graphmotion.models.lmgcs import LMGCS, LocalGlobalTemporal, lmgcs, lmgcs_ou_mvlp
 from graphmotion.models.msa_gcn import MSAGCN, msa_gcn
 from graphmotion.models.registry import create_model, list_models, register_model
-from graphmotion.models.ssgnn import SPAGNN, SPEGNN, SSGNN, spagnn, spegnn, ssgnn
+from graphmotion.models.spagnn import SPAGNN, spagnn
+from graphmotion.models.spegnn import SPEGNN, spegnn
+from graphmotion.models.ssgnn import SSGNN, ssgnn
 from graphmotion.models.st_gcn import STGCN, st_gcn
 
 __all__ = [

@@ -8,11 +8,12 @@ from graphmotion.nn.attention import (
 from graphmotion.nn.conv import (
     CrossScaleConv,
     LocallyConnectedConv,
+    OrientedGradients,
     PerFrame,
     SpatialConv,
     SpectralConv,
 )
-from graphmotion.nn.fusion import BranchFusion, ScaleFusion
+from graphmotion.nn.fusion import BranchFusion, DecisionFusion, ScaleFusion
 from graphmotion.nn.norm import MotionBatchNorm
 from graphmotion.nn.pool import (
     ClusterPooling,
@@ -36,12 +37,14 @@ __all__ = [
     'ConvValueTemporalAttention',
     'CrossAttention',
     'CrossScaleConv',
+    'DecisionFusion',
     'HorizontalPyramidPooling',
     'JointAttention',
     'LargeKernelTemporalConv',
     'LocallyConnectedConv',
     'MotionBatchNorm',
     'MultiResolutionTemporalConv',
+    'OrientedGradients',
     'PartPooling',
     'PerFrame',
     'ScaleFusion',

@@ -1,7 +1,15 @@
 from graphmotion.nn.conv.cross_scale_conv import CrossScaleConv
 from graphmotion.nn.conv.locally_connected_conv import LocallyConnectedConv
+from graphmotion.nn.conv.oriented_gradients import OrientedGradients
 from graphmotion.nn.conv.per_frame import PerFrame
 from graphmotion.nn.conv.spatial_conv import SpatialConv
 from graphmotion.nn.conv.spectral_conv import SpectralConv
 
-__all__ = ['CrossScaleConv', 'LocallyConnectedConv', 'PerFrame', 'SpatialConv', 'SpectralConv']
+__all__ = [
+    'CrossScaleConv',
+    'LocallyConnectedConv',
+    'OrientedGradients',
+    'PerFrame',
+    'SpatialConv',
+    'SpectralConv',
+]

@@ -1,4 +1,5 @@
 from graphmotion.nn.fusion.branch_fusion import BranchFusion
+from graphmotion.nn.fusion.decision_fusion import DecisionFusion
 from graphmotion.nn.fusion.scale_fusion import ScaleFusion
 
-__all__ = ['BranchFusion', 'ScaleFusion']
+__all__ = ['BranchFusion', 'DecisionFusion', 'ScaleFusion']

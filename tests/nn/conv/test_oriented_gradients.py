@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from graphmotion.graphs import knn_graph, sample_pixels
-from graphmotion.models.oriented_gradients import OrientedGradients
+from graphmotion.nn import OrientedGradients
 
 POS = sample_pixels(12, 12, ratio=0.5)
 EDGES = knn_graph(POS, 8)

@@ -1,4 +1,4 @@
-"""Gradients of what the nodes of a graph hold, in several directions."""
+"""Oriented gradients of node features."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from torch.nn import Module
 
 from graphmotion.nn.graphs import SortedEdges, accumulate, sort_edges, split_graphs
 
-_EPS = 0.02  # added to the energy around a node, in units of the variance of a sample
+_EPS = 0.02  # added to the squared magnitude, for features of unit variance
 
 
 class OrientedGradients(Module):
-    r"""Adds to each channel of node features its gradient in several directions, as histograms of
-    oriented gradients (`"Histograms of Oriented Gradients for Human Detection"
-    <https://doi.org/10.1109/CVPR.2005.177>`_) are made of, for nodes that stand anywhere in the
-    plane. It has no parameters.
+    r"""Appends the gradient of each channel in several directions.
 
-    The gradient at a node is that of the plane that fits the differences to its neighbours best,
-    near ones weighing more. Its rectified part in each of :math:`Q` directions is divided by the
-    length that gradients have around the node, so that faint contours count as strong ones do:
+    This generalises the cells of the `"Histograms of Oriented Gradients for Human Detection"
+    <https://doi.org/10.1109/CVPR.2005.177>`_ paper to nodes at arbitrary positions in the plane. It
+    has no parameters.
+
+    The gradient at a node is the slope of the plane that best fits the differences to its
+    neighbours, weighted by proximity. Its rectified component in each of :math:`Q` directions is
+    normalised by the gradient magnitude around the node, so that faint and strong contours
+    contribute alike:
 
     .. math::
         \mathbf{g}_v = \mathrm{arg\,min}_{\mathbf{g}} \sum_{u \in \mathcal{N}(v)} e^{-\|
@@ -32,22 +34,23 @@ class OrientedGradients(Module):
 
     with :math:`\ell` the mean length of an edge, :math:`\mathbf{e}_q` the direction at the angle
     :math:`2 \pi q / Q`, and :math:`\langle \cdot \rangle_v` the mean over a node and its
-    neighbours, taken :obj:`num_hops` times.
+    neighbours, applied :obj:`num_hops` times.
 
     Args:
         pos (Tensor): Positions of the nodes.
         edge_index (Tensor): Edges, each in both directions.
         num_directions (int, optional): Number of directions :math:`Q`. (default: :obj:`8`)
-        num_hops (int, optional): How far gradients are averaged. (default: :obj:`4`)
+        num_hops (int, optional): Number of times that magnitudes are averaged over neighbours.
+            (default: :obj:`4`)
 
     Shapes:
         - **pos:** :math:`(N, 2)`
-        - **x:** node features :math:`(B \cdot N, C)`, of about unit variance
-        - **output:** node features :math:`(B \cdot N, C (1 + Q))`: the features, then for each of
-          them its directions
+        - **x:** node features :math:`(B \cdot N, C)` of about unit variance
+        - **output:** node features :math:`(B \cdot N, C (1 + Q))`: the input, followed by the
+          directions of each channel
 
     Raises:
-        ValueError: If positions are not in the plane, or the shape of :obj:`x` does not fit.
+        ValueError: If :obj:`pos` is not 2D or an option is out of range.
     """
 
     pos: Tensor
@@ -61,10 +64,10 @@ class OrientedGradients(Module):
     ) -> None:
         super().__init__()
         if pos.dim() != 2 or pos.size(1) != 2:
-            raise ValueError(f'pos has the shape {list(pos.shape)}, expected [N, 2]')
+            raise ValueError(f'pos must have shape [N, 2], got {list(pos.shape)}')
         if num_directions < 1 or num_hops < 0:
             raise ValueError(
-                f'num_directions is at least 1 and num_hops at least 0, got {num_directions} and '
+                f'num_directions must be >= 1 and num_hops >= 0, got {num_directions} and '
                 f'{num_hops}'
             )
         self.num_nodes = len(pos)
@@ -80,7 +83,7 @@ class OrientedGradients(Module):
         self.register_buffer('weight', weight, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the gradients of ``x``."""
+        """Returns ``x`` with its gradients."""
         num_channels = x.size(1)
         columns = split_graphs(x, self.num_nodes).transpose(0, 1).flatten(1)  # [N, B * C]
         gradient = torch.stack([self._gather(columns, axis) for axis in (0, 1)], dim=-1)
@@ -103,8 +106,8 @@ class OrientedGradients(Module):
 
 
 def _stencils(pos: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
-    """Edges with self-loops, and their weights [E, 3] in both parts of the gradient of a node and
-    in the mean around it.
+    """Edges with self-loops, and their weights [E, 3] in both components of a node's gradient and
+    in the mean around the node.
     """
     source, target = edge_index
     size = len(pos)
@@ -114,7 +117,7 @@ def _stencils(pos: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
     near = torch.exp(-offset.square().sum(dim=1) / 2).unsqueeze(1)
     outer = near.unsqueeze(2) * offset.unsqueeze(2) * offset.unsqueeze(1)
     moment = pos.new_zeros(size, 2, 2).index_add(0, target, outer)
-    # Pseudo-inverse: where all neighbours are in one line, the gradient is along it.
+    # Pseudo-inverse: if all neighbours are collinear, the gradient is along their line.
     inverse = torch.linalg.pinv(moment, hermitian=True, rtol=1e-6)
     slope = (inverse[target] @ (near * offset).unsqueeze(2)).squeeze(2)
     itself = -pos.new_zeros(size, 2).index_add(0, target, slope)

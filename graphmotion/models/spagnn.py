@@ -1,0 +1,128 @@
+"""SPAGNN: locally connected convolution on a graph over pixels or landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Identity, ModuleList
+
+from graphmotion.models.face_network import (
+    FaceNetwork,
+    FaceNetworkOptions,
+    SharedGraph,
+    StatefulPooling,
+    keep_in_state,
+)
+from graphmotion.models.registry import register_model
+from graphmotion.nn import LocallyConnectedConv, MotionBatchNorm
+
+
+@register_model('spagnn', task='expression')
+class SPAGNN(FaceNetwork):
+    r"""The spatial part of SSGNN, from "SSGNN: A Macro and Microfacial Expression Recognition
+    Graph Neural Network Combining Spatial and Spectral Domain Features".
+
+    Each layer is a convolution with an individual weight for each edge, followed by pooling of
+    clusters. A fully connected layer computes the logits:
+
+    .. math::
+        \mathbf{o}_v = \mathrm{ReLU}\left( \sum_{u \in \mathcal{N}(v) \cup \{ v \}}
+        \mathbf{x}_u \, \mathbf{\Theta}_{uv} \right), \qquad
+        \mathbf{x}^{\prime}_m = \frac{1}{|\mathcal{C}_m|} \sum_{v \in \mathcal{C}_m} \mathbf{o}_v
+
+    The paper does not state the number of filters, 8 and 16 here, nor which nodes are pooled: here,
+    the clusters of the graph's hierarchy, built by :class:`~graphmotion.graphs.PointGraph` with
+    :obj:`levels=2, ratio=0.25`. Its graph has no self-loops but its sum includes the node itself;
+    here, self-loops are added.
+
+    Edges and clusters are part of the state, and the state of a model of a different graph is
+    rejected.
+
+    Args:
+        graph (PointGraph): The graph that all samples share, with one level of its hierarchy for
+            each layer; see :class:`~graphmotion.models.face_network.SharedGraph`.
+        num_classes (int): Number of classes.
+        in_channels (int, optional): Size of each input feature. (default: :obj:`1`)
+        channels (sequence of int, optional): Number of filters of each layer.
+            (default: :obj:`(8, 16)`)
+        add_self_loops (bool, optional): Whether the sum includes the node itself.
+            (default: :obj:`True`)
+        shared (bool, optional): If :obj:`True`, edges of equal rank share their weights, so that
+            the number of weights does not grow with the graph; see
+            :class:`~graphmotion.nn.LocallyConnectedConv`. (default: :obj:`False`)
+        **options (optional): Fields of
+            :class:`~graphmotion.models.face_network.FaceNetworkOptions`.
+
+    Shapes:
+        - **x:** node features :math:`(B \cdot N, F_{in})`
+        - **output:** logits :math:`(B, \text{num\_classes})`
+
+    Raises:
+        ValueError: If :obj:`graph` has too few levels or :obj:`x` has an invalid shape.
+    """
+
+    inputs = ('x',)
+
+    def __init__(
+        self,
+        graph: SharedGraph,
+        num_classes: int,
+        in_channels: int = 1,
+        channels: Sequence[int] = (8, 16),
+        add_self_loops: bool = True,
+        shared: bool = False,
+        **options: Any,
+    ) -> None:
+        config = FaceNetworkOptions(**options)
+        super().__init__(graph, num_classes, in_channels, len(channels), config)
+        self.record_graph(graph)
+        self.convs, self.norms, self.pools = ModuleList(), ModuleList(), ModuleList()
+        before = self.prepared_channels
+        edge_index, size = graph.edge_index, graph.num_nodes
+        for after, level in zip(channels, graph.hierarchy):
+            conv = _StatefulConv(
+                before, after, edge_index, size, add_self_loops, shared, config.bias
+            )
+            self.convs.append(conv)
+            self.norms.append(MotionBatchNorm(after) if config.batch_norm else Identity())
+            self.pools.append(StatefulPooling(level, config.reduce))
+            before, edge_index, size = after, level.edge_index, level.num_clusters
+        self.head = self.make_head(size * before, config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of each sample."""
+        x = self.prepare_features(x)
+        for conv, norm, pool in zip(self.convs, self.norms, self.pools):
+            x = pool(norm(conv(x)).relu())
+        return self.head(x)
+
+    @torch.no_grad()
+    def node_weights(self) -> Tensor:
+        r"""Computes how strongly the first convolution weighs each node: the norm of its response
+        to an impulse at the node, over all input channels, filters and nodes.
+
+        .. math::
+            w_u = \sqrt{\textstyle\sum_{v, i, j} \Theta_{uvij}^2}
+
+        Shapes:
+            - **output:** :math:`(N)`
+        """
+        conv: Any = self.convs[0]
+        square = conv.weight.square().sum((1, 2))
+        if conv.shared:
+            square = square[conv.slots % conv.max_degree]  # the rank of each edge
+        return square.new_zeros(self.num_nodes).index_add(0, conv.edge_index[0], square).sqrt()
+
+
+class _StatefulConv(LocallyConnectedConv):
+    """Locally connected convolution with its edges in the state."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        keep_in_state(self, 'edge_index')
+
+
+spagnn = SPAGNN
