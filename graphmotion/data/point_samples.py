@@ -16,7 +16,7 @@ from graphmotion.data.batching import (
     set_nodes,
     set_shared_edges,
 )
-from graphmotion.data.storage import load_tensors, save_tensors
+from graphmotion.data.tensor_files import load_tensors, save_tensors
 from graphmotion.graphs import Coarsening, PointGraph
 
 _VERSION = 1

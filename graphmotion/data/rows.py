@@ -1,4 +1,4 @@
-"""How the fields of all samples lie in flat tensors."""
+"""The layout of the fields of all samples in flat tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def pack_bits(images: Tensor) -> Tensor:
-    r"""Images of zeros and ones with eight pixels of a row in a byte, the first pixel in its
+    r"""Packs images of zeros and ones, eight pixels of a row in a byte with the first pixel in its
     highest bit.
 
     Args:
@@ -25,14 +25,14 @@ def pack_bits(images: Tensor) -> Tensor:
 
 
 def unpack_bits(packed: Tensor, width: int) -> Tensor:
-    r"""The inverse of :func:`pack_bits`: bytes 0 and 1 :math:`(*, W)`."""
+    r"""Unpacks what :func:`pack_bits` returned, to bytes 0 and 1 :math:`(*, W)`."""
     shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device)
     bits = (packed.unsqueeze(-1) >> shifts) & 1
     return bits.flatten(-2)[..., :width].contiguous()
 
 
 class Column:
-    """The rows of one field of all samples, as they come: in memory, or in a file of the folder."""
+    """Collects the rows of one field of all samples, in memory or in a file in a folder."""
 
     def __init__(self, first: Tensor, folder: str | None) -> None:
         self.dtype, self.shape, self.folder = first.dtype, first.shape[1:], folder
@@ -41,18 +41,18 @@ class Column:
         self._file: Any = None
 
     def append(self, rows: Tensor) -> None:
-        """Take the rows of one more sample."""
+        """Adds the rows of a sample."""
         self.lengths.append(len(rows))
         if self.folder is None:
             self._rows.append(rows)
             return
         if self._file is None:
-            # It has no name, so that nothing is left of it, however the process ends.
+            # Without a name, so that nothing remains however the process ends.
             self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115
         self._file.write(rows.detach().cpu().to(self.dtype).contiguous().numpy().tobytes())
 
     def joined(self) -> Tensor:
-        """All rows; those in a file stay there until they are read."""
+        """Returns all rows; those in a file stay there until they are read."""
         if self.folder is None:
             return torch.cat(self._rows)
         shape = (sum(self.lengths), *self.shape)
@@ -63,36 +63,36 @@ class Column:
         return torch.from_numpy(np.memmap(self._file, kind, mode='c', shape=shape))
 
     def close(self) -> None:
-        """Let go of the file; what was joined stays as it is."""
+        """Closes the file; rows that were joined stay accessible."""
         if self._file is not None:
             self._file.close()
 
 
 class Rows:
-    """Where the rows of each sample lie, in the storage of fields that lie alike.
+    """The rows of each sample in the storage of fields with the same layout.
 
     Args:
         slices (Tensor): Where the rows of each sample begin and end, [N + 1].
-        frames (Tensor, optional): Number of frames of each sample [N], if the fields are along
-            time: the rows of a sample are then its nodes' frames, node after node.
+        frames (Tensor, optional): Number of frames of each sample [N], for fields along time: the
+            rows of a sample are then the frames of its nodes, node after node.
     """
 
     def __init__(self, slices: Tensor, frames: Tensor | None = None) -> None:
         self.slices = slices
         self.frames = frames
-        # Items are what the field has several of in a sample: nodes, or rows.
+        # The items of a sample are its nodes in a field along time, else its rows.
         rows = slices.diff()
         self.items = rows if frames is None else rows // frames
-        # The rows of a sample, if all have as many, and they can be taken as a whole.
+        # Number of rows per sample if it is the same for all, so that a sample is one block.
         alike = [bool((n == n[0]).all()) for n in (rows, self.items)]
         self.whole = int(rows[0]) if all(alike) else None
 
     def same(self, other: Rows) -> bool:
-        """Whether the fields of both lie alike."""
+        """Returns whether both describe the same layout."""
         return self.frames is other.frames and torch.equal(self.slices, other.slices)
 
     def get(self, values: Tensor, sample: int) -> Tensor:
-        """What a field, stored in rows ``values``, is in a sample."""
+        """Returns the field of a sample, given the rows ``values`` of all samples."""
         if self.whole is None:
             start, end = self.slices[sample : sample + 2].tolist()
         else:
@@ -100,7 +100,7 @@ class Rows:
         return self._shape(values[start:end], sample)
 
     def find(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """What :meth:`take` needs to take these samples, and where the items of each begin."""
+        """Returns the index for :meth:`take`, and where the items of each sample begin."""
         if self.whole is not None:
             return samples, torch.arange(len(samples) + 1) * self.items[0]
         start, items = self.slices[samples], self.items[samples]
@@ -110,13 +110,15 @@ class Rows:
         if self.frames is None:
             return start[graph] + item, offsets
         frames = self.frames[samples]
-        # Behind its last frame, a sample stays in it.
+        # Shorter samples repeat their last frame.
         frame = torch.minimum(torch.arange(int(frames.max())), frames.unsqueeze(1) - 1)
         first = start[graph] + item * frames[graph]
         return first.unsqueeze(1) + frame.index_select(0, graph), offsets
 
     def take(self, values: Tensor, found: Tensor) -> Tensor:
-        """The items of a field, stored in rows ``values``, of the samples that were found."""
+        """Returns the items of a field, given the rows ``values`` of all samples and the index of
+        :meth:`find`.
+        """
         if self.whole is None:
             out = values.index_select(0, found.flatten())
             return out.view(found.shape + values.shape[1:])
@@ -124,7 +126,7 @@ class Rows:
         return self._shape(out.flatten(0, 1), 0)
 
     def _shape(self, rows: Tensor, sample: int) -> Tensor:
-        """Rows as items, with the number of frames of that sample."""
+        """Views rows as items with the number of frames of that sample."""
         if self.frames is None:
             return rows
         return rows.view(-1, int(self.frames[sample]), *rows.shape[1:])

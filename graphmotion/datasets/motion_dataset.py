@@ -61,7 +61,7 @@ class MotionDataset(GraphDataset):
 
     def count_nodes(self, samples: Tensor) -> Tensor:
         r"""Number of joints of the stored samples, of all their people."""
-        return self._rows['pos'].items[samples]
+        return self._storage.num_items('pos', samples)
 
     def make_edges(self, num_nodes: Tensor) -> tuple[Tensor, Tensor]:
         r"""The bones of all bodies, and their number in each sample."""

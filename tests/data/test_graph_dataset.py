@@ -4,7 +4,6 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from graphmotion.data import GraphDataset
-from graphmotion.data.rows import pack_bits, unpack_bits
 
 
 class Faces(GraphDataset):
@@ -44,18 +43,6 @@ class Clips(GraphDataset):
 
     def count_nodes(self, samples):
         return torch.full_like(samples, 4)
-
-
-@pytest.mark.parametrize('width', [1, 7, 8, 9, 44])
-def test_bits_come_back(width):
-    images = torch.randint(0, 2, (3, 2, width)).byte()
-    packed = pack_bits(images)
-    assert packed.shape == (3, 2, -(-width // 8))
-    assert packed.dtype == torch.uint8
-    expected = np.packbits(images.numpy(), axis=-1)
-    assert (packed.numpy() == expected).all()
-    assert torch.equal(unpack_bits(packed, width), images)
-    assert torch.equal(pack_bits(images.bool()), packed)
 
 
 @pytest.mark.parametrize('stored', [False, True])
@@ -116,25 +103,6 @@ class Wide(Faces):
             yield Data(image=torch.zeros(1, 8, width).byte(), y=torch.tensor([0]))
 
 
-def test_official_splits():
-    dataset = Faces()
-    train, test = dataset.official_split()
-    assert (train.labels('subject').tolist(), test.labels('subject').tolist()) == ([0, 2], [1, 3])
-    train, test = dataset.official_split('subjects')
-    assert (train.labels('subject').tolist(), test.labels('subject').tolist()) == ([1, 2], [0, 3])
-    with pytest.raises(
-        ValueError, match=r"Faces has the protocols \['given', 'subjects'\], got 'x'"
-    ):
-        dataset.official_split('x')
-    with pytest.raises(ValueError, match=r'Clips has the protocols \[\], got None'):
-        Clips().official_split()
-    none = 'Faces: none of the 2 samples is a {} sample of the protocol {!r}'
-    with pytest.raises(ValueError, match=none.format('test', 'subjects')):
-        dataset[1:3].official_split('subjects')
-    with pytest.raises(ValueError, match=none.format('training', 'given')):
-        dataset[1::2].official_split()
-
-
 def test_a_fingerprint_tells_sets_apart():
     dataset = Faces()
     assert dataset.fingerprint() == Faces().fingerprint()
@@ -152,7 +120,7 @@ def test_a_fingerprint_is_that_of_all_samples(monkeypatch):
     labels._data.subject[-1] = 9
     assert labels.fingerprint() != Faces().fingerprint()
     # Of what is large, pieces are read, the first and the last among them.
-    monkeypatch.setattr('graphmotion.data.graph_dataset._HASHED', 64)
+    monkeypatch.setattr('graphmotion.data.flat_storage._HASHED', 64)
     assert changed.fingerprint() != Faces().fingerprint()
     assert Faces().fingerprint() == Faces().fingerprint()
 

@@ -1,4 +1,4 @@
-"""Files of tensors: written whole or not at all, and read without running what is in them."""
+"""Files of tensors: written atomically, and read without executing any of their content."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from graphmotion.io.files import atomic_write
 
 
 def save_tensors(content: Any, path: str | Path) -> None:
-    r"""Write plain containers of tensors and numbers, replacing a file that is there."""
+    r"""Writes plain containers of tensors and numbers, and replaces an existing file."""
     with atomic_write(os.fspath(path)) as file:
         torch.save(content, file)
 
 
 def load_tensors(path: str | Path, mmap: bool = False) -> Any:
-    r"""Read what :func:`save_tensors` wrote, onto the CPU; with :obj:`mmap` when it is needed.
+    r"""Reads a file of :func:`save_tensors` to the CPU; with :obj:`mmap`, tensors stay on the disk
+    until they are accessed.
 
     Raises:
         FileNotFoundError: If there is no file.
-        ValueError: If it is damaged or of another kind.
+        ValueError: If the file is damaged or holds anything else.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: there is no such file')
