@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -46,7 +47,7 @@ class GraphDataset(InMemoryDataset):
     at once. Fields :obj:`silhouettes` are stored as bits.
 
     Args:
-        root (str, optional): Where :obj:`raw/` is found and :obj:`processed/` is written.
+        root (str or Path, optional): Where :obj:`raw/` is found and :obj:`processed/` is written.
             (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
@@ -69,7 +70,7 @@ class GraphDataset(InMemoryDataset):
 
     def __init__(
         self,
-        root: str | None = None,
+        root: str | Path | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,

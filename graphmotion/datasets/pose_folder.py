@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch_geometric.data import Data
@@ -68,7 +69,7 @@ class PoseFolder(MotionDataset):
         dataset = PoseFolder('data/mine', arm, format='openpose', columns=[2, 3, 4])
 
     Args:
-        root (str): The folder.
+        root (str or Path): The folder.
         skeleton (str or Skeleton): The layout of the joints, a built-in one or your own.
         format (str): What wrote the recordings: :obj:`"alphapose"`, :obj:`"coco"`,
             :obj:`"mediapipe"`, :obj:`"numpy"` or :obj:`"openpose"`; see
@@ -101,7 +102,7 @@ class PoseFolder(MotionDataset):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         skeleton: str | Skeleton,
         format: str,
         num_people: int = 1,

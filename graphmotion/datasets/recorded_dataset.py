@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 
 import numpy as np
 from torch_geometric.data import Data
@@ -41,7 +42,7 @@ class RecordedDataset(MotionDataset):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,

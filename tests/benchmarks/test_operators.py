@@ -21,6 +21,7 @@ def report(tmp_path_factory):
     return out.getvalue(), json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_every_exported_operator_has_a_row(report):
     text, written = report
     exported = {name: getattr(graphmotion.nn, name) for name in graphmotion.nn.__all__}
@@ -30,6 +31,7 @@ def test_every_exported_operator_has_a_row(report):
         assert f'\n| {name}' in text
 
 
+@pytest.mark.slow
 def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
     text, written = report
     found = {}
@@ -49,6 +51,7 @@ def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
     assert len({line.count('|') for line in lines}) == 1
 
 
+@pytest.mark.slow
 def test_the_matrix_product_has_a_row_of_its_own(report):
     text, written = report
     (peak,) = (r for r in written['results'] if r['side'] == bench.PEAK)
@@ -59,6 +62,7 @@ def test_the_matrix_product_has_a_row_of_its_own(report):
     assert f'| {bench.PEAK}' in text
 
 
+@pytest.mark.slow
 def test_numbers_are_plausible(report):
     _, written = report
     assert written['environment']['threads'] == 1
@@ -134,6 +138,7 @@ def test_targets_of_time_and_memory():
     }
 
 
+@pytest.mark.slow
 def test_every_target_belongs_to_a_row(report):
     _, written = report
     names = ('operator', 'variant', 'pass', 'side')
