@@ -6,13 +6,15 @@ has to report, and the check fails where it does not.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
 import graphmotion
 import graphmotion.transforms as T
-from graphmotion.data import from_array
-from graphmotion.datasets import MixedFaces, SyntheticFaces, SyntheticGait
+from graphmotion.data import from_array, write_skeleton_pickle
+from graphmotion.datasets import MixedFaces, SkeletonPickle, SyntheticFaces, SyntheticGait
 from graphmotion.graphs import pixel_graph
 from graphmotion.io import align_silhouettes
 from graphmotion.models import LMGCS, msa_gcn, spagnn, st_gcn
@@ -68,6 +70,13 @@ mixed = MixedFaces([faces], ['anger', 'fear'], size=[12, 12])
 aligned, kept = align_silhouettes(np.full((2, 20, 10), 255, np.uint8), [16, 11])
 
 convolution = graphmotion.nn.SpatialConv(2, 4, num_partitions=3)
+
+
+def store(folder: Path) -> None:
+    """Called by the test with a folder for it."""
+    walks = SyntheticGait(folder / 'gaits', num_subjects=1, num_takes=1)
+    write_skeleton_pickle(folder / 'raw' / 'gaits.pkl', walks)
+    assert len(SkeletonPickle(folder, 'gaits.pkl', walks.skeleton)) == len(walks)
 
 
 def mistakes() -> None:

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -37,7 +38,7 @@ class GraphDataset(SplittableDataset):
     at once. Fields called :obj:`silhouettes` are stored as bits.
 
     Args:
-        root (str, optional): The folder that contains :obj:`raw/` and :obj:`processed/`.
+        root (str or Path, optional): The folder that contains :obj:`raw/` and :obj:`processed/`.
             (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access, also by
             :func:`~graphmotion.data.graph_loader`. (default: :obj:`None`)
@@ -58,7 +59,7 @@ class GraphDataset(SplittableDataset):
 
     def __init__(
         self,
-        root: str | None = None,
+        root: str | Path | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch_geometric.data import Data
@@ -17,7 +18,7 @@ _OWN = {'pos', 'score', 'y', 'edge_index', 'num_frames'}
 
 
 def write_skeleton_pickle(
-    path: str,
+    path: str | Path,
     dataset: Iterable[Data],
     split: Mapping[str, Iterable[int]] | None = None,
     names: Sequence[str] | None = None,
@@ -39,7 +40,7 @@ def write_skeleton_pickle(
         write_skeleton_pickle('nw_ucla.pkl', dataset, split, dataset.names())
 
     Args:
-        path (str): The file.
+        path (str or Path): The file.
         dataset (iterable of Data): The samples.
         split (dict, optional): For each part its samples, by their number in :obj:`dataset`.
             (default: :obj:`None`)
@@ -84,6 +85,6 @@ def write_skeleton_pickle(
         parts[part] = [str(names[n]) for n in numbers_of_part]
     for name, annotation in zip(names, annotations):
         annotation['frame_dir'] = str(name)
-    with atomic_write(path) as file:
+    with atomic_write(str(path)) as file:
         # The last protocol that all readers know.
         pickle.dump({'split': parts, 'annotations': annotations}, file, protocol=4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from torch_geometric.data import Data
 
@@ -48,7 +49,7 @@ class CASIABPose(CASIAB, RecordedDataset):
         train, test = CASIABPose('data/casia_b').official_split('LT')
 
     Args:
-        root (str): Where :obj:`raw/` holds the :obj:`.csv` files, the folders of OpenGait's
+        root (str or Path): Where :obj:`raw/` holds the :obj:`.csv` files, the folders of OpenGait's
             :obj:`.pkl` files, or zip archives of either. Of a sequence that is found twice, the
             first is taken, tables first.
         min_frames (int, optional): The least number of frames of a sequence; the paper of
@@ -78,7 +79,7 @@ class CASIABPose(CASIAB, RecordedDataset):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         min_frames: int = 61,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,

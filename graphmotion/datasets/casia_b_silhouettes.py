@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from graphmotion.datasets.casia_b import CASIAB, casia_b_labels
 from graphmotion.datasets.silhouette_dataset import SilhouetteDataset
@@ -33,7 +34,7 @@ class CASIABSilhouettes(CASIAB, SilhouetteDataset):
         train, test = CASIABSilhouettes('data/casia_b').official_split('LT')
 
     Args:
-        root (str): Where :obj:`raw/` holds the folders, or zip archives of them.
+        root (str or Path): Where :obj:`raw/` holds the folders, or zip archives of them.
         num_strips (int, optional): Number of nodes of a sample. (default: :obj:`16`)
         size (tuple, optional): Height and width of the silhouettes. (default: :obj:`(64, 44)`)
         min_frames (int, optional): The least number of frames of a sequence. (default: :obj:`1`)
@@ -59,7 +60,7 @@ class CASIABSilhouettes(CASIAB, SilhouetteDataset):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         num_strips: int = 16,
         size: Sequence[int] = (64, 44),
         min_frames: int = 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from graphmotion.checks import check_int
 from graphmotion.datasets.expressions import EXPRESSIONS, find_expression
@@ -38,7 +39,7 @@ class CKPlus(FaceFiles):
     :obj:`folds(by='subject')`, or there is little left to generalise to.
 
     Args:
-        root (str): Where :obj:`raw/` holds the folders, or zip archives of them.
+        root (str or Path): Where :obj:`raw/` holds the folders, or zip archives of them.
         size (int or tuple, optional): Height and width to which images are resized, after they
             were cut about their middle to its proportions; by default they stay as they are, and
             have to be of one size. (default: :obj:`None`)
@@ -67,7 +68,7 @@ class CKPlus(FaceFiles):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         size: int | Sequence[int] | None = None,
         num_peaks: int = 3,
         neutral: bool = False,

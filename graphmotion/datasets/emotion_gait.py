@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class EmotionGait(MotionDataset):
             ...
 
     Args:
-        root (str): Where :obj:`raw/features.h5` and :obj:`raw/labels.h5` are found.
+        root (str or Path): Where :obj:`raw/features.h5` and :obj:`raw/labels.h5` are found.
         skeleton (str or Skeleton, optional): :obj:`"emotion_gait16"` or, for the files with 21
             joints, :obj:`"emotion_gait21"`. (default: :obj:`"emotion_gait16"`)
         transform (callable, optional): Applied to each gait on access. (default: :obj:`None`)
@@ -53,7 +54,7 @@ class EmotionGait(MotionDataset):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         skeleton: str | Skeleton = 'emotion_gait16',
         transform: Callable | None = None,
         pre_transform: Callable | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ class FaceFiles(FaceDataset):
                 }
 
     Args:
-        root (str, optional): Where :obj:`raw/` is found and :obj:`processed/` is written.
+        root (str or Path, optional): Where :obj:`raw/` is found and :obj:`processed/` is written.
             (default: :obj:`None`)
         size (int or tuple, optional): Height and width to which images are resized, one number for
             both, after they were cut about their middle to its proportions. By default they stay as
@@ -78,7 +79,7 @@ class FaceFiles(FaceDataset):
 
     def __init__(
         self,
-        root: str | None = None,
+        root: str | Path | None = None,
         size: int | Sequence[int] | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,

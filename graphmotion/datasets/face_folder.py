@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from graphmotion.datasets.face_files import PART_FOLDERS, FaceFiles, Labels
 from graphmotion.datasets.subjects import find_subjects
@@ -39,7 +40,7 @@ class FaceFolder(FaceFiles):
         train, test = dataset.official_split()  # train/happy/1.png, test/happy/2.png, ...
 
     Args:
-        root (str): The folder.
+        root (str or Path): The folder.
         size (int or tuple, optional): Height and width to which images are resized, one number for
             both, after they were cut about their middle to its proportions. By default they stay as
             they are, and have to be of one size. (default: :obj:`None`)
@@ -72,7 +73,7 @@ class FaceFolder(FaceFiles):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         size: int | Sequence[int] | None = None,
         subject: str | None = None,
         parts: Sequence[str] | None = None,

@@ -7,6 +7,7 @@ import io
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from torch_geometric.data import Data
@@ -44,7 +45,8 @@ class FER2013(FaceFiles):
         train, test = FER2013('data/fer2013').official_split('given')
 
     Args:
-        root (str): Where :obj:`raw/` holds the table, or the folders, or zip archives of either.
+        root (str or Path): Where :obj:`raw/` holds the table, or the folders, or zip archives of
+            either.
         size (int or tuple, optional): Height and width to which images are resized; by default
             they stay as they are. (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
@@ -72,7 +74,7 @@ class FER2013(FaceFiles):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         size: int | Sequence[int] | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,

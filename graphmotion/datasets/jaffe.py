@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from graphmotion.datasets.face_files import FaceFiles, Labels
 
@@ -41,8 +42,8 @@ class JAFFE(FaceFiles):
             ...
 
     Args:
-        root (str): Where :obj:`raw/` holds the images, such as :obj:`KA.AN1.39.tiff`, in any
-            folder or zip archive.
+        root (str or Path): Where :obj:`raw/` holds the images, such as :obj:`KA.AN1.39.tiff`, in
+            any folder or zip archive.
         size (int or tuple, optional): Height and width to which images are resized; by default
             they stay as they are. (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
@@ -68,7 +69,7 @@ class JAFFE(FaceFiles):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         size: int | Sequence[int] | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,

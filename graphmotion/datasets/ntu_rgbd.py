@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class NTURGBD(RecordedDataset):
         train, test = dataset.official_split('cross_subject')
 
     Args:
-        root (str): Where :obj:`raw/` holds the archives
+        root (str or Path): Where :obj:`raw/` holds the archives
             :obj:`nturgbd_skeletons_s001_to_s017.zip` and, for NTU RGB+D 120,
             :obj:`nturgbd_skeletons_s018_to_s032.zip`, or the :obj:`.skeleton` files in them.
         name (str, optional): :obj:`"ntu60"` or :obj:`"ntu120"`; of the files, those that belong to
@@ -133,7 +134,7 @@ class NTURGBD(RecordedDataset):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         name: str = 'ntu60',
         num_persons: int = 2,
         denoise: bool = True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 from graphmotion.checks import check_int
 from graphmotion.datasets.silhouette_dataset import SilhouetteDataset
@@ -37,7 +38,7 @@ class OUMVLP(SilhouetteDataset):
         train, test = OUMVLP('data/ou_mvlp').official_split()
 
     Args:
-        root (str): Where :obj:`raw/` holds the folders, or zip archives of them.
+        root (str or Path): Where :obj:`raw/` holds the folders, or zip archives of them.
         num_strips (int, optional): Number of nodes of a sample. (default: :obj:`16`)
         size (tuple, optional): Height and width of the silhouettes. (default: :obj:`(64, 44)`)
         min_frames (int, optional): The least number of frames of a sequence. (default: :obj:`1`)
@@ -70,7 +71,7 @@ class OUMVLP(SilhouetteDataset):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         num_strips: int = 16,
         size: Sequence[int] = (64, 44),
         min_frames: int = 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch_geometric.data import Data
@@ -47,7 +48,7 @@ class PoseFolder(MotionDataset):
         dataset = PoseFolder('data/mine', arm, format='openpose', columns=[2, 3, 4])
 
     Args:
-        root (str): The folder.
+        root (str or Path): The folder.
         skeleton (str or Skeleton): The layout of the joints, a built-in one or your own.
         format (str): Format of the recordings, such as :obj:`"openpose"`; see
             :func:`~graphmotion.io.list_formats`.
@@ -79,7 +80,7 @@ class PoseFolder(MotionDataset):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         skeleton: str | Skeleton,
         format: str,
         num_people: int = 1,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ class SilhouetteDataset(GraphDataset):
                 return {'y': subject, 'subject': subject, 'take': int(take)}
 
     Args:
-        root (str, optional): Where :obj:`raw/` is found and :obj:`processed/` is written.
+        root (str or Path, optional): Where :obj:`raw/` is found and :obj:`processed/` is written.
             (default: :obj:`None`)
         num_strips (int, optional): Number of nodes of a sample. (default: :obj:`16`)
         size (tuple, optional): Height and width of the silhouettes. (default: :obj:`(64, 44)`)
@@ -86,7 +87,7 @@ class SilhouetteDataset(GraphDataset):
 
     def __init__(
         self,
-        root: str | None = None,
+        root: str | Path | None = None,
         num_strips: int = 16,
         size: Sequence[int] = (64, 44),
         min_frames: int = 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch_geometric.data import Data
@@ -41,7 +42,7 @@ class SkeletonPickle(MotionDataset):
         val = dataset.part('xview_val')
 
     Args:
-        root (str): Where :obj:`raw/` holds the file.
+        root (str or Path): Where :obj:`raw/` holds the file.
         name (str): The name of the file.
         skeleton (str or Skeleton): The layout of its joints.
         class_names (sequence of str, optional): The names of its classes, which the file does not
@@ -63,7 +64,7 @@ class SkeletonPickle(MotionDataset):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         name: str,
         skeleton: str | Skeleton,
         class_names: Sequence[str] = (),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,8 @@ class SyntheticActions(MotionDataset):
     trains, and :obj:`"cross_view"`, in which all views but the last do.
 
     Args:
-        root (str, optional): If given, motions are stored in :obj:`root/processed`, a file for each
-            set of options, and loaded from there the next time. (default: :obj:`None`)
+        root (str or Path, optional): If given, motions are stored in :obj:`root/processed`, a file
+            for each set of options, and loaded from there the next time. (default: :obj:`None`)
         skeleton (str or Skeleton, optional): The layout; your own, if the walker knows its joint
             names. (default: :obj:`"kinect20"`)
         num_subjects (int, optional): Number of subjects. (default: :obj:`10`)
@@ -96,7 +97,7 @@ class SyntheticActions(MotionDataset):
 
     def __init__(
         self,
-        root: str | None = None,
+        root: str | Path | None = None,
         skeleton: str | Skeleton = 'kinect20',
         num_subjects: int = 10,
         num_takes: int = 4,

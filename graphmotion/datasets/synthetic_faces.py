@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,8 @@ class SyntheticFaces(FaceDataset):
     :obj:`~graphmotion.synthetic.action_units.ACTION_UNITS` on both sides.
 
     Args:
-        root (str, optional): If given, faces are stored in :obj:`root/processed`, a file for each
-            set of options, and loaded from there the next time. (default: :obj:`None`)
+        root (str or Path, optional): If given, faces are stored in :obj:`root/processed`, a file
+            for each set of options, and loaded from there the next time. (default: :obj:`None`)
         num_subjects (int, optional): Number of subjects. (default: :obj:`40`)
         num_takes (int, optional): Pictures of each subject in each expression. (default: :obj:`6`)
         expressions (sequence of str, optional): Expressions from :obj:`EXPRESSIONS`; class
@@ -94,7 +95,7 @@ class SyntheticFaces(FaceDataset):
 
     def __init__(
         self,
-        root: str | None = None,
+        root: str | Path | None = None,
         num_subjects: int = 40,
         num_takes: int = 6,
         expressions: Sequence[str] = _SEVEN,

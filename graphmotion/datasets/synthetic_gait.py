@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,8 @@ class SyntheticGait(MotionDataset):
     and a condition, as in CASIA-B, whose :obj:`nm-05` is take 5 of condition 0.
 
     Args:
-        root (str, optional): If given, gaits are stored in :obj:`root/processed`, a file for each
-            set of options, and loaded from there the next time. (default: :obj:`None`)
+        root (str or Path, optional): If given, gaits are stored in :obj:`root/processed`, a file
+            for each set of options, and loaded from there the next time. (default: :obj:`None`)
         skeleton (str or Skeleton, optional): The layout; your own, if the walker knows its joint
             names. (default: :obj:`"emotion_gait16"`)
         num_subjects (int, optional): Number of subjects. (default: :obj:`40`)
@@ -109,7 +110,7 @@ class SyntheticGait(MotionDataset):
 
     def __init__(
         self,
-        root: str | None = None,
+        root: str | Path | None = None,
         skeleton: str | Skeleton = 'emotion_gait16',
         num_subjects: int = 40,
         num_takes: int | Sequence[int] = 3,
@@ -167,7 +168,7 @@ class SyntheticGait(MotionDataset):
     @classmethod
     def casia_b(
         cls,
-        root: str | None = None,
+        root: str | Path | None = None,
         num_subjects: int = 124,
         num_frames: int | Sequence[int] = 60,
         seed: int = 0,
@@ -180,7 +181,7 @@ class SyntheticGait(MotionDataset):
         subject. The 124 subjects make 13,640 sequences.
 
         Args:
-            root (str, optional): See :class:`SyntheticGait`. (default: :obj:`None`)
+            root (str or Path, optional): See :class:`SyntheticGait`. (default: :obj:`None`)
             num_subjects (int, optional): Number of subjects. (default: :obj:`124`)
             num_frames (int or tuple, optional): Number of frames. (default: :obj:`60`)
             seed (int, optional): Another seed gives other subjects. (default: :obj:`0`)

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class UCalgaryGait(RecordedDataset):
     :class:`~graphmotion.transforms.ScaleByBodySize` takes that away.
 
     Args:
-        root (str): Where :obj:`raw/` holds :obj:`GeometricPositions.zip`, or its files
+        root (str or Path): Where :obj:`raw/` holds :obj:`GeometricPositions.zip`, or its files
             :obj:`subject{}_Seq_{}_Gen_{}_GeometricPositions_{}.csv`.
         target (str, optional): What :obj:`y` is, :obj:`"subject"` or :obj:`"condition"`.
             (default: :obj:`"subject"`)
@@ -74,7 +75,7 @@ class UCalgaryGait(RecordedDataset):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         target: str = 'subject',
         transform: Callable | None = None,
         pre_transform: Callable | None = None,

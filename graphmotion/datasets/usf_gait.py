@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from torch_geometric.data import Data
@@ -45,7 +46,8 @@ class USFGait(SilhouetteDataset):
         gallery, probes = USFGait('data/usf_gait').official_split()
 
     Args:
-        root (str): Where :obj:`raw/` holds :obj:`Gal.mat` and :obj:`PrbA.mat` to :obj:`PrbG.mat`.
+        root (str or Path): Where :obj:`raw/` holds :obj:`Gal.mat` and :obj:`PrbA.mat` to
+            :obj:`PrbG.mat`.
         num_strips (int, optional): Number of nodes of a sample. (default: :obj:`16`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
@@ -68,7 +70,7 @@ class USFGait(SilhouetteDataset):
 
     def __init__(
         self,
-        root: str,
+        root: str | Path,
         num_strips: int = 16,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,

@@ -33,6 +33,7 @@ def tiny(*options):
     return bench.parse(bench.options(), ['--threads', '1', '--tiny', *options], bench.TINY)
 
 
+@pytest.mark.slow
 def test_every_model_is_measured_in_both_passes(report):
     text, written = report
     found = {(r['model'], r['pass']) for r in written['results'] if r['side'] == bench.OURS}
@@ -46,6 +47,7 @@ def test_every_model_is_measured_in_both_passes(report):
     assert len({line.count('|') for line in lines}) == 1
 
 
+@pytest.mark.slow
 def test_numbers_are_plausible(report):
     _, written = report
     assert written['environment']['threads'] == 1
@@ -199,6 +201,7 @@ def test_a_new_model_needs_no_entry_unless_it_asks_for_something_new():
         bench.make_inputs('new', model, bench.Example(), 1)
 
 
+@pytest.mark.slow
 def test_compiled_sides_are_checked_and_timed(monkeypatch):
     compiler = torch.compile
     monkeypatch.setattr(torch, 'compile', lambda model: compiler(model, backend='eager'))
@@ -215,6 +218,7 @@ def test_compiled_sides_are_checked_and_timed(monkeypatch):
     assert all(r['difference'] <= bench.TOLERANCE for r in results)
 
 
+@pytest.mark.slow
 def test_what_does_not_compile_is_said_and_the_rest_is_measured(monkeypatch):
     def broken(model):
         def run(*args):

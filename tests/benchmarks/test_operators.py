@@ -25,6 +25,7 @@ def report(tmp_path_factory):
     return out.getvalue(), json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_every_exported_operator_has_a_row(report):
     text, written = report
     exported = {name: getattr(graphmotion.nn, name) for name in graphmotion.nn.__all__}
@@ -34,6 +35,7 @@ def test_every_exported_operator_has_a_row(report):
         assert f'\n| {name}' in text
 
 
+@pytest.mark.slow
 def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
     text, written = report
     found = {}
@@ -53,6 +55,7 @@ def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
     assert len({line.count('|') for line in lines}) == 1
 
 
+@pytest.mark.slow
 def test_the_matrix_product_has_a_row_of_its_own(report):
     text, written = report
     (peak,) = (r for r in written['results'] if r['side'] == PEAK)
@@ -63,6 +66,7 @@ def test_the_matrix_product_has_a_row_of_its_own(report):
     assert f'| {PEAK}' in text
 
 
+@pytest.mark.slow
 def test_numbers_are_plausible(report):
     _, written = report
     assert written['environment']['threads'] == 1
@@ -136,6 +140,7 @@ def test_targets_of_time_and_memory():
     }
 
 
+@pytest.mark.slow
 def test_every_target_belongs_to_a_row(report):
     _, written = report
     names = ('operator', 'variant', 'pass', 'side')

@@ -67,6 +67,7 @@ def test_sides_that_differ_are_not_timed(monkeypatch):
         bench.check({bench.OURS: {'mAP': 0.5}, 'other': {'mAP': math.nan}})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not HAS_PROC, reason='the system does not tell')
 def test_memory_is_that_of_a_process_of_its_own():
     held = bench.torch.ones(2**27)  # 0.5 GB, which is not counted

@@ -23,6 +23,7 @@ def report(tmp_path_factory):
     return out.getvalue(), written, folder / 'new' / 'scaling.png'
 
 
+@pytest.mark.slow
 def test_every_operator_is_measured_at_every_size(report):
     text, written, _ = report
     found = {(r['sweep'], r['operator'], r['size']) for r in written['results']}
@@ -40,6 +41,7 @@ def test_every_operator_is_measured_at_every_size(report):
     assert len({line.count('|') for line in lines}) == 1
 
 
+@pytest.mark.slow
 def test_numbers_are_plausible(report):
     _, written, _ = report
     assert written['environment']['threads'] == 1
@@ -55,6 +57,7 @@ def test_numbers_are_plausible(report):
         assert math.isfinite(fitted['memory'])
 
 
+@pytest.mark.slow
 def test_the_figure_is_drawn(report):
     *_, path = report
     image = path.read_bytes()

@@ -217,6 +217,7 @@ def test_bad_options(options, message):
         SyntheticActions(**({'num_subjects': 1, 'num_takes': 1} | options))
 
 
+@pytest.mark.slow
 def test_a_thousand_sequences_in_a_few_seconds():
     dataset, best = None, float('inf')
     for _ in range(2):  # the better of two, for the machine may be busy
@@ -251,6 +252,7 @@ def accuracy(features, dataset, classes=None):
     return ((x[~train] @ weight).argmax(1) == y[~train]).double().mean().item()
 
 
+@pytest.mark.slow
 def test_a_frame_tells_much_less_than_the_sequence(many):
     dataset, whole, frame = many
     of_sequence = accuracy(whole, dataset)

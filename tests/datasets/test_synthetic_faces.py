@@ -235,6 +235,7 @@ def test_bad_options(options, message):
         SyntheticFaces(**({'num_subjects': 1, 'num_takes': 1} | options))
 
 
+@pytest.mark.slow
 def test_unseen_subjects_are_harder():
     from sklearn.linear_model import RidgeClassifier
 

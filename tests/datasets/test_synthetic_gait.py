@@ -315,6 +315,7 @@ def accuracy(features, dataset):
     return model.score(features[~train].numpy(), y[~train])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'options', [{}, {'skeleton': 'h36m17', 'views': (54,), 'travel': True}], ids=['3d', 'view']
 )

@@ -21,7 +21,14 @@ def example():
     return module
 
 
-def test_streams_are_trained_fused_and_evaluated_again(example, tmp_path, capsys):
+@pytest.fixture
+def undrawn(example, monkeypatch):
+    """Without the figures of the data, which another test looks at."""
+    monkeypatch.setattr(example, 'draw_data', lambda *args: None)
+
+
+@pytest.mark.slow
+def test_streams_are_trained_fused_and_evaluated_again(example, tmp_path, capsys, monkeypatch):
     streams = ['--streams', 'joint', 'bone_motion', '--weights', '2', '1']
     out = ['--out', str(tmp_path)]
     first = example.main([*TINY, *streams, *out])
@@ -44,11 +51,15 @@ def test_streams_are_trained_fused_and_evaluated_again(example, tmp_path, capsys
     ):
         with Image.open(picture) as image:
             assert min(image.size) > 100
+    for name in ('draw_data', 'draw_stream'):
+        monkeypatch.setattr(example, name, lambda *args: None)
     again = example.main([*TINY, *streams, *out, '--evaluate'])
     for name in ('joint', 'bone_motion', 'fused'):
         assert again['streams'][name]['scores'] == first['streams'][name]['scores']
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures('undrawn')
 def test_another_model_is_compared_class_by_class(example, tmp_path):
     options = [*TINY, '--out', str(tmp_path)]
     example.main([*options, '--model', 'st_gcn', '--protocol', 'cross_view'])
@@ -58,6 +69,7 @@ def test_another_model_is_compared_class_by_class(example, tmp_path):
     assert (tmp_path / 'classes.png').exists()
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_evaluation_needs_what_was_trained(example, tmp_path):
     with pytest.raises(ValueError, match=r'last\.ckpt'):
         example.main([*TINY, '--out', str(tmp_path), '--evaluate'])

@@ -19,6 +19,7 @@ def example():
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('model', ['st_gcn', 'msa_gcn', 'fg_stformer'])
 def test_generated_files(example, tmp_path, capsys, model):
     out, keep = tmp_path / 'out', tmp_path / 'keep'
@@ -39,6 +40,7 @@ def test_generated_files(example, tmp_path, capsys, model):
         assert example.main([*TINY, *again, '--out', str(out)]) == scores
 
 
+@pytest.mark.slow
 def test_files_of_ones_own(example, tmp_path, capsys):
     random = np.random.default_rng(0)
     for name in ('kick', 'jump'):

@@ -24,6 +24,7 @@ def undrawn(example, monkeypatch):
     monkeypatch.setattr(example, 'draw', lambda *_: None)
 
 
+@pytest.mark.slow
 def test_both_domains_are_trained_fused_and_drawn(example, tmp_path, capsys):
     out = ['--svm', '--repeats', '2', '--out', str(tmp_path)]
     first = example.main([*TINY, *out])
@@ -42,6 +43,7 @@ def test_both_domains_are_trained_fused_and_drawn(example, tmp_path, capsys):
     assert again['results'] == first['results']
 
 
+@pytest.mark.slow
 def test_fused_predictions_are_the_maximum_of_both_parts(example, tmp_path):
     args = example.parse([*TINY, '--out', str(tmp_path)])
     train, test = example.make_parts(args, example.make_dataset(args, 'synthetic', None))
@@ -61,6 +63,7 @@ def test_fused_predictions_are_the_maximum_of_both_parts(example, tmp_path):
     assert not torch.equal(as_is, mirrored)
 
 
+@pytest.mark.slow
 def test_folds_by_subject_and_at_random(example, undrawn, tmp_path, capsys):
     options = ['--folds', '2', '--domain', 'spatial', '--out', str(tmp_path)]
     found = example.main([*TINY, *options])['results']
@@ -72,6 +75,7 @@ def test_folds_by_subject_and_at_random(example, undrawn, tmp_path, capsys):
         assert sum(map(sum, rows['SPAGNN']['pooled']['confusion'])) == 35
 
 
+@pytest.mark.slow
 def test_leave_one_subject_out_on_landmarks(example, tmp_path):
     options = ['--subjects', '2', '--landmarks', '--leave-one-subject-out', '--fusion', 'learned']
     results = example.main([*TINY, *options, '--out', str(tmp_path)])
@@ -79,6 +83,7 @@ def test_leave_one_subject_out_on_landmarks(example, tmp_path):
     assert results['parameters']['SSGNN'] == sum(results['parameters'].values()) / 2 + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('options', 'name', 'values'),
     [
@@ -95,6 +100,7 @@ def test_sweeps(example, undrawn, tmp_path, capsys, options, name, values):
     assert (tmp_path / f'{name}.png').exists()
 
 
+@pytest.mark.slow
 def test_across_datasets_and_mixed(example, undrawn, tmp_path, capsys):
     cross = ['--cross', 'synthetic_varied', '--out', str(tmp_path)]
     results = example.main([*TINY, *cross])
@@ -127,6 +133,7 @@ def test_mixed_sets_are_split_by_their_own_protocols(example, tmp_path):
     assert given[0].labels('subject').tolist() == [0, 1, 2, 3, 4, 5] * 2
 
 
+@pytest.mark.slow
 def test_folds_of_a_mix_whose_people_are_partly_known(example, undrawn, tmp_path, capsys):
     write_faces(tmp_path / 'data', ['fear', 'surprise'])
     folder = ['--cross', 'folder', '--cross-root', str(tmp_path / 'data'), '--mixed']
@@ -160,6 +167,7 @@ def write_faces(folder, names):
             Image.fromarray(grey).save(folder / name / f'{number}.png')
 
 
+@pytest.mark.slow
 def test_folders_of_images(example, undrawn, tmp_path, capsys):
     write_faces(tmp_path / 'data', ['happy', 'sad'])
     folder = ['--dataset', 'folder', '--root', str(tmp_path / 'data'), '--folds', '2']

@@ -19,6 +19,7 @@ def example():
     return module
 
 
+@pytest.mark.slow
 def test_generated_gaits(example, tmp_path, capsys):
     out = tmp_path / 'out'
     options = ['--subjects', '10', '--scales', '16', '5', '--csfm-layers', '1', '--kernels', '3']
@@ -44,7 +45,9 @@ def test_generated_gaits(example, tmp_path, capsys):
             assert min(image.size) > 100
 
 
-def test_emotion_gait_files_folds_and_comparison(example, tmp_path, capsys):
+@pytest.mark.slow
+def test_emotion_gait_files_folds_and_comparison(example, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(example, 'draw_data', lambda *args: None)
     (tmp_path / 'raw').mkdir()
     random = np.random.default_rng(0)
     with (

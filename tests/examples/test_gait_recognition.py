@@ -27,7 +27,8 @@ def example():
     return module
 
 
-def test_networks_stand_beside_features_and_chance(example, tmp_path, capsys):
+@pytest.mark.slow
+def test_networks_stand_beside_features_and_chance(example, tmp_path, capsys, monkeypatch):
     options = [*TINY, '--models', 'st_gcn', 'gaitformer', 'gaitmixer', '--out', str(tmp_path)]
     first = example.main(options)
     printed = capsys.readouterr().out
@@ -48,10 +49,12 @@ def test_networks_stand_beside_features_and_chance(example, tmp_path, capsys):
     for name in ('cmc', 'grad_cam', 'retrieval', 'spectrum', 'views', 'views_polar', 'walks'):
         with Image.open(tmp_path / f'{name}.png') as image:
             assert min(image.size) > 100
+    monkeypatch.setattr(example, 'draw', lambda *args: None)
     again = example.main([*options, '--evaluate'])
     assert json.dumps(again['scores']) == json.dumps(first['scores'])
 
 
+@pytest.mark.slow
 def test_gaits_of_calgary(example, tmp_path, capsys):
     runs = [(subject, run) for subject in (1, 2, 3, 4) for run in range(1, 7)]
     write(tmp_path / 'data', runs)

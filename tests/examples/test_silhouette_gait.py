@@ -40,6 +40,7 @@ def pictures(folder, *names):
             assert min(image.size) > 100
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_in_two_stages_and_evaluated_again(
     example, tmp_path, capsys, monkeypatch
 ):
@@ -61,6 +62,7 @@ def test_a_network_is_trained_in_two_stages_and_evaluated_again(
     assert again['scores'] == first['scores']
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('undrawn')
 def test_ablation_has_the_rows_of_the_paper(example, tmp_path, capsys):
     results = example.main([*TINY, '--ablation', '--out', str(tmp_path)])
@@ -76,6 +78,7 @@ def test_ablation_has_the_rows_of_the_paper(example, tmp_path, capsys):
     assert [row.split(' | ')[-1] for row in rows] == [f'{100 * m:.1f} |' for m in means[1:]]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('undrawn')
 def test_sizes_and_losses_are_compared(example, tmp_path):
     options = [*LOCAL, '--baseline', '--out', str(tmp_path)]
@@ -117,6 +120,7 @@ def test_usf_table_has_samples_and_walks(example, capsys):
     assert f'| a | sample | {cells} |' in text
 
 
+@pytest.mark.slow
 def test_usf_gait_challenge(example, tmp_path, real_data):
     (tmp_path / 'root').mkdir()
     (tmp_path / 'root' / 'raw').symlink_to(real_data / 'usf_gait')

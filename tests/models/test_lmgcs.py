@@ -370,6 +370,7 @@ def test_every_parameter_gets_a_gradient(row):
         assert lin is None or lin.weight.grad.abs().amax(dim=(1, 2)).min() > 0
 
 
+@pytest.mark.slow
 def test_compiles_and_exports():
     model, x, lengths = small(window_sizes=(1, 3)), clips(), torch.tensor([2, 6, 4])
     expected = model(x, lengths)

@@ -75,6 +75,7 @@ def test_every_parameter_gets_a_gradient(name):
     assert [n for n in without if 'target_embedding.3.bias' not in n] == []
 
 
+@pytest.mark.slow
 def test_compiles_into_one_graph(name):
     model = small(name, channels=(4, 6)).eval()
     x = torch.randn(2 * 16, 12, 3)
@@ -83,6 +84,7 @@ def test_compiles_into_one_graph(name):
     torch._dynamo.reset()
 
 
+@pytest.mark.slow
 def test_exports(name):
     model = small(name, channels=(4, 6)).eval()
     x = torch.randn(2 * 16, 12, 3)

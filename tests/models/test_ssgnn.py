@@ -340,6 +340,7 @@ def test_reset_parameters_draws_anew(model):
 
 
 # Torch's own, about the gradient of the pooling.
+@pytest.mark.slow
 @pytest.mark.filterwarnings('ignore:.*should not be instantiated:DeprecationWarning')
 def test_exports_and_compiles():
     model = ssgnn(GRAPH, 4, 2, **OPTIONS['ssgnn']).eval()

@@ -8,6 +8,8 @@ import torch
 from graphmotion.nn import ChannelGate, SelectiveTemporalConv
 from tests.nn.test_operators import OPERATORS, B, C, T, V
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('name', OPERATORS)
 def test_compiles_into_one_graph(name):

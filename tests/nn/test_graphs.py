@@ -71,6 +71,7 @@ def test_padding_refuses_what_does_not_fit():
         pad_graphs(torch.randn(8, 2), BATCH)
 
 
+@pytest.mark.slow
 def test_padding_exports_with_its_sizes():
     class There(torch.nn.Module):
         def forward(self, x, batch):

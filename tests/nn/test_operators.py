@@ -202,6 +202,7 @@ def test_autocast_does_not_widen_in_silence(operator, x, training):
     assert out.dtype == torch.bfloat16
 
 
+@pytest.mark.slow
 def test_export(operator, x):
     module, args = operator
     module.eval()

@@ -14,6 +14,7 @@ MODEL = partial(st_gcn, 'emotion_gait16', 3, channels=(6, 8), dropout=0.0)
 OPTIONS = {'transform': joints, 'enable_progress_bar': False, 'accelerator': 'cpu'}
 
 
+@pytest.mark.slow
 def test_every_fold_is_trained_and_tested_apart(tmp_path):
     dataset = Waves(48)
     folds = dataset.folds(3, seed=0)

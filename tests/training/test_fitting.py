@@ -29,6 +29,7 @@ def module(**changes):
     return ClassificationModule(model, 3, replace(RECIPE, **changes))
 
 
+@pytest.mark.slow
 def test_learns_and_keeps_what_was_best_on_validation(tmp_path):
     trained = module(max_epochs=12)
     data = GraphDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
@@ -93,6 +94,7 @@ def test_predictions_are_averaged_over_views_and_leave_the_model_as_it_was():
     assert model.training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('changes', 'other'),
     [

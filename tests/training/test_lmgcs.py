@@ -272,6 +272,7 @@ def test_bad_input_is_refused(dataset):
 # Training #####################################################################
 
 
+@pytest.mark.slow
 def test_learns_in_two_stages(dataset, parts, tmp_path):
     model = make()
     before = rank1(model, parts[1])
@@ -327,6 +328,7 @@ class Stop(Callback):
             raise InterruptedError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('stage', ['local', 'global'])
 def test_a_run_that_was_cut_off_goes_on(parts, tmp_path, stage):
     recipe, runs = replace(RECIPE, max_epochs=2, global_epochs=2, milestones=()), []

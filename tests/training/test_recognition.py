@@ -232,6 +232,7 @@ def rank1(model, dataset):
     return float(metric.compute())
 
 
+@pytest.mark.slow
 def test_learns_to_tell_subjects_apart_whom_it_has_never_seen(tmp_path):
     val = Walkers(8, 6, seed=1)
     trained = module(max_epochs=12, margin=0.2)
@@ -258,6 +259,7 @@ def test_the_figure_that_selects_can_be_another(tmp_path):
     assert best['epoch'] == losses.index(min(losses))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('ema_decay', [0.0, 0.8])
 def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path, ema_decay):
     class Fail(Callback):

@@ -11,6 +11,8 @@ import torch
 
 from tests.training.run import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -185,6 +185,7 @@ def test_reset_parameters_draws_anew(form):
         assert torch.equal(value, first[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', ['plain', 'everything'])
 def test_compiles_and_exports(form, x):
     module = make(form, torch.float32)

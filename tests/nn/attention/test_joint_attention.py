@@ -286,6 +286,7 @@ def test_type_under_autocast(form, x):
     assert module.bfloat16()(x.bfloat16(), V, position=torch.randn(V, C)).dtype == torch.bfloat16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', ['plain', 'decoupled'])
 def test_compiles_and_exports_with_a_batch_vector(form):
     module = make(form, torch.float32)
@@ -300,6 +301,7 @@ def test_compiles_and_exports_with_a_batch_vector(form):
     torch.testing.assert_close(program.module()(x, **kwargs), expected)
 
 
+@pytest.mark.slow
 def test_compiles_and_exports_with_node_ids_and_positions():
     module = make('global_map', torch.float32)
     x, ids = torch.randn(B * 4, T, C), torch.arange(4).flip(0).expand(B, T, 4)

@@ -202,6 +202,7 @@ def test_reset_draws_all_parameters():
             assert value.abs().max() == 0
 
 
+@pytest.mark.slow
 def test_compiles_and_exports_with_a_mask(x):
     module = make(position=True)
     mask = torch.rand(N, T) > 0.4

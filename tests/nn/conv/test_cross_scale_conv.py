@@ -103,6 +103,7 @@ def test_the_adjacency_is_exact_under_autocast():
     torch.testing.assert_close(adj, expected)
 
 
+@pytest.mark.slow
 def test_compiles_and_exports():
     conv = CrossScaleConv(C, 4).eval()
     args = ((sample(10), sample(16)), (10, 16))
@@ -167,6 +168,7 @@ def test_a_batch_vector_of_other_nodes_is_refused():
         conv(x, batch=(batch[1], batch[1]))
 
 
+@pytest.mark.slow
 def test_compiles_and_exports_with_batch_vectors():
     conv = CrossScaleConv(C, 4).eval()
     x, batch = mixed()

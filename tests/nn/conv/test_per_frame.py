@@ -151,6 +151,7 @@ def test_reset_parameters_and_repr():
     assert '\n' not in repr(PerFrame(GINConv(torch.nn.Sequential(torch.nn.Linear(C, F)))))
 
 
+@pytest.mark.slow
 def test_autocast_compiles_and_exports():
     conv = PerFrame(GraphConv(C, F)).eval()
     x = torch.randn(V, T, C)

@@ -243,6 +243,7 @@ def test_static_graphs_are_one_frame(sizes):
         torch.testing.assert_close(conv(x[:, 0], form), conv(x, form)[:, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('sizes', [(3, 7), (7, 3)])
 def test_sparse_form_compiles_and_exports(sizes):
     conv = SpatialConv(*sizes, 2).eval()

@@ -200,6 +200,7 @@ def test_wrong_sizes_are_refused():
             SpectralConv(*args)
 
 
+@pytest.mark.slow
 def test_bases_of_each_graph_keep_their_type_compile_and_export():
     conv = SpectralConv(3, 4, 5).eval()
     args = (torch.randn(2 * 8, 2, 3), torch.linalg.qr(torch.randn(2 * 8, 5)).Q, 8)
@@ -214,6 +215,7 @@ def test_bases_of_each_graph_keep_their_type_compile_and_export():
     torch.testing.assert_close(torch.export.export(conv, args).module()(*args), out)
 
 
+@pytest.mark.slow
 def test_compiles_and_exports_with_a_batch_vector():
     conv = SpectralConv(3, 4, 5).eval()
     x, vectors = torch.randn(20, 2, 3), torch.randn(20, 5)

@@ -121,6 +121,7 @@ def test_bfloat16_stays_and_is_summed_exactly(reduce):
     torch.testing.assert_close(out.float(), torch.ones(2, 8), atol=0.01, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('reduce', ['mean', 'max'])
 def test_export_with_gradients(reduce):
     pool = ClusterPooling(CLUSTER, reduce)
@@ -131,6 +132,7 @@ def test_export_with_gradients(reduce):
     torch.testing.assert_close(program.module()(larger), pool(larger))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings('ignore:.*should not be instantiated')  # PyTorch's own, hidden there
 @pytest.mark.parametrize('reduce', ['mean', 'max'])
 def test_compiles_with_its_gradient(reduce):

@@ -73,6 +73,7 @@ def test_gradients():
     assert torch.autograd.gradcheck(pool, (x,))
 
 
+@pytest.mark.slow
 def test_autocast_and_export():
     pool, x = HorizontalPyramidPooling((4, 2)), torch.randn(B, C, T, H, W)
     with torch.autocast('cpu', dtype=torch.bfloat16):

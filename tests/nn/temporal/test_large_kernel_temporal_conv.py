@@ -174,6 +174,7 @@ def test_an_even_kernel_looks_back():
     torch.testing.assert_close(conv(x).double(), loop(x, conv), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('num_frames', [40, 200])
 def test_exports_and_compiles_for_few_and_many_frames(num_frames):
     conv = LargeKernelTemporalConv(3, 4, 31).eval()
