@@ -97,7 +97,7 @@ class GaitFormer(ResettableModule):
         x = x.reshape(-1, 1, x.size(-1))
         for block in self.blocks:
             x = block(x, 1 + num_frames)
-        x = self.temporal_norm(x.view(num_nodes, 1 + num_frames, -1)[:, 0])
+        x = self.temporal_norm(x.view(num_nodes, 1 + num_frames, x.size(-1))[:, 0])
         joints = split_graphs(x, self.skeleton.num_joints).flatten(1)
         return normalize(self.lin(self.norm(joints)), dim=-1)
 

@@ -51,6 +51,13 @@ def test_a_batch_is_its_samples_one_by_one(name):
     torch.testing.assert_close(model(x), alone, atol=1e-5, rtol=1e-5)
 
 
+def test_no_sample_gives_no_row(name):
+    model = small(name).eval()
+    none = torch.empty(0, dtype=torch.long)
+    for args in ((), (none,)):
+        assert model(torch.randn(0, 12, 3), *args).shape == (0, 4)
+
+
 @pytest.mark.parametrize('skeleton', list_skeletons())
 def test_takes_every_skeleton(name, skeleton):
     model = small(name, skeleton, in_channels=2)

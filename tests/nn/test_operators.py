@@ -135,6 +135,16 @@ def test_a_batch_is_its_samples_one_by_one(operator, x):
     torch.testing.assert_close(module(x, *args), torch.cat(alone), atol=1e-5, rtol=1e-5)
 
 
+def test_no_graph_gives_no_graph(operator, x):
+    module, args = operator
+    module.eval()
+    none = x[:0].requires_grad_()
+    out = module(none, *args)
+    assert out.shape == (0, *module(x, *args).shape[1:])
+    out.sum().backward()
+    assert none.grad.shape == none.shape
+
+
 def test_reset_parameters_draws_anew(operator, x):
     module, args = operator
     if not hasattr(module, 'reset_parameters'):

@@ -130,4 +130,4 @@ def _masked(scores: Tensor, mask: Tensor) -> Tensor:
 
 def _four_dimensional(x: Tensor) -> Tensor:
     """The fused kernels take [*, *, L, d]; strides between rows are free, so this seldom copies."""
-    return x.reshape(x.size(0), -1, *x.shape[-2:])
+    return x.reshape(x.size(0), math.prod(x.shape[1:-2]), *x.shape[-2:])

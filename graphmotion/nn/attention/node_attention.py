@@ -253,7 +253,8 @@ class NodeAttention(ResettableModule):
             raise ValueError(
                 f'node_ids has the shape {list(side.ids.shape)}, expected {list(shape)}'
             )
-        if not torch.compiler.is_compiling() and side.ids.device.type == 'cpu':
+        eager = not torch.compiler.is_compiling() and side.ids.device.type == 'cpu'
+        if eager and side.ids.numel():
             low, high = (int(end) for end in side.ids.aminmax())
             if low < 0 or high >= size:
                 raise ValueError(

@@ -117,7 +117,9 @@ class LocallyConnectedConv(torch.nn.Module):
         """Sum what the neighbours of each node send."""
         if x.size(-1) != self.in_channels:
             raise ValueError(f'x has {x.size(-1)} channels, expected {self.in_channels}')
-        graphs = split_graphs(x.reshape(x.size(0), -1, self.in_channels), self.num_nodes)
+        graphs = split_graphs(
+            x.reshape(x.size(0), math.prod(x.shape[1:-1]), self.in_channels), self.num_nodes
+        )
         num_graphs, num_nodes, num_frames, _ = graphs.shape
         # One product for each node, of all that its neighbours hold with all of their weights. The
         # features of a neighbour stay together, so that gathering them moves whole rows.

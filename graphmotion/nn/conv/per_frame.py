@@ -130,7 +130,8 @@ class PerFrame(ResettableModule):
         out = self.conv(x.transpose(0, 1).flatten(0, 1), edges, *args, **kwargs)
         if not isinstance(out, Tensor):
             raise TypeError(f'{self.conv} returned a {type(out).__name__}, expected one tensor')
-        return out.view(num_frames, num_nodes, -1).transpose(0, 1).contiguous()
+        out = out.flatten(1)
+        return out.view(num_frames, num_nodes, out.size(1)).transpose(0, 1).contiguous()
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}({" ".join(repr(self.conv).split())})'

@@ -147,13 +147,19 @@ class SpectralConv(torch.nn.Module):
         """
         columns = x.transpose(0, 1).flatten(1)
         modes = self._multiply((basis.t() @ columns).view(self.num_modes, -1, self.in_channels))
-        return (basis @ modes.flatten(1)).view(len(basis), x.size(0), -1).transpose(0, 1)
+        columns = basis @ modes.flatten(1)
+        return columns.view(len(basis), x.size(0), self._width(x)).transpose(0, 1)
 
     def _each(self, x: Tensor, basis: Tensor) -> Tensor:
         """Graphs [B, N, T * C] in bases [B, N, K] of their own."""
         modes = torch.bmm(basis.mT, x).transpose(0, 1)
         modes = self._multiply(modes.reshape(self.num_modes, -1, self.in_channels))
-        return torch.bmm(basis, modes.view(self.num_modes, x.size(0), -1).transpose(0, 1))
+        modes = modes.view(self.num_modes, x.size(0), self._width(x))
+        return torch.bmm(basis, modes.transpose(0, 1))
+
+    def _width(self, x: Tensor) -> int:
+        """T * F of graphs [B, N, T * C]."""
+        return x.size(-1) // self.in_channels * self.out_channels
 
     def _multiply(self, modes: Tensor) -> Tensor:
         return torch.bmm(modes, self.multipliers)

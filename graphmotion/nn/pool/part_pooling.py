@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -72,7 +74,7 @@ class PartPooling(ClusterPooling):
         if self.reduce != 'concat':
             return super().forward(x)
         num_graphs = split_graphs(x, self.num_nodes).size(0)
-        rows = x.reshape(x.size(0), -1, x.size(-1))
+        rows = x.reshape(x.size(0), math.prod(x.shape[1:-1]), x.size(-1))
         # Each row to its place among zeros: its gradient is a gather, with no sums.
         part = self.part_of + self.num_parts * torch.arange(num_graphs, device=x.device).view(-1, 1)
         frame = torch.arange(rows.size(1), device=x.device)

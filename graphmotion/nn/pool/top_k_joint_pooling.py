@@ -94,14 +94,14 @@ class TopKJointPooling(torch.nn.Module):
         # Reduced precision would decide which joints are kept, and so would a saturated sigmoid.
         with torch.autocast(x.device.type, enabled=False):
             weight = torch.nn.functional.normalize(self.weight, dim=0).to(x.dtype)
-            logit = (rows @ weight).view(num_graphs, num_nodes, -1).mT
+            logit = (rows @ weight).view(num_graphs, num_nodes, math.prod(frames)).mT
             joint_ids = logit.topk(self.k, dim=-1).indices
         if self.order == 'index':
             joint_ids = joint_ids.sort(dim=-1).values
         score = logit.gather(-1, joint_ids).sigmoid()
         # Whole rows by one index: several times as fast as gathering single numbers.
         out = rows.index_select(0, _rows(joint_ids, num_nodes))
-        out = out.view(num_graphs, self.k, -1, self.channels)
+        out = out.view(num_graphs, self.k, math.prod(frames), self.channels)
         if self.gate:
             out = out * score.mT.unsqueeze(-1)
         return TopKJoints(
@@ -120,7 +120,7 @@ class TopKJointPooling(torch.nn.Module):
                 f'x has the shape {list(x.shape)}, expected {num_graphs * self.k} nodes and the '
                 f'frames of joint_ids, which has the shape {list(joint_ids.shape)}'
             )
-        rows = _rows(joint_ids.reshape(num_graphs, -1, self.k), num_nodes)
+        rows = _rows(joint_ids.reshape(num_graphs, math.prod(frames), self.k), num_nodes)
         out = x.new_zeros(num_graphs * num_nodes, *x.shape[1:])
         return out.view(-1, x.size(-1)).index_copy(0, rows, x.flatten(0, -2)).view(out.shape)
 

@@ -173,3 +173,8 @@ def test_cuda_gives_the_same():
     expected = conv(x, EDGES, WEIGHT)
     out = conv.cuda()(x.cuda(), EDGES.cuda(), WEIGHT.cuda()).cpu()
     torch.testing.assert_close(out, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_no_nodes_give_no_nodes():
+    out = PerFrame(GraphConv(C, F))(torch.randn(0, T, C), torch.empty(2, 0, dtype=torch.long))
+    assert out.shape == (0, T, F)
