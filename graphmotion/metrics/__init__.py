@@ -18,6 +18,7 @@ from graphmotion.metrics.recognition.protocols import (
 from graphmotion.metrics.recognition.retrieval import Retrieval, retrieve
 from graphmotion.metrics.recognition.scores import GalleryProbeScores, format_recognition_table
 from graphmotion.metrics.recognition.sequences import match_sequences, sequence_distances
+from graphmotion.metrics.recognition.similarity import relative_spread
 from graphmotion.metrics.summary import FoldSummary, fold_summary, format_table
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     'fuse_streams',
     'gallery_probe',
     'match_sequences',
+    'relative_spread',
     'retrieve',
     'sequence_distances',
 ]

@@ -13,6 +13,7 @@ from torch.nn import BatchNorm1d
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
+from graphmotion.metrics import relative_spread
 from graphmotion.models.lmgcs import LMGCS, LMGCSFeatures, SeparateLinear
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fit import FitResult, fit
@@ -100,8 +101,10 @@ class LMGCSModule(SubjectModule):
     attention. A network without attention has only the first.
 
     Logs :obj:`train_loss` and its terms; :obj:`train_active`, the fraction of triplets that cost
-    something, of the parts that cross-entropy sees; and :obj:`val_rank1`, the fraction of
-    validation samples whose nearest other one is of the same subject.
+    something, and :obj:`train_spread`, the :func:`~graphmotion.metrics.relative_spread` of a batch,
+    which vanishes where the training collapses, both of the parts that cross-entropy sees; and
+    :obj:`val_rank1`, the fraction of validation samples whose nearest other one is of the same
+    subject.
 
     Args:
         model (LMGCS): The network.
@@ -154,7 +157,8 @@ class LMGCSModule(SubjectModule):
         terms = ['cross_entropy'] if recipe.cross_entropy else []
         if recipe.triplet:
             terms += [f'triplet_{name}' for name in self._trained()] + ['active']
-        self.train_metrics = torch.nn.ModuleDict({name: MeanMetric() for name in ('loss', *terms)})
+        names = ('loss', *terms, 'spread')
+        self.train_metrics = torch.nn.ModuleDict({name: MeanMetric() for name in names})
         for modules, name in ((model.local_modules, 'local'), (model.global_modules, 'global')):
             for module in modules:
                 module.requires_grad_(name in self._trained())
@@ -200,6 +204,7 @@ class LMGCSModule(SubjectModule):
             terms, active = self.losses(features, labels)
         loss = torch.stack(list(terms.values())).sum()
         figures = {'loss': loss} | terms | ({} if active is None else {'active': active})
+        figures['spread'] = relative_spread(features[self._trained()[-1]])
         for name, metric in self.train_metrics.items():
             metric.update(figures[name].detach(), weight=batch.num_graphs)  # type: ignore[operator]
             self.log_metric(f'train_{name}', metric, batch, shown=name == 'loss')  # type: ignore[arg-type]

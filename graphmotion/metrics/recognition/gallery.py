@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from graphmotion.metrics.recognition.protocols import GalleryProbeProtocol, Labels
-from graphmotion.metrics.recognition.similarity import Closeness
+from graphmotion.metrics.recognition.similarity import Similarity, check_embedding
 
 
 class Gallery:
@@ -16,7 +16,7 @@ class Gallery:
         embedding (Tensor): The embeddings of all samples.
         labels (dict or dataset): Their labels.
         protocol (GalleryProbeProtocol): What is gallery and what are probes.
-        distance (str): See :class:`~graphmotion.metrics.recognition.similarity.Closeness`.
+        distance (str): See :class:`~graphmotion.metrics.recognition.similarity.Similarity`.
 
     Raises:
         ValueError: If embeddings and labels are not of the same number of samples, or what their
@@ -36,8 +36,9 @@ class Gallery:
         view = values[protocol.view] if protocol.view else torch.zeros(len(subject)).long()
         positions, probes = protocol.select(labels)
         positions = positions[view[positions].argsort(stable=True)]
-        self.closeness = Closeness(embedding, positions, distance)
-        device = self.closeness.parts.device
+        check_embedding(embedding, positions, distance, stacklevel=4)
+        self.similarity = Similarity(embedding, positions, distance)
+        device = self.similarity.device
         self.protocol = protocol
         self.probes = {name: p.to(device) for name, p in probes.items()}
         self.view = view.to(device)  # of each sample

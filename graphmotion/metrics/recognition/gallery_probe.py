@@ -12,7 +12,7 @@ from graphmotion.metrics.recognition.protocols import GalleryProbeProtocol, Labe
 from graphmotion.metrics.recognition.scores import GalleryProbeScores
 
 _MAX_RANK = 50  # of the CMC curve, at least
-_CHUNK = 2**24  # entries of the matrix of closeness held at a time
+_CHUNK = 2**24  # entries of the matrix of similarities held at a time
 _BLOCK = 2**19  # entries compared at a time: they and the result stay in the cache
 
 
@@ -54,7 +54,7 @@ def gallery_probe(
     Args:
         embedding (Tensor): The embeddings, of all samples or of the test part. Distances are
             computed in their precision, at least single, see
-            :class:`~graphmotion.metrics.recognition.similarity.Closeness`.
+            :class:`~graphmotion.metrics.recognition.similarity.Similarity`.
         labels (dict or dataset): The labels of the same samples by name, or the dataset.
         protocol (GalleryProbeProtocol): What is gallery and what are probes. Samples of its
             training subjects take no part.
@@ -82,9 +82,9 @@ def gallery_probe(
     chunk_size = chunk_size or max(1, _CHUNK // len(gallery.positions))
     counts = [_Counts(gallery, probe_views, ranks) for _ in gallery.probes]
     for count, samples in zip(counts, gallery.probes.values()):
-        buffer = gallery.closeness.empty(min(chunk_size, len(samples)))
+        buffer = gallery.similarity.empty(min(chunk_size, len(samples)))
         for chunk in samples.split(chunk_size):
-            count.add(chunk, gallery.closeness(chunk, out=buffer[: len(chunk)]))
+            count.add(chunk, gallery.similarity(chunk, out=buffer[: len(chunk)]))
 
     def gathered(name: str, dim: int = 0) -> Tensor:
         return torch.stack([getattr(count, name) for count in counts], dim).cpu()
@@ -122,32 +122,32 @@ class _Counts:
         self.num_scored, self.num_left_out = zeros(()), zeros(())
         self.precision = self.penalty = self.first.new_zeros((), dtype=torch.float64)
 
-    def add(self, samples: Tensor, close: Tensor) -> None:
-        """Count these probes, given how close each column is to them; overwrites that."""
+    def add(self, samples: Tensor, similarity: Tensor) -> None:
+        """Count these probes, given their similarity to each column; overwrites that."""
         columns = self.gallery.own(samples)
         is_match = self.gallery.is_match(samples, columns)
-        matches = close.gather(1, columns.clamp(min=0)).masked_fill(~is_match, -torch.inf)
+        matches = similarity.gather(1, columns.clamp(min=0)).masked_fill(~is_match, -torch.inf)
         # From here on there are only wrong samples, and whatever takes no part is infinitely far.
         rows, slots = (columns >= 0).nonzero(as_tuple=True)
-        close[rows, columns[rows, slots]] = -torch.inf
+        similarity[rows, columns[rows, slots]] = -torch.inf
         view_of_match = self.gallery.column_view[columns]
-        self._add_by_view(samples, close, matches, view_of_match)
+        self._add_by_view(samples, similarity, matches, view_of_match)
         if self.gallery.protocol.exclude_identical_view:
             own_view = self.gallery.view[samples]
             matches.masked_fill_(view_of_match == own_view.unsqueeze(1), -torch.inf)
             for view, block in zip(self.gallery.views, self.gallery.slices):
-                close[own_view == view, block] = -torch.inf
-        self._add_all_at_once(close, matches)
+                similarity[own_view == view, block] = -torch.inf
+        self._add_all_at_once(similarity, matches)
 
     def _add_by_view(
-        self, samples: Tensor, close: Tensor, matches: Tensor, view_of_match: Tensor
+        self, samples: Tensor, similarity: Tensor, matches: Tensor, view_of_match: Tensor
     ) -> None:
         place = torch.searchsorted(self.gallery.views, view_of_match)
         best = matches.new_full((len(samples), len(self.gallery.views)), -torch.inf)
         best.scatter_reduce_(1, place, matches, 'amax')
         there = best > -torch.inf
         wrong = [
-            count_closer(close[:, block], best[:, v : v + 1])
+            count_closer(similarity[:, block], best[:, v : v + 1])
             for v, block in enumerate(self.gallery.slices)
         ]
         rank = 1 + torch.cat(wrong, dim=1)
@@ -157,14 +157,14 @@ class _Counts:
         for hits, k in zip(self.hits, self.ranks):
             hits.index_add_(0, row, (there & (rank <= k)).long())
 
-    def _add_all_at_once(self, close: Tensor, matches: Tensor) -> None:
+    def _add_all_at_once(self, similarity: Tensor, matches: Tensor) -> None:
         matches = matches.sort(dim=1, descending=True).values
         number = (matches > -torch.inf).sum(dim=1)
         self.num_scored += (number > 0).sum()
         self.num_left_out += (number == 0).sum()
         matches = matches[:, : int(number.max())]
         order = torch.arange(1, matches.size(1) + 1, device=matches.device)
-        rank = order + count_closer(close, matches)
+        rank = order + count_closer(similarity, matches)
         there = order <= number.unsqueeze(1)
         scored = number > 0
         rank, there, number = rank[scored], there[scored], number[scored]
@@ -178,11 +178,11 @@ class _Counts:
         self.first += (first[first <= len(self.first)] - 1).bincount(minlength=len(self.first))
 
 
-def count_closer(close: Tensor, thresholds: Tensor) -> Tensor:
+def count_closer(similarity: Tensor, thresholds: Tensor) -> Tensor:
     """For each row, how many of its entries are not below each of its thresholds.
 
     Args:
-        close (Tensor): The entries, [C, n].
+        similarity (Tensor): The entries, [C, n].
         thresholds (Tensor): The thresholds, [C, M].
 
     Returns:
@@ -190,11 +190,11 @@ def count_closer(close: Tensor, thresholds: Tensor) -> Tensor:
     """
     # A comparison written as ones and zeros in single precision, and their sum (exact up to 2^24),
     # are vectorised; masks of bytes and their sum are not. In blocks, both stay in the cache.
-    num_rows = max(1, _BLOCK // max(1, close.size(1)))
+    num_rows = max(1, _BLOCK // max(1, similarity.size(1)))
     counts = torch.empty_like(thresholds, dtype=torch.float32)
-    above = torch.empty(num_rows, close.size(1), device=close.device)
-    for start in range(0, len(close), num_rows):
-        block = close[start : start + num_rows]
+    above = torch.empty(num_rows, similarity.size(1), device=similarity.device)
+    for start in range(0, len(similarity), num_rows):
+        block = similarity[start : start + num_rows]
         rows = slice(start, start + len(block))
         for m in range(thresholds.size(1)):
             torch.ge(block, thresholds[rows, m : m + 1], out=above[: len(block)])

@@ -85,17 +85,19 @@ def retrieve(
 
 
 def _retrieve(gallery: Gallery, samples: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    close = gallery.closeness(samples)
+    similarity = gallery.similarity(samples)
     itself = gallery.positions == samples.unsqueeze(1)
-    close.masked_fill_(itself, -torch.inf)
+    similarity.masked_fill_(itself, -torch.inf)
     if gallery.protocol.exclude_identical_view:
         own_view = gallery.view[samples].unsqueeze(1)
-        close.masked_fill_(gallery.column_view == own_view, -torch.inf)
-    close, columns = (t[:, :k] for t in close.sort(dim=1, descending=True, stable=True))
-    there = close > -torch.inf
+        similarity.masked_fill_(gallery.column_view == own_view, -torch.inf)
+    similarity, columns = (
+        t[:, :k] for t in similarity.sort(dim=1, descending=True, stable=True)
+    )
+    there = similarity > -torch.inf
     nearest = gallery.positions[columns]
     correct = there & (gallery.subject[nearest] == gallery.subject[samples].unsqueeze(1))
-    far = gallery.closeness.distances(samples, columns).masked_fill(~there, torch.nan)
+    far = gallery.similarity.distances(samples, columns).masked_fill(~there, torch.nan)
     nearest = nearest.masked_fill(~there, -1)
     missing = k - nearest.size(1)  # a gallery smaller than k
     pad = torch.nn.functional.pad

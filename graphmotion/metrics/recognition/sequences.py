@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from graphmotion.metrics.recognition.protocols import GalleryProbeProtocol, Labels
-from graphmotion.metrics.recognition.similarity import Closeness
+from graphmotion.metrics.recognition.similarity import Similarity, check_embedding
 
 
 def match_sequences(
@@ -74,10 +74,11 @@ def match_sequences(
         name = pairs.unique(dim=0, return_inverse=True)[1]
     owner = subject.new_zeros(int(name.max()) + 1).scatter_(0, name, subject)
     gallery, probes = protocol.select(labels)
-    parts = Closeness(embedding, gallery, distance).parts
+    check_embedding(embedding, gallery, distance, stacklevel=3)
+    similarity = Similarity(embedding, gallery, distance)
     out = {}
     for title, positions in probes.items():
-        pairwise = _distances(parts[positions], parts[gallery], distance)
+        pairwise = similarity.distance_matrix(positions)
         itself = positions.unsqueeze(1) == gallery
         pairwise = pairwise.masked_fill(itself.to(pairwise.device), torch.inf)
         own, known = name[positions], name[gallery]
@@ -151,11 +152,3 @@ def _sequence_numbers(labels: Labels, sequence: str, size: int) -> Tensor:
             f'{values.dtype} of shape {list(values.shape)}'
         )
     return torch.from_numpy(np.unique(values, return_inverse=True)[1])
-
-
-def _distances(one: Tensor, other: Tensor, distance: str) -> Tensor:
-    """Between samples [N, P, D] and [M, P, D] as :class:`Closeness` keeps them."""
-    if distance == 'cosine':
-        return 1 - one.flatten(1) @ other.flatten(1).t()
-    parts = zip(one.unbind(1), other.unbind(1))
-    return torch.stack([torch.cdist(a, b) for a, b in parts]).mean(dim=0)

@@ -1,23 +1,37 @@
-"""How close embeddings are to each other: cosine and Euclidean, whole or in parts."""
+"""Similarity of embeddings by cosine or Euclidean distance, whole or in parts."""
 
 from __future__ import annotations
 
+import warnings
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 DISTANCES = ('cosine', 'euclidean')
+COLLAPSED = 1e-2  # the relative spread below which a gallery is reported as collapsed
 
 
-class Closeness:
-    r"""How close any sample is to each sample of a gallery: a number that falls as their distance
-    grows, cheap to compute for many pairs.
+class Similarity:
+    r"""Similarity of any sample to each sample of a gallery: a number that falls as their distance
+    grows, cheap to compute for many pairs. Similarities of different samples are not comparable;
+    distances are.
 
-    Distances are cosine or Euclidean. For embeddings of :math:`P` parts they are the mean over the
-    parts of the distance of each part.
+    The distance is cosine or Euclidean. For embeddings of :math:`P` parts it is the mean over the
+    parts of the distance of each part. The cosine distance of a vector of length zero to any other
+    is one.
 
-    Everything is computed in the embedding's precision, at least single: distances that differ by
-    less than its rounding, about :math:`10^{-7}` of the embeddings' length, may change places.
+    Similarities are matrix products of embeddings whose origin is moved to the middle of the
+    gallery. Inner products of embeddings that lie close together agree in their leading digits, so
+    that single precision cannot tell them apart; those of their differences do not. For vectors
+    :math:`\mathbf{u}` and :math:`\mathbf{v}` of length one and any origin :math:`\mathbf{o}`
+
+    .. math::
+        \mathbf{u}^{\top} \mathbf{v} = 1 - \frac{1}{2} \Vert (\mathbf{u} - \mathbf{o}) -
+        (\mathbf{v} - \mathbf{o}) \Vert^2
+
+    so the cosine needs no more than the Euclidean distance does. The computation is in the
+    embedding's precision, at least single; distances below about :math:`10^{-4}` of the spread of
+    the gallery are not resolved in single precision.
 
     Args:
         embedding (Tensor): The embeddings of all samples.
@@ -30,30 +44,40 @@ class Closeness:
         - **gallery:** :math:`(G)`, integers
 
     Raises:
-        ValueError: If the distance is unknown, or the embedding has another shape or a value that
-            is not finite.
+        ValueError: If the distance is unknown or the embedding has another shape.
         TypeError: If the embedding does not hold real numbers.
     """
 
     def __init__(self, embedding: Tensor, gallery: Tensor, distance: str = 'cosine') -> None:
-        if distance not in DISTANCES:
-            raise ValueError(f'distance is one of {list(DISTANCES)}, got {distance!r}')
+        parts = _comparable(as_parts(embedding), distance)
+        gallery = gallery.to(parts.device)
         self.distance = distance
-        parts = _read(embedding)
-        if distance == 'cosine':
-            parts = F.normalize(parts, dim=-1)
-            # The mean of the parts' cosines is one product of all parts side by side.
-            parts = parts.flatten(1).div_(parts.size(1) ** 0.5).unsqueeze(1)
-        self.parts = parts  # [N, P, D]
-        self.gallery = parts[gallery.to(parts.device)].transpose(0, 1).contiguous()  # [P, G, D]
-        self.half_square = self.gallery.square().sum(dim=-1).div_(2)  # [P, G]
+        self.num_parts = parts.size(1)
+        # In the cosine distance, which is one where one of the two is zero.
+        is_zero = ~parts.any(dim=-1, keepdim=True) & (distance == 'cosine')
+        parts = parts - _middle(parts[gallery])
+        half_square = parts.square().sum(dim=-1, keepdim=True).div_(2)
+        # With one more entry each, products are half squared distances, but for the sign and for
+        # the half square of the sample, which is the same for the whole gallery.
+        last = half_square[gallery] + is_zero[gallery] / 2
+        self.gallery = torch.cat([parts[gallery], last], dim=-1)  # [G, P, D + 1]
+        samples = torch.cat([parts, torch.full_like(half_square, -1)], dim=-1)
+        self.samples = samples.masked_fill_(is_zero, 0)  # [N, P, D + 1]
+        self.half_square = half_square.masked_fill_(is_zero, 1).squeeze(-1)  # [N, P]
+        self.is_zero = is_zero.squeeze(-1)  # [N, P]
+        self.gallery_is_zero = self.is_zero[gallery]
+
+    @property
+    def device(self) -> torch.device:
+        r"""Where similarities are computed."""
+        return self.samples.device
 
     def empty(self, num_samples: int) -> Tensor:
         r"""Room for the result of a call with this number of samples."""
-        return self.parts.new_empty(num_samples, self.gallery.size(1))
+        return self.samples.new_empty(num_samples, len(self.gallery))
 
     def __call__(self, samples: Tensor, out: Tensor | None = None) -> Tensor:
-        r"""How close these samples are to each of the gallery.
+        r"""Similarity of these samples to each of the gallery.
 
         Args:
             samples (Tensor): Positions among all samples.
@@ -63,55 +87,138 @@ class Closeness:
             - **samples:** :math:`(C)`, integers
             - **output:** :math:`(C, G)`
         """
-        samples = samples.to(self.parts.device)
-        chosen = self.parts[samples]
+        samples = samples.to(self.device)
+        own = self.samples[samples]
         if out is None:
             out = self.empty(len(samples))
-        if self.distance == 'cosine':
-            return torch.mm(chosen[:, 0], self.gallery[0].t(), out=out)
-        if chosen.size(1) == 1:
-            # Of one sample's squared distances only what depends on the other, negative and halved.
-            return torch.mm(chosen[:, 0], self.gallery[0].t(), out=out).sub_(self.half_square[0])
+        if self.distance == 'cosine' or self.num_parts == 1:
+            # The mean over the parts is, but for a factor, one product of all parts side by side.
+            return torch.mm(own.flatten(1), self.gallery.flatten(1).t(), out=out)
         out.zero_()
         part = torch.empty_like(out)
-        for own, other, half in zip(chosen.unbind(1), self.gallery, self.half_square):
-            torch.mm(own, other.t(), out=part).sub_(half)
-            part.sub_(own.square().sum(dim=-1, keepdim=True).div_(2))
+        for p in range(self.num_parts):
+            torch.mm(own[:, p], self.gallery[:, p].t(), out=part)
+            part.sub_(self.half_square[samples, p : p + 1])
             out.sub_(part.mul_(-2).clamp_(min=0).sqrt_())
-        return out.div_(chosen.size(1))
+        return out.div_(self.num_parts)
+
+    def distance_matrix(self, samples: Tensor) -> Tensor:
+        r"""Distances of these samples to each of the gallery.
+
+        Shapes:
+            - **samples:** :math:`(C)`, integers
+            - **output:** :math:`(C, G)`
+        """
+        samples = samples.to(self.device)
+        similarity = self(samples)
+        if self.distance == 'euclidean' and self.num_parts > 1:
+            return similarity.neg_()
+        half_square = self.half_square[samples].sum(dim=1, keepdim=True)
+        difference = similarity.neg_().add_(half_square).clamp_(min=0)
+        if self.distance == 'cosine':
+            return difference.div_(self.num_parts)
+        return difference.mul_(2).sqrt_()
 
     def distances(self, samples: Tensor, others: Tensor) -> Tensor:
-        r"""The distances of these samples to some of the gallery.
+        r"""Distances of these samples to some of the gallery.
 
         Shapes:
             - **samples:** :math:`(C)`, integers
             - **others:** :math:`(C, k)`, positions in the gallery
             - **output:** :math:`(C, k)`
         """
-        own = self.parts[samples.to(self.parts.device)].unsqueeze(1)  # [C, 1, P, D]
-        other = self.gallery.transpose(0, 1)[others.to(self.parts.device)]  # [C, k, P, D]
-        if self.distance == 'cosine':
-            return 1 - (own * other).sum(dim=(-2, -1))
-        return (own - other).square().sum(dim=-1).sqrt().mean(dim=-1)
+        samples, others = samples.to(self.device), others.to(self.device)
+        own = self.samples[samples, :, :-1].unsqueeze(1)  # [C, 1, P, D]
+        square = (own - self.gallery[others, :, :-1]).square().sum(dim=-1)  # [C, k, P]
+        if self.distance == 'euclidean':
+            return square.sqrt().mean(dim=-1)
+        is_zero = self.is_zero[samples].unsqueeze(1) | self.gallery_is_zero[others]
+        return (square / 2).masked_fill(is_zero, 1).mean(dim=-1)
 
 
-def _read(embedding: Tensor) -> Tensor:
-    """Embeddings in parts, [N, P, D], in single precision or double."""
-    if not isinstance(embedding, Tensor) or not embedding.is_floating_point():
-        found = embedding.dtype if isinstance(embedding, Tensor) else type(embedding).__name__
-        raise TypeError(f'the embedding is a tensor of real numbers, got {found}')
-    if embedding.dim() not in (2, 3) or embedding.numel() == 0:
-        raise ValueError(
-            f'the embedding is [samples, channels] or [samples, parts, channels] and not empty, '
-            f'got the shape {list(embedding.shape)}'
-        )
-    embedding = embedding.detach()
-    if embedding.dtype != torch.float64:
-        embedding = embedding.float()
-    wrong = ~embedding.flatten(1).isfinite().all(dim=1)
+def relative_spread(embedding: Tensor, distance: str = 'cosine') -> Tensor:
+    r"""Spread of embeddings, relative to their mean: near zero where training has collapsed and
+    all samples have almost the same embedding.
+
+    .. math::
+        \frac{1}{\Vert \bar{\mathbf{x}} \Vert} \sqrt{\frac{1}{N} \sum_{i=1}^{N}
+        \Vert \mathbf{x}_i - \bar{\mathbf{x}} \Vert^2}, \qquad
+        \bar{\mathbf{x}} = \frac{1}{N} \sum_{i=1}^{N} \mathbf{x}_i
+
+    Here :math:`\mathbf{x}_i` is what the distance compares: the embedding for the Euclidean
+    distance, the embedding scaled to length one, each part by itself, for the cosine distance.
+    Parts are put side by side. The ratio is zero if all are zero.
+
+    .. code-block:: python
+
+        spread = relative_spread(embed(model, dataset))
+        print(f'{spread:.2g}')  # 1 or more if directions are many, 1e-3 if training has collapsed
+
+    Args:
+        embedding (Tensor): The embeddings.
+        distance (str, optional): :obj:`"cosine"` or :obj:`"euclidean"`.
+            (default: :obj:`"cosine"`)
+
+    Shapes:
+        - **embedding:** :math:`(N, D)` or :math:`(N, P, D)`
+        - **output:** a scalar
+
+    Raises:
+        ValueError: If the distance is unknown or the embedding has another shape.
+        TypeError: If the embedding does not hold real numbers.
+    """
+    x = _comparable(as_parts(embedding), distance).flatten(1)
+    mean = x.mean(dim=0)
+    spread = (x - mean).square().sum(dim=1).mean().sqrt()
+    return torch.where(spread == 0, spread, spread / mean.norm())
+
+
+def check_embedding(embedding: Tensor, gallery: Tensor, distance: str, stacklevel: int) -> None:
+    """Refuse embeddings that are not finite, and warn of a gallery that has collapsed."""
+    parts = as_parts(embedding)
+    wrong = ~parts.flatten(1).isfinite().all(dim=1)
     if wrong.any():
         raise ValueError(
             f'the embeddings of {int(wrong.sum())} samples are not finite, the first at position '
             f'{int(wrong.nonzero()[0])}'
         )
+    spread = float(relative_spread(parts[gallery.to(parts.device)], distance))
+    if len(gallery) > 1 and spread < COLLAPSED:
+        warnings.warn(
+            f'the embeddings of the gallery have collapsed: relative_spread is {spread:.2g}, '
+            f'expected at least {COLLAPSED}',
+            stacklevel=stacklevel,
+        )
+
+
+def as_parts(embedding: Tensor) -> Tensor:
+    """Embeddings in parts, [N, P, D], in single precision or double."""
+    if not isinstance(embedding, Tensor) or not embedding.is_floating_point():
+        found = embedding.dtype if isinstance(embedding, Tensor) else type(embedding).__name__
+        raise TypeError(f'embedding must be a tensor of real numbers, got {found}')
+    if embedding.dim() not in (2, 3) or embedding.numel() == 0:
+        raise ValueError(
+            f'embedding must be [samples, channels] or [samples, parts, channels] and not empty, '
+            f'got the shape {list(embedding.shape)}'
+        )
+    embedding = embedding.detach()
+    if embedding.dtype != torch.float64:
+        embedding = embedding.float()
     return embedding if embedding.dim() == 3 else embedding.unsqueeze(1)
+
+
+def _comparable(parts: Tensor, distance: str) -> Tensor:
+    """What the distance compares: parts of length one for the cosine distance."""
+    if distance not in DISTANCES:
+        raise ValueError(f'distance must be one of {list(DISTANCES)}, got {distance!r}')
+    if distance == 'euclidean':
+        return parts
+    length = parts.norm(dim=-1, keepdim=True)
+    return torch.where(length == 0, 0, parts / length)
+
+
+def _middle(parts: Tensor) -> Tensor:
+    """The part of a sample that is nearest to the mean, for each part: [G, P, D] to [P, D]."""
+    # Not the mean itself: differences of whole numbers remain whole, and equal distances equal.
+    far = (parts - parts.mean(dim=0)).square().sum(dim=-1)
+    return parts[far.argmin(dim=0), torch.arange(parts.size(1), device=parts.device)]
