@@ -147,7 +147,7 @@ class SpectralConv(torch.nn.Module):
         """
         columns = x.transpose(0, 1).flatten(1)
         modes = self._multiply((basis.t() @ columns).view(self.num_modes, -1, self.in_channels))
-        return (basis @ modes.flatten(1)).view(len(basis), x.size(0), -1).transpose(0, 1)
+        return (basis @ modes.flatten(1)).view(basis.size(0), x.size(0), -1).transpose(0, 1)
 
     def _each(self, x: Tensor, basis: Tensor) -> Tensor:
         """Graphs [B, N, T * C] in bases [B, N, K] of their own."""

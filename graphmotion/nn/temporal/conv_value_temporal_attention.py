@@ -113,7 +113,7 @@ class ConvValueTemporalAttention(torch.nn.Module):
         if self.position:
             x = x + sinusoidal_encoding(x.size(1), self.channels, x.device, x.dtype)
         heads = [value(x) for value in self.values]
-        x = x[:, :: self.stride]
+        x = x[:, :: self.stride].contiguous()
         if self.attention:
             queries = self.query(x).chunk(len(heads), dim=-1)
             keys = self.key(x).chunk(len(heads), dim=-1)
