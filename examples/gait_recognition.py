@@ -200,7 +200,7 @@ def make_dataset(args: argparse.Namespace) -> tuple[MotionDataset, GalleryProbeP
 def make_transforms(args, dataset) -> tuple[Compose, list[Compose], int]:
     """What happens to training walks, to test walks in each of their windows, and channels."""
     reverse = args.crops == 3
-    shifts = (-20, 0, 20) if reverse else (0,)
+    shifts = None if reverse else (0,)
     skeleton = dataset.skeleton
     if args.dataset != 'ucalgary':
         train = T.gait_train_transform(skeleton, args.frames)

@@ -361,7 +361,7 @@ class LMGCS(ResettableModule):
         decoded = self._by_clip(self.temporal.decode(branches, mask))
         assert self.global_lin is not None  # or decode() had refused
         parts = self.global_lin(decoded.flatten(0, 1))
-        return parts.reshape(len(decoded), self.num_parts, self.feature_dim)
+        return parts.reshape(decoded.size(0), self.num_parts, self.feature_dim)
 
     def features(self, silhouettes: Tensor, num_frames: Tensor | None = None) -> LMGCSFeatures:
         r"""The parts of which the embedding is made."""

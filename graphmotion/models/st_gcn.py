@@ -106,7 +106,8 @@ class STGCN(ResettableModule):
             every layer. (default: :obj:`True`)
         input_norm (bool, optional): If set to :obj:`True`, each channel of each joint of the input
             is normalised. (default: :obj:`True`)
-        dropout (float, optional): Dropout probability in every layer. (default: :obj:`0.5`)
+        dropout (float, optional): Dropout probability in every layer but the first, which has
+            none in the authors' code. (default: :obj:`0.5`)
         num_people (int, optional): Number of skeletons in a sample; their features are averaged.
             (default: :obj:`1`)
 
@@ -158,7 +159,7 @@ class STGCN(ResettableModule):
                     stride=2 if i > 0 and after > before else 1,
                     edge_importance=edge_importance,
                     shortcut=i > 0,
-                    dropout=dropout,
+                    dropout=dropout if i > 0 else 0.0,
                 )
             )
             before = after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,17 @@ def split_graphs(x: Tensor, num_nodes: int) -> Tensor:
         raise ValueError(
             f'x has {x.size(0)} nodes, expected a multiple of the {num_nodes} nodes of a graph'
         )
-    return x.view(-1, num_nodes, *x.shape[1:])
+    shape = (x.size(0) // num_nodes, num_nodes, *x.shape[1:])
+    if torch.compiler.is_compiling():
+        # By way of a matrix, whose sizes an exporter with dynamic shapes knows. Otherwise it infers
+        # a quotient of quotients for each dimension, and takes many times as long.
+        x = x.reshape(-1).view(shape[0], math.prod(shape[1:]))
+    return x.view(shape)
+
+
+def is_known(size: int) -> bool:
+    """Whether a size is a number, not a symbol in an export with dynamic shapes."""
+    return isinstance(size, int)
 
 
 def check_channels(x: Tensor, channels: int) -> None:

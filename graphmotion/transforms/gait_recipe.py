@@ -67,20 +67,20 @@ def gait_train_transform(
 def gait_test_transforms(
     num_frames: int = 60,
     image_size: float | Sequence[float] | None = 320,
-    shifts: Sequence[int] = (-20, 0, 20),
+    shifts: Sequence[int] | None = None,
     reverse: bool = True,
 ) -> list[Compose]:
     r"""The test transforms that go with :func:`gait_train_transform`: the embeddings of a walk that
     they give are averaged.
 
-    By default these are the six of the authors' code; the paper itself reports the middle frames
-    alone, :obj:`shifts=(0,), reverse=False`.
+    By default these are the six of the authors' code: windows a third of their length before the
+    middle, in the middle and a third after it, and the same backwards. The paper itself reports the
+    middle frames alone, :obj:`shifts=(0,), reverse=False`.
 
     Args:
         num_frames (int, optional): Number of frames. (default: :obj:`60`)
         image_size (float or tuple, optional): As in training. (default: :obj:`320`)
-        shifts (sequence of int, optional): See :func:`center_crops`.
-            (default: :obj:`(-20, 0, 20)`)
+        shifts (sequence of int, optional): See :func:`center_crops`. (default: :obj:`None`)
         reverse (bool, optional): See :func:`center_crops`. (default: :obj:`True`)
 
     Raises:
@@ -93,14 +93,19 @@ def gait_test_transforms(
 
 
 def center_crops(
-    num_frames: int, shifts: Sequence[int] = (-20, 0, 20), reverse: bool = True, pad: str = 'loop'
+    num_frames: int,
+    shifts: Sequence[int] | None = None,
+    reverse: bool = True,
+    pad: str = 'loop',
 ) -> list[BaseTransform]:
     r"""Transforms that take windows around the middle of a sequence, each also backwards.
 
     Args:
-        num_frames (int): Number of frames of a window.
+        num_frames (int): Number of frames :math:`L` of a window.
         shifts (sequence of int, optional): How many frames each window is moved from the middle,
-            but not beyond the ends of the sequence. (default: :obj:`(-20, 0, 20)`)
+            but not beyond the ends of the sequence. If :obj:`None`, the three shifts
+            :math:`-\lfloor L / 3 \rfloor`, 0 and :math:`\lfloor L / 3 \rfloor`.
+            (default: :obj:`None`)
         reverse (bool, optional): Whether each window is taken backwards too.
             (default: :obj:`True`)
         pad (str, optional): See :class:`CropFrames`. (default: :obj:`"loop"`)
@@ -111,6 +116,8 @@ def center_crops(
     Raises:
         ValueError: If there is no shift, or an argument is not what :class:`CropFrames` takes.
     """
+    if shifts is None:
+        shifts = (-(num_frames // 3), 0, num_frames // 3)
     crops = [CropFrames(num_frames, 'center', pad, shift) for shift in shifts]
     if not crops:
         raise ValueError('shifts are one or more numbers of frames, got none')

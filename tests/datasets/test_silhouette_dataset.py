@@ -103,6 +103,16 @@ def test_a_walk_is_taken_once_images_first(tmp_path):
     assert Corridor(str(tmp_path)).num_frames.tolist() == [3, 4]  # without a warning
 
 
+def test_aligned_pickles_are_read_as_they_are(tmp_path):
+    images = clip(5, width=24)
+    square = np.pad(align_silhouettes(images)[0], ((0, 0), (0, 0), (11, 9)))
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', images)
+    write_pickle(tmp_path / 'raw' / 'ben' / 'walk-1' / 'a.pkl', 255 * square)
+    dataset = Corridor(str(tmp_path))
+    assert torch.equal(dataset[0].silhouettes, expected(images))
+    assert torch.equal(dataset[1].silhouettes[0], torch.from_numpy(square[..., 10:54]))
+
+
 def test_other_walks_with_the_same_labels_are_counted(tmp_path):
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(3))
     write_images(tmp_path / 'raw' / 'zone' / 'anna' / 'walk-1', clip(4))

@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from graphmotion.io import MalformedFileError, align_silhouettes, read_opengait_silhouettes
 
@@ -92,12 +93,63 @@ def test_place_size_and_number_of_frames_do_not_matter():
     assert (mirrored != expected[..., ::-1]).mean() < 1e-3  # but for halves
 
 
+def opengait(image, size=64):
+    """An image as OpenGait's pickles hold it: grey, its median column right of the middle."""
+    rows = image.any(axis=1).nonzero()[0]
+    body = Image.fromarray(image[rows[0] : rows[-1] + 1])
+    body = body.resize((int(size * body.width / body.height), size), Image.Resampling.BICUBIC)
+    body = np.asarray(body)
+    total, median = 0, 0
+    while total + int(body[:, median].sum()) <= int(body.sum()) / 2:
+        total += int(body[:, median].sum())
+        median += 1
+    return np.pad(body, ((0, 0), (size, size)))[:, median + size // 2 : median + 3 * size // 2]
+
+
 def test_what_is_aligned_stays_so():
-    once, _ = align_silhouettes(np.stack([blob(seed=s) for s in range(5)]))
-    rows = once.any(axis=2)[:, [0, -1]].all(axis=1)
-    assert rows.any()
-    twice, _ = align_silhouettes(once[rows] * 255)
-    assert (twice != once[rows]).mean() < 0.03  # a middle at a fraction of a pixel
+    images = np.stack([blob(seed=s) for s in range(5)])
+    once, _ = align_silhouettes(images)
+    twice, kept = align_silhouettes(once * 255)
+    assert kept.all()
+    assert (twice == once).all()
+
+
+def test_pickles_of_opengait_are_not_moved():
+    clip = np.stack([opengait(blob(seed=s)) for s in range(8)])
+    assert len(np.unique(clip)) > 10  # grey
+    middle = clip[..., 10:54]  # the columns that OpenGait reads
+    for aligned in (clip, middle, list(clip)):
+        out, kept = align_silhouettes(aligned)
+        assert kept.all()
+        assert (out == (middle >= 128)).all()
+    out, _ = align_silhouettes((clip >= 128).astype(np.uint8))
+    assert (out == (middle >= 128)).all()
+
+
+def test_aligned_clips_of_other_sizes_are_scaled_where_they_are():
+    clip = np.stack([opengait(blob(seed=s), 128) for s in range(4)])
+    assert (align_silhouettes(clip, (128, 88))[0] == (clip[..., 20:108] >= 128)).all()
+    means = clip[..., 20:108].reshape(4, 64, 2, 44, 2).mean(axis=(2, 4))
+    assert (align_silhouettes(clip)[0] == (means >= 127.5)).all()
+
+
+def test_frames_of_an_aligned_clip_that_are_cut_or_blank():
+    clip = np.stack([opengait(blob(seed=s)) for s in range(8)])
+    clip[2] = 0
+    clip[3, :, 30:] = 0  # its half is at the side
+    clip[4, :20] = 0  # its head is missing
+    out, kept = align_silhouettes(clip)
+    assert kept.tolist() == [number != 2 for number in range(8)]
+    assert (out == (clip[kept][..., 10:54] >= 128)).all()
+
+
+@pytest.mark.parametrize('height', [50, 64])
+def test_square_images_of_people_who_walk_through_them_are_aligned(height):
+    walk = [blob(height, 20, s, 64 - height, 6 * s, frame=(64, 64)) for s in range(8)]
+    out, _ = align_silhouettes(np.stack(walk))
+    for image, found in zip(walk, out):
+        expected, margin = slow(image, (64, 44))
+        assert ((found == expected) | (margin < 1e-5)).all()
 
 
 def test_masks_of_zeros_and_ones():

@@ -79,12 +79,15 @@ def test_options_of_the_layers_reach_them():
     x = torch.randn(17, 8, 3)
     model = STGCN('coco17', 3, channels=(4,), max_hop=2, strategy='distance')
     assert torch.equal(model.layers[0].adj, get_skeleton('coco17').adjacency('distance', 2))
+    model = STGCN('coco17', 3, channels=(4, 4, 6), dropout=0.3)
     seen = []
-    model.layers[0].dropout.register_forward_hook(
-        lambda m, _i, o: seen.append((m.p, bool((o == 0).any())))
-    )
+    for layer in model.layers:
+        layer.dropout.register_forward_hook(
+            lambda m, _i, o: seen.append((m.p, bool((o == 0).any())))
+        )
     model(x)
-    assert seen == [(0.5, True)]
+    assert seen == [(0.0, False), (0.3, True), (0.3, True)]
+    assert STGCN('coco17', 3, channels=(4, 4)).layers[1].dropout.p == 0.5
     assert STGCN('coco17', 3, channels=(4,), input_norm=False).input_norm is None
 
 

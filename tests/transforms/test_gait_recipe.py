@@ -27,6 +27,21 @@ def test_six_windows(make):
         center_crops(60, ())
 
 
+@pytest.mark.parametrize('num_frames', [1, 20, 31, 40, 59])
+def test_outer_windows_are_a_third_of_their_length_away(make, num_frames):
+    data = numbered(make)
+    middle = (100 - num_frames) // 2
+    starts = [int(crop(data).pos[0, 0, 0]) for crop in center_crops(num_frames, reverse=False)]
+    assert starts == [middle - num_frames // 3, middle, middle + num_frames // 3]
+    transforms = gait_test_transforms(num_frames, None)
+    assert [int(t(data).x[0, 0, 0]) for t in transforms[:3]] == starts
+
+
+def test_outer_windows_stay_inside_short_walks(make):
+    frames = [crop(numbered(make, 65)).pos[0, 0, 0].item() for crop in center_crops(60)]
+    assert frames[:3] == [0, 2, 5]
+
+
 def test_features_of_the_windows(make):
     samples = [make(num_frames=80, dims=2, seed=i) for i in range(3)]
     transforms = gait_test_transforms()

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from graphmotion.nn.graphs import is_known
+
 # Forward and backward on a CPU, with d = 16 to 32: the fused kernel takes 1.6 to 2.3 times as long
 # as the plain products at 25 x 25 scores, as long at about 48 x 48, 0.9 times at 128 x 128.
 _MAX_PLAIN_SCORES = 48 * 48
@@ -52,8 +54,9 @@ def attend(
     Shapes:
         - **output:** :math:`(*, L, d_v)`
     """
-    short = query.device.type == 'cpu' and query.size(-2) * key.size(-2) <= _MAX_PLAIN_SCORES
-    if residual_map is not None or short:
+    num_scores = query.size(-2) * key.size(-2)
+    short = is_known(num_scores) and num_scores <= _MAX_PLAIN_SCORES
+    if residual_map is not None or (short and query.device.type == 'cpu'):
         return apply_map(attention_map(query, key, bias, mask, residual_map, scale), value)
     lead, scores = query.shape[:-2], (query.size(-2), key.size(-2))
     value = value.expand(*lead, *value.shape[-2:])

@@ -148,7 +148,7 @@ class SpectralConv(torch.nn.Module):
         columns = x.transpose(0, 1).flatten(1)
         modes = self._multiply((basis.t() @ columns).view(self.num_modes, -1, self.in_channels))
         columns = basis @ modes.flatten(1)
-        return columns.view(len(basis), x.size(0), self._width(x)).transpose(0, 1)
+        return columns.view(basis.size(0), x.size(0), self._width(x)).transpose(0, 1)
 
     def _each(self, x: Tensor, basis: Tensor) -> Tensor:
         """Graphs [B, N, T * C] in bases [B, N, K] of their own."""

@@ -109,7 +109,7 @@ class ConvValueTemporalAttention(ResettableModule):
         if self.position:
             x = x + sinusoidal_encoding(x.size(1), self.channels, x.device, x.dtype)
         heads = [value(x) for value in self.values]
-        x = x[:, :: self.stride]
+        x = x[:, :: self.stride].contiguous()
         if self.attention:
             queries = self.query(x).chunk(len(heads), dim=-1)
             keys = self.key(x).chunk(len(heads), dim=-1)

@@ -10,6 +10,7 @@ from torch.nn import Conv1d, Parameter
 from torch.nn.functional import linear, pad
 from torch_geometric.nn.inits import uniform
 
+from graphmotion.nn.graphs import is_known
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import convolve_frames
 
@@ -144,10 +145,10 @@ class DepthwiseTemporalConv(torch.nn.Module):
         lines = _transpose(x.flatten(0, 1)).contiguous()
         lines = lines.view(channels, num_nodes, num_frames)
         window = max(2 * self.kernel_size, 64)
-        if num_frames <= 2 * window:
+        if not is_known(num_frames) or num_frames <= 2 * window:
             # Which frame lies where, counted from one: zero is none.
-            frames = torch.arange(1.0, num_frames + 1, device=x.device).view(1, 1, -1)
-            frames = pad(frames, self.ends, self.mode).flatten() - 1
+            frames = 1 + torch.arange(num_frames, dtype=torch.float, device=x.device)
+            frames = pad(frames.view(1, 1, -1), self.ends, self.mode).flatten() - 1
             out = self._product(lines, frames, num_frames)
         else:
             # Of so many the matrix would be all but empty: overlapping windows share a small one.
