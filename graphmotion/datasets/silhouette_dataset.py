@@ -37,8 +37,9 @@ class SilhouetteDataset(GraphDataset):
     Walks are found in :obj:`raw/`, in any folder below it and in any zip archive there: folders
     with an image for each frame (:obj:`.png`), or a pickle for each walk (:obj:`.pkl`), as
     `OpenGait <https://github.com/ShiqiYu/OpenGait>`_ makes them. Pickles beside images are passed
-    over. They are prepared by :func:`~graphmotion.io.align_silhouettes`. Frames without a body,
-    whose file is damaged or has no number where others have one are left out, and then walks of
+    over. They are prepared by :func:`~graphmotion.io.align_silhouettes`, which leaves aligned
+    pickles in place. Frames without a body, whose file is damaged or has no number where
+    others have one are left out, and then walks of
     fewer than :obj:`min_frames`, or with all labels of an earlier one, with one warning that
     counts either.
 

@@ -44,7 +44,7 @@ def align_silhouettes(
     size: Sequence[int] = (64, 44),
     min_pixels: int = 40,
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Cut silhouettes to the body, make all bodies equally high and put them one above the other.
+    r"""Cuts silhouettes to the body, makes all bodies equally high and centres them.
 
     As in the `"GaitSet: Regarding Gait as a Set for Cross-View Gait Recognition"
     <https://arxiv.org/abs/1811.06186>`_ paper and in `OpenGait
@@ -57,6 +57,11 @@ def align_silhouettes(
     at least half of its area is body, and the middle is found at a fraction of a pixel. A body is
     where a pixel is at least half as bright as the brightest can be: 255, or 1 in clips that hold
     nothing above.
+
+    A clip that is already aligned, such as OpenGait's pickles of :math:`64 \times 64` pixels, is
+    not moved: its middle columns become the result, scaled if the sizes differ. A clip counts as
+    aligned if its images are square or have the proportions of the result and if, to within one
+    pixel, most bodies fill the height and have half of their mass on either side of the middle.
 
     Args:
         frames (array or sequence of array): Grey images of one walk, :math:`(T, H', W')`, or
@@ -89,7 +94,8 @@ def align_silhouettes(
             )
     white = max((int(frame.max()) for frame in frames), default=0)
     white = 255 if white > 1 else 1
-    images = _stack(frames, white)
+    aligned = _is_aligned(frames, white, size)
+    images = np.asarray(frames) if aligned else _stack(frames, white)
     out = np.zeros((len(frames), height, width), np.uint8)
     kept = np.zeros(len(frames), bool)
     step = max(1, _PIXELS_AT_ONCE // max(1, images[:1].size))
@@ -98,7 +104,7 @@ def align_silhouettes(
         counts = [np.count_nonzero(body) for body in _body(images[part], white)]
         chosen = start + (np.array(counts) >= min_pixels).nonzero()[0]
         if len(chosen):
-            out[chosen] = _align(images[chosen], white, height, width)
+            out[chosen] = _align(images[chosen], white, size, aligned)
             kept[chosen] = out[chosen].any(axis=(1, 2))
     return out[kept], kept
 
@@ -128,24 +134,46 @@ def _span(there: np.ndarray) -> slice:
     return slice(found[0], found[-1] + 1) if len(found) else slice(0, 0)
 
 
-def _align(images: np.ndarray, white: int, height: int, width: int) -> np.ndarray:
+def _is_aligned(frames: np.ndarray | Sequence[np.ndarray], white: int, size: Sequence[int]) -> bool:
+    """Whether most bodies fill the height of their images and are centred."""
+    shapes = {frame.shape for frame in frames}
+    height, width = shapes.pop() if len(shapes) == 1 else (0, 0)
+    if not height or (width != height and width * size[0] != height * size[1]):
+        return False
+    images = np.asarray(frames)
     rows = np.any(_body(images, white), axis=2)
-    top = rows.argmax(axis=1)
-    bottom = rows.shape[1] - rows[:, ::-1].argmax(axis=1)
+    seen = rows.any(axis=1)
+    images, rows = images[seen], rows[seen]
+    fills = rows[:, :2].any(axis=1) & rows[:, -2:].any(axis=1)
+    middle = _middle(images.sum(axis=1, dtype=np.float64))[:, 0]
+    return bool(np.mean(fills & (abs(middle - width / 2) <= 1)) > 0.5) if len(images) else False
+
+
+def _align(images: np.ndarray, white: int, size: Sequence[int], aligned: bool) -> np.ndarray:
+    height, width = size
+    top, bottom = np.array([0]), np.array([images.shape[1]])
+    if not aligned:
+        rows = np.any(_body(images, white), axis=2)
+        top = rows.argmax(axis=1)
+        bottom = rows.shape[1] - rows[:, ::-1].argmax(axis=1)
     scale = ((bottom - top) / height)[:, None]  # pixels there for one here
 
     image = images.astype(np.float32) / np.float32(white)
     out = _overlap(top[:, None] + scale * np.arange(height + 1), image.shape[1]) @ image
-    mass = out.sum(axis=1, dtype=np.float64)
-    upto = mass.cumsum(axis=1)
-    half = upto[:, -1:] / 2
-    middle = (upto < half).sum(axis=1, keepdims=True)
-    after = np.take_along_axis(upto, middle, axis=1) - half
-    middle = middle + 1 - after / np.take_along_axis(mass, middle, axis=1)
+    middle = images.shape[2] / 2 if aligned else _middle(out.sum(axis=1, dtype=np.float64))
     edges = middle + scale * (np.arange(width + 1) - width / 2)
     out = out @ _overlap(edges, image.shape[2]).swapaxes(1, 2)
     least = scale**2 * (0.5 - 1e-6)  # a half, also where rounding took something of it
     return (out >= least.astype(np.float32)[:, :, None]).astype(np.uint8)
+
+
+def _middle(mass: np.ndarray) -> np.ndarray:
+    """Where half of the mass of columns [T, W] lies on either side: [T, 1]."""
+    upto = mass.cumsum(axis=1)
+    half = upto[:, -1:] / 2
+    middle = (upto < half).sum(axis=1, keepdims=True)
+    after = np.take_along_axis(upto, middle, axis=1) - half
+    return middle + 1 - after / np.take_along_axis(mass, middle, axis=1)
 
 
 def _overlap(edges: np.ndarray, size: int) -> np.ndarray:
