@@ -130,7 +130,7 @@ def test_bad_files_are_counted_and_a_sequence_is_taken_once(tmp_path):
         match=r'skipped 5 of 9 samples: 1 with rows not an image name and 17 joints \(c\); '
         r'2 with content not a pickle \(004/nm-01/018/018, 004/nm-01/054/notes\); '
         r'1 with poses not numbers of shape \[T, 17, 3\] \(004/nm-01/036/036\); '
-        r'1 with content not a whole pickle \(004/nm-01/054/054\)',
+        r'1 with content not a complete pickle \(004/nm-01/054/054\)',
     ):
         dataset = CASIABPose(str(tmp_path), min_frames=1)
     names = ['001-nm-01-000', '002-nm-01-000', '003-nm-01-000', '004-nm-01-000']

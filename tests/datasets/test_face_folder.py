@@ -99,7 +99,9 @@ def test_damaged_files_are_counted(tmp_path):
     root = fill(tmp_path)
     (tmp_path / 'sad' / 'ben' / '2.png').write_bytes(b'no image')
     (tmp_path / 'sad' / 'ben' / '3.gif').write_bytes(b'')
-    with pytest.warns(UserWarning, match=r'skipped 2 of 6 images: 2 with content not a whole'):
+    with pytest.warns(
+        UserWarning, match=r'skipped 2 of 6 images: 2 with content not a complete image'
+    ):
         dataset = FaceFolder(root)
     assert len(dataset) == 4
     assert len(dataset.names()) == 4

@@ -167,5 +167,5 @@ def test_the_graph_of_the_mean_face():
     assert graph.eigenvectors.shape == (12, 12)
     with pytest.raises(ValueError, match='no field landmarks'):
         landmark_graph(Toy(('a',)))
-    with pytest.raises(ValueError, match='12 points are too few'):
+    with pytest.raises(ValueError, match='at least 13 points for k=12 neighbours, got 12'):
         landmark_graph(dataset, k=12)

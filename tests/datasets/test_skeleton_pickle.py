@@ -237,6 +237,7 @@ def samples(score=True, dims=3):
             random.uniform(0.1, 1, size=(people, frames, 17)).astype(np.float32) if score else None,
             y=people,
             subject=frames,
+            axes='MTVC',
         )
         for people, frames in ((1, 5), (2, 4))
     ]
@@ -303,7 +304,7 @@ def test_what_cannot_be_written_is_refused_and_nothing_stays(tmp_path):
     ):
         with pytest.raises(ValueError, match=match):
             write_skeleton_pickle(path, *arguments)
-    with pytest.raises(TypeError, match='a skeleton is a Skeleton or the name of one'):
+    with pytest.raises(TypeError, match='skeleton must be a Skeleton or the name of one'):
         write_skeleton_pickle(path, samples())
     assert os.listdir(tmp_path) == []
 

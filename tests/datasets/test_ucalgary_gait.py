@@ -64,7 +64,7 @@ def test_targets(tmp_path):
     assert dataset.num_classes == 3
     assert torch.equal(dataset.labels(), dataset.labels('condition'))
     assert UCalgaryGait(str(tmp_path)).labels().tolist() == [11, 11, 0, 0, 27, 27]
-    with pytest.raises(ValueError, match=r"target are .*'subject', 'condition'.*gender"):
+    with pytest.raises(ValueError, match=r"target must be .*'subject', 'condition'.*gender"):
         UCalgaryGait(str(tmp_path), target='gender')
 
 

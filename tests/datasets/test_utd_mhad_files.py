@@ -46,7 +46,7 @@ def test_empty_cut_off_and_foreign_files_are_named(tmp_path, do_compression):
         ({'d_skel': np.zeros((20, 3))}, r'the shape \[20, 3\]'),
         ({'d_skel': np.zeros((20, 3, 0))}, r'the shape \[20, 3, 0\]'),
         ({'d_skel': np.full((20, 3, 2), np.nan)}, 'NaN'),
-        ({'d_skel': 'text'}, 'something else'),
+        ({'d_skel': 'text'}, 'another type'),
         ({'d_skel': np.ones((20, 3, 2)) * 1j}, 'complex numbers'),
     ],
 )
