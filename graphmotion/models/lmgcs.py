@@ -46,7 +46,7 @@ class LocalGlobalTemporal(ResettableModule):
             maxima alone. (default: :obj:`(4, 4)`)
         heads (int, optional): Number of heads. (default: :obj:`8`)
         feedforward_channels (int, optional): Size of the hidden layers. (default: :obj:`2048`)
-        dropout (float, optional): Dropout probability of the attention. (default: :obj:`0.1`)
+        dropout (float, optional): Dropout probability of the attention. (default: :obj:`0.0`)
         position (bool, optional): If set to :obj:`True`, attention knows the order of frames.
             (default: :obj:`False`)
 
@@ -69,7 +69,7 @@ class LocalGlobalTemporal(ResettableModule):
         num_blocks: Sequence[int] | None = (4, 4),
         heads: int = 8,
         feedforward_channels: int = 2048,
-        dropout: float = 0.1,
+        dropout: float = 0.0,
         position: bool = False,
     ) -> None:
         super().__init__()
@@ -212,6 +212,8 @@ class LMGCS(ResettableModule):
     - Each branch has separate linear maps of its strips for the maxima, which the first triplet
       loss trains; one such bank serves the decoded features of all branches. This makes 1,048,576
       parameters for each further branch, as reported.
+    - The paper does not mention dropout, so there is none: in attention that starts from small
+      differences between clips, it adds more noise than there is signal.
     - What is compared at test is not told: it is the decoded features of all branches and strips.
 
     Parameters and multiply-adds, of a clip of 30 frames of 64 by 44 pixels:
@@ -248,7 +250,7 @@ class LMGCS(ResettableModule):
         num_blocks (tuple, optional): See there. (default: :obj:`(4, 4)`)
         heads (int, optional): See there. (default: :obj:`8`)
         feedforward_channels (int, optional): See there. (default: :obj:`2048`)
-        dropout (float, optional): See there. (default: :obj:`0.1`)
+        dropout (float, optional): See there. (default: :obj:`0.0`)
         position (bool, optional): See there. (default: :obj:`False`)
         bins (sequence of int, optional): Numbers of strips; see
             :class:`~graphmotion.nn.HorizontalPyramidPooling`. (default: :obj:`(16,)`)
@@ -287,7 +289,7 @@ class LMGCS(ResettableModule):
         num_blocks: Sequence[int] | None = (4, 4),
         heads: int = 8,
         feedforward_channels: int = 2048,
-        dropout: float = 0.1,
+        dropout: float = 0.0,
         position: bool = False,
         bins: Sequence[int] = (16,),
         hpp: str = 'concat',

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import Conv3d, ModuleList
 from torch.nn.functional import conv2d, leaky_relu, max_pool3d, pad
+from torch.nn.init import xavier_uniform_, zeros_
 
 from graphmotion.nn.resettable import ResettableModule
 
@@ -59,6 +60,15 @@ class SilhouetteBackbone(ResettableModule):
         )
         # On a CPU 0.75 to 0.95 of the time of the default layout.
         self.convs.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        r"""Resets all learnable parameters of the module: Glorot weights and zero biases, since
+        PyTorch's default shrinks the signal layer by layer below its own biases.
+        """
+        for conv in self.convs:
+            xavier_uniform_(conv.weight)  # type: ignore[arg-type]
+            zeros_(conv.bias)  # type: ignore[arg-type]
 
     def forward(self, silhouettes: Tensor, padded: Tensor | None = None) -> Tensor:
         """Feature maps of ``silhouettes``."""

@@ -293,6 +293,35 @@ def test_a_batch_is_its_clips_one_by_one(row):
     torch.testing.assert_close(model(x), alone, atol=1e-5, rtol=1e-5)
 
 
+def bars():
+    """Twelve still bodies: upright bars of four widths and three heights."""
+    x = torch.zeros(12, 3, 32, 22)
+    for clip in range(12):
+        half = 2 + 2 * (clip % 4)
+        x[clip, :, 2 + 3 * (clip // 4) : 30, 11 - half : 11 + half] = 1
+    return x
+
+
+@pytest.mark.parametrize('row', ['baseline', 'local', 'local + fusion', 'local + attention', 'all'])
+def test_bodies_differ_from_the_start(row):
+    """The spread of the embeddings is a visible part of their mean, in each row of the ablation."""
+    ratios = []
+    for seed in range(4):
+        torch.manual_seed(seed)
+        sizes = {'channels': (8, 16, 32, 32), 'width': 64, 'bins': (8,), 'feature_dim': 32}
+        embedding = small(row, **sizes)(bars()).detach()
+        mean = embedding.mean(dim=0)
+        spread = (embedding - mean).square().sum(dim=1).mean().sqrt()
+        ratios.append(float(spread / mean.norm()))
+    assert sum(ratios) / 4 > 0.13
+
+
+def test_training_is_deterministic():
+    """The paper does not mention dropout."""
+    model = small().train()
+    assert torch.equal(model(clips := bars()[:2, :, :16, :10]), model(clips))
+
+
 @pytest.mark.parametrize('dtype', [torch.uint8, torch.int64, torch.float32, torch.float64])
 def test_types_of_silhouettes(dtype):
     model, x = small(), clips()

@@ -35,6 +35,19 @@ def test_number_of_parameters():
     assert sum(p.numel() for p in module.parameters()) == expected == 720_064
 
 
+@pytest.mark.parametrize('reset', [False, True])
+def test_glorot_weights_and_zero_biases(reset):
+    module = SilhouetteBackbone((16, 32))
+    if reset:
+        for parameter in module.parameters():
+            torch.nn.init.ones_(parameter)
+        module.reset_parameters()
+    for conv, sizes in zip(module.convs, [(1, 16), (16, 32)], strict=True):
+        bound = (6 / (27 * sum(sizes))) ** 0.5
+        assert 0.9 * bound < conv.weight.abs().max() <= bound
+        assert not conv.bias.any()
+
+
 def test_odd_sizes_lose_nothing():
     module = make(pools=(1, 2, 3))
     clips = torch.zeros(1, 2, 9, 1).double()

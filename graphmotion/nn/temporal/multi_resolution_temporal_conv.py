@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 from torch.nn import Conv2d, ModuleList
+from torch.nn.init import xavier_uniform_, zeros_
 
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import TemporalConv, convolve_frames
@@ -72,6 +73,17 @@ class MultiResolutionTemporalConv(ResettableModule):
         self.second = ModuleList(
             TemporalConv(out_channels, out_channels, kernel_size=1, bias=bias) for _ in kernel_sizes
         )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        r"""Resets all learnable parameters of the module: Glorot weights and zero biases, since
+        PyTorch's default shrinks the signal below its own biases.
+        """
+        for layer in (*self.first, *self.second):
+            conv: Conv2d = layer.conv
+            xavier_uniform_(conv.weight)
+            if conv.bias is not None:
+                zeros_(conv.bias)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Convolve ``x`` along its frames, once for each window."""

@@ -53,6 +53,20 @@ def test_without_the_second_convolution_it_is_the_first(share_weights):
     torch.testing.assert_close(middle, first(x).relu())
 
 
+@pytest.mark.parametrize('bias', [True, False])
+def test_glorot_weights_and_zero_biases(bias):
+    conv = MultiResolutionTemporalConv(24, 16, (1, 5), bias=bias)
+    for _ in range(2):
+        for layers, in_channels, frames in ((conv.first, 24, (1, 5)), (conv.second, 16, (1, 1))):
+            for layer, size in zip(layers, frames, strict=True):
+                bound = (6 / (size * (in_channels + 16))) ** 0.5
+                assert 0.9 * bound < layer.conv.weight.abs().max() <= bound
+                assert layer.conv.bias is None or not layer.conv.bias.any()
+        for parameter in conv.parameters():
+            torch.nn.init.ones_(parameter)
+        conv.reset_parameters()
+
+
 def test_number_of_parameters():
     def count(**options):
         conv = MultiResolutionTemporalConv(256, 256, **options)
