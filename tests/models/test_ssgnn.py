@@ -174,8 +174,8 @@ def test_pooling_of_the_spectral_part():
 def test_layers_of_the_spectral_part():
     model = SPEGNN(GRAPH, 4, channels=(3, 5))
     x = torch.randn(40, 1)
-    hidden = model.convs[0](x, GRAPH.eigenvectors).relu()
-    expected = model.head(model.convs[1](hidden, GRAPH.eigenvectors).relu())
+    hidden = model.convs[0](x, GRAPH.eigenvectors, 40).relu()
+    expected = model.head(model.convs[1](hidden, GRAPH.eigenvectors, 40).relu())
     torch.testing.assert_close(model(x), expected)
 
 
@@ -383,7 +383,7 @@ def test_node_weights_are_answers_to_impulses(make):
         for channel in range(2):
             x = torch.zeros(40, 2)
             x[node, channel] = 1
-            basis = (model.eigenvectors,) if isinstance(model, SPEGNN) else ()
+            basis = (model.eigenvectors, 40) if isinstance(model, SPEGNN) else ()
             total[node] += model.convs[0](x, *basis).square().sum().detach()
     torch.testing.assert_close(model.node_weights(), total.sqrt())
 

@@ -74,8 +74,8 @@ OPERATORS = {
     'spatial': (SpatialConv(C, 10, 3), (ADJ,)),
     'spatial_narrowing': (SpatialConv(C, 4, 3), (ADJ,)),
     'spatial_learned': (SpatialConv(C, 10, 3, V, True, True), (ADJ,)),
-    'spectral': (SpectralConv(C, 10, 6), (EIGENVECTORS,)),
-    'spectral_smooth': (SpectralConv(C, 10, 6, num_knots=4), (EIGENVECTORS,)),
+    'spectral': (SpectralConv(C, 10, 6), (EIGENVECTORS, V)),
+    'spectral_smooth': (SpectralConv(C, 10, 6, num_knots=4), (EIGENVECTORS, V)),
     'locally_connected': (LocallyConnectedConv(C, 10, SKELETON.edge_index, V), ()),
     'locally_connected_shared': (
         LocallyConnectedConv(C, 10, SKELETON.edge_index, V, shared=True),

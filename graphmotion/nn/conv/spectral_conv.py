@@ -13,23 +13,21 @@ from graphmotion.nn.graphs import pad_graphs, split_graphs, unpad_graphs
 
 class SpectralConv(torch.nn.Module):
     r"""The spectral construction from the `"Spectral Networks and Deep Locally Connected Networks
-    on Graphs" <https://arxiv.org/abs/1312.6203>`_ paper: features are expanded in the
-    eigenvectors of the graph Laplacian, and each mode is multiplied by a weight of its own.
+    on Graphs" <https://arxiv.org/abs/1312.6203>`_ paper, with a weight for each Laplacian
+    eigenvector.
 
     .. math::
         \mathbf{x}^{\prime}_j = \mathbf{V} \sum_{i=1}^{F_{in}} \mathrm{diag}(\theta_{1ij}, \ldots,
         \theta_{Kij}) \, \mathbf{V}^{\top} \mathbf{x}_i + b_j
 
-    with :math:`\mathbf{V}` the :math:`K` eigenvectors that are kept, usually those of the smallest
-    eigenvalues, as columns. With :obj:`num_knots` the multipliers are a smooth curve over the
-    number of the mode, :math:`\mathbf{\theta} = \mathbf{B} \mathbf{\alpha}` with
-    :math:`\mathbf{B} \in \mathbb{R}^{K \times Q}` cubic B-splines, so that the number of
-    parameters does not grow with the number of modes; smooth multipliers make filters that are
-    local on the graph.
+    where the columns of :math:`\mathbf{V}` are :math:`K` eigenvectors, usually those of the
+    smallest eigenvalues. With :obj:`num_knots`, the multipliers are a smooth function of the mode,
+    :math:`\mathbf{\theta} = \mathbf{B} \mathbf{\alpha}` with cubic B-splines
+    :math:`\mathbf{B} \in \mathbb{R}^{K \times Q}`, so that the number of parameters does not grow
+    with the number of modes. Smooth multipliers yield filters that are local on the graph.
 
-    Multipliers belong to the graph whose modes they were learned for. They do not depend on the
-    sign of eigenvectors, but inside a repeated eigenvalue on the basis chosen there, unless they
-    are equal.
+    Multipliers are specific to the graph they were learned on. They do not depend on the signs of
+    eigenvectors, but on the choice of the basis within a repeated eigenvalue.
 
     Args:
         in_channels (int): Size of each input feature.
@@ -45,18 +43,18 @@ class SpectralConv(torch.nn.Module):
           F_{in})`
         - **eigenvectors:** :math:`(N, K)`, shared by all graphs, or :math:`(|\mathcal{V}|, K)`,
           those of each graph; a graph of fewer modes has zeros in the last columns
-        - **num_nodes:** the number of nodes :math:`N` of every graph, if graphs of equal size have
-          eigenvectors of their own. If not given it is read off their lengths, which are one in
-          each graph; compilation and export take them as those of one graph then
-        - **batch:** the graph of each node :math:`(|\mathcal{V}|)`, ascending, if graphs differ in
-          size; :obj:`num_nodes` is then the size of the largest and :obj:`batch_size` the number of
-          graphs, both counted if not given
+        - **num_nodes:** number of nodes :math:`N` of every graph. Required if there are as many
+          eigenvector rows as nodes, which may be one graph or several graphs with a basis each
+        - **batch:** graph index of each node :math:`(|\mathcal{V}|)`, ascending, if graphs differ in
+          size; :obj:`num_nodes` is then the size of the largest graph and :obj:`batch_size` the
+          number of graphs, both computed if not given
         - **output:** node features :math:`(|\mathcal{V}|, F_{out})` or :math:`(|\mathcal{V}|, T,
           F_{out})`
 
     Raises:
-        ValueError: If there are not :obj:`num_modes` eigenvectors, they do not have a row for each
-            node, or the number of nodes is not a multiple of theirs.
+        ValueError: If there are not :obj:`num_modes` eigenvectors, the number of their rows does not
+            match the nodes, or :obj:`num_nodes` and :obj:`batch` are missing where rows are
+            ambiguous.
     """
 
     basis: Tensor | None
@@ -126,7 +124,10 @@ class SpectralConv(torch.nn.Module):
                 f'of a graph or of the {x.size(0)} of all'
             )
         if batch is None and num_nodes is None and rows == x.size(0):
-            num_nodes = _nodes_of_a_graph(eigenvectors)
+            raise ValueError(
+                'num_nodes or batch is required: as many rows of eigenvectors as nodes may belong to '
+                'one graph or to several'
+            )
         eigenvectors = eigenvectors.to(x.dtype)
         if batch is not None:
             graphs, _ = pad_graphs(x, batch, batch_size, num_nodes)
@@ -170,22 +171,6 @@ class SpectralConv(torch.nn.Module):
             f'{self.__class__.__name__}({self.in_channels}, {self.out_channels}, '
             f'num_modes={self.num_modes}{knots})'
         )
-
-
-def _nodes_of_a_graph(eigenvectors: Tensor) -> int:
-    """How many rows a basis has, if bases of one size stand below each other: the columns of each
-    have length one.
-    """
-    rows, num_modes = eigenvectors.shape
-    if torch.compiler.is_compiling() or not rows:
-        return rows
-    square = eigenvectors.detach().float().square()
-    num_graphs = round(float(square.sum()) / num_modes)
-    if num_graphs > 1 and rows % num_graphs == 0:
-        lengths = square.view(num_graphs, -1, num_modes).sum(dim=1)
-        if bool(((lengths - 1).abs() < 1e-2).all()):
-            return rows // num_graphs
-    return rows
 
 
 def _spline_basis(num_modes: int, num_knots: int) -> Tensor:

@@ -35,8 +35,8 @@ def test_all_modes_are_the_dense_filter():
                     part = slice(first, first + 20)
                     expected[part, t, j] += dense @ x[part, t, i]
         expected[..., j] += conv.bias[j]
-    torch.testing.assert_close(conv(x, vectors), expected)
-    torch.testing.assert_close(conv(x[:, 0], vectors), expected[:, 0])
+    torch.testing.assert_close(conv(x, vectors, 20), expected)
+    torch.testing.assert_close(conv(x[:, 0], vectors, 20), expected[:, 0])
     torch.testing.assert_close(conv(x, vectors.repeat(2, 1), num_nodes=20), expected)
 
 
@@ -57,7 +57,7 @@ def test_signs_of_eigenvectors_do_not_matter():
     conv = SpectralConv(3, 5, 8).double()
     x = torch.randn(20, 4, 3).double()
     signs = torch.where(torch.arange(8) % 2 == 0, -1.0, 1.0).double()
-    torch.testing.assert_close(conv(x, signs * vectors[:, :8]), conv(x, vectors[:, :8]))
+    torch.testing.assert_close(conv(x, signs * vectors[:, :8], 20), conv(x, vectors[:, :8], 20))
 
 
 def test_basis_inside_a_repeated_eigenvalue_does_not_matter_where_multipliers_are_equal():
@@ -67,16 +67,16 @@ def test_basis_inside_a_repeated_eigenvalue_does_not_matter_where_multipliers_ar
     x = torch.randn(6, 4, 3).double()
     rotation = torch.linalg.qr(torch.randn(5, 5).double()).Q
     rotated = torch.cat([vectors[:, :1], vectors[:, 1:] @ rotation], dim=1)
-    assert (conv(x, rotated) - conv(x, vectors)).abs().max() > 1e-3
+    assert (conv(x, rotated, len(x)) - conv(x, vectors, len(x))).abs().max() > 1e-3
     conv.weight.data[1:] = conv.weight.data[1]
-    torch.testing.assert_close(conv(x, rotated), conv(x, vectors))
+    torch.testing.assert_close(conv(x, rotated, len(x)), conv(x, vectors, len(x)))
 
 
 def test_truncated_output_lies_in_the_span_of_the_modes():
     _, _, vectors = eigenbasis(random_graph(20))
     kept, left_out = vectors[:, :7], vectors[:, 7:]
     conv = SpectralConv(3, 5, 7, bias=False).double()
-    out = conv(torch.randn(20, 3).double(), kept)
+    out = conv(torch.randn(20, 3).double(), kept, 20)
     assert (left_out.T @ out).abs().max() < 1e-12
     torch.testing.assert_close(kept @ (kept.T @ out), out)
 
@@ -88,7 +88,7 @@ def test_error_of_a_truncated_basis_falls_with_the_number_of_modes():
     for num_modes in range(1, 31):
         conv = SpectralConv(1, 1, num_modes, bias=False).double()
         with_multipliers(conv, torch.ones(num_modes).double())
-        out = conv(smooth[:, None], vectors[:, :num_modes]).detach()
+        out = conv(smooth[:, None], vectors[:, :num_modes], len(smooth)).detach()
         errors.append((out[:, 0] - smooth).norm().item())
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 1e-12
@@ -98,7 +98,7 @@ def test_graphs_with_bases_of_their_own_are_the_graphs_one_by_one():
     bases = [eigenbasis(random_graph(12, seed))[2][:, :5] for seed in range(3)]
     conv = SpectralConv(3, 4, 5).double()
     x = torch.randn(3 * 12, 2, 3).double()
-    alone = torch.cat([conv(part, basis) for part, basis in zip(x.split(12), bases)])
+    alone = torch.cat([conv(part, basis, len(part)) for part, basis in zip(x.split(12), bases)])
     batch = torch.arange(3).repeat_interleave(12)
     torch.testing.assert_close(conv(x, torch.cat(bases), num_nodes=12), alone)
     torch.testing.assert_close(conv(x, torch.cat(bases), batch=batch), alone)
@@ -110,7 +110,7 @@ def test_a_batch_that_mixes_sizes_is_its_graphs_alone():
     bases = [eigenbasis(random_graph(size))[2][:, :5] for size in sizes]
     conv = SpectralConv(3, 4, 5).double()
     x = torch.randn(sum(sizes), 2, 3).double()
-    alone = torch.cat([conv(part, basis) for part, basis in zip(x.split(sizes), bases)])
+    alone = torch.cat([conv(part, basis, len(part)) for part, basis in zip(x.split(sizes), bases)])
     batch = torch.arange(3).repeat_interleave(torch.tensor(sizes))
     for batch_size in (None, 3):
         together = conv(x, torch.cat(bases), batch=batch, batch_size=batch_size)
@@ -124,14 +124,16 @@ def test_a_graph_of_fewer_modes_has_zeros_for_the_others():
     small.load_state_dict({'weight': large.weight[:8], 'bias': large.bias})
     x = torch.randn(8, 2).double()
     padded = torch.nn.functional.pad(vectors, (0, 4))
-    torch.testing.assert_close(large(x, padded), small(x, vectors))
+    torch.testing.assert_close(large(x, padded, 8), small(x, vectors, 8))
 
 
 def test_permuting_nodes_with_their_eigenvectors():
     _, _, vectors = eigenbasis(random_graph(20))
     conv = SpectralConv(3, 5, 8).double()
     x, order = torch.randn(20, 4, 3).double(), torch.randperm(20)
-    torch.testing.assert_close(conv(x[order], vectors[order, :8]), conv(x, vectors[:, :8])[order])
+    torch.testing.assert_close(
+        conv(x[order], vectors[order, :8], len(x)), conv(x, vectors[:, :8], len(x))[order]
+    )
 
 
 @pytest.mark.parametrize('num_knots', [1, 2, 3, 4, 7, 30])
@@ -254,15 +256,16 @@ def test_cuda_gives_the_same_for_a_batch_that_mixes_sizes():
     torch.testing.assert_close(conv.cuda()(*args).cpu(), expected, atol=1e-3, rtol=1e-3)
 
 
-def test_bases_below_each_other_are_told_apart_by_their_lengths():
-    """The plain call, with the eigenvectors of each graph."""
-    conv = SpectralConv(3, 4, 5)
-    bases = torch.linalg.qr(torch.randn(3, 7, 7)).Q[..., :5]
-    x = torch.randn(3 * 7, 3)
-    stacked = bases.flatten(0, 1)
-    torch.testing.assert_close(conv(x, stacked), conv(x, stacked, num_nodes=7))
-    shared = bases[0]
-    torch.testing.assert_close(conv(x, shared.repeat(3, 1)), conv(x, shared), atol=1e-5, rtol=1e-5)
-    whole = torch.linalg.qr(torch.randn(21, 21)).Q[:, :5]
-    batch = torch.zeros(21, dtype=torch.long)
-    torch.testing.assert_close(conv(x, whole), conv(x, whole, batch=batch))
+def test_ambiguous_rows_need_the_number_of_nodes():
+    """As many rows as nodes may be one graph, or several with a basis each."""
+    conv, x = SpectralConv(3, 2, 4), torch.randn(20, 3)
+    stacked = torch.linalg.qr(torch.randn(2, 10, 4)).Q.flatten(0, 1)
+    compiled = torch.compile(conv, backend='eager', fullgraph=True)
+    for call in (conv, compiled):
+        with pytest.raises(Exception, match='num_nodes or batch is required'):
+            call(x, stacked)
+    batch = torch.arange(2).repeat_interleave(10)
+    for args in ((stacked, 10), (stacked, 20), (stacked, None, batch, 2), (stacked[:10],)):
+        torch.testing.assert_close(compiled(x, *args), conv(x, *args))
+    torch.testing.assert_close(conv(x, stacked, 10), conv(x, stacked, batch=batch))
+    assert (conv(x, stacked, 10) - conv(x, stacked, 20)).abs().max() > 0.1
