@@ -120,14 +120,21 @@ class SplittableDataset(InMemoryDataset):
                 (default: :obj:`None`)
 
         Raises:
-            ValueError: If there is no such protocol.
+            ValueError: If there is no such protocol, or one of its parts has no samples.
         """
         chosen = next(iter(self.protocols), None) if protocol is None else protocol
         if chosen is None or chosen not in self.protocols:
             raise ValueError(
                 f'{type(self).__name__} has the protocols {list(self.protocols)}, got {protocol!r}'
             )
-        return self._parts(self.protocols[chosen])
+        parts = self._parts(self.protocols[chosen])
+        for part, name in zip(parts, ('training', 'test')):
+            if not len(part):
+                raise ValueError(
+                    f'{type(self).__name__}: none of the {len(self)} samples is a {name} sample of '
+                    f'the protocol {chosen!r}'
+                )
+        return parts
 
     def _parts(self: _Self, protocol: Any) -> tuple[_Self, _Self]:
         """The training and the test samples of a value of :obj:`protocols`."""

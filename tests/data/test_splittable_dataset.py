@@ -65,3 +65,8 @@ def test_official_splits():
         dataset.official_split('x')
     with pytest.raises(ValueError, match=r'Clips has the protocols \[\], got None'):
         Clips().official_split()
+    none = 'Faces: none of the 2 samples is a {} sample of the protocol {!r}'
+    with pytest.raises(ValueError, match=none.format('test', 'subjects')):
+        dataset[1:3].official_split('subjects')
+    with pytest.raises(ValueError, match=none.format('training', 'given')):
+        dataset[1::2].official_split()
