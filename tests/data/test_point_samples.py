@@ -163,22 +163,22 @@ def test_a_batch_is_that_of_pyg(graph, basis):
 
 def test_bad_samples(graph):
     x = torch.rand(76, 3)
-    with pytest.raises(ValueError, match=r'1 samples of 75 nodes, expected .* 76 nodes'):
+    with pytest.raises(ValueError, match=r'sample of 76 nodes, got 1 samples of 75 nodes'):
         graph_to_data(graph, x[:75])
-    with pytest.raises(ValueError, match=r'shape \[76\], expected \[76, C\]'):
+    with pytest.raises(ValueError, match=r'shape \[76, C\], got \[76\]'):
         graph_to_data(graph, x[:, 0])
-    with pytest.raises(ValueError, match=r'shape \[76, 3\], expected \[B, 76, C\]'):
+    with pytest.raises(ValueError, match=r'shape \[B, 76, C\], got \[76, 3\]'):
         graph_to_batch(graph, x)
-    with pytest.raises(ValueError, match='0 samples'):
+    with pytest.raises(ValueError, match='got 0 samples'):
         graph_to_batch(graph, x.expand(0, 76, 3))
     for name in ('frame_index', 'batch', 'pos', 'num_nodes'):
-        with pytest.raises(ValueError, match=f'cannot be called {name!r}'):
+        with pytest.raises(ValueError, match=f'must not be called {name!r}'):
             graph_to_data(graph, x, **{name: 1})
-    with pytest.raises(ValueError, match=r"'y' is .* each of 1 samples, got \[2\]"):
+    with pytest.raises(ValueError, match=r"'y' must be .* each of 1 samples, got \[2\]"):
         graph_to_data(graph, x, y=torch.tensor([1, 2]))
-    with pytest.raises(ValueError, match=r"'y' is .* each of 2 samples, got int"):
+    with pytest.raises(ValueError, match=r"'y' must be .* each of 2 samples, got int"):
         graph_to_batch(graph, x.expand(2, 76, 3), y=1)
-    with pytest.raises(ValueError, match='no eigenbasis'):
+    with pytest.raises(ValueError, match='must have an eigenbasis'):
         graph_to_data(PointGraph.from_points(graph.pos), x, basis=True)
 
 
