@@ -120,7 +120,7 @@ class SplittableDataset(InMemoryDataset):
                 (default: :obj:`None`)
 
         Raises:
-            ValueError: If there is no such protocol, or one of its parts has no samples.
+            ValueError: If there is no such protocol, or all samples are on one side of it.
         """
         chosen = next(iter(self.protocols), None) if protocol is None else protocol
         if chosen is None or chosen not in self.protocols:
