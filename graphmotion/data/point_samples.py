@@ -1,4 +1,4 @@
-"""Samples and batches on a graph over points, and its file."""
+"""Samples and batches on a graph over points, and files of such graphs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from graphmotion.data.batching import (
 from graphmotion.data.tensor_files import load_tensors, save_tensors
 from graphmotion.graphs import Coarsening, PointGraph
 
+# The version of the format of files.
 _VERSION = 1
 
 
 def save_graph(graph: PointGraph, path: str | Path) -> None:
-    r"""Write it to a file, whole or not at all."""
+    r"""Writes a graph to a file atomically."""
     levels = [
         {field.name: getattr(level, field.name).cpu() for field in fields(Coarsening)}
         for level in graph.hierarchy
@@ -33,11 +34,11 @@ def save_graph(graph: PointGraph, path: str | Path) -> None:
 
 
 def load_graph(path: str | Path) -> PointGraph:
-    r"""Read it from a file; nothing that the file holds is run.
+    r"""Reads a graph from a file without executing any of its content.
 
     Raises:
         FileNotFoundError: If there is no file.
-        ValueError: If the file is damaged or holds something else.
+        ValueError: If the file is damaged or holds anything else.
     """
     stored = load_tensors(path)
     if not isinstance(stored, dict) or 'point_graph' not in stored:
@@ -53,26 +54,25 @@ def load_graph(path: str | Path) -> PointGraph:
 
 
 def graph_to_data(graph: PointGraph, x: Tensor, basis: bool = False, **labels: Any) -> Data:
-    r"""A sample on a graph over points; the tensors of the graph are shared, not copied.
+    r"""Makes a sample on a graph over points, which shares the tensors of the graph.
 
     Args:
         graph (PointGraph): The graph.
         x (Tensor): Features of the nodes.
-        basis (bool, optional): Put :obj:`eigenvalues` :math:`(1, K)` and
-            :obj:`eigenvectors` :math:`(N, K)` in the sample. A model of one graph holds them
-            once, and batches need not carry a copy for each sample.
-            (default: :obj:`False`)
-        **labels (int or Tensor): Fields such as :obj:`y`: one number, or a tensor with a
-            first dimension of 1.
+        basis (bool, optional): If set to :obj:`True`, adds :obj:`eigenvalues` :math:`(1, K)` and
+            :obj:`eigenvectors` :math:`(N, K)` to the sample. A model of a single graph stores
+            them itself, so that batches need no copy per sample. (default: :obj:`False`)
+        **labels (int or Tensor): Fields such as :obj:`y`: a number, or a tensor whose first
+            dimension is 1.
 
     Shapes:
         - **x:** :math:`(N, C)`
 
     Raises:
-        ValueError: If a shape does not fit, or a name is one that PyG treats apart.
+        ValueError: If a shape does not match, or PyG reserves the name of a label.
     """
     if x.dim() < 2:
-        raise ValueError(f'x has the shape {list(x.shape)}, expected [{graph.num_nodes}, C]')
+        raise ValueError(f'x must have shape [{graph.num_nodes}, C], got {list(x.shape)}')
     tensors = {
         name: value if isinstance(value, Tensor) and value.dim() else torch.tensor([value])
         for name, value in labels.items()
@@ -82,24 +82,24 @@ def graph_to_data(graph: PointGraph, x: Tensor, basis: bool = False, **labels: A
 
 
 def graph_to_batch(graph: PointGraph, x: Tensor, basis: bool = False, **labels: Tensor) -> Batch:
-    r"""A batch of samples on a graph over points, made at once: that of
+    r"""Makes a batch of samples on a graph over points at once, equal to that of
     :meth:`Batch.from_data_list` on the samples of :func:`graph_to_data`.
 
     Args:
         graph (PointGraph): The graph.
         x (Tensor): Features of the nodes of each sample; the batch views them.
-        basis (bool, optional): Put the basis in the batch, :math:`B` copies of
-            it. (default: :obj:`False`)
-        **labels (Tensor): Fields such as :obj:`y`, one entry a sample.
+        basis (bool, optional): If set to :obj:`True`, adds :math:`B` copies of the eigenbasis.
+            (default: :obj:`False`)
+        **labels (Tensor): Fields such as :obj:`y`, one entry per sample.
 
     Shapes:
         - **x:** :math:`(B, N, C)`
 
     Raises:
-        ValueError: If a shape does not fit, or a name is one that PyG treats apart.
+        ValueError: If a shape does not match, or PyG reserves the name of a label.
     """
     if x.dim() < 3:
-        raise ValueError(f'x has the shape {list(x.shape)}, expected [B, {graph.num_nodes}, C]')
+        raise ValueError(f'x must have shape [B, {graph.num_nodes}, C], got {list(x.shape)}')
     own, labels = _fields(graph, x, basis, labels)
     num_graphs, num_nodes = x.shape[:2]
     edge_index, edge_weight = own.pop('edge_index'), own.pop('edge_weight')
@@ -116,24 +116,26 @@ def graph_to_batch(graph: PointGraph, x: Tensor, basis: bool = False, **labels: 
 def _fields(
     graph: PointGraph, x: Tensor, basis: bool, labels: dict[str, Any]
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The fields that a sample takes from the graph, and its labels, checked: x [B, N, C]."""
+    """Returns the fields of the graph and the labels, both checked against x [B, N, C]."""
     if x.size(1) != graph.num_nodes or not len(x):
         raise ValueError(
-            f'x has {len(x)} samples of {x.size(1)} nodes, expected one at least of '
-            f'{graph.num_nodes} nodes'
+            f'x must hold at least one sample of {graph.num_nodes} nodes, got {len(x)} samples '
+            f'of {x.size(1)} nodes'
         )
     own = {'edge_index': graph.edge_index, 'edge_weight': graph.edge_weight, 'pos': graph.pos}
     if basis:
         if graph.eigenvalues is None or graph.eigenvectors is None:
-            raise ValueError('this graph has no eigenbasis: make it with num_modes')
+            raise ValueError('graph must have an eigenbasis, got one made without num_modes')
         own['eigenvalues'] = graph.eigenvalues.unsqueeze(0)
         own['eigenvectors'] = graph.eigenvectors
     for name, value in labels.items():
         if name in own or name == 'x' or is_reserved_name(name):
-            raise ValueError(f'a field cannot be called {name!r}: PyG or the graph uses it')
+            raise ValueError(
+                f'a label must not be called {name!r}, a name that PyG or the graph uses'
+            )
         if not isinstance(value, Tensor) or value.dim() == 0 or len(value) != len(x):
             found = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise ValueError(
-                f'{name!r} is a tensor with an entry for each of {len(x)} samples, got {found}'
+                f'{name!r} must be a tensor with an entry for each of {len(x)} samples, got {found}'
             )
     return {name: value.to(x.device) for name, value in own.items()}, labels

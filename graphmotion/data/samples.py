@@ -1,4 +1,4 @@
-"""Motion sequences as PyG samples, and the facts of a sample or a batch that others ask for."""
+"""Motion sequences as PyG samples, and properties of samples and batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from graphmotion.data.batching import (
 )
 from graphmotion.skeletons import Skeleton, get_skeleton
 
-# Fields along time, and where their frames lie.
+# Fields along time, and their dimension of frames.
 TIME_DIMS = {'pos': 1, 'score': 1, 'x': 1, 'silhouettes': 1}
 
 
@@ -160,7 +160,7 @@ def to_array(data: Data, num_joints: int | None = None) -> tuple[np.ndarray, np.
 
 
 def to_dense(x: Tensor, num_nodes: int) -> Tensor:
-    r"""View a motion tensor of graphs of :math:`V` nodes each with the graphs apart.
+    r"""Views a motion tensor with a dimension for graphs of :math:`V` nodes each.
 
     Args:
         x (Tensor): The motion tensor of a batch.
@@ -177,17 +177,17 @@ def to_dense(x: Tensor, num_nodes: int) -> Tensor:
         raise ValueError(
             f'x has {x.size(0)} nodes, expected a multiple of the {num_nodes} nodes of a graph'
         )
-    # With strides, also a transposed or cut tensor is viewed and never copied.
+    # Unlike view(), this never copies, even a transposed or sliced tensor.
     return x.unflatten(0, (-1, num_nodes))
 
 
 def from_dense(x: Tensor) -> Tensor:
-    r"""The inverse of :func:`to_dense`: :math:`(B, V, T, *)` to :math:`(B \cdot V, T, *)`."""
+    r"""Views :math:`(B, V, T, *)` as :math:`(B \cdot V, T, *)`, the inverse of :func:`to_dense`."""
     return x.flatten(0, 1)
 
 
 def num_valid_frames(data: Data) -> Tensor:
-    r"""For every graph its number of frames before padding: :math:`(B)`, integers.
+    r"""Returns the number of frames of each graph without padding, :math:`(B)`.
 
     Raises:
         ValueError: If the sample has no field along time.
@@ -205,14 +205,14 @@ def num_valid_frames(data: Data) -> Tensor:
 
 
 def valid_frames(data: Data, num_frames: int) -> Tensor:
-    r"""Which of the frames of each node are not padding: :math:`(|\mathcal{V}|, T)`."""
+    r"""Returns which frames of each node are not padding, :math:`(|\mathcal{V}|, T)`."""
     counts = num_valid_frames(data)
     frame = torch.arange(num_frames, device=counts.device)
     return (frame < counts.unsqueeze(1))[batch_index(data)]
 
 
 def visible_joints(data: Data) -> Tensor:
-    r"""Which joints are there, by frame: neither missing nor padding,
+    r"""Returns which joints are neither missing nor padding in each frame,
     :math:`(|\mathcal{V}|, T)`.
     """
     valid = valid_frames(data, data.pos.size(1))

@@ -1,18 +1,32 @@
-"""The graph over the landmarks of the mean face."""
+"""A graph over the landmarks of the mean face."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
+from torch_geometric.data import Data
 
 from graphmotion.graphs.point_graph import PointGraph
 
-_AT_ONCE = 1024
+# Faces per batch, while their mean is computed.
+_BATCH_SIZE = 1024
 
 
-def landmark_graph(dataset: Any, k: int = 8, **options: Any) -> PointGraph:
-    r"""A graph over the landmarks of a dataset's mean face, for all of its faces to share.
+class FaceSet(Protocol):
+    r"""Faces that can be assembled into batches, such as a
+    :class:`~graphmotion.data.GraphDataset`.
+    """
+
+    def __len__(self) -> int: ...
+
+    def get_batch(self, samples: Tensor) -> Data:
+        r"""Returns the samples at the given positions as a batch."""
+
+
+def landmark_graph(dataset: FaceSet, k: int = 8, **options: Any) -> PointGraph:
+    r"""Makes a graph over the landmarks of a dataset's mean face, which all of its faces share.
 
     .. code-block:: python
 
@@ -20,18 +34,18 @@ def landmark_graph(dataset: Any, k: int = 8, **options: Any) -> PointGraph:
         transform = ToLandmarkGraph(graph=graph)
 
     Args:
-        dataset (GraphDataset): Faces with the field :obj:`landmarks`, such as those for training.
-        k (int, optional): Neighbours of each landmark. (default: :obj:`8`)
-        **options (optional): See :meth:`~graphmotion.graphs.PointGraph.from_points`.
+        dataset (GraphDataset): Faces with the field :obj:`landmarks`, such as the training samples.
+        k (int, optional): Number of neighbours of each landmark. (default: :obj:`8`)
+        **options (optional): Arguments of :meth:`~graphmotion.graphs.PointGraph.from_points`.
 
     Raises:
-        ValueError: If the faces have no landmarks, or too few for :obj:`k` neighbours each.
+        ValueError: If faces have no landmarks, or not more than :obj:`k`.
     """
     total = torch.zeros((), dtype=torch.float64)
-    for part in torch.arange(len(dataset)).split(_AT_ONCE):
+    for part in torch.arange(len(dataset)).split(_BATCH_SIZE):
         points = dataset.get_batch(part).get('landmarks')
         if points is None or len(points) % len(part):
             raise ValueError(f'{dataset} has no field landmarks of equal number in all faces')
         total = total + points.double().cpu().view(len(part), -1, 2).sum(dim=0)
-    pos = (total / len(dataset)).float() - 0.5  # in columns and rows, from the middle of a pixel
+    pos = (total / len(dataset)).float() - 0.5  # from the centre of the first pixel
     return PointGraph.from_points(pos, k, **options)

@@ -1,4 +1,4 @@
-"""What operators share: the graphs of a batch, and one step of propagation in each form of it."""
+"""Helpers of operators: graphs of a batch, and propagation over dense or sparse adjacencies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Adjacency = Tensor | tuple[Tensor, Tensor | None]
 
 
 def split_graphs(x: Tensor, num_nodes: int) -> Tensor:
-    """View [B * V, T, C] as [B, V, T, C]."""
+    """Views [B * V, T, C] as [B, V, T, C]."""
     if num_nodes < 1 or x.size(0) % num_nodes:
         raise ValueError(
             f'x has {x.size(0)} nodes, expected a multiple of the {num_nodes} nodes of a graph'
@@ -35,25 +35,25 @@ def is_known(size: int) -> bool:
 
 
 def check_channels(x: Tensor, channels: int) -> None:
-    """Refuse features [..., C] of another size, which a reshape might take for frames."""
+    """Checks the size of features [..., C], which a reshape might confuse with frames."""
     if x.dim() < 2 or x.size(-1) != channels:
         raise ValueError(f'x has the shape {list(x.shape)}, expected [num_nodes, T, {channels}]')
 
 
 class SortedEdges(NamedTuple):
-    """Edges in the order of their targets."""
+    """Edges sorted by target."""
 
     source: Tensor  # [E]
-    first: Tensor  # the first edge of each node, and the number of all [N + 1]
+    first: Tensor  # the first edge of each node, and the number of edges [N + 1]
     weight: Tensor  # [E]
 
 
 def accumulate(x: Tensor, adj: Tensor | SortedEdges, out: Tensor | None = None) -> Tensor:
-    """Sum over the neighbours, weighted by the adjacency, [N, T, C] to the same; added in place to
-    ``out``, the result of an earlier call, if there is one.
+    """Sums over the neighbours of each node, weighted by the adjacency, for x [N, T, C]. The sum is
+    added in place to ``out``, the result of an earlier call, if given.
 
-    In the shape that the product has, [B, V, T * C] or [N, T * C]: autograd copies what is changed
-    in place through a view.
+    The result has the shape of the matrix product, [B, V, T * C] or [N, T * C], since autograd
+    copies a tensor that is modified in place through a view.
     """
     if isinstance(adj, Tensor):
         num_nodes = adj.size(-1)
@@ -65,14 +65,14 @@ def accumulate(x: Tensor, adj: Tensor | SortedEdges, out: Tensor | None = None) 
                 f'adj holds {adj.size(0)} matrices, expected one for each of the '
                 f'{graphs.size(0)} graphs of {num_nodes} nodes'
             )
-        # Expanded here, since `adj @ graphs` transposes and copies x where adj needs a gradient.
+        # Expanded, since `adj @ graphs` transposes and copies x if adj requires a gradient.
         adj = adj.expand(graphs.size(0), -1, -1)
         if out is None:
             return torch.bmm(adj, graphs)
         out = out if out.shape == graphs.shape else out.view(graphs.shape)
-        # Autocast does not reach what is done in place.
+        # Autocast does not apply to in-place operations.
         return out.baddbmm_(adj.to(out.dtype), graphs.to(out.dtype))
-    # A bag of neighbours for each node: sums them without laying out the messages [E, T, C].
+    # One bag of neighbours per node, summed without materialising the messages [E, T, C].
     total = torch.nn.functional.embedding_bag(
         adj.source,
         x.flatten(1),
@@ -85,7 +85,7 @@ def accumulate(x: Tensor, adj: Tensor | SortedEdges, out: Tensor | None = None) 
 
 
 def sort_edges(edge_index: Tensor, weight: Tensor, num_nodes: int) -> list[SortedEdges]:
-    """Edges in the order of their targets, for each column of weights [E, K]."""
+    """Sorts edges by target, for each column of weights [E, K]."""
     if not torch.compiler.is_compiling() and edge_index.device.type == 'cpu' and edge_index.numel():
         low, high = (int(end) for end in edge_index.aminmax())
         if low < 0 or high >= num_nodes:
@@ -105,11 +105,11 @@ def graph_mean(
     batch: Tensor | None = None,
     batch_size: int | None = None,
 ) -> Tensor:
-    """Mean over the nodes and frames of each graph: [N, T, C] or [N, C] to [B, C].
+    """Averages over the nodes and frames of each graph: [N, T, C] or [N, C] to [B, C].
 
-    Graphs are told apart by the vector ``batch``, or have ``num_nodes`` nodes each; with neither
-    there is one graph. ``batch_size`` is the number of graphs in ``batch``: counted if not given,
-    which waits for the device and cannot be exported.
+    Graphs are given by the vector ``batch``, or have ``num_nodes`` nodes each; with neither, there
+    is a single graph. ``batch_size`` is the number of graphs in ``batch``. Without it, graphs are
+    counted, which waits for the device and cannot be exported.
     """
     if batch is not None:
         frames = x if x.dim() == 2 else x.flatten(1, -2).mean(dim=1)
@@ -120,7 +120,7 @@ def graph_mean(
 
 
 def expand_to_nodes(x: Tensor, num_nodes: int | None = None, batch: Tensor | None = None) -> Tensor:
-    """Hand the rows [B, C] of graphs to their nodes, with a dimension for frames: [N, 1, C]."""
+    """Repeats the rows [B, C] of graphs for their nodes, with a dimension for frames: [N, 1, C]."""
     if batch is not None:
         x = x.index_select(0, batch)
     elif num_nodes is not None:
@@ -129,8 +129,8 @@ def expand_to_nodes(x: Tensor, num_nodes: int | None = None, batch: Tensor | Non
 
 
 def padded_frames(x: Tensor, mask: Tensor | None) -> Tensor | None:
-    """The frames of [N, T, C] that ``mask`` does not name as real, or None if all are real. Of a
-    node without any real frame all are taken: there is no maximum of none.
+    """Returns which frames of x [N, T, C] are padding, or None if ``mask`` is None. A node without
+    any real frame keeps all of its frames, since a maximum needs at least one.
     """
     if mask is None:
         return None
@@ -143,7 +143,7 @@ def padded_frames(x: Tensor, mask: Tensor | None) -> Tensor | None:
 
 
 def frame_max(x: Tensor, padded: Tensor | None) -> Tensor:
-    """Maximum over the frames of each node that are not padded: [N, T, C] to [N, C]."""
+    """Returns the maximum over the frames of each node that are not padding: [N, C]."""
     if padded is not None:
         x = x.masked_fill(padded.unsqueeze(-1), -torch.inf)
     return x.amax(dim=1)
@@ -155,12 +155,12 @@ def pad_graphs(
     batch_size: int | None = None,
     max_num_nodes: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Pad graphs of different size with zeros: [N, ...] to [B, V, ...], and where nodes are real,
-    [B, V].
+    """Pads graphs of different sizes with zeros, [N, ...] to [B, V, ...], and returns a mask [B, V]
+    of the real nodes.
 
-    The vector ``batch`` is in ascending order. The number of graphs and that of the nodes of the
-    largest are counted if not given, which waits for the device and cannot be exported. With both
-    given it never waits, unlike PyG's ``to_dense_batch``, which copies a number to the device.
+    The vector ``batch`` must be in ascending order. Without ``batch_size`` or ``max_num_nodes``,
+    they are counted, which waits for the device and cannot be exported. With both, it never waits,
+    unlike PyG's ``to_dense_batch``, which copies a number to the device.
     """
     if batch.shape != x.shape[:1]:
         raise ValueError(
@@ -189,13 +189,13 @@ def pad_graphs(
 
 
 def unpad_graphs(dense: Tensor, batch: Tensor) -> Tensor:
-    """Take the real nodes of what :func:`pad_graphs` returned: [B, V, ...] to [N, ...]."""
+    """Returns the real nodes of padded graphs, [B, V, ...] to [N, ...]; see :func:`pad_graphs`."""
     batch_size, num_nodes = dense.shape[:2]
     rows = batch * num_nodes + _place_in_graph(batch, batch_size)
     return dense.flatten(0, 1).index_select(0, rows)
 
 
 def _place_in_graph(batch: Tensor, batch_size: int) -> Tensor:
-    """Count the nodes of each graph from zero: [N]."""
+    """Returns the position of each node in its graph, from zero: [N]."""
     first = torch.searchsorted(batch, torch.arange(batch_size, device=batch.device))
     return torch.arange(batch.size(0), device=batch.device) - first.index_select(0, batch)

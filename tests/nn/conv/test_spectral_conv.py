@@ -45,10 +45,10 @@ def test_known_filters():
     laplacian, values, vectors = eigenbasis(random_graph(20))
     conv = SpectralConv(1, 1, 20, bias=False).double()
     x = torch.randn(20, 1).double()
-    torch.testing.assert_close(with_multipliers(conv, torch.ones(20).double())(x, vectors), x)
-    torch.testing.assert_close(with_multipliers(conv, values)(x, vectors), laplacian @ x)
+    torch.testing.assert_close(with_multipliers(conv, torch.ones(20).double())(x, vectors, 20), x)
+    torch.testing.assert_close(with_multipliers(conv, values)(x, vectors, 20), laplacian @ x)
     first = torch.eye(20).double()[0]
-    mean = with_multipliers(conv, first)(x, vectors)
+    mean = with_multipliers(conv, first)(x, vectors, 20)
     torch.testing.assert_close(mean, x.mean().expand_as(x))
 
 
