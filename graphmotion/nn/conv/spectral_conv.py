@@ -45,15 +45,15 @@ class SpectralConv(torch.nn.Module):
           those of each graph; a graph of fewer modes has zeros in the last columns
         - **num_nodes:** number of nodes :math:`N` of every graph. Required if there are as many
           eigenvector rows as nodes, which may be one graph or several graphs with a basis each
-        - **batch:** graph index of each node :math:`(|\mathcal{V}|)`, ascending, if graphs differ in
+        - **batch:** ascending graph index of each node :math:`(|\mathcal{V}|)` if graphs differ in
           size; :obj:`num_nodes` is then the size of the largest graph and :obj:`batch_size` the
           number of graphs, both computed if not given
         - **output:** node features :math:`(|\mathcal{V}|, F_{out})` or :math:`(|\mathcal{V}|, T,
           F_{out})`
 
     Raises:
-        ValueError: If there are not :obj:`num_modes` eigenvectors, the number of their rows does not
-            match the nodes, or :obj:`num_nodes` and :obj:`batch` are missing where rows are
+        ValueError: If there are not :obj:`num_modes` eigenvectors, the number of their rows does
+            not match the nodes, or :obj:`num_nodes` and :obj:`batch` are missing where rows are
             ambiguous.
     """
 
@@ -125,7 +125,7 @@ class SpectralConv(torch.nn.Module):
             )
         if batch is None and num_nodes is None and rows == x.size(0):
             raise ValueError(
-                'num_nodes or batch is required: as many rows of eigenvectors as nodes may belong to '
+                'num_nodes or batch is required: eigenvectors with one row per node may belong to '
                 'one graph or to several'
             )
         eigenvectors = eigenvectors.to(x.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -84,7 +85,7 @@ class ClusterPooling(torch.nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Pool the nodes of ``x`` to clusters."""
         num_graphs = split_graphs(x, self.num_nodes).size(0)
-        rows = x.flatten(1)
+        rows = x.reshape(x.size(0), math.prod(x.shape[1:]))
         reduce, function = (_mean, _Mean) if self.reduce == 'mean' else (_max, _Max)
         if torch.is_grad_enabled() and x.requires_grad:
             reduce = function.apply

@@ -72,9 +72,9 @@ def test_a_node_without_neighbours_has_none():
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match=r'pos has the shape \[3, 3\], expected \[N, 2\]'):
+    with pytest.raises(ValueError, match=r'pos must have shape \[N, 2\], got \[3, 3\]'):
         OrientedGradients(torch.rand(3, 3), torch.tensor([[0, 1], [1, 0]]))
-    with pytest.raises(ValueError, match='num_directions is at least 1'):
+    with pytest.raises(ValueError, match='num_directions must be >= 1'):
         OrientedGradients(POS, EDGES, num_directions=0)
     with pytest.raises(ValueError, match='a multiple of the 72 nodes'):
         OrientedGradients(POS, EDGES)(torch.randn(71, 1))

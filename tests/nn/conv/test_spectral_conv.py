@@ -212,7 +212,7 @@ def test_bases_of_each_graph_keep_their_type_compile_and_export():
     assert narrow.dtype == torch.bfloat16
     torch.testing.assert_close(narrow.float(), out, atol=0.1, rtol=0.1)
     torch._dynamo.reset()
-    compiled = torch.compile(conv, backend='eager', fullgraph=True)
+    compiled = torch.compile(conv, backend='eager', dynamic=False)
     torch.testing.assert_close(compiled(*args), out)
     torch.testing.assert_close(torch.export.export(conv, args).module()(*args), out)
 
@@ -226,7 +226,7 @@ def test_compiles_and_exports_with_a_batch_vector():
     out = conv(*args)
     torch.testing.assert_close(out, conv(x, vectors, batch=batch))
     torch._dynamo.reset()
-    compiled = torch.compile(conv, backend='eager', fullgraph=True)
+    compiled = torch.compile(conv, backend='eager', dynamic=False)
     torch.testing.assert_close(compiled(*args), out)
     torch.testing.assert_close(torch.export.export(conv, args).module()(*args), out)
 
@@ -256,11 +256,12 @@ def test_cuda_gives_the_same_for_a_batch_that_mixes_sizes():
     torch.testing.assert_close(conv.cuda()(*args).cpu(), expected, atol=1e-3, rtol=1e-3)
 
 
+@torch.no_grad()
 def test_ambiguous_rows_need_the_number_of_nodes():
     """As many rows as nodes may be one graph, or several with a basis each."""
     conv, x = SpectralConv(3, 2, 4), torch.randn(20, 3)
     stacked = torch.linalg.qr(torch.randn(2, 10, 4)).Q.flatten(0, 1)
-    compiled = torch.compile(conv, backend='eager', fullgraph=True)
+    compiled = torch.compile(conv, backend='eager', dynamic=False)
     for call in (conv, compiled):
         with pytest.raises(Exception, match='num_nodes or batch is required'):
             call(x, stacked)
