@@ -263,6 +263,7 @@ def test_a_frame_tells_much_less_than_the_sequence(many):
     assert accuracy(whole[:, :, -1], dataset) < 0.35
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('pair', [('sit down', 'stand up'), ('raise arms', 'lower arms')])
 def test_only_the_order_of_frames_tells_some_actions_apart(many, pair):
     dataset, whole, frame = many
@@ -275,6 +276,7 @@ def test_only_the_order_of_frames_tells_some_actions_apart(many, pair):
     assert accuracy(unordered, dataset, classes) < 0.75
 
 
+@pytest.mark.slow
 def test_length_place_and_size_tell_nothing(many):
     dataset, _, frame = many
     length = dataset.labels('num_frames').double().unsqueeze(1)
