@@ -20,7 +20,7 @@ from graphmotion.nn import (
     TopKJointPooling,
 )
 from graphmotion.nn.encoding import sinusoidal_encoding
-from graphmotion.nn.graphs import graph_mean, split_graphs
+from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -326,8 +326,9 @@ class FGSTFormer(ResettableModule):
     def forward(
         self, x: Tensor, batch: Tensor | None = None, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, FocalAttention]:
-        r"""Logits of each sample; :obj:`batch` is not needed, as all graphs have the same nodes."""
+        """Logits of each sample; ``batch`` checks that each graph has ``num_people`` skeletons."""
         num_joints, people = self.skeleton.num_joints, self.num_people
+        check_graph_sizes(batch, num_joints, people)
         split_graphs(x, people * num_joints)  # else people of different samples would be joined
         x = self.input(x)
         for spatial, temporal in zip(self.spatial, self.temporal):

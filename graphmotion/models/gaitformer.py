@@ -17,7 +17,7 @@ from graphmotion.models.gaitmixer import (
     from_reference,
 )
 from graphmotion.models.registry import register_model
-from graphmotion.nn.graphs import split_graphs
+from graphmotion.nn.graphs import check_graph_sizes, split_graphs
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -84,7 +84,8 @@ class GaitFormer(ResettableModule):
         torch.nn.init.zeros_(self.position)
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
-        """Embeddings; :obj:`batch` is not needed, as all graphs have the same nodes."""
+        """Embeddings; ``batch`` checks that each graph is one skeleton."""
+        check_graph_sizes(batch, self.skeleton.num_joints)
         num_nodes, num_frames = x.shape[:2]
         if num_frames > self.num_frames:
             raise ValueError(

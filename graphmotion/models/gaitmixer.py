@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
-from graphmotion.nn.graphs import graph_mean, split_graphs
+from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -219,7 +219,8 @@ class GaitMixer(ResettableModule):
         return x
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
-        """Embeddings; :obj:`batch` is not needed, as all graphs have the same nodes."""
+        """Embeddings; ``batch`` checks that each graph has ``num_people`` skeletons."""
+        check_graph_sizes(batch, self.skeleton.num_joints, self.num_people)
         pooled = graph_mean(self.features(x), self.num_people * self.skeleton.num_joints)
         return normalize(self.lin(self.norm(pooled)), dim=-1)
 

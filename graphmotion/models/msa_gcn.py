@@ -20,7 +20,7 @@ from graphmotion.nn import (
     SelectiveTemporalConv,
     SpatialConv,
 )
-from graphmotion.nn.graphs import graph_mean
+from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -270,12 +270,13 @@ class MSAGCN(ResettableModule):
     def forward(
         self, x: Tensor, batch: Tensor | None = None, return_adjacency: bool = False
     ) -> Tensor | tuple[Tensor, list[dict[tuple[int, int], Tensor]]]:
-        r"""Logits of each sample; :obj:`batch` is not needed, as all graphs have the same nodes.
+        r"""Logits of each sample; :obj:`batch` checks that each graph is one skeleton.
 
         With :obj:`return_adjacency` also, for each layer that exchanges messages, the learned
         adjacencies by the numbers of nodes on both scales: :obj:`(16, 10)` maps to the
         adjacency :math:`(B, 16, 10)` over which the 16 joints take from the 10 parts.
         """
+        check_graph_sizes(batch, self.scales[0])
         adjacencies: list[dict[tuple[int, int], Tensor]] = []
         if self.fusion is None:
             x = self.input_norms[0](x)

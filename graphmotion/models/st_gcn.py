@@ -10,7 +10,7 @@ from torch.nn import Dropout, Linear
 
 from graphmotion.models.registry import register_model
 from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
-from graphmotion.nn.graphs import graph_mean
+from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -167,7 +167,8 @@ class STGCN(ResettableModule):
         self.lin = Linear(before, num_classes)
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
-        """Logits of each sample; ``batch`` is not needed, as all graphs have the same nodes."""
+        """Logits of each sample; ``batch`` checks that each graph has ``num_people`` skeletons."""
+        check_graph_sizes(batch, self.skeleton.num_joints, self.num_people)
         if self.input_norm is not None:
             x = self.input_norm(x)
         for layer in self.layers:

@@ -29,6 +29,27 @@ def split_graphs(x: Tensor, num_nodes: int) -> Tensor:
     return x.view(shape)
 
 
+def check_graph_sizes(batch: Tensor | None, num_joints: int, num_people: int = 1) -> None:
+    """Raises an error if a graph of ``batch`` does not have the nodes of ``num_people`` skeletons.
+
+    Without it, rows of the output would mix people of different samples. On a GPU the check does
+    not wait for the device.
+    """
+    if batch is None or torch.compiler.is_compiling():
+        return
+    num_nodes = num_people * num_joints
+    expected = torch.arange(batch.size(0), device=batch.device) // num_nodes
+    equal = (batch == expected).all()
+    if batch.device.type != 'cpu':
+        torch._assert_async(equal)
+    elif not bool(equal):
+        sizes = sorted(set(batch.unique_consecutive(return_counts=True)[1].tolist()))
+        raise ValueError(
+            f'each graph must have {num_nodes} nodes (num_people={num_people} of {num_joints} '
+            f'joints), got graphs of {sizes} nodes; pad samples with PadPeople'
+        )
+
+
 def is_known(size: int) -> bool:
     """Whether a size is a number, not a symbol in an export with dynamic shapes."""
     return isinstance(size, int)

@@ -18,6 +18,7 @@ from graphmotion.transforms.joint_dropout import JointDropout
 from graphmotion.transforms.joint_noise import JointNoise
 from graphmotion.transforms.min_max_normalize import MinMaxNormalize
 from graphmotion.transforms.pad_frames import PadFrames
+from graphmotion.transforms.pad_people import PadPeople
 from graphmotion.transforms.random_affine_images import RandomAffineImages
 from graphmotion.transforms.random_affine_silhouettes import RandomAffineSilhouettes
 from graphmotion.transforms.random_brightness import RandomBrightness
@@ -59,6 +60,7 @@ __all__ = [
     'JointNoise',
     'MinMaxNormalize',
     'PadFrames',
+    'PadPeople',
     'RandomAffineImages',
     'RandomAffineSilhouettes',
     'RandomBrightness',

@@ -1,4 +1,4 @@
-"""Models export with dynamic sizes, and compute the same at other sizes than those of the export."""
+"""Models export with dynamic sizes and give the same results at other sizes."""
 
 import io
 import warnings
@@ -16,7 +16,7 @@ V = 16  # joints
 GRAPH = PointGraph.from_points(sample_pixels(10, 10, num=40), 4, num_modes=20, levels=2, ratio=0.25)
 
 MIXER = {'embedding_dim': 4, 'in_channels': 3, 'channels': 8, 'depth': 1, 'heads': 2}
-CLASSIFIER = {'num_classes': 4, 'channels': (8, 8, 12, 12)}
+CLASSIFIER = {'num_classes': 4, 'channels': (8, 12)}
 SILHOUETTES = {
     'channels': (2, 4, 4, 4), 'feature_dim': 4, 'width': 8, 'num_blocks': (1, 1), 'heads': 2,
     'feedforward_channels': 8, 'bins': (4,),
