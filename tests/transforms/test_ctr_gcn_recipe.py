@@ -12,6 +12,7 @@ from graphmotion.transforms import PadFrames, ctr_gcn_test_transform, ctr_gcn_tr
 
 STREAMS = ('joint', 'bone', 'joint_motion', 'bone_motion')
 
+
 # (joint, the joint its bone comes from), counted from one; the other joint has no bone.
 NTU = {1: 2, 2: 21, 3: 21, 4: 3, 5: 21, 6: 5, 7: 6, 8: 7, 9: 21, 10: 9, 11: 10, 12: 11, 13: 1}
 NTU |= {14: 13, 15: 14, 16: 15, 17: 1, 18: 17, 19: 18, 20: 19, 22: 23, 23: 8, 24: 25, 25: 12}
@@ -31,9 +32,18 @@ def ntu_people(num_frames, start=0, end=None, seed=0):
     return pos, seen
 
 
+def double(*args):
+    """A sample in double precision, as the loops compute."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        return from_array(*args)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def sample(pos, seen):
     score = np.repeat(seen[:, :, None], pos.shape[2], axis=2)
-    return from_array(pos, 'ntu25', score)
+    return double(pos, 'ntu25', score)
 
 
 def center_ntu(pos, seen):
@@ -210,7 +220,7 @@ def normalise_ucla(pos, about_x=0.0, about_y=0.0, scale=1.0):
 @pytest.mark.parametrize('num_frames', [2, 21, 52, 69, 201])
 def test_ucla_test_samples_against_loops(num_frames, stream):
     pos = ucla_pose(num_frames)
-    out = ctr_gcn_test_transform('nw_ucla', stream)(from_array(pos, 'kinect20'))
+    out = ctr_gcn_test_transform('nw_ucla', stream)(double(pos, 'kinect20'))
     frames = np.linspace(0, num_frames - 1, 52).astype(int)
     expected = stream_of(normalise_ucla(pos)[frames][None], stream, UCLA)
     np.testing.assert_allclose(people_of(out.x, 20), expected, atol=1e-9)
@@ -219,7 +229,7 @@ def test_ucla_test_samples_against_loops(num_frames, stream):
 def test_ucla_joints_in_the_camera_are_like_others():
     pos = ucla_pose(30)
     pos[4, 7] = 0
-    data = from_array(pos, 'kinect20', (pos != 0).any(axis=-1).astype(float))
+    data = double(pos, 'kinect20', (pos != 0).any(axis=-1).astype(float))
     frames = np.linspace(0, 29, 52).astype(int)
     out = people_of(ctr_gcn_test_transform('nw_ucla')(data).x, 20)[0]
     np.testing.assert_allclose(out, normalise_ucla(pos)[frames], atol=1e-9)
@@ -231,7 +241,7 @@ def test_ucla_training_samples_against_loops(stream):
     seen, differ = [], []
     for seed in range(8):
         torch.manual_seed(seed)
-        out = ctr_gcn_train_transform('nw_ucla', stream)(from_array(pos, 'kinect20'))
+        out = ctr_gcn_train_transform('nw_ucla', stream)(double(pos, 'kinect20'))
         torch.manual_seed(seed)  # the first draws: about y, then about x
         about_y, about_x = (torch.rand(2, dtype=torch.float64) * 121).floor().numpy() - 60
         wanted = normalise_ucla(pos, about_x, about_y, scale=0.5 + seed / 8)
@@ -270,7 +280,7 @@ def test_other_datasets_are_refused():
     for make in (ctr_gcn_train_transform, ctr_gcn_test_transform):
         with pytest.raises(ValueError, match=r"one of \['ntu', 'nw_ucla'\], got 'ntu60'"):
             make('ntu60')
-        with pytest.raises(ValueError, match=r"stream is one of .*, got 'bones'"):
+        with pytest.raises(ValueError, match=r"stream must be one of .*, got 'bones'"):
             make('ntu', 'bones')
-        with pytest.raises(ValueError, match='num_frames is a positive integer, got 0'):
+        with pytest.raises(ValueError, match='num_frames must be an integer >= 1, got 0'):
             make('nw_ucla', num_frames=0)

@@ -23,8 +23,23 @@ def test_six_windows(make):
     assert one(data).pos[0, :, 0].int().tolist() == list(range(30, 80))
     edge = center_crops(60, (0,), pad='edge')[0](numbered(make, 40))
     assert edge.num_frames.tolist() == [40]
-    with pytest.raises(ValueError, match='one or more numbers of frames, got none'):
+    with pytest.raises(ValueError, match='shifts must be one or more integers, got none'):
         center_crops(60, ())
+
+
+@pytest.mark.parametrize('num_frames', [1, 20, 31, 40, 59])
+def test_outer_windows_are_a_third_of_their_length_away(make, num_frames):
+    data = numbered(make)
+    middle = (100 - num_frames) // 2
+    starts = [int(crop(data).pos[0, 0, 0]) for crop in center_crops(num_frames, reverse=False)]
+    assert starts == [middle - num_frames // 3, middle, middle + num_frames // 3]
+    transforms = gait_test_transforms(num_frames, None)
+    assert [int(t(data).x[0, 0, 0]) for t in transforms[:3]] == starts
+
+
+def test_outer_windows_stay_inside_short_walks(make):
+    frames = [crop(numbered(make, 65)).pos[0, 0, 0].item() for crop in center_crops(60)]
+    assert frames[:3] == [0, 2, 5]
 
 
 def test_features_of_the_windows(make):
@@ -74,8 +89,8 @@ def test_defaults_and_options_of_training(make):
     out = gait_train_transform(image_size=(320, 240), num_frames=20)(data)
     torch.testing.assert_close(out.x * out.x.new_tensor([320, 240]), out.pos * torch.tensor(
         [320.0, 240.0]))  # fmt: skip
-    text = repr(gait_train_transform('ucalgary18', image_size=None, exchange=True))
+    text = repr(gait_train_transform('ucalgary18', image_size=None, swap_sides=True))
     assert 'ScaleByImageSize' not in text
-    assert 'exchange=True' in text
+    assert 'swap_sides=True' in text
     assert 'JointNoise(std=0.05, joint_std=0.25)' in repr(gait_train_transform())
-    assert 'exchange=False' in repr(gait_train_transform())
+    assert 'swap_sides=False' in repr(gait_train_transform())
