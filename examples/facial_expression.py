@@ -217,10 +217,10 @@ def make_transforms(args, graph: PointGraph) -> tuple[Compose, list[Compose], in
         last = T.ToPixelGraph(graph, edges=False)
         channels = 1
     if args.preset == 'paper':
-        augment = [T.RandomAffineImages(), T.RandomBrightness(), T.ImageNoise()]
+        augment = [T.RandomImageAffine(), T.RandomImageBrightness(), T.ImageNoise()]
         return Compose([*augment, last]), [Compose([last])], channels
-    augment = [T.RandomAffineImages(8, (0.92, 1.08), 0.04), T.RandomFlipImages()]
-    mirrored = Compose([T.RandomFlipImages(p=1.0), last])
+    augment = [T.RandomImageAffine(8, (0.92, 1.08), 0.04), T.RandomImageFlip()]
+    mirrored = Compose([T.RandomImageFlip(p=1.0), last])
     return Compose([*augment, last]), [Compose([last]), mirrored], channels
 
 

@@ -147,7 +147,7 @@ def make_recipe(args: argparse.Namespace) -> Recipe:
 def make_transforms(args: argparse.Namespace, skeleton) -> tuple[Compose, Compose, int]:
     """What happens to training and to test samples, and the number of channels that come out."""
     stream = T.ToStream(args.streams, skeleton)
-    body = [T.FaceForward(skeleton), T.CenterJoint(skeleton, per_frame=False)]
+    body = [T.AlignHeading(skeleton), T.CenterJoint(skeleton, per_frame=False)]
     mirror, turn = T.RandomMirror(skeleton), T.RandomRotateAxes({'y': 10})
     window = [T.RandomTimeShift(), T.CropFrames(args.frames, pad='loop'), stream]
     train = Compose([*body, mirror, turn, *window])
@@ -208,7 +208,7 @@ def tested_samples(args, dataset) -> MotionDataset:
 def draw_data(args, dataset) -> None:
     """One gait of each class, as a strip and in motion."""
     shown = [dataset[int((dataset.labels() == c).nonzero()[0])] for c in range(dataset.num_classes)]
-    gaits = [T.FaceForward(dataset.skeleton)(data).pos for data in shown]
+    gaits = [T.AlignHeading(dataset.skeleton)(data).pos for data in shown]
     look = {'labels': dataset.class_names, 'view': 'side'}
     plot_pose_strip(gaits, dataset.skeleton, path=args.out / 'gaits.png', **look)
     animate_skeleton(gaits, dataset.skeleton, args.out / 'gaits.gif', **look)
@@ -221,7 +221,7 @@ def draw_results(args, dataset, name, first: Evaluation, scores, folder: Path) -
     )
     plot_training_curves(first.history, title=name, path=folder / 'curves.png')
     plot_pose_gallery(
-        [T.FaceForward(dataset.skeleton)(data).pos for data in test],
+        [T.AlignHeading(dataset.skeleton)(data).pos for data in test],
         dataset.skeleton,
         first.target,
         first.probabilities.argmax(dim=1),

@@ -213,7 +213,7 @@ def make_transforms(args, dataset) -> tuple[Compose, list[Compose], int]:
     turn = T.RandomRotateAxes({'y': 5})
     if args.task == 'condition':  # at half the rate of frames
         # The mirror image of a hindered right leg is a hindered left one.
-        mirror = T.RandomMirror(skeleton, about='sequence', mirrored_classes=(0, 2, 1))
+        mirror = T.RandomMirror(skeleton, center='sequence', mirrored_classes=(0, 2, 1))
         sample = T.ResampleFrames(args.frames)
         vary = [mirror, turn, T.RandomScaling((0.9, 1.1)), T.CropFrames(2 * args.frames)]
         crop = T.CropFrames(2 * args.frames, 'center')

@@ -226,20 +226,22 @@ def make_dataset(args: argparse.Namespace) -> tuple[GraphDataset, GalleryProbePr
 
 def make_transforms(args: argparse.Namespace) -> tuple[BaseTransform, Compose]:
     """What happens to test walks, and to training walks."""
-    begin = T.ShrinkSilhouettes(args.shrink)
+    begin = T.DownsampleSilhouettes(args.shrink)
     if args.preset == 'paper' and args.dataset != 'usf':
         return begin, Compose([begin, T.CropFrames(args.frames)])
     if args.dataset != 'usf':
-        mild = T.RandomAffineSilhouettes(3, (0.95, 1.05), 0.03)
-        return begin, Compose([begin, T.CropFrames(args.frames), mild, T.RandomMorphology(p=0.2)])
+        mild = T.RandomSilhouetteAffine(3, (0.95, 1.05), 0.03)
+        return begin, Compose(
+            [begin, T.CropFrames(args.frames), mild, T.RandomSilhouetteMorphology(p=0.2)]
+        )
     # One walk of each person is known, and others are to be recognised, by another camera (other
     # widths, inclined), in other shoes, on other ground.
     varied = [
-        T.RandomAffineSilhouettes(5, (0.9, 1.1), (0.03, 0.06), per_axis=True, p=0.8),
-        T.RandomMorphology(),
-        T.RandomGround(),
+        T.RandomSilhouetteAffine(5, (0.9, 1.1), (0.03, 0.06), per_axis=True, p=0.8),
+        T.RandomSilhouetteMorphology(),
+        T.RandomSilhouetteGround(),
         T.SilhouetteNoise(),
-        T.StripDropout(8, 0.08),
+        T.SilhouetteStripDropout(8, 0.08),
     ]
     return begin, Compose([begin, *varied])
 

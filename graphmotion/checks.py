@@ -1,18 +1,16 @@
-"""Validation of arguments, shared by the whole library."""
+"""Validation of arguments, shared by the whole library.
+
+Each helper returns the valid value or raises :class:`ValueError` with a message of the form
+``<argument> must be <constraint>, got <value>``.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
 
-
-def check_int(name: str, value: Any, least: float = -math.inf) -> int:
-    r"""Returns an integer argument of at least :obj:`least`, or raises :class:`ValueError`."""
-    if isinstance(value, bool) or not hasattr(value, '__index__') or value < least:
-        bound = '' if least == -math.inf else f' >= {least}'
-        raise ValueError(f'{name} must be an integer{bound}, got {value!r}')
-    return value.__index__()
+T = TypeVar('T')
 
 
 def as_list(value: Any, count: int) -> list[Any]:
@@ -20,16 +18,69 @@ def as_list(value: Any, count: int) -> list[Any]:
     return list(value) if isinstance(value, Sequence) else [value] * count
 
 
-def check_choices(name: str, values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    r"""Returns one or more distinct names out of the known ones."""
+def check_int(name: str, value: Any, minimum: float = -math.inf) -> int:
+    r"""Returns an integer of at least :obj:`minimum`."""
+    if isinstance(value, bool) or not hasattr(value, '__index__') or value < minimum:
+        bound = '' if minimum == -math.inf else f' >= {minimum}'
+        raise ValueError(f'{name} must be an integer{bound}, got {value!r}')
+    return value.__index__()
+
+
+def check_choice(name: str, value: T, choices: Collection[T]) -> T:
+    r"""Returns a value that is one of the choices."""
+    if value not in choices:
+        raise ValueError(f'{name} must be one of {list(choices)}, got {value!r}')
+    return value
+
+
+def check_choices(
+    name: str, values: str | Sequence[str], choices: Sequence[str]
+) -> tuple[str, ...]:
+    r"""Returns one or more distinct names out of the choices; a string counts as one name."""
     values = (values,) if isinstance(values, str) else tuple(values)
-    if not values or len(set(values)) != len(values) or not set(values) <= set(known):
-        raise ValueError(f'{name} must be distinct values of {list(known)}, got {list(values)}')
+    if not values or len(set(values)) != len(values) or not set(values) <= set(choices):
+        raise ValueError(f'{name} must be distinct values of {list(choices)}, got {list(values)}')
     return values
 
 
+def check_probability(name: str, value: float) -> float:
+    r"""Returns a probability."""
+    if not 0 <= value <= 1:
+        raise ValueError(f'{name} must be in [0, 1], got {value!r}')
+    return value
+
+
+def check_non_negative(name: str, value: float) -> float:
+    r"""Returns a finite number that is not negative."""
+    if not 0 <= value < math.inf:
+        raise ValueError(f'{name} must be non-negative and finite, got {value!r}')
+    return value
+
+
+def check_interval(
+    name: str, value: Any, above: float = -math.inf, maximum: float = math.inf
+) -> tuple[float, float]:
+    r"""Returns the ends of an interval within (:obj:`above`, :obj:`maximum`]."""
+    if (
+        not isinstance(value, Sequence)
+        or len(value) != 2
+        or not all(isinstance(end, (int, float)) and math.isfinite(end) for end in value)
+        or not above < value[0] <= value[1] <= maximum
+    ):
+        bounds = f' in ({above:g}, {maximum:g}' + (')' if maximum == math.inf else ']')
+        within = '' if (above, maximum) == (-math.inf, math.inf) else bounds
+        raise ValueError(f'{name} must be an interval (low, high){within}, got {value!r}')
+    return float(value[0]), float(value[1])
+
+
+def symmetric_interval(name: str, value: Any) -> tuple[float, float]:
+    r"""Returns the ends of an interval, :math:`[-d, d]` for a number :math:`d`."""
+    number = isinstance(value, (int, float))
+    return check_interval(name, (-abs(value), abs(value)) if number else value)
+
+
 def check_angles(name: str, values: Sequence[int]) -> tuple[int, ...]:
-    r"""Returns one or more distinct angles in whole degrees."""
+    r"""Returns one or more angles in integer degrees that differ modulo 360."""
     out = tuple(check_int(name, value) for value in values)
     if not out or len({value % 360 for value in out}) != len(out):
         raise ValueError(f'{name} must be distinct angles in degrees, got {list(out)}')
@@ -45,8 +96,9 @@ def check_frame_range(num_frames: int | Sequence[int]) -> tuple[int, int]:
 
 
 def axis_order(axes: str | None, num_dims: int) -> str:
-    r"""The order of the axes of keypoints, by default people, frames, joints and coordinates;
-    without people where there are only three dimensions.
+    r"""Returns the order of the axes of keypoints: people, frames, joints, coordinates by default.
+
+    Keypoints of three dimensions have no axis of people.
     """
     order = 'MTVC' if axes is None else axes
     if sorted(order) not in (sorted('TVC'), sorted('MTVC')):
@@ -58,5 +110,5 @@ def axis_order(axes: str | None, num_dims: int) -> str:
 
 
 def is_ambiguous(shape: Sequence[int]) -> bool:
-    r"""Whether keypoints may be :math:`(M, T, V, C)`, or :math:`(C, T, V, M)` of two people."""
+    r"""Returns whether a shape fits both :math:`(M, T, V, C)` and :math:`(C, T, V, M)`."""
     return len(shape) == 4 and shape[0] in (2, 3) and shape[3] == 2

@@ -1,14 +1,33 @@
 import pytest
 
-from graphmotion.checks import as_list, check_angles, check_choices, check_frame_range, check_int
+from graphmotion.checks import (
+    as_list,
+    check_angles,
+    check_choice,
+    check_choices,
+    check_frame_range,
+    check_int,
+    check_interval,
+    check_non_negative,
+    check_probability,
+    symmetric_interval,
+)
 
 
-def test_what_is_taken():
+def test_valid_arguments():
     assert check_int('n', 3, 1) == 3
     assert as_list(4, 2) == [4, 4]
     assert as_list((4, 5, 6), 2) == [4, 5, 6]
+    assert check_choice('mood', 'sad', ('happy', 'sad')) == 'sad'
+    assert check_choice('mood', None, (None, 'sad')) is None
     assert check_choices('moods', 'sad', ('happy', 'sad')) == ('sad',)
     assert check_choices('moods', ['sad', 'happy'], ('happy', 'sad')) == ('sad', 'happy')
+    assert check_probability('p', 1) == 1
+    assert check_non_negative('std', 0.0) == 0.0
+    assert check_interval('scales', [1, 2]) == (1.0, 2.0)
+    assert check_interval('area', (0.1, 1), above=0, maximum=1) == (0.1, 1.0)
+    assert symmetric_interval('degrees', -5) == (-5.0, 5.0)
+    assert symmetric_interval('degrees', (1, 5)) == (1.0, 5.0)
     assert check_angles('views', [0, -45]) == (0, -45)
     assert check_frame_range(5) == (5, 5)
     assert check_frame_range((5, 9)) == (5, 9)
@@ -25,6 +44,17 @@ def test_what_is_taken():
             r'moods must be distinct values of \[',
         ),
         (lambda: check_choices('moods', ['bored'], ('sad',)), r"\['sad'\], got \['bored'\]"),
+        (lambda: check_choice('mood', 'bored', ('sad',)), r"must be one of \['sad'\], got 'bored'"),
+        (lambda: check_probability('p', 1.5), r'p must be in \[0, 1\], got 1.5'),
+        (lambda: check_probability('p', float('nan')), r'p must be in \[0, 1\], got nan'),
+        (lambda: check_non_negative('std', -1), 'std must be non-negative and finite, got -1'),
+        (lambda: check_non_negative('std', float('inf')), 'std must be non-negative and finite'),
+        (lambda: check_interval('scales', 1), r'scales must be an interval \(low, high\), got 1'),
+        (lambda: check_interval('scales', (2, 1)), r'an interval \(low, high\), got \(2, 1\)'),
+        (lambda: check_interval('scales', (0, float('nan'))), r'an interval \(low, high\), got'),
+        (lambda: check_interval('scales', (0, 1), above=0), r'\(low, high\) in \(0, inf\), got'),
+        (lambda: check_interval('area', (0.5, 2), 0, 1), r'\(low, high\) in \(0, 1\], got'),
+        (lambda: symmetric_interval('degrees', 'x'), "degrees must be an interval .* got 'x'"),
         (lambda: check_angles('views', [0, 360]), 'views must be distinct angles in degrees'),
         (lambda: check_angles('views', []), 'views must be distinct angles in degrees'),
         (lambda: check_frame_range((9, 3)), r'num_frames must be an integer or \(min, max\), got'),
@@ -34,6 +64,6 @@ def test_what_is_taken():
         ),
     ],
 )
-def test_what_is_refused(call, message):
+def test_invalid_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()

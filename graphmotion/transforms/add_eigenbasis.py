@@ -1,43 +1,41 @@
-"""The eigenbasis of each graph."""
+"""Laplacian eigenbasis of each graph."""
 
 from __future__ import annotations
 
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.checks import check_choice, check_int
 from graphmotion.data import num_graphs, set_field
 from graphmotion.graphs import laplacian_eigenbasis
-from graphmotion.transforms.fields import check_count
 
 
 class AddEigenbasis(BaseTransform):
-    r"""Adds the eigenbasis of each graph's Laplacian: :obj:`eigenvalues` :math:`(B, K)`, the
-    smallest, and :obj:`eigenvectors` :math:`(B \cdot N, K)`.
+    r"""Adds the :math:`K` lowest modes of each graph's Laplacian.
 
-    See :func:`~graphmotion.graphs.laplacian_eigenbasis`. For graphs that differ between
-    samples; for a graph that all samples share, :class:`ToPixelGraph` adds the basis that was
-    computed once.
+    They are the fields :obj:`eigenvalues` :math:`(B, K)` and :obj:`eigenvectors`
+    :math:`(B \cdot N, K)`; see :func:`~graphmotion.graphs.laplacian_eigenbasis`. Use this
+    transform if graphs differ between samples. If all samples share one graph,
+    :class:`ToPixelGraph` adds a basis that is computed once.
 
     Args:
         num_modes (int): Number of modes :math:`K`.
-        normalization (str, optional): That of the Laplacian, :obj:`None` or :obj:`"sym"`.
-            (default: :obj:`None`)
+        normalization (str, optional): Normalization of the Laplacian, :obj:`None` or
+            :obj:`"sym"`. (default: :obj:`None`)
 
     Raises:
-        ValueError: If there are no edges, or graphs have different numbers of nodes or fewer than
-            modes.
+        ValueError: If an argument is invalid, a sample has no edges, or the graphs of a batch
+            have different numbers of nodes or fewer than :math:`K`.
     """
 
     def __init__(self, num_modes: int, normalization: str | None = None) -> None:
-        self.num_modes = check_count('num_modes', num_modes)
-        if normalization not in (None, 'sym'):
-            raise ValueError(f"normalization is None or 'sym', got {normalization!r}")
-        self.normalization = normalization
+        self.num_modes = check_int('num_modes', num_modes, 1)
+        self.normalization = check_choice('normalization', normalization, (None, 'sym'))
 
     def forward(self, data: Data) -> Data:
-        """Add the basis of a graph, or of each in a batch."""
+        """Adds the basis of a sample or of each sample in a batch."""
         if data.get('edge_index') is None or data.get('pos') is None:
-            raise ValueError("expected a graph with the fields 'edge_index' and 'pos'")
+            raise ValueError("a sample must have the fields 'edge_index' and 'pos'")
         eigenvalues, eigenvectors = laplacian_eigenbasis(
             data.edge_index,
             len(data.pos),

@@ -1,4 +1,4 @@
-"""Samples of one layout to another."""
+"""Conversion of samples between joint layouts."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from graphmotion.data import (
     set_nodes,
 )
 from graphmotion.skeletons import Skeleton, conversion_matrix, get_skeleton
-from graphmotion.transforms.fields import bodies, positions, set_pos
+from graphmotion.transforms.fields import get_pos, set_pos, split_bodies
 
 
 class ConvertSkeleton(BaseTransform):
-    r"""Converts samples from one joint layout to another, through joints of the same name and
-    midpoints; see :func:`graphmotion.skeletons.convert`.
+    r"""Converts samples from one joint layout to another.
 
-    :obj:`edge_index` becomes that of the target. The score of a joint made from several is the
-    least of theirs, so that it is missing if one of them is. Use it before :class:`ToStream`, as
-    features :obj:`x` cannot be converted.
+    Target joints are source joints of the same name or midpoints of source joints; see
+    :func:`graphmotion.skeletons.convert`. :obj:`edge_index` is replaced by the bones of the
+    target. The score of a joint computed from several is their minimum, so that it is missing if
+    one of them is. Apply it before :class:`ToStream`, as features :obj:`x` cannot be converted.
 
     Args:
         source (str or Skeleton): The layout of the data.
-        target (str or Skeleton): The layout wanted.
-        substitutes (mapping, optional): For a target joint, the source joint, or the several
-            whose mean stands for it. (default: :obj:`None`)
+        target (str or Skeleton): The layout to convert to.
+        substitutes (mapping, optional): For a target joint, the source joint or the source joints
+            whose mean replaces it. (default: :obj:`None`)
 
     Shapes:
         - **input:** :obj:`pos` :math:`(M \cdot V_{source}, T, D)`
         - **output:** :obj:`pos` :math:`(M \cdot V_{target}, T, D)`
 
     Raises:
-        ValueError: If a target joint cannot be found, the number of nodes is not a multiple of
-            the source joints, or the sample has other fields of nodes or edges.
+        ValueError: If a target joint has no source, the number of nodes is not a multiple of the
+            source joints, or the sample has other node or edge fields.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class ConvertSkeleton(BaseTransform):
         self._edge_index = self.target.edge_index
 
     def forward(self, data: Data) -> Data:
-        """Convert a sample or a batch."""
-        dense = bodies(data, positions(data), self.source)
-        self._refuse_other_fields(data)
+        """Converts a sample or a batch."""
+        dense = split_bodies(data, get_pos(data), self.source)
+        self._reject_other_fields(data)
         weight = self._weight.to(dense)
         fields = {'pos': from_dense((weight @ dense.flatten(2)).unflatten(2, dense.shape[2:]))}
         score = data.get('score')
         if score is not None:
             used = weight.unsqueeze(-1) > 0
-            joints = bodies(data, score, self.source).unsqueeze(1)
+            joints = split_bodies(data, score, self.source).unsqueeze(1)
             fields['score'] = from_dense(joints.masked_fill(~used, 1).amin(dim=2))
         num_bodies = num_nodes_per_graph(data).cpu() // self.source.num_joints
         num_joints = self.target.num_joints
@@ -73,7 +73,7 @@ class ConvertSkeleton(BaseTransform):
         set_edges(data, edge_index, num_bodies * bones.size(1))
         return set_pos(data, data.pos)
 
-    def _refuse_other_fields(self, data: Data) -> None:
+    def _reject_other_fields(self, data: Data) -> None:
         other = sorted(
             name
             for name in field_names(data) - {'pos', 'score', 'edge_index'}
@@ -81,8 +81,8 @@ class ConvertSkeleton(BaseTransform):
         )
         if other:
             raise ValueError(
-                f'the fields {other} cannot be converted from {self.source.name!r} to '
-                f'{self.target.name!r}; make them afterwards'
+                f'fields {other} cannot be converted from {self.source.name!r} to '
+                f'{self.target.name!r}; add them after the conversion'
             )
 
     def __repr__(self) -> str:

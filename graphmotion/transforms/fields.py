@@ -1,10 +1,8 @@
-"""What the transforms read of a sample or a batch, and how they write to it."""
+"""Reading and writing of the fields of a sample or a batch."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,144 +23,109 @@ from graphmotion.skeletons import Skeleton
 # Reading ######################################################################
 
 
-def positions(data: Data) -> Tensor:
-    """The field ``pos``, checked to be ``[num_nodes, num_frames, D]``."""
+def get_pos(data: Data) -> Tensor:
+    """Returns the field ``pos`` of shape ``[num_nodes, num_frames, D]``."""
     pos = data.get('pos')
     if pos is None or pos.dim() != 3:
-        found = 'none' if pos is None else f'one of shape {list(pos.shape)}'
-        raise ValueError(f"expected a field 'pos' [num_nodes, num_frames, D], found {found}")
+        found = 'no field' if pos is None else f'shape {list(pos.shape)}'
+        raise ValueError(f"field 'pos' must have shape [num_nodes, num_frames, D], got {found}")
     return pos
 
 
-def bodies(data: Data, value: Tensor, skeleton: Skeleton) -> Tensor:
-    """View the nodes ``[M * V, *]`` as the joints of bodies ``[M, V, *]``."""
+def split_bodies(data: Data, value: Tensor, skeleton: Skeleton) -> Tensor:
+    """Views nodes ``[M * V, *]`` as the joints of bodies ``[M, V, *]``."""
     num_joints = skeleton.num_joints
     num_nodes = num_nodes_per_graph(data)
     if bool((num_nodes % num_joints).any()):
         raise ValueError(
-            f'each graph must have a multiple of the {num_joints} joints of {skeleton.name!r}, '
-            f'got {num_nodes.tolist()} nodes'
+            f'number of nodes of each graph must be a multiple of the {num_joints} joints of '
+            f'{skeleton.name!r}, got {num_nodes.tolist()} nodes'
         )
     return to_dense(value, num_joints)
 
 
 def time_fields(data: Data) -> dict[str, Tensor]:
-    """The fields that carry frames, which are their second dimension."""
+    """Returns the fields whose second dimension is frames."""
     fields = {name: data[name] for name in TIME_DIMS if data.get(name) is not None}
     if 'x' in fields and fields['x'].dim() < 3:
-        del fields['x']  # features of nodes that do not move
+        del fields['x']  # static node features
     lengths = {name: value.size(1) for name, value in fields.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(
-            f'the fields along time have numbers of frames {lengths}, expected at least one field '
-            f'of {list(TIME_DIMS)}, and one number of frames'
+            f'fields along time, one or more of {list(TIME_DIMS)}, must have the same number of '
+            f'frames, got {lengths}'
         )
     return fields
 
 
-def clips(data: Data) -> Tensor:
-    """The field ``silhouettes``, checked to be ``[num_graphs, num_frames, H, W]``."""
+def get_silhouettes(data: Data) -> Tensor:
+    """Returns the field ``silhouettes`` of shape ``[num_graphs, num_frames, H, W]``."""
     silhouettes = data.get('silhouettes')
     if silhouettes is None or silhouettes.dim() != 4 or silhouettes.size(0) != num_graphs(data):
-        found = 'none' if silhouettes is None else f'one of shape {list(silhouettes.shape)}'
+        found = 'no field' if silhouettes is None else f'shape {list(silhouettes.shape)}'
         raise ValueError(
-            f"expected a field 'silhouettes' [{num_graphs(data)}, num_frames, H, W], found {found}"
+            f"field 'silhouettes' must have shape [{num_graphs(data)}, num_frames, H, W], got "
+            f'{found}'
         )
     return silhouettes
 
 
-def any_field(data: Data) -> Tensor:
-    """One of the fields along time, for its number of frames and its device."""
+def any_time_field(data: Data) -> Tensor:
+    """Returns one of the fields along time, for its number of frames and its device."""
     return next(iter(time_fields(data).values()))
 
 
 def field_batch_index(data: Data, name: str) -> Tensor:
-    """The graph of each row of a field along time: silhouettes have one row a graph."""
+    """Returns the graph of each row of a field; silhouettes have one row per graph."""
     if name == 'silhouettes':
         return torch.arange(num_graphs(data), device=data[name].device)
     return batch_index(data)
 
 
 def valid_mask(data: Data) -> Tensor:
-    """Which joints count, by frame: neither missing nor padding, ``[num_nodes, num_frames]``."""
-    positions(data)
+    """Returns a mask ``[num_nodes, num_frames]`` of joints that are not missing or padding."""
+    get_pos(data)
     return visible_joints(data)
 
 
-def joint_group(skeleton: Skeleton, joint: str | int | Sequence[str | int]) -> list[int]:
-    """The positions of one joint, or of several that stand for one place."""
+def joint_indices(skeleton: Skeleton, joint: str | int | Sequence[str | int]) -> list[int]:
+    """Returns the indices of one joint or of several."""
     joints = [joint] if isinstance(joint, str) or not isinstance(joint, Sequence) else joint
     if not joints:
-        raise ValueError(f'expected a joint or several of {skeleton.name!r}, got an empty list')
+        raise ValueError(f'joint must be one or more joints of {skeleton.name!r}, got none')
     return [skeleton.index(j) for j in joints]
 
 
-# One value a graph ############################################################
+# One value per graph ##########################################################
 
 
-def draw(data: Data, like: Tensor, *size: int) -> Tensor:
-    """Uniform random numbers in [0, 1), one row a graph, on the device of ``like``.
+def rand_per_graph(data: Data, like: Tensor, *size: int) -> Tensor:
+    """Draws uniform random numbers in [0, 1), one row per graph, on the device of ``like``.
 
-    All the numbers of a transform come from one call: then those of a graph lie together in the
-    generator's stream, and a batch gets the draws that its samples would get one after another.
+    A transform draws all its numbers in one call. The numbers of a graph are then consecutive in
+    the generator's stream, so that a batch is transformed as its samples would be one by one.
     """
     dtype = torch.promote_types(like.dtype, torch.float32)
     return torch.rand(num_graphs(data), *size, dtype=dtype, device=like.device)
 
 
-def draw_between(data: Data, like: Tensor, bounds: Sequence[tuple[float, float]]) -> Tensor:
-    """Uniform random numbers, one column for each pair of bounds."""
+def uniform_per_graph(data: Data, like: Tensor, bounds: Sequence[tuple[float, float]]) -> Tensor:
+    """Draws uniform random numbers, one row per graph and one column per pair of bounds."""
     low, high = like.new_tensor(bounds, dtype=torch.promote_types(like.dtype, torch.float32)).t()
-    return torch.lerp(low, high, draw(data, like, len(bounds)))
+    return torch.lerp(low, high, rand_per_graph(data, like, len(bounds)))
 
 
-def per_graph(data: Data, value: Tensor, reduce: str, graph: Tensor | None = None) -> Tensor:
-    """Reduce one row a node, or a row of each ``graph``, to one row a graph."""
+def reduce_per_graph(data: Data, value: Tensor, reduce: str, graph: Tensor | None = None) -> Tensor:
+    """Reduces rows to one row per graph; ``graph`` is the graph of each row (default: nodes)."""
     graph = batch_index(data) if graph is None else graph
     return scatter(value, graph, 0, dim_size=num_graphs(data), reduce=reduce)
-
-
-# Arguments ####################################################################
-
-
-def check_probability(name: str, value: float) -> float:
-    """Return ``value`` if it is a probability."""
-    if not 0 <= value <= 1:
-        raise ValueError(f'{name} is a probability, got {value!r}')
-    return value
-
-
-def check_count(name: str, value: int) -> int:
-    """Return ``value`` if it is a positive integer."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f'{name} is a positive integer, got {value!r}')
-    return value
-
-
-def check_choice(name: str, value: Any, choices: Sequence[str]) -> Any:
-    """Return ``value`` if it is one of the choices."""
-    if value not in choices:
-        raise ValueError(f'{name} is one of {list(choices)}, got {value!r}')
-    return value
-
-
-def check_interval(name: str, value: Any) -> tuple[float, float]:
-    """Return ``value`` as the lower and the upper end of an interval."""
-    if (
-        not isinstance(value, Sequence)
-        or len(value) != 2
-        or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in value)
-        or value[0] > value[1]
-    ):
-        raise ValueError(f'{name} is an interval (low, high), got {value!r}')
-    return float(value[0]), float(value[1])
 
 
 # Writing ######################################################################
 
 
 def set_pos(data: Data, pos: Tensor) -> Data:
-    """Set ``pos`` to a tensor made for it; joints that are missing are put (back) to zero."""
+    """Sets ``pos`` and zeroes the positions of missing joints in place."""
     score = data.get('score')
     if score is not None:
         pos.masked_fill_((score == 0).unsqueeze(-1), 0)
@@ -171,8 +134,8 @@ def set_pos(data: Data, pos: Tensor) -> Data:
 
 
 def drop_joints(data: Data, dropped: Tensor) -> Data:
-    """Make joints missing: ``[num_nodes, num_frames]``, or one column for all frames."""
-    pos, score = positions(data), data.get('score')
+    """Makes joints missing, given a mask ``[num_nodes, num_frames]`` or ``[num_nodes, 1]``."""
+    pos, score = get_pos(data), data.get('score')
     if score is None:
         score = pos.new_ones(pos.shape[:2])
     set_field(data, 'score', score.masked_fill(dropped, 0))

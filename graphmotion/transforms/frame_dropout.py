@@ -1,32 +1,35 @@
-"""Frames that are not seen."""
+"""Random dropout of frames."""
 
 from __future__ import annotations
 
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.checks import check_probability
 from graphmotion.data import batch_index
-from graphmotion.transforms.fields import any_field, check_probability, draw, drop_joints
+from graphmotion.transforms.fields import any_time_field, drop_joints, rand_per_graph
 
 
 class FrameDropout(BaseTransform):
-    r"""Makes whole frames missing at random: the positions and scores of all joints become zero,
-    and so do the silhouettes of a sample that has them.
+    r"""Sets the positions, scores and silhouettes of random frames to zero.
 
-    A sample without the field :obj:`score` gets one, with one for the frames that are left. The
-    number of frames stays.
+    Samples without the field :obj:`score` get one, with a score of 1 in the remaining frames. The
+    number of frames does not change.
 
     Args:
-        p (float, optional): The probability of each frame to be dropped. (default: :obj:`0.1`)
+        p (float, optional): Probability that a frame is dropped. (default: :obj:`0.1`)
+
+    Raises:
+        ValueError: If :obj:`p` is outside [0, 1].
     """
 
     def __init__(self, p: float = 0.1) -> None:
         self.p = check_probability('p', p)
 
     def forward(self, data: Data) -> Data:
-        """Drop frames of a sample, or of each in a batch."""
-        reference = any_field(data)
-        dropped = draw(data, reference, reference.size(1)) < self.p
+        """Drops frames of a sample or of each sample in a batch."""
+        reference = any_time_field(data)
+        dropped = rand_per_graph(data, reference, reference.size(1)) < self.p
         silhouettes = data.get('silhouettes')
         if silhouettes is not None:
             data.silhouettes = silhouettes.masked_fill(dropped[..., None, None], 0)

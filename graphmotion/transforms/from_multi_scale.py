@@ -1,4 +1,4 @@
-"""The sample in a multi-scale graph."""
+"""Conversion of multi-scale graphs to skeleton samples."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from graphmotion.transforms.to_multi_scale import BONES, JOINTS
 
 
 class FromMultiScale(BaseTransform):
-    r"""The inverse of :class:`ToMultiScale`: the skeleton sample, or the batch, with the fields of
-    the joints, of their bones and of the graph.
+    r"""Converts multi-scale graphs back to skeleton samples, the inverse of :class:`ToMultiScale`.
+
+    The result has the fields of the joints, of their bones and of the graph.
 
     Raises:
         ValueError: If the graph has no joints or no bones.
     """
 
     def forward(self, data: HeteroData) -> Data:
-        """Read the sample or the batch in a multi-scale graph."""
+        """Converts a multi-scale graph or a batch of them."""
         if JOINTS not in data.node_types or BONES not in data.edge_types:
             raise ValueError(
-                f'expected the node type {JOINTS!r} and the edge type {BONES}, '
-                f'found {data.node_types} and {data.edge_types}'
+                f'graph must have the node type {JOINTS!r} and the edge type {BONES}, got '
+                f'{data.node_types} and {data.edge_types}'
             )
         return from_hetero(data, JOINTS, BONES)

@@ -1,4 +1,4 @@
-"""The transforms of poses that gait recognition is trained and tested with."""
+"""Training and test transforms of skeleton-based gait recognition."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def gait_train_transform(
     image_size: float | Sequence[float] | None = 320,
     point_noise: float = 0.05,
     joint_noise: float = 0.25,
-    exchange: bool = False,
+    swap_sides: bool = False,
 ) -> Compose:
-    r"""The training transforms of the `"GaitMixer: Skeleton-based Gait Representation Learning via
-    Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper, which make the
-    features :obj:`x` from the positions.
+    r"""Returns the training transforms of GaitMixer, which compute :obj:`x` from the positions.
 
-    In this order: :class:`RandomMirror` about the mean of each frame (of half of the walks),
-    :class:`RandomTimeReversal` (likewise), :class:`CropFrames` at random, :class:`JointNoise`,
-    :class:`ScaleByImageSize`, :class:`ToStream`. The defaults are those of its authors' code, for
-    CASIA-B; as there, mirrored walks keep their left and right joints where they were.
+    They are those of the `"GaitMixer: Skeleton-based Gait Representation Learning via
+    Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper:
+    :class:`RandomMirror` about the mean of each frame and :class:`RandomTimeReversal`, each with
+    probability 0.5, :class:`CropFrames` at random, :class:`JointNoise`,
+    :class:`ScaleByImageSize` and :class:`ToStream`. The defaults follow the authors' code for
+    CASIA-B, which does not swap left and right joints of mirrored walks.
 
     .. code-block:: python
 
@@ -39,23 +39,23 @@ def gait_train_transform(
 
     Args:
         skeleton (str or Skeleton, optional): The layout. (default: :obj:`"coco17"`)
-        num_frames (int, optional): Number of frames; a shorter walk begins again.
+        num_frames (int, optional): Number of frames; shorter walks are repeated.
             (default: :obj:`60`)
-        image_size (float or tuple, optional): The width of the images in pixels, or width and
-            height; :obj:`None` leaves positions in their unit. (default: :obj:`320`)
-        point_noise (float, optional): Deviation of each point, in the unit of the positions.
-            (default: :obj:`0.05`)
-        joint_noise (float, optional): Deviation of each joint, the same in all frames.
-            (default: :obj:`0.25`)
-        exchange (bool, optional): If set to :obj:`True`, left and right joints of mirrored walks
-            change places. (default: :obj:`False`)
+        image_size (float or tuple, optional): Width of the images in pixels, or width and
+            height; :obj:`None` keeps the unit of the positions. (default: :obj:`320`)
+        point_noise (float, optional): Standard deviation of the noise drawn per joint and frame,
+            in the unit of the positions. (default: :obj:`0.05`)
+        joint_noise (float, optional): Standard deviation of the noise drawn per joint, the same
+            in all frames. (default: :obj:`0.25`)
+        swap_sides (bool, optional): If :obj:`True`, swaps left and right joints of mirrored
+            walks. (default: :obj:`False`)
 
     Raises:
-        ValueError: If an argument is not what its transform takes.
+        ValueError: If an argument is invalid.
     """
     return Compose(
         [
-            RandomMirror(skeleton, about='frame', exchange=exchange),
+            RandomMirror(skeleton, center='frame', swap_sides=swap_sides),
             RandomTimeReversal(),
             CropFrames(num_frames, 'random'),
             JointNoise(point_noise, joint_noise),
@@ -70,21 +70,23 @@ def gait_test_transforms(
     shifts: Sequence[int] | None = None,
     reverse: bool = True,
 ) -> list[Compose]:
-    r"""The test transforms that go with :func:`gait_train_transform`: the embeddings of a walk that
-    they give are averaged.
+    r"""Returns the test transforms for models trained with :func:`gait_train_transform`.
 
-    By default these are the six of the authors' code: windows a third of their length before the
-    middle, in the middle and a third after it, and the same backwards. The paper itself reports the
-    middle frames alone, :obj:`shifts=(0,), reverse=False`.
+    The embeddings of a walk are averaged over the transforms. The default is the six transforms of
+    the authors' code: a central window, windows shifted by a third of their length to either side,
+    and the reversed windows. The paper reports a single central window,
+    :obj:`shifts=(0,), reverse=False`.
 
     Args:
         num_frames (int, optional): Number of frames. (default: :obj:`60`)
         image_size (float or tuple, optional): As in training. (default: :obj:`320`)
-        shifts (sequence of int, optional): See :func:`center_crops`. (default: :obj:`None`)
-        reverse (bool, optional): See :func:`center_crops`. (default: :obj:`True`)
+        shifts (sequence of int, optional): Shifts of the windows; see :func:`center_crops`.
+            (default: :obj:`None`)
+        reverse (bool, optional): If :obj:`True`, adds the reversed windows.
+            (default: :obj:`True`)
 
     Raises:
-        ValueError: If an argument is not what its transform takes.
+        ValueError: If an argument is invalid.
     """
     return [
         Compose([crop, *_features(image_size)])
@@ -98,31 +100,32 @@ def center_crops(
     reverse: bool = True,
     pad: str = 'loop',
 ) -> list[BaseTransform]:
-    r"""Transforms that take windows around the middle of a sequence, each also backwards.
+    r"""Returns transforms that crop windows near the middle of a sequence.
 
     Args:
         num_frames (int): Number of frames :math:`L` of a window.
-        shifts (sequence of int, optional): How many frames each window is moved from the middle,
-            but not beyond the ends of the sequence. If :obj:`None`, the three shifts
+        shifts (sequence of int, optional): Number of frames by which each window is shifted from
+            the middle, limited to the ends of the sequence; by default
             :math:`-\lfloor L / 3 \rfloor`, 0 and :math:`\lfloor L / 3 \rfloor`.
             (default: :obj:`None`)
-        reverse (bool, optional): Whether each window is taken backwards too.
+        reverse (bool, optional): If :obj:`True`, adds the reversed windows.
             (default: :obj:`True`)
-        pad (str, optional): See :class:`CropFrames`. (default: :obj:`"loop"`)
+        pad (str, optional): Padding of shorter sequences; see :class:`CropFrames`.
+            (default: :obj:`"loop"`)
 
     Returns:
-        list: The windows in the order of :obj:`shifts`, then the same backwards.
+        list: The windows in the order of :obj:`shifts`, then the reversed windows.
 
     Raises:
-        ValueError: If there is no shift, or an argument is not what :class:`CropFrames` takes.
+        ValueError: If :obj:`shifts` is empty or an argument is invalid.
     """
     if shifts is None:
         shifts = (-(num_frames // 3), 0, num_frames // 3)
     crops = [CropFrames(num_frames, 'center', pad, shift) for shift in shifts]
     if not crops:
-        raise ValueError('shifts are one or more numbers of frames, got none')
-    backwards = [Compose([crop, RandomTimeReversal(p=1)]) for crop in crops] if reverse else []
-    return [*crops, *backwards]
+        raise ValueError('shifts must be one or more integers, got none')
+    reversed_crops = [Compose([crop, RandomTimeReversal(p=1)]) for crop in crops]
+    return [*crops, *reversed_crops] if reverse else [*crops]
 
 
 def _features(image_size: float | Sequence[float] | None) -> list[BaseTransform]:

@@ -1,4 +1,4 @@
-"""Edges for samples that had no graph before."""
+"""Edges for samples without a graph."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from graphmotion.data import num_graphs, set_edges
 from graphmotion.graphs import edge_weights, knn_graph
 
 
-def set_nearest_edges(data: Data, k: int, weight: str, sigma: float | None) -> Data:
-    """Joins each node to the k nearest of its own graph; all graphs have equally many nodes."""
+def set_knn_edges(data: Data, k: int, weight: str, sigma: float | None) -> Data:
+    """Connects each node to its k nearest; all graphs must have the same number of nodes."""
     count = num_graphs(data)
     size = len(data.pos) // count
     graph = torch.arange(len(data.pos), device=data.pos.device) // size

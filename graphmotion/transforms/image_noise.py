@@ -1,14 +1,13 @@
-"""Noisy images."""
+"""Gaussian noise on images."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.transforms.image_fields import from_unit, images, to_unit
+from graphmotion.checks import check_non_negative
+from graphmotion.transforms.image_fields import from_unit, get_image, to_unit
 
 
 class ImageNoise(BaseTransform):
@@ -17,24 +16,23 @@ class ImageNoise(BaseTransform):
     .. math::
         I' = I + \sigma \epsilon, \qquad \epsilon \sim \mathcal{N}(0, 1)
 
-    cut to the range from black to white: 0 to 255 of bytes, 0 to 1 of real numbers.
+    The result is clamped to the range from black to white, 0 to 255 for bytes and 0 to 1 for
+    floating-point images.
 
     Args:
-        std (float, optional): Deviation :math:`\sigma`, as a share of white.
-            (default: :obj:`0.02`)
+        std (float, optional): Standard deviation :math:`\sigma`, as a fraction of the range from
+            black to white. (default: :obj:`0.02`)
 
     Raises:
-        ValueError: If it is negative.
+        ValueError: If :obj:`std` is negative.
     """
 
     def __init__(self, std: float = 0.02) -> None:
-        if not 0 <= std < math.inf:
-            raise ValueError(f'std is a standard deviation, got {std!r}')
-        self.std = std
+        self.std = check_non_negative('std', std)
 
     def forward(self, data: Data) -> Data:
-        """Add noise to an image or a batch."""
-        image = images(data)
+        """Adds noise to a sample or a batch."""
+        image = get_image(data)
         value = to_unit(image)
         data.image = from_unit(torch.randn_like(value).mul_(self.std).add_(value), image)
         return data

@@ -1,4 +1,4 @@
-"""Joints that are not seen."""
+"""Random dropout of joints."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.transforms.fields import check_probability, drop_joints, positions
+from graphmotion.checks import check_probability
+from graphmotion.transforms.fields import drop_joints, get_pos
 
 
 class JointDropout(BaseTransform):
-    r"""Makes joints missing at random: their position and their score become zero.
+    r"""Makes random joints missing by setting their position and score to zero.
 
-    A sample without the field :obj:`score` gets one, with one for the joints that are left.
+    Samples without the field :obj:`score` get one, with a score of 1 for the remaining joints.
 
     Args:
-        p (float, optional): The probability of each joint to be dropped. (default: :obj:`0.1`)
-        per_frame (bool, optional): If set to :obj:`True`, it is drawn for each joint in each
-            frame; a joint is else dropped from the whole sequence. (default: :obj:`False`)
+        p (float, optional): Probability that a joint is dropped. (default: :obj:`0.1`)
+        per_frame (bool, optional): If :obj:`True`, joints are dropped independently in each
+            frame; otherwise from all frames of the sequence. (default: :obj:`False`)
+
+    Raises:
+        ValueError: If :obj:`p` is outside [0, 1].
     """
 
     def __init__(self, p: float = 0.1, per_frame: bool = False) -> None:
@@ -25,8 +29,8 @@ class JointDropout(BaseTransform):
         self.per_frame = per_frame
 
     def forward(self, data: Data) -> Data:
-        """Drop joints of a sample or a batch."""
-        pos = positions(data)
+        """Drops joints of a sample or a batch."""
+        pos = get_pos(data)
         num_draws = pos.size(1) if self.per_frame else 1
         dropped = torch.rand(pos.size(0), num_draws, device=pos.device) < self.p
         return drop_joints(data, dropped)

@@ -1,19 +1,19 @@
-"""Inaccurate joints."""
+"""Gaussian noise on joint positions."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.transforms.fields import positions, set_pos
+from graphmotion.checks import check_non_negative
+from graphmotion.transforms.fields import get_pos, set_pos
 
 
 class JointNoise(BaseTransform):
-    r"""Adds Gaussian noise to the positions: of each point anew, and of each joint the same in
-    all frames.
+    r"""Adds Gaussian noise to the positions.
+
+    One noise is drawn for each joint and frame, another for each joint, the same in all frames:
 
     .. math::
         \mathbf{p}'_{i,t} = \mathbf{p}_{i,t} + \sigma \boldsymbol{\epsilon}_{i,t}
@@ -25,22 +25,22 @@ class JointNoise(BaseTransform):
     <https://arxiv.org/abs/2210.15491>`_ paper.
 
     Args:
-        std (float, optional): Deviation :math:`\sigma` of each point, in the unit of the
-            positions. (default: :obj:`0.0`)
-        joint_std (float, optional): Deviation :math:`\sigma_J` of each joint over time.
+        std (float, optional): Standard deviation :math:`\sigma` of the noise per joint and frame,
+            in the unit of the positions. (default: :obj:`0.0`)
+        joint_std (float, optional): Standard deviation :math:`\sigma_J` of the noise per joint.
             (default: :obj:`0.0`)
+
+    Raises:
+        ValueError: If a standard deviation is negative.
     """
 
     def __init__(self, std: float = 0.0, joint_std: float = 0.0) -> None:
-        for name, value in (('std', std), ('joint_std', joint_std)):
-            if not 0 <= value < math.inf:
-                raise ValueError(f'{name} is a standard deviation, got {value!r}')
-        self.std = std
-        self.joint_std = joint_std
+        self.std = check_non_negative('std', std)
+        self.joint_std = check_non_negative('joint_std', joint_std)
 
     def forward(self, data: Data) -> Data:
-        """Add noise to a sample or a batch."""
-        pos = positions(data)
+        """Adds noise to a sample or a batch."""
+        pos = get_pos(data)
         if not self.std and not self.joint_std:
             return data
         noisy = torch.randn_like(pos).mul_(self.std).add_(pos) if self.std else pos.clone()

@@ -1,4 +1,4 @@
-"""Bodies of another size."""
+"""Random scaling of bodies."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from collections.abc import Sequence
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.checks import check_interval
 from graphmotion.data import batch_index
-from graphmotion.transforms.fields import check_interval, draw_between, positions
+from graphmotion.transforms.fields import get_pos, uniform_per_graph
 
 
 class RandomScaling(BaseTransform):
     r"""Multiplies the positions of each sequence by a random factor, the same in all frames.
 
-    In contrast to :class:`torch_geometric.transforms.RandomScale`, which scales all graphs of a
-    batch by one factor, each graph has its own.
+    Each graph of a batch has its own factor, whereas
+    :class:`torch_geometric.transforms.RandomScale` scales all graphs by the same factor.
 
     Args:
         scales (tuple, optional): Interval of the factor. (default: :obj:`(0.9, 1.1)`)
-        per_axis (bool, optional): If set to :obj:`True`, each axis has a factor of its own.
+        per_axis (bool, optional): If :obj:`True`, draws a factor for each axis.
             (default: :obj:`False`)
+
+    Raises:
+        ValueError: If :obj:`scales` is not an interval.
     """
 
     def __init__(self, scales: Sequence[float] = (0.9, 1.1), per_axis: bool = False) -> None:
@@ -28,9 +32,9 @@ class RandomScaling(BaseTransform):
         self.per_axis = per_axis
 
     def forward(self, data: Data) -> Data:
-        """Scale a sample, or each in a batch."""
-        pos = positions(data)
-        factor = draw_between(data, pos, [self.scales] * (pos.size(2) if self.per_axis else 1))
+        """Scales a sample or each sample in a batch."""
+        pos = get_pos(data)
+        factor = uniform_per_graph(data, pos, [self.scales] * (pos.size(2) if self.per_axis else 1))
         data.pos = pos * factor[batch_index(data)].unsqueeze(1).to(pos.dtype)
         return data
 

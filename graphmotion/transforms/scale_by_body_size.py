@@ -1,4 +1,4 @@
-"""Positions in units of the body."""
+"""Normalisation of positions by body size."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch_geometric.transforms import BaseTransform
 from graphmotion.data import batch_index
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import (
-    bodies,
-    joint_group,
-    per_graph,
-    positions,
+    get_pos,
+    joint_indices,
+    reduce_per_graph,
+    split_bodies,
     valid_mask,
 )
 
@@ -22,8 +22,8 @@ from graphmotion.transforms.fields import (
 class ScaleByBodySize(BaseTransform):
     r"""Divides the positions by the size of the body.
 
-    The size is the mean bone length, or the length of one chosen segment: each length is first
-    averaged over the frames :math:`\mathcal{T}_b` in which both its ends are there,
+    The size is the mean bone length, or the length of one given segment. Each length is first
+    averaged over the frames :math:`\mathcal{T}_b` in which both ends are visible:
 
     .. math::
         s = \frac{1}{|\mathcal{B}|} \sum_{b = (i, j) \in \mathcal{B}}
@@ -31,18 +31,18 @@ class ScaleByBodySize(BaseTransform):
         {\| \mathbf{p}_{i,t} - \mathbf{p}_{j,t} \|}_2, \qquad
         \mathbf{p}'_{i,t} = \mathbf{p}_{i,t} / s.
 
-    The size does not change when the body is moved, turned, mirrored or walks backwards, so the
-    result does not depend on the unit of the data. Padding, missing joints and segments without
-    length (as those of an absent second person) do not count. Two people share one size, the mean
-    of theirs, so that the distance between them is kept in proportion. A sample without any size
-    is left as it is.
+    The result does not depend on the unit of the positions, and the size is invariant to
+    translation, rotation, mirroring and time reversal of the body. Padding, missing joints and
+    segments of zero length, such as those of an absent second person, are ignored. All people of a
+    sample are divided by the mean of their sizes, which keeps the proportions of the distance
+    between them. Samples without a segment of positive length do not change.
 
-    The scale is about the origin; centre the positions first, e.g. with :class:`CenterJoint`.
+    Positions are scaled about the origin; centre them first, e.g. with :class:`CenterJoint`.
 
     Args:
         skeleton (str or Skeleton): The layout.
-        between (tuple, optional): The two ends of a segment whose length is the size, instead of
-            the bones. Each end is a joint or several whose mean is the end, e.g.
+        between (tuple, optional): The two ends of a segment whose length is the size; by default
+            the bones. Each end is a joint or several joints whose mean is the end, e.g.
             :obj:`(("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"))` for the trunk.
             (default: :obj:`None`)
 
@@ -59,31 +59,31 @@ class ScaleByBodySize(BaseTransform):
         self.skeleton = get_skeleton(skeleton)
         self.between = between
         if between is not None and (isinstance(between, str) or len(between) != 2):
-            raise ValueError(f'between is the two ends of a segment, got {between!r}')
+            raise ValueError(f'between must be the two ends of a segment, got {between!r}')
         segments: Sequence = self.skeleton.bones if between is None else [between]
         size = len(segments), self.skeleton.num_joints
         self._difference = torch.zeros(size, dtype=torch.float64)
         self._used = torch.zeros_like(self._difference)
         for row, ends in enumerate(segments):
             for end, sign in zip(ends, (1, -1)):
-                joints = joint_group(self.skeleton, end)
+                joints = joint_indices(self.skeleton, end)
                 self._difference[row, joints] += sign / len(joints)
                 self._used[row, joints] = 1
 
     def forward(self, data: Data) -> Data:
-        """Scale a sample, or each in a batch."""
-        pos = positions(data)
-        dense = bodies(data, pos, self.skeleton)
+        """Scales a sample or each sample in a batch."""
+        pos = get_pos(data)
+        dense = split_bodies(data, pos, self.skeleton)
         segment = self._difference.to(pos) @ dense.flatten(2)
         length = segment.unflatten(2, dense.shape[2:]).norm(dim=-1)
-        absent = bodies(data, ~valid_mask(data), self.skeleton).to(pos.dtype)
+        absent = split_bodies(data, ~valid_mask(data), self.skeleton).to(pos.dtype)
         counts = (self._used.to(pos) @ absent == 0) & (length > 0)
         frames = counts.sum(dim=2)
         length = (length * counts).sum(dim=2) / frames.clamp(min=1)
-        # Sums over the segments of each body, and over the bodies of each graph.
+        # Sums over the segments of each body, then over the bodies of each graph.
         graph = batch_index(data)[:: self.skeleton.num_joints]
         sums = torch.stack([length.sum(dim=1), (frames > 0).sum(dim=1).to(pos)], dim=1)
-        total, number = per_graph(data, sums, 'sum', graph).unbind(dim=1)
+        total, number = reduce_per_graph(data, sums, 'sum', graph).unbind(dim=1)
         size = torch.where(total > 0, total / number, 1.0)
         data.pos = pos / size[batch_index(data)].view(-1, 1, 1)
         return data

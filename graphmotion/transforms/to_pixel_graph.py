@@ -1,4 +1,4 @@
-"""Images as graphs over pixels that all of them share."""
+"""Conversion of images to a shared pixel graph."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch_geometric.transforms import BaseTransform
 
 from graphmotion.data import remove_fields, set_field, set_nodes, set_shared_edges
 from graphmotion.graphs import PointGraph
-from graphmotion.transforms.image_fields import images, to_unit
+from graphmotion.transforms.image_fields import get_image, to_unit
 
-# Below this deviation, a quarter of a grey level, an image has no variation but rounding.
-_LEAST_STD = 1e-3
+# A quarter of a grey level: a smaller standard deviation is only rounding.
+_MIN_STD = 1e-3
 
 
 class ToPixelGraph(BaseTransform):
-    r"""Reads each image at the nodes of a graph over pixels that all images share.
+    r"""Samples each image at the nodes of a pixel graph that all images share.
 
-    The image becomes the fields :obj:`x` :math:`(B \cdot N, C)`, grey from 0 to 1, and, from the
-    graph, :obj:`pos`, :obj:`edge_index` and :obj:`edge_weight`, and is dropped; all other fields
-    stay. Change images before, with :class:`RandomAffineImages` for instance.
+    The field :obj:`image` is replaced by :obj:`x` :math:`(B \cdot N, C)`, intensities in [0, 1],
+    and by :obj:`pos`, :obj:`edge_index` and :obj:`edge_weight` of the graph; all other fields
+    stay. Apply augmentations of images, such as :class:`RandomImageAffine`, first.
 
     .. code-block:: python
 
@@ -29,23 +29,22 @@ class ToPixelGraph(BaseTransform):
             logits = model(batch.x)
 
     Args:
-        graph (PointGraph): The graph, whose positions are columns and rows of pixels; see
+        graph (PointGraph): Graph whose positions are columns and rows of pixels; see
             :func:`~graphmotion.graphs.pixel_graph`.
-        standardize (bool, optional): If set to :obj:`True`, brings the grey values of each image to
-            mean zero and deviation one over the nodes; those of an image without variation to zero.
-            (default: :obj:`False`)
-        coordinates (bool, optional): If set to :obj:`True`, appends column and row of each node to
-            its features, from 0 to 1. (default: :obj:`False`)
-        edges (bool, optional): If set to :obj:`False`, leaves out :obj:`edge_index` and
-            :obj:`edge_weight`, which models that hold the graph do not read.
-            (default: :obj:`True`)
-        basis (bool, optional): If set to :obj:`True`, adds :obj:`eigenvalues` :math:`(B, K)` and
+        standardize (bool, optional): If :obj:`True`, standardises the intensities of each image
+            over the nodes to zero mean and unit standard deviation; those of a constant image
+            become zero. (default: :obj:`False`)
+        coordinates (bool, optional): If :obj:`True`, appends the column and row of each node,
+            scaled to [0, 1], to its features. (default: :obj:`False`)
+        edges (bool, optional): If :obj:`False`, omits :obj:`edge_index` and :obj:`edge_weight`,
+            which models that store the graph do not read. (default: :obj:`True`)
+        basis (bool, optional): If :obj:`True`, adds :obj:`eigenvalues` :math:`(B, K)` and
             :obj:`eigenvectors` :math:`(B \cdot N, K)`, the same for each image.
             (default: :obj:`False`)
 
     Raises:
-        ValueError: If the graph has nodes that are no pixels of the images, is of images of
-            another size, or has no basis.
+        ValueError: If a position of the graph is not a pixel of the images, the graph was made for
+            another image size, or it has no eigenbasis and :obj:`basis` is :obj:`True`.
     """
 
     def __init__(
@@ -56,11 +55,11 @@ class ToPixelGraph(BaseTransform):
         edges: bool = True,
         basis: bool = False,
     ) -> None:
-        whole = graph.pos.round()
-        if graph.pos.size(1) != 2 or not torch.equal(whole, graph.pos) or bool((whole < 0).any()):
-            raise ValueError('the positions of the graph are to be columns and rows of pixels')
+        pos = graph.pos
+        if pos.size(1) != 2 or not torch.equal(pos.round(), pos) or bool((pos < 0).any()):
+            raise ValueError('positions of graph must be columns and rows of pixels')
         if basis and graph.eigenvalues is None:
-            raise ValueError('this graph has no eigenbasis: make it with num_modes')
+            raise ValueError('graph must have an eigenbasis for basis=True; set num_modes')
         self.graph = graph
         self.standardize = standardize
         self.coordinates = coordinates
@@ -68,16 +67,16 @@ class ToPixelGraph(BaseTransform):
         self.basis = basis
 
     def forward(self, data: Data) -> Data:
-        """Make a graph of an image, or of each in a batch."""
-        image = images(data)
+        """Converts a sample or each sample in a batch."""
+        image = get_image(data)
         if self.graph.pos.device != image.device:
             self.graph = self.graph.to(image.device)
         graph = self.graph
         size = tuple(image.shape[1:])
         if graph.image_size not in (None, size):
             raise ValueError(
-                f'the graph is of images of {graph.image_size[0]} x {graph.image_size[1]} pixels, '
-                f'the image is {size[0]} x {size[1]}'
+                f'image must be {graph.image_size[0]} x {graph.image_size[1]} pixels for this '
+                f'graph, got {size[0]} x {size[1]}'
             )
         x = read_pixels(image, graph.pos)
         if self.standardize:
@@ -106,13 +105,13 @@ class ToPixelGraph(BaseTransform):
 
 
 def read_pixels(image: Tensor, pos: Tensor) -> Tensor:
-    """Grey from 0 to 1 at columns and rows ``[N, 2]``, or ``[B, N, 2]``: ``[B, N]``."""
+    """Returns intensities ``[B, N]`` at columns and rows ``[N, 2]`` or ``[B, N, 2]``."""
     height, width = image.shape[1:]
     column, row = pos.long().unbind(dim=-1)
     if int(column.max()) >= width or int(row.max()) >= height:
         raise ValueError(
-            f'the graph has nodes up to column {int(column.max())} and row {int(row.max())}, the '
-            f'image is {height} x {width}'
+            f'image must contain all nodes of the graph, up to column {int(column.max())} and row '
+            f'{int(row.max())}, got {height} x {width} pixels'
         )
     pixel = row * width + column
     pixels = image.flatten(1)
@@ -120,12 +119,12 @@ def read_pixels(image: Tensor, pos: Tensor) -> Tensor:
 
 
 def standardize(x: Tensor) -> Tensor:
-    """Mean zero and deviation one over the nodes ``[B, N]``; zero where all are alike."""
+    """Standardises ``[B, N]`` over the nodes; constant rows become zero."""
     x = x - x.mean(dim=1, keepdim=True)
     std = x.square().mean(dim=1, keepdim=True).sqrt()
-    return torch.where(std < _LEAST_STD, 0, x / std.clamp(min=_LEAST_STD))
+    return torch.where(std < _MIN_STD, 0, x / std.clamp(min=_MIN_STD))
 
 
 def unit_coordinates(pos: Tensor, image: Tensor) -> Tensor:
-    """Columns and rows of pixels as shares of width and height."""
+    """Returns columns and rows of pixels as fractions of width and height."""
     return (pos + 0.5) / pos.new_tensor([image.size(2), image.size(1)])

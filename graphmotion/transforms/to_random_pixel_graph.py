@@ -1,4 +1,4 @@
-"""Images as graphs over pixels of their own."""
+"""Conversion of images to graphs over random pixels."""
 
 from __future__ import annotations
 
@@ -6,37 +6,36 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.checks import check_int
 from graphmotion.data import remove_fields, set_nodes
 from graphmotion.graphs.point_graph import count_pixels
-from graphmotion.transforms.fields import check_count, draw
-from graphmotion.transforms.graph_fields import set_nearest_edges
-from graphmotion.transforms.image_fields import images
+from graphmotion.transforms.fields import rand_per_graph
+from graphmotion.transforms.graph_fields import set_knn_edges
+from graphmotion.transforms.image_fields import get_image
 from graphmotion.transforms.to_pixel_graph import read_pixels, standardize, unit_coordinates
 
 
 class ToRandomPixelGraph(BaseTransform):
-    r"""Reads each image at random pixels of its own and joins each of them to its nearest.
+    r"""Samples each image at random pixels and connects them to their nearest neighbours.
 
-    As :class:`ToPixelGraph`, but graphs differ from image to image and from call to call, which
-    suits models that are not bound to one graph. Each image needs a search for neighbours: some
-    milliseconds for a thousand nodes.
+    In contrast to :class:`ToPixelGraph`, the graph differs between images and between calls, which
+    suits models that accept any graph. The neighbour search takes a few milliseconds per image of
+    a thousand nodes.
 
     Args:
-        num_nodes (float or int, optional): Number of pixels, or, as a fraction, their share,
-            rounded down. (default: :obj:`0.4`)
-        k (int, optional): Neighbours of each pixel; see :func:`~graphmotion.graphs.knn_graph`.
-            (default: :obj:`8`)
-        weight (str, optional): Kind of edge weights; see :func:`~graphmotion.graphs.edge_weights`.
-            (default: :obj:`"binary"`)
+        num_nodes (float or int, optional): Number of pixels, or their fraction, rounded down.
+            (default: :obj:`0.4`)
+        k (int, optional): Number of neighbours of each pixel; see
+            :func:`~graphmotion.graphs.knn_graph`. (default: :obj:`8`)
+        weight (str, optional): Kind of edge weights; see
+            :func:`~graphmotion.graphs.edge_weights`. (default: :obj:`"binary"`)
         sigma (float, optional): Width of Gaussian weights. (default: :obj:`None`)
-        standardize (bool, optional): If set to :obj:`True`, brings the grey values of each image to
-            mean zero and deviation one over the nodes; those of an image without variation to zero.
-            (default: :obj:`False`)
-        coordinates (bool, optional): If set to :obj:`True`, appends column and row of each node to
-            its features, from 0 to 1. (default: :obj:`False`)
+        standardize (bool, optional): As in :class:`ToPixelGraph`. (default: :obj:`False`)
+        coordinates (bool, optional): As in :class:`ToPixelGraph`. (default: :obj:`False`)
 
     Raises:
-        ValueError: If images have not so many pixels, or too few for :obj:`k` neighbours each.
+        ValueError: If an argument is invalid, or images have fewer than :obj:`num_nodes` or too
+            few pixels for :obj:`k` neighbours.
     """
 
     def __init__(
@@ -49,18 +48,18 @@ class ToRandomPixelGraph(BaseTransform):
         coordinates: bool = False,
     ) -> None:
         self.num_nodes = num_nodes
-        self.k = check_count('k', k)
+        self.k = check_int('k', k, 1)
         self.weight = weight
         self.sigma = sigma
         self.standardize = standardize
         self.coordinates = coordinates
 
     def forward(self, data: Data) -> Data:
-        """Make a graph of an image, or of each in a batch."""
-        image = images(data)
+        """Converts a sample or each sample in a batch."""
+        image = get_image(data)
         height, width = image.shape[1:]
         num = count_pixels(height, width, self.num_nodes)
-        drawn = draw(data, image.new_empty(0, dtype=torch.float32), height * width)
+        drawn = rand_per_graph(data, image.new_empty(0, dtype=torch.float32), height * width)
         pixel = drawn.argsort(dim=1)[:, :num].sort(dim=1).values
         pos = torch.stack([pixel % width, pixel // width], dim=2).float()
         x = read_pixels(image, pos)
@@ -69,7 +68,7 @@ class ToRandomPixelGraph(BaseTransform):
             x = torch.cat([x, unit_coordinates(pos, image).to(x.dtype)], dim=2)
         remove_fields(data, ['image'])
         set_nodes(data, num, {'x': x.flatten(0, 1), 'pos': pos.flatten(0, 1)})
-        return set_nearest_edges(data, self.k, self.weight, self.sigma)
+        return set_knn_edges(data, self.k, self.weight, self.sigma)
 
     def __repr__(self) -> str:
         return (

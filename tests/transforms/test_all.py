@@ -51,14 +51,14 @@ TRANSFORMS = [
     T.PadFrames(24, pad='zero'),
     T.PadPeople(2, 'coco17'),
     T.RandomMirror('coco17'),
-    T.RandomMirror('coco17', axis=1, about='sequence'),
-    T.RandomMirror('coco17', about='frame', exchange=False),
+    T.RandomMirror('coco17', axis=1, center='sequence'),
+    T.RandomMirror('coco17', center='frame', swap_sides=False),
     T.RandomTimeReversal(),
     T.RandomTimeShift(),
-    T.FaceForward('coco17', axis=1),
+    T.AlignHeading('coco17', axis=1),
     T.RandomRotateAxes(40),
     T.RandomRotateAxes({'z': (10, 20)}),
-    T.RandomRotateAxes(40, order='yxz', whole_degrees=True),
+    T.RandomRotateAxes(40, order='yxz', integer_degrees=True),
     T.RandomScaling((0.5, 1.5)),
     T.RandomScaling((0.5, 1.5), per_axis=True),
     T.JointNoise(0.1),
@@ -211,7 +211,7 @@ def test_is_printed_and_pickled(transform, make):
 
 def needs_skeleton(transform):
     if isinstance(transform, T.RandomMirror):
-        return transform.exchange
+        return transform.swap_sides
     return getattr(transform, 'skeleton', None) or isinstance(transform, T.ConvertSkeleton)
 
 

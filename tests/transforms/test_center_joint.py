@@ -68,5 +68,5 @@ def test_refuses_unknown_joints():
         CenterJoint('coco17', 'pelvis')
     with pytest.raises(ValueError, match='unknown skeleton'):
         CenterJoint('left_hip')
-    with pytest.raises(ValueError, match='empty'):
+    with pytest.raises(ValueError, match="joint must be one or more joints of 'coco17', got none"):
         CenterJoint('coco17', [])

@@ -73,12 +73,16 @@ def test_all_starts_are_equally_likely(make):
 
 @pytest.mark.parametrize('fraction', [0, 1.5, (0.0, 0.5), (0.5, 2)])
 def test_refuses_bad_fractions(fraction):
-    with pytest.raises(ValueError, match=r'fraction must be within \(0, 1\], got'):
+    with pytest.raises(
+        ValueError, match=r'fraction must be an interval \(low, high\) in \(0, 1\], got'
+    ):
         CropFraction(fraction)
 
 
 def test_refuses_bad_arguments():
-    with pytest.raises(ValueError, match=r'fraction is an interval \(low, high\), got'):
+    with pytest.raises(
+        ValueError, match=r'fraction must be an interval \(low, high\) in \(0, 1\], got'
+    ):
         CropFraction((0.9, 0.1))
-    with pytest.raises(ValueError, match='min_frames is a positive integer, got 0'):
+    with pytest.raises(ValueError, match='min_frames must be an integer >= 1, got 0'):
         CropFraction(0.5, min_frames=0)

@@ -280,7 +280,7 @@ def test_other_datasets_are_refused():
     for make in (ctr_gcn_train_transform, ctr_gcn_test_transform):
         with pytest.raises(ValueError, match=r"one of \['ntu', 'nw_ucla'\], got 'ntu60'"):
             make('ntu60')
-        with pytest.raises(ValueError, match=r"stream is one of .*, got 'bones'"):
+        with pytest.raises(ValueError, match=r"stream must be one of .*, got 'bones'"):
             make('ntu', 'bones')
-        with pytest.raises(ValueError, match='num_frames is a positive integer, got 0'):
+        with pytest.raises(ValueError, match='num_frames must be an integer >= 1, got 0'):
             make('nw_ucla', num_frames=0)

@@ -26,11 +26,11 @@ GRAPH = pixel_graph(SIZE, 0.4, k=4, num_modes=6, levels=0)
 LANDMARKS = PointGraph.from_points(torch.rand(68, 2, generator=torch.Generator().manual_seed(0)))
 
 IMAGES = [
-    T.RandomAffineImages(),
-    T.RandomAffineImages((5, 40), (0.8, 0.9), 0.1),
-    T.RandomFlipImages(),
-    T.RandomBrightness(),
-    T.RandomBrightness((0.1, 0.3), (0.0, 0.5)),
+    T.RandomImageAffine(),
+    T.RandomImageAffine((5, 40), (0.8, 0.9), 0.1),
+    T.RandomImageFlip(),
+    T.RandomImageBrightness(),
+    T.RandomImageBrightness((0.1, 0.3), (0.0, 0.5)),
     T.ImageNoise(0.1),
 ]
 GRAPHS = [
@@ -114,7 +114,7 @@ def test_images_without_landmarks(transform):
     data = face()
     del data.landmarks
     if isinstance(transform, T.ToLandmarkGraph):
-        with pytest.raises(ValueError, match="expected a field 'landmarks'"):
+        with pytest.raises(ValueError, match="must have the field 'landmarks'"):
             transform(data)
     else:
         assert 'landmarks' not in transform(data)
@@ -171,7 +171,7 @@ def slow_affine(image, degrees, scale, shift):
     ('degrees', 'scale', 'shift'), [(0, 1, 0), (30, 1, 0), (-8, 1.4, 0.1), (90, 0.6, -0.2)]
 )
 def test_affine_pixels_and_landmarks(degrees, scale, shift):
-    transform = T.RandomAffineImages((degrees,) * 2, (scale,) * 2, (shift,) * 2)
+    transform = T.RandomImageAffine((degrees,) * 2, (scale,) * 2, (shift,) * 2)
     data = face(dtype=torch.float64)
     expected = slow_affine(data.image[0].numpy(), degrees, scale, (shift, shift))
     out = transform(data)
@@ -192,23 +192,23 @@ def test_landmarks_stay_on_what_they_mark():
     for seed in range(5):
         torch.manual_seed(seed)
         data = Data(image=torch.tensor(spot)[None], landmarks=torch.tensor([[40.5, 12.5]]))
-        out = T.RandomAffineImages(10, (0.7, 1.1), 0.05)(data)
+        out = T.RandomImageAffine(10, (0.7, 1.1), 0.05)(data)
         weight = out.image[0].numpy()
         center = [(weight * i).sum() / weight.sum() + 0.5 for i in np.indices(weight.shape)]
         np.testing.assert_allclose(out.landmarks[0], center[::-1], atol=0.15)
-        out = T.RandomFlipImages(1.0, mirror=[0])(data)
+        out = T.RandomImageFlip(1.0, mirror=[0])(data)
         assert out.landmarks.tolist() == [[19.5, 12.5]]
         assert int(out.image[0, 12].argmax()) == 19
 
 
 def test_draws_are_one_a_picture_and_within_bounds():
     batch = Batch.from_data_list([face(0) for _ in range(400)])
-    flipped = T.RandomFlipImages(0.3)(batch).image
+    flipped = T.RandomImageFlip(0.3)(batch).image
     original = batch.image[0]
     is_flipped = (flipped == original.flip(1)).all(dim=2).all(dim=1)
     assert bool((is_flipped | (flipped == original).all(dim=2).all(dim=1)).all())
     assert 0.2 < is_flipped.float().mean() < 0.4
-    spread = T.RandomAffineImages()(batch).landmarks.view(400, 68, 2)
+    spread = T.RandomImageAffine()(batch).landmarks.view(400, 68, 2)
     center = torch.tensor(SIZE[::-1]) / 2
     before, after = batch.landmarks[0] - center, spread[:, 0] - center
     scale = after.norm(dim=1) / before.norm()
@@ -221,31 +221,33 @@ def test_draws_are_one_a_picture_and_within_bounds():
 
 def test_flipped_landmarks_keep_their_meaning():
     data = face()
-    out = T.RandomFlipImages(1.0)(data)
+    out = T.RandomImageFlip(1.0)(data)
     width = SIZE[1]
     # The outer corners of the eyes, of the mouth, the chin, the tip of the nose.
     for left, right in ((36, 45), (48, 54), (8, 8), (30, 30), (0, 16), (17, 26), (60, 64)):
         x, y = data.landmarks[right].tolist()
         assert out.landmarks[left].tolist() == pytest.approx([width - x, y])
-    back = T.RandomFlipImages(1.0)(out)
+    back = T.RandomImageFlip(1.0)(out)
     assert torch.equal(back.image, data.image)
     torch.testing.assert_close(back.landmarks, data.landmarks)
-    with pytest.raises(ValueError, match='there are 5 landmarks and mirror is that of 68'):
-        T.RandomFlipImages()(face(points=5))
-    with pytest.raises(ValueError, match='mirror names the landmark opposite to each'):
-        T.RandomFlipImages(mirror=[1, 2, 0])
+    with pytest.raises(
+        ValueError, match='mirror must have an entry for each of the 5 landmarks, got 68'
+    ):
+        T.RandomImageFlip()(face(points=5))
+    with pytest.raises(ValueError, match='mirror must be its own inverse'):
+        T.RandomImageFlip(mirror=[1, 2, 0])
 
 
 def test_brightness_and_contrast():
     data = face(dtype=torch.float64)
     data.image = 0.3 + 0.4 * data.image
-    out = T.RandomBrightness((0.1, 0.1), (0.5, 0.5))(data).image
+    out = T.RandomImageBrightness((0.1, 0.1), (0.5, 0.5))(data).image
     mean = data.image.mean()
     torch.testing.assert_close(out, 0.5 * (data.image - mean) + mean + 0.1)
     data = face()
-    out = T.RandomBrightness((0.5, 0.5), (1, 1))(data).image.int()
+    out = T.RandomImageBrightness((0.5, 0.5), (1, 1))(data).image.int()
     assert abs(out - (data.image.int() + 127.5).clamp(max=255)).max() <= 1
-    same = T.RandomBrightness((0, 0), (1, 1))(data)
+    same = T.RandomImageBrightness((0, 0), (1, 1))(data)
     assert torch.equal(same.image, data.image)
 
 
@@ -261,21 +263,27 @@ def test_noise():
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
-        (lambda: T.RandomAffineImages(scales=(0, 1)), 'scales are above 0'),
-        (lambda: T.RandomAffineImages((3, 1)), 'degrees is an interval'),
-        (lambda: T.RandomAffineImages(translate='x'), 'translate is an interval'),
-        (lambda: T.RandomBrightness(contrast=(-1, 1)), 'contrast is not negative'),
-        (lambda: T.RandomBrightness(0.2), 'brightness is an interval'),
-        (lambda: T.ImageNoise(-1), 'std is a standard deviation'),
-        (lambda: T.RandomFlipImages(2), 'p is a probability'),
-        (lambda: T.AddEigenbasis(0), 'num_modes is a positive integer'),
-        (lambda: T.AddEigenbasis(2, 'x'), 'normalization is None or'),
-        (lambda: T.ToLandmarkGraph(0), 'k is a positive integer'),
-        (lambda: T.ToLandmarkGraph(features=[]), 'features are some of'),
-        (lambda: T.ToLandmarkGraph(features=['x']), 'features is one of'),
-        (lambda: T.ToLandmarkGraph(scale='x'), 'scale is one of'),
+        (
+            lambda: T.RandomImageAffine(scales=(0, 1)),
+            r'scales must be an interval \(low, high\) in \(0, inf\)',
+        ),
+        (lambda: T.RandomImageAffine((3, 1)), 'degrees must be an interval'),
+        (lambda: T.RandomImageAffine(translate='x'), 'translate must be an interval'),
+        (lambda: T.RandomImageBrightness(contrast=(-1, 1)), 'contrast must be non-negative'),
+        (lambda: T.RandomImageBrightness(0.2), 'brightness must be an interval'),
+        (lambda: T.ImageNoise(-1), 'std must be non-negative'),
+        (lambda: T.RandomImageFlip(2), r'p must be in \[0, 1\]'),
+        (lambda: T.AddEigenbasis(0), 'num_modes must be an integer >= 1'),
+        (lambda: T.AddEigenbasis(2, 'x'), r"normalization must be one of \[None, 'sym'\]"),
+        (lambda: T.ToLandmarkGraph(0), 'k must be an integer >= 1'),
+        (lambda: T.ToLandmarkGraph(features=[]), 'features must be distinct values of'),
+        (lambda: T.ToLandmarkGraph(features=['x']), 'features must be distinct values of'),
+        (lambda: T.ToLandmarkGraph(scale='x'), 'scale must be one of'),
         (lambda: T.ToPixelGraph(LANDMARKS), 'columns and rows of pixels'),
-        (lambda: T.ToPixelGraph(pixel_graph(5, 20, num_modes=None), basis=True), 'no eigenbasis'),
+        (
+            lambda: T.ToPixelGraph(pixel_graph(5, 20, num_modes=None), basis=True),
+            'must have an eigenbasis',
+        ),
     ],
 )
 def test_options_that_cannot_be(make, message):
@@ -324,7 +332,7 @@ def test_pixels_are_read_where_the_nodes_are():
     assert torch.equal(full.eigenvalues, GRAPH.eigenvalues[None])
     assert torch.equal(full.eigenvectors, GRAPH.eigenvectors)
     assert 'edge_index' not in T.ToPixelGraph(GRAPH, edges=False)(data)
-    with pytest.raises(ValueError, match=r'up to column 11 and row 7, the image is 8 x 11'):
+    with pytest.raises(ValueError, match=r'up to column 11 and row 7, got 8 x 11'):
         T.ToPixelGraph(replace(GRAPH, image_size=None))(face(size=(8, 11)))
 
 
@@ -391,7 +399,7 @@ def test_distances_do_not_change_where_a_face_is_moved_turned_and_scaled():
     moved.landmarks = 1.7 * data.landmarks + torch.tensor([3.0, -2.0])
     torch.testing.assert_close(box(moved).x, box(data).x, atol=1e-4, rtol=1e-4)
     # In a mirror, the distances change places as the landmarks do.
-    flip = T.RandomFlipImages(1.0)
+    flip = T.RandomImageFlip(1.0)
     mirrored = transform(flip(data)).x
     torch.testing.assert_close(mirrored, transform(data).x[list(flip.mirror)])
 
@@ -400,15 +408,17 @@ def test_landmarks_that_are_not_enough():
     together = face()
     together.landmarks[:] = 3.0
     assert not T.ToLandmarkGraph()(together).x.any()
-    with pytest.raises(ValueError, match='8 landmarks are too few for k = 8 neighbours each'):
+    with pytest.raises(ValueError, match='k must be less than the 8 landmarks, got 8'):
         T.ToLandmarkGraph()(face(points=8))
-    with pytest.raises(ValueError, match='68 landmarks of 300-W, there are 9'):
+    with pytest.raises(ValueError, match=r'must be the 68 of 300-W .* got 9'):
         T.ToLandmarkGraph(scale='eyes')(face(points=9))
-    with pytest.raises(ValueError, match='there are 9 landmarks, the graph has 68 nodes'):
+    with pytest.raises(ValueError, match='a node for each of the 9 landmarks, got 68'):
         T.ToLandmarkGraph(graph=LANDMARKS)(face(points=9))
     data = face()
     data.landmarks = data.landmarks.view(-1)
-    with pytest.raises(ValueError, match=r"'landmarks' has the shape \[136\], expected \[L, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"'landmarks' must have shape \[L, 2\] per image, got \[136\]"
+    ):
         T.ToLandmarkGraph()(data)
 
 
@@ -418,7 +428,7 @@ def test_a_graph_over_pixels_is_of_images_of_one_size():
     assert torch.equal(graph.pos, pixel_graph((np.int32(8), 8), 20, 4, 4, 0).pos)
     T.ToPixelGraph(graph)(Data(image=torch.rand(1, 8, 8)))
     for size in ((16, 16), (8, 12)):
-        message = rf'the graph is of images of 8 x 8 pixels, the image is {size[0]} x {size[1]}'
+        message = rf'image must be 8 x 8 pixels for this graph, got {size[0]} x {size[1]}'
         with pytest.raises(ValueError, match=message):
             T.ToPixelGraph(graph)(Data(image=torch.rand(1, *size)))
     seeds = [pixel_graph(8, 20, k=4, num_modes=4, levels=0, seed=seed) for seed in (0, 1)]
@@ -429,8 +439,8 @@ def test_a_graph_over_pixels_is_of_images_of_one_size():
 @pytest.mark.parametrize('value', [255.0, -0.5, math.nan])
 def test_real_numbers_beyond_0_and_1_are_refused(transform, value):
     image = torch.full((1, *SIZE), value)
-    if isinstance(transform, (T.RandomFlipImages, T.RandomAffineImages)):  # which only move it
+    if isinstance(transform, (T.RandomImageFlip, T.RandomImageAffine)):  # which only move it
         transform(Data(image=image))
     else:
-        with pytest.raises(ValueError, match="'image' is of bytes, or of real numbers from 0 to 1"):
+        with pytest.raises(ValueError, match=r"'image' must be uint8 or in \[0, 1\]"):
             transform(Data(image=image))

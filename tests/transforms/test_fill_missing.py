@@ -45,7 +45,7 @@ def test_padding_repeats_the_last_position(make):
 
 
 def test_refuses_bad_arguments():
-    with pytest.raises(ValueError, match='threshold is a probability'):
+    with pytest.raises(ValueError, match=r'threshold must be in \[0, 1\]'):
         FillMissing(threshold=3)
-    with pytest.raises(ValueError, match='score is a probability'):
+    with pytest.raises(ValueError, match=r'score must be in \[0, 1\]'):
         FillMissing(score=-1)

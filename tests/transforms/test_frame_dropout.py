@@ -40,5 +40,5 @@ def test_silhouettes_alone(make):
 
 
 def test_refuses_what_is_no_probability():
-    with pytest.raises(ValueError, match='p is a probability'):
+    with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
         FrameDropout(-1)

@@ -23,7 +23,7 @@ def test_six_windows(make):
     assert one(data).pos[0, :, 0].int().tolist() == list(range(30, 80))
     edge = center_crops(60, (0,), pad='edge')[0](numbered(make, 40))
     assert edge.num_frames.tolist() == [40]
-    with pytest.raises(ValueError, match='one or more numbers of frames, got none'):
+    with pytest.raises(ValueError, match='shifts must be one or more integers, got none'):
         center_crops(60, ())
 
 
@@ -89,8 +89,8 @@ def test_defaults_and_options_of_training(make):
     out = gait_train_transform(image_size=(320, 240), num_frames=20)(data)
     torch.testing.assert_close(out.x * out.x.new_tensor([320, 240]), out.pos * torch.tensor(
         [320.0, 240.0]))  # fmt: skip
-    text = repr(gait_train_transform('ucalgary18', image_size=None, exchange=True))
+    text = repr(gait_train_transform('ucalgary18', image_size=None, swap_sides=True))
     assert 'ScaleByImageSize' not in text
-    assert 'exchange=True' in text
+    assert 'swap_sides=True' in text
     assert 'JointNoise(std=0.05, joint_std=0.25)' in repr(gait_train_transform())
-    assert 'exchange=False' in repr(gait_train_transform())
+    assert 'swap_sides=False' in repr(gait_train_transform())

@@ -33,5 +33,5 @@ def test_drops_at_the_rate_of_p(per_frame, make):
 
 
 def test_refuses_what_is_no_probability():
-    with pytest.raises(ValueError, match='p is a probability'):
+    with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
         JointDropout(1.5)

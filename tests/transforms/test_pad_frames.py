@@ -47,12 +47,12 @@ def test_stored_padding_is_cut_but_frames_are_not(make):
     out = PadFrames(8, 'edge')(Batch.from_data_list(samples))
     assert out.pos.shape == (34, 8, 3)
     assert out.num_frames.tolist() == [4, 7]
-    with pytest.raises(ValueError, match='7 frames cannot be padded to 6'):
+    with pytest.raises(ValueError, match='at least the 7 frames of the longest sequence, got 6'):
         PadFrames(6)(Batch.from_data_list(samples))
 
 
 def test_refuses_bad_arguments():
     with pytest.raises(ValueError, match=r"\['loop', 'edge', 'zero'\], got 'reflect'"):
         PadFrames(6, 'reflect')
-    with pytest.raises(ValueError, match='positive integer'):
+    with pytest.raises(ValueError, match='must be an integer >= 1'):
         PadFrames(6.0)

@@ -83,7 +83,7 @@ def test_random_flip(axis, make):
     signs = torch.ones(3)
     signs[axis] = -1
     torch.testing.assert_close(out.pos, by_loops(data.pos, signs.diag()))
-    ours = RandomMirror('coco17', p=1, axis=axis, exchange=False)(data)
+    ours = RandomMirror('coco17', p=1, axis=axis, swap_sides=False)(data)
     assert torch.equal(ours.pos, out.pos)
     assert torch.equal(RandomFlip(axis, p=0)(data).pos, data.pos)
 

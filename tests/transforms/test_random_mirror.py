@@ -6,38 +6,38 @@ from graphmotion.skeletons import get_skeleton
 from graphmotion.transforms import RandomMirror
 
 
-def by_loops(data, skeleton, axis, center, exchange=True):
+def by_loops(data, skeleton, axis, centers, swap_sides=True):
     out = data.clone()
     for i in range(data.pos.size(0)):
         body, joint = divmod(i, skeleton.num_joints)
-        source = body * skeleton.num_joints + skeleton.mirror[joint] if exchange else i
+        source = body * skeleton.num_joints + skeleton.mirror[joint] if swap_sides else i
         for t in range(data.pos.size(1)):
             out.pos[i, t] = data.pos[source, t]
             out.score[i, t] = data.score[source, t]
             if out.score[i, t] > 0:
-                out.pos[i, t, axis] = 2 * center[t] - data.pos[source, t, axis]
+                out.pos[i, t, axis] = 2 * centers[t] - data.pos[source, t, axis]
     return out
 
 
 @pytest.mark.parametrize('axis', [0, 2])
-@pytest.mark.parametrize('about', [0.0, 1.5, 'sequence', 'frame'])
-@pytest.mark.parametrize('exchange', [True, False])
-def test_matches_loops(axis, about, exchange, make, assert_same):
+@pytest.mark.parametrize('center', [0.0, 1.5, 'sequence', 'frame'])
+@pytest.mark.parametrize('swap_sides', [True, False])
+def test_matches_loops(axis, center, swap_sides, make, assert_same):
     data = make('ntu25', num_frames=5, padding=2, people=2, missing=0.2)
     there = data.score > 0
-    if about == 'frame':
-        center = [float(data.pos[there[:, t], t, axis].mean()) for t in range(7)]
-    elif about == 'sequence':
-        center = [float(data.pos[:, :5][there[:, :5]][:, axis].mean())] * 7
+    if center == 'frame':
+        centers = [float(data.pos[there[:, t], t, axis].mean()) for t in range(7)]
+    elif center == 'sequence':
+        centers = [float(data.pos[:, :5][there[:, :5]][:, axis].mean())] * 7
     else:
-        center = [about] * 7
+        centers = [center] * 7
     skeleton = get_skeleton('ntu25')
-    out = RandomMirror('ntu25', p=1, axis=axis, about=about, exchange=exchange)(data)
-    expected = by_loops(data, skeleton, axis, center, exchange)
+    out = RandomMirror('ntu25', p=1, axis=axis, center=center, swap_sides=swap_sides)(data)
+    expected = by_loops(data, skeleton, axis, centers, swap_sides)
     torch.testing.assert_close(out.score, expected.score)
-    valid = 5 if about == 'frame' else 7  # in frames of padding no joint counts
+    valid = 5 if center == 'frame' else 7  # in frames of padding no joint counts
     torch.testing.assert_close(out.pos[:, :valid], expected.pos[:, :valid])
-    twice = RandomMirror('ntu25', p=1, axis=axis, about=about, exchange=exchange)(out)
+    twice = RandomMirror('ntu25', p=1, axis=axis, center=center, swap_sides=swap_sides)(out)
     torch.testing.assert_close(twice.pos[:, :valid], data.pos[:, :valid], atol=1e-5, rtol=0)
 
 
@@ -71,21 +71,21 @@ def test_whole_graphs_are_mirrored_at_the_rate_of_p(make):
 
 
 def test_refuses_bad_arguments(make):
-    with pytest.raises(ValueError, match='there is no axis 2'):
+    with pytest.raises(ValueError, match=r'axis must be in \[0, 1\], got 2'):
         RandomMirror('coco17', axis=2)(make(dims=2))
     with pytest.raises(ValueError, match=r"\['sequence', 'frame'\], got 'mean'"):
-        RandomMirror('coco17', about='mean')
-    with pytest.raises(ValueError, match='p is a probability'):
+        RandomMirror('coco17', center='mean')
+    with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
         RandomMirror('coco17', p=2)
 
 
 def test_silhouettes_alone_need_no_skeleton(make):
     data = make(silhouettes=True)
     silhouettes = data.silhouettes.clone()
-    with pytest.raises(ValueError, match='joints change places only if the skeleton is given'):
+    with pytest.raises(ValueError, match='skeleton must be given to swap left and right joints'):
         RandomMirror(p=1)(data.clone())
     assert torch.equal(
-        RandomMirror(p=1, exchange=False)(data.clone()).pos[..., 1], data.pos[..., 1]
+        RandomMirror(p=1, swap_sides=False)(data.clone()).pos[..., 1], data.pos[..., 1]
     )
     del data.pos, data.score
     assert torch.equal(RandomMirror(p=1)(data).silhouettes, silhouettes.flip(-1))
@@ -108,14 +108,14 @@ def test_a_mirrored_class_becomes_that_of_its_image(make):
 
 def test_refuses_classes_that_are_no_mirror_images(make):
     for classes in ((1, 2, 0), (0, 3, 1), (-1,)):
-        with pytest.raises(ValueError, match='mirror image of its mirror image'):
+        with pytest.raises(ValueError, match='mirrored_classes must be its own inverse'):
             RandomMirror('coco17', mirrored_classes=classes)
     mirror = RandomMirror('coco17', mirrored_classes=(1, 0))
     data = make()
     if 'y' in data:
         del data.y
-    with pytest.raises(ValueError, match=r"a field 'y' of classes in 0\.\.1, found none"):
+    with pytest.raises(ValueError, match=r"field 'y' must be integers in \[0, 1\], got no field"):
         mirror(data)
     data.y = torch.tensor([2])
-    with pytest.raises(ValueError, match=r'found \[2\]'):
+    with pytest.raises(ValueError, match=r'got \[2\]'):
         mirror(data)

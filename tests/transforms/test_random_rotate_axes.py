@@ -28,12 +28,12 @@ def test_order_is_that_of_the_rotations(order, make):
     torch.testing.assert_close(transform(data).pos, expected)
 
 
-def test_whole_degrees_with_both_ends(make):
+def test_integer_degrees_with_both_ends(make):
     torch.manual_seed(0)
     data = make(num_frames=1, dims=2, missing=None, dtype=torch.float64)
     data.pos[:] = torch.tensor([1.0, 0.0], dtype=torch.float64)
     batch = Batch.from_data_list([data] * 700)
-    out = RandomRotateAxes({'z': (-3, 3)}, whole_degrees=True)(batch).pos[::17, 0]
+    out = RandomRotateAxes({'z': (-3, 3)}, integer_degrees=True)(batch).pos[::17, 0]
     angles = torch.atan2(out[:, 1], out[:, 0]) * 180 / math.pi
     torch.testing.assert_close(angles, angles.round(), atol=1e-9, rtol=0)
     counts = torch.bincount(angles.round().long() + 3)
@@ -89,18 +89,18 @@ def test_axes_have_angles_of_their_own(make):
 
 
 def test_refuses_bad_arguments(make):
-    with pytest.raises(ValueError, match=r"axis is one of .*, got 'up'"):
+    with pytest.raises(ValueError, match=r"axis must be one of .*, got 'up'"):
         RandomRotateAxes({'up': 10})
-    with pytest.raises(ValueError, match='degrees is an interval'):
+    with pytest.raises(ValueError, match='degrees must be an interval'):
         RandomRotateAxes((10, -10))
     for order in ('xy', 'xxyz', 'abc'):
         with pytest.raises(
             ValueError, match=f"order must be a permutation of 'xyz', got '{order}'"
         ):
             RandomRotateAxes(10, order=order)
-    with pytest.raises(ValueError, match=r"whole numbers, got \{'z': \(-2\.5, 2\.5\)\}"):
-        RandomRotateAxes({'z': 2.5}, whole_degrees=True)
-    with pytest.raises(ValueError, match='no axis'):
+    with pytest.raises(ValueError, match=r"degrees must be integers, got \{'z': \(-2\.5, 2\.5\)\}"):
+        RandomRotateAxes({'z': 2.5}, integer_degrees=True)
+    with pytest.raises(ValueError, match='at least one axis'):
         RandomRotateAxes({})
-    with pytest.raises(ValueError, match=r"about z only, not \['y'\]"):
+    with pytest.raises(ValueError, match=r"of axis 'z' for 2D positions, got \['y'\]"):
         RandomRotateAxes({'y': 10})(make(dims=2))

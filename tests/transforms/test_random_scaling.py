@@ -27,5 +27,5 @@ def test_one_factor_a_graph_within_the_interval(per_axis, make):
 
 
 def test_refuses_what_is_no_interval():
-    with pytest.raises(ValueError, match='scales is an interval'):
+    with pytest.raises(ValueError, match='scales must be an interval'):
         RandomScaling((1.5, 0.5))

@@ -68,5 +68,5 @@ def test_whole_window_is_resampling(make, assert_same):
 
 @pytest.mark.parametrize('window', [(0, 1), (0.5, 1.5), (0.9, 0.5), 0.5])
 def test_refuses_bad_windows(window):
-    with pytest.raises(ValueError, match='window is an interval'):
+    with pytest.raises(ValueError, match='window must be an interval'):
         RandomSpeed(window)

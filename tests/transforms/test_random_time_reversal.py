@@ -30,5 +30,5 @@ def test_whole_graphs_are_reversed_at_the_rate_of_p(make):
 
 @pytest.mark.parametrize('p', [-0.1, 1.1])
 def test_refuses_what_is_no_probability(p):
-    with pytest.raises(ValueError, match='p is a probability'):
+    with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
         RandomTimeReversal(p)

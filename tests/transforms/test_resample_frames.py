@@ -84,7 +84,7 @@ def test_static_features_stay(make):
 
 
 def test_refuses_bad_arguments():
-    with pytest.raises(ValueError, match='num_frames is a positive integer, got 0'):
+    with pytest.raises(ValueError, match='num_frames must be an integer >= 1, got 0'):
         ResampleFrames(0)
-    with pytest.raises(ValueError, match='window is a fraction'):
+    with pytest.raises(ValueError, match=r'window must be in \(0, 1\], got'):
         ResampleFrames(5, window=1.5)

@@ -22,10 +22,12 @@ def test_width_and_height(make):
 
 @pytest.mark.parametrize('size', [0, -1, float('inf'), (1, 2, 3), (), 'big', (320, 0), None])
 def test_refuses_other_sizes(size):
-    with pytest.raises(ValueError, match=r'size is a width or \(width, height\)'):
+    with pytest.raises(ValueError, match=r'size must be a positive width or \(width, height\)'):
         ScaleByImageSize(size)
 
 
 def test_refuses_a_height_for_positions_in_space(make):
-    with pytest.raises(ValueError, match=r'size is .* \(320, 240\), but pos has 3 axes'):
+    with pytest.raises(
+        ValueError, match=r'size must be a width for 3D positions, got \(320, 240\)'
+    ):
         ScaleByImageSize((320, 240))(make(dims=3))

@@ -23,5 +23,5 @@ def test_turns_pixels_at_a_rate_of_each_clip():
 def test_rate_is_a_probability():
     images = torch.ones(1, 2, 4, 3).byte()
     assert torch.equal(SilhouetteNoise(0)(Data(silhouettes=images)).silhouettes, images)
-    with pytest.raises(ValueError, match='rate is a probability'):
+    with pytest.raises(ValueError, match=r'max_p must be in \[0, 1\]'):
         SilhouetteNoise(1.2)

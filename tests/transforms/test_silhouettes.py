@@ -12,16 +12,16 @@ import graphmotion.transforms as T
 
 # Those of silhouettes alone. They change all frames alike and set no pixel of a blank clip.
 ALIKE = [
-    T.RandomAffineSilhouettes(),
-    T.RandomAffineSilhouettes(20, (0.5, 1.5), (0.2, 0.1), per_axis=True, p=1),
-    T.RandomMorphology(),
-    T.RandomMorphology(2, p=1),
-    T.RandomErasing(),
-    T.RandomErasing((0.2, 0.9), (0.1, 10), p=1),
-    T.StripDropout(4, p=0.4),
-    T.RandomGround(),
-    T.RandomGround(16, 20, p=1),
-    T.ShrinkSilhouettes(1),
+    T.RandomSilhouetteAffine(),
+    T.RandomSilhouetteAffine(20, (0.5, 1.5), (0.2, 0.1), per_axis=True, p=1),
+    T.RandomSilhouetteMorphology(),
+    T.RandomSilhouetteMorphology(2, p=1),
+    T.RandomSilhouetteErasing(),
+    T.RandomSilhouetteErasing((0.2, 0.9), (0.1, 10), p=1),
+    T.SilhouetteStripDropout(4, p=0.4),
+    T.RandomSilhouetteGround(),
+    T.RandomSilhouetteGround(16, 20, p=1),
+    T.DownsampleSilhouettes(1),
 ]
 SILHOUETTES = [*ALIKE, T.SilhouetteNoise(0.1)]
 ALSO = [
@@ -75,11 +75,12 @@ def test_frames_are_changed_alike_and_padding_has_no_influence(transform):
 @each_own
 def test_says_what_it_needs(transform):
     for wrong, found in (
-        (Data(pos=torch.zeros(3, 2, 2)), 'found none'),
-        (Data(silhouettes=torch.zeros(3, 4, 5)), r'found one of shape \[3, 4, 5\]'),
-        (Data(silhouettes=torch.zeros(2, 3, 4, 5)), r'found one of shape \[2, 3, 4, 5\]'),
+        (Data(pos=torch.zeros(3, 2, 2)), 'got no field'),
+        (Data(silhouettes=torch.zeros(3, 4, 5)), r'got shape \[3, 4, 5\]'),
+        (Data(silhouettes=torch.zeros(2, 3, 4, 5)), r'got shape \[2, 3, 4, 5\]'),
     ):
-        with pytest.raises(ValueError, match=rf"'silhouettes' \[1, num_frames, H, W\], {found}"):
+        message = rf"'silhouettes' must have shape \[1, num_frames, H, W\], {found}"
+        with pytest.raises(ValueError, match=message):
             transform(wrong)
 
 

@@ -131,7 +131,7 @@ def test_inverse_is_exact(missing, people, make, assert_same):
 def test_inverse_refuses_other_graphs():
     data = HeteroData()
     data['paper'].x = torch.rand(3, 2)
-    with pytest.raises(ValueError, match=r"node type 'joints'.*found \['paper'\]"):
+    with pytest.raises(ValueError, match=r"node type 'joints'.*got \['paper'\]"):
         FromMultiScale()(data)
 
 
@@ -192,7 +192,7 @@ def test_own_hierarchy(make):
 
 def test_refuses_bad_scales():
     for scales in ((10, 5), (16, 5, 10), (16, 10, 10), ()):
-        with pytest.raises(ValueError, match='scales begin with the 16 joints'):
+        with pytest.raises(ValueError, match='scales must go from the 16 joints to coarser ones'):
             ToMultiScale('emotion_gait16', scales)
     with pytest.raises(ValueError, match='none of 7'):
         ToMultiScale('emotion_gait16', (16, 7))

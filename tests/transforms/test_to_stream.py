@@ -108,5 +108,7 @@ def test_refuses_what_it_cannot_make():
         ToStream('velocity')
     with pytest.raises(ValueError, match='got none'):
         ToStream([])
-    with pytest.raises(ValueError, match=r"\['joint', 'bone_motion'\] need a skeleton"):
+    with pytest.raises(
+        ValueError, match=r"skeleton must be given for the streams \['joint', 'bone_motion'\]"
+    ):
         ToStream(['joint', 'bone_motion'])

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch, Data
 
-from graphmotion.transforms import RandomGround
+from graphmotion.transforms import RandomSilhouetteGround
 
 
 def bodies(number, seed=0):
@@ -25,7 +25,7 @@ def smeared(row, step):
 
 def test_lowest_rows_are_cleared_or_smeared():
     images, batch = bodies(600)
-    out = RandomGround(4, 3, p=0.6)(batch).silhouettes
+    out = RandomSilhouetteGround(4, 3, p=0.6)(batch).silhouettes
     cleared, ways, rows = 0, {}, {}
     for before, after in zip(images, out):
         changed = (before != after).any(dim=-1).any(dim=0).nonzero().view(-1)
@@ -58,16 +58,16 @@ def test_lowest_rows_are_cleared_or_smeared():
 
 def test_never_and_always():
     images, batch = bodies(50)
-    assert torch.equal(RandomGround(p=0)(batch).silhouettes, images)
-    out = RandomGround(1, 1, p=1)(bodies(50)[1]).silhouettes
+    assert torch.equal(RandomSilhouetteGround(p=0)(batch).silhouettes, images)
+    out = RandomSilhouetteGround(1, 1, p=1)(bodies(50)[1]).silhouettes
     assert torch.equal(out[:, :, :8], images[:, :, :8])
     assert bool((out[:, :, 8] != images[:, :, 8]).any(dim=-1).any(dim=-1).all())
 
 
 def test_refuses_bad_arguments():
-    with pytest.raises(ValueError, match='num_rows is a positive integer'):
-        RandomGround(0)
-    with pytest.raises(ValueError, match='smear is a positive integer'):
-        RandomGround(smear=0)
-    with pytest.raises(ValueError, match='p is a probability'):
-        RandomGround(p=1.5)
+    with pytest.raises(ValueError, match='num_rows must be an integer >= 1'):
+        RandomSilhouetteGround(0)
+    with pytest.raises(ValueError, match='smear must be an integer >= 1'):
+        RandomSilhouetteGround(smear=0)
+    with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
+        RandomSilhouetteGround(p=1.5)

@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import binary_dilation, binary_erosion
 from torch_geometric.data import Batch, Data
 
-from graphmotion.transforms import RandomMorphology
+from graphmotion.transforms import RandomSilhouetteMorphology
 
 
 @pytest.mark.parametrize('radius', [1, 2, 3])
@@ -13,7 +13,7 @@ def test_is_that_of_scipy(radius, dtype):
     random = np.random.default_rng(0)
     images = random.uniform(size=(64, 2, 12, 9)) < 0.5
     samples = [Data(silhouettes=torch.tensor(image[None]).to(dtype)) for image in images]
-    out = RandomMorphology(radius, p=0.8)(Batch.from_data_list(samples)).silhouettes
+    out = RandomSilhouetteMorphology(radius, p=0.8)(Batch.from_data_list(samples)).silhouettes
     assert out.dtype == dtype
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     disc = (y**2 + x**2 <= radius**2)[None]
@@ -36,12 +36,12 @@ def test_clips_of_one_value_stay():
     for value in (0, 1):
         images = torch.full((1, 1, 3, 1), value, dtype=torch.uint8)
         for _ in range(5):
-            out = RandomMorphology(2, p=1)(Data(silhouettes=images.clone()))
+            out = RandomSilhouetteMorphology(2, p=1)(Data(silhouettes=images.clone()))
             assert torch.equal(out.silhouettes, images)
 
 
 def test_refuses_bad_arguments():
-    with pytest.raises(ValueError, match='radius is a positive integer, got 0'):
-        RandomMorphology(0)
-    with pytest.raises(ValueError, match='p is a probability'):
-        RandomMorphology(p=-1)
+    with pytest.raises(ValueError, match='radius must be an integer >= 1, got 0'):
+        RandomSilhouetteMorphology(0)
+    with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
+        RandomSilhouetteMorphology(p=-1)

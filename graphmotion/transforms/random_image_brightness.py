@@ -1,4 +1,4 @@
-"""Images in another light."""
+"""Random brightness and contrast of images."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from collections.abc import Sequence
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.transforms.fields import check_interval, draw_between
-from graphmotion.transforms.image_fields import from_unit, images, to_unit
+from graphmotion.checks import check_interval
+from graphmotion.transforms.fields import uniform_per_graph
+from graphmotion.transforms.image_fields import from_unit, get_image, to_unit
 
 
-class RandomBrightness(BaseTransform):
-    r"""Makes each image brighter or darker, and its contrast stronger or weaker.
+class RandomImageBrightness(BaseTransform):
+    r"""Randomly changes the brightness and the contrast of each image.
 
     .. math::
         I' = c \, (I - \bar{I}) + \bar{I} + b
 
-    with a brightness :math:`b` and a contrast :math:`c` for each image and its mean
-    :math:`\bar{I}`, cut to the range from black to white: 0 to 255 of bytes, 0 to 1 of real
-    numbers.
+    with the mean :math:`\bar{I}` of the image and a brightness :math:`b` and a contrast :math:`c`
+    drawn for each image. The result is clamped to the range from black to white, 0 to 255 for
+    bytes and 0 to 1 for floating-point images.
 
     Args:
-        brightness (tuple, optional): Interval of :math:`b`, as a share of white.
-            (default: :obj:`(-0.2, 0.2)`)
+        brightness (tuple, optional): Interval of :math:`b`, as a fraction of the range from black
+            to white. (default: :obj:`(-0.2, 0.2)`)
         contrast (tuple, optional): Interval of :math:`c`. (default: :obj:`(0.8, 1.2)`)
 
     Raises:
-        ValueError: If it is no interval, or a contrast is negative.
+        ValueError: If an interval is invalid or a contrast is negative.
     """
 
     def __init__(
@@ -38,13 +39,13 @@ class RandomBrightness(BaseTransform):
         self.brightness = check_interval('brightness', brightness)
         self.contrast = check_interval('contrast', contrast)
         if self.contrast[0] < 0:
-            raise ValueError(f'contrast is not negative, got {contrast!r}')
+            raise ValueError(f'contrast must be non-negative, got {contrast!r}')
 
     def forward(self, data: Data) -> Data:
-        """Change an image, or each in a batch."""
-        image = images(data)
+        """Changes the image of a sample or each image in a batch."""
+        image = get_image(data)
         value = to_unit(image)
-        drawn = draw_between(data, value, [self.brightness, self.contrast]).to(value.dtype)
+        drawn = uniform_per_graph(data, value, [self.brightness, self.contrast]).to(value.dtype)
         brightness, contrast = drawn.view(-1, 2, 1, 1).unbind(dim=1)
         mean = value.mean(dim=(1, 2), keepdim=True)
         data.image = from_unit(value * contrast + ((1 - contrast) * mean + brightness), image)

@@ -1,4 +1,4 @@
-"""Images in a mirror."""
+"""Random horizontal flip of images."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.transforms.fields import check_probability, draw
-from graphmotion.transforms.image_fields import images, landmarks
+from graphmotion.checks import check_probability
+from graphmotion.transforms.fields import rand_per_graph
+from graphmotion.transforms.image_fields import get_image, get_landmarks
 
-# The points of the 300-W annotation: jaw, brows, bridge and tip of the nose, eyes, lips.
+# Mirror images of the 300-W landmarks: jaw, brows, bridge and tip of the nose, eyes, lips.
 _MIRROR_68 = (
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
     *(45, 44, 43, 42, 47, 46), *(39, 38, 37, 36, 41, 40),
@@ -19,18 +20,18 @@ _MIRROR_68 = (
 )  # fmt: skip
 
 
-class RandomFlipImages(BaseTransform):
-    r"""Exchanges left and right of each image, and of its landmarks, with a given probability.
+class RandomImageFlip(BaseTransform):
+    r"""Flips images and their landmarks horizontally with a given probability.
 
     Args:
-        p (float, optional): The probability. (default: :obj:`0.5`)
-        mirror (sequence of int, optional): The landmark opposite to each landmark, itself in the
-            middle of the face; by default those of the 68 points of the 300-W annotation.
-            (default: :obj:`None`)
+        p (float, optional): Probability that an image is flipped. (default: :obj:`0.5`)
+        mirror (sequence of int, optional): Index of the opposite landmark of each landmark, its
+            own index on the midline of the face; by default for the 68 landmarks of the 300-W
+            annotation. (default: :obj:`None`)
 
     Raises:
-        ValueError: If :obj:`p` is no probability, :obj:`mirror` does not lead back where it came
-            from, or there is another number of landmarks.
+        ValueError: If :obj:`p` is outside [0, 1], :obj:`mirror` is not its own inverse, or a
+            sample has another number of landmarks.
     """
 
     def __init__(self, p: float = 0.5, mirror: Sequence[int] | None = None) -> None:
@@ -38,18 +39,18 @@ class RandomFlipImages(BaseTransform):
         self.mirror = _MIRROR_68 if mirror is None else tuple(mirror)
         known = range(len(self.mirror))
         if not all(j in known and self.mirror[j] == i for i, j in enumerate(self.mirror)):
-            raise ValueError(f'mirror names the landmark opposite to each, got {self.mirror}')
+            raise ValueError(f'mirror must be its own inverse, got {self.mirror}')
 
     def forward(self, data: Data) -> Data:
-        """Flip an image, or some of a batch."""
-        image, points = images(data), landmarks(data)
-        flip = (draw(data, image) < self.p).view(-1, 1, 1)
+        """Flips the image of a sample, or random images of a batch."""
+        image, points = get_image(data), get_landmarks(data)
+        flip = (rand_per_graph(data, image) < self.p).view(-1, 1, 1)
         data.image = torch.where(flip, image.flip(2), image)
         if points is not None:
             if points.size(1) != len(self.mirror):
                 raise ValueError(
-                    f'there are {points.size(1)} landmarks and mirror is that of '
-                    f'{len(self.mirror)}: pass the landmark opposite to each'
+                    f'mirror must have an entry for each of the {points.size(1)} landmarks, got '
+                    f'{len(self.mirror)}'
                 )
             opposite = points[:, list(self.mirror)].clone()
             opposite[..., 0] = image.size(2) - opposite[..., 0]

@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import map_coordinates
 from torch_geometric.data import Batch, Data
 
-from graphmotion.transforms import RandomAffineSilhouettes
+from graphmotion.transforms import RandomSilhouetteAffine
 
 
 def clip(height=32, width=20, frames=2):
@@ -17,7 +17,7 @@ def clip(height=32, width=20, frames=2):
     return image
 
 
-class Fixed(RandomAffineSilhouettes):
+class Fixed(RandomSilhouetteAffine):
     """With draws that are given."""
 
     def __init__(self, drawn, **options):
@@ -77,26 +77,29 @@ def test_what_leaves_the_image_is_gone():
 def test_probability_and_range():
     samples = [Data(silhouettes=clip(), num_frames=torch.tensor([2])) for _ in range(400)]
     batch = Batch.from_data_list(samples)
-    out = RandomAffineSilhouettes(0, (1, 1), (0.2, 0), p=0.3)(batch).silhouettes
+    out = RandomSilhouetteAffine(0, (1, 1), (0.2, 0), p=0.3)(batch).silhouettes
     moved = (out.flatten(2) != batch.silhouettes.flatten(2)).flatten(1).any(dim=1)
     assert 70 < int(moved.sum()) < 150
     first = out[:, 0].any(dim=1).byte().argmax(dim=1)
     assert (int(first.min()), int(first.max())) == (1, 9)  # 5 with at most 4 to either side
-    assert torch.equal(RandomAffineSilhouettes(p=0)(batch).silhouettes, batch.silhouettes)
+    assert torch.equal(RandomSilhouetteAffine(p=0)(batch).silhouettes, batch.silhouettes)
 
 
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'degrees': -1}, 'degrees and translate are not negative.*degrees=-1'),
-        ({'translate': (0.1, -0.1)}, 'degrees and translate are not negative'),
-        ({'translate': (0.1, 0.1, 0.1)}, r'translate is one number or \(horizontal, vertical\)'),
-        ({'translate': float('nan')}, 'degrees and translate are not negative'),
-        ({'scales': (0, 1)}, r'scales are above 0, got \(0, 1\)'),
-        ({'scales': (1, 0.5)}, r'scales is an interval \(low, high\)'),
-        ({'p': 2}, 'p is a probability'),
+        ({'degrees': -1}, 'degrees must be non-negative and finite, got -1'),
+        ({'translate': (0.1, -0.1)}, 'translate must be non-negative and finite, got -0.1'),
+        ({'translate': (0.1, 0.1, 0.1)}, r'translate must be a number or \(horizontal, vertical\)'),
+        ({'translate': float('nan')}, 'translate must be non-negative and finite, got nan'),
+        (
+            {'scales': (0, 1)},
+            r'scales must be an interval \(low, high\) in \(0, inf\), got \(0, 1\)',
+        ),
+        ({'scales': (1, 0.5)}, r'scales must be an interval \(low, high\)'),
+        ({'p': 2}, r'p must be in \[0, 1\]'),
     ],
 )
 def test_refuses_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
-        RandomAffineSilhouettes(**options)
+        RandomSilhouetteAffine(**options)

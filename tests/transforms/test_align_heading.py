@@ -4,7 +4,7 @@ from torch_geometric.data import Batch
 
 from graphmotion.data import from_array
 from graphmotion.skeletons import get_skeleton
-from graphmotion.transforms import FaceForward
+from graphmotion.transforms import AlignHeading
 
 
 def walker(direction, frames=6, skeleton='emotion_gait16'):
@@ -23,7 +23,7 @@ def walker(direction, frames=6, skeleton='emotion_gait16'):
 @pytest.mark.parametrize('skeleton', ['emotion_gait16', 'ntu25', 'coco17'])
 def test_reflects_who_goes_backward_and_no_one_else(skeleton):
     forward, backward = walker(1, skeleton=skeleton), walker(-1, skeleton=skeleton)
-    transform = FaceForward(skeleton)
+    transform = AlignHeading(skeleton)
     assert torch.equal(transform(forward).pos, forward.pos)
     assert torch.equal(transform(backward).pos, backward.pos * torch.tensor([1, 1, -1]))
     batch = transform(Batch.from_data_list([forward, backward, forward]))
@@ -38,25 +38,25 @@ def test_missing_joints_and_padding_do_not_count():
     data.pos[:, 2:] = 5 * wrong.pos[:, 2:]
     padded = data.clone()
     padded.num_frames = torch.tensor([2])
-    assert torch.equal(FaceForward('emotion_gait16')(padded).pos, padded.pos)
+    assert torch.equal(AlignHeading('emotion_gait16')(padded).pos, padded.pos)
     data.score = torch.ones(16, 6)
     data.score[[11, 15], 2:] = 0
     data.pos[[11, 15], 2:] = 0
-    assert torch.equal(FaceForward('emotion_gait16')(data).pos, data.pos)
+    assert torch.equal(AlignHeading('emotion_gait16')(data).pos, data.pos)
     del data.score
-    assert not torch.equal(FaceForward('emotion_gait16')(data).pos, data.pos)
+    assert not torch.equal(AlignHeading('emotion_gait16')(data).pos, data.pos)
 
 
 def test_another_axis():
     data = walker(-1)
     data.pos = data.pos[..., [2, 1, 0]]
-    out = FaceForward('emotion_gait16', axis=0)(data)
+    out = AlignHeading('emotion_gait16', axis=0)(data)
     assert torch.equal(out.pos, data.pos * torch.tensor([-1, 1, 1]))
 
 
 def test_what_has_no_legs_or_no_axis_is_refused():
     arms = get_skeleton('emotion_gait16').subset(range(10))
     with pytest.raises(ValueError, match="unknown joint 'left_hip'"):
-        FaceForward(arms)
-    with pytest.raises(ValueError, match=r'axis is 0\.\.2 here, got 3'):
-        FaceForward('emotion_gait16', axis=3)(walker(1))
+        AlignHeading(arms)
+    with pytest.raises(ValueError, match=r'axis must be in \[0, 2\], got 3'):
+        AlignHeading('emotion_gait16', axis=3)(walker(1))

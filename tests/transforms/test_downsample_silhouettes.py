@@ -2,14 +2,14 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from graphmotion.transforms import ShrinkSilhouettes
+from graphmotion.transforms import DownsampleSilhouettes
 
 
 @pytest.mark.parametrize('dtype', [torch.uint8, torch.bool])
 @pytest.mark.parametrize('factor', [1, 2, 3])
 def test_a_pixel_is_set_if_half_of_its_square_is(factor, dtype):
     images = (torch.rand(1, 4, 12, 6) < 0.5).to(dtype)
-    out = ShrinkSilhouettes(factor)(Data(silhouettes=images)).silhouettes
+    out = DownsampleSilhouettes(factor)(Data(silhouettes=images)).silhouettes
     assert out.shape == (1, 4, 12 // factor, 6 // factor)
     assert out.dtype == dtype
     for t, y, x in torch.cartesian_prod(*map(torch.arange, out.shape[1:])).tolist():
@@ -18,7 +18,7 @@ def test_a_pixel_is_set_if_half_of_its_square_is(factor, dtype):
 
 
 def test_refuses_bad_arguments():
-    with pytest.raises(ValueError, match='factor is a positive integer'):
-        ShrinkSilhouettes(0)
-    with pytest.raises(ValueError, match='12 x 7 pixels cannot be divided by 2'):
-        ShrinkSilhouettes()(Data(silhouettes=torch.zeros(1, 4, 12, 7).byte()))
+    with pytest.raises(ValueError, match='factor must be an integer >= 1'):
+        DownsampleSilhouettes(0)
+    with pytest.raises(ValueError, match='must be multiples of 2, got 12 x 7'):
+        DownsampleSilhouettes()(Data(silhouettes=torch.zeros(1, 4, 12, 7).byte()))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch, Data
 
-from graphmotion.transforms import StripDropout
+from graphmotion.transforms import SilhouetteStripDropout
 
 
 def white(number, height):
@@ -14,7 +14,7 @@ def white(number, height):
 
 @pytest.mark.parametrize(('height', 'num_strips'), [(32, 16), (16, 16), (10, 4)])
 def test_clears_whole_strips(height, num_strips):
-    out = StripDropout(num_strips, p=0.25)(white(300, height)).silhouettes
+    out = SilhouetteStripDropout(num_strips, p=0.25)(white(300, height)).silhouettes
     kept = out[:, 0, :, 0]
     assert torch.equal(out, kept[:, None, :, None].expand_as(out))
     starts = [-(-k * height // num_strips) for k in range(num_strips + 1)]
@@ -26,9 +26,11 @@ def test_clears_whole_strips(height, num_strips):
 
 
 def test_refuses_bad_arguments():
-    with pytest.raises(ValueError, match='10 rows of silhouettes are not 16 strips'):
-        StripDropout()(white(2, 10))
-    with pytest.raises(ValueError, match='num_strips is a positive integer'):
-        StripDropout(0)
-    with pytest.raises(ValueError, match='p is a probability'):
-        StripDropout(p=1.5)
+    with pytest.raises(
+        ValueError, match='num_strips must be at most the 10 rows of the silhouettes, got 16'
+    ):
+        SilhouetteStripDropout()(white(2, 10))
+    with pytest.raises(ValueError, match='num_strips must be an integer >= 1'):
+        SilhouetteStripDropout(0)
+    with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
+        SilhouetteStripDropout(p=1.5)
