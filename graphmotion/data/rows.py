@@ -1,4 +1,4 @@
-"""How the fields of all samples lie in flat tensors."""
+"""Flat storage of the fields of all samples."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ from torch import Tensor
 
 
 def pack_bits(images: Tensor) -> Tensor:
-    r"""Images of zeros and ones with eight pixels of a row in a byte, the first pixel in its
-    highest bit.
+    r"""Packs eight pixels of a row of binary images into a byte, the first into the highest bit.
 
     Args:
-        images (Tensor): :math:`(*, W)`.
+        images (Tensor): Images of zeros and ones :math:`(*, W)`.
 
     Returns:
-        Tensor: :math:`(*, \lceil W / 8 \rceil)`, bytes.
+        Tensor: Bytes :math:`(*, \lceil W / 8 \rceil)`.
     """
     return torch.from_numpy(np.packbits(images.cpu().numpy().astype(bool), axis=-1))
 
 
 def unpack_bits(packed: Tensor, width: int) -> Tensor:
-    r"""The inverse of :func:`pack_bits`: bytes 0 and 1 :math:`(*, W)`."""
+    r"""Inverts :func:`pack_bits` for images of a given width: bytes 0 and 1 :math:`(*, W)`."""
     shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device)
     bits = (packed.unsqueeze(-1) >> shifts) & 1
     return bits.flatten(-2)[..., :width].contiguous()
 
 
 class Column:
-    """The rows of one field of all samples, as they come: in memory, or in a file of the folder."""
+    """Collects the rows of a field of all samples in memory, or in a file if a folder is given."""
 
     def __init__(self, first: Tensor, folder: str | None) -> None:
         self.dtype, self.shape, self.folder = first.dtype, first.shape[1:], folder
@@ -41,18 +40,18 @@ class Column:
         self._file: Any = None
 
     def append(self, rows: Tensor) -> None:
-        """Take the rows of one more sample."""
+        """Adds the rows of the next sample."""
         self.lengths.append(len(rows))
         if self.folder is None:
             self._rows.append(rows)
             return
         if self._file is None:
-            # It has no name, so that nothing is left of it, however the process ends.
+            # An unnamed file is removed even if the process is killed.
             self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115
         self._file.write(rows.detach().cpu().to(self.dtype).contiguous().numpy().tobytes())
 
     def joined(self) -> Tensor:
-        """All rows; those in a file stay there until they are read."""
+        """Returns all rows; rows in a file are mapped into memory."""
         if self.folder is None:
             return torch.cat(self._rows)
         shape = (sum(self.lengths), *self.shape)
@@ -63,45 +62,46 @@ class Column:
         return torch.from_numpy(np.memmap(self._file, kind, mode='c', shape=shape))
 
     def close(self) -> None:
-        """Let go of the file; what was joined stays as it is."""
+        """Closes the file. Tensors from :meth:`joined` remain valid."""
         if self._file is not None:
             self._file.close()
 
 
 class Rows:
-    """Where the rows of each sample lie, in the storage of fields that lie alike.
+    """Positions of the rows of each sample in the storage of one or more fields.
 
     Args:
-        slices (Tensor): Where the rows of each sample begin and end, [N + 1].
-        frames (Tensor, optional): Number of frames of each sample [N], if the fields are along
-            time: the rows of a sample are then its nodes' frames, node after node.
+        slices (Tensor): Boundaries of the rows of each sample [N + 1].
+        frames (Tensor, optional): Number of frames of each sample [N], for fields along time.
+            The rows of a sample are then the frames of its first node, of its second node and so
+            on.
     """
 
     def __init__(self, slices: Tensor, frames: Tensor | None = None) -> None:
         self.slices = slices
         self.frames = frames
-        # Items are what the field has several of in a sample: nodes, or rows.
+        # Items of a sample are its nodes for fields along time, otherwise its rows.
         rows = slices.diff()
         self.items = rows if frames is None else rows // frames
-        # The rows of a sample, if all have as many, and they can be taken as a whole.
-        alike = [bool((n == n[0]).all()) for n in (rows, self.items)]
-        self.whole = int(rows[0]) if all(alike) else None
+        # Number of rows of a sample if it is constant, so that samples are rows of a tensor.
+        constant = [bool((n == n[0]).all()) for n in (rows, self.items)]
+        self.rows_per_sample = int(rows[0]) if all(constant) else None
 
     def same(self, other: Rows) -> bool:
-        """Whether the fields of both lie alike."""
+        """Whether both have the same positions."""
         return self.frames is other.frames and torch.equal(self.slices, other.slices)
 
     def get(self, values: Tensor, sample: int) -> Tensor:
-        """What a field, stored in rows ``values``, is in a sample."""
-        if self.whole is None:
+        """Returns a sample of the field whose rows are ``values``."""
+        if self.rows_per_sample is None:
             start, end = self.slices[sample : sample + 2].tolist()
         else:
-            start, end = sample * self.whole, (sample + 1) * self.whole
-        return self._shape(values[start:end], sample)
+            start, end = sample * self.rows_per_sample, (sample + 1) * self.rows_per_sample
+        return self._to_items(values[start:end], sample)
 
     def find(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """What :meth:`take` needs to take these samples, and where the items of each begin."""
-        if self.whole is not None:
+        """Returns the index of samples for :meth:`take`, and the offsets of their items."""
+        if self.rows_per_sample is not None:
             return samples, torch.arange(len(samples) + 1) * self.items[0]
         start, items = self.slices[samples], self.items[samples]
         offsets = torch.cat([items.new_zeros(1), items.cumsum(0)])
@@ -110,21 +110,26 @@ class Rows:
         if self.frames is None:
             return start[graph] + item, offsets
         frames = self.frames[samples]
-        # Behind its last frame, a sample stays in it.
+        # Shorter samples repeat their last frame.
         frame = torch.minimum(torch.arange(int(frames.max())), frames.unsqueeze(1) - 1)
         first = start[graph] + item * frames[graph]
         return first.unsqueeze(1) + frame.index_select(0, graph), offsets
 
     def take(self, values: Tensor, found: Tensor) -> Tensor:
-        """The items of a field, stored in rows ``values``, of the samples that were found."""
-        if self.whole is None:
+        """Returns the items of samples of the field whose rows are ``values``.
+
+        Args:
+            values (Tensor): Rows of the field.
+            found (Tensor): Index from :meth:`find`.
+        """
+        if self.rows_per_sample is None:
             out = values.index_select(0, found.flatten())
             return out.view(found.shape + values.shape[1:])
-        out = values.view(len(self.items), self.whole, *values.shape[1:]).index_select(0, found)
-        return self._shape(out.flatten(0, 1), 0)
+        values = values.view(len(self.items), self.rows_per_sample, *values.shape[1:])
+        return self._to_items(values.index_select(0, found).flatten(0, 1), 0)
 
-    def _shape(self, rows: Tensor, sample: int) -> Tensor:
-        """Rows as items, with the number of frames of that sample."""
+    def _to_items(self, rows: Tensor, sample: int) -> Tensor:
+        """Reshapes rows to items with the number of frames of a sample."""
         if self.frames is None:
             return rows
         return rows.view(-1, int(self.frames[sample]), *rows.shape[1:])

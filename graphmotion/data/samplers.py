@@ -32,8 +32,7 @@ class DistributedBatchSampler(DistributedSampler):
     def __init__(
         self, num_samples: int, shuffle: bool, seed: int, num_replicas: int, rank: int
     ) -> None:
-        super().__init__(range(num_samples), num_replicas, rank, shuffle, seed)  # type:
-        ignore[arg - type]
+        super().__init__(range(num_samples), num_replicas, rank, shuffle, seed)  # type: ignore[arg-type]
 
     def local_batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         r"""Yields this process's share of each batch of an epoch, drawn with the generator."""

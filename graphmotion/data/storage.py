@@ -1,4 +1,4 @@
-"""Files of tensors: written whole or not at all, and read without running what is in them."""
+"""Files of tensors, written atomically and read without executing code."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from graphmotion.io.files import atomic_write
 
 
 def save_tensors(content: Any, path: str | Path) -> None:
-    r"""Write plain containers of tensors and numbers, replacing a file that is there."""
+    r"""Writes plain containers of tensors and numbers, replacing an existing file."""
     with atomic_write(os.fspath(path)) as file:
         torch.save(content, file)
 
 
 def load_tensors(path: str | Path, mmap: bool = False) -> Any:
-    r"""Read what :func:`save_tensors` wrote, onto the CPU; with :obj:`mmap` when it is needed.
+    r"""Reads a file of :func:`save_tensors` onto the CPU; with :obj:`mmap`, tensors are read on
+    access.
 
     Raises:
-        FileNotFoundError: If there is no file.
-        ValueError: If it is damaged or of another kind.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is damaged or was not written by :func:`save_tensors`.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'{path}: there is no such file')
+        raise FileNotFoundError(f'{path}: no such file')
     try:
         return torch.load(path, weights_only=True, map_location='cpu', mmap=mmap)
     except Exception as error:
