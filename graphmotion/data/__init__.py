@@ -19,7 +19,7 @@ from graphmotion.data.graph_dataset import GraphDataset
 from graphmotion.data.list_dataset import as_dataset
 from graphmotion.data.loader import graph_loader
 from graphmotion.data.point_samples import graph_to_batch, graph_to_data, load_graph, save_graph
-from graphmotion.data.samplers import BalancedBatchSampler, BatchSampler, SharedBatches
+from graphmotion.data.samplers import BalancedBatchSampler, BatchSampler, DistributedBatchSampler
 from graphmotion.data.samples import (
     TIME_DIMS,
     from_array,
@@ -37,9 +37,9 @@ __all__ = [
     'TIME_DIMS',
     'BalancedBatchSampler',
     'BatchSampler',
+    'DistributedBatchSampler',
     'GaitFeatures',
     'GraphDataset',
-    'SharedBatches',
     'as_dataset',
     'batch_index',
     'collate',

@@ -1,4 +1,4 @@
-"""Collation of samples of different skeletons and lengths."""
+"""Collation of samples with different skeletons and lengths."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch_geometric.data import Batch, Data
 
 from graphmotion.data.samples import TIME_DIMS
 
-# Fields along time have at least so many dimensions; with fewer, their nodes do not move.
-_LEAST_DIMS = {'pos': 3, 'x': 3, 'score': 2, 'silhouettes': 4}
+# Minimum number of dimensions of fields along time; with fewer, the sample is static.
+_MIN_DIMS = {'pos': 3, 'x': 3, 'score': 2, 'silhouettes': 4}
 
 
 def collate(samples: Sequence[Data]) -> Batch:
-    r"""Puts samples together into a batch, which may mix skeletons and lengths.
+    r"""Collates samples to a batch, which may mix skeletons and lengths.
 
-    The result is that of :meth:`Batch.from_data_list`, except that shorter samples are padded at
-    the end by their last frame, with :obj:`num_frames` the number of frames before, and that the
-    joints of samples without a :obj:`score` have score one if other samples have one.
+    In contrast to :meth:`Batch.from_data_list`, shorter samples are padded by repeating their last
+    frame, with their original length in :obj:`num_frames`, and samples without a :obj:`score`
+    receive scores of 1 if other samples have one.
 
     .. code-block:: python
 
@@ -36,7 +36,7 @@ def collate(samples: Sequence[Data]) -> Batch:
         samples (sequence of Data): The samples, with the same fields.
 
     Raises:
-        ValueError: If there is no sample, or samples have different fields.
+        ValueError: If there are no samples, or samples have different fields.
     """
     if not len(samples):
         raise ValueError('samples must hold at least one sample, got none')
@@ -58,11 +58,11 @@ def collate(samples: Sequence[Data]) -> Batch:
 
 
 def _pad_frames(samples: list[Data]) -> None:
-    """Repeat the last frame of shorter samples."""
+    """Pads shorter samples by repeating their last frame."""
     lengths: dict[str, list[int]] = {}
     for name in TIME_DIMS:
         fields = [data.get(name) for data in samples]
-        if all(isinstance(f, Tensor) and f.dim() >= _LEAST_DIMS[name] for f in fields):
+        if all(isinstance(f, Tensor) and f.dim() >= _MIN_DIMS[name] for f in fields):
             lengths[name] = [field.size(TIME_DIMS[name]) for field in fields]
     uneven = any(len(set(counts)) > 1 for counts in lengths.values())
     if lengths and (uneven or any('num_frames' in data for data in samples)):

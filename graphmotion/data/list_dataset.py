@@ -1,4 +1,4 @@
-"""Samples of any kind as a dataset."""
+"""Datasets from samples in any container."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from graphmotion.data.batching import to_data_list
 from graphmotion.data.collate import collate
 from graphmotion.data.graph_dataset import GraphDataset
 
-#: What functions take that run over samples.
+#: The containers of samples that :func:`as_dataset` accepts.
 Samples: TypeAlias = Dataset | Sequence[Data] | Data | Batch
 
 
 def as_dataset(samples: Samples) -> GraphDataset:
-    r"""Makes a dataset of samples, whatever holds them.
+    r"""Converts samples in any container to a dataset.
 
     .. code-block:: python
 
@@ -32,15 +32,16 @@ def as_dataset(samples: Samples) -> GraphDataset:
 
     Args:
         samples (GraphDataset, Dataset, Subset, sequence of Data, Data or Batch): The samples. A
-            :class:`GraphDataset` is returned as it is, a subset of one as its part; any other
-            dataset, of PyG's or of torch, is read sample by sample, with its :obj:`transform`.
+            :class:`GraphDataset` is returned unchanged, and a subset of one as a
+            :class:`GraphDataset`. Other datasets of PyG or torch are read sample by sample, with
+            their :obj:`transform`.
 
     Returns:
-        GraphDataset: The samples in their order.
+        GraphDataset: The samples in the same order.
 
     Raises:
-        TypeError: If it is something else, or holds something else than :class:`Data`.
-        ValueError: If there is no sample.
+        TypeError: If the container is not supported or its samples are not of type :class:`Data`.
+        ValueError: If there are no samples.
     """
     if isinstance(samples, Subset):
         out = as_dataset(samples.dataset).index_select([int(i) for i in samples.indices])
@@ -67,10 +68,10 @@ def as_dataset(samples: Samples) -> GraphDataset:
 
 
 class ListDataset(GraphDataset):
-    r"""A dataset of samples that are objects of their own; see :func:`as_dataset`.
+    r"""A dataset of separate samples, as :func:`as_dataset` returns it.
 
-    Batches are put together by :func:`collate`, sample by sample, which takes longer than a
-    dataset with flat storage does.
+    Batches are collated by :func:`collate`, which is slower than the flat storage of other
+    datasets.
 
     Args:
         samples (sequence or Dataset): The samples.
@@ -81,28 +82,28 @@ class ListDataset(GraphDataset):
         self._in_memory = True
         InMemoryDataset.__init__(self, None, transform)
         self.samples = samples
-        # Datasets may read each sample from the disk: only the first is looked at.
+        # Datasets may read each sample from disk, so only their first one is checked.
         for i in range(len(samples) if isinstance(samples, Sequence) else min(len(samples), 1)):
             if not isinstance(samples[i], BaseData) or isinstance(samples[i], Batch):
                 raise TypeError(f'samples must be of type Data, got {type(samples[i]).__name__}')
 
     def get(self, idx: int) -> Data:
-        r"""The sample of that number, before :obj:`transform`."""
+        r"""Returns a sample by its number, before :obj:`transform`."""
         return copy.copy(self.samples[idx])
 
     def len(self) -> int:
-        r"""Number of samples, those left out of a part included."""
+        r"""Returns the number of samples before any selection."""
         return len(self.samples)
 
     def get_batch(self, samples: Sequence[int] | Tensor) -> Batch:
-        r"""Samples as a batch, before :obj:`transform`; see :func:`collate`."""
+        r"""Collates samples to a batch, before :obj:`transform`; see :func:`collate`."""
         return collate([self.get(int(i)) for i in self._stored_positions(samples)])
 
     def labels(self, field: str = 'y') -> Tensor:
-        r"""A field with one number a sample, such as :obj:`y` or :obj:`subject`, for all samples.
+        r"""Returns a scalar field, such as :obj:`y` or :obj:`subject`, of all samples.
 
         Raises:
-            ValueError: If a sample has no such field.
+            ValueError: If the field of a sample is missing or not a scalar.
         """
         return self._labels(field, self.indices())
 
@@ -111,9 +112,7 @@ class ListDataset(GraphDataset):
         for i in positions:
             value = self.samples[i].get(field)
             if value is None or torch.as_tensor(value).numel() != 1:
-                raise ValueError(
-                    f'no field {field!r} with one number a sample; sample {i} has {value!r}'
-                )
+                raise ValueError(f'field {field!r} of sample {i} must be a scalar, got {value!r}')
             values.append(torch.as_tensor(value).view(()))
         return torch.stack(values)
 
@@ -124,13 +123,13 @@ class ListDataset(GraphDataset):
 
     @property
     def device(self) -> torch.device:
-        r"""Where the samples are."""
+        r"""The device of the samples."""
         values = (value for store in self.samples[0].stores for value in store.values())
         devices = (value.device for value in values if isinstance(value, Tensor))
         return next(devices, torch.device('cpu'))
 
     def fingerprint(self) -> str:
-        r"""Tells sets and parts of a set apart by their content."""
+        r"""Returns a hash of the content, which identifies datasets and their parts."""
         total = hashlib.sha256()
         for i in self.indices():
             stores = self.samples[i].stores
@@ -143,6 +142,6 @@ class ListDataset(GraphDataset):
         return total.hexdigest()
 
     def copy(self, idx: Any = None) -> ListDataset:
-        r"""A dataset of its own with copies of the selected samples."""
-        chosen = self if idx is None else self.index_select(idx)
-        return ListDataset([self.samples[i].clone() for i in chosen.indices()], self.transform)
+        r"""Returns a new dataset with copies of the selected samples."""
+        selected = self if idx is None else self.index_select(idx)
+        return ListDataset([self.samples[i].clone() for i in selected.indices()], self.transform)

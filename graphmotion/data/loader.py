@@ -1,4 +1,4 @@
-"""Batches of a dataset, assembled at once and reproducible."""
+"""Data loader with fast and reproducible batches."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from torch_geometric.transforms import Compose
 from graphmotion.data.collate import collate
 from graphmotion.data.graph_dataset import GraphDataset
 from graphmotion.data.list_dataset import Samples, as_dataset
-from graphmotion.data.samplers import BalancedBatchSampler, BatchSampler, SharedBatches
+from graphmotion.data.samplers import (
+    BalancedBatchSampler,
+    BatchSampler,
+    DistributedBatchSampler,
+)
 
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Draws on the CPU and on the device follow the seed, and leave the generators as they were.
+    """Seeds the generators of the CPU and the device, and restores their states on exit.
 
-    :func:`torch.random.fork_rng` and :func:`torch.manual_seed`, which go to every kind of device,
+    :func:`torch.random.fork_rng` and :func:`torch.manual_seed`, which handle all kinds of devices,
     take as long as the assembly of a batch.
     """
     generators = [torch.default_generator]
@@ -43,7 +47,9 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def _python_seeded(seed: int) -> Iterator[None]:
-    """The same for the generators of Python and NumPy, which transforms of others draw from."""
+    """Seeds the generators of Python and NumPy, which foreign transforms may use, and restores
+    their states on exit.
+    """
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         random.seed(seed)
@@ -54,8 +60,8 @@ def _python_seeded(seed: int) -> Iterator[None]:
         np.random.set_state(states[1])  # noqa: NPY002
 
 
-class _Assembled(Dataset):
-    """Batches by seed and sample numbers."""
+class _Batches(Dataset):
+    """Maps a seed and sample numbers to a transformed batch."""
 
     def __init__(self, dataset: GraphDataset, transform: Callable | None) -> None:
         self.dataset = dataset
@@ -64,8 +70,9 @@ class _Assembled(Dataset):
     def __getitem__(self, key: tuple[int, Tensor]) -> Batch:
         seed, samples = key
         transforms = [t for t in (self.dataset.transform, self.transform) if t is not None]
-        own = all(_is_own(t) for t in transforms)
-        with _seeded(seed, self.dataset.device), nullcontext() if own else _python_seeded(seed):
+        batched = all(_acts_on_batches(t) for t in transforms)
+        python = nullcontext() if batched else _python_seeded(seed)
+        with _seeded(seed, self.dataset.device), python:
             batch = self._assemble(samples)
             return batch if self.transform is None else self.transform(batch)
 
@@ -73,15 +80,15 @@ class _Assembled(Dataset):
         transform = self.dataset.transform
         if transform is None:
             return self.dataset.get_batch(samples)
-        if _is_own(transform):
+        if _acts_on_batches(transform):
             return transform(self.dataset.get_batch(samples))
         return collate([self.dataset[int(i)] for i in samples])
 
 
-def _is_own(transform: Callable) -> bool:
-    """Whether a transform is made of graphmotion's, which act on a batch as on its samples."""
+def _acts_on_batches(transform: Callable) -> bool:
+    """Whether all transforms are from graphmotion, which act on batches and samples alike."""
     if isinstance(transform, Compose):
-        return all(_is_own(part) for part in transform.transforms)
+        return all(_acts_on_batches(part) for part in transform.transforms)
     return type(transform).__module__.startswith('graphmotion.transforms.')
 
 
@@ -92,56 +99,55 @@ def graph_loader(
     shuffle: bool = False,
     seed: int = 0,
     num_workers: int = 0,
-    num_processes: int = 1,
-    process: int = 0,
+    num_replicas: int = 1,
+    rank: int = 0,
     balance: str | None = None,
     samples_per_class: int = 4,
     batches_per_epoch: int | None = None,
 ) -> DataLoader:
-    r"""A loader whose batches are cut from the stored tensors at once and transformed as batches.
+    r"""Creates a loader that assembles and transforms batches as a unit.
 
-    It does what PyG's :class:`~torch_geometric.loader.DataLoader` does, an order of magnitude
-    faster for a :class:`GraphDataset`, and pads samples of different length. The order of the
-    samples and the random draws of transforms, be they torch's, NumPy's or Python's, depend on the
-    seed and the epoch only, not on what was drawn before nor on the number of workers.
+    It replaces PyG's :class:`~torch_geometric.loader.DataLoader`, is an order of magnitude faster
+    for a :class:`GraphDataset`, and pads samples of different lengths. The order of the samples and
+    the random draws of transforms from torch, NumPy or Python depend only on the seed and the
+    epoch, not on earlier draws or the number of workers.
 
-    The dataset's own :obj:`transform` comes first: if it is made of this library's transforms, it
-    is applied to whole batches, to the same effect; any other to each sample.
+    The :obj:`transform` of the dataset is applied first: to each batch if it consists of
+    graphmotion's transforms, which gives the same result, otherwise to each sample.
 
     Args:
         dataset (GraphDataset, Dataset, Subset, sequence of Data, Data or Batch): The samples; see
             :func:`as_dataset`.
-        batch_size (int, optional): Samples of a batch. (default: :obj:`16`)
-        transform (callable, optional): Applied to each batch, as a whole. (default: :obj:`None`)
-        shuffle (bool, optional): If set to :obj:`True`, draws a new order in each epoch, that is,
-            each pass over the loader. (default: :obj:`False`)
-        seed (int, optional): Of the order and the transform. (default: :obj:`0`)
+        batch_size (int, optional): Number of samples in a batch. (default: :obj:`16`)
+        transform (callable, optional): Applied to each batch. (default: :obj:`None`)
+        shuffle (bool, optional): If :obj:`True`, draws a new order in each epoch, that is, in each
+            pass over the loader. (default: :obj:`False`)
+        seed (int, optional): Seed of the order and the transforms. (default: :obj:`0`)
         num_workers (int, optional): Number of worker processes. (default: :obj:`0`)
-        num_processes (int, optional): Number of training processes that share each batch.
+        num_replicas (int, optional): Number of training processes that share each batch.
             (default: :obj:`1`)
-        process (int, optional): The number of this one. (default: :obj:`0`)
-        balance (str, optional): A field, such as :obj:`"subject"`: each batch is drawn with
-            :obj:`samples_per_class` samples of each of
-            :obj:`batch_size / samples_per_class` of its values; see
-            :class:`BalancedBatchSampler`. (default: :obj:`None`)
-        samples_per_class (int, optional): Samples of each value of that field in a batch.
+        rank (int, optional): Rank of this training process. (default: :obj:`0`)
+        balance (str, optional): Name of a field, such as :obj:`"subject"`. Each batch then holds
+            :obj:`samples_per_class` samples of each of :obj:`batch_size // samples_per_class` of
+            its values; see :class:`BalancedBatchSampler`. (default: :obj:`None`)
+        samples_per_class (int, optional): Number of samples of each value in a balanced batch.
             (default: :obj:`4`)
-        batches_per_epoch (int, optional): Number of balanced batches in an epoch; by default as
-            many as hold all samples once. (default: :obj:`None`)
+        batches_per_epoch (int, optional): Number of balanced batches in an epoch; by default the
+            number of samples divided by :obj:`batch_size`. (default: :obj:`None`)
 
     Raises:
-        ValueError: If there is no sample, :obj:`batch_size` is not a multiple of
-            :obj:`samples_per_class`, or there are fewer values of the field than a batch has.
+        ValueError: If there are no samples, :obj:`batch_size` is not a multiple of
+            :obj:`samples_per_class`, or the field has too few values for a balanced batch.
     """
     dataset = as_dataset(dataset)
-    sampler: SharedBatches
+    sampler: DistributedBatchSampler
     if balance is None:
-        sampler = BatchSampler(len(dataset), batch_size, shuffle, seed, num_processes, process)
+        sampler = BatchSampler(len(dataset), batch_size, shuffle, seed, num_replicas, rank)
     else:
         if samples_per_class < 1 or batch_size % samples_per_class:
             raise ValueError(
-                f'batches of {batch_size} samples cannot hold {samples_per_class} of each value '
-                f'of {balance!r}'
+                f'batch_size must be a multiple of samples_per_class={samples_per_class}, got '
+                f'{batch_size}'
             )
         sampler = BalancedBatchSampler(
             dataset.labels(balance),
@@ -149,14 +155,14 @@ def graph_loader(
             samples_per_class,
             batches_per_epoch,
             seed,
-            num_processes,
-            process,
+            num_replicas,
+            rank,
         )
     return DataLoader(
-        _Assembled(dataset, transform),
+        _Batches(dataset, transform),
         sampler=sampler,
         batch_size=None,
         num_workers=num_workers,
-        # The loader draws a seed for its workers; not from the caller's generator.
+        # DataLoader draws a seed for its workers, by default from the global generator.
         generator=torch.Generator().manual_seed(seed),
     )

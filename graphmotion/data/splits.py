@@ -1,4 +1,4 @@
-"""Seeded splits of a dataset into training, validation and test samples."""
+"""Random splits and cross-validation folds."""
 
 from __future__ import annotations
 
@@ -15,114 +15,116 @@ def random_split(
     seed: int = 0,
     groups: Tensor | None = None,
 ) -> list[Tensor]:
-    r"""Split samples at random in the given ratios.
+    r"""Splits samples randomly in the given ratios.
 
     Args:
         num_samples (int): Number of samples :math:`N`.
-        ratios (sequence of float, optional): The ratio of each part. (default: :obj:`(8, 1, 1)`)
-        seed (int, optional): The same seed gives the same split. (default: :obj:`0`)
-        groups (Tensor, optional): The group of each sample :math:`(N)`, such as its subject.
-            Groups are then split instead of samples, and no group is in two parts.
+        ratios (sequence of float, optional): Ratio of each part. (default: :obj:`(8, 1, 1)`)
+        seed (int, optional): Seed of the split. (default: :obj:`0`)
+        groups (Tensor, optional): Group of each sample :math:`(N)`, such as its subject. If given,
+            groups are split instead of samples, so that no group is in two parts.
             (default: :obj:`None`)
 
     Returns:
-        list of Tensor: Sorted sample numbers of each part, disjoint, together :math:`0..N-1`.
+        list of Tensor: Sorted sample numbers of each part. The parts are disjoint and cover all
+        samples.
 
     Raises:
         ValueError: If a ratio is not positive, a part would be empty or :obj:`groups` does not
-            have one entry a sample.
+            have shape :math:`(N)`.
     """
     if len(ratios) == 0 or min(ratios) <= 0:
-        raise ValueError(f'ratios are positive numbers, got {list(ratios)}')
-    units, unit_of = _units(num_samples, groups)
+        raise ValueError(f'ratios must be positive, got {list(ratios)}')
+    num_units, unit = _group_units(num_samples, groups)
     cumulative = torch.tensor([0, *ratios], dtype=torch.float64).cumsum(0) / sum(ratios)
-    bounds = (cumulative * units).round().long().tolist()
-    order = torch.randperm(units, generator=torch.Generator().manual_seed(seed))
-    parts = [torch.isin(unit_of, order[a:b]).nonzero().view(-1) for a, b in pairwise(bounds)]
+    bounds = (cumulative * num_units).round().long().tolist()
+    order = torch.randperm(num_units, generator=torch.Generator().manual_seed(seed))
+    parts = [torch.isin(unit, order[a:b]).nonzero().view(-1) for a, b in pairwise(bounds)]
     if min(part.numel() for part in parts) == 0:
         what = 'samples' if groups is None else 'groups'
-        raise ValueError(f'{units} {what} are too few for the ratios {list(ratios)}')
+        raise ValueError(f'ratios {list(ratios)} give an empty part for {num_units} {what}')
     return parts
 
 
 def stratified_folds(
     y: Tensor, num_folds: int = 5, seed: int = 0, groups: Tensor | None = None
 ) -> list[tuple[Tensor, Tensor]]:
-    r"""Cross-validation folds in which every class is spread as evenly as it can be.
+    r"""Creates stratified cross-validation folds.
 
-    Each sample is in the test part of one fold. The numbers of a class in two folds differ by at
-    most one, and so do the sizes of two folds.
+    Each sample is in the test part of exactly one fold. The numbers of samples of a class in any
+    two folds differ by at most one, and so do the sizes of any two folds.
 
     Args:
-        y (Tensor): The class of each sample, :math:`(N)`.
+        y (Tensor): Class of each sample :math:`(N)`.
         num_folds (int, optional): Number of folds. (default: :obj:`5`)
-        seed (int, optional): The same seed gives the same folds. (default: :obj:`0`)
-        groups (Tensor, optional): The group of each sample :math:`(N)`, such as its subject.
-            Groups are then dealt to the folds whole, and stratified by the commonest class of
-            each. (default: :obj:`None`)
+        seed (int, optional): Seed of the folds. (default: :obj:`0`)
+        groups (Tensor, optional): Group of each sample :math:`(N)`, such as its subject. If given,
+            groups are assigned to folds instead of samples, stratified by the most frequent class
+            of each group. (default: :obj:`None`)
 
     Returns:
-        list of tuple: For each fold the sorted sample numbers for training and for test.
+        list of tuple: Sorted sample numbers for training and for test of each fold.
 
     Raises:
         ValueError: If there are fewer than two folds, fewer samples or groups than folds, or
-            :obj:`groups` does not have one entry a sample.
+            :obj:`groups` does not have shape :math:`(N)`.
     """
     y = torch.as_tensor(y).view(-1)
-    units, unit_of = _units(y.numel(), groups)
-    if not 2 <= num_folds <= units:
+    num_units, unit = _group_units(y.numel(), groups)
+    if not 2 <= num_folds <= num_units:
         what = 'samples' if groups is None else 'groups'
-        raise ValueError(f'num_folds is 2..{units} for {units} {what}, got {num_folds}')
-    votes = torch.zeros(units, int(y.max()) + 1, dtype=torch.long)
-    votes.index_put_((unit_of, y), torch.ones_like(y), accumulate=True)
+        raise ValueError(
+            f'num_folds must be in [2, {num_units}] for {num_units} {what}, got {num_folds}'
+        )
+    votes = torch.zeros(num_units, int(y.max()) + 1, dtype=torch.long)
+    votes.index_put_((unit, y), torch.ones_like(y), accumulate=True)
     stratum = votes.argmax(dim=1)
-    order = torch.randperm(units, generator=torch.Generator().manual_seed(seed))
-    # Shuffled and sorted by class, then dealt to the folds in turn: consecutive members of a
-    # class, and the remainders of consecutive classes, go to different folds.
-    dealt = order[stratum[order].sort(stable=True).indices]
+    order = torch.randperm(num_units, generator=torch.Generator().manual_seed(seed))
+    # After shuffling and sorting by class, assign to the folds cyclically: consecutive members of
+    # a class, and the remainders of consecutive classes, are in different folds.
+    order = order[stratum[order].sort(stable=True).indices]
     fold = torch.empty_like(order)
-    fold[dealt] = torch.arange(units) % num_folds
-    fold = fold[unit_of]
+    fold[order] = torch.arange(num_units) % num_folds
+    fold = fold[unit]
     return [
         ((fold != k).nonzero().view(-1), (fold == k).nonzero().view(-1)) for k in range(num_folds)
     ]
 
 
 def stratified_subset(y: Tensor, ratio: float, seed: int = 0) -> Tensor:
-    r"""A random share of the samples of each class.
+    r"""Selects a random fraction of the samples of each class.
 
-    With one seed, the samples of a smaller share are among those of a larger one.
+    With the same seed, a smaller subset is contained in a larger one.
 
     Args:
-        y (Tensor): The class of each sample, :math:`(N)`.
-        ratio (float): The share :math:`r` of each class: of :math:`n` samples,
-            :math:`r n` rounded, and one at least.
-        seed (int, optional): The same seed gives the same samples. (default: :obj:`0`)
+        y (Tensor): Class of each sample :math:`(N)`.
+        ratio (float): Fraction of each class to select, at least one sample.
+        seed (int, optional): Seed of the selection. (default: :obj:`0`)
 
     Returns:
         Tensor: Sorted sample numbers.
 
     Raises:
-        ValueError: If the ratio is not above 0 and at most 1.
+        ValueError: If the ratio is not in :math:`(0, 1]`.
     """
     if not 0 < ratio <= 1:
-        raise ValueError(f'ratio is above 0 and at most 1, got {ratio!r}')
+        raise ValueError(f'ratio must be in (0, 1], got {ratio!r}')
     y = torch.as_tensor(y).view(-1)
     order = torch.randperm(y.numel(), generator=torch.Generator().manual_seed(seed))
     classes = y[order]
-    taken = []
+    selected = []
     for c in classes.unique():
         members = order[classes == c]
-        taken.append(members[: max(1, round(ratio * len(members)))])
-    return torch.cat(taken).sort().values
+        selected.append(members[: max(1, round(ratio * len(members)))])
+    return torch.cat(selected).sort().values
 
 
-def _units(num_samples: int, groups: Tensor | None) -> tuple[int, Tensor]:
-    """How many units are split, and the unit of each sample."""
+def _group_units(num_samples: int, groups: Tensor | None) -> tuple[int, Tensor]:
+    """Number of units to split, which are samples or groups, and the unit of each sample."""
     if groups is None:
         return num_samples, torch.arange(num_samples)
     groups = torch.as_tensor(groups).view(-1)
     if groups.numel() != num_samples:
-        raise ValueError(f'groups has {groups.numel()} entries, expected one for {num_samples}')
-    unique, unit_of = groups.unique(return_inverse=True)
-    return unique.numel(), unit_of
+        raise ValueError(f'groups must have shape [{num_samples}], got {groups.numel()} entries')
+    unique, unit = groups.unique(return_inverse=True)
+    return unique.numel(), unit

@@ -85,8 +85,8 @@ class GraphDataModule(LightningDataModule):
             transform,
             seed=self.seed,
             num_workers=self.num_workers,
-            num_processes=self.trainer.world_size if self.trainer else 1,
-            process=self.trainer.global_rank if self.trainer else 0,
+            num_replicas=self.trainer.world_size if self.trainer else 1,
+            rank=self.trainer.global_rank if self.trainer else 0,
             **options,
         )
 

@@ -16,7 +16,7 @@ from graphmotion.data import (
 )
 from graphmotion.data.batching import set_shared_edges
 from graphmotion.skeletons import Skeleton, get_skeleton
-from graphmotion.transforms.fields import positions
+from graphmotion.transforms.fields import get_pos
 
 
 class PadPeople(BaseTransform):
@@ -46,7 +46,7 @@ class PadPeople(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Pads or cuts a sample, or each sample of a batch."""
-        pos, num_joints = positions(data), self.skeleton.num_joints
+        pos, num_joints = get_pos(data), self.skeleton.num_joints
         sizes = num_nodes_per_graph(data)
         if bool((sizes % num_joints).any()) or bool((sizes == 0).any()):
             raise ValueError(

@@ -5,7 +5,7 @@ from torch_geometric.data import Batch, Data
 from graphmotion.data import collate, from_array
 
 
-def test_samples_of_one_length_are_put_together_as_pyg_does():
+def test_samples_of_one_length_are_collated_like_pyg():
     samples = [from_array(torch.rand(6, 17, 3), 'coco17', y=i) for i in range(3)]
     batch, expected = collate(samples), Batch.from_data_list(samples)
     assert batch.to_dict().keys() == expected.to_dict().keys()
@@ -14,7 +14,7 @@ def test_samples_of_one_length_are_put_together_as_pyg_does():
     assert torch.equal(batch[1].edge_index, samples[1].edge_index)
 
 
-def test_shorter_samples_stay_in_their_last_frame():
+def test_shorter_samples_repeat_their_last_frame():
     arrays = torch.rand(4, 17, 3), torch.rand(6, 25, 3)
     batch = collate([from_array(a, s) for a, s in zip(arrays, ('coco17', 'ntu25'))])
     assert batch.pos.shape == (17 + 25, 6, 3)
@@ -43,7 +43,7 @@ def test_all_fields_along_time_are_padded_and_counted():
     assert 'num_frames' not in collate([sample(2), sample(2)])
 
 
-def test_nodes_that_do_not_move_have_no_frames():
+def test_static_fields_have_no_frames():
     samples = [Data(x=torch.rand(n, n), pos=torch.rand(n, 2)) for n in (3, 3)]
     samples[1].pos = torch.rand(3, 2)
     batch = collate(samples)
@@ -51,7 +51,7 @@ def test_nodes_that_do_not_move_have_no_frames():
     assert torch.equal(batch.x, torch.cat([data.x for data in samples]))
 
 
-def test_joints_without_a_score_are_seen():
+def test_missing_scores_are_one():
     array = torch.rand(4, 17, 3)
     array[2, 5] = torch.nan
     samples = [from_array(torch.rand(6, 17, 3), 'coco17'), from_array(array, 'coco17')]
@@ -61,7 +61,7 @@ def test_joints_without_a_score_are_seen():
         assert (batch.score == 0).nonzero().tolist() == [[17 * (order[1] is samples[1]) + 5, 2]]
 
 
-def test_what_cannot_be_put_together_is_refused():
+def test_bad_samples_raise():
     samples = [
         from_array(torch.rand(6, 17, 3), 'coco17', y=1),
         from_array(torch.rand(6, 17, 3), 'coco17'),

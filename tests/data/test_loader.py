@@ -13,7 +13,7 @@ from tests.toy import Waves, joints, noisy_joints
 from tests.training.walkers import Walkers
 
 
-def test_loader_gives_transformed_batches():
+def test_loader_transforms_batches():
     dataset = Waves(10, frames=(6, 12))
     batches = list(graph_loader(dataset, 4, joints))
     assert [b.num_graphs for b in batches] == [4, 4, 2]
@@ -23,7 +23,7 @@ def test_loader_gives_transformed_batches():
     assert torch.equal(batches[1].num_frames, expected.num_frames)
 
 
-def test_random_draws_do_not_depend_on_workers_nor_on_what_was_drawn_before():
+def test_random_draws_depend_on_neither_workers_nor_earlier_draws():
     dataset = Waves(12)
     alone = [b.x for b in graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1)]
     torch.rand(7)
@@ -36,7 +36,7 @@ def test_random_draws_do_not_depend_on_workers_nor_on_what_was_drawn_before():
     assert not torch.equal(other.x, alone[0])
 
 
-def test_workers_send_the_batches_of_the_dataset():
+def test_workers_return_the_batches_of_the_dataset():
     for dataset in (Waves(6), Waves(6, frames=(6, 12))):
         (batch,) = graph_loader(dataset, 6, num_workers=1)
         expected = dataset.get_batch(range(6))
@@ -46,7 +46,7 @@ def test_workers_send_the_batches_of_the_dataset():
         assert torch.equal(batch[5].edge_index, dataset[5].edge_index)
 
 
-def test_transforms_of_pyg_and_numpy_follow_the_seed_too():
+def test_transforms_of_pyg_and_numpy_follow_the_seed():
     def noisy(data):
         data.x = data.pos + torch.from_numpy(np.random.rand(*data.pos.shape))  # noqa: NPY002
         return data
@@ -69,7 +69,7 @@ def test_transforms_of_pyg_and_numpy_follow_the_seed_too():
     assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # noqa: NPY002
 
 
-def test_the_transform_of_the_dataset_comes_first():
+def test_the_transform_of_the_dataset_is_applied_first():
     dataset = Waves(10, frames=(6, 12))
     dataset.transform = ToStream('joint_motion')
     (batch,) = graph_loader(dataset, 10, lambda b: CropFrames(4, 'center')(b))
@@ -79,7 +79,7 @@ def test_the_transform_of_the_dataset_comes_first():
         assert batch[i].num_frames.tolist() == [4]
 
 
-def test_transforms_of_this_library_see_batches_and_others_see_samples():
+def test_own_transforms_get_batches_and_foreign_ones_samples():
     seen = []
 
     def center(data):
@@ -105,7 +105,7 @@ def test_transforms_of_this_library_see_batches_and_others_see_samples():
     assert torch.equal(batch.num_frames, torch.cat(expected))
 
 
-def test_loading_leaves_the_global_generator_alone():
+def test_loading_does_not_change_the_global_generator():
     state = torch.get_rng_state()
     list(graph_loader(Waves(12), 4, noisy_joints, shuffle=True))
     assert torch.equal(torch.get_rng_state(), state)
@@ -119,7 +119,7 @@ def test_loading_leaves_the_global_generator_alone():
 
 
 @pytest.mark.cuda
-def test_draws_on_the_gpu_follow_the_seed_and_leave_the_generators_alone():
+def test_draws_on_the_gpu_follow_the_seed_and_restore_the_generators():
     if not torch.cuda.is_available():
         pytest.skip('no CUDA device')
     dataset = Waves(12).cuda()
@@ -132,7 +132,7 @@ def test_draws_on_the_gpu_follow_the_seed_and_leave_the_generators_alone():
     assert torch.equal(first, again)
 
 
-def test_module_gives_a_loader_for_each_part():
+def test_module_has_a_loader_for_each_part():
     data = GraphDataModule(
         Waves(12), test=Waves(6), batch_size=4, transform=joints, train_transform=noisy_joints
     )
@@ -144,7 +144,7 @@ def test_module_gives_a_loader_for_each_part():
     assert not torch.equal(train.x, train.pos)
 
 
-def test_a_plain_loop_gets_a_new_order_and_new_draws_each_time():
+def test_each_pass_has_a_new_order_and_new_draws():
     loader = graph_loader(Waves(12), 4, noisy_joints, shuffle=True)
     first, second = [torch.cat([b.x for b in loader]) for _ in range(2)]
     assert not torch.equal(first, second)
@@ -199,10 +199,12 @@ def test_module_balances_training_batches_only():
     ]
 
 
-def test_batches_that_cannot_be_balanced_are_refused():
-    with pytest.raises(ValueError, match="10 samples cannot hold 4 of each value of 'subject'"):
+def test_impossible_balanced_batches_raise():
+    with pytest.raises(
+        ValueError, match='batch_size must be a multiple of samples_per_class=4, got 10'
+    ):
         graph_loader(Walkers(3, 4), 10, balance='subject')
-    with pytest.raises(ValueError, match='4 classes from samples of 3 classes'):
+    with pytest.raises(ValueError, match=r'classes_per_batch must be at most 3.*, got 4'):
         graph_loader(Walkers(3, 4), 16, balance='subject')
     with pytest.raises(ValueError, match="no field 'view'"):
         graph_loader(Walkers(3, 4), 8, balance='view')

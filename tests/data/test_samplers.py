@@ -31,7 +31,7 @@ def test_batches_hold_every_sample_once_in_a_new_order_each_epoch():
 @pytest.mark.parametrize('shuffle', [True, False])
 def test_processes_share_the_batches_of_one(shuffle):
     whole = batches(BatchSampler(51, 8, shuffle, 3))
-    parts = [batches(BatchSampler(51, 8, shuffle, 3, 2, process)) for process in range(2)]
+    parts = [batches(BatchSampler(51, 8, shuffle, 3, 2, rank)) for rank in range(2)]
     for i, batch in enumerate(whole):
         shares = [part[i] for part in parts]
         even = batch[: len(batch) // 2 * 2] if shuffle else batch
@@ -43,15 +43,15 @@ def test_processes_share_the_batches_of_one(shuffle):
 @pytest.mark.parametrize(
     'make',
     [
-        lambda seed, process: BatchSampler(64, 8, True, seed, 2, process),
-        lambda seed, process: BalancedBatchSampler(
-            torch.arange(64) % 8, 4, 2, seed=seed, num_processes=2, process=process
+        lambda seed, rank: BatchSampler(64, 8, True, seed, 2, rank),
+        lambda seed, rank: BalancedBatchSampler(
+            torch.arange(64) % 8, 4, 2, seed=seed, num_replicas=2, rank=rank
         ),
     ],
 )
 def test_seeds_of_batches_differ_and_follow_seed_and_epoch(make):
-    def seeds(seed, epoch, process=0):
-        sampler = make(seed, process)
+    def seeds(seed, epoch, rank=0):
+        sampler = make(seed, rank)
         sampler.set_epoch(epoch)
         return [seed for seed, _ in sampler]
 
@@ -60,12 +60,14 @@ def test_seeds_of_batches_differ_and_follow_seed_and_epoch(make):
     assert len(set(drawn)) == len(drawn) == 32
 
 
-def test_batches_that_cannot_be_shared_are_refused():
-    with pytest.raises(ValueError, match='10 samples in batches of 1 for 2 processes'):
-        BatchSampler(10, 1, num_processes=2)
+def test_bad_batch_sizes_raise():
+    with pytest.raises(ValueError, match='batch_size must be at least num_replicas=2, got 1'):
+        BatchSampler(10, 1, num_replicas=2)
+    with pytest.raises(ValueError, match='num_samples must be an integer >= 1, got 0'):
+        BatchSampler(0, 1)
 
 
-def test_balanced_batches_hold_so_many_samples_of_so_many_classes():
+def test_balanced_batches_hold_k_samples_of_each_of_p_classes():
     for batch in batches(BalancedBatchSampler(LABELS, 3, 4, batches_per_epoch=50)):
         assert len(set(batch)) == 12
         labels = LABELS[batch].view(3, 4)
@@ -73,8 +75,8 @@ def test_balanced_batches_hold_so_many_samples_of_so_many_classes():
         assert len(labels[:, 0].unique()) == 3
 
 
-def test_classes_and_their_samples_take_turns():
-    """At no time has one been drawn twice more often than another."""
+def test_classes_and_samples_are_drawn_equally_often():
+    """The numbers of draws never differ by more than one."""
     classes = Counter(dict.fromkeys(LABELS.tolist(), 0))
     samples = Counter(dict.fromkeys(range(36), 0))
     firsts = set()
@@ -89,7 +91,7 @@ def test_classes_and_their_samples_take_turns():
     assert firsts == set(classes)
 
 
-def test_samples_are_reused_only_where_there_are_too_few():
+def test_samples_repeat_only_in_small_classes():
     labels = torch.tensor([0] * 3 + [1] * 8 + [2])
     for batch in batches(BalancedBatchSampler(labels, 3, 8, batches_per_epoch=20)):
         counts = Counter(batch)
@@ -97,8 +99,8 @@ def test_samples_are_reused_only_where_there_are_too_few():
         assert [counts[i] for i in range(3, 12)] == [1] * 8 + [8]
 
 
-def test_drawn_evenly_from_all_orders():
-    """Every pair of classes is as likely as another to share a batch."""
+def test_all_pairs_of_classes_are_equally_likely():
+    """All pairs of classes are equally likely to share a batch."""
     pairs = Counter()
     for batch in batches(BalancedBatchSampler(torch.arange(6).repeat(2), 2, 1, 3000)):
         pairs[tuple(sorted(i % 6 for i in batch))] += 1
@@ -114,7 +116,7 @@ def test_the_length_of_an_epoch():
     assert len(sampler) == len(batches(sampler)) == 17
 
 
-def test_balanced_epochs_can_be_gone_back_to():
+def test_set_epoch_repeats_an_earlier_epoch():
     sampler = BalancedBatchSampler(LABELS, 3, 4, seed=2)
     state = torch.get_rng_state()
     first, second = batches(sampler), batches(sampler)
@@ -126,9 +128,9 @@ def test_balanced_epochs_can_be_gone_back_to():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_processes_share_whole_classes():
+def test_each_process_receives_complete_classes():
     whole = batches(BalancedBatchSampler(LABELS, 4, 3, 10, seed=1))
-    parts = [batches(BalancedBatchSampler(LABELS, 4, 3, 10, 1, 2, process)) for process in (0, 1)]
+    parts = [batches(BalancedBatchSampler(LABELS, 4, 3, 10, 1, 2, rank)) for rank in (0, 1)]
     for batch, *shares in zip(whole, *parts):
         assert sorted(chain(*shares)) == sorted(batch)
         labels = [set(LABELS[share].tolist()) for share in shares]
@@ -140,17 +142,17 @@ def test_processes_share_whole_classes():
 @pytest.mark.parametrize(
     ('options', 'reason'),
     [
-        ({'classes_per_batch': 6}, 'a batch of 6 classes from samples of 5 classes'),
-        ({'classes_per_batch': 3, 'num_processes': 2}, '3 classes .* evenly to 2 processes'),
-        ({'classes_per_batch': 0}, 'classes_per_batch is at least 1, got 0'),
-        ({'samples_per_class': 0}, 'samples_per_class is at least 1, got 0'),
-        ({'batches_per_epoch': 0}, 'batches_per_epoch is at least 1, got 0'),
+        ({'classes_per_batch': 6}, 'classes_per_batch must be at most 5.*, got 6'),
+        ({'classes_per_batch': 3, 'num_replicas': 2}, 'a multiple of num_replicas=2, got 3'),
+        ({'classes_per_batch': 0}, 'classes_per_batch must be an integer >= 1, got 0'),
+        ({'samples_per_class': 0}, 'samples_per_class must be an integer >= 1, got 0'),
+        ({'batches_per_epoch': 0}, 'batches_per_epoch must be an integer >= 1, got 0'),
         ({'labels': LABELS.float()}, r'integers.*got torch.float32 of shape \[36\]'),
         ({'labels': LABELS.view(-1, 1)}, r'integers.*got torch.int64 of shape \[36, 1\]'),
         ({'labels': []}, 'integers'),
     ],
 )
-def test_impossible_batches_are_refused(options, reason):
+def test_impossible_batches_raise(options, reason):
     with pytest.raises(ValueError, match=reason):
         BalancedBatchSampler(
             **{'labels': LABELS, 'classes_per_batch': 2, 'samples_per_class': 2} | options

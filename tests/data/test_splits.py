@@ -11,7 +11,7 @@ def test_a_random_split_is_a_partition_in_the_given_ratios():
     assert all(torch.equal(p, p.sort().values) for p in parts)
 
 
-def test_the_seed_decides():
+def test_the_split_depends_on_the_seed():
     first, again, other = (random_split(100, seed=s)[0] for s in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -23,7 +23,7 @@ def test_ratios_need_not_divide_the_samples():
 
 
 @pytest.mark.parametrize('num_folds', [2, 5, 10])
-def test_folds_are_a_partition_with_classes_spread_evenly(num_folds):
+def test_folds_are_a_stratified_partition(num_folds):
     y = torch.tensor([0] * 112 + [1] * 33 + [2] * 78 + [3] * 119)[torch.randperm(342)]
     folds = stratified_folds(y, num_folds, seed=0)
     tests = torch.cat([test for _, test in folds])
@@ -36,7 +36,7 @@ def test_folds_are_a_partition_with_classes_spread_evenly(num_folds):
         assert torch.equal(torch.cat([train, test]).sort().values, torch.arange(342))
 
 
-def test_groups_stay_together():
+def test_no_group_is_in_two_parts():
     groups = torch.randint(0, 20, (300,))
     y = torch.randint(0, 3, (300,))
     for train, test in stratified_folds(y, 5, groups=groups):
@@ -56,25 +56,25 @@ def test_grouped_folds_are_stratified_by_group():
         assert torch.bincount(y[test]).tolist() == [4, 4]
 
 
-def test_what_cannot_be_split_is_refused():
-    with pytest.raises(ValueError, match='positive numbers'):
+def test_impossible_splits_raise():
+    with pytest.raises(ValueError, match='ratios must be positive'):
         random_split(10, (1, 0))
-    with pytest.raises(ValueError, match='5 samples are too few'):
+    with pytest.raises(ValueError, match='an empty part for 5 samples'):
         random_split(5, (98, 1, 1))
-    with pytest.raises(ValueError, match=r'num_folds is 2\.\.3 for 3 samples, got 4'):
+    with pytest.raises(ValueError, match=r'num_folds must be in \[2, 3\] for 3 samples, got 4'):
         stratified_folds(torch.zeros(3, dtype=torch.long), 4)
     with pytest.raises(ValueError, match='for 2 groups, got 3'):
         stratified_folds(torch.zeros(4, dtype=torch.long), 3, groups=torch.tensor([0, 0, 1, 1]))
-    with pytest.raises(ValueError, match='groups has 3 entries, expected one for 4'):
+    with pytest.raises(ValueError, match=r'groups must have shape \[4\], got 3 entries'):
         random_split(4, groups=torch.zeros(3))
 
 
-def test_the_seed_decides_the_folds():
+def test_folds_depend_on_the_seed():
     y = torch.arange(60) % 3
     first, again, other = (stratified_folds(y, 5, seed=s)[0][1] for s in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_sizes_are_rounded_to_the_nearest():
+def test_sizes_are_rounded():
     assert [len(p) for p in random_split(342)] == [274, 34, 34]

@@ -271,7 +271,7 @@ def test_what_is_written_reads_back_equal(tmp_path, score, dims):
     assert {type(v) for v in first.values()} == {np.ndarray, int, str}
 
 
-def test_in_space_a_person_at_the_origin_is_absent(tmp_path):
+def test_a_3d_person_at_the_origin_is_missing(tmp_path):
     one, two = annotation('a', 5, people=2, dims=3), annotation('b', 6, people=2, dims=2)
     one['keypoint'][1, :2] = 0
     one['keypoint'][0, 3, 4] = 0  # a single joint may well be at the origin
@@ -283,7 +283,7 @@ def test_in_space_a_person_at_the_origin_is_absent(tmp_path):
     assert 'score' not in SkeletonPickle(root, 'plane.pkl', 'coco17')[0]
 
 
-def test_by_default_names_are_numbers_and_there_is_no_split(tmp_path):
+def test_default_names_are_numbers_without_a_split(tmp_path):
     path = str(tmp_path / 'set.pkl')
     write_skeleton_pickle(path, samples(), skeleton='coco17')
     split, annotations = read_skeleton_pickle(path)
@@ -291,15 +291,18 @@ def test_by_default_names_are_numbers_and_there_is_no_split(tmp_path):
     assert [a['frame_dir'] for a in annotations] == ['000000', '000001']
 
 
-def test_what_cannot_be_written_is_refused_and_nothing_stays(tmp_path):
+def test_bad_samples_raise_and_leave_no_file(tmp_path):
     path = str(tmp_path / 'set.pkl')
     nameless = samples()
     del nameless[1].y
     for arguments, match in (
-        ((nameless, None, None, 'coco17'), "sample 1 has no class in the field 'y'"),
-        ((samples(), None, ['a', 'a'], 'coco17'), 'names are 2 different ones.* got 1 different'),
-        ((samples(), None, ['a'], 'coco17'), 'names are 2 different ones'),
-        ((samples(), {'train': [2]}, None, 'coco17'), "split 'train' has the sample 2 of 2"),
+        ((nameless, None, None, 'coco17'), "field 'y' of sample 1 must be its class, got None"),
+        ((samples(), None, ['a', 'a'], 'coco17'), 'must be 2 distinct names, got 2 names, 1 of'),
+        ((samples(), None, ['a'], 'coco17'), 'must be 2 distinct names, got 1 names'),
+        (
+            (samples(), {'train': [2]}, None, 'coco17'),
+            r"split\['train'\] must hold numbers in \[0, 1\], got 2",
+        ),
         ((samples(), None, None, 'coco18'), "unknown skeleton 'coco18'"),
     ):
         with pytest.raises(ValueError, match=match):
