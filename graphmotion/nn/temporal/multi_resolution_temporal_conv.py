@@ -80,7 +80,7 @@ class MultiResolutionTemporalConv(torch.nn.Module):
         PyTorch's default shrinks the signal below its own biases.
         """
         for layer in (*self.first, *self.second):
-            conv: Conv2d = layer.conv  # type: ignore[assignment]
+            conv = layer.conv
             xavier_uniform_(conv.weight)
             if conv.bias is not None:
                 zeros_(conv.bias)
