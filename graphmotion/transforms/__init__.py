@@ -34,6 +34,7 @@ from graphmotion.transforms.scale_by_body_size import ScaleByBodySize
 from graphmotion.transforms.scale_by_image_size import ScaleByImageSize
 from graphmotion.transforms.shrink_silhouettes import ShrinkSilhouettes
 from graphmotion.transforms.silhouette_noise import SilhouetteNoise
+from graphmotion.transforms.skip_frames import SkipFrames
 from graphmotion.transforms.strip_dropout import StripDropout
 from graphmotion.transforms.to_landmark_graph import ToLandmarkGraph
 from graphmotion.transforms.to_multi_scale import ToMultiScale
@@ -73,6 +74,7 @@ __all__ = [
     'ScaleByImageSize',
     'ShrinkSilhouettes',
     'SilhouetteNoise',
+    'SkipFrames',
     'StripDropout',
     'ToLandmarkGraph',
     'ToMultiScale',

@@ -16,13 +16,16 @@ class ShrinkSilhouettes(BaseTransform):
 
     Args:
         factor (int, optional): The factor. (default: :obj:`2`)
+        soft (bool, optional): If set to :obj:`True`, a pixel of the result is the part of its
+            square that is set, from 0 to 1. (default: :obj:`False`)
 
     Raises:
         ValueError: If the factor is not a positive number or no divisor of height and width.
     """
 
-    def __init__(self, factor: int = 2) -> None:
+    def __init__(self, factor: int = 2, soft: bool = False) -> None:
         self.factor = check_count('factor', factor)
+        self.soft = soft
 
     def forward(self, data: Data) -> Data:
         """Shrink the silhouettes of a sample, or those of each in a batch."""
@@ -33,8 +36,8 @@ class ShrinkSilhouettes(BaseTransform):
                 f'silhouettes of {height} x {width} pixels cannot be divided by {self.factor}'
             )
         share = avg_pool2d(silhouettes.to(torch.float32), self.factor)
-        data.silhouettes = (share >= 0.5).to(silhouettes.dtype)
+        data.silhouettes = share if self.soft else (share >= 0.5).to(silhouettes.dtype)
         return data
 
     def __repr__(self) -> str:
-        return f'{self.__class__.__name__}({self.factor})'
+        return f'{self.__class__.__name__}({self.factor}, soft={self.soft})'

@@ -40,6 +40,7 @@ TRANSFORMS = [
     T.CropFrames(20, 'center', pad='zero'),
     T.CropFrames(5, 'center', shift=-2),
     T.CropFrames(7, 'uniform'),
+    T.SkipFrames(3),
     T.PadFrames(24),
     T.PadFrames(24, pad='edge'),
     T.PadFrames(24, pad='zero'),
