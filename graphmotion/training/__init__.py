@@ -3,7 +3,13 @@ from graphmotion.training.cross_validation import Evaluation, cross_validate, tr
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fit import FitResult, fit, load_weights
 from graphmotion.training.history import History, SeedEachStep
-from graphmotion.training.lmgcs import LMGCSModule, LMGCSRecipe, fit_two_stages
+from graphmotion.training.lmgcs import (
+    LMGCSLossRecipe,
+    LMGCSModule,
+    LMGCSRecipe,
+    OneCycleLMGCSRecipe,
+    fit_two_stages,
+)
 from graphmotion.training.module import RecipeModule
 from graphmotion.training.oversample import oversample
 from graphmotion.training.part_triplet import part_triplet_loss
@@ -30,9 +36,11 @@ __all__ = [
     'GaitMixerRecipe',
     'GraphDataModule',
     'History',
+    'LMGCSLossRecipe',
     'LMGCSModule',
     'LMGCSRecipe',
     'MSAGCNRecipe',
+    'OneCycleLMGCSRecipe',
     'OneCycleRecipe',
     'OneCycleRecognitionRecipe',
     'Recipe',

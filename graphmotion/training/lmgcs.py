@@ -18,7 +18,7 @@ from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fit import FitResult, fit
 from graphmotion.training.part_triplet import part_triplet_loss
 from graphmotion.training.predict import model_inputs
-from graphmotion.training.recipes import StepRecipe
+from graphmotion.training.recipes import OneCycleRecipe, Recipe, StepRecipe
 from graphmotion.training.recognition import SubjectModule
 
 try:
@@ -30,14 +30,10 @@ STAGES = ('local', 'global', 'joint')
 
 
 @dataclass(frozen=True)
-class LMGCSRecipe(StepRecipe):
-    r"""The recipe of the paper of :class:`~graphmotion.models.LMGCS` for CASIA-B: 80,000 steps for
-    local features, whose learning rate falls after 70,000, then 30,000 for attention; its
-    "momentum 0.9" is Adam's :math:`\beta_1`. An epoch stands for 1,000 steps, if the data are
-    drawn in :obj:`batches_per_epoch`.
-
-    For OU-MVLP it is :obj:`LMGCSRecipe(subjects_per_batch=32, max_epochs=100, milestones=(80,),
-    global_epochs=40)`. The :obj:`batch_size` follows from the numbers of subjects and samples.
+class LMGCSLossRecipe(Recipe):
+    r"""What the recipes of LMGCS share: batches, losses and stages; to be combined with a recipe
+    that says how the learning rate goes. The :obj:`batch_size` follows from the numbers of subjects
+    and samples.
 
     Args:
         global_epochs (int): Number of epochs of the second stage.
@@ -54,10 +50,7 @@ class LMGCSRecipe(StepRecipe):
             two samples of each, or an option is set that has no part in the loss.
     """
 
-    lr: float = 1e-4
     batch_size: int = field(init=False)
-    max_epochs: int = 80
-    milestones: tuple[int, ...] = (70,)
     global_epochs: int = 30
     subjects_per_batch: int = 8
     samples_per_subject: int = 8
@@ -79,6 +72,36 @@ class LMGCSRecipe(StepRecipe):
                 raise ValueError(f'{name} has no part in this loss, got {getattr(self, name)}')
         # How a frozen dataclass sets what follows from its fields.
         object.__setattr__(self, 'batch_size', self.subjects_per_batch * self.samples_per_subject)
+
+
+@dataclass(frozen=True)
+class LMGCSRecipe(LMGCSLossRecipe, StepRecipe):
+    r"""The recipe of the paper of :class:`~graphmotion.models.LMGCS` for CASIA-B: 80,000 steps for
+    local features, whose learning rate falls after 70,000, then 30,000 for attention; its
+    "momentum 0.9" is Adam's :math:`\beta_1`. An epoch stands for 1,000 steps, if the data are
+    drawn in :obj:`batches_per_epoch`. See :class:`LMGCSLossRecipe` for the loss.
+
+    For OU-MVLP it is :obj:`LMGCSRecipe(subjects_per_batch=32, max_epochs=100, milestones=(80,),
+    global_epochs=40)`.
+    """
+
+    lr: float = 1e-4
+    max_epochs: int = 80
+    milestones: tuple[int, ...] = (70,)
+
+
+@dataclass(frozen=True)
+class OneCycleLMGCSRecipe(LMGCSLossRecipe, OneCycleRecipe):
+    r"""LMGCS trained in one cycle of the learning rate, for short runs and narrow networks; see
+    :class:`LMGCSLossRecipe` for the loss.
+    """
+
+    lr: float = 2e-3
+    weight_decay: float = 0.01
+    max_epochs: int = 80
+    warmup: float = 0.1
+    label_smoothing: float = 0.1
+    gradient_clip: float | None = 5.0
 
 
 class LMGCSModule(SubjectModule):
@@ -105,7 +128,7 @@ class LMGCSModule(SubjectModule):
 
     Args:
         model (LMGCS): The network.
-        recipe (LMGCSRecipe): Optimiser, schedule and loss.
+        recipe (LMGCSLossRecipe): Optimiser, schedule and loss.
         subjects (Tensor): The subjects of the training samples, any integers, in any order and
             number.
         stage (str, optional): :obj:`"local"`, :obj:`"global"` or :obj:`"joint"`.
@@ -123,13 +146,13 @@ class LMGCSModule(SubjectModule):
     """
 
     model: LMGCS
-    recipe: LMGCSRecipe
+    recipe: LMGCSLossRecipe
     subjects: Tensor
 
     def __init__(
         self,
         model: LMGCS,
-        recipe: LMGCSRecipe,
+        recipe: LMGCSLossRecipe,
         subjects: Tensor,
         stage: str = 'joint',
         label: str = 'subject',
@@ -261,7 +284,7 @@ class LMGCSModule(SubjectModule):
 
 def fit_two_stages(
     model: LMGCS,
-    recipe: LMGCSRecipe,
+    recipe: LMGCSLossRecipe,
     data: GraphDataModule,
     directory: str,
     seed: int = 0,
@@ -288,7 +311,7 @@ def fit_two_stages(
 
     Args:
         model (LMGCS): The network; its weights are drawn by the caller before.
-        recipe (LMGCSRecipe): How it is trained.
+        recipe (LMGCSLossRecipe): How it is trained.
         data (GraphDataModule): On what.
         directory (str): Where checkpoints and history go.
         seed (int, optional): Seed of both runs. (default: :obj:`0`)
@@ -299,7 +322,8 @@ def fit_two_stages(
     Returns:
         list of FitResult: One for each stage; a network without attention has only the first.
     """
-    second = replace(recipe, max_epochs=recipe.global_epochs, milestones=())
+    changes: dict[str, Any] = {'milestones': ()} if isinstance(recipe, StepRecipe) else {}
+    second = replace(recipe, max_epochs=recipe.global_epochs, **changes)
     stages = [('local', recipe)] + ([('global', second)] if model.global_modules else [])
     subjects = data.train.labels(label)
     results = []
