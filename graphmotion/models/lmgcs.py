@@ -256,9 +256,12 @@ class LMGCS(ResettableModule):
             :class:`~graphmotion.nn.HorizontalPyramidPooling`. (default: :obj:`(16,)`)
         hpp (str, optional): :obj:`"concat"` or :obj:`"sum"` of mean and maximum of a strip.
             (default: :obj:`"concat"`)
-        frame_kernel (int, optional): Number of frames of the convolutions. (default: :obj:`3`)
+        frame_kernel (int or sequence of int, optional): Number of frames of the convolutions.
+            (default: :obj:`3`)
         pools (sequence of int, optional): The convolutions, counted from 1, that halve height and
-            width. (default: :obj:`(1, 2)`)
+            width by a maximum. (default: :obj:`(1, 2)`)
+        strided (sequence of int, optional): Those that halve them by a stride.
+            (default: :obj:`()`)
         embed_local (bool, optional): If set to :obj:`True`, the features of the maxima follow the
             decoded ones in the embedding. Without attention they are the embedding.
             (default: :obj:`False`)
@@ -293,12 +296,13 @@ class LMGCS(ResettableModule):
         position: bool = False,
         bins: Sequence[int] = (16,),
         hpp: str = 'concat',
-        frame_kernel: int = 3,
+        frame_kernel: int | Sequence[int] = 3,
         pools: Sequence[int] = (1, 2),
+        strided: Sequence[int] = (),
         embed_local: bool = False,
     ) -> None:
         super().__init__()
-        self.backbone = SilhouetteBackbone(channels, frame_kernel, pools)
+        self.backbone = SilhouetteBackbone(channels, frame_kernel, pools, strided)
         self.pooling = HorizontalPyramidPooling(bins, hpp)
         self.temporal = LocalGlobalTemporal(
             channels[-1] * (2 if hpp == 'concat' else 1),
@@ -390,7 +394,7 @@ class LMGCS(ResettableModule):
         if len(shape) != 4 or min(shape) < 1:
             raise ValueError(f'silhouettes have the shape {shape}, expected [B, T, H, W], none 0')
         rows = shape[2]
-        for _ in self.backbone.pools:
+        for _ in range(self.backbone.num_halvings):
             rows = -(-rows // 2)
         strips = math.lcm(*self.pooling.bins)
         if rows % strips:

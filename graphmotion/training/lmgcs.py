@@ -20,7 +20,7 @@ from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fitting import FitResult, fit
 from graphmotion.training.part_triplet import part_triplet_loss
 from graphmotion.training.predict import model_inputs
-from graphmotion.training.recipes import LMGCSRecipe
+from graphmotion.training.recipes import LMGCSLossRecipe, StepRecipe
 from graphmotion.training.recognition import SubjectModule
 
 with requires_extra('train'):
@@ -55,7 +55,7 @@ class LMGCSModule(SubjectModule):
 
     Args:
         model (LMGCS): The network.
-        recipe (LMGCSRecipe): Optimiser, schedule and loss.
+        recipe (LMGCSLossRecipe): Optimiser, schedule and loss.
         subjects (Tensor): The subjects of the training samples, any integers, in any order and
             number.
         stage (str, optional): :obj:`"local"`, :obj:`"global"` or :obj:`"joint"`.
@@ -73,13 +73,13 @@ class LMGCSModule(SubjectModule):
     """
 
     model: LMGCS
-    recipe: LMGCSRecipe
+    recipe: LMGCSLossRecipe
     subjects: Tensor
 
     def __init__(
         self,
         model: LMGCS,
-        recipe: LMGCSRecipe,
+        recipe: LMGCSLossRecipe,
         subjects: Tensor,
         stage: str = 'joint',
         label: str = 'subject',
@@ -213,7 +213,7 @@ class LMGCSModule(SubjectModule):
 
 def fit_two_stages(
     model: LMGCS,
-    recipe: LMGCSRecipe,
+    recipe: LMGCSLossRecipe,
     data: GraphDataModule,
     directory: str,
     seed: int = 0,
@@ -240,7 +240,7 @@ def fit_two_stages(
 
     Args:
         model (LMGCS): The network; its weights are drawn by the caller before.
-        recipe (LMGCSRecipe): How it is trained.
+        recipe (LMGCSLossRecipe): How it is trained.
         data (GraphDataModule): On what.
         directory (str): Where checkpoints and history go.
         seed (int, optional): Seed of both runs. (default: :obj:`0`)
@@ -251,7 +251,8 @@ def fit_two_stages(
     Returns:
         list of FitResult: One for each stage; a network without attention has only the first.
     """
-    second = replace(recipe, max_epochs=recipe.global_epochs, milestones=())
+    changes: dict[str, Any] = {'milestones': ()} if isinstance(recipe, StepRecipe) else {}
+    second = replace(recipe, max_epochs=recipe.global_epochs, **changes)
     stages = [('local', recipe)] + ([('global', second)] if model.global_modules else [])
     subjects = data.train.labels(label)
     results = []

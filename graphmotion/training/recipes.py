@@ -231,36 +231,28 @@ class FGSTFormerRecipe(SGDRecipe):
 
 
 @dataclass(frozen=True)
-class LMGCSRecipe(StepRecipe):
-    r"""The recipe of the paper of :class:`~graphmotion.models.LMGCS` for CASIA-B: 80,000 steps for
-    local features, whose learning rate falls after 70,000, then 30,000 for attention; its
-    "momentum 0.9" is Adam's :math:`\beta_1`. An epoch stands for 1,000 steps, if the data are
-    drawn in :obj:`batches_per_epoch`.
+class LMGCSLossRecipe(Recipe):
+    r"""Batches, losses and stages of LMGCS, to be combined with a learning rate schedule.
 
-    For OU-MVLP it is :obj:`LMGCSRecipe(subjects_per_batch=32, max_epochs=100, milestones=(80,),
-    global_epochs=40)`. The :obj:`batch_size` follows from the numbers of subjects and samples.
+    The :obj:`batch_size` is the product of the numbers of subjects and samples.
 
     Args:
         global_epochs (int): Number of epochs of the second stage.
-        subjects_per_batch (int): Number of subjects in a batch, those of all processes together.
-        samples_per_subject (int): Number of samples of each.
+        subjects_per_batch (int): Number of subjects in a batch over all processes.
+        samples_per_subject (int): Number of samples of each subject.
         batches_per_epoch (int): Number of batches in an epoch.
-        margin (float): By how much farther a sample of another subject is to be than one of the
-            same.
+        margin (float): Margin of the triplet losses.
         self_positives (bool): Whether anchors are positives of themselves, as in OpenGait; see
             :func:`part_triplet_loss`.
-        triplet (bool): Whether the triplet losses are part of the loss.
-        cross_entropy (bool): Whether the cross-entropy is.
+        triplet (bool): Whether the loss includes the triplet losses.
+        cross_entropy (bool): Whether the loss includes cross-entropy.
 
     Raises:
-        ValueError: If no loss is left, triplets are on and a batch has less than two subjects or
-            two samples of each, or an option is set that has no part in the loss.
+        ValueError: If no loss is left, a batch has fewer than two subjects or two samples of each
+            with triplets, or an option is set that this loss does not use.
     """
 
-    lr: float = 1e-4
     batch_size: int = field(init=False)
-    max_epochs: int = 80
-    milestones: tuple[int, ...] = (70,)
     global_epochs: int = 30
     subjects_per_batch: int = 8
     samples_per_subject: int = 8
@@ -283,6 +275,33 @@ class LMGCSRecipe(StepRecipe):
                 raise ValueError(f'{name} has no part in this loss, got {getattr(self, name)}')
         # How a frozen dataclass sets what follows from its fields.
         object.__setattr__(self, 'batch_size', self.subjects_per_batch * self.samples_per_subject)
+
+
+@dataclass(frozen=True)
+class LMGCSRecipe(LMGCSLossRecipe, StepRecipe):
+    r"""The recipe of the paper of :class:`~graphmotion.models.LMGCS` for CASIA-B.
+
+    80,000 steps for local features, whose learning rate falls after 70,000, then 30,000 steps for
+    attention. The paper's "momentum 0.9" is Adam's :math:`\beta_1`. An epoch has 1,000 steps if the
+    data are drawn in :obj:`batches_per_epoch`. For OU-MVLP, use
+    :obj:`LMGCSRecipe(subjects_per_batch=32, max_epochs=100, milestones=(80,), global_epochs=40)`.
+    """
+
+    lr: float = 1e-4
+    max_epochs: int = 80
+    milestones: tuple[int, ...] = (70,)
+
+
+@dataclass(frozen=True)
+class OneCycleLMGCSRecipe(LMGCSLossRecipe, OneCycleRecipe):
+    r"""LMGCS trained in one cycle of the learning rate, for short runs and narrow networks."""
+
+    lr: float = 2e-3
+    weight_decay: float = 0.01
+    max_epochs: int = 80
+    warmup: float = 0.1
+    label_smoothing: float = 0.1
+    gradient_clip: float | None = 5.0
 
 
 def class_weights(y: torch.Tensor, num_classes: int, exponent: float) -> torch.Tensor:

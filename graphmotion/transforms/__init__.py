@@ -39,6 +39,7 @@ from graphmotion.transforms.scale_by_body_size import ScaleByBodySize
 from graphmotion.transforms.scale_by_image_size import ScaleByImageSize
 from graphmotion.transforms.silhouette_noise import SilhouetteNoise
 from graphmotion.transforms.silhouette_strip_dropout import SilhouetteStripDropout
+from graphmotion.transforms.skip_frames import SkipFrames
 from graphmotion.transforms.to_landmark_graph import ToLandmarkGraph
 from graphmotion.transforms.to_multi_scale import ToMultiScale
 from graphmotion.transforms.to_pixel_graph import ToPixelGraph
@@ -81,6 +82,7 @@ __all__ = [
     'ScaleByImageSize',
     'SilhouetteNoise',
     'SilhouetteStripDropout',
+    'SkipFrames',
     'ToLandmarkGraph',
     'ToMultiScale',
     'ToPixelGraph',

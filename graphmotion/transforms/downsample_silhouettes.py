@@ -19,13 +19,16 @@ class DownsampleSilhouettes(BaseTransform):
 
     Args:
         factor (int, optional): Factor of height and width. (default: :obj:`2`)
+        soft (bool, optional): If :obj:`True`, a pixel of the result is the fraction of its square
+            that is set, from 0 to 1. (default: :obj:`False`)
 
     Raises:
         ValueError: If the factor is not positive or does not divide height and width.
     """
 
-    def __init__(self, factor: int = 2) -> None:
+    def __init__(self, factor: int = 2, soft: bool = False) -> None:
         self.factor = check_int('factor', factor, 1)
+        self.soft = soft
 
     def forward(self, data: Data) -> Data:
         """Downsamples the silhouettes of a sample or a batch."""
@@ -37,8 +40,8 @@ class DownsampleSilhouettes(BaseTransform):
                 f'{height} x {width}'
             )
         coverage = avg_pool2d(silhouettes.to(torch.float32), self.factor)
-        data.silhouettes = (coverage >= 0.5).to(silhouettes.dtype)
+        data.silhouettes = coverage if self.soft else (coverage >= 0.5).to(silhouettes.dtype)
         return data
 
     def __repr__(self) -> str:
-        return f'{self.__class__.__name__}({self.factor})'
+        return f'{self.__class__.__name__}({self.factor}, soft={self.soft})'

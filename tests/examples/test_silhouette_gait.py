@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torch_geometric.data import Data
 
 from graphmotion.metrics import USF, gallery_probe, match_sequences
 
@@ -141,6 +142,7 @@ def test_usf_gait_challenge(example, tmp_path, real_data):
     [
         (['--dataset', 'usf'], 'usf needs a --root'),
         (['--root', 'x'], 'synthetic takes no --root'),
+        (['--validation'], '--validation is for --dataset casia_b'),
         (['--ablation', '--compare-losses'], 'not allowed with argument'),
         (['--ablation', '--baseline'], '--ablation and --baseline do not go together'),
         (['--ablation', '--no-decoder'], '--ablation and --no-decoder do not'),
@@ -205,6 +207,38 @@ def test_presets(example):
     off = ['--windows', '--no-decoder', '--preset', 'paper']
     options = example.make_options(example.parse(off), 64)
     assert {k: options[k] for k in example.OFF} == example.OFF
+
+
+def test_validation_leaves_the_test_subjects_out(example, monkeypatch):
+    class Walks:
+        def __init__(self, subjects):
+            self.subjects = subjects
+
+        def labels(self, name):
+            return self.subjects
+
+        def index_select(self, chosen):
+            return Walks(self.subjects[chosen])
+
+    monkeypatch.setattr(example, 'CASIABSilhouettes', lambda root: Walks(torch.arange(124)))
+    options = ['--dataset', 'casia_b', '--root', 'x']
+    whole, protocol = example.make_dataset(example.parse(options))
+    assert (len(whole.subjects), protocol.train_subjects) == (124, 74)
+    part, protocol = example.make_dataset(example.parse([*options, '--validation']))
+    assert (part.subjects.tolist(), protocol.train_subjects) == (list(range(74)), 50)
+
+
+def test_preset_of_casia_b(example):
+    args = example.parse(['--dataset', 'casia_b', '--root', 'x'])
+    assert (args.joint, args.distance, args.frames, args.skip) == (True, 'euclidean', 8, 3)
+    model = example.create_model(args.model, **example.make_options(args, 32))
+    assert sum(p.numel() for p in model.parameters()) < 500_000
+    recipe = example.make_recipe(args)
+    assert recipe.max_epochs * recipe.batches_per_epoch == 4000
+    clip = Data(silhouettes=torch.ones(1, 50, 64, 44).byte(), num_frames=torch.tensor([50]))
+    for transform, frames in zip(example.make_transforms(args), (17, 8), strict=True):
+        out = transform(clip.clone()).silhouettes
+        assert (list(out.shape), out.dtype) == ([1, frames, 32, 22], torch.float32)
 
 
 def test_planes_of_two_dimensions(example, monkeypatch):

@@ -37,6 +37,7 @@ ROWS = {
     'with maxima': {'embed_local': True},
     'positions': {'position': True},
     'more pooling': {'pools': (1, 2, 3), 'bins': (2,)},
+    'strides': {'pools': (2,), 'strided': (1,)},
 }  # fmt: skip
 
 
@@ -445,7 +446,8 @@ def test_every_option_is_in_the_repr():
         'channels': (3, 4, 6), 'feature_dim': 6, 'width': 10, 'window_sizes': (1, 3),
         'share_weights': False, 'fusion': 'attention', 'reverse': True, 'num_blocks': (1, 2),
         'heads': 4, 'feedforward_channels': 14, 'dropout': 0.2, 'position': True, 'bins': (2,),
-        'hpp': 'sum', 'frame_kernel': 1, 'pools': (1,), 'embed_local': True,
+        'hpp': 'sum', 'frame_kernel': 1, 'pools': (1,),
+        'strided': (2,), 'embed_local': True,
     }  # fmt: skip
     assert set(changed) == set(inspect.signature(LMGCS).parameters)
     plain = str(lmgcs(**SMALL))

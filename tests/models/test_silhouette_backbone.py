@@ -16,13 +16,20 @@ def clips():
     return (torch.rand(B, T, H, W) > 0.5).double()
 
 
-@pytest.mark.parametrize('frame_kernel', [1, 3, 5])
+@pytest.mark.parametrize('frame_kernel', [1, 3, 5, (5, 1, 3)])
 @pytest.mark.parametrize('pools', [(), (1,), (2, 1), (3,)])
-def test_is_a_stack_of_convolutions(clips, frame_kernel, pools):
-    module = make(frame_kernel=frame_kernel, pools=pools)
+@pytest.mark.parametrize('strided', [(), (1,), (2,)])
+def test_is_a_stack_of_convolutions(clips, frame_kernel, pools, strided):
+    module = make(frame_kernel=frame_kernel, pools=pools, strided=strided)
+    assert module.num_halvings == len(pools) + len(strided)
+    frames = [frame_kernel] * 3 if isinstance(frame_kernel, int) else frame_kernel
     x = clips.unsqueeze(1)
     for layer, conv in enumerate(module.convs, start=1):
-        x = leaky_relu(conv3d(x, conv.weight, conv.bias, padding=(frame_kernel // 2, 1, 1)), 0.01)
+        assert conv.weight.size(2) == frames[layer - 1]
+        padding = (frames[layer - 1] // 2, 1, 1)
+        x = leaky_relu(conv3d(x, conv.weight, conv.bias, padding=padding), 0.01)
+        if layer in strided:
+            x = x[..., ::2, ::2]
         if layer in pools:
             x = torch.stack([max_pool2d(frame, 2, ceil_mode=True) for frame in x.unbind(2)], dim=2)
     torch.testing.assert_close(module(clips), x)
@@ -95,8 +102,10 @@ def test_gradients():
 @pytest.mark.parametrize(
     ('options', 'match'),
     [
-        ({'frame_kernel': 2}, 'odd number of frames, got 2'),
-        ({'pools': (4,)}, r'numbers of the 3 layers, counted from 1, got \[4\]'),
+        ({'frame_kernel': 2}, 'odd number of frames, .* got 2'),
+        ({'frame_kernel': (3, 1)}, r'one for each of the 3 layers, got \(3, 1\)'),
+        ({'strided': (4,)}, r'strided must be numbers of the 3 layers'),
+        ({'pools': (4,)}, r'pools must be numbers of the 3 layers, counted from 1, got \[4\]'),
         ({'pools': (0,)}, r'counted from 1, got \[0\]'),
     ],
 )

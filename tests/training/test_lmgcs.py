@@ -10,7 +10,12 @@ from graphmotion.data import GraphDataset
 from graphmotion.metrics import relative_spread
 from graphmotion.models import LMGCS
 from graphmotion.training import GraphDataModule, embed, fit
-from graphmotion.training.lmgcs import LMGCSModule, LMGCSRecipe, fit_two_stages
+from graphmotion.training.lmgcs import (
+    LMGCSModule,
+    LMGCSRecipe,
+    OneCycleLMGCSRecipe,
+    fit_two_stages,
+)
 from graphmotion.training.part_triplet import part_triplet_loss
 from graphmotion.training.recognition import LeaveOneOutRank1
 
@@ -122,6 +127,18 @@ def test_recipe_of_the_paper():
     assert replace(recipe, samples_per_subject=4).batch_size == 32
     with pytest.raises(ValueError, match='without triplet loss and cross-entropy'):
         LMGCSRecipe(triplet=False, cross_entropy=False)
+
+
+def test_recipe_of_one_cycle(parts, tmp_path):
+    recipe = OneCycleLMGCSRecipe(
+        max_epochs=2, global_epochs=1, subjects_per_batch=4, batches_per_epoch=15
+    )
+    assert recipe.batch_size == 32
+    optimizer = recipe.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    assert isinstance(optimizer, torch.optim.AdamW)
+    assert isinstance(recipe.scheduler(optimizer, 15), torch.optim.lr_scheduler.OneCycleLR)
+    results = fit_two_stages(make(), recipe, loaders(parts, recipe), str(tmp_path), **QUIET)
+    assert [len(result.history) for result in results] == [2, 1]
 
 
 @pytest.mark.parametrize(

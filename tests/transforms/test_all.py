@@ -46,6 +46,7 @@ TRANSFORMS = [
     T.CropFrames(7, 'linspace'),
     T.CropFrames(7, 'sample'),
     T.RemoveScore(),
+    T.SkipFrames(3),
     T.PadFrames(24),
     T.PadFrames(24, pad='edge'),
     T.PadFrames(24, pad='zero'),

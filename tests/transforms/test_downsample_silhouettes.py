@@ -17,6 +17,13 @@ def test_a_pixel_is_set_if_half_of_its_square_is(factor, dtype):
         assert int(out[0, t, y, x]) == int(2 * int(square.sum()) >= factor**2)
 
 
+def test_a_soft_pixel_is_the_part_of_its_square_that_is_set():
+    images = torch.zeros(1, 1, 2, 6, dtype=torch.uint8)
+    images[..., 2] = images[0, 0, 0, 4] = 1
+    out = DownsampleSilhouettes(soft=True)(Data(silhouettes=images)).silhouettes
+    assert out.tolist() == [[[[0, 0.5, 0.25]]]]
+
+
 def test_refuses_bad_arguments():
     with pytest.raises(ValueError, match='factor must be an integer >= 1'):
         DownsampleSilhouettes(0)
