@@ -1,4 +1,4 @@
-"""Silhouettes as the field prepares them: bodies of one height, one above the other."""
+"""Reading and alignment of silhouettes."""
 
 from __future__ import annotations
 
@@ -6,35 +6,36 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from graphmotion.checks import check_int, check_size
 from graphmotion.io.files import MalformedFileError
 from graphmotion.io.pickles import load_pickle
 
-_PIXELS_AT_ONCE = 2**18  # as many as stay in the cache
+_CHUNK = 2**18  # pixels processed at a time, which fit into the cache
 
 
 def read_opengait_silhouettes(path: str, content: bytes | None = None) -> np.ndarray:
-    r"""Read the silhouettes of a walk as `OpenGait <https://github.com/ShiqiYu/OpenGait>`_ stores
-    them: a pickle of an array :math:`(T, H, W)` of bytes.
+    r"""Reads the silhouettes of a sequence in the format of `OpenGait
+    <https://github.com/ShiqiYu/OpenGait>`_, a pickle of an array of bytes.
 
-    It is read by :func:`load_pickle`, so that nothing in it can run.
+    The pickle is read by :func:`load_pickle`, which does not execute code.
 
     Args:
-        path (str): The file.
-        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
 
     Returns:
-        array: :math:`(T, H, W)`, bytes, mostly 0 and 255.
+        array: Gray values 0..255, mostly 0 and 255, :math:`(T, H, W)`.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is empty, cut off, or holds something else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty, truncated or in another format.
     """
     frames = load_pickle(path, content)
     expected = 'an array of bytes of shape [T, H, W]'
     if not isinstance(frames, np.ndarray):
         raise MalformedFileError(path, 'silhouettes', expected, type(frames).__name__)
     if frames.ndim != 3 or frames.size == 0 or frames.dtype not in (np.uint8, np.bool_):
-        found = f'{frames.dtype} of the shape {list(frames.shape)}'
+        found = f'{frames.dtype} of shape {list(frames.shape)}'
         raise MalformedFileError(path, 'silhouettes', expected, found)
     return frames
 
@@ -44,62 +45,58 @@ def align_silhouettes(
     size: Sequence[int] = (64, 44),
     min_pixels: int = 40,
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Cut silhouettes to the body, make all bodies equally high and put them one above the other.
+    r"""Crops silhouettes to the body, scales them to the same height and centers them.
 
     As in the `"GaitSet: Regarding Gait as a Set for Cross-View Gait Recognition"
     <https://arxiv.org/abs/1811.06186>`_ paper and in `OpenGait
-    <https://github.com/ShiqiYu/OpenGait>`_, for each frame by itself: rows without the body are
-    cut at the top and at the bottom, what is left is resized to the height :math:`H`, width in
-    proportion, and :math:`W` columns are taken about the column that has half of the body's mass
-    on either side. Frames with too few pixels are left out.
+    <https://github.com/ShiqiYu/OpenGait>`_, each frame is cropped to the rows of the body, resized
+    to the height :math:`H` with its aspect ratio preserved, and cropped to :math:`W` columns around
+    the column that divides the mass of the body in half. Frames with too few pixels are dropped.
 
-    Unlike there, where pixels are interpolated and columns whole, a pixel of the result is 1 if
-    at least half of its area is body, and the middle is found at a fraction of a pixel. A body is
-    where a pixel is at least half as bright as the brightest can be: 255, or 1 in clips that hold
-    nothing above.
+    In contrast to both, which interpolate pixels and center on integer columns, a pixel of the
+    result is 1 if at least half of its area is covered by the body, and the center has subpixel
+    precision. Pixels belong to the body if they reach half of the maximum brightness: 255, or 1
+    if no value is larger.
 
     Args:
-        frames (array or sequence of array): Grey images of one walk, :math:`(T, H', W')`, or
-            :math:`(H', W')` each; they may be of different sizes. Bytes or booleans.
-        size (tuple, optional): Height and width of the result, :math:`(H, W)`.
+        frames (array or sequence of array): Gray or boolean images of a sequence
+            :math:`(T, H', W')`, or a list of images :math:`(H', W')` of any sizes.
+        size (tuple, optional): Height and width of the result :math:`(H, W)`.
             (default: :obj:`(64, 44)`)
-        min_pixels (int, optional): The least number of pixels of a body before it is resized; at
-            OpenGait the grey values of a frame are to sum to more than 10,000, which are 40 white
-            pixels. (default: :obj:`40`)
+        min_pixels (int, optional): Minimum number of pixels of a body before it is resized.
+            OpenGait requires a sum of gray values above 10,000, about 40 white pixels.
+            (default: :obj:`40`)
 
     Returns:
-        tuple: The silhouettes :math:`(T', H, W)`, bytes 0 and 1, and which of the frames they are,
-        booleans :math:`(T)`. There may be none; a body so thin that nothing of it covers half of a
-        pixel is left out too.
+        tuple: Silhouettes of bytes 0 and 1 :math:`(T', H, W)`, and a mask of the frames that they
+        belong to :math:`(T)`. Bodies that do not cover half of any pixel are dropped, too, and
+        :math:`T'` may be 0.
 
     Raises:
-        ValueError: If frames are not such images, or an option is not positive.
+        ValueError: If a frame is not a gray image, or an option is not positive.
     """
-    height, width = size
-    if min(height, width, min_pixels) < 1:
-        raise ValueError(
-            f'size and min_pixels are positive, got size={size} and min_pixels={min_pixels}'
-        )
-    for number, frame in enumerate(frames):
-        image = frame if isinstance(frame, np.ndarray) else np.empty(())
+    height, width = check_size('size', size)
+    check_int('min_pixels', min_pixels, 1)
+    frames = [np.asarray(frame) for frame in frames]
+    for number, image in enumerate(frames):
         if image.ndim != 2 or image.size == 0 or image.dtype not in (np.uint8, np.bool_):
             raise ValueError(
-                f'frame {number} is an image [H, W] of bytes, got '
-                f'{image.dtype if image.ndim else type(frame).__name__} {list(image.shape)}'
+                f'frame {number} must be an image [H, W] of bytes, got {image.dtype} of shape '
+                f'{list(image.shape)}'
             )
     white = max((int(frame.max()) for frame in frames), default=0)
     white = 255 if white > 1 else 1
     images = _stack(frames, white)
     out = np.zeros((len(frames), height, width), np.uint8)
     kept = np.zeros(len(frames), bool)
-    step = max(1, _PIXELS_AT_ONCE // max(1, images[:1].size))
+    step = max(1, _CHUNK // max(1, images[:1].size))
     for start in range(0, len(frames), step):
         part = slice(start, start + step)
         counts = [np.count_nonzero(body) for body in _body(images[part], white)]
-        chosen = start + (np.array(counts) >= min_pixels).nonzero()[0]
-        if len(chosen):
-            out[chosen] = _align(images[chosen], white, height, width)
-            kept[chosen] = out[chosen].any(axis=(1, 2))
+        large = start + (np.array(counts) >= min_pixels).nonzero()[0]
+        if len(large):
+            out[large] = _align(images[large], white, height, width)
+            kept[large] = out[large].any(axis=(1, 2))
     return out[kept], kept
 
 
@@ -107,24 +104,22 @@ def _body(images: np.ndarray, white: int) -> np.ndarray:
     return images >= (white + 1) // 2
 
 
-def _stack(frames: np.ndarray | Sequence[np.ndarray], white: int) -> np.ndarray:
-    """Images of one size, which hold each frame from the first to the last row and column of its
-    body; what is around does not count.
-    """
-    cut = []
+def _stack(frames: list[np.ndarray], white: int) -> np.ndarray:
+    """Crops each frame to the bounding box of its body and pads all to the same size."""
+    cropped = []
     for frame in frames:
         body = _body(frame, white)
-        cut.append(frame[_span(np.any(body, axis=1)), _span(np.any(body, axis=0))])
-    height, width = (max((frame.shape[dim] for frame in cut), default=0) for dim in (0, 1))
-    out = np.zeros((len(cut), height, width), np.uint8)
-    for image, frame in zip(out, cut):
+        cropped.append(frame[_span(np.any(body, axis=1)), _span(np.any(body, axis=0))])
+    height, width = (max((frame.shape[dim] for frame in cropped), default=0) for dim in (0, 1))
+    out = np.zeros((len(cropped), height, width), np.uint8)
+    for image, frame in zip(out, cropped):
         image[: frame.shape[0], : frame.shape[1]] = frame
     return out
 
 
-def _span(there: np.ndarray) -> slice:
-    """From the first to the last that is there."""
-    (found,) = there.nonzero()
+def _span(mask: np.ndarray) -> slice:
+    """The range from the first to the last true element."""
+    (found,) = mask.nonzero()
     return slice(found[0], found[-1] + 1) if len(found) else slice(0, 0)
 
 
@@ -132,25 +127,23 @@ def _align(images: np.ndarray, white: int, height: int, width: int) -> np.ndarra
     rows = np.any(_body(images, white), axis=2)
     top = rows.argmax(axis=1)
     bottom = rows.shape[1] - rows[:, ::-1].argmax(axis=1)
-    scale = ((bottom - top) / height)[:, None]  # pixels there for one here
+    scale = ((bottom - top) / height)[:, None]  # input pixels per output pixel
 
     image = images.astype(np.float32) / np.float32(white)
     out = _overlap(top[:, None] + scale * np.arange(height + 1), image.shape[1]) @ image
     mass = out.sum(axis=1, dtype=np.float64)
-    upto = mass.cumsum(axis=1)
-    half = upto[:, -1:] / 2
-    middle = (upto < half).sum(axis=1, keepdims=True)
-    after = np.take_along_axis(upto, middle, axis=1) - half
-    middle = middle + 1 - after / np.take_along_axis(mass, middle, axis=1)
-    edges = middle + scale * (np.arange(width + 1) - width / 2)
+    cumulative = mass.cumsum(axis=1)
+    half = cumulative[:, -1:] / 2
+    column = (cumulative < half).sum(axis=1, keepdims=True)
+    excess = np.take_along_axis(cumulative, column, axis=1) - half
+    center = column + 1 - excess / np.take_along_axis(mass, column, axis=1)
+    edges = center + scale * (np.arange(width + 1) - width / 2)
     out = out @ _overlap(edges, image.shape[2]).swapaxes(1, 2)
-    least = scale**2 * (0.5 - 1e-6)  # a half, also where rounding took something of it
-    return (out >= least.astype(np.float32)[:, :, None]).astype(np.uint8)
+    threshold = scale**2 * (0.5 - 1e-6)  # half of the area, with a margin for rounding
+    return (out >= threshold.astype(np.float32)[:, :, None]).astype(np.uint8)
 
 
 def _overlap(edges: np.ndarray, size: int) -> np.ndarray:
-    """How much of each of ``size`` pixels lies between each two edges: [T, N + 1] to
-    [T, N, size].
-    """
+    """Part of each of ``size`` pixels between consecutive edges [T, N + 1]: [T, N, size]."""
     before = edges.astype(np.float32)[:, :, None] - np.arange(size, dtype=np.float32)
     return np.diff(before.clip(0, 1, out=before), axis=1)

@@ -144,12 +144,12 @@ def test_feet_replace_missing_ankles():
 def test_bad_input_raises():
     with pytest.raises(ValueError, match='fps must be positive and finite, got 0'):
         gait_features(sample(), 'ucalgary18', 0)
-    with pytest.raises(ValueError, match='the 18 joints .* got 17 nodes in 1 graphs'):
+    with pytest.raises(ValueError, match=r'the 18 joints .* got 17 nodes in 1 graphs'):
         gait_features(sample(skeleton='coco17'), 'ucalgary18', 30)
     uneven = [sample(), sample()]
     uneven[0] = Data(pos=uneven[0].pos[:9], score=uneven[0].score[:9])
     uneven[1] = Data(pos=torch.zeros(27, 20, 3), score=torch.zeros(27, 20))
-    with pytest.raises(ValueError, match='the 18 joints .* got 36 nodes in 2 graphs'):
+    with pytest.raises(ValueError, match=r'the 18 joints .* got 36 nodes in 2 graphs'):
         gait_features(Batch.from_data_list(uneven), 'ucalgary18', 30)
     with pytest.raises(ValueError, match=r'num_frames, D\], got \[18, 3\]'):
         gait_features(Data(pos=torch.zeros(18, 3)), 'ucalgary18', 30)

@@ -235,6 +235,7 @@ def samples(score=True, dims=3):
             random.normal(size=(people, frames, 17, dims)).astype(np.float32),
             'coco17',
             random.uniform(0.1, 1, size=(people, frames, 17)).astype(np.float32) if score else None,
+            axes='MTVC',
             y=people,
             subject=frames,
         )
@@ -306,7 +307,7 @@ def test_bad_samples_raise_and_leave_no_file(tmp_path):
     ):
         with pytest.raises(ValueError, match=match):
             write_skeleton_pickle(path, *arguments)
-    with pytest.raises(TypeError, match='a skeleton is a Skeleton or the name of one'):
+    with pytest.raises(TypeError, match='skeleton must be a Skeleton or the name of one'):
         write_skeleton_pickle(path, samples())
     assert os.listdir(tmp_path) == []
 
