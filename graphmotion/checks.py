@@ -13,6 +13,25 @@ from typing import Any, TypeVar
 T = TypeVar('T')
 
 
+def check_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
+    r"""Returns a finite number in :math:`[low, high]`, or raises :class:`ValueError`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (low <= number <= high and math.isfinite(number)):
+        bound = f'at least {low:g}' if high == math.inf else f'in [{low:g}, {high:g}]'
+        raise ValueError(f'{name} must be a number {bound}, got {value!r}')
+    return number
+
+
+def check_positive(name: str, value: Any) -> float:
+    r"""Returns a positive, finite number, or raises :class:`ValueError`."""
+    if not 0 < value < math.inf:
+        raise ValueError(f'{name} must be positive and finite, got {value!r}')
+    return float(value)
+
+
 def as_list(value: Any, count: int) -> list[Any]:
     r"""Returns a sequence as a list, or a single value repeated :obj:`count` times."""
     return list(value) if isinstance(value, Sequence) else [value] * count
@@ -85,6 +104,14 @@ def check_angles(name: str, values: Sequence[int]) -> tuple[int, ...]:
     if not out or len({value % 360 for value in out}) != len(out):
         raise ValueError(f'{name} must be distinct angles in degrees, got {list(out)}')
     return out
+
+
+def check_size(name: str, size: int | Sequence[int], least: int = 1) -> tuple[int, int]:
+    r"""Returns height and width, given as one number for both or as a pair."""
+    sides = [check_int(name, side, least) for side in as_list(size, 2)]
+    if len(sides) != 2:
+        raise ValueError(f'{name} must be an integer or (height, width), got {size!r}')
+    return sides[0], sides[1]
 
 
 def check_frame_range(num_frames: int | Sequence[int]) -> tuple[int, int]:

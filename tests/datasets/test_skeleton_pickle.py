@@ -235,6 +235,7 @@ def samples(score=True, dims=3):
             random.normal(size=(people, frames, 17, dims)).astype(np.float32),
             'coco17',
             random.uniform(0.1, 1, size=(people, frames, 17)).astype(np.float32) if score else None,
+            axes='MTVC',
             y=people,
             subject=frames,
             axes='MTVC',

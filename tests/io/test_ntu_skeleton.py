@@ -25,7 +25,7 @@ def joints(seed):
 ONE, OTHER = 72057594037944734, 72057594037944738
 
 
-def test_reads_bodies_by_their_number():
+def test_reads_bodies_by_id():
     frames = [{ONE: joints(0)}, {}, {OTHER: joints(1), ONE: joints(2)}]
     num_frames, bodies = read_ntu_skeleton('a', text(frames).encode())
     assert num_frames == 3
@@ -52,7 +52,7 @@ WHOLE = text([{ONE: joints(0)}, {ONE: joints(1)}])
         (WHOLE[: len(WHOLE) // 3], 'frames: expected 2, found the end of the file in frame 1'),
         (WHOLE[: -len(WHOLE) // 3], 'frames: expected 2, found the end of the file in frame 2'),
         (WHOLE[: WHOLE.rindex('-0.1')], 'frames: expected 2, found the end of the file in frame 2'),
-        (WHOLE + '1\n', 'frames: expected 2, found 1 words behind them'),
+        (WHOLE + '1\n', 'frames: expected 2, found 1 words after the last frame'),
         ('0\n', 'frames: expected 0, found 0 words'),
         ('-1\n', 'frames: expected -1'),
         (text([{ONE: joints(0)[:20]}]), 'joints of a body: expected 25, found 20'),
@@ -64,7 +64,7 @@ WHOLE = text([{ONE: joints(0)}, {ONE: joints(1)}])
     ],
 )
 @pytest.mark.filterwarnings('ignore:overflow')
-def test_what_is_wrong_is_said(tmp_path, content, match):
+def test_malformed_files_raise(tmp_path, content, match):
     path = tmp_path / 'a.skeleton'
     path.write_text(content)
     with pytest.raises(ValueError, match=rf'a\.skeleton: {match}'):
@@ -94,7 +94,7 @@ def test_motion_is_the_variance_of_the_joints():
     assert one.motion == pytest.approx(expected, rel=1e-6)
 
 
-def test_what_is_no_body_is_left_out():
+def test_spurious_bodies_are_removed():
     calm, lively = body(0, 30, motion=0.1), body(0, 30, motion=0.6)
     short = body(0, 11, motion=0.7)
     wide = body(0, 30, width=1.6, motion=0.7)
@@ -111,7 +111,7 @@ def test_what_is_no_body_is_left_out():
     assert remove_spurious_bodies([wild, wilder], motion_range=within) == [wilder]
 
 
-def test_two_people_who_cross_a_room_both_stay():
+def test_two_people_who_cross_a_room_are_kept():
     there = body(0, 60, motion=0)
     back = body(0, 60, motion=0, seed=1)
     way = np.linspace(0, 5, 60, dtype=np.float32)
@@ -122,7 +122,7 @@ def test_two_people_who_cross_a_room_both_stay():
     assert len(remove_spurious_bodies([there, back], motion_range=(0.089925, 2.0))) == 1
 
 
-def test_something_is_left_where_there_was_something():
+def test_at_least_one_body_is_kept():
     for one in (body(0, 3), body(0, 30, width=2.0), body(0, 30, motion=9.0)):
         assert remove_spurious_bodies([one]) == [one]
     assert len(remove_spurious_bodies([body(0, 3), body(4, 3)])) == 2
@@ -131,7 +131,7 @@ def test_something_is_left_where_there_was_something():
     assert len(remove_spurious_bodies(wide)) == 2
 
 
-def test_frames_in_which_a_body_is_too_wide_do_not_count_as_motion():
+def test_wide_frames_are_excluded_from_motion():
     odd = body(0, 30)
     odd.pos[:5] *= [8, 1, 1]  # a sixth of the frames
     calm = body(0, 30, motion=0.2)
@@ -139,7 +139,7 @@ def test_frames_in_which_a_body_is_too_wide_do_not_count_as_motion():
     assert remove_spurious_bodies([odd, calm])[0] is calm
 
 
-def test_people_are_put_together_from_bodies():
+def test_bodies_are_assigned_to_people():
     first, second, again = body(2, 10, seed=1), body(5, 10, seed=2), body(15, 5, seed=3)
     pos, score = select_bodies(25, [first, second, again])
     assert pos.shape == (2, 18, 25, 3)  # frames 2..19
@@ -154,13 +154,13 @@ def test_people_are_put_together_from_bodies():
     assert not pos[score == 0].any()
 
 
-def test_frames_without_anybody_are_left_out():
+def test_frames_without_people_are_dropped():
     pos, score = select_bodies(25, [body(0, 3), body(20, 3)], num_persons=1)
     assert pos.shape == (1, 6, 25, 3)
     assert score.all()
 
 
-def test_people_are_as_many_as_asked_for():
+def test_number_of_people():
     bodies = [body(0, 5, seed=k) for k in range(3)]
     one, _ = select_bodies(5, bodies, num_persons=1)
     np.testing.assert_array_equal(one[0], bodies[0].pos)
