@@ -238,7 +238,6 @@ def samples(score=True, dims=3):
             axes='MTVC',
             y=people,
             subject=frames,
-            axes='MTVC',
         )
         for people, frames in ((1, 5), (2, 4))
     ]
