@@ -312,6 +312,8 @@ class Skeleton:
         strategy: str = 'uniform',
         max_hop: int = 1,
         normalization: str | None = 'row',
+        cap_distance: bool = False,
+        per_partition: bool = False,
     ) -> tuple[Tensor, Tensor]:
         r"""Returns :meth:`adjacency` as edges with weights, for batches that mix skeletons.
 
@@ -331,6 +333,8 @@ class Skeleton:
             strategy (str, optional): See :meth:`adjacency`. (default: :obj:`"uniform"`)
             max_hop (int, optional): See :meth:`adjacency`. (default: :obj:`1`)
             normalization (str, optional): See :meth:`adjacency`. (default: :obj:`"row"`)
+            cap_distance (bool, optional): See :meth:`adjacency`. (default: :obj:`False`)
+            per_partition (bool, optional): See :meth:`adjacency`. (default: :obj:`False`)
 
         Returns:
             tuple: Sorted edge indices :math:`(2, E)`, and edge weights :math:`(E, K)`, or
@@ -339,7 +343,7 @@ class Skeleton:
         Raises:
             ValueError: If an argument is invalid.
         """
-        adj = self.adjacency(strategy, max_hop, normalization)
+        adj = self.adjacency(strategy, max_hop, normalization, cap_distance, per_partition)
         source, target = (adj != 0).any(dim=0).t().nonzero(as_tuple=True)
         weight = adj[:, target, source].t().contiguous()
         return torch.stack([source, target]), weight.squeeze(1)

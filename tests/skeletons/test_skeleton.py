@@ -303,6 +303,16 @@ def test_edges_hold_what_the_adjacency_holds(strategy, max_hop, normalization):
         assert edge_index.t().tolist() == sorted(edge_index.t().tolist())
 
 
+@pytest.mark.parametrize('options', [{'cap_distance': True}, {'per_partition': True}])
+def test_edges_of_published_partitions(options):
+    body = get_skeleton('ntu25')
+    adj = body.adjacency('spatial', normalization='column', **options)
+    (source, target), weight = body.edges('spatial', normalization='column', **options)
+    assert not torch.equal(adj, body.adjacency('spatial', normalization='column'))
+    torch.testing.assert_close(weight, adj[:, target, source].t())
+    assert adj[:, target, source].sum() == adj.sum()
+
+
 def test_edges_are_those_of_pygs_dense_to_sparse_of_the_transpose():
     adj, (edge_index, weight) = ARM.adjacency(), ARM.edges()
     expected = dense_to_sparse(adj[0].t())
