@@ -53,9 +53,12 @@ from graphmotion.training import (
     GraphDataModule,
     LMGCSModule,
     LMGCSRecipe,
+    StepDecay,
     embed,
     fit,
     fit_two_stages,
+    lmgcs_ou_mvlp_recipe,
+    lmgcs_recipe,
     load_weights,
 )
 from graphmotion.visualization import (
@@ -279,21 +282,22 @@ def make_options(args: argparse.Namespace, rows: int) -> dict[str, Any]:
 def make_recipe(args: argparse.Namespace, subjects: int | None = None) -> LMGCSRecipe:
     """How to train, with no more subjects in a batch than there are."""
     if args.preset == 'paper':
-        recipe = LMGCSRecipe()
-        if args.dataset == 'ou_mvlp':
-            recipe = replace(
-                recipe, subjects_per_batch=32, max_epochs=100, milestones=(80,), global_epochs=40
-            )
+        recipe = lmgcs_ou_mvlp_recipe() if args.dataset == 'ou_mvlp' else lmgcs_recipe()
     else:
         usf = args.dataset == 'usf'
+        epochs = 80 if usf else 20
         recipe = LMGCSRecipe(
-            lr=4e-3, max_epochs=80 if usf else 20, global_epochs=20 if usf else 15,
-            subjects_per_batch=16 if usf else 8, samples_per_subject=4, batches_per_epoch=10,
-            gradient_clip=5.0,
-        )  # fmt: skip
-        recipe = replace(recipe, milestones=(round(0.8 * recipe.max_epochs),))
+            StepDecay(
+                lr=4e-3, max_epochs=epochs, gradient_clip=5.0, milestones=(round(0.8 * epochs),)
+            ),
+            global_epochs=20 if usf else 15,
+            subjects_per_batch=16 if usf else 8,
+            samples_per_subject=4,
+            batches_per_epoch=10,
+        )
     if args.epochs is not None:
-        recipe = replace(recipe, max_epochs=args.epochs, milestones=(round(0.8 * args.epochs),))
+        milestones = (round(0.8 * args.epochs),)
+        recipe = recipe.with_optimization(max_epochs=args.epochs, milestones=milestones)
     if args.batches is not None:
         recipe = replace(recipe, batches_per_epoch=args.batches)
     if args.global_epochs is not None:

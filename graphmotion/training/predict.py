@@ -129,7 +129,7 @@ def embed(
 
     .. code-block:: python
 
-        embedding = embed(model, test, [CropFrames(60, 'start'), CropFrames(60, 'center')])
+        embedding = embed(model, test, [CropFrames(60, 'center', shift=s) for s in (-10, 0, 10)])
 
     Args:
         model (torch.nn.Module): Returns embeddings :math:`(B, D)`. Its attribute :obj:`inputs`
