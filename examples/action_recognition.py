@@ -16,7 +16,7 @@ import argparse
 import json
 import logging
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,10 @@ from graphmotion.metrics import classification_scores, format_table, fuse_stream
 from graphmotion.models import create_model
 from graphmotion.training import (
     ClassificationModule,
-    FGSTFormerRecipe,
+    ClassificationRecipe,
     GraphDataModule,
-    OneCycleRecipe,
-    Recipe,
+    OneCycle,
+    fg_stformer_recipe,
     fit,
     load_weights,
     predict,
@@ -159,19 +159,18 @@ def make_options(args: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def make_recipe(args: argparse.Namespace) -> Recipe:
-    recipe: Recipe = FGSTFormerRecipe()
+def make_recipe(args: argparse.Namespace) -> ClassificationRecipe:
+    recipe = fg_stformer_recipe()
     if args.preset == 'cpu':
-        recipe = OneCycleRecipe(
+        optimization = OneCycle(
             lr=3e-3,
             weight_decay=0.05,
-            batch_size=32,
             max_epochs=15 if args.dataset == 'synthetic' else 60,
-            label_smoothing=0.1,
             gradient_clip=5.0,
             ema_decay=0.99,
         )
-    return recipe if args.epochs is None else replace(recipe, max_epochs=args.epochs)
+        recipe = ClassificationRecipe(optimization, batch_size=32, label_smoothing=0.1)
+    return recipe if args.epochs is None else recipe.with_optimization(max_epochs=args.epochs)
 
 
 def run_stream(args, dataset, parts, stream: str, folder: Path) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from graphmotion.metrics import format_table
 from graphmotion.models import create_model
 from graphmotion.skeletons import get_skeleton
 from graphmotion.synthetic import Camera
-from graphmotion.training import OneCycleRecipe, train_and_test
+from graphmotion.training import ClassificationRecipe, OneCycle, train_and_test
 from graphmotion.visualization import plot_confusion_matrix, plot_pose_strip
 
 # A layout of one's own, as a user would write it into a file: 15 joints, the bones between them,
@@ -163,8 +163,10 @@ def train(args: argparse.Namespace, dataset: PoseFolder) -> dict[str, Any]:
         partial(make_model, args, dataset, stream.num_channels(dataset[0].pos.size(-1))),
         train_part,
         test_part,
-        OneCycleRecipe(
-            lr=4e-3, weight_decay=0.01, batch_size=16, max_epochs=args.epochs, label_smoothing=0.1
+        ClassificationRecipe(
+            OneCycle(lr=4e-3, weight_decay=0.01, max_epochs=args.epochs),
+            batch_size=16,
+            label_smoothing=0.1,
         ),
         str(args.out / 'run'),
         transform=Compose([*body, *window]),

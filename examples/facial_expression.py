@@ -22,7 +22,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,7 +51,13 @@ from graphmotion.metrics import (
     format_table,
 )
 from graphmotion.models import SSGNN, spagnn, spegnn
-from graphmotion.training import OneCycleRecipe, Recipe, StepRecipe, predict, train_and_test
+from graphmotion.training import (
+    ClassificationRecipe,
+    OneCycle,
+    StepDecay,
+    predict,
+    train_and_test,
+)
 from graphmotion.visualization import (
     plot_accuracy_against,
     plot_confusion_matrix,
@@ -241,20 +247,18 @@ def make_options(args, domain: str) -> dict[str, Any]:
     return options
 
 
-def make_recipe(args, domain: str) -> Recipe:
-    recipe: Recipe
+def make_recipe(args, domain: str) -> ClassificationRecipe:
     if args.preset == 'paper':  # which leaves it open
-        recipe = StepRecipe(lr=1e-3, batch_size=32, max_epochs=100)
+        recipe = ClassificationRecipe(StepDecay(lr=1e-3, max_epochs=100), batch_size=32)
     else:
         epochs = 24 if domain == 'spatial' else 20
-        recipe = OneCycleRecipe(
+        optimization = OneCycle(
             lr=4e-3 if domain == 'spatial' else 5e-3,
             weight_decay=0.05 if domain == 'spatial' else 0.01,
-            batch_size=32,
             max_epochs=48 if args.dataset == 'fer2013' else epochs,
-            label_smoothing=0.05,
         )
-    return recipe if args.epochs is None else replace(recipe, max_epochs=args.epochs)
+        recipe = ClassificationRecipe(optimization, batch_size=32, label_smoothing=0.05)
+    return recipe if args.epochs is None else recipe.with_optimization(max_epochs=args.epochs)
 
 
 class Run(NamedTuple):
@@ -295,8 +299,8 @@ def run(args, train: FaceDataset, test: FaceDataset, folder: Path, seed: int) ->
     if args.domain == 'both':
         fused = SSGNN(*models.values(), FUSIONS[args.fusion])
         if args.fusion == 'learned':  # from training faces, as they were augmented
-            views = [predict(m, train, train_transform, seed=seed) for m in models.values()]
-            fused.fusion.fit([p.clamp(min=1e-9).log() for p in views], train.labels())
+            predicted = [predict(m, train, train_transform, seed=seed) for m in models.values()]
+            fused.fusion.fit([p.clamp(min=1e-9).log() for p in predicted], train.labels())
         models['SSGNN'] = fused
         scores['SSGNN'] = score(fused, test, transforms)
     if args.svm:

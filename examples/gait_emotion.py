@@ -13,7 +13,7 @@ import argparse
 import json
 import logging
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,11 @@ from graphmotion.datasets import EmotionGait, MotionDataset, SyntheticGait
 from graphmotion.metrics import classification_scores, fold_summary, format_table
 from graphmotion.models import create_model
 from graphmotion.training import (
+    ClassificationRecipe,
     Evaluation,
-    MSAGCNRecipe,
-    OneCycleRecipe,
-    Recipe,
+    OneCycle,
     cross_validate,
+    msa_gcn_recipe,
     train_and_test,
 )
 from graphmotion.visualization import (
@@ -72,7 +72,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         help='narrow and strided, for minutes on two cores; or the model and recipe of the paper',
     )
     training.add_argument('--epochs', type=int)
-    training.add_argument('--views', type=int, default=6, help='windows averaged in the test')
+    training.add_argument(
+        '--num-augmentations', type=int, default=6, help='random windows averaged in the test'
+    )
     training.add_argument('--seed', type=int, default=0)
     training.add_argument(
         '--repeats', type=int, default=1, help='runs with different seeds, also taken together'
@@ -128,20 +130,20 @@ def make_models(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return {'MSA-GCN': msa_gcn | {k: v for k, v in chosen.items() if v is not None}}
 
 
-def make_recipe(args: argparse.Namespace) -> Recipe:
-    recipe: Recipe = MSAGCNRecipe()
+def make_recipe(args: argparse.Namespace) -> ClassificationRecipe:
+    recipe = msa_gcn_recipe()
     if args.preset == 'cpu':
-        recipe = OneCycleRecipe(
+        optimization = OneCycle(
             lr=2e-3,
             weight_decay=0.01,
             max_epochs=30 if args.root else 15,
-            label_smoothing=0.1,
-            class_balance=0.25,
             gradient_clip=5.0,
-            mixup=1.0,
             ema_decay=0.98,
         )
-    return recipe if args.epochs is None else replace(recipe, max_epochs=args.epochs)
+        recipe = ClassificationRecipe(
+            optimization, label_smoothing=0.1, class_balance=0.25, mixup=1.0
+        )
+    return recipe if args.epochs is None else recipe.with_optimization(max_epochs=args.epochs)
 
 
 def make_transforms(args: argparse.Namespace, skeleton) -> tuple[Compose, Compose, int]:
@@ -163,7 +165,7 @@ def run(args, dataset, options, folder: Path) -> list[list[Evaluation]]:
         'recipe': make_recipe(args),
         'transform': transform,
         'train_transform': train_transform,
-        'views': args.views,
+        'num_augmentations': args.num_augmentations,
         'resume': not args.fresh,
         'enable_progress_bar': not args.quiet,
         'precision': args.precision,

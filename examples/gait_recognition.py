@@ -48,15 +48,15 @@ from graphmotion.metrics import (
 )
 from graphmotion.models import create_model
 from graphmotion.training import (
-    GaitMixerRecipe,
+    ClassificationRecipe,
     GraphDataModule,
-    OneCycleRecipe,
-    OneCycleRecognitionRecipe,
+    OneCycle,
     RecognitionModule,
     RecognitionRecipe,
     cross_validate,
     embed,
     fit,
+    gaitmixer_recipe,
     load_weights,
     oversample,
 )
@@ -267,22 +267,25 @@ def make_model(args, dataset, name: str, channels: int, outputs: int) -> Module:
 
 def make_recipe(args: argparse.Namespace) -> RecognitionRecipe:
     if args.preset == 'paper':
-        recipe: RecognitionRecipe = GaitMixerRecipe()
+        recipe = gaitmixer_recipe()
         if args.protocol == 'ST':  # as in the published code
             recipe = replace(recipe, samples_per_subject=8)
     elif args.dataset == 'ucalgary':
-        recipe = OneCycleRecognitionRecipe(
-            lr=3e-3, weight_decay=0.01, max_epochs=150, subjects_per_batch=16,
-            samples_per_subject=3, margin=0.2, gradient_clip=5.0,
-        )  # fmt: skip
+        recipe = RecognitionRecipe(
+            OneCycle(lr=3e-3, weight_decay=0.01, max_epochs=150, gradient_clip=5.0),
+            subjects_per_batch=16,
+            samples_per_subject=3,
+            margin=0.2,
+        )
     else:
-        recipe = OneCycleRecognitionRecipe(
-            lr=1e-3, weight_decay=0.01, max_epochs=5, subjects_per_batch=16,
-            samples_per_subject=4, margin=0.2, gradient_clip=5.0,
-        )  # fmt: skip
-    if args.lr is not None:
-        recipe = replace(recipe, lr=args.lr)
-    return recipe if args.epochs is None else replace(recipe, max_epochs=args.epochs)
+        recipe = RecognitionRecipe(
+            OneCycle(lr=1e-3, weight_decay=0.01, max_epochs=5, gradient_clip=5.0),
+            subjects_per_batch=16,
+            samples_per_subject=4,
+            margin=0.2,
+        )
+    changes = {'lr': args.lr, 'max_epochs': args.epochs}
+    return recipe.with_optimization(**{k: v for k, v in changes.items() if v is not None})
 
 
 def run_model(args, dataset, parts, name: str, folder: Path) -> dict[str, Any]:
@@ -430,15 +433,14 @@ def recognise(args, dataset, protocol) -> dict[str, Any]:
 def classify_condition(args, dataset) -> dict[str, Any]:
     """Which leg is hindered, with nobody both in training and in test."""
     train_transform, transforms, channels = make_transforms(args, dataset)
-    recipe = OneCycleRecipe(
+    optimization = OneCycle(
         lr=3e-3,
         weight_decay=0.05,
-        batch_size=16,
         max_epochs=60 if args.epochs is None else args.epochs,
-        label_smoothing=0.1,
         gradient_clip=5.0,
         ema_decay=0.98,
     )
+    recipe = ClassificationRecipe(optimization, batch_size=16, label_smoothing=0.1)
     evaluations = cross_validate(
         lambda: make_model(args, dataset, 'st_gcn', channels, dataset.num_classes),
         dataset.folds(args.folds, seed=args.seed, by='subject'),

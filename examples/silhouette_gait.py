@@ -55,13 +55,15 @@ from graphmotion.metrics import (
 from graphmotion.models import create_model
 from graphmotion.training import (
     GraphDataModule,
-    LMGCSLossRecipe,
     LMGCSModule,
     LMGCSRecipe,
-    OneCycleLMGCSRecipe,
+    OneCycle,
+    StepDecay,
     embed,
     fit,
     fit_two_stages,
+    lmgcs_ou_mvlp_recipe,
+    lmgcs_recipe,
     load_weights,
 )
 from graphmotion.visualization import (
@@ -310,29 +312,32 @@ def make_options(args: argparse.Namespace, rows: int) -> dict[str, Any]:
     return options | (OFF if args.baseline else {})
 
 
-def make_recipe(args: argparse.Namespace, subjects: int | None = None) -> LMGCSLossRecipe:
+def make_recipe(args: argparse.Namespace, subjects: int | None = None) -> LMGCSRecipe:
     """How to train, with no more subjects in a batch than there are."""
-    recipe: LMGCSLossRecipe
     if args.tuned:
-        recipe = OneCycleLMGCSRecipe(max_epochs=40, batches_per_epoch=100)
+        recipe = LMGCSRecipe(
+            OneCycle(lr=2e-3, weight_decay=0.01, max_epochs=40, warmup=0.1, gradient_clip=5.0),
+            batches_per_epoch=100,
+            label_smoothing=0.1,
+        )
     elif args.preset == 'paper':
-        recipe = LMGCSRecipe()
-        if args.dataset == 'ou_mvlp':
-            recipe = replace(
-                recipe, subjects_per_batch=32, max_epochs=100, milestones=(80,), global_epochs=40
-            )
+        recipe = lmgcs_ou_mvlp_recipe() if args.dataset == 'ou_mvlp' else lmgcs_recipe()
     else:
         usf = args.dataset == 'usf'
+        epochs = 80 if usf else 20
         recipe = LMGCSRecipe(
-            lr=4e-3, max_epochs=80 if usf else 20, global_epochs=20 if usf else 15,
-            subjects_per_batch=16 if usf else 8, samples_per_subject=4, batches_per_epoch=10,
-            gradient_clip=5.0,
-        )  # fmt: skip
-        recipe = replace(recipe, milestones=(round(0.8 * recipe.max_epochs),))
+            StepDecay(
+                lr=4e-3, max_epochs=epochs, gradient_clip=5.0, milestones=(round(0.8 * epochs),)
+            ),
+            global_epochs=20 if usf else 15,
+            subjects_per_batch=16 if usf else 8,
+            samples_per_subject=4,
+            batches_per_epoch=10,
+        )
     if args.epochs is not None:
-        recipe = replace(recipe, max_epochs=args.epochs)
-        if isinstance(recipe, LMGCSRecipe):
-            recipe = replace(recipe, milestones=(round(0.8 * args.epochs),))
+        recipe = recipe.with_optimization(max_epochs=args.epochs)
+        if isinstance(recipe.optimization, StepDecay):
+            recipe = recipe.with_optimization(milestones=(round(0.8 * args.epochs),))
     if args.batches is not None:
         recipe = replace(recipe, batches_per_epoch=args.batches)
     if args.global_epochs is not None:
@@ -342,9 +347,7 @@ def make_recipe(args: argparse.Namespace, subjects: int | None = None) -> LMGCSL
     return recipe
 
 
-def train(
-    args, model, recipe: LMGCSLossRecipe, part: GraphDataset, folder: Path
-) -> dict[str, list]:
+def train(args, model, recipe: LMGCSRecipe, part: GraphDataset, folder: Path) -> dict[str, list]:
     """Train a network by its stages, and return their histories."""
     data = GraphDataModule(
         part,
@@ -368,7 +371,7 @@ def train(
     return {'joint': fit(module, data, str(folder / 'joint'), args.seed, **options).history}
 
 
-def run_model(args, parts, title: str, options, recipe: LMGCSLossRecipe) -> dict[str, Any]:
+def run_model(args, parts, title: str, options, recipe: LMGCSRecipe) -> dict[str, Any]:
     """Train a network, unless it is only to be tested, and embed the test walks."""
     part, test = parts
     folder = args.out / title.replace(', ', '_').replace(' ', '_')
@@ -499,7 +502,7 @@ def usf_table(rows, embeddings: dict[str, Tensor], test, distance: str) -> tuple
     return table(['', 'level', *rows[title].probe_sets, 'mean'], lines), figures
 
 
-def settings(args, options, recipe) -> dict[str, tuple[dict[str, Any], LMGCSLossRecipe]]:
+def settings(args, options, recipe) -> dict[str, tuple[dict[str, Any], LMGCSRecipe]]:
     """The networks to train, by their titles."""
     if args.ablation:
         return {t: (options | {k: OFF[k] for k in off}, recipe) for t, off in ABLATION.items()}

@@ -94,6 +94,7 @@ def test_a_trained_model_answers_and_the_rest_names_the_extra_to_install():
         assert error.endswith(f"pip install -e '.[{extras[name]}]'")
     assert sorted(extras) == [
         'ClassificationModule',
+        'EmbeddingModule',
         'Evaluation',
         'FitResult',
         'GraphDataModule',

@@ -2,23 +2,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from graphmotion.training.checkpoint import load_weights
+from graphmotion.training.class_weights import class_weights
+from graphmotion.training.optimization import OneCycle, Optimization, SGDStepDecay, StepDecay
 from graphmotion.training.oversample import oversample
 from graphmotion.training.part_triplet import part_triplet_loss
 from graphmotion.training.predict import embed, predict
 from graphmotion.training.recipes import (
-    FGSTFormerRecipe,
-    GaitMixerRecipe,
-    LMGCSLossRecipe,
+    ClassificationRecipe,
+    EmbeddingRecipe,
     LMGCSRecipe,
-    MSAGCNRecipe,
-    OneCycleLMGCSRecipe,
-    OneCycleRecipe,
-    OneCycleRecognitionRecipe,
     Recipe,
     RecognitionRecipe,
-    SGDRecipe,
-    StepRecipe,
-    class_weights,
+    fg_stformer_recipe,
+    gaitmixer_recipe,
+    lmgcs_ou_mvlp_recipe,
+    lmgcs_recipe,
+    msa_gcn_recipe,
 )
 
 if TYPE_CHECKING:
@@ -29,11 +28,12 @@ if TYPE_CHECKING:
     from graphmotion.training.history import History, SeedEachStep
     from graphmotion.training.lmgcs import LMGCSModule, fit_two_stages
     from graphmotion.training.module import RecipeModule
-    from graphmotion.training.recognition import RecognitionModule
+    from graphmotion.training.recognition import EmbeddingModule, RecognitionModule
 else:
-    # Imported on first use: these need the extra 'train', the rest of this package does not.
+    # Imported on first use, as only these require the extra 'train'.
     _NEEDS_LIGHTNING = {
         'ClassificationModule': 'classification',
+        'EmbeddingModule': 'recognition',
         'Evaluation': 'cross_validation',
         'FitResult': 'fitting',
         'GraphDataModule': 'data_module',
@@ -59,32 +59,35 @@ else:
 
 __all__ = [
     'ClassificationModule',
+    'ClassificationRecipe',
+    'EmbeddingModule',
+    'EmbeddingRecipe',
     'Evaluation',
-    'FGSTFormerRecipe',
     'FitResult',
-    'GaitMixerRecipe',
     'GraphDataModule',
     'History',
-    'LMGCSLossRecipe',
     'LMGCSModule',
     'LMGCSRecipe',
-    'MSAGCNRecipe',
-    'OneCycleLMGCSRecipe',
-    'OneCycleRecipe',
-    'OneCycleRecognitionRecipe',
+    'OneCycle',
+    'Optimization',
     'Recipe',
     'RecipeModule',
     'RecognitionModule',
     'RecognitionRecipe',
-    'SGDRecipe',
+    'SGDStepDecay',
     'SeedEachStep',
-    'StepRecipe',
+    'StepDecay',
     'class_weights',
     'cross_validate',
     'embed',
+    'fg_stformer_recipe',
     'fit',
     'fit_two_stages',
+    'gaitmixer_recipe',
+    'lmgcs_ou_mvlp_recipe',
+    'lmgcs_recipe',
     'load_weights',
+    'msa_gcn_recipe',
     'oversample',
     'part_triplet_loss',
     'predict',

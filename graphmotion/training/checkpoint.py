@@ -1,4 +1,4 @@
-"""Checkpoints of a training, read without Lightning."""
+"""Reading of checkpoints without Lightning."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-# Where a module that trains a model keeps it.
+# Prefix of the model's weights in the checkpoint of a module.
 _MODEL = 'model.'
 
 
 def read_checkpoint(path: str, key: str) -> Any:
-    r"""Read an entry of a checkpoint, without unpickling anything but tensors and containers.
+    r"""Reads an entry of a checkpoint. Only tensors and plain containers are unpickled.
 
     Raises:
         ValueError: If the file is not a checkpoint, is damaged or holds other objects.
@@ -20,12 +20,14 @@ def read_checkpoint(path: str, key: str) -> Any:
         return torch.load(path, map_location='cpu', weights_only=True)[key]
     except (KeyError, TypeError, RuntimeError, OSError, EOFError, ValueError) as error:
         raise ValueError(f'{path}: not a checkpoint, or damaged: {error}') from error
-    except Exception as error:  # the unpickler's own error for what it does not admit
-        raise ValueError(f'{path}: holds more than weights: {error}') from error
+    except Exception as error:  # raised by the unpickler for objects it does not allow
+        raise ValueError(
+            f'{path}: the checkpoint must hold tensors and plain containers only: {error}'
+        ) from error
 
 
 def load_weights(module: torch.nn.Module, path: str) -> None:
-    r"""Load the weights of a checkpoint that :func:`fit` wrote.
+    r"""Loads the weights of a checkpoint written by :func:`fit`.
 
     .. code-block:: python
 
@@ -33,23 +35,23 @@ def load_weights(module: torch.nn.Module, path: str) -> None:
         load_weights(model, 'results/best.ckpt')
 
     Args:
-        module (torch.nn.Module): The module that was trained, such as a
-            :class:`ClassificationModule`, or its model alone.
-        path (str): The checkpoint. Nothing but tensors and plain containers is unpickled.
+        module (torch.nn.Module): The trained module, such as a :class:`ClassificationModule`, or
+            its model.
+        path (str): Path of the checkpoint. Only tensors and plain containers are unpickled.
 
     Raises:
-        ValueError: If the file is not a checkpoint or holds the weights of another model.
+        ValueError: If the file is not a checkpoint or holds the weights of a different model.
     """
     state = read_checkpoint(path, 'state_dict')
     if not any(name.startswith(_MODEL) for name in module.state_dict()):
-        # A bare model: what else was trained or measured with it is left out.
-        of_model = {
+        # The module is a model: skip the other weights and the metrics of the trained module.
+        model_state = {
             name.removeprefix(_MODEL): value
             for name, value in state.items()
             if name.startswith(_MODEL)
         }
-        state = of_model or state
+        state = model_state or state
     try:
         module.load_state_dict(state)
     except RuntimeError as error:
-        raise ValueError(f'{path}: the weights are of another model: {error}') from error
+        raise ValueError(f'{path}: the weights do not fit the model: {error}') from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from graphmotion.extras import requires_extra
 from graphmotion.metrics.classification import check_labels
 from graphmotion.training.module import RecipeModule
 from graphmotion.training.predict import check_rows
-from graphmotion.training.recipes import Recipe
+from graphmotion.training.recipes import ClassificationRecipe
 
 with requires_extra('train'):
     from torchmetrics import MeanMetric
@@ -22,32 +23,39 @@ with requires_extra('train'):
 
 
 class ClassificationModule(RecipeModule):
-    r"""Trains a model that classifies samples, by cross-entropy.
+    r"""Trains a classifier by cross-entropy.
 
-    Logs :obj:`loss`, :obj:`accuracy` and macro :obj:`f1` of each part, as :obj:`train_loss`,
-    :obj:`val_accuracy` and so on, in fractions.
+    Logs the :obj:`loss`, the :obj:`accuracy` and the macro-averaged :obj:`f1`, in the range 0 to 1,
+    as :obj:`train_loss`, :obj:`val_accuracy`, :obj:`test_f1` and so on.
+
+    .. code-block:: python
+
+        recipe = ClassificationRecipe(OneCycle(lr=1e-3, max_epochs=50), batch_size=16)
+        module = ClassificationModule(st_gcn('coco17', num_classes=4), 4, recipe)
+        fit(module, train, 'results')
 
     Args:
-        model (torch.nn.Module): Gives logits :math:`(B, \text{num\_classes})`. Its attribute
+        model (torch.nn.Module): Returns logits :math:`(B, \text{num\_classes})`. Its attribute
             :obj:`inputs` names the fields of a batch that it is called with.
         num_classes (int): Number of classes.
-        recipe (Recipe): Optimiser, schedule and loss.
+        recipe (ClassificationRecipe): Optimisation and loss.
         class_weight (Tensor, optional): Weight of each class in the loss; see
             :func:`~graphmotion.training.class_weights`. (default: :obj:`None`)
 
     Raises:
-        ValueError: If a batch has no labels or labels outside the classes, or the model gives
-            anything but logits of all classes for each sample.
+        ValueError: If a batch has no labels or labels outside the classes, or the model does not
+            return logits of all classes for each sample.
     """
 
     monitor = 'val_accuracy'
     class_weight: Tensor | None
+    recipe: ClassificationRecipe
 
     def __init__(
         self,
         model: torch.nn.Module,
         num_classes: int,
-        recipe: Recipe,
+        recipe: ClassificationRecipe,
         class_weight: Tensor | None = None,
     ) -> None:
         super().__init__(model, recipe)
@@ -55,99 +63,103 @@ class ClassificationModule(RecipeModule):
         self.register_buffer('class_weight', class_weight, persistent=False)
         self.metrics = torch.nn.ModuleDict(
             {
-                part: torch.nn.ModuleDict(
+                prefix: torch.nn.ModuleDict(
                     {
-                        # Not Lightning's own mean, which is off by a fraction where processes
-                        # have different numbers of samples.
+                        # Lightning's own mean is inexact where processes have different numbers
+                        # of samples.
                         'loss': MeanMetric(),
                         'accuracy': MulticlassAccuracy(num_classes, average='micro'),
                         'f1': MulticlassF1Score(num_classes, average='macro'),
                     }
                 )
-                for part in ('train_', 'val_', 'test_')
+                for prefix in ('train_', 'val_', 'test_')
             }
         )
 
+    def batch_options(self) -> dict[str, Any]:
+        """Returns the options of a :class:`GraphDataModule` that the recipe determines."""
+        return {'batch_size': self.recipe.batch_size}
+
     def _loss(self, logits: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
-        # The weights have mean one over the samples. The mean over samples, not over weights, is
-        # the same for one process and for several, and defined where a class weighs nothing.
+        # The weights have mean one over the samples. Dividing by the number of samples instead of
+        # the sum of their weights gives the same loss for any number of processes, and a finite
+        # one if all weights are zero.
         losses = cross_entropy(
             logits, y, self.class_weight, label_smoothing=smoothing, reduction='none'
         )
         return losses.mean()
 
     def forward(self, batch: Batch) -> Tensor:
-        """The logits of a batch.
-
-        Raises:
-            ValueError: If the model gives anything but logits of all classes for each sample.
-        """
+        """Returns the logits of a batch."""
         logits = check_rows(self.model, super().forward(batch), batch.num_graphs, 'logits')
         if logits.size(1) != self.num_classes:
             raise ValueError(
-                f'{type(self.model).__name__} gives logits of {logits.size(1)} classes, expected '
-                f'num_classes={self.num_classes}'
+                f'{type(self.model).__name__} must return logits of num_classes='
+                f'{self.num_classes} classes, got {logits.size(1)}'
             )
         return logits
 
-    def _step(self, batch: Batch, part: str) -> Tensor:
+    def _step(self, batch: Batch, prefix: str) -> Tensor:
         if batch.get('y') is None:
-            raise ValueError("the batch lacks the field 'y', the class of each sample")
+            raise ValueError("batch must have the field 'y', the class of each sample")
         check_labels(batch.y, 'y', self.num_classes)
-        smoothing = self.recipe.label_smoothing if part == 'train_' else 0.0
-        if part == 'train_' and self.recipe.mixup:
-            batch, order, share = mix_samples(batch, self.recipe.mixup)
+        smoothing = self.recipe.label_smoothing if prefix == 'train_' else 0.0
+        if prefix == 'train_' and self.recipe.mixup:
+            batch, permutation, ratio = mixup(batch, self.recipe.mixup)
             logits = self(batch)
-            loss = share * self._loss(logits, batch.y, smoothing)
-            loss = loss + (1 - share) * self._loss(logits, batch.y[order], smoothing)
+            loss = ratio * self._loss(logits, batch.y, smoothing)
+            loss = loss + (1 - ratio) * self._loss(logits, batch.y[permutation], smoothing)
         else:
             logits = self(batch)
             loss = self._loss(logits, batch.y, smoothing)
         size = batch.num_graphs
-        for name, metric in self.metrics[part].items():  # type: ignore[operator]
+        for name, metric in self.metrics[prefix].items():  # type: ignore[operator]
             if name == 'loss':
                 metric.update(loss.detach(), weight=size)
             else:
                 metric.update(logits.detach(), batch.y)
-            shown = part != 'train_' or name == 'loss'
-            self.log_metric(f'{part}{name}', metric, batch, shown)
+            prog_bar = prefix != 'train_' or name == 'loss'
+            self.log_metric(f'{prefix}{name}', metric, batch, prog_bar)
         return loss
 
-    def training_step(self, batch: Batch, number: int) -> Tensor:
-        """Loss of a training batch."""
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the loss of a training batch."""
         return self._step(batch, 'train_')
 
-    def validation_step(self, batch: Batch, number: int) -> None:
-        """Figures of a validation batch."""
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Updates the metrics of validation."""
         self._step(batch, 'val_')
 
-    def test_step(self, batch: Batch, number: int) -> None:
-        """Figures of a test batch."""
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Updates the metrics of the test."""
         self._step(batch, 'test_')
 
 
-def mix_samples(batch: Batch, alpha: float) -> tuple[Batch, Tensor, float]:
-    r"""Mix the features of a batch with those of its samples in another order, as in the `"mixup:
-    Beyond Empirical Risk Minimization" <https://arxiv.org/abs/1710.09412>`_ paper.
+def mixup(batch: Batch, alpha: float) -> tuple[Batch, Tensor, float]:
+    r"""Mixes the features of the samples of a batch in random pairs, as in the `"mixup: Beyond
+    Empirical Risk Minimization" <https://arxiv.org/abs/1710.09412>`_ paper.
 
     Args:
-        batch (Batch): With features :obj:`x`, and as many nodes in every graph.
-        alpha (float): Parameter of the beta distribution of the share.
+        batch (Batch): Graphs of equal size with features :obj:`x`.
+        alpha (float): Parameter of the beta distribution of the mixing ratio.
 
     Returns:
-        tuple: The batch with mixed features, the order of the samples mixed in, and the share of
-        each sample in itself, at least a half.
+        tuple: The batch with mixed features, the permutation that maps each sample to the one mixed
+        into it, and the ratio of the sample itself, which is at least a half.
 
     Raises:
         ValueError: If graphs have different numbers of nodes.
     """
     sizes = num_nodes_per_graph(batch)
     if not bool((sizes == sizes[0]).all()):
-        raise ValueError(f'mixup needs graphs of one size, got {sorted(set(sizes.tolist()))} nodes')
-    share = float(torch.distributions.Beta(alpha, alpha).sample())
-    share = max(share, 1 - share)
-    order = torch.randperm(batch.num_graphs, device=batch.x.device)
+        raise ValueError(
+            f'batch must hold graphs of equal size for mixup, got '
+            f'{sorted(set(sizes.tolist()))} nodes'
+        )
+    ratio = float(torch.distributions.Beta(alpha, alpha).sample())
+    ratio = max(ratio, 1 - ratio)
+    permutation = torch.randperm(batch.num_graphs, device=batch.x.device)
     graphs = batch.x.view(batch.num_graphs, -1, *batch.x.shape[1:])
     batch = copy.copy(batch)
-    batch.x = torch.lerp(graphs[order], graphs, share).flatten(0, 1)
-    return batch, order, share
+    batch.x = torch.lerp(graphs[permutation], graphs, ratio).flatten(0, 1)
+    return batch, permutation, ratio

@@ -13,23 +13,25 @@ from torch import Tensor
 from graphmotion.data import as_dataset
 from graphmotion.data.list_dataset import Samples
 from graphmotion.metrics import ClassificationScores, classification_scores
+from graphmotion.training.class_weights import class_weights
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fitting import fit
 from graphmotion.training.predict import predict
-from graphmotion.training.recipes import Recipe, class_weights
+from graphmotion.training.recipes import ClassificationRecipe
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    r"""A model trained on one part of a dataset and tested on another.
+    r"""A trained model and its predictions for test samples.
 
     Args:
         model (torch.nn.Module): The trained model.
-        history (list of dict): The figures of each epoch.
+        history (list of dict): The logged metrics of each epoch.
         target (Tensor): Classes of the test samples :math:`(N)`.
-        probabilities (Tensor): Predicted for them :math:`(N, \text{num\_classes})`.
-        scores (ClassificationScores): The figures of the test.
+        probabilities (Tensor): Predicted probabilities of the test samples
+            :math:`(N, \text{num\_classes})`.
+        scores (ClassificationScores): Scores on the test samples.
     """
 
     model: torch.nn.Module
@@ -43,40 +45,41 @@ def train_and_test(
     make_model: Callable[[], torch.nn.Module],
     train: Samples,
     test: Samples,
-    recipe: Recipe,
+    recipe: ClassificationRecipe,
     directory: str,
     val: Samples | None = None,
     transform: Callable | None = None,
     train_transform: Callable | None = None,
-    views: int = 1,
+    num_augmentations: int = 1,
     seed: int = 0,
     **options: Any,
 ) -> Evaluation:
-    r"""Train a classifier and test it on samples that had no part in its training.
+    r"""Trains a classifier and tests it on held-out samples.
 
-    With validation samples the weights are those of the best epoch on them; without, those of the
-    last epoch. Test samples select nothing.
+    The weights are those of the best epoch on the validation samples, or of the last epoch without
+    validation samples. The test samples are not used for model selection.
 
     Args:
-        make_model (callable): Makes the model; its weights are drawn from the seed.
-        train (GraphDataset, ...): Training samples, of any kind that :class:`GraphDataModule`
-            takes.
+        make_model (callable): Returns a new model, whose weights are initialised from the seed.
+        train (GraphDataset, ...): Training samples of any type that :class:`GraphDataModule`
+            accepts.
         test (GraphDataset, ...): Test samples.
-        recipe (Recipe): How it is trained; :obj:`class_balance` weighs the classes by their
-            frequency among the training samples.
-        directory (str): Where checkpoints and history go; see :func:`fit`.
+        recipe (ClassificationRecipe): Optimisation and loss. :obj:`class_balance` refers to the
+            class frequencies of the training samples.
+        directory (str): Directory of the checkpoints and the history; see :func:`fit`.
         val (GraphDataset, ..., optional): Validation samples. (default: :obj:`None`)
-        transform (callable, optional): Applied to batches in validation and test.
+        transform (callable, optional): Transform of batches in validation and test.
             (default: :obj:`None`)
-        train_transform (callable, optional): Applied to training batches.
-            (default: :obj:`None`)
-        views (int, optional): Views over which the test averages; see :func:`predict`.
-            (default: :obj:`1`)
-        seed (int, optional): Of weights, order and transforms. (default: :obj:`0`)
-        **options: Of :func:`fit`.
+        train_transform (callable, optional): Transform of training batches; :obj:`transform` if not
+            given. (default: :obj:`None`)
+        num_augmentations (int, optional): Number of random transforms of each test sample over
+            which predictions are averaged; see :func:`predict`. (default: :obj:`1`)
+        seed (int, optional): Seed of the weights, the order of samples and the transforms.
+            (default: :obj:`0`)
+        **options: Further options of :func:`fit`.
 
     Returns:
-        Evaluation: The model, its history and its test.
+        Evaluation: The model, its history and its scores.
     """
     train, test = as_dataset(train), as_dataset(test)
     num_classes = train.num_classes
@@ -96,7 +99,9 @@ def train_and_test(
         seed=seed,
     )
     result = fit(module, data, directory, seed=seed, **options)
-    probabilities = predict(module.model, test, transform, views=views, seed=seed)
+    probabilities = predict(
+        module.model, test, transform, num_augmentations=num_augmentations, seed=seed
+    )
     target = test.labels()
     scores = classification_scores(
         target, probabilities.argmax(dim=1), num_classes, test.class_names
@@ -107,27 +112,27 @@ def train_and_test(
 def cross_validate(
     make_model: Callable[[], torch.nn.Module],
     folds: Sequence[tuple[Samples, Samples]],
-    recipe: Recipe,
+    recipe: ClassificationRecipe,
     directory: str,
     seed: int = 0,
     **options: Any,
 ) -> list[Evaluation]:
-    r"""Train and test a classifier on every fold; see :func:`train_and_test`.
+    r"""Trains and tests a classifier on every fold; see :func:`train_and_test`.
 
-    There is no validation part: every fold trains for all epochs of the recipe.
+    Without validation samples, training runs for all epochs of the recipe.
 
     Args:
-        make_model (callable): Makes the model.
-        folds (sequence of tuple): Training and test samples of each fold, as
-            :meth:`~graphmotion.data.GraphDataset.folds` gives them.
-        recipe (Recipe): How it is trained.
-        directory (str): Each fold gets a folder in it.
-        seed (int, optional): The seed of the first fold; each fold has its own.
-            (default: :obj:`0`)
-        **options: Of :func:`train_and_test`.
+        make_model (callable): Returns a new model.
+        folds (sequence of tuple): Training and test samples of each fold, as returned by
+            :meth:`~graphmotion.data.GraphDataset.folds`.
+        recipe (ClassificationRecipe): Optimisation and loss.
+        directory (str): Directory with a subdirectory for each fold.
+        seed (int, optional): Seed of the first fold; the seed of fold :math:`i` is
+            :obj:`seed + i`. (default: :obj:`0`)
+        **options: Further options of :func:`train_and_test`.
 
     Returns:
-        list of Evaluation: One for each fold.
+        list of Evaluation: The evaluation of each fold.
     """
     return [
         train_and_test(

@@ -1,4 +1,4 @@
-"""The parts of a dataset for Lightning."""
+"""Lightning data module of graph samples."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ with requires_extra('train'):
 
 
 class GraphDataModule(LightningDataModule):
-    r"""Training, validation and test parts of a dataset for Lightning.
+    r"""Training, validation and test samples for Lightning.
 
-    Each part is a :class:`~graphmotion.data.GraphDataset`, another dataset of PyG or torch, a
-    :class:`~torch.utils.data.Subset`, a list of :class:`~torch_geometric.data.Data`, one of them or
-    a batch; see :func:`~graphmotion.data.as_dataset`.
+    Samples are a :class:`~graphmotion.data.GraphDataset`, another dataset of PyG or torch, a
+    :class:`~torch.utils.data.Subset`, a list of :class:`~torch_geometric.data.Data`, a single
+    :class:`~torch_geometric.data.Data` or a batch; see :func:`~graphmotion.data.as_dataset`.
 
     Args:
         train (GraphDataset, ...): Training samples.
         val (GraphDataset, ..., optional): Validation samples. (default: :obj:`None`)
         test (GraphDataset, ..., optional): Test samples. (default: :obj:`None`)
-        batch_size (int, optional): Samples of a batch, those of all processes together.
+        batch_size (int, optional): Number of samples in a batch, over all processes.
             (default: :obj:`16`)
-        transform (callable, optional): Applied to batches of validation and test samples.
+        transform (callable, optional): Transform of batches in validation and test.
             (default: :obj:`None`)
-        train_transform (callable, optional): Applied to training batches; :obj:`transform` if not
+        train_transform (callable, optional): Transform of training batches; :obj:`transform` if not
             given. (default: :obj:`None`)
-        seed (int, optional): Of the order and the transforms. (default: :obj:`0`)
+        seed (int, optional): Seed of the order of samples and the transforms. (default: :obj:`0`)
         num_workers (int, optional): Number of worker processes of each loader.
             (default: :obj:`0`)
         balance (str, optional): A field, such as :obj:`"subject"`, by which training batches are
             balanced; see :func:`graph_loader`. (default: :obj:`None`)
-        samples_per_class (int, optional): Samples of each value of that field in a training batch.
-            (default: :obj:`4`)
-        batches_per_epoch (int, optional): Number of balanced batches in an epoch; by default as
-            many as hold all training samples once. (default: :obj:`None`)
+        samples_per_class (int, optional): Number of samples of each value of :obj:`balance` in a
+            training batch. (default: :obj:`4`)
+        batches_per_epoch (int, optional): Number of balanced batches in an epoch. By default, the
+            number of batches that hold as many samples as the training set. (default: :obj:`None`)
 
     Raises:
-        TypeError: If a part is of another type.
-        ValueError: If a part has no sample.
+        TypeError: If samples are of an unsupported type.
+        ValueError: If there are no samples.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class GraphDataModule(LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader | list:
-        r"""Shuffled or balanced batches of the training samples."""
+        r"""Returns a loader of shuffled or balanced training batches."""
         return self._loader(
             self.train,
             self.train_transform,
@@ -102,9 +102,9 @@ class GraphDataModule(LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader | list:
-        r"""Batches of the validation samples, in order; none if there are none."""
+        r"""Returns a loader of validation batches in order; empty without validation samples."""
         return self._loader(self.val, self.transform)
 
     def test_dataloader(self) -> DataLoader | list:
-        r"""Batches of the test samples, in order; none if there are none."""
+        r"""Returns a loader of test batches in order; empty without test samples."""
         return self._loader(self.test, self.transform)

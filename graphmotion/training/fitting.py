@@ -1,11 +1,11 @@
-"""One call that trains a module."""
+"""Training of a module by its recipe."""
 
 from __future__ import annotations
 
 import os
 import re
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,13 +24,13 @@ with requires_extra('train'):
 
 @dataclass(frozen=True)
 class FitResult:
-    r"""What a run leaves.
+    r"""The result of a training run.
 
     Args:
-        history (list of dict): The figures of each epoch.
-        last (str): The checkpoint after the last epoch.
-        best (str, optional): The checkpoint that was best on the validation samples; :obj:`None`
-            if there were none.
+        history (list of dict): The logged metrics of each epoch.
+        last (str): Path of the checkpoint after the last epoch.
+        best (str, optional): Path of the checkpoint with the best validation metric; :obj:`None`
+            without validation samples.
     """
 
     history: list[dict[str, float]]
@@ -47,41 +47,42 @@ def fit(
     resume: bool = True,
     **trainer_options: Any,
 ) -> FitResult:
-    r"""Train a module by its recipe, and leave it with its final weights: those that were best on
-    the validation samples, or without any those of the last epoch. With
-    :obj:`ema_decay` in the recipe they are the moving average of the weights.
+    r"""Trains a module by its recipe and loads its final weights.
+
+    The final weights are those of the best epoch on the validation samples, or of the last epoch
+    without validation samples. With :obj:`ema_decay`, they are the moving average of the weights.
 
     The directory holds :obj:`last.ckpt`, written after every epoch, :obj:`best.ckpt` and
-    :obj:`history.json`. If a run in it was cut off, the same call continues it from the last whole
-    epoch, to the same result: the order of samples, augmentation and dropout depend on seed and
-    epoch only. What is left of a run with another seed, recipe, model, transform or other samples
-    is refused.
+    :obj:`history.json`. If a run was interrupted, the same call resumes it from the last complete
+    epoch with an identical result: the order of samples, augmentation and dropout depend on the
+    seed and the epoch only. A run with a different seed, recipe, model, transform or different
+    samples is not resumed but raises an error.
 
-    Batch normalisation takes its statistics from the share of each process; on several GPUs
-    :obj:`sync_batchnorm=True` makes them those of the whole batch.
+    Batch normalisation computes statistics within each process; on several GPUs,
+    :obj:`sync_batchnorm=True` computes them over the full batch.
 
     Args:
-        module (RecipeModule): What is trained, such as a :class:`ClassificationModule` or a
-            :class:`RecognitionModule`.
-        data (GraphDataModule, or samples): On what. Samples of any kind that
-            :class:`GraphDataModule` takes are training samples, in batches as the recipe has them,
-            without a transform but the dataset's own.
-        directory (str): Where checkpoints and history go.
-        seed (int, optional): Seed of the run. Weights are drawn by the caller before.
-            (default: :obj:`0`)
-        monitor (str, optional): The figure by which the best epoch is chosen; the highest, or the
-            lowest if it is a loss. By default that of the module, such as
-            :obj:`"val_accuracy"` or :obj:`"val_rank1"`. (default: :obj:`None`)
-        resume (bool, optional): If set to :obj:`False`, starts anew. (default: :obj:`True`)
+        module (RecipeModule): The module to train, such as a :class:`ClassificationModule` or a
+            :class:`RecognitionModule`, with initialised weights.
+        data (GraphDataModule or samples): The samples. Instead of a data module, it can be training
+            samples of any type that :class:`GraphDataModule` accepts; the batches then follow the
+            recipe, and the only transform is the transform of the dataset.
+        directory (str): Directory of the checkpoints and the history.
+        seed (int, optional): Seed of the run. (default: :obj:`0`)
+        monitor (str, optional): The metric by which the best epoch is selected: the highest value,
+            or the lowest if the name ends with :obj:`"loss"`. By default, the metric of the module,
+            such as :obj:`"val_accuracy"` or :obj:`"val_rank1"`. (default: :obj:`None`)
+        resume (bool, optional): If set to :obj:`False`, starts from the first epoch and overwrites
+            an earlier run. (default: :obj:`True`)
         **trainer_options: Further options of Lightning's
             :class:`~lightning.pytorch.Trainer`: :obj:`precision`, :obj:`devices`,
             :obj:`num_nodes`, :obj:`strategy`, :obj:`logger`, :obj:`enable_progress_bar`, ...
 
     Returns:
-        FitResult: The history, and where the checkpoints are.
+        FitResult: The history and the paths of the checkpoints.
 
     Raises:
-        ValueError: If the directory holds a damaged checkpoint or one of another run.
+        ValueError: If the directory holds a damaged checkpoint or a checkpoint of a different run.
     """
     if not isinstance(data, GraphDataModule):
         data = GraphDataModule(data, seed=seed, **module.batch_options())
@@ -97,8 +98,9 @@ def fit(
         _checkpoint(directory, 'last'),
         *trainer_options.pop('callbacks', []),
     ]
-    if module.recipe.ema_decay:
-        callbacks.insert(0, EMAWeightAveraging(decay=module.recipe.ema_decay))
+    optimization = module.recipe.optimization
+    if optimization.ema_decay:
+        callbacks.insert(0, EMAWeightAveraging(decay=optimization.ema_decay))
     best = None
     if data.val is not None:
         monitor = module.monitor if monitor is None else monitor
@@ -108,27 +110,27 @@ def fit(
     options: dict[str, Any] = {
         'accelerator': 'auto',
         'logger': False,
-        'max_epochs': module.recipe.max_epochs,
-        'gradient_clip_val': module.recipe.gradient_clip,
+        'max_epochs': optimization.max_epochs,
+        'gradient_clip_val': optimization.gradient_clip,
         'log_every_n_steps': 1,
         'num_sanity_val_steps': 0,
         'enable_model_summary': False,
     }
     trainer = Trainer(**(options | trainer_options), callbacks=callbacks)
-    module.recipe = replace(module.recipe, max_epochs=trainer.max_epochs or 1)
+    module.recipe = module.recipe.with_optimization(max_epochs=trainer.max_epochs or 1)
     record.parts = _describe_run(module, data, seed)
-    continued = last if resume and os.path.exists(last) else None
-    if continued:
-        _check_same_run(continued, record)
+    resumed = last if resume and os.path.exists(last) else None
+    if resumed:
+        _check_same_run(resumed, record)
     with warnings.catch_warnings():
-        # Batches are cut from memory: worker processes would slow this down.
+        # Batches are sliced from memory, which worker processes would slow down.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
         warnings.filterwarnings('ignore', message='.*(no `val_dataloader`|ranks is zero).*')
         warnings.filterwarnings('ignore', message='Checkpoint directory .* is not empty')
-        # Lightning's use of torch.
+        # Raised by Lightning's use of torch.
         warnings.filterwarnings('ignore', category=FutureWarning, message='.*LeafSpec.*')
-        trainer.fit(module, datamodule=data, ckpt_path=continued, weights_only=True)
-    module.to(trainer.strategy.root_device)  # Lightning leaves it on the CPU
+        trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
+    module.to(trainer.strategy.root_device)  # Lightning moves it to the CPU
     best_path = best.best_model_path if best is not None else None
     if best_path:
         load_weights(module, best_path)
@@ -147,7 +149,7 @@ def _checkpoint(directory: str, name: str, **options: Any) -> ModelCheckpoint:
 
 
 def _describe_run(module: RecipeModule, data: GraphDataModule, seed: int) -> dict[str, str]:
-    """What decides the result of a run; figures that only decide its speed are left out."""
+    """Returns a description of everything that determines the result of a run, by name."""
     parts = {
         'seed': seed,
         'recipe': module.recipe,
@@ -172,7 +174,7 @@ def _describe_run(module: RecipeModule, data: GraphDataModule, seed: int) -> dic
 
 
 def _options(module: torch.nn.Module) -> dict[str, Any]:
-    """The plain attributes of a module; not all are told by how it is printed."""
+    """Returns the plain attributes of a module, as its ``repr`` may omit some."""
     plain = (bool, int, float, str, tuple, type(None))
     attributes = sorted(vars(module).items())
     return {
@@ -187,6 +189,6 @@ def _check_same_run(path: str, now: RunRecord) -> None:
     other = [name for name, part in now.parts.items() if before.get(name) != part]
     if other:
         raise ValueError(
-            f'{path}: of a run with another {", ".join(other)}; pass resume=False to start anew, '
-            f'or another directory'
+            f'{path}: the checkpoint belongs to a run with a different {", ".join(other)}; pass '
+            f'resume=False to overwrite it or a different directory'
         )

@@ -1,4 +1,4 @@
-"""Callbacks that make a run readable and repeatable."""
+"""Callbacks for the history, the identity and the seeds of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ with requires_extra('train'):
 
 
 class History(Callback):
-    r"""Keeps the logged figures of every epoch, in memory, in the checkpoint and in a file.
+    r"""Records the logged metrics of every epoch in memory, in the checkpoint and in a file.
 
     Args:
         path (str, optional): A JSON file, written after every epoch. (default: :obj:`None`)
@@ -30,11 +30,11 @@ class History(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Note the learning rate of the step."""
+        """Records the learning rate of the step."""
         self._rate = float(trainer.optimizers[0].param_groups[0]['lr'])
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add the figures of the epoch."""
+        """Appends the metrics of the epoch."""
         row = {'epoch': float(trainer.current_epoch), 'lr': self._rate}
         row |= {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows = [r for r in self.rows if r['epoch'] < row['epoch']] + [row]
@@ -45,36 +45,36 @@ class History(Callback):
             os.replace(partial, self.path)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the checkpoint keeps."""
+        """Returns the history for the checkpoint."""
         return {'rows': self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue the history of a checkpoint."""
+        """Restores the history from a checkpoint."""
         self.rows = list(state_dict['rows'])
 
 
 class RunRecord(Callback):
-    r"""Keeps in the checkpoint what a run is made of, so that no other run is continued from it:
-    :obj:`parts`, a name and a description of each.
+    r"""Stores a description of the run in the checkpoint, such that no other run is resumed from
+    it: :obj:`parts`, which maps names to descriptions.
     """
 
     def __init__(self) -> None:
         self.parts: dict[str, str] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """What the checkpoint keeps."""
+        """Returns the description for the checkpoint."""
         return self.parts
 
 
 class SeedEachStep(Callback):
-    r"""Seeds each step by its epoch and number, so that dropout in a run which was cut off goes on
-    as it would have.
+    r"""Seeds each step by its epoch and index, such that dropout in a resumed run equals dropout in
+    an uninterrupted run.
 
     Args:
         seed (int): The seed of the run.
     """
 
-    # Not once an epoch: Lightning leaves that hook out where a run is continued.
+    # Not once per epoch, as Lightning skips on_train_epoch_start in a resumed run.
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -82,7 +82,7 @@ class SeedEachStep(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Seed the step; processes draw apart, as their samples differ."""
+        """Seeds the step, differently in each process."""
         torch.manual_seed(
             mix_seeds(self.seed, trainer.current_epoch, batch_idx, trainer.global_rank)
         )

@@ -1,10 +1,9 @@
-"""Training of LMGCS: three losses, in two stages or at once."""
+"""Training of LMGCS in two stages or jointly."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,10 +17,11 @@ from graphmotion.metrics import relative_spread
 from graphmotion.models.lmgcs import LMGCS, LMGCSFeatures, SeparateLinear
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fitting import FitResult, fit
+from graphmotion.training.optimization import StepDecay
 from graphmotion.training.part_triplet import part_triplet_loss
 from graphmotion.training.predict import model_inputs
-from graphmotion.training.recipes import LMGCSLossRecipe, StepRecipe
-from graphmotion.training.recognition import SubjectModule
+from graphmotion.training.recipes import LMGCSRecipe
+from graphmotion.training.recognition import EmbeddingModule
 
 with requires_extra('train'):
     from torchmetrics import MeanMetric
@@ -29,57 +29,61 @@ with requires_extra('train'):
 STAGES = ('local', 'global', 'joint')
 
 
-class LMGCSModule(SubjectModule):
-    r"""Trains :class:`~graphmotion.models.LMGCS`, or a stage of it.
+class LMGCSModule(EmbeddingModule):
+    r"""Trains :class:`~graphmotion.models.LMGCS`, in one of its stages or jointly.
 
-    Two triplet losses, of the parts made of maxima over frames and of those made by attention,
-    compare samples part by part: see :func:`part_triplet_loss`. The paper prints the distances in
-    them with the other sign, which would draw different people together. Cross-entropy tells
-    subjects from each part, by a linear map of its own behind a batch normalisation, which the
-    embedding does not have, as in the `"Bag of Tricks and A Strong Baseline for Deep Person
-    Re-identification" <https://arxiv.org/abs/1903.07071>`_ paper: without it little is learned in
-    the first hundreds of steps. All are means over parts, and the loss is their sum.
+    The loss is the sum of two triplet losses and a cross-entropy, each averaged over parts. The
+    triplet losses, one of the local parts (maxima over frames) and one of the global parts
+    (attention), compare samples part by part; see :func:`part_triplet_loss`. The paper prints their
+    distances with the opposite sign, which would pull different subjects together. The
+    cross-entropy classifies subjects from each part by a separate linear map after a batch
+    normalisation, which is not part of the embedding, as in the `"Bag of Tricks and A Strong
+    Baseline for Deep Person Re-identification" <https://arxiv.org/abs/1903.07071>`_ paper. Without
+    the batch normalisation, the loss hardly decreases in the first few hundred steps.
 
-    The stage :obj:`"local"` trains all but attention, which is not computed, by the triplet loss of
-    maxima and cross-entropy of these parts. The stage :obj:`"global"` trains attention alone, by
-    the other triplet loss and cross-entropy of its parts; all before it is in evaluation mode and
-    stays as it is, to the bit unless the recipe has a moving average of weights, which rounds.
-    :obj:`"joint"` trains all at once, by both triplet losses and cross-entropy of the parts made by
-    attention. A network without attention has only the first.
+    The stages differ in the parameters and in the terms of the loss:
 
-    Logs :obj:`train_loss` and its terms; :obj:`train_active`, the fraction of triplets that cost
-    something, and :obj:`train_spread`, the :func:`~graphmotion.metrics.relative_spread` of a batch,
-    which vanishes where the training collapses, both of the parts that cross-entropy sees; and
-    :obj:`val_rank1`, the fraction of validation samples whose nearest other one is of the same
-    subject.
+    - :obj:`"local"` trains everything except the attention, which is not computed, by the triplet
+      loss and the cross-entropy of the local parts.
+    - :obj:`"global"` trains the attention only, by the triplet loss and the cross-entropy of the
+      global parts. All other modules are in evaluation mode and stay unchanged, exactly so unless
+      the recipe averages weights, which rounds.
+    - :obj:`"joint"` trains all parameters by both triplet losses and the cross-entropy of the
+      global parts, or as :obj:`"local"` if the network has no attention.
+
+    Logs :obj:`train_loss` and its terms; :obj:`train_active`, the fraction of triplets with a
+    nonzero loss, and :obj:`train_spread`, the :func:`~graphmotion.metrics.relative_spread` of a
+    batch, which approaches zero if training collapses, both of the parts that the cross-entropy
+    classifies; and :obj:`val_rank1`, the fraction of validation samples whose nearest neighbour is
+    a sample of the same subject.
 
     Args:
         model (LMGCS): The network.
-        recipe (LMGCSLossRecipe): Optimiser, schedule and loss.
-        subjects (Tensor): The subjects of the training samples, any integers, in any order and
-            number.
+        recipe (LMGCSRecipe): Optimisation and loss.
+        subjects (Tensor): The subjects of the training samples: integers in any order, possibly
+            repeated.
         stage (str, optional): :obj:`"local"`, :obj:`"global"` or :obj:`"joint"`.
             (default: :obj:`"joint"`)
-        label (str, optional): The field that tells who a sample is of.
+        label (str, optional): The field that holds the subject of a sample.
             (default: :obj:`"subject"`)
-        gather (bool, optional): If several processes train, compare the samples of all of them,
-            so that the loss is that of a single process; their shares of a batch have to be
-            equal. (default: :obj:`True`)
+        gather (bool, optional): If set to :obj:`True`, compares the samples of all processes, such
+            that the loss equals the loss of a single process; every process must then have the
+            same number of samples. (default: :obj:`True`)
 
     Raises:
-        ValueError: If the stage is unknown or is that of attention which the network does not
-            have, or a training batch lacks the label or holds a subject that is not one of
+        ValueError: If :obj:`stage` is unknown or is :obj:`"global"` for a network without
+            attention, or a training batch lacks the field :obj:`label` or holds a subject outside
             :obj:`subjects`.
     """
 
     model: LMGCS
-    recipe: LMGCSLossRecipe
+    recipe: LMGCSRecipe
     subjects: Tensor
 
     def __init__(
         self,
         model: LMGCS,
-        recipe: LMGCSLossRecipe,
+        recipe: LMGCSRecipe,
         subjects: Tensor,
         stage: str = 'joint',
         label: str = 'subject',
@@ -87,9 +91,9 @@ class LMGCSModule(SubjectModule):
     ) -> None:
         super().__init__(model, recipe, label, gather)
         if stage not in STAGES:
-            raise ValueError(f'stage is one of {list(STAGES)}, got {stage!r}')
+            raise ValueError(f'stage must be one of {list(STAGES)}, got {stage!r}')
         if stage == 'global' and not model.global_modules:
-            raise ValueError("the model has no attention for the stage 'global' to train")
+            raise ValueError("model must have attention for the stage 'global', got none")
         self.stage = stage
         self._warned = False
         self.register_buffer('subjects', subjects.unique())
@@ -103,34 +107,34 @@ class LMGCSModule(SubjectModule):
         )
         terms = ['cross_entropy'] if recipe.cross_entropy else []
         if recipe.triplet:
-            terms += [f'triplet_{name}' for name in self._trained()] + ['active']
+            terms += [f'triplet_{name}' for name in self._trained_parts()] + ['active']
         names = ('loss', *terms, 'spread')
         self.train_metrics = torch.nn.ModuleDict({name: MeanMetric() for name in names})
         for modules, name in ((model.local_modules, 'local'), (model.global_modules, 'global')):
             for module in modules:
-                module.requires_grad_(name in self._trained())
+                module.requires_grad_(name in self._trained_parts())
 
-    def _trained(self) -> list[str]:
-        """What the stage trains, that of which the embedding is made last."""
+    def _trained_parts(self) -> list[str]:
+        """Returns the names of the parts that the stage trains; the last one is classified."""
         if self.stage != 'joint':
             return [self.stage]
         return ['local', 'global'] if self.model.global_modules else ['local']
 
     def on_train_start(self) -> None:
-        """Put into evaluation mode what the stage is to leave as it is."""
-        # Not before: Lightning warns of modules that begin in evaluation mode.
+        """Puts modules that the stage does not train into evaluation mode."""
+        # Not earlier, as Lightning warns about modules that start in evaluation mode.
         if self.stage == 'global':
             for module in self.model.local_modules:
                 module.eval()
 
     def on_train_end(self) -> None:
-        """Put it back."""
+        """Restores the mode of the modules."""
         for module in self.model.local_modules:
             module.train(self.training)
 
     def features(self, batch: Batch) -> LMGCSFeatures:
-        """The parts of a batch that the stage trains; the others are :obj:`None`."""
-        trained, model = self._trained(), self.model
+        """Returns the parts of a batch that the stage trains and :obj:`None` for the others."""
+        trained, model = self._trained_parts(), self.model
         with torch.set_grad_enabled(torch.is_grad_enabled() and 'local' in trained):
             branches, mask = model.branches(*model_inputs(model, batch))
         return LMGCSFeatures(
@@ -138,9 +142,9 @@ class LMGCSModule(SubjectModule):
             model.global_parts(branches, mask) if 'global' in trained else None,
         )
 
-    def training_step(self, batch: Batch, number: int) -> Tensor:
-        """Loss of a training batch."""
-        labels = self.find_labels(batch)
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the loss of a training batch."""
+        labels = self.get_labels(batch)
         features = {
             name: self.gather_samples(parts if parts.dtype == torch.float64 else parts.float())
             for name, parts in zip(('local', 'global'), self.features(batch))
@@ -150,17 +154,17 @@ class LMGCSModule(SubjectModule):
         with torch.autocast(labels.device.type, enabled=False):
             terms, active = self.losses(features, labels)
         loss = torch.stack(list(terms.values())).sum()
-        figures = {'loss': loss} | terms | ({} if active is None else {'active': active})
-        figures['spread'] = relative_spread(features[self._trained()[-1]])
+        values = {'loss': loss} | terms | ({} if active is None else {'active': active})
+        values['spread'] = relative_spread(features[self._trained_parts()[-1]])
         for name, metric in self.train_metrics.items():
-            metric.update(figures[name].detach(), weight=batch.num_graphs)  # type: ignore[operator]
-            self.log_metric(f'train_{name}', metric, batch, shown=name == 'loss')  # type: ignore[arg-type]
+            metric.update(values[name].detach(), weight=batch.num_graphs)  # type: ignore[operator]
+            self.log_metric(f'train_{name}', metric, batch, prog_bar=name == 'loss')  # type: ignore[arg-type]
         return loss
 
     def losses(
         self, features: dict[str, Tensor], labels: Tensor
     ) -> tuple[dict[str, Tensor], Tensor | None]:
-        """The terms of the loss by name, and the fraction of triplets that cost something."""
+        """Returns the terms of the loss and the fraction of triplets with a nonzero loss."""
         terms, active = {}, None
         if self.recipe.triplet:
             self._warn_without_triplets(labels)
@@ -169,8 +173,8 @@ class LMGCSModule(SubjectModule):
                     parts, labels, self.recipe.margin, self.recipe.self_positives
                 )
         if self.classifier is not None:
-            assert self.normalize is not None  # they go together
-            parts = features[self._trained()[-1]]
+            assert self.normalize is not None  # set together with the classifier
+            parts = features[self._trained_parts()[-1]]
             logits = self.classifier(self.normalize(parts.flatten(1)).view_as(parts))
             terms['cross_entropy'] = cross_entropy(
                 logits.flatten(0, 1),
@@ -180,30 +184,30 @@ class LMGCSModule(SubjectModule):
         return terms, active
 
     def _warn_without_triplets(self, labels: Tensor) -> None:
-        """Warn, once, of a batch whose triplet loss is zero whatever the embeddings are."""
+        """Warns once about a batch whose triplet loss is zero for any embeddings."""
         if self._warned:
             return
         counts = labels.unique(return_counts=True)[1]
         if len(counts) < 2 or (int(counts.max()) < 2 and not self.recipe.self_positives):
             self._warned = True
             warnings.warn(
-                f'a batch of {len(labels)} samples of {len(counts)} subjects has no triplet to '
-                f'train with: it needs two subjects and two samples of one, which '
-                f'GraphDataModule(balance={self.label!r}, samples_per_class=...) draws',
+                f'a batch of {len(labels)} samples of {len(counts)} subjects has no triplets, '
+                f'which require two subjects and two samples of one of them; balance batches by '
+                f'GraphDataModule(balance={self.label!r}, samples_per_class=...)',
                 stacklevel=2,
             )
 
     def _classes(self, labels: Tensor) -> Tensor:
-        """The number of each subject among those of training."""
+        """Returns the indices of subjects among the training subjects."""
         classes = torch.searchsorted(self.subjects, labels).clamp(max=len(self.subjects) - 1)
         if bool((self.subjects[classes] != labels).any()):
             unknown = labels[self.subjects[classes] != labels].unique().tolist()
-            raise ValueError(f'the batch holds the subjects {unknown}, which training has not')
+            raise ValueError(f'labels must be among the training subjects, got {unknown}')
         return classes
 
     def embed(self, batch: Batch) -> Tensor:
-        """Embeddings of a batch: the parts that the stage trains."""
-        if self.stage == 'local':  # attention is not trained yet
+        """Returns the embeddings of a batch, of the local parts only in the first stage."""
+        if self.stage == 'local':  # the attention is not trained yet
             branches, mask = self.model.branches(*model_inputs(self.model, batch))
             embeddings = self.model.local_parts(branches, mask).flatten(1)
         else:
@@ -213,21 +217,21 @@ class LMGCSModule(SubjectModule):
 
 def fit_two_stages(
     model: LMGCS,
-    recipe: LMGCSLossRecipe,
+    recipe: LMGCSRecipe,
     data: GraphDataModule,
     directory: str,
     seed: int = 0,
     label: str = 'subject',
     **options: Any,
 ) -> list[FitResult]:
-    r"""Train the local features of a network and then, on those as they are, its attention.
+    r"""Trains the local features of a network and then, with these fixed, its attention.
 
-    Each stage is a run of :func:`fit` in a folder of its own, :obj:`local` and :obj:`global`, and
-    is continued where it was cut off.
+    Each stage is a run of :func:`fit` in a separate directory, :obj:`local` and :obj:`global`, and
+    is resumed if it was interrupted.
 
     .. code-block:: python
 
-        recipe = LMGCSRecipe()
+        recipe = lmgcs_recipe()
         data = GraphDataModule(
             train,
             batch_size=recipe.batch_size,
@@ -239,27 +243,30 @@ def fit_two_stages(
         fit_two_stages(lmgcs(), recipe, data, 'results')
 
     Args:
-        model (LMGCS): The network; its weights are drawn by the caller before.
-        recipe (LMGCSLossRecipe): How it is trained.
-        data (GraphDataModule): On what.
-        directory (str): Where checkpoints and history go.
+        model (LMGCS): The network with initialised weights.
+        recipe (LMGCSRecipe): Optimisation and loss.
+        data (GraphDataModule): Training and validation samples.
+        directory (str): Directory of the checkpoints and histories.
         seed (int, optional): Seed of both runs. (default: :obj:`0`)
-        label (str, optional): The field that tells who a sample is of.
+        label (str, optional): The field that holds the subject of a sample.
             (default: :obj:`"subject"`)
         **options: Further options of :func:`fit`.
 
     Returns:
-        list of FitResult: One for each stage; a network without attention has only the first.
+        list of FitResult: The result of each stage; a network without attention has only the first.
     """
-    changes: dict[str, Any] = {'milestones': ()} if isinstance(recipe, StepRecipe) else {}
-    second = replace(recipe, max_epochs=recipe.global_epochs, **changes)
-    stages = [('local', recipe)] + ([('global', second)] if model.global_modules else [])
+    stages = {'local': recipe}
+    if model.global_modules:
+        second = recipe.with_optimization(max_epochs=recipe.global_epochs)
+        if isinstance(second.optimization, StepDecay):
+            second = second.with_optimization(milestones=())
+        stages['global'] = second
     subjects = data.train.labels(label)
     results = []
     try:
-        for stage, how in stages:
+        for stage, stage_recipe in stages.items():
             torch.manual_seed(seed)  # for the weights of the classifier
-            module = LMGCSModule(model, how, subjects, stage, label)
+            module = LMGCSModule(model, stage_recipe, subjects, stage, label)
             results.append(fit(module, data, os.path.join(directory, stage), seed, **options))
     finally:
         model.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""What the modules that train a model by a recipe share."""
+"""Base class of the Lightning modules."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ with requires_extra('train'):
 
 
 class RecipeModule(LightningModule):
-    r"""Trains a model by a recipe. A subclass computes the loss.
+    r"""Base class of modules that train a model by a recipe. A subclass computes the loss.
 
     Args:
-        model (torch.nn.Module): Its attribute :obj:`inputs` names the fields of a batch that it is
-            called with.
-        recipe (Recipe): Optimiser, schedule and loss.
+        model (torch.nn.Module): The model, whose attribute :obj:`inputs` names the fields of a
+            batch that it is called with.
+        recipe (Recipe): Optimisation and loss.
     """
 
-    #: The figure by which :func:`fit` chooses the best epoch.
+    #: The metric by which :func:`fit` selects the best epoch.
     monitor: str
+    recipe: Recipe
 
     def __init__(self, model: torch.nn.Module, recipe: Recipe) -> None:
         super().__init__()
@@ -35,28 +36,29 @@ class RecipeModule(LightningModule):
         self.recipe = recipe
 
     def forward(self, batch: Batch) -> Tensor:
-        """What the model makes of a batch."""
+        """Returns the output of the model for a batch."""
         return call_model(self.model, batch)
 
     def batch_options(self) -> dict[str, Any]:
-        """Options of a :class:`GraphDataModule` whose training batches are those of the recipe."""
-        return {'batch_size': self.recipe.batch_size}
+        """Returns the options of a :class:`GraphDataModule` that the recipe determines."""
+        raise NotImplementedError
 
-    def log_metric(self, name: str, metric: Metric, batch: Batch, shown: bool = True) -> None:
-        """Log a figure of the epoch, that of the samples of all processes."""
+    def log_metric(self, name: str, metric: Metric, batch: Batch, prog_bar: bool = True) -> None:
+        """Logs a metric of the epoch, over the samples of all processes."""
         self.log(
             name,
             metric,
-            prog_bar=shown,
+            prog_bar=prog_bar,
             batch_size=batch.num_graphs,
             on_step=False,
             on_epoch=True,
         )
 
     def configure_optimizers(self) -> Any:
-        """Optimiser and schedule of the recipe."""
-        optimizer = self.recipe.optimizer(self.parameters())
+        """Returns the optimiser and the schedule of the recipe."""
+        optimization = self.recipe.optimization
+        optimizer = optimization.optimizer(self.parameters())
         total = int(self.trainer.estimated_stepping_batches)
-        # Rounded up, as a limit of steps may fall inside an epoch.
-        schedule = self.recipe.scheduler(optimizer, -(-total // self.recipe.max_epochs))
-        return [optimizer], [{'scheduler': schedule, 'interval': 'step'}]
+        # Rounded up, as max_steps may end training inside an epoch.
+        scheduler = optimization.scheduler(optimizer, -(-total // optimization.max_epochs))
+        return [optimizer], [{'scheduler': scheduler, 'interval': 'step'}]

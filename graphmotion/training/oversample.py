@@ -1,4 +1,4 @@
-"""Training sets with as many samples of every kind."""
+"""Oversampling of rare samples."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _Dataset = TypeVar('_Dataset', bound=GraphDataset)
 
 
 def oversample(dataset: _Dataset, field: str = 'condition') -> _Dataset:
-    r"""Enter the samples with rarer values of a field several times, so that all values are about
-    as frequent.
+    r"""Repeats samples with rare values of a field, such that all values are about equally
+    frequent.
 
-    Samples with a value are entered as often as its frequency goes into that of the most frequent
-    value, rounded. With the 6 normal walks, 2 with a bag and 2 in a coat of each subject of CASIA-B
-    this gives 6 of each, as in the published training of the `"GaitMixer: Skeleton-based Gait
+    Samples are repeated by the frequency of the most frequent value divided by the frequency of
+    their own value, rounded. The 6 normal walks, 2 walks with a bag and 2 in a coat of each subject
+    of CASIA-B become 6 of each, as in the published code of the `"GaitMixer: Skeleton-based Gait
     Representation Learning via Wide-spectrum Multi-axial Mixer"
-    <https://arxiv.org/abs/2210.15491>`_ paper. Nothing is copied. For training only: a sample
-    that is there twice is its own nearest neighbour.
+    <https://arxiv.org/abs/2210.15491>`_ paper. No data is copied. Use it for training only, as a
+    repeated sample is its own nearest neighbour.
 
     Args:
         dataset (GraphDataset): The samples.
-        field (str, optional): A field with one integer a sample. (default: :obj:`"condition"`)
+        field (str, optional): A field with one integer per sample. (default: :obj:`"condition"`)
 
     Returns:
-        GraphDataset: The samples of the dataset in their order, then the further entries.
+        GraphDataset: The samples of the dataset in their order, then the repetitions.
 
     Raises:
         ValueError: If the dataset has no such field.
@@ -36,5 +36,5 @@ def oversample(dataset: _Dataset, field: str = 'condition') -> _Dataset:
     _, value, counts = labels.unique(return_inverse=True, return_counts=True)
     times = (counts.max() / counts).round().long()[value]
     positions = torch.arange(len(labels))
-    further = torch.repeat_interleave(positions, times - 1)
-    return dataset.index_select(torch.cat([positions, further]))
+    repeated = torch.repeat_interleave(positions, times - 1)
+    return dataset.index_select(torch.cat([positions, repeated]))

@@ -1,4 +1,4 @@
-"""Predictions and embeddings of a trained model."""
+"""Predictions and embeddings of trained models."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from graphmotion.checks import check_int
 from graphmotion.data import as_dataset, graph_loader
 from graphmotion.data.list_dataset import Samples
 from graphmotion.metrics.fusion import KINDS
 
-# What a model of PyG's kind is called with.
+# Inputs of a model without the attribute `inputs`, such as PyG's models.
 _INPUTS = ('x', 'edge_index', 'batch')
 
 
 def model_inputs(model: torch.nn.Module, batch: Batch) -> list[Tensor]:
-    r"""The fields of a batch that the attribute :obj:`inputs` of a model names;
-    :obj:`("x", "edge_index", "batch")` for a model without it.
+    r"""Returns the fields of a batch that a model reads.
+
+    They are named by the attribute :obj:`inputs` of the model, by default
+    :obj:`("x", "edge_index", "batch")`. Floating-point fields are cast to the dtype of the model.
 
     Raises:
-        ValueError: If the batch lacks one of them.
+        ValueError: If the batch lacks a field.
     """
     inputs: Any = getattr(model, 'inputs', _INPUTS)
     missing = [name for name in inputs if name not in batch]
     if missing:
         raise ValueError(
-            f'{type(model).__name__} reads the fields {list(inputs)}, the batch lacks {missing}; '
-            f'make them by a transform, such as ToStream'
+            f'{type(model).__name__} reads the fields {list(inputs)}, but the batch lacks '
+            f'{missing}; create them by a transform, such as ToStream'
         )
-    # Lightning's true half and double precision convert the model and leave a PyG batch as it is.
+    # Lightning's true half and double precision cast the model but not a PyG batch.
     parameter = next(model.parameters(), None)
     fields = [batch[name] for name in inputs]
     if parameter is None:
@@ -40,24 +43,20 @@ def model_inputs(model: torch.nn.Module, batch: Batch) -> list[Tensor]:
 
 
 def call_model(model: torch.nn.Module, batch: Batch) -> Tensor:
-    r"""Call a model with the fields of a batch; see :func:`model_inputs`.
-
-    Raises:
-        ValueError: If the batch lacks one of them.
-    """
+    r"""Calls a model with the fields of a batch; see :func:`model_inputs`."""
     fields = model_inputs(model, batch)
     if hasattr(model, 'inputs'):
         return model(*fields)
-    # By name: the third argument of PyG's own models is the weight of the edges.
+    # By keyword, as the third positional argument of PyG's models is edge_weight.
     return model(**dict(zip(_INPUTS, fields)))
 
 
 def check_rows(model: torch.nn.Module, out: Tensor, num_samples: int, what: str) -> Tensor:
-    """Return what a model gave if it is a row for each sample."""
+    """Returns the output of a model if it has one row per sample, or raises an error."""
     if out.dim() != 2 or len(out) != num_samples:
         raise ValueError(
-            f'{type(model).__name__} gives a tensor of shape {list(out.shape)}, expected '
-            f'{what} [{num_samples}, D]'
+            f'{type(model).__name__} must return {what} of shape [{num_samples}, D], got '
+            f'{list(out.shape)}'
         )
     return out
 
@@ -67,39 +66,44 @@ def predict(
     dataset: Samples,
     transform: Callable | None = None,
     batch_size: int = 64,
-    views: int = 1,
+    num_augmentations: int = 1,
     seed: int = 0,
     kind: str = 'probabilities',
 ) -> Tensor:
-    r"""Class probabilities, or logits, of all samples of a dataset.
+    r"""Returns the class probabilities or logits of all samples of a dataset.
+
+    .. code-block:: python
+
+        probabilities = predict(model, test, transform, num_augmentations=6)
 
     Args:
-        model (torch.nn.Module): Gives logits; its attribute :obj:`inputs` names the fields of a
+        model (torch.nn.Module): Returns logits. Its attribute :obj:`inputs` names the fields of a
             batch that it is called with, by default :obj:`x`, :obj:`edge_index` and :obj:`batch`,
-            by keyword. It is put into evaluation mode and left as it was.
+            by keyword. It runs in evaluation mode; its previous mode is restored.
         dataset (GraphDataset, Dataset, Subset, sequence of Data, Data or Batch): The samples; see
-            :func:`~graphmotion.data.as_dataset`. Its own :obj:`transform` comes first.
-        transform (callable, optional): Applied to each batch. (default: :obj:`None`)
-        batch_size (int, optional): Samples of a batch. (default: :obj:`64`)
-        views (int, optional): How often each sample is transformed anew; probabilities, or logits,
-            are averaged over these views. (default: :obj:`1`)
-        seed (int, optional): Of the random draws of the transform. (default: :obj:`0`)
-        kind (str, optional): :obj:`"probabilities"` or :obj:`"logits"`, which
-            :func:`~graphmotion.metrics.fuse_streams` adds. (default: :obj:`"probabilities"`)
+            :func:`~graphmotion.data.as_dataset`. The transform of the dataset is applied first.
+        transform (callable, optional): Transform of each batch. (default: :obj:`None`)
+        batch_size (int, optional): Number of samples in a batch. (default: :obj:`64`)
+        num_augmentations (int, optional): Number of times that each sample is transformed at
+            random; probabilities or logits are averaged over the transformed samples.
+            (default: :obj:`1`)
+        seed (int, optional): Seed of the transform. (default: :obj:`0`)
+        kind (str, optional): :obj:`"probabilities"` or :obj:`"logits"`; the latter can be fused by
+            :func:`~graphmotion.metrics.fuse_streams`. (default: :obj:`"probabilities"`)
 
     Returns:
         Tensor: Probabilities or logits :math:`(N, \text{num\_classes})` on the CPU.
 
     Raises:
-        ValueError: If there are no samples or views, the kind is unknown, batches lack a field
-            that the model reads, or the model does not return logits for each sample.
+        ValueError: If there are no samples, :obj:`num_augmentations` is less than one, :obj:`kind`
+            is unknown, batches lack a field that the model reads, or the model does not return
+            logits for each sample.
     """
     if kind not in KINDS:
         raise ValueError(f'kind must be one of {list(KINDS)}, got {kind!r}')
-    if views < 1:
-        raise ValueError(f'views is at least 1, got {views}')
+    transforms = [transform] * check_int('num_augmentations', num_augmentations, 1)
     dataset = as_dataset(dataset)
-    outputs = _outputs(model, dataset, [transform] * views, batch_size, seed)
+    outputs = _outputs(model, dataset, transforms, batch_size, seed)
     logits = (check_rows(model, out, len(dataset), 'logits') for out in outputs)
     return _mean(logits if kind == 'logits' else (out.softmax(dim=-1) for out in logits))
 
@@ -112,42 +116,46 @@ def embed(
     normalize: bool = False,
     seed: int = 0,
 ) -> Tensor:
-    r"""Embeddings of all samples of a dataset, each the mean of those of several transforms of the
-    sample, such as three windows of a walk and their reversals.
+    r"""Returns the embeddings of all samples of a dataset, averaged over one or more transforms,
+    such as three windows of a walk and their reversals.
 
-    The mean is as it is, without regard to its length, as in the `"GaitMixer: Skeleton-based Gait
-    Representation Learning via Wide-spectrum Multi-axial Mixer"
-    <https://arxiv.org/abs/2210.15491>`_ paper, which ranks by cosine similarity; a ranking by
-    Euclidean distance depends on it, and may want :obj:`normalize`.
+    The mean is not normalised, as in the `"GaitMixer: Skeleton-based Gait Representation Learning
+    via Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper, which ranks by
+    cosine similarity. Set :obj:`normalize` if a ranking by Euclidean distance should not depend on
+    the norm.
 
-    A batch is as long as its longest sample, and shorter ones stay in their last frame; a
-    transform that cuts samples to one length keeps the padding from a model that does not know of
-    it.
+    Sequences in a batch are padded to the longest one by repeating the last frame. For models that
+    do not mask the padding, use transforms that crop all sequences to the same length.
+
+    .. code-block:: python
+
+        embedding = embed(model, test, [CropFrames(60, 'center', shift=s) for s in (-10, 0, 10)])
 
     Args:
-        model (torch.nn.Module): Gives embeddings :math:`(B, D)`; its attribute :obj:`inputs` names
-            the fields of a batch that it is called with, by default :obj:`x`, :obj:`edge_index` and
-            :obj:`batch`, by keyword. It is put into evaluation mode and left as it was.
+        model (torch.nn.Module): Returns embeddings :math:`(B, D)`. Its attribute :obj:`inputs`
+            names the fields of a batch that it is called with, by default :obj:`x`,
+            :obj:`edge_index` and :obj:`batch`, by keyword. It runs in evaluation mode; its previous
+            mode is restored.
         dataset (GraphDataset, Dataset, Subset, sequence of Data, Data or Batch): The samples; see
-            :func:`~graphmotion.data.as_dataset`. Its own :obj:`transform` comes first.
-        transforms (callable or sequence of callable, optional): Applied to each batch; several are
-            averaged over. (default: :obj:`None`)
-        batch_size (int, optional): Samples of a batch. (default: :obj:`64`)
-        normalize (bool, optional): If set to :obj:`True`, the mean is given length one.
+            :func:`~graphmotion.data.as_dataset`. The transform of the dataset is applied first.
+        transforms (callable or sequence of callable, optional): One or more transforms of each
+            batch, over which embeddings are averaged. (default: :obj:`None`)
+        batch_size (int, optional): Number of samples in a batch. (default: :obj:`64`)
+        normalize (bool, optional): If set to :obj:`True`, normalises the mean to unit length.
             (default: :obj:`False`)
-        seed (int, optional): Of the random draws of transforms. (default: :obj:`0`)
+        seed (int, optional): Seed of the transforms. (default: :obj:`0`)
 
     Returns:
         Tensor: Embeddings :math:`(N, D)` on the CPU.
 
     Raises:
-        ValueError: If there is no sample, the sequence of transforms is empty, batches lack a field
-            that the model reads, or it gives anything but an embedding for each sample.
+        ValueError: If there are no samples or transforms, batches lack a field that the model
+            reads, or the model does not return an embedding for each sample.
     """
     if transforms is None or callable(transforms):
         transforms = [transforms]
     if not len(transforms):
-        raise ValueError('embeddings are the mean over transforms, got an empty sequence of them')
+        raise ValueError('transforms must hold at least one transform, got none')
     dataset = as_dataset(dataset)
     outputs = _outputs(model, dataset, transforms, batch_size, seed)
     embeddings = _mean(check_rows(model, o, len(dataset), 'embeddings') for o in outputs)
@@ -162,7 +170,7 @@ def _outputs(
     batch_size: int,
     seed: int,
 ) -> Iterator[Tensor]:
-    """What a model, in evaluation mode, makes of all samples by each transform, on the CPU."""
+    """Yields the outputs for all samples, on the CPU, for each transform."""
     parameter = next(model.parameters(), None)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

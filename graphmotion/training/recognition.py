@@ -1,4 +1,4 @@
-"""Training of embeddings, by which subjects are recognised."""
+"""Training of embeddings for recognition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphmotion.metrics import relative_spread
 from graphmotion.metrics.recognition.similarity import Similarity
 from graphmotion.training.module import RecipeModule
 from graphmotion.training.predict import check_rows
-from graphmotion.training.recipes import Recipe, RecognitionRecipe
+from graphmotion.training.recipes import EmbeddingRecipe, RecognitionRecipe
 
 with requires_extra('train'):
     from pytorch_metric_learning.distances import LpDistance
@@ -22,118 +22,119 @@ with requires_extra('train'):
     from pytorch_metric_learning.reducers import AvgNonZeroReducer
     from torchmetrics import MeanMetric, Metric
 
-# Rows of similarities that are computed at once.
-_PROBES_AT_ONCE = 1024
+# Number of probes whose similarities are computed at once.
+_PROBE_CHUNK = 1024
 
 
-class SubjectModule(RecipeModule):
-    r"""What modules share that train a model to tell subjects apart: whose samples they are, those
-    of all processes, and rank-1 among the samples of a validation or a test.
+class EmbeddingModule(RecipeModule):
+    r"""Base class of modules that train embeddings of subjects.
 
-    A subclass gives :meth:`embed`.
+    Gathers the samples of all processes, and logs :obj:`val_rank1` and :obj:`test_rank1`. A
+    subclass implements :meth:`embed` and :meth:`training_step`.
 
     Args:
-        model (torch.nn.Module): What is trained.
-        recipe (Recipe): Optimiser, schedule and loss.
-        label (str): The field that tells who a sample is of.
-        gather (bool): Whether the samples of all processes are compared.
+        model (torch.nn.Module): The model.
+        recipe (EmbeddingRecipe): Optimisation and loss.
+        label (str): The field that holds the subject of a sample.
+        gather (bool): If set to :obj:`True`, the samples of all processes are compared.
     """
 
     monitor = 'val_rank1'
+    recipe: EmbeddingRecipe
 
-    def __init__(self, model: torch.nn.Module, recipe: Recipe, label: str, gather: bool) -> None:
+    def __init__(
+        self, model: torch.nn.Module, recipe: EmbeddingRecipe, label: str, gather: bool
+    ) -> None:
         super().__init__(model, recipe)
         self.label = label
         self.gather = gather
-        self.rank1 = torch.nn.ModuleDict({part: LeaveOneOutRank1() for part in ('val_', 'test_')})
+        self.rank1 = torch.nn.ModuleDict(
+            {prefix: LeaveOneOutRank1() for prefix in ('val_', 'test_')}
+        )
 
     def batch_options(self) -> dict[str, Any]:
-        """Options of a :class:`GraphDataModule` whose training batches are those of the recipe."""
-        recipe: Any = self.recipe
-        return super().batch_options() | {
+        """Returns the options of a :class:`GraphDataModule` that the recipe determines."""
+        return {
+            'batch_size': self.recipe.batch_size,
             'balance': self.label,
-            'samples_per_class': recipe.samples_per_subject,
-            'batches_per_epoch': getattr(recipe, 'batches_per_epoch', None),
+            'samples_per_class': self.recipe.samples_per_subject,
+            'batches_per_epoch': self.recipe.batches_per_epoch,
         }
 
     def embed(self, batch: Batch) -> Tensor:
-        r"""The embeddings of a batch that samples are found by."""
+        r"""Returns the embeddings of a batch, by which rank-1 is computed."""
         raise NotImplementedError
 
-    def find_labels(self, batch: Batch) -> Tensor:
-        r"""The subjects of a batch.
-
-        Raises:
-            ValueError: If the batch lacks the field.
-        """
+    def get_labels(self, batch: Batch) -> Tensor:
+        r"""Returns the subject of each sample of a batch."""
         if self.label not in batch:
             raise ValueError(
-                f'the batch lacks the field {self.label!r}, which tells who a sample is of'
+                f'batch must have the field {self.label!r}, the subject of each sample'
             )
         return batch[self.label]
 
     def gather_samples(self, value: Tensor) -> Tensor:
-        r"""A value of each sample, of those of all processes if they are to be compared.
+        r"""Concatenates a per-sample value over all processes if :obj:`gather` is set.
 
-        Every process then has the loss of the whole batch, and the gradients that come back to a
-        process are summed over all of them: their mean, which Lightning takes, is the gradient of
-        that loss.
+        Every process then computes the loss of the full batch, and gradients are summed over the
+        processes in the backward pass. Lightning averages them over the processes, which yields the
+        gradient of that loss.
         """
         distributed = torch.distributed
         if not (self.gather and distributed.is_available() and distributed.is_initialized()):
             return value
         return self.all_gather(value, sync_grads=value.is_floating_point()).flatten(0, 1)  # type: ignore[union-attr]
 
-    def _compare(self, batch: Batch, part: str) -> None:
-        metric = self.rank1[part]
-        labels = self.find_labels(batch)
+    def _update_rank1(self, batch: Batch, prefix: str) -> None:
+        metric = self.rank1[prefix]
+        labels = self.get_labels(batch)
         metric.update(self.embed(batch), labels)  # type: ignore[operator]
-        self.log_metric(f'{part}rank1', metric, batch)  # type: ignore[arg-type]
+        self.log_metric(f'{prefix}rank1', metric, batch)  # type: ignore[arg-type]
 
-    def validation_step(self, batch: Batch, number: int) -> None:
-        """Embeddings of a validation batch."""
-        self._compare(batch, 'val_')
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Updates the rank-1 accuracy of validation."""
+        self._update_rank1(batch, 'val_')
 
-    def test_step(self, batch: Batch, number: int) -> None:
-        """Embeddings of a test batch."""
-        self._compare(batch, 'test_')
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Updates the rank-1 accuracy of the test."""
+        self._update_rank1(batch, 'test_')
 
 
-class RecognitionModule(SubjectModule):
-    r"""Trains a model that embeds samples, so that those of a subject come to lie close to each
-    other and far from those of others.
+class RecognitionModule(EmbeddingModule):
+    r"""Trains embeddings by a triplet loss on mined pairs of samples.
 
-    Pairs of samples are compared by the cosine similarity :math:`s` of their embeddings. Kept are
-    those of the multi-similarity miner of the `"Multi-Similarity Loss with General Pair Weighting
-    for Deep Metric Learning" <https://arxiv.org/abs/1904.06627>`_ paper: for an anchor
-    :math:`a`, the positives :math:`p` and negatives :math:`n` with
+    Pairs of samples are compared by the cosine similarity :math:`s` of their embeddings. The
+    multi-similarity miner of the `"Multi-Similarity Loss with General Pair Weighting for Deep
+    Metric Learning" <https://arxiv.org/abs/1904.06627>`_ paper keeps, for an anchor :math:`a`, the
+    positives :math:`p` and negatives :math:`n` with
 
     .. math::
         s_{ap} - \epsilon < \max_{n} s_{an}, \qquad s_{an} + \epsilon > \min_{p} s_{ap}
 
-    The loss is that of the `"FaceNet: A Unified Embedding for Face Recognition and Clustering"
-    <https://arxiv.org/abs/1503.03832>`_ paper, without the squares, of all triplets of kept pairs
-    with one anchor: the mean of
+    The loss is the triplet loss of the `"FaceNet: A Unified Embedding for Face Recognition and
+    Clustering" <https://arxiv.org/abs/1503.03832>`_ paper, without squaring the distances. It is
+    computed for all triplets of a kept positive and a kept negative pair of the same anchor, and is
+    the mean of
 
     .. math::
         \max(0, d_{ap} - d_{an} + m)
 
-    over those triplets for which it is not zero, where :math:`d` is the Euclidean distance of
-    embeddings of length one. Where there are none, it is zero.
+    over the triplets with a nonzero value, where :math:`d` is the Euclidean distance of normalised
+    embeddings. If there is no such triplet, the loss is zero.
 
-    Logs :obj:`train_loss`; :obj:`train_triplets`, the number of triplets in a step whose loss
-    is not zero; :obj:`train_positive_distance` and :obj:`train_negative_distance`, the mean
-    distances of samples of one subject and of two; :obj:`train_spread`, the
-    :func:`~graphmotion.metrics.relative_spread` of the embeddings of a batch, which vanishes where
-    the training collapses; and :obj:`val_rank1`, the fraction of validation samples whose nearest
-    other one is of the same subject. Subjects with a single validation sample are not looked for,
-    but can be found.
+    Logs :obj:`train_loss`; :obj:`train_triplets`, the number of triplets per step with a nonzero
+    loss; :obj:`train_positive_distance` and :obj:`train_negative_distance`, the mean distances
+    between samples of the same subject and of different subjects; :obj:`train_spread`, the
+    :func:`~graphmotion.metrics.relative_spread` of the embeddings of a batch, which approaches zero
+    if training collapses; and :obj:`val_rank1`, the fraction of validation samples whose nearest
+    neighbour is a sample of the same subject. Subjects with a single validation sample are in the
+    gallery only.
 
     Batches should hold several samples of each subject; see :class:`BalancedBatchSampler`.
 
     .. code-block:: python
 
-        recipe = GaitMixerRecipe()
+        recipe = gaitmixer_recipe()
         data = GraphDataModule(
             train,
             batch_size=recipe.batch_size,
@@ -144,19 +145,22 @@ class RecognitionModule(SubjectModule):
         fit(RecognitionModule(gaitmixer('coco17'), recipe), data, 'results')
 
     Args:
-        model (torch.nn.Module): Gives embeddings :math:`(B, D)`. Its attribute :obj:`inputs` names
-            the fields of a batch that it is called with.
-        recipe (RecognitionRecipe): Optimiser, schedule and loss.
-        label (str, optional): The field that tells who a sample is of.
+        model (torch.nn.Module): Returns embeddings :math:`(B, D)`. Its attribute :obj:`inputs`
+            names the fields of a batch that it is called with.
+        recipe (RecognitionRecipe): Optimisation and loss.
+        label (str, optional): The field that holds the subject of a sample.
             (default: :obj:`"subject"`)
-        gather (bool, optional): If several processes train, compare the samples of all of them,
-            so that the loss is that of a single process; their shares of a batch have to be
-            equal. If set to :obj:`False`, each compares its own. (default: :obj:`True`)
+        gather (bool, optional): If set to :obj:`True`, compares the samples of all processes, such
+            that the loss equals the loss of a single process; every process must then have the
+            same number of samples. If set to :obj:`False`, each process compares its own samples.
+            (default: :obj:`True`)
 
     Raises:
-        ValueError: If the batch lacks the field, or the model gives anything but an embedding for
-            each sample.
+        ValueError: If a batch lacks the field :obj:`label`, or the model does not return an
+            embedding for each sample.
     """
+
+    recipe: RecognitionRecipe
 
     def __init__(
         self,
@@ -176,49 +180,50 @@ class RecognitionModule(SubjectModule):
         self.train_metrics = torch.nn.ModuleDict({name: MeanMetric() for name in names})
 
     def embed(self, batch: Batch) -> Tensor:
-        """Embeddings of a batch, at least in single precision."""
+        """Returns the embeddings of a batch in single or double precision."""
         embeddings = check_rows(self.model, self(batch), batch.num_graphs, 'embeddings')
-        # The differences of similarities that the miner looks at are lost in half precision.
+        # Half precision cannot resolve the similarities that the miner compares.
         return embeddings if embeddings.dtype == torch.float64 else embeddings.float()
 
-    def training_step(self, batch: Batch, number: int) -> Tensor:
-        """Loss of a training batch."""
-        labels = self.find_labels(batch)
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the loss of a training batch."""
+        labels = self.get_labels(batch)
         embeddings = self.gather_samples(self.embed(batch))
         labels = self.gather_samples(labels)
         with torch.autocast(embeddings.device.type, enabled=False):
             pairs = self.miner(embeddings, labels)
-            triplets = triplets_of_pairs(pairs, len(labels))
+            triplets = pairs_to_triplets(pairs, len(labels))
             loss = self.triplet_loss(embeddings, labels, triplets)
-            figures = mean_distances(embeddings.detach(), labels)
-        figures |= {
+            values = mean_distances(embeddings.detach(), labels)
+        values |= {
             'loss': loss.detach(),
             'triplets': self.triplet_loss.reducer.num_past_filter,
             'spread': relative_spread(embeddings),
         }
         for name, metric in self.train_metrics.items():
-            metric.update(figures[name], weight=batch.num_graphs)  # type: ignore[operator]
-            self.log_metric(f'train_{name}', metric, batch, shown=name == 'loss')  # type: ignore[arg-type]
+            metric.update(values[name], weight=batch.num_graphs)  # type: ignore[operator]
+            self.log_metric(f'train_{name}', metric, batch, prog_bar=name == 'loss')  # type: ignore[arg-type]
         return loss
 
 
 class EuclideanDistance(LpDistance):
-    r"""Euclidean distances of embeddings of length one, computed from their differences.
+    r"""Euclidean distance of normalised embeddings, computed from their differences.
 
-    For more than 25 embeddings, :obj:`LpDistance` computes them from inner products, which in
-    single precision loses distances below about :math:`10^{-3}` and their gradients, as in a
-    training that is about to collapse.
+    For more than 25 embeddings, :obj:`LpDistance` computes distances from inner products. In single
+    precision this loses distances below about :math:`10^{-3}`, which occur when training is about
+    to collapse, and their gradients.
     """
 
     def compute_mat(self, query_emb: Tensor, ref_emb: Tensor) -> Tensor:
-        """Distances of all pairs."""
+        """Returns the distances of all pairs."""
         return torch.cdist(query_emb, ref_emb, compute_mode='donot_use_mm_for_euclid_dist')
 
 
 class LeaveOneOutRank1(Metric):
-    r"""The fraction of samples whose nearest other one, by cosine similarity, has the same label,
-    of those whose label another sample has. Where one of another label is as near, it is the
-    nearest.
+    r"""Fraction of samples whose nearest neighbour by cosine similarity has the same label.
+
+    Samples with a unique label are excluded as probes. Ties between samples of the same and of
+    another label count as errors.
     """
 
     is_differentiable = False
@@ -234,13 +239,13 @@ class LeaveOneOutRank1(Metric):
         self.add_state('labels', default=[], dist_reduce_fx='cat')
 
     def update(self, embeddings: Tensor, labels: Tensor) -> None:
-        """Add samples."""
+        """Adds samples."""
         self.embeddings.append(embeddings.detach())
         self.labels.append(labels)
 
     def compute(self) -> Tensor:
-        """The fraction."""
-        # After a reduction over processes they are one tensor each.
+        """Returns the fraction."""
+        # The reduction over processes leaves a tensor instead of a list.
         embeddings, labels = (
             torch.cat(v) if isinstance(v, list) else v for v in (self.embeddings, self.labels)
         )
@@ -248,36 +253,36 @@ class LeaveOneOutRank1(Metric):
         probes = (counts[subject] > 1).nonzero().view(-1)
         if not len(probes):
             raise ValueError(
-                f'rank-1 needs a label that two samples have; the {len(labels)} samples have '
-                f'{len(counts)}'
+                f'labels must hold a label of two samples for rank-1, got {len(counts)} labels of '
+                f'{len(labels)} samples'
             )
         similarity = Similarity(embeddings, torch.arange(len(labels)))
-        hits = [self._hits(similarity, labels, part) for part in probes.split(_PROBES_AT_ONCE)]
+        hits = [self._hits(similarity, labels, chunk) for chunk in probes.split(_PROBE_CHUNK)]
         return torch.cat(hits).float().mean()
 
     @staticmethod
     def _hits(similarity: Similarity, labels: Tensor, probes: Tensor) -> Tensor:
-        """Whether the best of the own label is nearer than all others: neither where they are
-        equally near, as in a collapsed embedding, nor where one is not a number.
+        """Returns whether the nearest sample of the same label is strictly nearer than all samples
+        of other labels; :obj:`False` for NaN.
         """
         similar = similarity(probes)
-        own = labels[probes].unsqueeze(1) == labels
-        other = similar.masked_fill(own, -torch.inf).amax(dim=1)
-        own.scatter_(1, probes.unsqueeze(1), False)
-        return similar.masked_fill(~own, -torch.inf).amax(dim=1) > other
+        same = labels[probes].unsqueeze(1) == labels
+        other = similar.masked_fill(same, -torch.inf).amax(dim=1)
+        same.scatter_(1, probes.unsqueeze(1), False)
+        return similar.masked_fill(~same, -torch.inf).amax(dim=1) > other
 
 
-def triplets_of_pairs(
+def pairs_to_triplets(
     pairs: tuple[Tensor, Tensor, Tensor, Tensor], num_samples: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    r"""All triplets of a positive and a negative pair that share their anchor.
+    r"""Returns all triplets of a positive and a negative pair with the same anchor.
 
-    They are those that :obj:`TripletMarginLoss` would make of the same pairs, without comparing
-    every positive pair with every negative one.
+    The triplets equal those that :obj:`TripletMarginLoss` forms from the same pairs, without
+    comparing every positive pair with every negative pair.
 
     Args:
-        pairs (tuple of Tensor): Anchors and others of the positive pairs, anchors (ascending) and
-            others of the negative pairs, as a miner gives them.
+        pairs (tuple of Tensor): Anchors and positives of the positive pairs, then anchors (in
+            ascending order) and negatives of the negative pairs, as a miner returns them.
         num_samples (int): Number of samples.
 
     Returns:
@@ -294,7 +299,7 @@ def triplets_of_pairs(
 
 
 def mean_distances(embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Mean Euclidean distances of normalised embeddings with one label and with two."""
+    """Returns the mean distances of normalised embeddings with equal and with different labels."""
     distances = EuclideanDistance()(embeddings)
     same = labels.unsqueeze(0) == labels.unsqueeze(1)
     other = ~same

@@ -102,7 +102,8 @@ def test_presets(example):
         'channels': [64, 64, 128, 128, 256, 256, 256, 256],
     }
     recipe = example.make_recipe(args)
-    assert (recipe.lr, recipe.max_epochs, recipe.batch_size) == (0.01, 80, 32)
+    optimization = recipe.optimization
+    assert (optimization.lr, optimization.max_epochs, recipe.batch_size) == (0.01, 80, 32)
     assert args.frames == 128
 
 

@@ -185,7 +185,8 @@ def test_the_preset_of_the_paper(example):
     assert graph.eigenvectors.shape == (160, 160)
     assert example.make_options(args, 'spectral') == example.make_options(args, 'spatial') == {}
     recipe = example.make_recipe(args, 'spatial')
-    assert (recipe.lr, recipe.max_epochs, recipe.batch_size) == (1e-3, 100, 32)
+    optimization = recipe.optimization
+    assert (optimization.lr, optimization.max_epochs, recipe.batch_size) == (1e-3, 100, 32)
     _, views, channels = example.make_transforms(args, graph)
     assert (len(views), channels) == (1, 1)
 

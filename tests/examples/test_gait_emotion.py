@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 SCRIPT = Path(__file__).parents[2] / 'examples' / 'gait_emotion.py'
-TINY = ['--epochs', '1', '--views', '1', '--quiet', '--width', '4', '--frames', '16']
+TINY = ['--epochs', '1', '--num-augmentations', '1', '--quiet', '--width', '4', '--frames', '16']
 
 
 @pytest.fixture(scope='module')
@@ -76,7 +76,7 @@ def test_the_presets(example):
     (options,) = example.make_models(paper).values()
     assert options['channels'] == [32, 64, 128, 256]
     assert 'strides' not in options
-    assert example.make_recipe(paper).max_epochs == 400
+    assert example.make_recipe(paper).optimization.max_epochs == 400
 
 
 @pytest.mark.parametrize(

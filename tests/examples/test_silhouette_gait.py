@@ -195,8 +195,10 @@ def test_options_that_go_together(example, options):
 def test_presets(example):
     args = example.parse(['--preset', 'paper', '--dataset', 'ou_mvlp', '--root', 'x'])
     recipe = example.make_recipe(args)
-    assert (recipe.lr, recipe.batch_size, recipe.max_epochs) == (1e-4, 256, 100)
-    assert (recipe.milestones, recipe.global_epochs, recipe.batches_per_epoch) == ((80,), 40, 1000)
+    optimization = recipe.optimization
+    assert (optimization.lr, recipe.batch_size, optimization.max_epochs) == (1e-4, 256, 100)
+    assert (recipe.global_epochs, recipe.batches_per_epoch) == (40, 1000)
+    assert optimization.milestones == (80,)
     assert (args.frames, args.shrink) == (30, 1)
     model = example.create_model(args.model, **example.make_options(args, 64))
     assert sum(p.numel() for p in model.parameters()) == 19_107_712  # as its docstring tells

@@ -17,10 +17,11 @@ from graphmotion.nn import SpatialConv, TemporalConv
 from graphmotion.skeletons import get_skeleton
 from graphmotion.training import (
     ClassificationModule,
+    ClassificationRecipe,
     GraphDataModule,
-    OneCycleRecipe,
-    OneCycleRecognitionRecipe,
+    OneCycle,
     RecognitionModule,
+    RecognitionRecipe,
     fit,
 )
 from tests.toy import Waves, joints, noisy_joints
@@ -72,9 +73,8 @@ class KeepGradients(Callback):
 def classification(model, ema_decay):
     plain = model == 'plain'
     model = Plain() if plain else msa_gcn(num_classes=3, channels=(4, 4, 6), dropout=0.3)
-    recipe = OneCycleRecipe(
-        lr=0.1 if plain else 1e-2, batch_size=12, max_epochs=4, ema_decay=ema_decay
-    )
+    optimization = OneCycle(lr=0.1 if plain else 1e-2, max_epochs=4, ema_decay=ema_decay)
+    recipe = ClassificationRecipe(optimization, batch_size=12)
     data = GraphDataModule(
         Waves(50),
         val=Waves(25),
@@ -86,8 +86,8 @@ def classification(model, ema_decay):
 
 
 def recognition():
-    recipe = OneCycleRecognitionRecipe(
-        lr=0.05, subjects_per_batch=6, samples_per_subject=3, max_epochs=2
+    recipe = RecognitionRecipe(
+        OneCycle(lr=0.05, max_epochs=2), subjects_per_batch=6, samples_per_subject=3
     )
     data = GraphDataModule(
         Walkers(14, 6),

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from graphmotion.models import st_gcn
-from graphmotion.training import ClassificationModule, OneCycleRecipe
-from graphmotion.training.classification import mix_samples
+from graphmotion.training import ClassificationModule, ClassificationRecipe
+from graphmotion.training.classification import mixup
 from tests.toy import Waves, joints
 
 
@@ -24,35 +24,35 @@ def mean_loss(logits, y, weight, smoothing):
 def test_mixed_features_lie_between_two_samples():
     batch = batch_of(8)
     before = batch.x.clone()
-    mixed, order, share = mix_samples(batch, alpha=1.0)
+    mixed, permutation, ratio = mixup(batch, alpha=1.0)
     assert torch.equal(batch.x, before)
-    assert 0.5 <= share <= 1
+    assert 0.5 <= ratio <= 1
     graphs = before.view(8, 16, 12, 3)
-    expected = share * graphs + (1 - share) * graphs[order]
+    expected = ratio * graphs + (1 - ratio) * graphs[permutation]
     torch.testing.assert_close(mixed.x.view(8, 16, 12, 3), expected)
-    assert torch.equal(order.sort().values, torch.arange(8))
+    assert torch.equal(permutation.sort().values, torch.arange(8))
     assert torch.equal(mixed.y, batch.y)
 
 
-def test_shares_follow_their_distribution():
+def test_distribution_of_the_mixing_ratio():
     """The larger of X and 1 - X for a uniform X is uniform between a half and one."""
     batch = batch_of(2)
-    shares = torch.tensor([mix_samples(batch, 1.0)[2] for _ in range(400)])
-    assert shares.mean() == pytest.approx(0.75, abs=0.03)
-    almost_even = torch.tensor([mix_samples(batch, 50.0)[2] for _ in range(50)])
+    ratios = torch.tensor([mixup(batch, 1.0)[2] for _ in range(400)])
+    assert ratios.mean() == pytest.approx(0.75, abs=0.03)
+    almost_even = torch.tensor([mixup(batch, 50.0)[2] for _ in range(50)])
     assert almost_even.mean() < 0.6
 
 
-def test_graphs_of_different_size_are_not_mixed():
+def test_mixup_of_graphs_of_different_size_raises():
     batch = batch_of(4)
     batch.ptr = torch.tensor([0, 16, 30, 48, 64])
-    with pytest.raises(ValueError, match=r'graphs of one size, got \[14, 16, 18\] nodes'):
-        mix_samples(batch, 1.0)
+    with pytest.raises(ValueError, match=r'graphs of equal size for mixup, got \[14, 16, 18\]'):
+        mixup(batch, 1.0)
 
 
 def module_of(num_classes, recipe=None):
     model = st_gcn('emotion_gait16', 3, channels=(4,))
-    out = ClassificationModule(model, num_classes, recipe or OneCycleRecipe())
+    out = ClassificationModule(model, num_classes, recipe or ClassificationRecipe())
     out.log = lambda *args, **kwargs: None
     return out
 
@@ -69,24 +69,24 @@ def test_labels_outside_the_classes_are_named(step):
     with pytest.raises(TypeError, match=r'y holds torch\.float32, expected integer labels'):
         getattr(module_of(3), step)(batch, 0)
     del batch.y
-    with pytest.raises(ValueError, match="the batch lacks the field 'y'"):
+    with pytest.raises(ValueError, match="batch must have the field 'y'"):
         getattr(module_of(3), step)(batch, 0)
 
 
-def test_a_model_of_other_classes_is_refused():
+def test_wrong_shape_of_logits_raises():
     batch = batch_of(6)
-    with pytest.raises(ValueError, match=r'STGCN gives logits of 3 classes, expected num_cl.*=4'):
+    with pytest.raises(ValueError, match=r'STGCN must .* logits of num_classes=4 classes, got 3'):
         module_of(4).training_step(batch, 0)
     module = module_of(3)
     module.model.forward = lambda x, batch: x[:, 0]
-    with pytest.raises(ValueError, match=r'shape \[96, 3\], expected logits \[6, D\]'):
+    with pytest.raises(ValueError, match=r'logits of shape \[6, D\], got \[96, 3\]'):
         module.training_step(batch, 0)
 
 
-@pytest.mark.parametrize('mixup', [0.0, 1.0])
-def test_loss_of_training_and_of_validation(mixup):
+@pytest.mark.parametrize('alpha', [0.0, 1.0])
+def test_loss_of_training_and_of_validation(alpha):
     weight = torch.tensor([1.0, 2.0, 0.5])
-    recipe = OneCycleRecipe(label_smoothing=0.2, mixup=mixup)
+    recipe = ClassificationRecipe(label_smoothing=0.2, mixup=alpha)
     model = st_gcn('emotion_gait16', 3, channels=(4,), dropout=0.0)
     module = ClassificationModule(model, 3, recipe, weight).eval()
     module.log = lambda *args, **kwargs: None
@@ -94,11 +94,11 @@ def test_loss_of_training_and_of_validation(mixup):
     torch.manual_seed(3)
     loss = module.training_step(batch, 0)
     torch.manual_seed(3)
-    if mixup:
-        mixed, order, share = mix_samples(batch, mixup)
+    if alpha:
+        mixed, permutation, ratio = mixup(batch, alpha)
         logits = model(mixed.x)
-        expected = share * mean_loss(logits, batch.y, weight, 0.2)
-        expected = expected + (1 - share) * mean_loss(logits, batch.y[order], weight, 0.2)
+        expected = ratio * mean_loss(logits, batch.y, weight, 0.2)
+        expected = expected + (1 - ratio) * mean_loss(logits, batch.y[permutation], weight, 0.2)
     else:
         expected = mean_loss(model(batch.x), batch.y, weight, 0.2)
     torch.testing.assert_close(loss, expected)

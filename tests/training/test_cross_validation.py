@@ -6,10 +6,16 @@ import torch
 
 from graphmotion.metrics import classification_scores
 from graphmotion.models import st_gcn
-from graphmotion.training import OneCycleRecipe, cross_validate, predict, train_and_test
+from graphmotion.training import (
+    ClassificationRecipe,
+    OneCycle,
+    cross_validate,
+    predict,
+    train_and_test,
+)
 from tests.toy import Waves, joints, noisy_joints
 
-RECIPE = OneCycleRecipe(lr=1e-2, batch_size=16, max_epochs=2, class_balance=1.0)
+RECIPE = ClassificationRecipe(OneCycle(lr=1e-2, max_epochs=2), batch_size=16, class_balance=1.0)
 MODEL = partial(st_gcn, 'emotion_gait16', 3, channels=(6, 8), dropout=0.0)
 OPTIONS = {'transform': joints, 'enable_progress_bar': False, 'accelerator': 'cpu'}
 
@@ -18,7 +24,7 @@ OPTIONS = {'transform': joints, 'enable_progress_bar': False, 'accelerator': 'cp
 def test_every_fold_is_trained_and_tested_apart(tmp_path):
     dataset = Waves(48)
     folds = dataset.folds(3, seed=0)
-    recipe = replace(RECIPE, batch_size=8, max_epochs=10)
+    recipe = replace(RECIPE, batch_size=8).with_optimization(max_epochs=10)
     evaluations = cross_validate(MODEL, folds, recipe, str(tmp_path), **OPTIONS)
     assert sorted(p.name for p in tmp_path.iterdir()) == ['fold0', 'fold1', 'fold2']
     for (_, test), evaluation in zip(folds, evaluations):
@@ -47,16 +53,16 @@ def test_the_test_part_selects_nothing(tmp_path):
     torch.testing.assert_close(one.probabilities[:3], two.probabilities)
 
 
-def test_validation_selects_and_views_are_averaged(tmp_path):
+def test_validation_selects_and_augmentations_are_averaged(tmp_path):
     dataset = Waves(30)
     options = OPTIONS | {'transform': noisy_joints}
     out = train_and_test(
-        MODEL, dataset[:18], dataset[24:], RECIPE, str(tmp_path), val=dataset[18:24], views=3,
-        seed=4, **options,
+        MODEL, dataset[:18], dataset[24:], RECIPE, str(tmp_path), val=dataset[18:24],
+        num_augmentations=3, seed=4, **options,
     )  # fmt: skip
     assert 'val_accuracy' in out.history[0]
     assert (tmp_path / 'best.ckpt').exists()
-    expected = predict(out.model, dataset[24:], noisy_joints, views=3, seed=4)
+    expected = predict(out.model, dataset[24:], noisy_joints, num_augmentations=3, seed=4)
     torch.testing.assert_close(out.probabilities, expected)
     once = predict(out.model, dataset[24:], noisy_joints, seed=4)
     assert not torch.allclose(once, expected)
@@ -64,7 +70,7 @@ def test_validation_selects_and_views_are_averaged(tmp_path):
 
 def test_the_seed_draws_the_weights(tmp_path):
     dataset = Waves(12)
-    recipe = replace(RECIPE, lr=1e-12, weight_decay=0.0, max_epochs=1)
+    recipe = RECIPE.with_optimization(lr=1e-12, weight_decay=0.0, max_epochs=1)
     weights = [
         train_and_test(
             MODEL, dataset, dataset[:3], recipe, str(tmp_path / f'{i}'), seed=seed, **OPTIONS
@@ -77,7 +83,7 @@ def test_the_seed_draws_the_weights(tmp_path):
 
 def test_every_fold_has_a_seed_of_its_own(tmp_path):
     dataset = Waves(12)
-    recipe = replace(RECIPE, lr=1e-12, weight_decay=0.0, max_epochs=1)
+    recipe = RECIPE.with_optimization(lr=1e-12, weight_decay=0.0, max_epochs=1)
     fold = (dataset, dataset[:3])
     both = cross_validate(MODEL, [fold, fold], recipe, str(tmp_path / 'both'), **OPTIONS)
     second = cross_validate(MODEL, [fold], recipe, str(tmp_path / 'second'), seed=1, **OPTIONS)
@@ -91,7 +97,7 @@ def test_rare_classes_weigh_more_in_the_loss(tmp_path):
     dataset = Waves(60)
     y = dataset.labels()
     rare = torch.cat([(y != 2).nonzero().view(-1), (y == 2).nonzero().view(-1)[:2]])
-    recipe = replace(RECIPE, max_epochs=1, lr=1e-12)
+    recipe = RECIPE.with_optimization(max_epochs=1, lr=1e-12)
     losses = {}
     for balance in (0.0, 1.0):
         out = train_and_test(

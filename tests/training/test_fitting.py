@@ -10,8 +10,9 @@ from torch_geometric.data import Batch
 from graphmotion.models import st_gcn
 from graphmotion.training import (
     ClassificationModule,
+    ClassificationRecipe,
     GraphDataModule,
-    OneCycleRecipe,
+    OneCycle,
     fit,
     load_weights,
     predict,
@@ -19,14 +20,14 @@ from graphmotion.training import (
 from graphmotion.transforms import ToStream
 from tests.toy import Waves, joints, noisy_joints
 
-RECIPE = OneCycleRecipe(lr=1e-2, batch_size=16, max_epochs=3)
+RECIPE = ClassificationRecipe(OneCycle(lr=1e-2, max_epochs=3), batch_size=16)
 QUIET = {'enable_progress_bar': False, 'accelerator': 'cpu'}
 
 
 def module(**changes):
     torch.manual_seed(0)
     model = st_gcn('emotion_gait16', 3, channels=(6, 8), dropout=0.1)
-    return ClassificationModule(model, 3, replace(RECIPE, **changes))
+    return ClassificationModule(model, 3, RECIPE.with_optimization(**changes))
 
 
 @pytest.mark.slow
@@ -84,11 +85,11 @@ def test_the_trainers_epochs_rule_the_schedule(tmp_path):
     assert result.history[-1]['lr'] < 1e-5
 
 
-def test_predictions_are_averaged_over_views_and_leave_the_model_as_it_was():
+def test_predictions_are_averaged_over_augmentations_and_restore_the_mode():
     model = module().model.train()
     once = predict(model, Waves(10), noisy_joints, seed=5)
     again = predict(model, Waves(10), noisy_joints, seed=6)
-    both = predict(model, Waves(10), noisy_joints, seed=5, views=2, batch_size=10)
+    both = predict(model, Waves(10), noisy_joints, seed=5, num_augmentations=2, batch_size=10)
     torch.testing.assert_close(both, (once + again) / 2)
     torch.testing.assert_close(both.sum(dim=1), torch.ones(10))
     assert model.training
@@ -120,15 +121,14 @@ def test_no_other_run_is_continued(tmp_path, changes, other):
         model = st_gcn('emotion_gait16', 3, channels=channels, num_people=num_people)
         model.num_people = 1  # so that it runs, and is told apart all the same
         model.layers[0].note = num_people
-        trained = ClassificationModule(
-            model, 3, replace(RECIPE, **{'max_epochs': 1} | (recipe or {}))
-        )
+        changed = RECIPE.with_optimization(**{'max_epochs': 1} | (recipe or {}))
+        trained = ClassificationModule(model, 3, changed)
         data = GraphDataModule(Waves()[part], batch_size=16, transform=transform, seed=data_seed)
         return fit(trained, data, str(tmp_path), seed=seed, **QUIET, **options)
 
     run()
     with pytest.raises(
-        ValueError, match=rf'last\.ckpt: of a run with another {other}; pass resume=F'
+        ValueError, match=rf'last\.ckpt: .* belongs to a run with a different {other}; pass'
     ):
         run(**changes)
     run(**changes, resume=False)
@@ -162,13 +162,13 @@ def test_a_limit_of_steps_inside_an_epoch(tmp_path):
 
 
 def test_a_field_that_the_model_lacks_is_named(tmp_path):
-    reason = r"STGCN reads the fields \['x', 'batch'\], the batch lacks \['x'\]"
+    reason = r"STGCN reads the fields \['x', 'batch'\], but the batch lacks \['x'\]"
     with pytest.raises(ValueError, match=reason):
         fit(module(), GraphDataModule(Waves(), batch_size=16), str(tmp_path), **QUIET)
     with pytest.raises(ValueError, match=reason):
         predict(module().model, Waves(4))
-    with pytest.raises(ValueError, match='at least 1, got 0'):
-        predict(module().model, Waves(4), joints, views=0)
+    with pytest.raises(ValueError, match='num_augmentations must be an integer >= 1, got 0'):
+        predict(module().model, Waves(4), joints, num_augmentations=0)
 
 
 @pytest.mark.cuda
@@ -242,7 +242,7 @@ def test_a_run_on_another_transform_of_the_dataset_is_not_continued(tmp_path):
     dataset.transform = ToStream('joint')
     fit(module(), dataset, str(tmp_path), max_epochs=1, **QUIET)
     dataset.transform = ToStream('joint_motion')
-    with pytest.raises(ValueError, match='of a run with another transform of a dataset; pass'):
+    with pytest.raises(ValueError, match='run with a different transform of a dataset; pass'):
         fit(module(), dataset, str(tmp_path), max_epochs=1, **QUIET)
 
 
@@ -267,7 +267,7 @@ class Flat(torch.nn.Module):
 
 
 def test_losses_are_means_over_samples_and_smooth_in_training_only(tmp_path):
-    recipe = replace(RECIPE, lr=1e-12, max_epochs=1, label_smoothing=0.6)
+    recipe = replace(RECIPE, label_smoothing=0.6).with_optimization(lr=1e-12, max_epochs=1)
     trained, part = ClassificationModule(Flat(), 3, recipe), Waves(35)
     logits = trained.model(part.get_batch(range(35)).pos).detach()
     cross_entropy = torch.nn.functional.cross_entropy
@@ -279,7 +279,7 @@ def test_losses_are_means_over_samples_and_smooth_in_training_only(tmp_path):
 
 
 def test_the_lowest_loss_can_be_the_best(tmp_path):
-    trained = ClassificationModule(Flat(), 3, replace(RECIPE, lr=3.0, max_epochs=6))
+    trained = ClassificationModule(Flat(), 3, RECIPE.with_optimization(lr=3.0, max_epochs=6))
     data = GraphDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
     result = fit(trained, data, str(tmp_path), monitor='val_loss', **QUIET)
     losses = [row['val_loss'] for row in result.history]

@@ -9,12 +9,17 @@ from torch_geometric.data import Data
 from graphmotion.data import GraphDataset
 from graphmotion.metrics import relative_spread
 from graphmotion.models import LMGCS
-from graphmotion.training import GraphDataModule, embed, fit
-from graphmotion.training.lmgcs import (
+from graphmotion.training import (
+    GraphDataModule,
     LMGCSModule,
     LMGCSRecipe,
-    OneCycleLMGCSRecipe,
+    OneCycle,
+    StepDecay,
+    embed,
+    fit,
     fit_two_stages,
+    lmgcs_ou_mvlp_recipe,
+    lmgcs_recipe,
 )
 from graphmotion.training.part_triplet import part_triplet_loss
 from graphmotion.training.recognition import LeaveOneOutRank1
@@ -51,7 +56,7 @@ class Silhouettes(GraphDataset):
 
 
 RECIPE = LMGCSRecipe(
-    lr=1e-2, max_epochs=4, milestones=(3,), global_epochs=3, subjects_per_batch=4,
+    StepDecay(lr=1e-2, max_epochs=4, milestones=(3,)), global_epochs=3, subjects_per_batch=4,
     samples_per_subject=4, batches_per_epoch=5,
 )  # fmt: skip
 QUIET = {'accelerator': 'cpu', 'enable_progress_bar': False}
@@ -113,48 +118,41 @@ def same(before, after):
 
 
 def test_recipe_of_the_paper():
-    recipe = LMGCSRecipe()
+    recipe = lmgcs_recipe()
+    assert recipe == LMGCSRecipe()
     assert recipe.batch_size == 64
-    steps = recipe.batches_per_epoch
-    assert (recipe.max_epochs * steps, recipe.global_epochs * steps) == (80_000, 30_000)
-    optimizer = recipe.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    assert (recipe.margin, recipe.self_positives, recipe.label_smoothing) == (0.2, False, 0)
+    steps, optimization = recipe.batches_per_epoch, recipe.optimization
+    assert (optimization.max_epochs * steps, recipe.global_epochs * steps) == (80_000, 30_000)
+    optimizer = optimization.optimizer([torch.nn.Parameter(torch.zeros(1))])
     assert isinstance(optimizer, torch.optim.Adam)
     assert optimizer.defaults['betas'][0] == 0.9
     assert optimizer.defaults['lr'] == 1e-4
-    schedule = recipe.scheduler(optimizer, steps)
+    schedule = optimization.scheduler(optimizer, steps)
     assert (dict(schedule.milestones), schedule.gamma) == ({70_000: 1}, 0.1)
-    assert LMGCSRecipe(subjects_per_batch=32).batch_size == 256
     assert replace(recipe, samples_per_subject=4).batch_size == 32
-    with pytest.raises(ValueError, match='without triplet loss and cross-entropy'):
+    with pytest.raises(ValueError, match='triplet or cross_entropy must be True'):
         LMGCSRecipe(triplet=False, cross_entropy=False)
 
 
-def test_recipe_of_one_cycle(parts, tmp_path):
-    recipe = OneCycleLMGCSRecipe(
-        max_epochs=2, global_epochs=1, subjects_per_batch=4, batches_per_epoch=15
-    )
-    assert recipe.batch_size == 32
-    optimizer = recipe.optimizer([torch.nn.Parameter(torch.zeros(1))])
-    assert isinstance(optimizer, torch.optim.AdamW)
-    assert isinstance(recipe.scheduler(optimizer, 15), torch.optim.lr_scheduler.OneCycleLR)
-    results = fit_two_stages(make(), recipe, loaders(parts, recipe), str(tmp_path), **QUIET)
-    assert [len(result.history) for result in results] == [2, 1]
+def test_recipe_for_ou_mvlp():
+    recipe = lmgcs_ou_mvlp_recipe()
+    assert recipe.batch_size == 256
+    assert (recipe.global_epochs, recipe.batches_per_epoch) == (40, 1000)
+    assert recipe.optimization == StepDecay(lr=1e-4, max_epochs=100, milestones=(80,))
 
 
 @pytest.mark.parametrize(
     ('options', 'reason'),
     [
-        ({'mixup': 0.2}, 'mixup has no part'),
-        ({'class_balance': 1.0}, 'class_balance has no part'),
-        ({'subjects_per_batch': 1}, 'two subjects in a batch .* got 1 and 8'),
-        ({'samples_per_subject': 1}, 'two subjects in a batch .* got 8 and 1'),
+        ({'subjects_per_batch': 1}, 'must be >= 2 to form triplets, got 1 and 8'),
+        ({'samples_per_subject': 1}, 'must be >= 2 to form triplets, got 8 and 1'),
     ],
 )
-def test_recipe_refuses_what_trains_nothing(options, reason):
+def test_recipe_without_triplets_raises(options, reason):
     with pytest.raises(ValueError, match=reason):
         LMGCSRecipe(**options)
-    if 'two' in reason:
-        assert LMGCSRecipe(triplet=False, **options).batch_size == 8
+    assert LMGCSRecipe(triplet=False, **options).batch_size == 8
 
 
 @pytest.mark.parametrize('positions', [[0, 12, 24], [0, 1, 2]])
@@ -163,7 +161,7 @@ def test_batches_without_triplets_are_told_once(dataset, positions):
     trained.log_metric = lambda *args, **options: None
     trained.training_step(dataset.get_batch([0, 1, 12]), 0)  # has some
     batch = dataset.get_batch(positions)
-    with pytest.warns(UserWarning, match='no triplet to train with'):
+    with pytest.warns(UserWarning, match='samples of . subjects has no triplets'):
         trained.training_step(batch, 0)
     trained.training_step(batch, 1)  # where a warning is an error
     recipe = replace(RECIPE, triplet=False)
@@ -219,7 +217,7 @@ def test_anchors_may_be_their_own_positives(dataset):
     loss, fraction = part_triplet_loss(parts, batch.subject, 0.2, self_positives=True)
     torch.testing.assert_close(terms['triplet_local'], loss)
     torch.testing.assert_close(active, fraction)
-    with pytest.warns(UserWarning, match='no triplet to train with'):
+    with pytest.warns(UserWarning, match='samples of . subjects has no triplets'):
         trained.losses({'local': parts, 'global': parts}, torch.full_like(batch.subject, 90))
 
 
@@ -229,7 +227,7 @@ def test_a_network_without_attention_has_local_losses_alone(dataset):
     assert trained.features(batch).global_parts is None
     terms, _ = trained.losses({'local': trained.features(batch).local_parts}, batch.subject)
     assert sorted(terms) == ['cross_entropy', 'triplet_local']
-    with pytest.raises(ValueError, match="no attention for the stage 'global'"):
+    with pytest.raises(ValueError, match="must have attention for the stage 'global', got none"):
         module(dataset, 'global', num_blocks=None)
 
 
@@ -275,10 +273,10 @@ def test_bad_input_is_refused(dataset):
     trained = module(dataset)
     batch = dataset.get_batch([0, 1, 2])
     batch.subject = torch.tensor([90, 90, 95])
-    with pytest.raises(ValueError, match=r'subjects \[95\], which training has not'):
+    with pytest.raises(ValueError, match=r'among the training subjects, got \[95\]'):
         trained.training_step(batch, 0)
     del batch.subject
-    with pytest.raises(ValueError, match="lacks the field 'subject'"):
+    with pytest.raises(ValueError, match="batch must have the field 'subject'"):
         trained.training_step(batch, 0)
     batch = dataset.get_batch([0, 1])
     del batch.silhouettes
@@ -293,7 +291,7 @@ def test_bad_input_is_refused(dataset):
 def test_learns_in_two_stages(dataset, parts, tmp_path):
     model = make()
     before = rank1(model, parts[1])
-    recipe = replace(RECIPE, max_epochs=6, milestones=(5,), global_epochs=6)
+    recipe = replace(RECIPE, global_epochs=6).with_optimization(max_epochs=6, milestones=(5,))
     first, second = fit_two_stages(model, recipe, loaders(parts), str(tmp_path), **QUIET)
     for result, term in ((first, 'triplet_local'), (second, 'triplet_global')):
         rows = result.history
@@ -325,7 +323,7 @@ class Watch(Callback):
 
 @pytest.mark.parametrize(('stage', 'modes'), [('local', (True, True)), ('global', (False, True))])
 def test_the_other_stage_stays_as_it_was_to_the_bit(dataset, parts, tmp_path, stage, modes):
-    trained = module(dataset, stage, replace(RECIPE, weight_decay=0.1))
+    trained = module(dataset, stage, RECIPE.with_optimization(weight_decay=0.1))
     model, watch = trained.model, Watch()
     before = state(model.local_modules), state(model.global_modules)
     fit(trained, loaders(parts), str(tmp_path), callbacks=[watch], **QUIET)
@@ -348,7 +346,8 @@ class Stop(Callback):
 @pytest.mark.slow
 @pytest.mark.parametrize('stage', ['local', 'global'])
 def test_a_run_that_was_cut_off_goes_on(parts, tmp_path, stage):
-    recipe, runs = replace(RECIPE, max_epochs=2, global_epochs=2, milestones=()), []
+    recipe = replace(RECIPE, global_epochs=2).with_optimization(max_epochs=2, milestones=())
+    runs = []
     for name in ('whole', 'cut'):
         model = make()
         data, folder = loaders(parts, recipe, val=False), str(tmp_path / name)
@@ -363,7 +362,7 @@ def test_a_run_that_was_cut_off_goes_on(parts, tmp_path, stage):
 
 
 def test_a_network_without_attention_has_one_stage(parts, tmp_path):
-    recipe = replace(RECIPE, max_epochs=1)
+    recipe = RECIPE.with_optimization(max_epochs=1)
     model = make(num_blocks=None)
     results = fit_two_stages(model, recipe, loaders(parts), str(tmp_path), **QUIET)
     assert len(results) == 1
@@ -373,7 +372,7 @@ def test_a_network_without_attention_has_one_stage(parts, tmp_path):
 def test_validation_knows_what_is_trained(dataset, parts, tmp_path):
     """Maxima in the first stage, the embedding later."""
     for stage, options in (('local', {}), ('joint', {}), ('joint', {'embed_local': True})):
-        trained = module(dataset, stage, replace(RECIPE, max_epochs=1), **options)
+        trained = module(dataset, stage, RECIPE.with_optimization(max_epochs=1), **options)
         folder = str(tmp_path / f'{stage}{len(options)}')
         history = fit(trained, loaders(parts), folder, **QUIET).history
         batch = parts[1].get_batch(torch.arange(len(parts[1])))
@@ -386,3 +385,12 @@ def test_validation_knows_what_is_trained(dataset, parts, tmp_path):
         metric = LeaveOneOutRank1()
         metric.update(out.flatten(1), batch.subject)
         assert history[0]['val_rank1'] == pytest.approx(float(metric.compute()))
+
+
+def test_recipe_of_one_cycle(parts, tmp_path):
+    recipe = LMGCSRecipe(
+        OneCycle(max_epochs=2), global_epochs=1, subjects_per_batch=4, batches_per_epoch=15
+    )
+    assert recipe.batch_size == 32
+    results = fit_two_stages(make(), recipe, loaders(parts, recipe), str(tmp_path), **QUIET)
+    assert [len(result.history) for result in results] == [2, 1]

@@ -112,7 +112,7 @@ def test_parts_are_apart(parts):
 
 
 def test_wrong_shapes_are_refused(parts):
-    with pytest.raises(ValueError, match=r'shape \[7, 3\] and labels \[7\], expected \[B, P, D\]'):
+    with pytest.raises(ValueError, match=r'shapes \[B, P, D\] and \[B\], got \[7, 3\] and \[7\]'):
         part_triplet_loss(parts[..., 0], LABELS, 0.2)
-    with pytest.raises(ValueError, match=r'labels \[6\]'):
+    with pytest.raises(ValueError, match=r'got \[7, 3, 4\] and \[6\]'):
         part_triplet_loss(parts, LABELS[1:], 0.2)

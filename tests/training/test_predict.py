@@ -55,14 +55,14 @@ def test_random_transforms_follow_the_seed_and_differ():
     torch.testing.assert_close(both, (one + two) / 2)
 
 
-def test_logits_are_those_of_the_model_and_averaged_over_views():
+def test_logits_are_those_of_the_model_and_averaged_over_augmentations():
     dataset, model = Walkers(2, 3), Projection()
     logits = predict(model, dataset, joints, kind='logits')
     for i in range(6):
         expected = model(dataset[i].pos).detach()
         torch.testing.assert_close(logits[i : i + 1], expected)
     torch.testing.assert_close(predict(model, dataset, joints), logits.softmax(dim=1))
-    both = predict(model, dataset, noisy_joints, views=2, seed=5, kind='logits')
+    both = predict(model, dataset, noisy_joints, num_augmentations=2, seed=5, kind='logits')
     parts = [predict(model, dataset, noisy_joints, seed=s, kind='logits') for s in (5, 6)]
     torch.testing.assert_close(both, sum(parts) / 2)
     with pytest.raises(ValueError, match=r"kind must be one of .*'logits'.*got 'votes'"):
@@ -94,12 +94,12 @@ def test_the_model_is_left_as_it_was(fails):
 
 def test_what_cannot_be_embedded_is_refused():
     dataset, model = Walkers(2, 3), Projection()
-    with pytest.raises(ValueError, match='empty sequence'):
+    with pytest.raises(ValueError, match='transforms must hold at least one transform, got none'):
         embed(model, dataset, [])
-    with pytest.raises(ValueError, match=r"Projection reads the fields \['x'\], the batch lacks"):
+    with pytest.raises(ValueError, match=r"reads the fields \['x'\], but the batch lacks"):
         embed(model, dataset)
     model.forward = lambda x: x
-    with pytest.raises(ValueError, match=r'shape \[96, 8, 3\], expected embeddings \[6, D\]'):
+    with pytest.raises(ValueError, match=r'embeddings of shape \[6, D\], got \[96, 8, 3\]'):
         embed(model, dataset, joints)
 
 
@@ -174,7 +174,7 @@ def test_models_that_are_called_by_keyword():
     )
     # Its third argument is edge_weight: the batch vector must not become that.
     nodes = GCN(4, 8, num_layers=2, out_channels=3)
-    with pytest.raises(ValueError, match=r'GCN gives .* \[10, 3\], expected logits \[3, D\]'):
+    with pytest.raises(ValueError, match=r'GCN must .* of shape \[3, D\], got \[10, 3\]'):
         predict(nodes, samples)
 
 

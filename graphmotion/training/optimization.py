@@ -1,0 +1,122 @@
+"""Optimisers and learning rate schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch.nn import Parameter
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiStepLR, OneCycleLR
+
+
+@dataclass(frozen=True)
+class Optimization:
+    r"""Base class of the optimisers with their learning rate schedules.
+
+    Args:
+        lr (float): Maximum learning rate.
+        weight_decay (float): Weight decay.
+        max_epochs (int): Number of epochs.
+        gradient_clip (float, optional): Maximum norm of the gradient.
+        ema_decay (float): Decay per step of an exponential moving average of the weights, which
+            replaces the weights in validation, test and the final model; 0 disables it. The average
+            extends over about :math:`1 / (1 - \text{ema\_decay})` steps and reduces the variance
+            between the last steps on a small training set.
+    """
+
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    max_epochs: int = 100
+    gradient_clip: float | None = None
+    ema_decay: float = 0.0
+
+    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
+        r"""Returns the optimiser of the given parameters."""
+        raise NotImplementedError
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+        r"""Returns the learning rate schedule, which is stepped after every batch."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class StepDecay(Optimization):
+    r"""Adam with a learning rate that is multiplied by a factor at given epochs.
+
+    Args:
+        milestones (tuple of int): Epochs after which the learning rate is multiplied by
+            :obj:`gamma`.
+        gamma (float): The factor.
+    """
+
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+
+    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
+        r"""Returns Adam, with weight decay added to the gradient."""
+        return Adam(parameters, lr=self.lr, weight_decay=self.weight_decay)
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+        r"""Returns a schedule that decays at every milestone."""
+        return MultiStepLR(optimizer, [m * steps_per_epoch for m in self.milestones], self.gamma)
+
+
+@dataclass(frozen=True)
+class SGDStepDecay(StepDecay):
+    r"""SGD with Nesterov momentum, a linear warm-up of the learning rate, and step decay.
+
+    Args:
+        momentum (float): Momentum; 0 disables it.
+        warmup_epochs (int): Number of warm-up epochs.
+    """
+
+    lr: float = 0.1
+    momentum: float = 0.9
+    warmup_epochs: int = 0
+
+    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
+        r"""Returns SGD, with weight decay added to the gradient."""
+        return SGD(
+            parameters,
+            lr=self.lr,
+            momentum=self.momentum,
+            nesterov=self.momentum > 0,
+            weight_decay=self.weight_decay,
+        )
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+        r"""Returns a schedule that warms up linearly and decays at every milestone."""
+        warmup = self.warmup_epochs * steps_per_epoch
+
+        def factor(step: int) -> float:
+            passed = sum(step >= m * steps_per_epoch for m in self.milestones)
+            return self.gamma**passed * min(1.0, (step + 1) / max(1, warmup))
+
+        return LambdaLR(optimizer, factor)
+
+
+@dataclass(frozen=True)
+class OneCycle(Optimization):
+    r"""AdamW or Adam with the one-cycle learning rate policy of the `"Super-Convergence: Very Fast
+    Training of Neural Networks Using Large Learning Rates" <https://arxiv.org/abs/1708.07120>`_
+    paper.
+
+    Args:
+        warmup (float): Fraction of the steps in which the learning rate increases.
+        decoupled_weight_decay (bool): If set to :obj:`True`, uses AdamW, which decouples weight
+            decay from the gradient; otherwise Adam, which adds it to the gradient.
+    """
+
+    warmup: float = 0.15
+    decoupled_weight_decay: bool = True
+
+    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
+        r"""Returns AdamW or Adam."""
+        cls = AdamW if self.decoupled_weight_decay else Adam
+        return cls(parameters, lr=self.lr, weight_decay=self.weight_decay)
+
+    def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
+        r"""Returns one cycle over all epochs."""
+        total = max(1, self.max_epochs * steps_per_epoch)
+        return OneCycleLR(optimizer, self.lr, total_steps=total, pct_start=self.warmup)

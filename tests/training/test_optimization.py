@@ -1,0 +1,65 @@
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+import torch
+
+from graphmotion.training import OneCycle, Optimization, SGDStepDecay, StepDecay
+
+
+def learning_rates(optimization, steps_per_epoch):
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = optimization.optimizer([parameter])
+    scheduler = optimization.scheduler(optimizer, steps_per_epoch)
+    out = []
+    for _ in range(optimization.max_epochs * steps_per_epoch):
+        out.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        scheduler.step()
+    return out
+
+
+def test_one_cycle_rises_to_its_rate_and_falls():
+    out = learning_rates(OneCycle(lr=0.1, max_epochs=10, warmup=0.2), 10)
+    assert max(out) == pytest.approx(0.1)
+    assert out.index(max(out)) == pytest.approx(19, abs=1)
+    assert out[-1] < 1e-4
+
+
+def test_one_cycle_decouples_weight_decay_from_the_gradient():
+    parameter = torch.nn.Parameter(torch.ones(1))
+    optimizer = OneCycle(lr=0.1, weight_decay=0.5).optimizer([parameter])
+    assert type(optimizer) is torch.optim.AdamW
+    parameter.grad = torch.zeros(1)
+    optimizer.step()
+    assert parameter.item() == pytest.approx(1 - 0.1 * 0.5)
+
+
+def test_one_cycle_can_add_weight_decay_to_the_gradient():
+    """The first step of Adam has the length of the learning rate for any gradient."""
+    parameter = torch.nn.Parameter(torch.ones(1))
+    optimization = OneCycle(lr=0.1, weight_decay=0.5, decoupled_weight_decay=False)
+    optimizer = optimization.optimizer([parameter])
+    parameter.grad = torch.zeros(1)
+    optimizer.step()
+    assert parameter.item() == pytest.approx(1 - 0.1)
+
+
+def test_step_decay():
+    rates = learning_rates(StepDecay(lr=1.0, max_epochs=4, milestones=(1, 3), gamma=0.5), 2)
+    assert rates == pytest.approx([1.0] * 2 + [0.5] * 4 + [0.25] * 2)
+
+
+def test_sgd_without_momentum_and_warm_up():
+    optimization = SGDStepDecay(momentum=0.0, max_epochs=2)
+    optimizer = optimization.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    assert not optimizer.param_groups[0]['nesterov']
+    assert learning_rates(optimization, 3) == [0.1] * 6
+
+
+def test_optimizations_are_frozen_and_changed_by_replace():
+    optimization = StepDecay()
+    with pytest.raises(FrozenInstanceError):
+        optimization.lr = 1
+    assert replace(optimization, lr=1.0).lr == 1.0
+    with pytest.raises(NotImplementedError):
+        Optimization().optimizer([])
