@@ -236,7 +236,7 @@ def test_preset_of_casia_b(example):
     model = example.create_model(args.model, **example.make_options(args, 32))
     assert sum(p.numel() for p in model.parameters()) < 500_000
     recipe = example.make_recipe(args)
-    assert recipe.max_epochs * recipe.batches_per_epoch == 4000
+    assert recipe.optimization.max_epochs * recipe.batches_per_epoch == 4000
     clip = Data(silhouettes=torch.ones(1, 50, 64, 44).byte(), num_frames=torch.tensor([50]))
     for transform, frames in zip(example.make_transforms(args), (17, 8), strict=True):
         out = transform(clip.clone()).silhouettes
