@@ -189,6 +189,6 @@ def _check_same_run(path: str, now: RunRecord) -> None:
     other = [name for name, part in now.parts.items() if before.get(name) != part]
     if other:
         raise ValueError(
-            f'{path}: the checkpoint belongs to a run with a different {", ".join(other)}; pass '
+            f'{path}: the checkpoint belongs to a run with different {", ".join(other)}; pass '
             f'resume=False to overwrite it or a different directory'
         )

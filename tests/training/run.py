@@ -1,4 +1,4 @@
-"""A training run in processes of its own, for the tests beside it.
+"""A training run in separate processes, for test_runs.py.
 
 python -m tests.training.run DIRECTORY --model plain --devices 2
 python -m tests.training.run DIRECTORY --model msa_gcn --kill-in-epoch 2
@@ -29,7 +29,7 @@ from tests.training.walkers import Projection, Walkers
 
 
 class Plain(torch.nn.Module):
-    """Without statistics of the batch, which would differ between processes."""
+    """No batch normalisation, whose statistics would differ between processes."""
 
     inputs = ('x',)
 
@@ -46,7 +46,7 @@ class Plain(torch.nn.Module):
 
 
 class Kill(Callback):
-    """Ends the process in the middle of an epoch, as a lost machine would."""
+    """Kills the process in the middle of an epoch."""
 
     def __init__(self, epoch):
         self.epoch = epoch
@@ -57,7 +57,7 @@ class Kill(Callback):
 
 
 class KeepGradients(Callback):
-    """Writes the gradients of every step, the mean over processes, to a file."""
+    """Writes the gradients of every step, averaged over processes, to a file."""
 
     def __init__(self, path):
         self.path, self.steps = path, []

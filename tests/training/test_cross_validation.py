@@ -21,7 +21,7 @@ OPTIONS = {'transform': joints, 'enable_progress_bar': False, 'accelerator': 'cp
 
 
 @pytest.mark.slow
-def test_every_fold_is_trained_and_tested_apart(tmp_path):
+def test_every_fold_is_trained_and_tested_independently(tmp_path):
     dataset = Waves(48)
     folds = dataset.folds(3, seed=0)
     recipe = replace(RECIPE, batch_size=8).with_optimization(max_epochs=10)
@@ -41,7 +41,7 @@ def test_every_fold_is_trained_and_tested_apart(tmp_path):
     assert sum(e.scores.accuracy for e in evaluations) / 3 > 0.6
 
 
-def test_the_test_part_selects_nothing(tmp_path):
+def test_the_test_samples_do_not_affect_training(tmp_path):
     """The same training with other test samples gives the same weights."""
     dataset = Waves(30)
     train, test = dataset[:20], dataset[20:]
@@ -68,7 +68,7 @@ def test_validation_selects_and_augmentations_are_averaged(tmp_path):
     assert not torch.allclose(once, expected)
 
 
-def test_the_seed_draws_the_weights(tmp_path):
+def test_the_seed_initialises_the_weights(tmp_path):
     dataset = Waves(12)
     recipe = RECIPE.with_optimization(lr=1e-12, weight_decay=0.0, max_epochs=1)
     weights = [
@@ -93,7 +93,7 @@ def test_every_fold_has_a_seed_of_its_own(tmp_path):
 
 
 def test_rare_classes_weigh_more_in_the_loss(tmp_path):
-    """With balance a class that is rare in training is not given up."""
+    """Class balance changes the loss if a class is rare."""
     dataset = Waves(60)
     y = dataset.labels()
     rare = torch.cat([(y != 2).nonzero().view(-1), (y == 2).nonzero().view(-1)[:2]])

@@ -78,7 +78,7 @@ def test_true_precision(tmp_path, precision):
     assert result.history[-1]['train_loss'] < 1.5
 
 
-def test_the_trainers_epochs_rule_the_schedule(tmp_path):
+def test_max_epochs_of_the_trainer_set_the_schedule(tmp_path):
     data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     result = fit(module(), data, str(tmp_path), max_epochs=2, **QUIET)
     assert len(result.history) == 2
@@ -110,8 +110,8 @@ def test_predictions_are_averaged_over_augmentations_and_restore_the_mode():
         ({'transform': noisy_joints}, 'transform, train_transform'),
     ],
 )
-def test_no_other_run_is_continued(tmp_path, changes, other):
-    """Else samples that the first run was trained on would be tested on by the second."""
+def test_no_other_run_is_resumed(tmp_path, changes, other):
+    """The second run might otherwise be tested on training samples of the first."""
 
     def run(
         seed=0, recipe=None, channels=(6, 8), part=slice(0, 48), transform=joints, num_people=1,
@@ -119,7 +119,7 @@ def test_no_other_run_is_continued(tmp_path, changes, other):
     ):  # fmt: skip
         torch.manual_seed(0)
         model = st_gcn('emotion_gait16', 3, channels=channels, num_people=num_people)
-        model.num_people = 1  # so that it runs, and is told apart all the same
+        model.num_people = 1  # so that it runs; the note still differs
         model.layers[0].note = num_people
         changed = RECIPE.with_optimization(**{'max_epochs': 1} | (recipe or {}))
         trained = ClassificationModule(model, 3, changed)
@@ -128,14 +128,14 @@ def test_no_other_run_is_continued(tmp_path, changes, other):
 
     run()
     with pytest.raises(
-        ValueError, match=rf'last\.ckpt: .* belongs to a run with a different {other}; pass'
+        ValueError, match=rf'last\.ckpt: .* belongs to a run with different {other}; pass'
     ):
         run(**changes)
     run(**changes, resume=False)
     run(**changes)
 
 
-def test_a_run_is_known_again_in_a_new_process(tmp_path):
+def test_a_run_is_resumed_in_a_new_process(tmp_path):
     """Functions print their address in memory, which differs from one process to the next."""
 
     def run():
@@ -146,7 +146,7 @@ def test_a_run_is_known_again_in_a_new_process(tmp_path):
     assert run().history == first.history
 
 
-def test_a_damaged_checkpoint_is_not_continued(tmp_path):
+def test_a_damaged_checkpoint_is_not_resumed(tmp_path):
     data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     result = fit(module(), data, str(tmp_path), max_epochs=1, **QUIET)
     with open(result.last, 'r+b') as file:
@@ -161,7 +161,7 @@ def test_a_limit_of_steps_inside_an_epoch(tmp_path):
     assert len(history) == 2
 
 
-def test_a_field_that_the_model_lacks_is_named(tmp_path):
+def test_a_missing_field_is_named(tmp_path):
     reason = r"STGCN reads the fields \['x', 'batch'\], but the batch lacks \['x'\]"
     with pytest.raises(ValueError, match=reason):
         fit(module(), GraphDataModule(Waves(), batch_size=16), str(tmp_path), **QUIET)
@@ -181,7 +181,7 @@ def test_the_model_stays_on_its_device(tmp_path):
     assert next(trained.parameters()).is_cuda
 
 
-def test_the_moving_average_of_the_weights_is_what_is_left(tmp_path):
+def test_final_weights_are_the_moving_average(tmp_path):
     class Watch(Callback):
         def on_train_batch_end(self, trainer, pl_module, *_):
             seen.append(pl_module.model.lin.weight.detach().clone())
@@ -198,7 +198,7 @@ def test_the_moving_average_of_the_weights_is_what_is_left(tmp_path):
     losses = [row['val_loss'] for row in result.history]
     best = losses.index(min(losses))
     torch.testing.assert_close(trained.model.lin.weight, epochs[best])
-    # What validation saw is what was kept, statistics of normalisation included.
+    # The kept weights, including normalisation statistics, are those of validation.
     logs = predict(trained.model, Waves(24), joints).log()
     loss = torch.nn.functional.nll_loss(logs, Waves(24).labels())
     assert float(loss) == pytest.approx(losses[best], rel=1e-4)
@@ -218,8 +218,8 @@ def test_the_moving_average_of_the_last_epoch_without_validation(tmp_path):
     assert not torch.allclose(plain.model.lin.weight, left)
 
 
-def test_samples_are_trained_on_as_the_recipe_says(tmp_path):
-    """Whatever holds them, the run is the one of a data module; the dataset's transform counts."""
+def test_samples_are_batched_by_the_recipe(tmp_path):
+    """Any type of samples gives the run of a data module with the transform of the dataset."""
     dataset = Waves(24)
     dataset.transform = ToStream('joint')
     history = fit(module(), GraphDataModule(dataset, batch_size=16), str(tmp_path / 'a'), **QUIET)
@@ -237,12 +237,12 @@ def test_samples_are_trained_on_as_the_recipe_says(tmp_path):
     assert next(iter(val.test_dataloader())).num_graphs == 1
 
 
-def test_a_run_on_another_transform_of_the_dataset_is_not_continued(tmp_path):
+def test_a_run_with_another_transform_of_the_dataset_is_not_resumed(tmp_path):
     dataset = Waves(24)
     dataset.transform = ToStream('joint')
     fit(module(), dataset, str(tmp_path), max_epochs=1, **QUIET)
     dataset.transform = ToStream('joint_motion')
-    with pytest.raises(ValueError, match='run with a different transform of a dataset; pass'):
+    with pytest.raises(ValueError, match='run with different transform of a dataset; pass'):
         fit(module(), dataset, str(tmp_path), max_epochs=1, **QUIET)
 
 
@@ -254,7 +254,7 @@ def test_parts_without_samples_are_refused():
 
 
 class Flat(torch.nn.Module):
-    """Without statistics or draws, so that its losses can be computed apart."""
+    """No normalisation or dropout, so that its loss has a closed form."""
 
     inputs = ('x',)
 

@@ -26,7 +26,7 @@ from graphmotion.training.recognition import LeaveOneOutRank1
 
 
 class Silhouettes(GraphDataset):
-    """Bars: subjects differ in how far the upper ones swing; the lower ones are anywhere."""
+    """Bars: subjects differ in the swing of the upper half; the lower half is noise."""
 
     frame_fields = ('silhouettes',)
 
@@ -156,10 +156,10 @@ def test_recipe_without_triplets_raises(options, reason):
 
 
 @pytest.mark.parametrize('positions', [[0, 12, 24], [0, 1, 2]])
-def test_batches_without_triplets_are_told_once(dataset, positions):
+def test_batches_without_triplets_warn_once(dataset, positions):
     trained = module(dataset)
     trained.log_metric = lambda *args, **options: None
-    trained.training_step(dataset.get_batch([0, 1, 12]), 0)  # has some
+    trained.training_step(dataset.get_batch([0, 1, 12]), 0)  # has triplets
     batch = dataset.get_batch(positions)
     with pytest.warns(UserWarning, match='samples of . subjects has no triplets'):
         trained.training_step(batch, 0)
@@ -267,7 +267,7 @@ def test_several_processes_have_the_loss_of_one(dataset, monkeypatch):
     assert not torch.allclose(alone, expected)
 
 
-def test_bad_input_is_refused(dataset):
+def test_bad_input_raises(dataset):
     with pytest.raises(ValueError, match=r"one of \['local', 'global', 'joint'\], got 'A'"):
         module(dataset, 'A')
     trained = module(dataset)
@@ -310,7 +310,7 @@ def test_learns_in_two_stages(dataset, parts, tmp_path):
 
 
 class Watch(Callback):
-    """What a step finds: the modes of both parts of the network."""
+    """Records the modes of both parts of the network at each step."""
 
     def __init__(self):
         self.modes = set()
@@ -322,7 +322,7 @@ class Watch(Callback):
 
 
 @pytest.mark.parametrize(('stage', 'modes'), [('local', (True, True)), ('global', (False, True))])
-def test_the_other_stage_stays_as_it_was_to_the_bit(dataset, parts, tmp_path, stage, modes):
+def test_the_other_stage_stays_unchanged(dataset, parts, tmp_path, stage, modes):
     trained = module(dataset, stage, RECIPE.with_optimization(weight_decay=0.1))
     model, watch = trained.model, Watch()
     before = state(model.local_modules), state(model.global_modules)
@@ -345,7 +345,7 @@ class Stop(Callback):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('stage', ['local', 'global'])
-def test_a_run_that_was_cut_off_goes_on(parts, tmp_path, stage):
+def test_a_resumed_run_ends_with_the_same_weights(parts, tmp_path, stage):
     recipe = replace(RECIPE, global_epochs=2).with_optimization(max_epochs=2, milestones=())
     runs = []
     for name in ('whole', 'cut'):
@@ -354,7 +354,7 @@ def test_a_run_that_was_cut_off_goes_on(parts, tmp_path, stage):
         if name == 'cut':
             with pytest.raises(InterruptedError):
                 fit_two_stages(model, recipe, data, folder, callbacks=[Stop(stage, 1)], **QUIET)
-            model = make(seed=99)  # what the next process begins with is of no effect
+            model = make(seed=99)  # the initial weights have no effect
         results = fit_two_stages(model, recipe, data, folder, **QUIET)
         runs.append((state([model])[0], [result.history for result in results]))
     assert same([runs[0][0]], [runs[1][0]])
@@ -369,8 +369,8 @@ def test_a_network_without_attention_has_one_stage(parts, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['local']
 
 
-def test_validation_knows_what_is_trained(dataset, parts, tmp_path):
-    """Maxima in the first stage, the embedding later."""
+def test_validation_embeds_what_is_trained(dataset, parts, tmp_path):
+    """Local parts in the first stage, the embedding later."""
     for stage, options in (('local', {}), ('joint', {}), ('joint', {'embed_local': True})):
         trained = module(dataset, stage, RECIPE.with_optimization(max_epochs=1), **options)
         folder = str(tmp_path / f'{stage}{len(options)}')

@@ -5,7 +5,7 @@ from graphmotion.training import oversample
 from tests.training.walkers import Walkers
 
 
-def test_rarer_conditions_are_entered_as_often():
+def test_rare_conditions_are_repeated():
     """Six walks of a subject are four of one condition and two of the other, as 6 are to 3."""
     dataset = Walkers(3, 6)
     even = oversample(dataset)

@@ -15,7 +15,7 @@ def parts():
 
 
 def loops(parts, labels, margin, self_positives=False):
-    """Triplet by triplet; also how many there are and how many cost something."""
+    """The loss triplet by triplet, and the fraction of triplets with a nonzero loss."""
     losses, active, total = [], 0, 0
     for part in range(parts.size(1)):
         x, costs = parts[:, part], []
@@ -66,9 +66,9 @@ def test_values_in_closed_form():
     assert not one_subject.grad.any()
 
 
-def test_anchors_that_are_their_own_positives_push_others_to_the_margin():
+def test_self_positives_push_others_to_the_margin():
     x = torch.tensor([[0.0], [0.0], [0.15], [0.9]]).unsqueeze(1).requires_grad_()
-    labels = torch.tensor([0, 1, 2, 3])  # nobody twice
+    labels = torch.tensor([0, 1, 2, 3])  # all distinct
     assert part_triplet_loss(x, labels, 0.2)[0] == 0
     loss, active = part_triplet_loss(x, labels, 0.2, self_positives=True)
     costs = [0.2, 0.05, 0.05] * 2  # of each pair, in both directions
@@ -80,7 +80,7 @@ def test_anchors_that_are_their_own_positives_push_others_to_the_margin():
 
 
 def test_samples_of_a_subject_approach():
-    """Not so with the sign that the paper prints."""
+    """Fails with the sign that the paper prints."""
     x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).unsqueeze(1).requires_grad_()
     part_triplet_loss(x, torch.tensor([0, 0, 1]), 0.2)[0].backward()
     with torch.no_grad():
@@ -97,13 +97,13 @@ def test_gradients(parts):
     )
 
 
-def test_samples_that_coincide_have_a_gradient():
+def test_equal_samples_have_a_finite_gradient():
     x = torch.zeros(4, 2, 3, requires_grad=True)
     part_triplet_loss(x, torch.tensor([0, 0, 1, 1]), 0.2)[0].backward()
     assert x.grad.isfinite().all()
 
 
-def test_parts_are_apart(parts):
+def test_parts_are_independent(parts):
     moved = parts.clone()
     moved[:, 1] += torch.randn(7, 4)
     alone = [part_triplet_loss(parts[:, i : i + 1], LABELS, 0.2)[0] for i in (0, 2)]
@@ -111,7 +111,7 @@ def test_parts_are_apart(parts):
     torch.testing.assert_close(part_triplet_loss(moved, LABELS, 0.2)[0], torch.stack(alone).mean())
 
 
-def test_wrong_shapes_are_refused(parts):
+def test_wrong_shapes_raise(parts):
     with pytest.raises(ValueError, match=r'shapes \[B, P, D\] and \[B\], got \[7, 3\] and \[7\]'):
         part_triplet_loss(parts[..., 0], LABELS, 0.2)
     with pytest.raises(ValueError, match=r'got \[7, 3, 4\] and \[6\]'):

@@ -70,7 +70,7 @@ def test_logits_are_those_of_the_model_and_averaged_over_augmentations():
 
 
 @pytest.mark.parametrize('fails', [False, True])
-def test_the_model_is_left_as_it_was(fails):
+def test_the_mode_of_the_model_is_restored(fails):
     class Strict(Projection):
         def forward(self, x):
             assert not self.training
@@ -80,7 +80,7 @@ def test_the_model_is_left_as_it_was(fails):
             return super().forward(x)
 
     model = Strict(dropout=0.5).train()
-    model.lin.eval()  # as one that is frozen
+    model.lin.eval()  # as a frozen layer
     if fails:
         with pytest.raises(RuntimeError, match='on purpose'):
             embed(model, Walkers(2, 3), joints)
@@ -92,7 +92,7 @@ def test_the_model_is_left_as_it_was(fails):
     assert torch.is_grad_enabled()
 
 
-def test_what_cannot_be_embedded_is_refused():
+def test_invalid_embeddings_raise():
     dataset, model = Walkers(2, 3), Projection()
     with pytest.raises(ValueError, match='transforms must hold at least one transform, got none'):
         embed(model, dataset, [])
@@ -103,11 +103,11 @@ def test_what_cannot_be_embedded_is_refused():
         embed(model, dataset, joints)
 
 
-# Samples of any kind, and models of PyG's kind ################################
+# Any type of samples, and PyG's models #########################################
 
 
 class Graphs(torch.nn.Module):
-    """A model as PyG's users write it, without the attribute inputs."""
+    """A typical PyG model without the attribute inputs."""
 
     def __init__(self):
         super().__init__()
@@ -172,7 +172,7 @@ def test_models_that_are_called_by_keyword():
     torch.testing.assert_close(
         embed(chain, samples), chain(batch.x, batch.edge_index, batch.batch).detach()
     )
-    # Its third argument is edge_weight: the batch vector must not become that.
+    # Its third argument is edge_weight: it must not receive the batch vector.
     nodes = GCN(4, 8, num_layers=2, out_channels=3)
     with pytest.raises(ValueError, match=r'GCN must .* of shape \[3, D\], got \[10, 3\]'):
         predict(nodes, samples)
@@ -196,7 +196,7 @@ def test_missing_fields_of_a_model_of_pyg_are_named():
 
 
 @pytest.mark.parametrize('call', [predict, embed])
-def test_no_sample_is_refused(call):
+def test_no_samples_raise(call):
     for empty in ([], Walkers(2, 3)[:0], Subset(Walkers(2, 3), [])):
         with pytest.raises(ValueError, match='samples must hold at least one sample, got none'):
             call(Projection(), empty)

@@ -1,4 +1,4 @@
-"""Whole runs in processes of their own: two at once, and one that is killed."""
+"""Runs in separate processes: distributed training, and a killed run."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def history(directory):
     return json.loads((Path(directory) / 'history.json').read_text())
 
 
-def test_two_processes_learn_what_one_does(tmp_path):
+def test_two_processes_equal_one(tmp_path):
     run(tmp_path / 'one')
     run(tmp_path / 'two', '--devices', '2')
     one, two = history(tmp_path / 'one'), history(tmp_path / 'two')
@@ -61,7 +61,7 @@ def test_two_processes_compare_the_samples_of_both(tmp_path):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path):
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
     options = ('--model', 'msa_gcn', '--ema-decay', '0.9')
     run(tmp_path / 'whole', *options)
     run(tmp_path / 'killed', *options, '--kill-in-epoch', '2', expected=-9)

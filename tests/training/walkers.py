@@ -1,4 +1,4 @@
-"""Subjects who can be told apart only by a model that learns where to look."""
+"""Subjects that are distinguished by some of their joints only."""
 
 import torch
 
@@ -8,8 +8,8 @@ from graphmotion.skeletons import get_skeleton
 
 
 class Walkers(MotionDataset):
-    """Each subject holds the first four joints in a way of their own; the other joints are
-    anywhere, and farther apart.
+    """The first four joints have a pose specific to the subject; the others are noise of larger
+    variance.
     """
 
     def __init__(self, num_subjects=8, num_takes=6, frames=(8, 8), seed=0):
@@ -34,7 +34,7 @@ class Walkers(MotionDataset):
 
 
 class Projection(torch.nn.Module):
-    """A linear map of the mean pose, of length one."""
+    """A normalised linear map of the mean pose."""
 
     inputs = ('x',)
 
