@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from graphmotion.checks import check_choice, check_int
 from graphmotion.data import as_dataset, graph_loader
 from graphmotion.data.list_dataset import Samples
 from graphmotion.metrics.fusion import KINDS
@@ -94,10 +95,8 @@ def predict(
         ValueError: If there are no samples or views, the kind is unknown, batches lack a field
             that the model reads, or the model does not return logits for each sample.
     """
-    if kind not in KINDS:
-        raise ValueError(f'kind must be one of {list(KINDS)}, got {kind!r}')
-    if views < 1:
-        raise ValueError(f'views is at least 1, got {views}')
+    check_choice('kind', kind, KINDS)
+    check_int('views', views, 1)
     dataset = as_dataset(dataset)
     outputs = _outputs(model, dataset, [transform] * views, batch_size, seed)
     logits = (check_rows(model, out, len(dataset), 'logits') for out in outputs)
