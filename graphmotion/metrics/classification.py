@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphmotion.checks import check_int
+
 Labels = Tensor | np.ndarray | Sequence[int]
 
 
@@ -33,8 +35,7 @@ def confusion_matrix(target: Labels, prediction: Labels, num_classes: int) -> Te
             :math:`0 .. K - 1`.
         TypeError: If the labels are not integers (scores and logits are not labels).
     """
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
-        raise ValueError(f'num_classes is a positive int, got {num_classes!r}')
+    check_int('num_classes', num_classes, 1)
     y = check_labels(target, 'target', num_classes)
     p = check_labels(prediction, 'prediction', num_classes)
     if y.numel() != p.numel():

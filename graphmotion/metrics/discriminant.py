@@ -8,6 +8,8 @@ import torch
 from scipy.linalg import LinAlgError, eigh
 from torch import Tensor
 
+from graphmotion.checks import check_int, check_probability
+
 
 @dataclass(frozen=True, eq=False)
 class DiscriminantProjection:
@@ -92,12 +94,10 @@ def discriminant_projection(
         raise ValueError(
             f'x is [N, F] and labels [N], got {list(x.shape)} and {list(labels.shape)}'
         )
-    if num_principal < 1 or (num_components is not None and num_components < 1):
-        raise ValueError(
-            f'numbers of components are at least 1, got {num_principal} and {num_components}'
-        )
-    if not 0 <= shrinkage <= 1:
-        raise ValueError(f'shrinkage is between 0 and 1, got {shrinkage}')
+    check_int('num_principal', num_principal, 1)
+    if num_components is not None:
+        check_int('num_components', num_components, 1)
+    check_probability('shrinkage', shrinkage)
     x = x.detach().cpu().double()
     if not x.isfinite().all():
         raise ValueError('x holds values that are not finite')

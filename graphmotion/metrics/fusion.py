@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from graphmotion.checks import check_choice
+
 KINDS = ('logits', 'probabilities')
 
 
@@ -50,8 +52,7 @@ def fuse_streams(
             probabilities, or weights are not one positive or zero number a stream with a positive
             sum.
     """
-    if kind not in KINDS:
-        raise ValueError(f'kind must be one of {list(KINDS)}, got {kind!r}')
+    check_choice('kind', kind, KINDS)
     if not logits:
         raise ValueError('there is no stream to fuse')
     shapes = [list(z.shape) for z in logits]

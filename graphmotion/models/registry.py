@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from torch.nn import Module
 
+from graphmotion.checks import check_choice
+
 Builder = TypeVar('Builder', bound=Callable[..., Module])
 
 #: What models can be registered for.
@@ -41,8 +43,7 @@ def register_model(name: str, task: str) -> Callable[[Builder], Builder]:
     Raises:
         ValueError: If the name is taken or the task is unknown.
     """
-    if task not in TASKS:
-        raise ValueError(f'task must be one of {list(TASKS)}, got {task!r}')
+    check_choice('task', task, TASKS)
 
     def register(build: Builder) -> Builder:
         if name in _MODELS:
@@ -70,8 +71,8 @@ def list_models(filter: str = '*', task: str | None = None) -> list[str]:
     Raises:
         ValueError: If the task is unknown.
     """
-    if task is not None and task not in TASKS:
-        raise ValueError(f'task must be one of {list(TASKS)}, got {task!r}')
+    if task is not None:
+        check_choice('task', task, TASKS)
     return sorted(
         name
         for name, entry in _MODELS.items()

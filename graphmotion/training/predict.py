@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from graphmotion.checks import check_int
+from graphmotion.checks import check_choice, check_int
 from graphmotion.data import as_dataset, graph_loader
 from graphmotion.data.list_dataset import Samples
 from graphmotion.metrics.fusion import KINDS
@@ -99,8 +99,7 @@ def predict(
             is unknown, batches lack a field that the model reads, or the model does not return
             logits for each sample.
     """
-    if kind not in KINDS:
-        raise ValueError(f'kind must be one of {list(KINDS)}, got {kind!r}')
+    check_choice('kind', kind, KINDS)
     transforms = [transform] * check_int('num_augmentations', num_augmentations, 1)
     dataset = as_dataset(dataset)
     outputs = _outputs(model, dataset, transforms, batch_size, seed)

@@ -62,13 +62,6 @@ def check_indices(indices: Sequence[int], name: str, size: int) -> list[int]:
     return out
 
 
-def check_positive(value: int, name: str) -> int:
-    """Raises if a count is less than one."""
-    if value < 1:
-        raise ValueError(f'{name} must be at least 1, got {value}')
-    return value
-
-
 def entry_name(name: str, key: str) -> str:
     """Returns the name of an entry of a mapping for use in messages."""
     return f'{name}[{key!r}]' if key else name

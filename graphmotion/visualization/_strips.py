@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from graphmotion.checks import check_int
 from graphmotion.skeletons import Skeleton
 from graphmotion.visualization._figure import NEUTRAL_COLOR, Axes, Figure, new_figure
-from graphmotion.visualization._inputs import check_indices, check_positive
+from graphmotion.visualization._inputs import check_indices
 from graphmotion.visualization.body import draw_body
 from graphmotion.visualization.projection import ProjectedSequence, bounding_box
 
@@ -33,7 +34,7 @@ def select_frames(num_frames: int, frames: Sequence[int] | None, num_poses: int)
     """Returns the given frames, or evenly spaced ones from the first to the last."""
     if frames is not None:
         return check_indices(frames, 'frames', num_frames)
-    check_positive(num_poses, 'num_poses')
+    check_int('num_poses', num_poses, 1)
     return sorted({round(t) for t in np.linspace(0, num_frames - 1, num_poses)})
 
 

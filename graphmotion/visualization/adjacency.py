@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from graphmotion.checks import check_int
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.visualization._figure import (
     LINK_COLORMAP,
@@ -24,7 +25,6 @@ from graphmotion.visualization._figure import (
 from graphmotion.visualization._inputs import (
     ArrayLike,
     check_names,
-    check_positive,
     check_shape,
     to_array,
 )
@@ -289,8 +289,8 @@ def plot_cross_scale(
 
 
 def top_links(matrix: np.ndarray, num_links: int) -> list[tuple[int, int, float]]:
-    """Returns row, column and value of the largest positive entries, ascending."""
-    check_positive(num_links, 'num_links')
+    """Returns row, column and value of the largest positive entries in ascending order."""
+    check_int('num_links', num_links, 1)
     order = np.argsort(-matrix, axis=None, kind='stable')[:num_links].tolist()
     entries = [(*divmod(k, matrix.shape[1]), float(matrix.flat[k])) for k in order[::-1]]
     return [entry for entry in entries if entry[2] > 0]

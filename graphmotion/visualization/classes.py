@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
+from graphmotion.checks import check_int
 from graphmotion.metrics import ClassificationScores
 from graphmotion.visualization._figure import (
     COLORS,
@@ -15,7 +16,7 @@ from graphmotion.visualization._figure import (
     finish_figure,
     new_figure,
 )
-from graphmotion.visualization._inputs import check_names, check_positive, entry_name, to_array
+from graphmotion.visualization._inputs import check_names, entry_name, to_array
 
 _BAR_HEIGHT = 0.17  # inches
 
@@ -77,7 +78,7 @@ def plot_class_comparison(
         range(sizes[0]) if class_names is None else class_names, 'class_names', sizes[0]
     )
     if num_worst is not None:
-        check_positive(num_worst, 'num_worst')
+        check_int('num_worst', num_worst, 1)
 
     percent = 100 * np.stack(rows)
     shown = np.sort(np.argsort(percent[0], kind='stable')[:num_worst])

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphmotion.checks import check_int
 from graphmotion.metrics import Retrieval
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.visualization._figure import (
@@ -21,7 +22,7 @@ from graphmotion.visualization._figure import (
     finish_figure,
     new_figure,
 )
-from graphmotion.visualization._inputs import check_positive, check_shape, to_array
+from graphmotion.visualization._inputs import check_shape, to_array
 from graphmotion.visualization.body import draw_body
 from graphmotion.visualization.projection import View, bounding_box, project_sequences
 
@@ -85,8 +86,8 @@ def plot_retrieval(
         ValueError: If there are no probes, a sample or caption is missing, or a sample has an
             unsupported shape.
     """
-    check_positive(num_rows, 'num_rows')
-    check_positive(num_poses, 'num_poses')
+    check_int('num_rows', num_rows, 1)
+    check_int('num_poses', num_poses, 1)
     probes = retrieval.probes[:num_rows]
     if len(probes) == 0:
         raise ValueError('retrieval must have at least one probe, got none')

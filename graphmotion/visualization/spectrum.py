@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphmotion.checks import check_int
 from graphmotion.visualization._figure import (
     Figure,
     Normalize,
@@ -22,7 +23,6 @@ from graphmotion.visualization._inputs import (
     ArrayLike,
     as_mapping,
     check_indices,
-    check_positive,
     entry_name,
     to_array,
 )
@@ -110,7 +110,7 @@ def plot_feature_spectrum(
     """
     if not decibels > 0:
         raise ValueError(f'decibels must be positive, got {decibels}')
-    rows = _read_features(features, channels, check_positive(num_channels, 'num_channels'))
+    rows = _read_features(features, channels, check_int('num_channels', num_channels, 1))
     num_columns = max(len(selected) for _, selected in rows.values())
     label_width = 0.8 + 0.085 * max(map(len, rows))
     figure = new_figure(

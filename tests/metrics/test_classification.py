@@ -94,7 +94,7 @@ def test_bad_labels_are_refused(target, prediction, error, message):
 
 @pytest.mark.parametrize('num_classes', [0, -1, 2.0, True, None])
 def test_bad_number_of_classes_is_refused(num_classes):
-    with pytest.raises(ValueError, match='num_classes is a positive int'):
+    with pytest.raises(ValueError, match='num_classes must be an integer >= 1'):
         confusion_matrix([0], [0], num_classes)
 
 

@@ -72,9 +72,9 @@ def test_features_without_spread_and_repeated_samples():
         (lambda x, y: (x, y[:-1]), r'x is \[N, F\] and labels \[N\], got \[90, 12\] and \[89\]'),
         (lambda x, y: (x, y * 0), 'two or more, got 1'),
         (lambda x, y: (x / 0, y), 'not finite'),
-        (lambda x, y: (x, y, 0), 'at least 1, got 0 and None'),
-        (lambda x, y: (x, y, 5, 0), 'at least 1, got 5 and 0'),
-        (lambda x, y: (x, y, 5, 2, 1.5), 'between 0 and 1, got 1.5'),
+        (lambda x, y: (x, y, 0), 'num_principal must be an integer >= 1, got 0'),
+        (lambda x, y: (x, y, 5, 0), 'num_components must be an integer >= 1, got 0'),
+        (lambda x, y: (x, y, 5, 2, 1.5), r'shrinkage must be in \[0, 1\], got 1.5'),
         (lambda x, y: (torch.eye(4), torch.tensor([0, 0, 1, 2]), 3, 2, 0), 'no inverse'),
     ],
 )

@@ -226,11 +226,11 @@ def test_files_are_written(tmp_path):
         ),
         (
             lambda: plot_adjacency_on_body(torch.eye(16), GAIT, num_links=0),
-            'num_links must be at least 1',
+            'num_links must be an integer >= 1',
         ),
         (
             lambda: plot_cross_scale(torch.rand(16, 10), GAIT, num_links=0),
-            'num_links must be at least 1',
+            'num_links must be an integer >= 1',
         ),
         (lambda: plot_cross_scale(torch.rand(16, 9), GAIT), 'none of 9'),
         (lambda: plot_cross_scale(torch.rand(2, 16, 10), GAIT), 'must be 2D'),

@@ -107,7 +107,7 @@ def test_file_is_written(tmp_path):
             {'class_names': ['a']},
             'class_names must have length 4, got 1',
         ),
-        ({'A': FIRST, 'B': SECOND}, {'num_worst': 0}, 'num_worst must be at least 1, got 0'),
+        ({'A': FIRST, 'B': SECOND}, {'num_worst': 0}, 'num_worst must be an integer >= 1, got 0'),
     ],
 )
 def test_invalid_input(recall, options, message):

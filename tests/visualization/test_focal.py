@@ -209,7 +209,7 @@ def test_equal_scores_arrays_and_files(tmp_path):
         ({'joint_to_part': torch.zeros(4, 5, 9)}, r'joint_to_part must have shape \[1, 4, 5, 10\]'),
         ({'parts': torch.zeros(10, 19)}, r'parts must have shape \[P, 20\], got \[10, 19\]'),
         ({'frames': [8]}, r'in \[0, 7\], got \[8\]'),
-        ({'num_links': 0}, 'num_links must be at least 1'),
+        ({'num_links': 0}, 'num_links must be an integer >= 1'),
         ({'labels': ['a', 'b']}, 'labels must have length 1, got 2'),
         ({'pos': [torch.zeros(20, 8, 3)]}, 'joint_ids must have length 1, got 4'),
         ({'pos': torch.zeros(19, 8, 3)}, 'multiple of 20 nodes, .* got 19'),

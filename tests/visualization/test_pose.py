@@ -176,7 +176,7 @@ def test_file_is_written(tmp_path):
             torch.zeros(16, 4, 3),
             {'num_poses': 0},
             ValueError,
-            'num_poses must be at least 1, got 0',
+            'num_poses must be an integer >= 1, got 0',
         ),
         (
             torch.zeros(16, 4, 3),

@@ -108,7 +108,7 @@ def test_invalid_scores():
     run = scores()
     with pytest.raises(ValueError, match="kind must be 'line' or 'polar', got 'bar'"):
         plot_rank_by_view(run, kind='bar')
-    with pytest.raises(ValueError, match=r'rank is one of \[1, 5, 10, 20\], got 3'):
+    with pytest.raises(ValueError, match=r'rank must be one of \[1, 5, 10, 20\], got 3'):
         plot_rank_by_view(run, rank=3)
     with pytest.raises(ValueError, match='scores must not be empty'):
         plot_rank_by_view({})

@@ -150,8 +150,8 @@ def test_nothing_is_clipped():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'num_rows': 0}, 'num_rows must be at least 1, got 0'),
-        ({'num_poses': 0}, 'num_poses must be at least 1, got 0'),
+        ({'num_rows': 0}, 'num_rows must be an integer >= 1, got 0'),
+        ({'num_poses': 0}, 'num_poses must be an integer >= 1, got 0'),
         ({'samples': [image_of(0)] * 3}, 'samples must have an entry for sample 3'),
         ({'samples': {0: image_of(0)}}, 'samples must have an entry for sample 1'),
         ({'captions': NAMES[:4]}, 'captions must have an entry for sample 4'),

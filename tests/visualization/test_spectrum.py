@@ -134,7 +134,7 @@ def test_channels_for_all_or_each_model():
             {'channels': {'b': [0]}},
             r"channels must have an entry for 'a', got \['b'\]",
         ),
-        (torch.zeros(4, 5), {'num_channels': 0}, 'num_channels must be at least 1'),
+        (torch.zeros(4, 5), {'num_channels': 0}, 'num_channels must be an integer >= 1'),
         (torch.zeros(4, 5), {'decibels': 0}, 'decibels must be positive'),
         ({}, {}, 'features must not be empty'),
     ],

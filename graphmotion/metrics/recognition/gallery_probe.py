@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from graphmotion.checks import check_int
 from graphmotion.metrics.recognition.gallery import Gallery
 from graphmotion.metrics.recognition.protocols import GalleryProbeProtocol, Labels
 from graphmotion.metrics.recognition.scores import GalleryProbeScores
@@ -92,8 +93,8 @@ def gallery_probe(
     ranks = tuple(sorted({int(k) for k in ranks}))
     if not ranks or ranks[0] < 1:
         raise ValueError(f'ranks are numbers from 1, got {list(ranks)}')
-    if chunk_size is not None and chunk_size < 1:
-        raise ValueError(f'chunk_size is at least 1, got {chunk_size}')
+    if chunk_size is not None:
+        check_int('chunk_size', chunk_size, 1)
     gallery = Gallery(embedding, labels, protocol, distance)
     probe_views = torch.cat([gallery.view[p] for p in gallery.probes.values()]).unique()
     chunk_size = chunk_size or max(1, _CHUNK // len(gallery.positions))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from graphmotion.checks import check_int
 from graphmotion.metrics.recognition.gallery import Gallery
 from graphmotion.metrics.recognition.protocols import GalleryProbeProtocol, Labels
 
@@ -74,8 +75,7 @@ def retrieve(
         ValueError: If a position is not that of a probe, :obj:`k` is below 1, or as in
             :func:`gallery_probe`.
     """
-    if k < 1:
-        raise ValueError(f'k is at least 1, got {k}')
+    check_int('k', k, 1)
     gallery = Gallery(embedding, labels, protocol, distance)
     every = torch.cat(list(gallery.probes.values()))
     chosen = every if probes is None else torch.as_tensor(probes).to(every).view(-1)

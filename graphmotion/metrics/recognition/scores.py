@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphmotion.checks import check_choice
+
 
 @dataclass(frozen=True, eq=False)
 class GalleryProbeScores:
@@ -94,8 +96,7 @@ class GalleryProbeScores:
         Raises:
             ValueError: If the rank is not one of those asked for.
         """
-        if rank not in self.ranks:
-            raise ValueError(f'rank is one of {list(self.ranks)}, got {rank}')
+        check_choice('rank', rank, self.ranks)
         total = self.scored + self.left_out if left_out_are_wrong else self.scored
         return self.hits[self.ranks.index(rank)].double() / total  # 0 / 0 is NaN
 

@@ -7,6 +7,8 @@ import warnings
 import torch
 from torch import Tensor
 
+from graphmotion.checks import check_choice
+
 DISTANCES = ('cosine', 'euclidean')
 COLLAPSED = 1e-2  # the relative spread below which a gallery is reported as collapsed
 
@@ -207,8 +209,7 @@ def as_parts(embedding: Tensor) -> Tensor:
 
 def _comparable(parts: Tensor, distance: str) -> Tensor:
     """What the distance compares: parts of length one for the cosine distance."""
-    if distance not in DISTANCES:
-        raise ValueError(f'distance must be one of {list(DISTANCES)}, got {distance!r}')
+    check_choice('distance', distance, DISTANCES)
     if distance == 'euclidean':
         return parts
     length = parts.norm(dim=-1, keepdim=True)

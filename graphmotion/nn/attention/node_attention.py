@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import Linear, Parameter
 from torch.nn.functional import linear
 
+from graphmotion.checks import check_choice, check_int
 from graphmotion.nn.attention.attend import apply_map, attend, attention_map, attention_scores
 from graphmotion.nn.graphs import pad_graphs, split_graphs, unpad_graphs
 from graphmotion.nn.resettable import ResettableModule
@@ -56,8 +57,7 @@ class NodeAttention(ResettableModule):
         normalization: str = 'softmax',
     ) -> None:
         super().__init__()
-        if heads < 1:
-            raise ValueError(f'heads is a number of heads, at least 1, got {heads}')
+        check_int('heads', heads, 1)
         if head_channels is None:
             if channels % heads:
                 raise ValueError(
@@ -65,10 +65,7 @@ class NodeAttention(ResettableModule):
                     f'another number of heads, or give head_channels'
                 )
             head_channels = channels // heads
-        if normalization not in NORMALIZATIONS:
-            raise ValueError(
-                f'normalization is one of {list(NORMALIZATIONS)}, got {normalization!r}'
-            )
+        check_choice('normalization', normalization, NORMALIZATIONS)
         self.channels = channels
         self.heads = heads
         self.out_channels = channels if out_channels is None else out_channels

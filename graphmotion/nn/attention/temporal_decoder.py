@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import LayerNorm, ModuleList, TransformerDecoderLayer, TransformerEncoderLayer
 
+from graphmotion.checks import check_int
 from graphmotion.nn.encoding import sinusoidal_encoding
 from graphmotion.nn.graphs import frame_max, padded_frames
 from graphmotion.nn.resettable import ResettableModule
@@ -59,8 +60,7 @@ class TemporalDecoder(ResettableModule):
         super().__init__()
         if heads < 1 or channels % heads:
             raise ValueError(f'{channels} channels cannot be divided evenly among {heads} heads')
-        if num_decoder_layers < 1:
-            raise ValueError(f'num_decoder_layers is at least 1, got {num_decoder_layers}')
+        check_int('num_decoder_layers', num_decoder_layers, 1)
         self.channels = channels
         self.heads = heads
         self.feedforward_channels = feedforward_channels

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.nn.inits import uniform
 
+from graphmotion.checks import check_int
 from graphmotion.nn.graphs import pad_graphs, split_graphs, unpad_graphs
 
 
@@ -68,10 +69,9 @@ class SpectralConv(torch.nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        if num_modes < 1 or (num_knots is not None and num_knots < 1):
-            raise ValueError(
-                f'num_modes and num_knots are at least 1, got {num_modes} and {num_knots}'
-            )
+        check_int('num_modes', num_modes, 1)
+        if num_knots is not None:
+            check_int('num_knots', num_knots, 1)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_modes = num_modes

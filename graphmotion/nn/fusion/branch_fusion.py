@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
+from graphmotion.checks import check_choice
 from graphmotion.nn.resettable import ResettableModule
 
 MODES = ('sum', 'attention')
@@ -53,8 +54,7 @@ class BranchFusion(ResettableModule):
         self, channels: int, num_branches: int, mode: str = 'sum', reverse: bool = False
     ) -> None:
         super().__init__()
-        if mode not in MODES:
-            raise ValueError(f'mode is one of {list(MODES)}, got {mode!r}')
+        check_choice('mode', mode, MODES)
         if reverse and mode != 'sum':
             raise ValueError("reverse is for mode 'sum': attention has no direction")
         self.channels = channels

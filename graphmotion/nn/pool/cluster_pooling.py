@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import scatter
 
+from graphmotion.checks import check_choice
 from graphmotion.nn.graphs import split_graphs
 
 
@@ -51,8 +52,7 @@ class ClusterPooling(torch.nn.Module):
         self, cluster: Tensor, reduce: str = 'mean', num_clusters: int | None = None
     ) -> None:
         super().__init__()
-        if reduce not in self.reductions:
-            raise ValueError(f'reduce is one of {list(self.reductions)}, got {reduce!r}')
+        check_choice('reduce', reduce, self.reductions)
         whole = not (cluster.is_floating_point() or cluster.is_complex())
         if cluster.dim() != 1 or not len(cluster) or not whole:
             raise ValueError(

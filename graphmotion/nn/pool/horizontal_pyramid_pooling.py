@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from graphmotion.checks import check_choice
+
 REDUCTIONS = ('sum', 'concat')
 
 
@@ -44,8 +46,7 @@ class HorizontalPyramidPooling(torch.nn.Module):
 
     def __init__(self, bins: Sequence[int] = (16,), reduce: str = 'sum') -> None:
         super().__init__()
-        if reduce not in REDUCTIONS:
-            raise ValueError(f'reduce is one of {list(REDUCTIONS)}, got {reduce!r}')
+        check_choice('reduce', reduce, REDUCTIONS)
         self.bins = tuple(bins)
         if not self.bins or any(not isinstance(n, int) or n < 1 for n in self.bins):
             raise ValueError(f'bins are numbers of strips, at least 1 each, got {bins!r}')

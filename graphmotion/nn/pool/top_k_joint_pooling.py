@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.nn.inits import uniform
 
+from graphmotion.checks import check_choice, check_int
 from graphmotion.nn.graphs import check_channels, split_graphs
 
 ORDERS = ('index', 'score')
@@ -67,10 +68,8 @@ class TopKJointPooling(torch.nn.Module):
 
     def __init__(self, channels: int, k: int, gate: bool = True, order: str = 'index') -> None:
         super().__init__()
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-            raise ValueError(f'k is a number of joints, at least 1, got {k!r}')
-        if order not in ORDERS:
-            raise ValueError(f'order is one of {list(ORDERS)}, got {order!r}')
+        check_int('k', k, 1)
+        check_choice('order', order, ORDERS)
         self.channels = channels
         self.k = k
         self.gate = gate

@@ -10,6 +10,7 @@ from torch.nn import Conv1d, Parameter
 from torch.nn.functional import linear, pad
 from torch_geometric.nn.inits import uniform
 
+from graphmotion.checks import check_choice, check_int
 from graphmotion.nn.graphs import is_known
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import convolve_frames
@@ -96,10 +97,8 @@ class DepthwiseTemporalConv(torch.nn.Module):
         self, channels: int, kernel_size: int, padding: str = 'reflect_start', bias: bool = True
     ) -> None:
         super().__init__()
-        if padding not in PADDINGS:
-            raise ValueError(f'padding is one of {PADDINGS}, got {padding!r}')
-        if kernel_size < 1:
-            raise ValueError(f'kernel_size is at least one frame, got {kernel_size}')
+        check_choice('padding', padding, PADDINGS)
+        check_int('kernel_size', kernel_size, 1)
         if padding != 'reflect_start' and kernel_size % 2 == 0:
             raise ValueError(
                 f"kernel_size is an odd number of frames with padding='{padding}', "

@@ -432,7 +432,7 @@ def test_closer_entries_are_counted(monkeypatch):
         ({'distance': 'manhattan'}, ValueError, "'euclidean'.*got 'manhattan'"),
         ({'ranks': ()}, ValueError, 'ranks are numbers from 1'),
         ({'ranks': (0, 1)}, ValueError, r'from 1, got \[0, 1\]'),
-        ({'chunk_size': 0}, ValueError, 'chunk_size is at least 1, got 0'),
+        ({'chunk_size': 0}, ValueError, 'chunk_size must be an integer >= 1, got 0'),
         ({'embedding': torch.ones(3, 2)}, ValueError, '3 embeddings and 60 labels'),
         ({'embedding': torch.ones(60)}, ValueError, r'shape \[60\]'),
         ({'embedding': torch.ones(60, 2).long()}, TypeError, 'real numbers, got torch.int64'),

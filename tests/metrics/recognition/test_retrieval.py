@@ -102,7 +102,7 @@ def test_a_probe_does_not_find_itself():
 def test_bad_input_is_refused():
     labels = casia_b_labels(3, num_views=2)
     embedding = noise(labels)
-    with pytest.raises(ValueError, match='k is at least 1, got 0'):
+    with pytest.raises(ValueError, match='k must be an integer >= 1, got 0'):
         retrieve(embedding, labels, SMALL, k=0)
     gallery, _ = SMALL.select(labels)
     with pytest.raises(ValueError, match=rf"\[{int(gallery[0])}, 9999\] are not .*'CASIA-B LT'"):

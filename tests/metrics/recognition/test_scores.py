@@ -157,7 +157,7 @@ def test_figures_of_runs_are_summarised():
 
 def test_bad_input_is_refused():
     scores = scores_of([PAPER['NM'][0]])
-    with pytest.raises(ValueError, match=r'rank is one of \[1\], got 5'):
+    with pytest.raises(ValueError, match=r'rank must be one of \[1\], got 5'):
         scores.accuracy(5)
     with pytest.raises(ValueError, match='at least one row'):
         format_recognition_table({})

@@ -325,7 +325,7 @@ def test_refuses_what_does_not_fit(x):
     with pytest.raises(ValueError, match='8 channels cannot be divided evenly among 3 heads'):
         JointAttention(8, 3)
     assert JointAttention(8, 3, head_channels=4).double()(x, V).shape == x.shape
-    with pytest.raises(ValueError, match='at least 1, got 0'):
+    with pytest.raises(ValueError, match='heads must be an integer >= 1, got 0'):
         JointAttention(8, 0)
     with pytest.raises(ValueError, match=r"one of \['softmax', 'tanh'\], got 'relu'"):
         JointAttention(8, 2, normalization='relu')

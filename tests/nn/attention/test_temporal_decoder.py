@@ -225,7 +225,7 @@ def test_type_under_autocast(x):
 def test_refuses_what_does_not_fit(x):
     with pytest.raises(ValueError, match='8 channels cannot be divided evenly among 3 heads'):
         TemporalDecoder(C, heads=3)
-    with pytest.raises(ValueError, match='num_decoder_layers is at least 1, got 0'):
+    with pytest.raises(ValueError, match='num_decoder_layers must be an integer >= 1, got 0'):
         TemporalDecoder(C, num_decoder_layers=0)
     module = make()
     with pytest.raises(ValueError, match=r'x has the shape \[6, 8\]'):

@@ -124,7 +124,7 @@ def test_wrong_input_is_refused():
     with pytest.raises(ValueError, match='expected 9 nodes and the frames'):
         pool.unpool(kept.x[:, 1:], kept.joint_ids, V)
     for k in (0, 0.5, True):
-        with pytest.raises(ValueError, match='k is a number of joints'):
+        with pytest.raises(ValueError, match='k must be an integer >= 1'):
             TopKJointPooling(C, k)
     with pytest.raises(ValueError, match=r"\['index', 'score'\], got 'best'"):
         TopKJointPooling(C, K, order='best')

@@ -162,9 +162,9 @@ def test_bad_settings_are_refused():
     for padding in ('reflect', 'zeros'):
         with pytest.raises(ValueError, match='odd number of frames'):
             LargeKernelTemporalConv(2, 2, 4, padding)
-    with pytest.raises(ValueError, match=r"padding is one of .*, got 'same'"):
+    with pytest.raises(ValueError, match=r"padding must be one of .*, got 'same'"):
         LargeKernelTemporalConv(2, 2, padding='same')
-    with pytest.raises(ValueError, match='at least one frame, got 0'):
+    with pytest.raises(ValueError, match='kernel_size must be an integer >= 1, got 0'):
         LargeKernelTemporalConv(2, 2, 0)
 
 
