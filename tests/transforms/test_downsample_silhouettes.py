@@ -17,7 +17,7 @@ def test_a_pixel_is_set_if_half_of_its_square_is(factor, dtype):
         assert int(out[0, t, y, x]) == int(2 * int(square.sum()) >= factor**2)
 
 
-def test_refuses_bad_arguments():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match='factor must be an integer >= 1'):
         DownsampleSilhouettes(0)
     with pytest.raises(ValueError, match='must be multiples of 2, got 12 x 7'):
