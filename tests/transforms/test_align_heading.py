@@ -21,7 +21,7 @@ def walker(direction, frames=6, skeleton='emotion_gait16'):
 
 
 @pytest.mark.parametrize('skeleton', ['emotion_gait16', 'ntu25', 'coco17'])
-def test_reflects_who_goes_backward_and_no_one_else(skeleton):
+def test_reflects_only_backward_walks(skeleton):
     forward, backward = walker(1, skeleton=skeleton), walker(-1, skeleton=skeleton)
     transform = AlignHeading(skeleton)
     assert torch.equal(transform(forward).pos, forward.pos)
@@ -54,7 +54,7 @@ def test_another_axis():
     assert torch.equal(out.pos, data.pos * torch.tensor([-1, 1, 1]))
 
 
-def test_what_has_no_legs_or_no_axis_is_refused():
+def test_invalid_skeleton_or_axis():
     arms = get_skeleton('emotion_gait16').subset(range(10))
     with pytest.raises(ValueError, match="unknown joint 'left_hip'"):
         AlignHeading(arms)

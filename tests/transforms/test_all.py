@@ -1,4 +1,4 @@
-"""What every transform keeps to."""
+"""Properties that all transforms share."""
 
 import pickle
 
@@ -92,7 +92,7 @@ def test_all_exported_transforms_are_tested_here():
 @each
 @pytest.mark.parametrize('dims', [2, 3])
 @pytest.mark.parametrize('missing', [None, 0.0, 0.3])
-def test_acts_alike_on_a_batch_and_on_its_samples(transform, dims, missing, make, assert_alike):
+def test_batch_matches_its_samples(transform, dims, missing, make, assert_alike):
     # Sizes are multiples of 16, for which torch draws normal numbers in one order.
     lengths, people = (16, 9, 1, 12), (1, 2, 1, 1)
     samples = [
@@ -106,7 +106,7 @@ def test_acts_alike_on_a_batch_and_on_its_samples(transform, dims, missing, make
 
 
 @each
-def test_acts_alike_on_batches_that_cannot_be_taken_apart(transform, make, both):
+def test_batches_without_slices(transform, make, both):
     batch = Batch.from_data_list([make(seed=0), make(seed=1)])
     plain = Batch(_base_cls=Data)
     for name, value in batch.to_dict().items():
@@ -172,7 +172,7 @@ def test_keeps_the_type(transform, dtype, missing, make):
 
 
 @each
-def test_knows_samples_without_a_count_of_frames(transform, make):
+def test_samples_without_num_frames(transform, make):
     data = make(missing=None)
     torch.manual_seed(0)
     expected = transform(data)
@@ -183,7 +183,7 @@ def test_knows_samples_without_a_count_of_frames(transform, make):
         assert torch.equal(store.pos, other.pos)
 
 
-def test_what_is_printed_tells_transforms_apart():
+def test_reprs_are_distinct():
     assert len({repr(transform) for transform in TRANSFORMS}) == len(TRANSFORMS)
 
 
@@ -205,7 +205,7 @@ def test_stays_on_the_device(transform, make):
 
 
 @each
-def test_is_printed_and_pickled(transform, make):
+def test_repr_and_pickle(transform, make):
     assert repr(transform).startswith(f'{type(transform).__name__}(')
     assert repr(pickle.loads(pickle.dumps(transform))) == repr(transform)
 
@@ -217,7 +217,7 @@ def needs_skeleton(transform):
 
 
 @each
-def test_refuses_a_sample_without_positions(transform):
+def test_missing_positions_raise(transform):
     with pytest.raises(ValueError, match=r'pos|fields along time'):
         transform(Data(x=torch.zeros(17, 3), edge_index=get_skeleton('coco17').edge_index))
 
@@ -227,7 +227,7 @@ def test_refuses_a_sample_without_positions(transform):
     [t for t in TRANSFORMS if needs_skeleton(t)],
     ids=lambda t: type(t).__name__,
 )
-def test_refuses_other_skeletons(transform, make):
+def test_other_skeletons_raise(transform, make):
     with pytest.raises(ValueError, match="multiple of the 17 joints of 'coco17'"):
         transform(make('ntu25'))
     # 9 + 25 nodes are two bodies of 17 joints, but of no graph.
@@ -242,7 +242,7 @@ def test_refuses_other_skeletons(transform, make):
 
 
 @each
-def test_refuses_fields_with_different_numbers_of_frames(transform, make):
+def test_different_numbers_of_frames_raise(transform, make):
     data = make(silhouettes=True)
     data.silhouettes = data.silhouettes[:, :-1]
     along_time = (

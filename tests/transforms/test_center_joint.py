@@ -28,7 +28,7 @@ def test_mean_of_several_joints(make):
     torch.testing.assert_close(out.pos, data.pos - (data.pos[left] + data.pos[right]) / 2)
 
 
-def test_two_people_are_moved_by_the_first_or_each_by_their_own(make):
+def test_people_are_centred_together_or_separately(make):
     data = make(people=2, missing=None)
     first, second = data.pos[:17], data.pos[17:]
     out = CenterJoint('coco17', 'left_hip')(data)
@@ -52,7 +52,7 @@ def test_missing_centre_is_interpolated(make):
     torch.testing.assert_close(out.pos, expected)
 
 
-def test_of_several_only_those_that_are_ever_seen_count(make):
+def test_joints_never_visible_are_ignored(make):
     data = make(missing=0.0)
     hips = [get_skeleton('coco17').index(name) for name in ('left_hip', 'right_hip')]
     data.score[hips[0]] = data.pos[hips[0]] = 0
@@ -63,7 +63,7 @@ def test_of_several_only_those_that_are_ever_seen_count(make):
     assert torch.equal(CenterJoint('coco17', hips)(data).pos, data.pos)
 
 
-def test_refuses_unknown_joints():
+def test_unknown_joints_raise():
     with pytest.raises(ValueError, match="unknown joint 'pelvis'"):
         CenterJoint('coco17', 'pelvis')
     with pytest.raises(ValueError, match='unknown skeleton'):

@@ -63,7 +63,7 @@ def test_number_of_nodes_that_is_set(make):
     assert [sample.num_nodes for sample in batch.to_data_list()] == [17, 17]
 
 
-def test_refuses_what_cannot_be_converted(make):
+def test_fields_that_cannot_be_converted_raise(make):
     with pytest.raises(ValueError, match=r'emotion_gait16.*left_hand|left_hand.*emotion_gait16'):
         ConvertSkeleton('coco17', 'emotion_gait16')
     data = ToStream('joint')(make())

@@ -27,7 +27,7 @@ def test_the_middle_is_that_of_integer_arithmetic(fraction, make):
         assert out.pos.size(1) == n + 3
 
 
-def test_the_middle_has_at_least_so_many_frames(make):
+def test_central_window_has_min_frames(make):
     for n in (1, 4, 5, 9, 20):
         frames = frames_of(CropFraction(0.2, min_frames=5)(numbered(make, n)))
         margin = min(int(0.8 * n / 2), max(n - 5, 0) // 2)
@@ -79,7 +79,7 @@ def test_refuses_bad_fractions(fraction):
         CropFraction(fraction)
 
 
-def test_refuses_bad_arguments():
+def test_invalid_arguments():
     with pytest.raises(
         ValueError, match=r'fraction must be an interval \(low, high\) in \(0, 1\], got'
     ):

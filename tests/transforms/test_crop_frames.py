@@ -97,7 +97,7 @@ def test_short_sequences_are_padded(mode, pad, make, assert_same):
     assert_same(CropFrames(13, mode, pad)(data), PadFrames(13, pad)(data), atol=0)
 
 
-def test_refuses_bad_arguments():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match=r"mode must be one of .*, got 'middle'"):
         CropFrames(6, 'middle')
     with pytest.raises(ValueError, match=r"pad must be one of .*, got 'reflect'"):

@@ -114,7 +114,7 @@ def test_ntu_first_person_who_comes_later_is_the_origin():
     np.testing.assert_allclose(people_of(out.x, 25), expected, atol=1e-12)
 
 
-def test_ntu_nobody_is_invented_before_the_first_frame():
+def test_ntu_absent_person_stays_absent():
     pos, seen = ntu_people(80, start=50)
     x = people_of(ctr_gcn_test_transform()(sample(pos, seen)).x, 25)
     assert not x[1, :38].any()

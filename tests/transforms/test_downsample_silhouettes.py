@@ -24,7 +24,7 @@ def test_a_soft_pixel_is_the_part_of_its_square_that_is_set():
     assert out.tolist() == [[[[0, 0.5, 0.25]]]]
 
 
-def test_refuses_bad_arguments():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match='factor must be an integer >= 1'):
         DownsampleSilhouettes(0)
     with pytest.raises(ValueError, match='must be multiples of 2, got 12 x 7'):

@@ -1,4 +1,4 @@
-"""What every transform of images keeps to, and what each of them does."""
+"""Transforms of images, pixel graphs and landmark graphs."""
 
 import math
 import pickle
@@ -62,7 +62,7 @@ def name(value):
 
 @pytest.mark.parametrize('transform', IMAGES + GRAPHS, ids=name)
 @pytest.mark.parametrize('dtype', [torch.uint8, torch.float32])
-def test_acts_alike_on_a_batch_and_on_its_samples(transform, dtype, assert_alike):
+def test_batch_matches_its_samples(transform, dtype, assert_alike):
     samples = [face(seed, dtype) for seed in range(5)]
     expected, out = assert_alike(transform, samples, atol=1e-5)
     assert out.y.tolist() == [0, 1, 2, 3, 4]
@@ -93,7 +93,7 @@ def test_bases_of_a_batch_and_of_its_samples(transform, assert_alike):
 
 
 @pytest.mark.parametrize('transform', FACES, ids=name)
-def test_is_printed_and_pickled(transform):
+def test_repr_and_pickle(transform):
     assert repr(transform).startswith(f'{type(transform).__name__}(')
     assert repr(pickle.loads(pickle.dumps(transform))) == repr(transform)
     assert [repr(other) for other in FACES].count(repr(transform)) == 1
@@ -122,7 +122,7 @@ def test_images_without_landmarks(transform):
 
 @pytest.mark.parametrize('transform', GRAPHS, ids=name)
 @pytest.mark.parametrize('value', [0, 77, 255])
-def test_an_image_without_variation(transform, value):
+def test_constant_image(transform, value):
     data = face()
     data.image = torch.full_like(data.image, value)
     out = transform(data)
@@ -186,7 +186,7 @@ def test_affine_pixels_and_landmarks(degrees, scale, shift):
     assert abs(transform(data).image[0].numpy() - expected).max() <= 0.51
 
 
-def test_landmarks_stay_on_what_they_mark():
+def test_landmarks_follow_the_image():
     # A bright spot, on which the landmark is.
     spot = np.exp(-((np.indices((40, 60)).T - [12, 40]) ** 2).sum(axis=-1).T / 8)
     for seed in range(5):
@@ -201,7 +201,7 @@ def test_landmarks_stay_on_what_they_mark():
         assert int(out.image[0, 12].argmax()) == 19
 
 
-def test_draws_are_one_a_picture_and_within_bounds():
+def test_draws_differ_between_images_and_are_within_bounds():
     batch = Batch.from_data_list([face(0) for _ in range(400)])
     flipped = T.RandomImageFlip(0.3)(batch).image
     original = batch.image[0]
@@ -219,7 +219,7 @@ def test_draws_are_one_a_picture_and_within_bounds():
         assert high - 0.05 * (high - low) < value.max() <= high + 1e-3
 
 
-def test_flipped_landmarks_keep_their_meaning():
+def test_flipped_landmarks_swap_sides():
     data = face()
     out = T.RandomImageFlip(1.0)(data)
     width = SIZE[1]
@@ -286,7 +286,7 @@ def test_noise():
         ),
     ],
 )
-def test_options_that_cannot_be(make, message):
+def test_invalid_options(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -313,7 +313,7 @@ def test_the_graph_over_pixels():
             pixel_graph((5, 6), num)
 
 
-def test_pixels_are_read_where_the_nodes_are():
+def test_pixels_are_sampled_at_the_nodes():
     data = face()
     out = T.ToPixelGraph(GRAPH)(data)
     pairs = [(int(x), int(y)) for x, y in GRAPH.pos]
@@ -336,7 +336,7 @@ def test_pixels_are_read_where_the_nodes_are():
         T.ToPixelGraph(replace(GRAPH, image_size=None))(face(size=(8, 11)))
 
 
-def test_a_batch_is_that_of_the_graph(assert_same):
+def test_batch_matches_the_graph(assert_same):
     batch = Batch.from_data_list([face(seed) for seed in range(3)])
     del batch['landmarks']
     batch = Batch.from_data_list([Data(image=face(s).image, y=face(s).y) for s in range(3)])
@@ -344,7 +344,7 @@ def test_a_batch_is_that_of_the_graph(assert_same):
     assert_same(out, graph_to_batch(GRAPH, out.x.view(3, -1, 1), basis=True, y=batch.y))
 
 
-def test_random_pixels_differ_from_picture_to_picture():
+def test_random_pixels_differ_between_images():
     batch = Batch.from_data_list([face(0) for _ in range(3)])
     image = batch.image.clone()
     out = T.ToRandomPixelGraph(0.4, k=4)(batch)
@@ -404,7 +404,7 @@ def test_distances_do_not_change_where_a_face_is_moved_turned_and_scaled():
     torch.testing.assert_close(mirrored, transform(data).x[list(flip.mirror)])
 
 
-def test_landmarks_that_are_not_enough():
+def test_invalid_landmarks():
     together = face()
     together.landmarks[:] = 3.0
     assert not T.ToLandmarkGraph()(together).x.any()
@@ -422,7 +422,7 @@ def test_landmarks_that_are_not_enough():
         T.ToLandmarkGraph()(data)
 
 
-def test_a_graph_over_pixels_is_of_images_of_one_size():
+def test_pixel_graph_has_one_image_size():
     graph = pixel_graph(np.int64(8), np.int64(20), k=4, num_modes=4, levels=0)
     assert graph.image_size == (8, 8)
     assert torch.equal(graph.pos, pixel_graph((np.int32(8), 8), 20, 4, 4, 0).pos)
@@ -437,7 +437,7 @@ def test_a_graph_over_pixels_is_of_images_of_one_size():
 
 @pytest.mark.parametrize('transform', [*IMAGES, *GRAPHS[:5]], ids=name)
 @pytest.mark.parametrize('value', [255.0, -0.5, math.nan])
-def test_real_numbers_beyond_0_and_1_are_refused(transform, value):
+def test_intensities_outside_the_unit_interval_raise(transform, value):
     image = torch.full((1, *SIZE), value)
     if isinstance(transform, (T.RandomImageFlip, T.RandomImageAffine)):  # which only move it
         transform(Data(image=image))

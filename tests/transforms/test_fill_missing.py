@@ -44,7 +44,7 @@ def test_padding_repeats_the_last_position(make):
     assert torch.equal(out.pos[4, 5:], data.pos[4, 4].expand(4, 3))
 
 
-def test_refuses_bad_arguments():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match=r'threshold must be in \[0, 1\]'):
         FillMissing(threshold=3)
     with pytest.raises(ValueError, match=r'score must be in \[0, 1\]'):

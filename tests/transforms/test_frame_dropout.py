@@ -15,7 +15,7 @@ def test_always_and_never(make, assert_same):
     assert_same(FrameDropout(p=0)(data), data, atol=0)
 
 
-def test_whole_frames_of_a_graph_are_dropped_at_the_rate_of_p(make):
+def test_frames_are_dropped_with_probability_p(make):
     torch.manual_seed(0)
     samples = [make(missing=None, seed=i, silhouettes=True, people=2) for i in range(100)]
     batch = Batch.from_data_list(samples)
@@ -39,6 +39,6 @@ def test_silhouettes_alone(make):
     assert 'score' not in out
 
 
-def test_refuses_what_is_no_probability():
+def test_invalid_probability():
     with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
         FrameDropout(-1)

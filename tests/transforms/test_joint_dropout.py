@@ -17,7 +17,7 @@ def test_always_and_never(missing, make):
 
 
 @pytest.mark.parametrize('per_frame', [False, True])
-def test_drops_at_the_rate_of_p(per_frame, make):
+def test_drops_with_probability_p(per_frame, make):
     torch.manual_seed(0)
     batch = Batch.from_data_list([make(missing=None, seed=i) for i in range(40)])
     out = JointDropout(p=0.3, per_frame=per_frame)(batch)
@@ -32,6 +32,6 @@ def test_drops_at_the_rate_of_p(per_frame, make):
     assert by_graph.unique(dim=0).size(0) > 35  # other joints in other graphs
 
 
-def test_refuses_what_is_no_probability():
+def test_invalid_probability():
     with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
         JointDropout(1.5)

@@ -42,6 +42,6 @@ def test_sample_without_joints_stays_zero(make):
 
 
 @pytest.mark.parametrize('bounds', [(1, -1), 3, (0, float('inf')), (0, 1, 2)])
-def test_refuses_what_is_no_interval(bounds):
+def test_invalid_interval(bounds):
     with pytest.raises(ValueError, match='bounds must be an interval'):
         MinMaxNormalize(bounds)

@@ -51,7 +51,7 @@ def test_stored_padding_is_cut_but_frames_are_not(make):
         PadFrames(6)(Batch.from_data_list(samples))
 
 
-def test_refuses_bad_arguments():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match=r"\['loop', 'edge', 'zero'\], got 'reflect'"):
         PadFrames(6, 'reflect')
     with pytest.raises(ValueError, match='must be an integer >= 1'):

@@ -56,7 +56,7 @@ def test_silhouettes_follow_the_horizontal_axis(make):
     assert torch.equal(RandomMirror('coco17', p=1)(data).silhouettes, data.silhouettes.flip(-1))
 
 
-def test_whole_graphs_are_mirrored_at_the_rate_of_p(make):
+def test_graphs_are_mirrored_with_probability_p(make):
     torch.manual_seed(0)
     samples = [make(num_frames=2, seed=i, silhouettes=True, people=2) for i in range(400)]
     batch = Batch.from_data_list(samples)
@@ -70,7 +70,7 @@ def test_whole_graphs_are_mirrored_at_the_rate_of_p(make):
     assert torch.equal(out.silhouettes[~chosen], batch.silhouettes[~chosen])
 
 
-def test_refuses_bad_arguments(make):
+def test_invalid_arguments(make):
     with pytest.raises(ValueError, match=r'axis must be in \[0, 1\], got 2'):
         RandomMirror('coco17', axis=2)(make(dims=2))
     with pytest.raises(ValueError, match=r"\['sequence', 'frame'\], got 'mean'"):
@@ -91,7 +91,7 @@ def test_silhouettes_alone_need_no_skeleton(make):
     assert torch.equal(RandomMirror(p=1)(data).silhouettes, silhouettes.flip(-1))
 
 
-def test_a_mirrored_class_becomes_that_of_its_image(make):
+def test_classes_are_mirrored(make):
     torch.manual_seed(0)
     samples = [make(num_frames=2, seed=i) for i in range(300)]
     for i, sample in enumerate(samples):
@@ -106,7 +106,7 @@ def test_a_mirrored_class_becomes_that_of_its_image(make):
     assert one.y.tolist() == [2]
 
 
-def test_refuses_classes_that_are_no_mirror_images(make):
+def test_invalid_mirrored_classes(make):
     for classes in ((1, 2, 0), (0, 3, 1), (-1,)):
         with pytest.raises(ValueError, match='mirrored_classes must be its own inverse'):
             RandomMirror('coco17', mirrored_classes=classes)

@@ -45,7 +45,7 @@ def test_integer_degrees_with_both_ends(make):
     ('axis', 'start', 'end'),
     [('x', [0, 1, 0], [0, 0, 1]), ('y', [0, 0, 1], [1, 0, 0]), ('z', [1, 0, 0], [0, 1, 0])],
 )
-def test_a_quarter_turn_by_the_right_hand(axis, start, end, make):
+def test_right_hand_rule(axis, start, end, make):
     data = make(missing=None)
     data.pos[:] = torch.tensor(start).float()
     out = RandomRotateAxes({axis: (90, 90)})(data).pos
@@ -78,7 +78,7 @@ def test_one_rotation_a_graph_within_the_interval(make):
     assert turn.max() > 23
 
 
-def test_axes_have_angles_of_their_own(make):
+def test_each_axis_has_its_own_angle(make):
     torch.manual_seed(0)
     data = make(missing=None)
     data.pos[:] = torch.eye(3)[torch.arange(17) % 3].unsqueeze(1)
@@ -88,7 +88,7 @@ def test_axes_have_angles_of_their_own(make):
     torch.testing.assert_close(matrix @ matrix.t(), torch.eye(3))
 
 
-def test_refuses_bad_arguments(make):
+def test_invalid_arguments(make):
     with pytest.raises(ValueError, match=r"axis must be one of .*, got 'up'"):
         RandomRotateAxes({'up': 10})
     with pytest.raises(ValueError, match='degrees must be an interval'):

@@ -26,6 +26,6 @@ def test_one_factor_a_graph_within_the_interval(per_axis, make):
     assert spread > 0.5 if per_axis else spread < 1e-5
 
 
-def test_refuses_what_is_no_interval():
+def test_invalid_interval():
     with pytest.raises(ValueError, match='scales must be an interval'):
         RandomScaling((1.5, 0.5))

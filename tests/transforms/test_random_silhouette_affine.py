@@ -50,7 +50,7 @@ def test_follows_the_definition(per_axis):
         assert ((out[0, frame].numpy() == (value >= 0.5)) | ~sure).all()
 
 
-def test_each_change_by_itself():
+def test_each_parameter_alone():
     images = clip()
     same = Fixed([0.5, 0.5, 0.5, 0.5, 0.5])(Data(silhouettes=images)).silhouettes
     assert torch.equal(same, images)
@@ -67,7 +67,7 @@ def test_each_change_by_itself():
     assert abs(larger.sum() / images.sum() - 2.25) < 0.4  # some of it leaves the image
 
 
-def test_what_leaves_the_image_is_gone():
+def test_pixels_outside_the_image_are_zero():
     images = torch.ones(1, 1, 10, 10, dtype=torch.uint8)
     out = Fixed([0.5, 0, 0, 1, 0.5], scales=(1, 1), translate=0.4)(Data(silhouettes=images))
     assert out.silhouettes[..., :4].sum() == 0
@@ -100,6 +100,6 @@ def test_probability_and_range():
         ({'p': 2}, r'p must be in \[0, 1\]'),
     ],
 )
-def test_refuses_bad_arguments(options, message):
+def test_invalid_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         RandomSilhouetteAffine(**options)

@@ -34,7 +34,7 @@ def test_clears_one_rectangle_of_the_right_size():
         assert abs(float(middle.mean()) - (size - 1) / 2) < 1
 
 
-def test_all_of_an_image_and_thin_ones():
+def test_rectangles_are_limited_to_the_image():
     out = RandomSilhouetteErasing((1, 1), (0.001, 1000), p=1)(white(50)).silhouettes
     assert bool((out[:, 0] == 0).flatten(1).any(dim=1).all())
     out = RandomSilhouetteErasing((1, 1), (32 / 20, 32 / 20), p=1)(white(3)).silhouettes
@@ -51,6 +51,6 @@ def test_all_of_an_image_and_thin_ones():
         ({'ratio': (-1, 1)}, r'ratio must be an interval \(low, high\) in \(0, inf\)'),
     ],
 )
-def test_refuses_bad_arguments(options, message):
+def test_invalid_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         RandomSilhouetteErasing(**options)

@@ -64,7 +64,7 @@ def test_never_and_always():
     assert bool((out[:, :, 8] != images[:, :, 8]).any(dim=-1).any(dim=-1).all())
 
 
-def test_refuses_bad_arguments():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match='num_rows must be an integer >= 1'):
         RandomSilhouetteGround(0)
     with pytest.raises(ValueError, match='smear must be an integer >= 1'):

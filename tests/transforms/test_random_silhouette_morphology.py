@@ -9,7 +9,7 @@ from graphmotion.transforms import RandomSilhouetteMorphology
 
 @pytest.mark.parametrize('radius', [1, 2, 3])
 @pytest.mark.parametrize('dtype', [torch.uint8, torch.bool, torch.float32])
-def test_is_that_of_scipy(radius, dtype):
+def test_matches_scipy(radius, dtype):
     random = np.random.default_rng(0)
     images = random.uniform(size=(64, 2, 12, 9)) < 0.5
     samples = [Data(silhouettes=torch.tensor(image[None]).to(dtype)) for image in images]
@@ -40,7 +40,7 @@ def test_clips_of_one_value_stay():
             assert torch.equal(out.silhouettes, images)
 
 
-def test_refuses_bad_arguments():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match='radius must be an integer >= 1, got 0'):
         RandomSilhouetteMorphology(0)
     with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):

@@ -16,7 +16,7 @@ def test_always_and_never(make, assert_same):
     assert_same(RandomTimeReversal(p=1)(out), data, atol=0)
 
 
-def test_whole_graphs_are_reversed_at_the_rate_of_p(make):
+def test_graphs_are_reversed_with_probability_p(make):
     torch.manual_seed(0)
     samples = [make(num_frames=3, seed=i, missing=None, people=2) for i in range(400)]
     batch = Batch.from_data_list(samples)
@@ -29,6 +29,6 @@ def test_whole_graphs_are_reversed_at_the_rate_of_p(make):
 
 
 @pytest.mark.parametrize('p', [-0.1, 1.1])
-def test_refuses_what_is_no_probability(p):
+def test_invalid_probability(p):
     with pytest.raises(ValueError, match=r'p must be in \[0, 1\]'):
         RandomTimeReversal(p)

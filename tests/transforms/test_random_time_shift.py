@@ -23,7 +23,7 @@ def test_rolls_all_fields_and_leaves_the_padding(make):
         assert torch.equal(out[name][:, 7:], data[name][:, 7:]), name
 
 
-def test_every_frame_is_as_likely_to_be_the_first(make):
+def test_first_frame_is_uniform(make):
     samples = [make(num_frames=4, seed=i, missing=None) for i in range(400)]
     out = RandomTimeShift()(Batch.from_data_list(samples))
     shifts = [shift_of(after, before, 4) for after, before in zip(out.to_data_list(), samples)]

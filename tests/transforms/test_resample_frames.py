@@ -83,7 +83,7 @@ def test_static_features_stay(make):
     assert torch.equal(ResampleFrames(7)(data).x, data.x)
 
 
-def test_refuses_bad_arguments():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match='num_frames must be an integer >= 1, got 0'):
         ResampleFrames(0)
     with pytest.raises(ValueError, match=r'window must be in \(0, 1\], got'):

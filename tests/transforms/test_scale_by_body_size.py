@@ -56,7 +56,7 @@ def test_does_not_depend_on_unit_place_or_direction(make):
     torch.testing.assert_close(back, expected - expected[:1])
 
 
-def test_absent_second_person_does_not_count(make):
+def test_absent_second_person_is_ignored(make):
     one = make(missing=None)
     two = one.clone()
     two.pos = torch.cat([one.pos, torch.zeros_like(one.pos)])
@@ -70,7 +70,7 @@ def test_nothing_to_measure_changes_nothing(make):
     assert torch.equal(ScaleByBodySize('coco17')(data).pos, data.pos)
 
 
-def test_refuses_what_is_no_segment():
+def test_invalid_segment():
     with pytest.raises(ValueError, match='two ends'):
         ScaleByBodySize('coco17', 'nose')
     with pytest.raises(ValueError, match="unknown joint 'tail'"):

@@ -5,7 +5,7 @@ from torch_geometric.data import Batch, Data
 from graphmotion.transforms import SilhouetteNoise
 
 
-def test_turns_pixels_at_a_rate_of_each_clip():
+def test_flip_rate_differs_between_clips():
     images = (torch.rand(40, 5, 40, 30) < 0.3).byte()
     batch = Batch.from_data_list([Data(silhouettes=i[None], num_nodes=1) for i in images])
     turned = SilhouetteNoise(0.2)(batch).silhouettes != images

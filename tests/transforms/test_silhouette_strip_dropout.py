@@ -13,7 +13,7 @@ def white(number, height):
 
 
 @pytest.mark.parametrize(('height', 'num_strips'), [(32, 16), (16, 16), (10, 4)])
-def test_clears_whole_strips(height, num_strips):
+def test_clears_strips(height, num_strips):
     out = SilhouetteStripDropout(num_strips, p=0.25)(white(300, height)).silhouettes
     kept = out[:, 0, :, 0]
     assert torch.equal(out, kept[:, None, :, None].expand_as(out))
@@ -25,7 +25,7 @@ def test_clears_whole_strips(height, num_strips):
         assert 40 < int((strip[:, 0] == 0).sum()) < 115  # 75 expected, deviation 7.5
 
 
-def test_refuses_bad_arguments():
+def test_invalid_arguments():
     with pytest.raises(
         ValueError, match='num_strips must be at most the 10 rows of the silhouettes, got 16'
     ):

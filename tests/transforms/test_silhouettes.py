@@ -1,4 +1,4 @@
-"""What transforms do to samples that have silhouettes and no joints."""
+"""Properties of transforms on samples with silhouettes and no joints."""
 
 import copy
 import pickle
@@ -10,7 +10,7 @@ from torch_geometric.data import Batch, Data
 
 import graphmotion.transforms as T
 
-# Those of silhouettes alone. They change all frames alike and set no pixel of a blank clip.
+# They change all frames of a clip in the same way and set no pixel of a blank clip.
 ALIKE = [
     T.RandomSilhouetteAffine(),
     T.RandomSilhouetteAffine(20, (0.5, 1.5), (0.2, 0.1), per_axis=True, p=1),
@@ -56,7 +56,7 @@ def make(num_frames=12, padding=0, seed=0, dtype=torch.uint8, height=16, width=1
 
 @each
 @pytest.mark.parametrize('dtype', [torch.uint8, torch.bool])
-def test_acts_alike_on_a_batch_and_on_its_samples(transform, dtype, assert_alike):
+def test_batch_matches_its_samples(transform, dtype, assert_alike):
     samples = [make(n, 16 - n, seed=i, dtype=dtype) for i, n in enumerate((16, 9, 1, 12, 5))]
     _, batch = assert_alike(transform, samples)
     assert batch.silhouettes.dtype == dtype
@@ -65,7 +65,7 @@ def test_acts_alike_on_a_batch_and_on_its_samples(transform, dtype, assert_alike
 
 
 @each_alike
-def test_frames_are_changed_alike_and_padding_has_no_influence(transform):
+def test_all_frames_change_the_same_way(transform):
     data = make(5, 3)
     data.silhouettes[:, 1:] = data.silhouettes[:, :1]
     out = transform(copy.copy(data)).silhouettes
@@ -73,7 +73,7 @@ def test_frames_are_changed_alike_and_padding_has_no_influence(transform):
 
 
 @each_own
-def test_says_what_it_needs(transform):
+def test_invalid_silhouettes(transform):
     for wrong, found in (
         (Data(pos=torch.zeros(3, 2, 2)), 'got no field'),
         (Data(silhouettes=torch.zeros(3, 4, 5)), r'got shape \[3, 4, 5\]'),
@@ -85,7 +85,7 @@ def test_says_what_it_needs(transform):
 
 
 @each_own
-def test_is_printed_and_pickled(transform):
+def test_repr_and_pickle(transform):
     assert repr(transform).startswith(f'{type(transform).__name__}(')
     assert repr(pickle.loads(pickle.dumps(transform))) == repr(transform)
     assert len({repr(t) for t in SILHOUETTES}) == len(SILHOUETTES)

@@ -61,7 +61,7 @@ def test_length_is_the_norm_of_the_bone(make):
 
 
 @pytest.mark.parametrize('dims', [2, 3])
-def test_tells_its_number_of_channels(dims, make):
+def test_num_channels(dims, make):
     data = make(dims=dims)
     for streams in (
         'joint',
@@ -103,7 +103,7 @@ def test_joint_is_not_copied(make):
     assert ToStream('joint')(data).x.data_ptr() == data.pos.data_ptr()
 
 
-def test_refuses_what_it_cannot_make():
+def test_invalid_streams():
     with pytest.raises(ValueError, match=r"\['joint', 'bone', .*got 'velocity'"):
         ToStream('velocity')
     with pytest.raises(ValueError, match='got none'):
