@@ -45,18 +45,18 @@ class CKPlus(FaceFiles):
             have to be of one size. (default: :obj:`None`)
         num_peaks (int, optional): How many of the last images of an official sequence to take.
             (default: :obj:`3`)
-        neutral (bool, optional): If set to :obj:`True`, neutral is a class, the last one: the
+        neutral (bool, optional): If :obj:`True`, neutral is a class, the last one: the
             first image of each official sequence. (default: :obj:`False`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
-        pre_filter (callable, optional): Samples for which it is false are not stored.
+        pre_filter (callable, optional): Samples for which it returns :obj:`False` are not stored.
             (default: :obj:`None`)
-        force_reload (bool, optional): Process again what was processed before.
+        force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
 
     Raises:
-        FileNotFoundError: If the raw files are not there.
+        FileNotFoundError: If the raw files are missing.
         ImportError: If pillow is not installed.
         ValueError: If an option is not positive, images differ in size and :obj:`size` is not
             given, or no image can be used; single images that cannot are left out with one

@@ -39,13 +39,13 @@ class EmotionGait(MotionDataset):
         transform (callable, optional): Applied to each gait on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each gait once, before it is stored.
             (default: :obj:`None`)
-        pre_filter (callable, optional): Gaits for which it is false are not stored.
+        pre_filter (callable, optional): Gaits for which it returns :obj:`False` are not stored.
             (default: :obj:`None`)
-        force_reload (bool, optional): Process again what was processed before.
+        force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
 
     Raises:
-        FileNotFoundError: If the raw files are not there.
+        FileNotFoundError: If the raw files are missing.
         ValueError: If one of them is damaged or no gait in them can be used; see
             :func:`~graphmotion.datasets.read_emotion_gait`.
     """

@@ -1,37 +1,36 @@
-"""Folders of faces."""
+"""Face images in folders."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from graphmotion.datasets.class_folders import ClassFolders, find_class_folders
 from graphmotion.datasets.face_files import PART_FOLDERS, FaceFiles, Labels
-from graphmotion.datasets.subjects import find_subjects
+from graphmotion.datasets.processed_files import hashed_name
 from graphmotion.io import MalformedFileError, find_files
 from graphmotion.io.files import FoundFile
 from graphmotion.io.images import IMAGE_SUFFIXES
 
 
 class FaceFolder(FaceFiles):
-    r"""Your own images of faces, in one folder for each class.
+    r"""Your own face images in one folder per class.
 
     .. code-block:: text
 
-        root/raw/happy/1.png              the class happy
-        root/raw/happy/anna/2.png         of the subject anna
-        root/raw/sad/1.png                the class sad
+        root/raw/happy/1.png              class happy
+        root/raw/happy/anna/2.png         class happy, subject anna
+        root/raw/sad/1.png                class sad
 
-    PNG, JPEG, PGM, TIFF, GIF and BMP files are read. Without :obj:`raw/`, the folders of the
-    classes are those in :obj:`root` itself. They may also be in a zip archive there, and a folder
-    that alone holds all of them is passed over. Classes are numbered in the order of their
-    names, and so are subjects.
+    PNG, JPEG, PGM, TIFF, GIF and BMP files are read. If :obj:`raw/` does not exist, the class
+    folders are expected in :obj:`root`. They may be in a zip archive or inside other folders that
+    contain all of them. Classes and subjects are numbered by name.
 
-    Samples have the fields :obj:`image` :math:`(1, H, W)`, bytes, :obj:`y`, :obj:`file`, the
-    position of their name in the sorted list of all, :obj:`subject`, if the images have one, and,
-    with :obj:`parts`, :obj:`part`. What was added, removed or renamed is noticed; after a
-    change within a file pass :obj:`force_reload=True`.
+    Samples have the fields :obj:`image` :math:`(1, H, W)` of bytes, :obj:`y`, :obj:`file`, the
+    position of their file in the sorted list of files, :obj:`subject`, if the images have subjects,
+    and :obj:`part`, if :obj:`parts` is given. Images are processed again if files are added,
+    removed or renamed; after changing the content of a file, pass :obj:`force_reload=True`.
 
     .. code-block:: python
 
@@ -40,33 +39,32 @@ class FaceFolder(FaceFiles):
         train, test = dataset.official_split()  # train/happy/1.png, test/happy/2.png, ...
 
     Args:
-        root (str or Path): The folder.
-        size (int or tuple, optional): Height and width to which images are resized, one number for
-            both, after they were cut about their middle to its proportions. By default they stay as
-            they are, and have to be of one size. (default: :obj:`None`)
-        subject (str, optional): A regular expression that begins to match at the beginning of a
-            name without that of its class, as :obj:`anna/2.png`; its group is the name of the
-            subject. By default the folder in that of the class, if there is one; write
-            :obj:`r"(\w+?)_"` for files named :obj:`anna_2.png`. (default: :obj:`None`)
-        parts (sequence of str, optional): Names of folders above those of the classes; the
-            protocol :obj:`"given"` then trains on the first and tests on all others.
-            (default: :obj:`None`)
+        root (str or Path): Root directory.
+        size (int or tuple, optional): Height and width, or one number for both, to which images are
+            resized after a center crop to its aspect ratio. By default, images are not resized and
+            must have the same size. (default: :obj:`None`)
+        subject (str, optional): Regular expression whose group is the name of the subject, matched
+            at the start of names without their class, such as :obj:`"anna/2.png"`. Use
+            :obj:`r"(\w+?)_"` for files named :obj:`anna_2.png`. By default, the subject is the
+            folder inside the folder of the class, if there is one. (default: :obj:`None`)
+        parts (sequence of str, optional): Names of folders that contain the class folders, such as
+            :obj:`("train", "test")`. The protocol :obj:`"given"` trains on the first part and tests
+            on the others. (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
-        pre_filter (callable, optional): Samples for which it is false are not stored.
+        pre_filter (callable, optional): Samples for which it returns :obj:`False` are not stored.
             (default: :obj:`None`)
-        force_reload (bool, optional): Process again what was processed before.
+        force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
 
     Raises:
-        FileNotFoundError: If the folder is not there.
+        FileNotFoundError: If the folder does not exist.
         ImportError: If pillow is not installed.
-        ValueError: If :obj:`size` is not positive, images differ in size and it is not given,
-            there is no folder of a class, an image is in none, all folders are called as parts are
-            (train, test) and :obj:`parts` is not given, only some images have a subject, or no
-            image can be used; single images that cannot are left out with one warning that
-            counts them.
+        ValueError: If an option is invalid, images differ in size and :obj:`size` is not given, an
+            image is not in a class folder, all folders have names of parts such as :obj:`train` and
+            :obj:`parts` is not given, only some images have a subject, or no image is valid.
+            Invalid images are skipped with a warning.
     """
 
     num_folders = None
@@ -83,59 +81,54 @@ class FaceFolder(FaceFiles):
         force_reload: bool = False,
     ) -> None:
         root = os.path.normpath(os.path.expanduser(root))
-        raw = os.path.join(root, 'raw')
-        self._folder = raw if os.path.isdir(raw) else root
-        if not os.path.isdir(self._folder):
-            raise FileNotFoundError(f'{self._folder}: no such folder')
+        self._folder = find_class_folders(root)
         self.parts = () if parts is None else tuple(parts)
         if self.parts:
             self.protocols = {'given': ('part', (0,))}
         with find_files(self._folder, IMAGE_SUFFIXES, None) as files:
-            names = _below_classes(self._folder, files, 2 + bool(self.parts))
-        self._parts_of, self._names = self._part(names)
-        self.class_names = tuple(sorted({name.split('/')[0] for name in self._names.values()}))
-        self._subjects = find_subjects(self._folder, self._names.values(), subject, 'images')
-        #: The names of the subjects, in the order of their numbers.
-        self.subject_names = tuple(sorted(set(self._subjects.values())))
+            names = _strip_common_folders(self._folder, files, 2 + bool(self.parts))
+        self._parts_of, self._names = self._split_parts(names)
+        self._classes = ClassFolders(self._folder, self._names.values(), subject, 'images')
+        self.class_names = self._classes.class_names
+        #: Names of the subjects.
+        self.subject_names = self._classes.subject_names
         super().__init__(root, size, transform, pre_transform, pre_filter, force_reload)
 
     @property
     def raw_dir(self) -> str:
-        r"""The folder that holds those of the classes."""
+        r"""The folder of the class folders."""
         return self._folder
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""One file for each set of images and options."""
-        options = (self.image_size, self.parts, sorted(self._names), sorted(self._subjects.items()))
-        return [f'faces_{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}.pt']
+        r"""A file for each combination of images and options."""
+        subjects = sorted(self._classes.subjects.items())
+        options = (self.image_size, self.parts, sorted(self._names), subjects)
+        return [hashed_name('faces', options)]
 
     def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:
-        r"""Class, subject and part of each file, by its folders."""
+        r"""Returns the class, subject and part of each file."""
         out: dict[str, Labels] = {}
         for number, file in enumerate(files):
-            name = self._names[file]
-            labels = {'y': self.class_names.index(name.split('/')[0]), 'file': number}
-            if self._subjects:
-                labels['subject'] = self.subject_names.index(self._subjects[name])
+            labels = {**self._classes.labels(self._names[file]), 'file': number}
             if self.parts:
                 labels['part'] = self._parts_of[file]
             out[file] = labels
         return out
 
     def names(self) -> list[str]:
-        r"""The name of each sample: that of its file with all folders above it."""
+        r"""Returns the path of the file of each sample, relative to the folder of classes."""
         names = sorted(self._names)
         return [names[number] for number in self.labels('file').tolist()]
 
-    def _part(self, names: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
-        """The part of each file, and its name from its class on."""
+    def _split_parts(self, names: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
+        """Part of each file, and its name without the part."""
         if not self.parts:
             found = sorted({name.split('/')[0] for name in names.values()})
             if all(name.lower() in PART_FOLDERS for name in found):
                 raise ValueError(
-                    f'{self._folder}: expected the folders of classes, found those of parts, '
-                    f'{found}; pass parts={tuple(found)!r}, the one to train on first'
+                    f'{self._folder}: expected class folders, found folders of parts {found}; '
+                    f'pass parts={tuple(found)!r}, with the training part first'
                 )
             return {}, names
         parts, out = {}, {}
@@ -150,20 +143,20 @@ class FaceFolder(FaceFiles):
         return parts, out
 
 
-def _below_classes(folder: str, files: Iterable[str], least: int) -> dict[str, str]:
-    """The names of files without the folders that alone hold all the others.
+def _strip_common_folders(folder: str, files: Iterable[str], depth: int) -> dict[str, str]:
+    """Names of files without the leading folders that all files share.
 
-    A name has to keep ``least`` parts: the folders of part and class, and the file.
+    A name keeps at least ``depth`` components: the folders of part and class, and the file.
     """
     names = {file: file.split('/') for file in files}
     if not names:
-        raise MalformedFileError(folder, 'images', 'folders of them, one for each class', 'none')
+        raise MalformedFileError(folder, 'images', 'one folder per class', 'none')
     while len({parts[0] for parts in names.values()}) == 1 and all(
-        len(parts) > least for parts in names.values()
+        len(parts) > depth for parts in names.values()
     ):
         names = {file: parts[1:] for file, parts in names.items()}
     for file, parts in names.items():
-        if len(parts) < least:
-            found = 'an image beside them' if len(parts) == 1 else 'no folder between'
-            raise MalformedFileError(os.path.join(folder, file), 'folder', 'that of a class', found)
+        if len(parts) < depth:
+            found = 'an image next to the class folders' if len(parts) == 1 else 'no class folder'
+            raise MalformedFileError(os.path.join(folder, file), 'folder', 'a class folder', found)
     return {file: '/'.join(parts) for file, parts in names.items()}

@@ -85,7 +85,7 @@ class NTURGBD(RecordedDataset):
     Sequences of one or two people, 25 joints in metres from the sensor, :math:`y` up. Samples have
     the fields :obj:`y` (0..59 or 0..119), :obj:`setup`, :obj:`view` (the camera, 1..3),
     :obj:`subject`, :obj:`take` (the replication, 1 or 2) and :obj:`score`: 1 where a person was
-    seen, else 0. All have the joints of :obj:`num_persons` people, also where there are fewer, with
+    seen, else 0. All have the joints of :obj:`num_people` people, also where there are fewer, with
     the person first who moves most.
 
     What the sensor took for a body is left out first, and a person whom it lost and found again is
@@ -109,19 +109,19 @@ class NTURGBD(RecordedDataset):
             :obj:`nturgbd_skeletons_s018_to_s032.zip`, or the :obj:`.skeleton` files in them.
         name (str, optional): :obj:`"ntu60"` or :obj:`"ntu120"`; of the files, those that belong to
             it are read. (default: :obj:`"ntu60"`)
-        num_persons (int, optional): Number of people of a sample. (default: :obj:`2`)
+        num_people (int, optional): Number of people of a sample. (default: :obj:`2`)
         denoise (bool, optional): If :obj:`False`, all bodies of the files are people, those who
             move most first. (default: :obj:`True`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
-        pre_filter (callable, optional): Samples for which it is false are not stored.
+        pre_filter (callable, optional): Samples for which it returns :obj:`False` are not stored.
             (default: :obj:`None`)
-        force_reload (bool, optional): Process again what was processed before.
+        force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
 
     Raises:
-        FileNotFoundError: If the raw files are not there.
+        FileNotFoundError: If the raw files are missing.
         ValueError: If there is no such set, an archive is damaged or no sequence can be used;
             single sequences that cannot are left out with one warning that counts them.
     """
@@ -136,7 +136,7 @@ class NTURGBD(RecordedDataset):
         self,
         root: str | Path,
         name: str = 'ntu60',
-        num_persons: int = 2,
+        num_people: int = 2,
         denoise: bool = True,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
@@ -145,9 +145,9 @@ class NTURGBD(RecordedDataset):
     ) -> None:
         if name not in _SETS:
             raise ValueError(f'name is one of {list(_SETS)}, got {name!r}')
-        if num_persons < 1:
-            raise ValueError(f'num_persons is at least 1, got {num_persons}')
-        self.name, self.num_persons, self.denoise = name, num_persons, denoise
+        if num_people < 1:
+            raise ValueError(f'num_people is at least 1, got {num_people}')
+        self.name, self.num_people, self.denoise = name, num_people, denoise
         self.skeleton = get_skeleton('ntu25')
         num_classes, self.num_setups, self.protocols = _SETS[name]
         self.class_names = _CLASS_NAMES[:num_classes]
@@ -157,7 +157,7 @@ class NTURGBD(RecordedDataset):
     def processed_file_names(self) -> list[str]:
         r"""One file for each set and way to choose people."""
         bodies = 'denoised' if self.denoise else 'all_bodies'
-        return [f'{self.name}_{self.num_persons}_{bodies}.pt']
+        return [f'{self.name}_{self.num_people}_{bodies}.pt']
 
     def find_labels(self, numbers: dict[str, int]) -> dict[str, int] | None:
         r"""The labels of the recordings of this set."""
@@ -183,4 +183,4 @@ class NTURGBD(RecordedDataset):
             bodies = remove_spurious_bodies(bodies)
         else:
             bodies = sorted(bodies, key=lambda body: -body.motion)
-        return select_bodies(num_frames, bodies, self.num_persons)
+        return select_bodies(num_frames, bodies, self.num_people)

@@ -47,13 +47,13 @@ class OUMVLP(SilhouetteDataset):
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
-        pre_filter (callable, optional): Samples for which it is false are not stored.
+        pre_filter (callable, optional): Samples for which it returns :obj:`False` are not stored.
             (default: :obj:`None`)
-        force_reload (bool, optional): Process again what was processed before.
+        force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
 
     Raises:
-        FileNotFoundError: If the raw files are not there.
+        FileNotFoundError: If the raw files are missing.
         ImportError: If there are images and pillow is not installed.
         ValueError: If an option is not a positive number, a subject to train with has a number
             outside 1..10307, an archive is damaged or no sequence can be used; single frames and

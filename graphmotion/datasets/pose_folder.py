@@ -1,8 +1,7 @@
-"""Folders of what a pose estimator wrote."""
+"""Outputs of a pose estimator in folders."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Any
 
 from torch_geometric.data import Data
 
+from graphmotion.checks import check_int
 from graphmotion.data import from_array
+from graphmotion.datasets.class_folders import ClassFolders, find_class_folders
 from graphmotion.datasets.motion_dataset import MotionDataset
-from graphmotion.datasets.subjects import find_subjects
+from graphmotion.datasets.processed_files import hashed_name
 from graphmotion.io import (
     MalformedFileError,
     SkippedSamples,
@@ -25,21 +26,22 @@ from graphmotion.skeletons import Skeleton, get_skeleton
 
 
 class PoseFolder(MotionDataset):
-    r"""Your own recordings, as a pose estimator wrote them, in one folder for each class.
+    r"""Your own recordings, processed by a pose estimator, in one folder per class.
 
     .. code-block:: text
 
-        root/raw/wave/take1.json          the class wave
-        root/raw/wave/anna/take2.json     of the subject anna
-        root/raw/clap/take1.json          the class clap
+        root/raw/wave/take1.json          class wave
+        root/raw/wave/anna/take2.json     class wave, subject anna
+        root/raw/clap/take1.json          class clap
 
-    Without :obj:`raw/`, the folders of the classes are those in :obj:`root` itself. A recording
-    is a file, or, of OpenPose, a folder with a file for each frame. Classes are numbered in the
-    order of their names, and so are subjects.
+    If :obj:`raw/` does not exist, the class folders are expected in :obj:`root`. A recording is a
+    file or, for OpenPose, a folder with one file per frame. Classes and subjects are numbered by
+    name.
 
-    Samples have the fields :obj:`y`, :obj:`score`, :obj:`recording`, the position of their name in
-    the sorted list of all, and :obj:`subject`, if the recordings have one. What was added, removed
-    or renamed is noticed; after a change within a file pass :obj:`force_reload=True`.
+    Samples have the fields :obj:`y`, :obj:`score`, :obj:`recording`, the position of their file in
+    the sorted list of recordings, and :obj:`subject`, if the recordings have subjects. Recordings
+    are processed again if files are added, removed or renamed; after changing the content of a
+    file, pass :obj:`force_reload=True`.
 
     .. code-block:: python
 
@@ -48,34 +50,34 @@ class PoseFolder(MotionDataset):
         dataset = PoseFolder('data/mine', arm, format='openpose', columns=[2, 3, 4])
 
     Args:
-        root (str or Path): The folder.
-        skeleton (str or Skeleton): The layout of the joints, a built-in one or your own.
+        root (str or Path): Root directory.
+        skeleton (str or Skeleton): Skeleton of the recordings.
         format (str): Format of the recordings, such as :obj:`"openpose"`; see
             :func:`~graphmotion.io.list_formats`.
-        num_people (int, optional): Number of people :math:`M` of a sample, those seen most first;
-            who is not there is missing in all frames. (default: :obj:`1`)
-        columns (sequence of int, optional): The positions in the files of the joints of
-            :obj:`skeleton`, if the files have others too, or another order.
-            (default: :obj:`None`)
-        subject (str, optional): A regular expression that begins to match at the beginning of a
-            name without that of its class, as :obj:`anna/take2`; its group is the name of the
-            subject. By default the folder in that of the class, if there is one; write
-            :obj:`r"(\w+?)_"` for files named :obj:`anna_take2.json`. (default: :obj:`None`)
+        num_people (int, optional): Number of people :math:`M` of a sample, most visible first. If
+            a recording has fewer, the remaining people are missing in all frames.
+            (default: :obj:`1`)
+        columns (sequence of int, optional): Index in the files of each joint of :obj:`skeleton`, if
+            the files have additional joints or another order. (default: :obj:`None`)
+        subject (str, optional): Regular expression whose group is the name of the subject, matched
+            at the start of names without their class, such as :obj:`"anna/take2"`. Use
+            :obj:`r"(\w+?)_"` for files named :obj:`anna_take2.json`. By default, the subject is the
+            folder inside the folder of the class, if there is one. (default: :obj:`None`)
         reader_options (mapping, optional): Options of the reader, such as :obj:`{"world": True}`
-            of MediaPipe or :obj:`{"axes": "CTVM"}` of NumPy. (default: :obj:`None`)
+            for MediaPipe or :obj:`{"axes": "CTVM"}` for NumPy. (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
-        pre_filter (callable, optional): Samples for which it is false are not stored.
+        pre_filter (callable, optional): Samples for which it returns :obj:`False` are not stored.
             (default: :obj:`None`)
-        force_reload (bool, optional): Process again what was processed before.
+        force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
 
     Raises:
-        FileNotFoundError: If the folder is not there.
-        ValueError: If an option is not one of those named here, there is no folder of a class, one
-            of them has no recording, only some recordings have a subject, or no recording can be
-            used; single recordings that cannot are left out with one warning that counts them.
+        FileNotFoundError: If the folder does not exist.
+        ValueError: If an option is invalid, there are no class folders, one of them has no
+            recordings, only some recordings have a subject, or no recording is valid. Invalid
+            recordings are skipped with a warning.
     """
 
     def __init__(
@@ -93,46 +95,43 @@ class PoseFolder(MotionDataset):
         force_reload: bool = False,
     ) -> None:
         self.skeleton = get_skeleton(skeleton)
-        if num_people < 1:
-            raise ValueError(f'num_people is at least 1, got {num_people}')
+        self.num_people = check_int('num_people', num_people, 1)
         self._format = get_format(format)
-        self.num_people = num_people
         self.columns = None if columns is None else [int(column) for column in columns]
         if self.columns is not None and (
             len(self.columns) != self.skeleton.num_joints or min(self.columns) < 0
         ):
             raise ValueError(
-                f'columns are {self.skeleton.num_joints} positions, one for each joint of '
+                f'columns must be the {self.skeleton.num_joints} indices of the joints of '
                 f'{self.skeleton.name!r}, got {self.columns}'
             )
         self.reader_options = dict(reader_options or {})
         root = os.path.normpath(os.path.expanduser(root))
-        raw = os.path.join(root, 'raw')
-        self._folder = raw if os.path.isdir(raw) else root
-        self._recordings = self._find()
-        self.class_names = tuple(sorted({name.split('/')[0] for name in self._recordings}))
-        self._subjects = find_subjects(self._folder, self._recordings, subject, 'recordings')
-        #: The names of the subjects, in the order of their numbers.
-        self.subject_names = tuple(sorted(set(self._subjects.values())))
+        self._folder = find_class_folders(root)
+        self._recordings = self._find_recordings()
+        self._classes = ClassFolders(self._folder, self._recordings, subject, 'recordings')
+        self.class_names = self._classes.class_names
+        #: Names of the subjects.
+        self.subject_names = self._classes.subject_names
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     @property
     def raw_dir(self) -> str:
-        r"""The folder that holds those of the classes."""
+        r"""The folder of the class folders."""
         return self._folder
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""One file for each set of recordings and options."""
+        r"""A file for each combination of recordings and options."""
         options = (
             self.skeleton.joints, self.skeleton.bones, self._format.name, self.num_people,
             self.columns, sorted(self.reader_options.items()), sorted(self._recordings),
-            sorted(self._subjects.items()),
+            sorted(self._classes.subjects.items()),
         )  # fmt: skip
-        return [f'poses_{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}.pt']
+        return [hashed_name('poses', options)]
 
     def read(self) -> Iterator[Data]:
-        r"""The recordings, sorted by name."""
+        r"""Yields the recordings, sorted by name."""
         skipped = SkippedSamples(self._folder)
         num_dims = None
         for number, name in enumerate(sorted(self._recordings)):
@@ -142,18 +141,13 @@ class PoseFolder(MotionDataset):
                 skipped.add(error.reason, name)
                 continue
             num_dims = pos.shape[-1]
-            labels: dict[str, Any] = {
-                'y': self.class_names.index(name.split('/')[0]),
-                'recording': number,
-            }
-            if self._subjects:
-                labels['subject'] = self.subject_names.index(self._subjects[name])
-            yield from_array(pos, self.skeleton, score, axes='MTVC', **labels)
+            labels: dict[str, Any] = self._classes.labels(name)
+            yield from_array(pos, self.skeleton, score, axes='MTVC', recording=number, **labels)
         skipped.report(len(self._recordings))
 
     def names(self) -> list[str]:
-        r"""The name of each sample: that of its file or folder with those above it, as
-        :obj:`wave/anna/take2`.
+        r"""Returns the path of each recording relative to the folder of classes, such as
+        :obj:`"wave/anna/take2"`.
         """
         names = sorted(self._recordings)
         return [names[number] for number in self.labels('recording').tolist()]
@@ -171,16 +165,12 @@ class PoseFolder(MotionDataset):
             expected = f'the {self.skeleton.num_joints} joints of {self.skeleton.name!r}'
             raise MalformedFileError(path, 'joints', expected, f'{num_joints}')
         if num_dims not in (None, pos.shape[-1]):
-            expected = f'{num_dims} dimensions as in recordings before'
+            expected = f'{num_dims} dimensions as in earlier recordings'
             raise MalformedFileError(path, 'positions', expected, f'{pos.shape[-1]}')
         return Track(pos, score)
 
-    # Finding recordings #######################################################
-
-    def _find(self) -> dict[str, str]:
-        """The recordings by their names."""
-        if not os.path.isdir(self._folder):
-            raise FileNotFoundError(f'{self._folder}: no such folder')
+    def _find_recordings(self) -> dict[str, str]:
+        """Path of each recording by name."""
         suffixes, in_folder = self._format.suffixes, self._format.in_folder
         recordings: dict[str, str] = {}
         with os.scandir(self._folder) as entries:
@@ -190,7 +180,7 @@ class PoseFolder(MotionDataset):
                 if entry.is_dir() and entry.name != 'processed' and not entry.name.startswith('.')
             )
         if not classes:
-            raise MalformedFileError(self._folder, 'folders', 'one for each class', 'none')
+            raise MalformedFileError(self._folder, 'folders', 'one per class', 'none')
         for folder in classes:
             found = [path for path in list_files(folder) if path.endswith(suffixes)]
             if in_folder:
@@ -203,7 +193,9 @@ class PoseFolder(MotionDataset):
                 name = os.path.relpath(path, self._folder).replace(os.sep, '/')
                 name = name if in_folder else os.path.splitext(name)[0]
                 if name in recordings:
-                    expected = f'another than {os.path.basename(recordings[name])} beside it'
-                    raise MalformedFileError(path, 'name', expected, 'the same but for its end')
+                    other = os.path.basename(recordings[name])
+                    raise MalformedFileError(
+                        path, 'name', f'a different name than {other}', 'only a different suffix'
+                    )
                 recordings[name] = path
         return recordings

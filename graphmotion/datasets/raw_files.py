@@ -1,4 +1,4 @@
-"""What lies in the folder of a data set's raw files."""
+"""Raw files of datasets that the user provides."""
 
 from __future__ import annotations
 
@@ -6,9 +6,33 @@ import os
 from collections.abc import Sequence
 
 
+class ManualDownload:
+    r"""Mixin of datasets whose raw files cannot be downloaded automatically.
+
+    A subclass sets :obj:`source` and :obj:`required_files`.
+    """
+
+    #: Where to obtain the dataset.
+    source: str = 'the authors of the dataset'
+    #: Description of the raw files, for the error message.
+    required_files: str
+    raw_dir: str
+
+    def download(self) -> None:
+        r"""Raises an error that describes the required files and where to obtain them.
+
+        Raises:
+            FileNotFoundError: Always.
+        """
+        raise FileNotFoundError(
+            f'{type(self).__name__} needs {self.required_files} in {self.raw_dir}: see '
+            f'{self.source}'
+        )
+
+
 def raw_entries(folder: str, suffixes: str | Sequence[str]) -> list[str]:
-    r"""The zip archives and folders in a folder; without any, the first file with one of these
-    ends, as all are too many to name.
+    r"""Returns the zip archives and folders in a folder or, if there are none, the first file with
+    one of the suffixes, which represents all of them.
     """
     suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
     archives, files = [], []

@@ -83,9 +83,10 @@ class SyntheticFaces(FaceDataset):
         transform (callable, optional): Applied to each face on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each face once, before it is stored.
             (default: :obj:`None`)
-        pre_filter (callable, optional): Faces for which it is false are not stored.
+        pre_filter (callable, optional): Faces for which it returns :obj:`False` are not stored.
             (default: :obj:`None`)
-        force_reload (bool, optional): Generate again what was stored. (default: :obj:`False`)
+        force_reload (bool, optional): If :obj:`True`, generates the samples again.
+            (default: :obj:`False`)
 
     Raises:
         ValueError: If an option is not one of those named here.

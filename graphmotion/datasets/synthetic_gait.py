@@ -96,9 +96,10 @@ class SyntheticGait(MotionDataset):
         transform (callable, optional): Applied to each gait on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each gait once, before it is stored.
             (default: :obj:`None`)
-        pre_filter (callable, optional): Gaits for which it is false are not stored.
+        pre_filter (callable, optional): Gaits for which it returns :obj:`False` are not stored.
             (default: :obj:`None`)
-        force_reload (bool, optional): Generate again what was stored. (default: :obj:`False`)
+        force_reload (bool, optional): If :obj:`True`, generates the samples again.
+            (default: :obj:`False`)
 
     Raises:
         ValueError: If an option is not one of those named here, a joint of the skeleton is not

@@ -34,13 +34,13 @@ class UTDMHAD(RecordedDataset):
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
-        pre_filter (callable, optional): Samples for which it is false are not stored.
+        pre_filter (callable, optional): Samples for which it returns :obj:`False` are not stored.
             (default: :obj:`None`)
-        force_reload (bool, optional): Process again what was processed before.
+        force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
 
     Raises:
-        FileNotFoundError: If the raw files are not there.
+        FileNotFoundError: If the raw files are missing.
         ValueError: If the archive is damaged or no sequence can be used; single sequences that
             cannot are left out with one warning that counts them.
     """

@@ -82,7 +82,7 @@ def read_poses(path: str, format: str, **options: Any) -> list[Track]:
     .. code-block:: python
 
         tracks = read_poses('alphapose-results.json', 'alphapose')
-        pos, score = stack_tracks(tracks, num_persons=1)
+        pos, score = stack_tracks(tracks, num_people=1)
 
     Args:
         path (str): The file of the recording, or its folder if the format has one file per frame.

@@ -155,7 +155,7 @@ def remove_spurious_bodies(
 
 
 def select_bodies(
-    num_frames: int, bodies: list[Body], num_persons: int = 2
+    num_frames: int, bodies: list[Body], num_people: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Assigns bodies to people.
 
@@ -167,7 +167,7 @@ def select_bodies(
     Args:
         num_frames (int): Number of frames of the recording.
         bodies (list of Body): The bodies, the most important one first.
-        num_persons (int, optional): Number of people :math:`M`. (default: :obj:`2`)
+        num_people (int, optional): Number of people :math:`M`. (default: :obj:`2`)
 
     Returns:
         tuple: Positions :math:`(M, T, V, 3)` and scores :math:`(M, T, V)`, which are 1 where the
@@ -175,8 +175,8 @@ def select_bodies(
         :math:`T` may be 0.
     """
     num_joints = bodies[0].pos.shape[1] if bodies else _NUM_JOINTS
-    pos = np.zeros((num_persons, num_frames, num_joints, 3), np.float32)
-    visible = np.zeros((num_persons, num_frames), bool)
+    pos = np.zeros((num_people, num_frames, num_joints, 3), np.float32)
+    visible = np.zeros((num_people, num_frames), bool)
     for body in bodies:
         free = ~visible[:, body.frames].any(axis=1)
         if free.any():

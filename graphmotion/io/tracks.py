@@ -152,30 +152,30 @@ def make_tracks(frames: Sequence[Sequence[Detection]], path: str) -> list[Track]
     return sorted(tracks, key=lambda track: -float(track.score.sum()))
 
 
-def stack_tracks(tracks: Sequence[Track], num_persons: int) -> Track:
+def stack_tracks(tracks: Sequence[Track], num_people: int) -> Track:
     r"""Stacks the first tracks of a recording into one array.
 
     .. code-block:: python
 
-        pos, score = stack_tracks(read_alphapose('results.json'), num_persons=2)
+        pos, score = stack_tracks(read_alphapose('results.json'), num_people=2)
         data = from_array(pos, 'coco17', score, axes='MTVC')
 
     Args:
         tracks (list of Track): The tracks of a recording, as its reader returns them.
-        num_persons (int): Number of people :math:`M`. If there are fewer tracks, the remaining
+        num_people (int): Number of people :math:`M`. If there are fewer tracks, the remaining
             people are missing in all frames.
 
     Returns:
         Track: Positions :math:`(M, T, V, D)` and scores :math:`(M, T, V)`.
 
     Raises:
-        ValueError: If there are no tracks or :obj:`num_persons` is below 1.
+        ValueError: If there are no tracks or :obj:`num_people` is below 1.
     """
-    if not tracks or num_persons < 1:
-        raise ValueError(f'expected at least one person, got {num_persons} of {len(tracks)}')
-    pos = np.zeros((num_persons, *tracks[0].pos.shape), np.float32)
+    if not tracks or num_people < 1:
+        raise ValueError(f'expected at least one person, got {num_people} of {len(tracks)}')
+    pos = np.zeros((num_people, *tracks[0].pos.shape), np.float32)
     score = np.zeros(pos.shape[:3], np.float32)
-    for person, track in enumerate(tracks[:num_persons]):
+    for person, track in enumerate(tracks[:num_people]):
         pos[person], score[person] = track.pos, track.score
     return Track(pos, score)
 

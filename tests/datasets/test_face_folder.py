@@ -65,7 +65,7 @@ def test_subjects(tmp_path):
     assert FaceFolder(root).subject_names == ()
     with pytest.raises(ValueError, match='3 of 3 images have no subject, such as'):
         FaceFolder(root, subject='(x)')
-    with pytest.raises(ValueError, match='subject has one group'):
+    with pytest.raises(ValueError, match='subject must have one group'):
         FaceFolder(root, subject='anna')
     write(tmp_path / 'sad' / 'anna' / '3.png', picture(1))
     with pytest.raises(ValueError, match='3 of 4 images have no subject'):
@@ -84,7 +84,7 @@ def test_parts(tmp_path):
     }  # fmt: skip
     with pytest.raises(ValueError, match=r"expected one of the parts \['train', 'test'\]"):
         FaceFolder(root, parts=('train', 'test'))
-    message = r"found those of parts, \['test', 'train', 'val'\]; pass parts="
+    message = r"found folders of parts \['test', 'train', 'val'\]; pass parts="
     with pytest.raises(ValueError, match=message):
         FaceFolder(root)
     fill(tmp_path / 'upper', ['Training/a/1.png', 'PublicTest/a/1.png'])
@@ -95,7 +95,7 @@ def test_parts(tmp_path):
     assert FaceFolder.protocols == {}
 
 
-def test_damaged_files_are_counted(tmp_path):
+def test_damaged_files_are_skipped(tmp_path):
     root = fill(tmp_path)
     (tmp_path / 'sad' / 'ben' / '2.png').write_bytes(b'no image')
     (tmp_path / 'sad' / 'ben' / '3.gif').write_bytes(b'')
@@ -111,19 +111,19 @@ def test_damaged_files_are_counted(tmp_path):
         FaceFolder(root, force_reload=True)
 
 
-def test_what_was_added_is_read(tmp_path):
+def test_added_files_are_read(tmp_path):
     root = fill(tmp_path)
     assert len(FaceFolder(root)) == 4
     write(tmp_path / 'sad' / 'ben' / '9.png', picture(9))
     assert len(FaceFolder(root)) == 5
 
 
-def test_folders_that_are_none(tmp_path):
+def test_bad_folders_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match='no such folder'):
         FaceFolder(str(tmp_path / 'x'))
-    with pytest.raises(ValueError, match=r'images: expected folders of them, .* found none'):
+    with pytest.raises(ValueError, match=r'images: expected one folder per class, found none'):
         FaceFolder(str(tmp_path))
     fill(tmp_path)
     write(tmp_path / 'stray.png', picture(1))
-    with pytest.raises(ValueError, match=r'stray.png: folder: expected that of a class'):
+    with pytest.raises(ValueError, match=r'stray.png: folder: expected a class folder'):
         FaceFolder(str(tmp_path))

@@ -66,8 +66,8 @@ def test_reads_both_archives(tmp_path):
     assert len(os.listdir(tmp_path / 'processed')) == 2
     with pytest.raises(ValueError, match=r"name is one of \['ntu60', 'ntu120'\], got 'ntu'"):
         NTURGBD(str(tmp_path), 'ntu')
-    with pytest.raises(ValueError, match='num_persons is at least 1, got 0'):
-        NTURGBD(str(tmp_path), num_persons=0)
+    with pytest.raises(ValueError, match='num_people is at least 1, got 0'):
+        NTURGBD(str(tmp_path), num_people=0)
 
 
 def test_one_person_leaves_the_place_of_the_second_empty(tmp_path):
@@ -79,7 +79,7 @@ def test_one_person_leaves_the_place_of_the_second_empty(tmp_path):
     assert not data.score[25:].any()
     assert not data.pos[25:].any()
     assert data.edge_index.size(1) == 2 * 2 * 24
-    assert NTURGBD(str(tmp_path), num_persons=1)[0].pos.shape == (25, 20, 3)
+    assert NTURGBD(str(tmp_path), num_people=1)[0].pos.shape == (25, 20, 3)
 
 
 def test_who_moves_more_comes_first_and_what_is_no_person_is_left_out(tmp_path):

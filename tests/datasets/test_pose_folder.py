@@ -102,14 +102,14 @@ def test_the_subject_may_be_a_prefix(tmp_path):
     assert by_name == {'clap/s2_b': 1, 'wave/s10_a': 0, 'wave/s2_a': 1}
     with pytest.raises(ValueError, match='3 of 3 recordings have no subject, such as clap/s2_b'):
         PoseFolder(root, ARM, 'numpy', subject='(person)')
-    with pytest.raises(ValueError, match=r"subject has one group.*got '\\\\w\+'"):
+    with pytest.raises(ValueError, match=r"subject must have one group.*got '\\\\w\+'"):
         PoseFolder(root, ARM, 'numpy', subject=r'\w+')
     write_numpy(tmp_path / 'clap' / 'anna' / 'c', 4, 3)
     with pytest.raises(ValueError, match='3 of 4 recordings have no subject'):
         PoseFolder(root, ARM, 'numpy')
 
 
-def test_columns_choose_and_order_joints(tmp_path):
+def test_columns_select_and_order_joints(tmp_path):
     root = fill(tmp_path, write_openpose, 25)
     dataset = PoseFolder(root, ARM, 'openpose', columns=[4, 3, 2])
     expected = joints(3, 25)[[4, 3, 2], :2]
@@ -118,7 +118,7 @@ def test_columns_choose_and_order_joints(tmp_path):
     with pytest.raises(ValueError, match='3 with joints not at least 26 joints'):
         PoseFolder(root, ARM, 'openpose', columns=[4, 3, 25])
     for columns in ([0, 1], [0, 1, -1]):
-        message = re.escape(f"3 positions, one for each joint of 'arm', got {columns}")
+        message = re.escape(f"the 3 indices of the joints of 'arm', got {columns}")
         with pytest.raises(ValueError, match=message):
             PoseFolder(root, ARM, 'openpose', columns=columns)
 
@@ -147,7 +147,7 @@ def test_options_of_the_reader(tmp_path):
     assert PoseFolder(root, 'mediapipe33', 'mediapipe')[0].pos[0, 0, 0] == 3
 
 
-def test_what_was_added_or_asked_for_is_read(tmp_path):
+def test_added_files_and_other_options_are_read(tmp_path):
     root = fill(tmp_path, write_numpy)
     assert len(PoseFolder(root, ARM, 'numpy')) == 3
     write_numpy(tmp_path / 'bow' / 'anna' / 'c', 4, 3)
@@ -161,7 +161,7 @@ def test_what_was_added_or_asked_for_is_read(tmp_path):
     assert PoseFolder(root, ARM, 'numpy', force_reload=True)[0].pos[0, 0, 0] == 5
 
 
-def test_bad_recordings_are_counted(tmp_path):
+def test_bad_recordings_are_skipped(tmp_path):
     root = fill(tmp_path, write_numpy)
     write_numpy(tmp_path / 'wave' / 'anna' / 'more', 4, 5)
     np.save(tmp_path / 'wave' / 'anna' / 'solid.npy', np.ones((2, 3, 3)))
@@ -173,14 +173,14 @@ def test_bad_recordings_are_counted(tmp_path):
     (message,) = [str(w.message) for w in caught]
     for part in (
         r"1 with joints not the 3 joints of 'arm' \(wave/anna/more\)",
-        r'1 with positions not 2 dimensions as in recordings before \(wave/anna/solid\)',
+        r'1 with positions not 2 dimensions as in earlier recordings \(wave/anna/solid\)',
         r'1 with content not numeric arrays .*\(wave/anna/zero\)',
     ):
         assert re.search(part, message)
     assert dataset.names() == ['clap/ben/b', 'wave/anna/a', 'wave/ben/a']
 
 
-def test_nothing_to_use_is_an_error_and_leaves_nothing(tmp_path):
+def test_no_valid_recording_raises_and_leaves_no_file(tmp_path):
     root = fill(tmp_path, write_numpy)
     message = "all 3 samples were skipped: 3 with joints not the 17 joints of 'coco17'"
     with pytest.raises(ValueError, match=message):
@@ -188,20 +188,20 @@ def test_nothing_to_use_is_an_error_and_leaves_nothing(tmp_path):
     assert not (tmp_path / 'processed').exists()
 
 
-def test_bad_folders_and_options_are_refused(tmp_path):
+def test_bad_folders_and_options_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match='none: no such folder'):
         PoseFolder(str(tmp_path / 'none'), ARM, 'numpy')
-    with pytest.raises(ValueError, match='folders: expected one for each class, found none'):
+    with pytest.raises(ValueError, match='folders: expected one per class, found none'):
         PoseFolder(str(tmp_path), ARM, 'numpy')
     root = fill(tmp_path, write_numpy)
     with pytest.raises(ValueError, match=r"format must be one of .*'numpy'.*, got 'bvh'"):
         PoseFolder(root, ARM, 'bvh')
-    with pytest.raises(ValueError, match='num_people is at least 1, got 0'):
+    with pytest.raises(ValueError, match='num_people must be an integer >= 1, got 0'):
         PoseFolder(root, ARM, 'numpy', num_people=0)
     with pytest.raises(ValueError, match=r'clap: recordings: expected \.json files, found none'):
         PoseFolder(root, ARM, 'coco')
     with pytest.raises(ValueError, match=r'clap: recordings: expected folders of \.json files'):
         PoseFolder(root, ARM, 'openpose')
     np.save(tmp_path / 'clap' / 'ben' / 'b.npy', np.ones((2, 3, 2)))
-    with pytest.raises(ValueError, match=r'b\.npz: name: expected another than b\.npy beside it'):
+    with pytest.raises(ValueError, match=r'b\.npz: name: expected a different name than b\.npy'):
         PoseFolder(root, ARM, 'numpy')

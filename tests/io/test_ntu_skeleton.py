@@ -155,15 +155,15 @@ def test_bodies_are_assigned_to_people():
 
 
 def test_frames_without_people_are_dropped():
-    pos, score = select_bodies(25, [body(0, 3), body(20, 3)], num_persons=1)
+    pos, score = select_bodies(25, [body(0, 3), body(20, 3)], num_people=1)
     assert pos.shape == (1, 6, 25, 3)
     assert score.all()
 
 
 def test_number_of_people():
     bodies = [body(0, 5, seed=k) for k in range(3)]
-    one, _ = select_bodies(5, bodies, num_persons=1)
+    one, _ = select_bodies(5, bodies, num_people=1)
     np.testing.assert_array_equal(one[0], bodies[0].pos)
-    four, score = select_bodies(5, bodies, num_persons=4)
+    four, score = select_bodies(5, bodies, num_people=4)
     assert four.shape[0] == 4
     assert score[:, 0, 0].tolist() == [1, 1, 1, 0]
