@@ -291,7 +291,8 @@ def test_bad_input_raises(dataset):
 def test_learns_in_two_stages(dataset, parts, tmp_path):
     model = make()
     before = rank1(model, parts[1])
-    recipe = replace(RECIPE, global_epochs=6).with_optimization(max_epochs=6, milestones=(5,))
+    recipe = replace(RECIPE, global_epochs=6)
+    recipe = recipe.with_optimization(lr=5e-3, max_epochs=6, milestones=(5,))
     first, second = fit_two_stages(model, recipe, loaders(parts), str(tmp_path), **QUIET)
     for result, term in ((first, 'triplet_local'), (second, 'triplet_global')):
         rows = result.history
@@ -300,8 +301,8 @@ def test_learns_in_two_stages(dataset, parts, tmp_path):
         names.add('val_rank1')
         assert rows[0].keys() == names | {'epoch', 'lr'}
         assert rows[-1]['train_loss'] < rows[0]['train_loss']
-    assert first.history[-1]['lr'] == pytest.approx(1e-3)
-    assert second.history[-1]['lr'] == pytest.approx(1e-2)
+    assert first.history[-1]['lr'] == pytest.approx(5e-4)
+    assert second.history[-1]['lr'] == pytest.approx(5e-3)
     after = rank1(model, parts[1])
     assert after == pytest.approx(max(row['val_rank1'] for row in second.history))
     assert before < 0.5
