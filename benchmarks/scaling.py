@@ -152,7 +152,7 @@ def spectral(s: Sizes) -> Made:
     """The smoothest modes of the graph; the eigenbasis is computed beforehand."""
     x, edge_index = neighbours(s)
     _, modes = laplacian_eigenbasis(edge_index, s.nodes, MODES)
-    return SpectralConv(s.channels, s.channels, MODES), x, (modes.to(x.dtype),)
+    return SpectralConv(s.channels, s.channels, MODES), x, (modes.to(x.dtype), s.nodes)
 
 
 def locally_connected(s: Sizes) -> Made:

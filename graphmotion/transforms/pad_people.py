@@ -22,9 +22,9 @@ from graphmotion.transforms.fields import get_pos
 class PadPeople(BaseTransform):
     r"""Pads or cuts each sample to :math:`M` people, as models with :obj:`num_people` require.
 
-    Added people are missing in all frames: their positions and scores are zero. Of more people, the
-    first :math:`M` are kept, which are the most visible ones in the output of this library's
-    readers.
+    Added people are missing in all frames: their positions and scores are zero. Samples without a
+    :obj:`score` get one. Of more people, the first :math:`M` are kept, which are the most visible
+    ones in the output of this library's readers.
 
     .. code-block:: python
 
@@ -51,7 +51,7 @@ class PadPeople(BaseTransform):
         if bool((sizes % num_joints).any()) or bool((sizes == 0).any()):
             raise ValueError(
                 f'the number of nodes of each sample must be a multiple of the {num_joints} joints '
-                f'of {self.skeleton.name!r}, got {sizes.unique().tolist()}'
+                f'of {self.skeleton.name!r}, got {sizes.tolist()} nodes'
             )
         size = self.num_people * num_joints
         sizes = sizes.to(pos.device).unsqueeze(1)
@@ -69,7 +69,7 @@ class PadPeople(BaseTransform):
         fields = {
             name: pad(data[name]) for name in sorted(field_names(data)) if data.is_node_attr(name)
         }
-        if 'score' not in fields and not bool(real.all()):
+        if 'score' not in fields:
             fields['score'] = real.to(pos.dtype).unsqueeze(1).repeat(1, pos.size(1))
         set_nodes(data, size, fields)
         set_shared_edges(

@@ -32,5 +32,5 @@ def test_counts_the_frames_of_each_sequence_of_a_batch():
 
 
 def test_refuses_bad_arguments():
-    with pytest.raises(ValueError, match='step is a positive integer'):
+    with pytest.raises(ValueError, match='step must be an integer >= 1, got 0'):
         SkipFrames(0)
