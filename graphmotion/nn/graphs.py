@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -21,12 +20,12 @@ def split_graphs(x: Tensor, num_nodes: int) -> Tensor:
         raise ValueError(
             f'x has {x.size(0)} nodes, expected a multiple of the {num_nodes} nodes of a graph'
         )
-    shape = (x.size(0) // num_nodes, num_nodes, *x.shape[1:])
+    num_graphs = x.size(0) // num_nodes
     if torch.compiler.is_compiling():
-        # By way of a matrix, whose sizes an exporter with dynamic shapes knows. Otherwise it infers
-        # a quotient of quotients for each dimension, and takes many times as long.
-        x = x.reshape(-1).view(shape[0], math.prod(shape[1:]))
-    return x.view(shape)
+        # All nodes, but now an exporter with dynamic shapes knows their number as a multiple. It
+        # would otherwise infer nested quotients for each dimension, which takes many times as long.
+        x = x[: num_graphs * num_nodes]
+    return x.view(num_graphs, num_nodes, *x.shape[1:])
 
 
 def check_graph_sizes(batch: Tensor | None, num_joints: int, num_people: int = 1) -> None:
