@@ -328,7 +328,7 @@ class FGSTFormer(ResettableModule):
     ) -> Tensor | tuple[Tensor, FocalAttention]:
         """Logits of each sample; ``batch`` checks that each graph has ``num_people`` skeletons."""
         num_joints, people = self.skeleton.num_joints, self.num_people
-        check_graph_sizes(batch, num_joints, people)
+        check_graph_sizes(x, batch, num_joints, people)
         split_graphs(x, people * num_joints)  # else people of different samples would be joined
         x = self.input(x)
         for spatial, temporal in zip(self.spatial, self.temporal):

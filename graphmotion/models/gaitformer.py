@@ -85,7 +85,7 @@ class GaitFormer(ResettableModule):
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
         """Embeddings; ``batch`` checks that each graph is one skeleton."""
-        check_graph_sizes(batch, self.skeleton.num_joints)
+        check_graph_sizes(x, batch, self.skeleton.num_joints)
         num_nodes, num_frames = x.shape[:2]
         if num_frames > self.num_frames:
             raise ValueError(

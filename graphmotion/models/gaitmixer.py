@@ -220,7 +220,7 @@ class GaitMixer(ResettableModule):
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
         """Embeddings; ``batch`` checks that each graph has ``num_people`` skeletons."""
-        check_graph_sizes(batch, self.skeleton.num_joints, self.num_people)
+        check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
         pooled = graph_mean(self.features(x), self.num_people * self.skeleton.num_joints)
         return normalize(self.lin(self.norm(pooled)), dim=-1)
 

@@ -276,7 +276,7 @@ class MSAGCN(ResettableModule):
         adjacencies by the numbers of nodes on both scales: :obj:`(16, 10)` maps to the
         adjacency :math:`(B, 16, 10)` over which the 16 joints take from the 10 parts.
         """
-        check_graph_sizes(batch, self.scales[0])
+        check_graph_sizes(x, batch, self.scales[0])
         adjacencies: list[dict[tuple[int, int], Tensor]] = []
         if self.fusion is None:
             x = self.input_norms[0](x)

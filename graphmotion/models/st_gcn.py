@@ -168,7 +168,7 @@ class STGCN(ResettableModule):
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
         """Logits of each sample; ``batch`` checks that each graph has ``num_people`` skeletons."""
-        check_graph_sizes(batch, self.skeleton.num_joints, self.num_people)
+        check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
         if self.input_norm is not None:
             x = self.input_norm(x)
         for layer in self.layers:

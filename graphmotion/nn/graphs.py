@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -21,33 +20,41 @@ def split_graphs(x: Tensor, num_nodes: int) -> Tensor:
         raise ValueError(
             f'x has {x.size(0)} nodes, expected a multiple of the {num_nodes} nodes of a graph'
         )
-    shape = (x.size(0) // num_nodes, num_nodes, *x.shape[1:])
+    num_graphs = x.size(0) // num_nodes
     if torch.compiler.is_compiling():
-        # By way of a matrix, whose sizes an exporter with dynamic shapes knows. Otherwise it infers
-        # a quotient of quotients for each dimension, and takes many times as long.
-        x = x.reshape(-1).view(shape[0], math.prod(shape[1:]))
-    return x.view(shape)
+        # All nodes, but now an exporter with dynamic shapes knows their number as a multiple. It
+        # would otherwise infer nested quotients for each dimension, which takes many times as long.
+        x = x[: num_graphs * num_nodes]
+    return x.view(num_graphs, num_nodes, *x.shape[1:])
 
 
-def check_graph_sizes(batch: Tensor | None, num_joints: int, num_people: int = 1) -> None:
-    """Raises an error if a graph of ``batch`` does not have the nodes of ``num_people`` skeletons.
+def check_graph_sizes(
+    x: Tensor, batch: Tensor | None, num_joints: int, num_people: int = 1
+) -> None:
+    """Checks that each graph of ``batch`` has the nodes of ``num_people`` skeletons.
 
-    Without it, rows of the output would mix people of different samples. On a GPU the check does
-    not wait for the device.
+    Rows of the output would otherwise mix people of different samples. On a GPU, where an error
+    would have to wait for the device, and in compiled and exported code, it is an assertion on the
+    device.
     """
-    if batch is None or torch.compiler.is_compiling():
+    if batch is None:
         return
+    if batch.shape != x.shape[:1]:
+        raise ValueError(
+            f'batch must have shape [{x.size(0)}], with the graph of each node of x, got '
+            f'{list(batch.shape)}'
+        )
     num_nodes = num_people * num_joints
     expected = torch.arange(batch.size(0), device=batch.device) // num_nodes
     equal = (batch == expected).all()
-    if batch.device.type != 'cpu':
-        torch._assert_async(equal)
+    message = (
+        f'each graph must have {num_nodes} nodes (num_people={num_people} of {num_joints} joints)'
+    )
+    if torch.compiler.is_compiling() or batch.device.type != 'cpu':
+        torch._assert_async(equal, f'{message}; pad samples with PadPeople')
     elif not bool(equal):
         sizes = sorted(set(batch.unique_consecutive(return_counts=True)[1].tolist()))
-        raise ValueError(
-            f'each graph must have {num_nodes} nodes (num_people={num_people} of {num_joints} '
-            f'joints), got graphs of {sizes} nodes; pad samples with PadPeople'
-        )
+        raise ValueError(f'{message}, got graphs of {sizes} nodes; pad samples with PadPeople')
 
 
 def is_known(size: int) -> bool:

@@ -102,8 +102,7 @@ def predict(
     check_choice('kind', kind, KINDS)
     transforms = [transform] * check_int('num_augmentations', num_augmentations, 1)
     dataset = as_dataset(dataset)
-    outputs = _outputs(model, dataset, transforms, batch_size, seed)
-    logits = (check_rows(model, out, len(dataset), 'logits') for out in outputs)
+    logits = _outputs(model, dataset, transforms, batch_size, seed, 'logits')
     return _mean(logits if kind == 'logits' else (out.softmax(dim=-1) for out in logits))
 
 
@@ -156,8 +155,7 @@ def embed(
     if not len(transforms):
         raise ValueError('transforms must hold at least one transform, got none')
     dataset = as_dataset(dataset)
-    outputs = _outputs(model, dataset, transforms, batch_size, seed)
-    embeddings = _mean(check_rows(model, o, len(dataset), 'embeddings') for o in outputs)
+    embeddings = _mean(_outputs(model, dataset, transforms, batch_size, seed, 'embeddings'))
     return torch.nn.functional.normalize(embeddings, dim=1) if normalize else embeddings
 
 
@@ -168,6 +166,7 @@ def _outputs(
     transforms: Sequence[Callable | None],
     batch_size: int,
     seed: int,
+    what: str,
 ) -> Iterator[Tensor]:
     """Yields the outputs for all samples, on the CPU, for each transform."""
     parameter = next(model.parameters(), None)
@@ -177,7 +176,8 @@ def _outputs(
         for number, transform in enumerate(transforms):
             loader = graph_loader(dataset, batch_size, transform, seed=seed + number)
             batches = loader if parameter is None else (b.to(parameter.device) for b in loader)
-            yield torch.cat([call_model(model, batch).float().cpu() for batch in batches])
+            rows = (check_rows(model, call_model(model, b), b.num_graphs, what) for b in batches)
+            yield torch.cat([out.float().cpu() for out in rows])
     finally:
         for module, mode in modes:
             module.training = mode

@@ -1,92 +1,111 @@
-"""Models export with dynamic sizes and give the same results at other sizes."""
-
-import io
-import warnings
+"""Models are exported once and give the same at other numbers of graphs and frames."""
 
 import pytest
 import torch
-from torch.export import Dim, export
+from torch.export import Dim
 
 from graphmotion.graphs import PointGraph, sample_pixels
 from graphmotion.models import create_model, list_models
 
 pytestmark = pytest.mark.slow
 
-V = 16  # joints
-GRAPH = PointGraph.from_points(sample_pixels(10, 10, num=40), 4, num_modes=20, levels=2, ratio=0.25)
-
-MIXER = {'embedding_dim': 4, 'in_channels': 3, 'channels': 8, 'depth': 1, 'heads': 2}
-CLASSIFIER = {'num_classes': 4, 'channels': (8, 12)}
-SILHOUETTES = {
-    'channels': (2, 4, 4, 4), 'feature_dim': 4, 'width': 8, 'num_blocks': (1, 1), 'heads': 2,
-    'feedforward_channels': 8, 'bins': (4,),
+GRAPH = PointGraph.from_points(sample_pixels(8, 8), k=8, num_modes=20, levels=2, ratio=0.25)
+V, N = 16, GRAPH.num_nodes
+CLASSIFIER = {'skeleton': 'emotion_gait16', 'num_classes': 4, 'channels': (4, 6)}
+MIXER = {
+    'skeleton': 'emotion_gait16', 'embedding_dim': 4, 'in_channels': 3, 'channels': 8, 'depth': 1,
+    'heads': 2,
 }  # fmt: skip
-OPTIONS = {
-    'fg_stformer': CLASSIFIER,
-    'gaitformer': MIXER | {'num_frames': 90},
-    'gaitmixer': MIXER | {'temporal_channels': (8, 12), 'kernel_size': 3},
-    'lmgcs': SILHOUETTES,
-    'lmgcs_ou_mvlp': SILHOUETTES,
-    'msa_gcn': CLASSIFIER,
-    'spagnn': {'graph': GRAPH, 'num_classes': 4},
-    'spegnn': {'graph': GRAPH, 'num_classes': 4},
-    'ssgnn': {'graph': GRAPH, 'num_classes': 4},
-    'st_gcn': CLASSIFIER,
+STRIPS = {
+    'channels': (3, 4, 4), 'feature_dim': 5, 'width': 8, 'bins': (4,), 'heads': 2,
+    'feedforward_channels': 12, 'num_blocks': (1, 1),
+}  # fmt: skip
+FACES = {'graph': GRAPH, 'num_classes': 3}
+OWN_BASES = FACES | {'basis_per_graph': True, 'num_knots': 5}
+
+# A model, its options, and what it is called with.
+CASES = {
+    'msa_gcn': ('msa_gcn', CLASSIFIER | {'scales': (16, 5)}, 'motion'),
+    'st_gcn': ('st_gcn', CLASSIFIER, 'motion'),
+    'st_gcn, two people': ('st_gcn', CLASSIFIER | {'num_people': 2}, 'motion of two'),
+    'fg_stformer': ('fg_stformer', CLASSIFIER, 'motion'),
+    'gaitmixer': ('gaitmixer', MIXER | {'temporal_channels': (8, 12), 'kernel_size': 5}, 'motion'),
+    'gaitformer': ('gaitformer', MIXER, 'motion'),
+    'lmgcs': ('lmgcs', STRIPS, 'silhouettes'),
+    'lmgcs, padded': ('lmgcs', STRIPS | {'position': True}, 'padded silhouettes'),
+    'lmgcs_ou_mvlp': ('lmgcs_ou_mvlp', STRIPS | {'fusion': 'attention'}, 'silhouettes'),
+    'spagnn': ('spagnn', FACES | {'standardize': True, 'num_directions': 4}, 'face'),
+    'spegnn': ('spegnn', FACES | {'num_pools': 1, 'reduce': 'max'}, 'face'),
+    'spegnn, own bases': ('spegnn', OWN_BASES, 'face with basis'),
+    'ssgnn': ('ssgnn', FACES, 'face'),
+}
+
+BATCH, FRAMES = Dim('batch'), Dim('frames', min=6, max=60)
+SHAPES = {
+    'motion': {'x': {0: V * BATCH, 1: FRAMES}},
+    'motion of two': {'x': {0: 2 * V * BATCH, 1: FRAMES}},
+    'silhouettes': {'silhouettes': {0: BATCH, 1: FRAMES}},
+    'padded silhouettes': {'silhouettes': {0: BATCH, 1: FRAMES}, 'num_frames': {0: BATCH}},
+    'face': {'x': {0: N * BATCH}},
+    'face with basis': {'x': {0: N * BATCH}, 'eigenvectors': {0: N * BATCH}},
 }
 
 
-@pytest.fixture(params=list_models())
+def inputs(kind, num_graphs, num_frames):
+    if kind.startswith('motion'):
+        people = 2 if kind == 'motion of two' else 1
+        return (torch.randn(people * num_graphs * V, num_frames, 3),)
+    if kind.startswith('face'):
+        x = torch.rand(num_graphs * N, 1)
+        return (x, torch.randn(num_graphs * N, 20)) if kind == 'face with basis' else (x,)
+    clips = (torch.rand(num_graphs, num_frames, 16, 10) > 0.5).float()
+    lengths = torch.arange(num_graphs) % num_frames + 1
+    return (clips, lengths) if kind == 'padded silhouettes' else (clips,)
+
+
+@pytest.fixture(params=CASES)
 def case(request):
-    """A small model, its input for a number of samples and frames, and what is dynamic in it."""
-    name = request.param
-    options = OPTIONS[name]
-    graphs, frames = Dim('graphs'), Dim('frames', min=8, max=80)
-    if name.startswith('lmgcs'):
-        model = create_model(name, **options)
-        return model.eval(), lambda b, t: torch.rand(b, t, 16, 12).round(), {0: graphs, 1: frames}
-    if 'graph' in options:
-        model = create_model(name, **options)
-        return model.eval(), lambda b, _: torch.rand(b * 40, 1), {0: 40 * graphs}
-    if name == 'st_gcn':  # torch.export does not resolve the rounding of its stride of two
-        frames = 2 * Dim('half', min=4, max=40)
-    model = create_model(name, skeleton='emotion_gait16', **options)
-    return model.eval(), lambda b, t: torch.randn(b * V, t, 3), {0: V * graphs, 1: frames}
+    name, options, kind = CASES[request.param]
+    return create_model(name, **options).eval(), kind
 
 
-SIZES = ((5, 40), (3, 60))
+def test_all_models_are_exported_here():
+    assert {name for name, _, _ in CASES.values()} == set(list_models())
 
 
-@torch.no_grad()
-def test_torch_export(case):
-    model, inputs, dynamic = case
-    x = inputs(2, 40)
-    program = export(model, (x,), dynamic_shapes=(dynamic,)).module()
-    for size in SIZES:
-        x = inputs(*size)
-        torch.testing.assert_close(program(x), model(x), atol=1e-5, rtol=1e-4)
+@pytest.mark.parametrize('grad', [True, False])  # operators may choose another way without
+def test_exports_with_dynamic_sizes(case, grad):
+    model, kind = case
+    with torch.set_grad_enabled(grad):
+        args = inputs(kind, 3, 12)
+        program = torch.export.export(model, args, dynamic_shapes=SHAPES[kind]).module()
+    for sizes in ((3, 12), (2, 12), (5, 17), (4, 60), (2, 6)):
+        args = inputs(kind, *sizes)
+        torch.testing.assert_close(program(*args), model(*args))
 
 
-@torch.no_grad()
-def test_onnx(case):
-    onnxruntime = pytest.importorskip('onnxruntime')
-    pytest.importorskip('onnxscript')
-    model, inputs, dynamic = case
-    for optimize in (False,):
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of the exporter
-            program = torch.onnx.export(
-                model,
-                (inputs(2, 40),),
-                dynamic_shapes=(dynamic,),
-                dynamo=True,
-                optimize=optimize,
-                verbose=False,
-            )
-        file = io.BytesIO()
-        program.save(file)
-        session = onnxruntime.InferenceSession(file.getvalue(), providers=['CPUExecutionProvider'])
-        (name,) = (value.name for value in session.get_inputs())
-        for size in ((1, 40), *SIZES):
-            x = inputs(*size)
-            (out,) = session.run(None, {name: x.numpy()})
-            torch.testing.assert_close(torch.from_numpy(out), model(x), atol=1e-4, rtol=1e-3)
+@pytest.mark.filterwarnings('ignore')  # those of the exporter and of what it imports
+def test_onnx_with_dynamic_sizes(case, tmp_path):
+    for package in ('onnx', 'onnxscript'):
+        pytest.importorskip(package)
+    runtime = pytest.importorskip('onnxruntime')
+    runtime.set_default_logger_severity(3)
+    model, kind = case
+    program = torch.onnx.export(
+        model,
+        inputs(kind, 3, 12),
+        dynamic_shapes=SHAPES[kind],
+        dynamo=True,
+        optimize=False,
+        verbose=False,
+    )
+    for optimized in (False, True):
+        if optimized:
+            program.optimize()
+        program.save(tmp_path / 'model.onnx')
+        session = runtime.InferenceSession(tmp_path / 'model.onnx')
+        for sizes in ((3, 12), (1, 12), (5, 17), (4, 60), (2, 6)):
+            args = inputs(kind, *sizes)
+            feed = {node.name: arg.numpy() for node, arg in zip(session.get_inputs(), args)}
+            out = torch.from_numpy(session.run(None, feed)[0])
+            torch.testing.assert_close(out, model(*args), atol=1e-4, rtol=1e-4)

@@ -1,6 +1,7 @@
 """What every model of skeletons must do."""
 
 import inspect
+import re
 
 import pytest
 import torch
@@ -56,6 +57,56 @@ def test_no_sample_gives_no_row(name):
     none = torch.empty(0, dtype=torch.long)
     for args in ((), (none,)):
         assert model(torch.randn(0, 12, 3), *args).shape == (0, 4)
+
+
+def people_of(counts):
+    """Features and graph indices of graphs with these numbers of people."""
+    sizes = 16 * torch.tensor(counts)
+    return torch.randn(int(sizes.sum()), 12, 3), torch.repeat_interleave(sizes)
+
+
+def for_two(name):
+    """A model of two people if it has the option, or of one, and which it is."""
+    takes = 'num_people' in inspect.signature(getattr(models, name)).parameters
+    return (small(name, num_people=2).eval(), 2) if takes else (small(name).eval(), 1)
+
+
+def test_rows_are_those_of_the_graphs(name):
+    model, num_people = for_two(name)
+    x, batch = people_of([num_people] * 3)
+    alone = torch.cat([model(part) for part in x.split(16 * num_people)])
+    torch.testing.assert_close(model(x, batch), alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('counts', [[1, 2, 3], [2, 3], [3, 3]])
+def test_graphs_of_other_numbers_of_people_are_refused(name, counts):
+    """Also where there happen to be as many rows as graphs."""
+    model, num_people = for_two(name)
+    sizes = re.escape(str(sorted({16 * n for n in counts})))
+    with pytest.raises(ValueError, match=rf'num_people={num_people} of 16 joints\), got .*{sizes}'):
+        model(*people_of(counts))
+
+
+def test_batch_belongs_to_x(name):
+    x, batch = people_of([1, 1])
+    with pytest.raises(ValueError, match='num_people=1'):
+        small(name)(x, batch.flip(0))
+    with pytest.raises(ValueError, match=r'batch must have shape \[32\], .* got \[16\]'):
+        small(name)(x, batch[:16])
+
+
+@pytest.mark.slow
+def test_graphs_are_checked_in_compiled_and_exported_code(name):
+    model = small(name, channels=(4, 6)).eval()
+    x, batch = people_of([1, 1, 1])
+    expected = model(x)
+    torch._dynamo.reset()
+    compiled = torch.compile(model, backend='eager', fullgraph=True)
+    exported = torch.export.export(model, (x, batch)).module()
+    for call in (compiled, exported):
+        torch.testing.assert_close(call(x, batch), expected)
+        with pytest.raises(RuntimeError, match=r'num_people=1 of 16 joints\); pad samples'):
+            call(x, people_of([1, 2])[1])
 
 
 @pytest.mark.parametrize('skeleton', list_skeletons())

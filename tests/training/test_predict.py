@@ -4,6 +4,8 @@ from torch.utils.data import Subset
 from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.nn import GCN, GraphConv, Sequential, global_mean_pool
 
+from graphmotion.data import from_array
+from graphmotion.models import st_gcn
 from graphmotion.training import embed, predict
 from graphmotion.transforms import CropFrames, ToStream
 from tests.toy import joints, noisy_joints
@@ -193,6 +195,31 @@ def test_missing_fields_of_a_model_of_pyg_are_named():
         ValueError, match=r"reads the fields \['x', 'edge_index', 'batch'\].*\['x'\]"
     ):
         predict(Graphs(), Walkers(2, 3))
+
+
+class Halves(torch.nn.Module):
+    """A row for every two nodes, whichever graphs they belong to."""
+
+    inputs = ('x',)
+
+    def forward(self, x):
+        return x.view(-1, 8)
+
+
+@pytest.mark.parametrize(('call', 'what'), [(predict, 'logits'), (embed, 'embeddings')])
+def test_each_batch_has_a_row_for_each_graph(call, what):
+    samples = [Data(x=torch.rand(size, 4), y=torch.tensor([0])) for size in (4, 2, 2, 2, 2, 0)]
+    with pytest.raises(ValueError, match=rf'return {what} of shape \[3, D\], got \[4, 8\]'):
+        call(Halves(), samples, batch_size=3)
+
+
+@pytest.mark.parametrize('call', [predict, embed])
+def test_people_of_other_samples_do_not_come_in(call):
+    """Three rows for three samples, but of two people each."""
+    samples = [from_array(torch.randn(m, 9, 16, 3), 'emotion_gait16') for m in (1, 2, 3)]
+    model = st_gcn('emotion_gait16', 4, channels=(4,), num_people=2)
+    with pytest.raises(ValueError, match=r'num_people=2 .* got graphs of \[16, 32, 48\] nodes'):
+        call(model, samples, ToStream('joint'))
 
 
 @pytest.mark.parametrize('call', [predict, embed])

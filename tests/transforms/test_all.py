@@ -50,6 +50,7 @@ TRANSFORMS = [
     T.PadFrames(24),
     T.PadFrames(24, pad='edge'),
     T.PadFrames(24, pad='zero'),
+    T.PadPeople(1, 'coco17'),
     T.PadPeople(2, 'coco17'),
     T.RandomMirror('coco17'),
     T.RandomMirror('coco17', axis=1, center='sequence'),

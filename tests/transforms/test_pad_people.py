@@ -34,16 +34,49 @@ def test_people_are_added_as_missing_and_cut(score):
         assert out.y.tolist() == [num_people]
 
 
-def test_a_batch_is_its_samples():
-    samples = [sample(m, True, edges=BODY.edges()) for m in (1, 3, 2)]
-    transform = PadPeople(2, BODY)
-    batch = transform(Batch.from_data_list([data.clone() for data in samples]))
-    expected = Batch.from_data_list([transform(data.clone()) for data in samples])
-    for name in ('pos', 'score', 'edge_index', 'edge_weight', 'batch', 'ptr', 'y', 'num_frames'):
-        assert torch.equal(batch[name], expected[name]), name
-    for part, data in zip(batch.to_data_list(), expected.to_data_list()):
-        assert torch.equal(part.pos, data.pos)
-        assert torch.equal(part.edge_index, data.edge_index)
+@pytest.mark.parametrize('num_people', [1, 2, 4])
+def test_equals_arrays_that_were_padded_first(num_people, assert_same):
+    for people in (1, 2, 3):
+        pos, score = torch.rand(people, 5, 16, 3), torch.rand(people, 5, 16).clamp(min=0.1)
+        out = PadPeople(num_people, BODY)(from_array(pos, BODY, score, 'MTVC', y=2))
+        missing = max(num_people - people, 0)
+        pos = torch.cat([pos[:num_people], torch.full((missing, 5, 16, 3), torch.nan)])
+        score = torch.cat([score[:num_people], torch.zeros(missing, 5, 16)])
+        assert_same(out, from_array(pos, BODY, score, 'MTVC', y=2), atol=0)
+
+
+def test_fields_of_nodes_and_edges(assert_alike):
+    stream = ToStream(['joint', 'joint_motion'])
+    samples = [stream(sample(m, edges=BODY.edges('spatial'))) for m in (2, 1, 3)]
+    for data in samples:
+        data.hand = torch.arange(data.num_nodes) % 16 > 8
+        data.mass = torch.rand(data.num_nodes, 2)
+    expected, _ = assert_alike(PadPeople(2, BODY), samples)
+    edge_index, weight = BODY.edges('spatial')
+    for data, out in zip(samples, expected):
+        kept = min(32, data.num_nodes)
+        for name in ('pos', 'x', 'hand', 'mass'):
+            assert torch.equal(out[name][:kept], data[name][:kept])
+            assert not out[name][kept:].any()
+            assert out[name].dtype == data[name].dtype
+        assert torch.equal(out.edge_index, torch.cat([edge_index, edge_index + 16], dim=1))
+        assert torch.equal(out.edge_weight, torch.cat([weight, weight]))
+
+
+def test_samples_have_edges_of_their_own(assert_alike):
+    """One has none."""
+    samples = [sample(m) for m in (3, 1, 2)]
+    samples[0].edge_index = samples[0].edge_index[:, :4]
+    samples[2].edge_index = samples[2].edge_index[:, :0]
+    for data in samples:
+        data.edge_attr = torch.rand(data.num_edges, 2)
+    expected, _ = assert_alike(PadPeople(2, BODY), samples)
+    assert [data.num_edges for data in expected] == [8, 2 * BODY.edge_index.size(1), 0]
+    assert torch.equal(expected[0].edge_attr, samples[0].edge_attr.repeat(2, 1))
+    for data in samples:
+        del data.edge_index, data.edge_attr
+    _, out = assert_alike(PadPeople(2, BODY), samples)
+    assert 'edge_index' not in out
 
 
 @pytest.mark.parametrize('name', ['st_gcn', 'fg_stformer'])
