@@ -29,10 +29,10 @@ from torch_geometric.utils import get_laplacian, to_dense_adj, to_scipy_sparse_m
 
 from benchmarks.common import (
     environment,
-    facts_line,
-    markdown,
-    parse,
-    parser,
+    format_environment,
+    markdown_table,
+    parse_args,
+    base_parser,
     quartiles,
     ratio,
     write_json,
@@ -80,7 +80,7 @@ def transform(edge_index: Tensor, num_nodes: int, num_modes: int) -> Basis:
     return None, data.modes  # it drops the eigenvalues
 
 
-SIDES: dict[str, Callable[[Tensor, int, int], Basis]] = {
+IMPLEMENTATIONS: dict[str, Callable[[Tensor, int, int], Basis]] = {
     OURS: laplacian_eigenbasis,
     DENSE: dense,
     SPARSE: sparse,
@@ -130,7 +130,7 @@ def measure(num_nodes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     expected = None
     runs: dict[str, Callable[[], Basis]] = {}
     found = {}
-    for name, side in SIDES.items():
+    for name, side in IMPLEMENTATIONS.items():
         if num_nodes > LIMITS.get(name, (math.inf, ''))[0]:
             continue
         own = edge_index if name in (OURS, DENSE) else edge_index.cpu()
@@ -152,7 +152,7 @@ def measure(num_nodes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
             'nodes': num_nodes,
             'modes': num_modes,
             'edges': edge_index.size(1),
-            'side': name,
+            'implementation': name,
             'seconds': quartiles(times[name]),
             'rounds': times[name],
             'ratio': None if name == OURS else ratio(times[name], times[OURS]),
@@ -164,16 +164,26 @@ def measure(num_nodes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
 
 # Reports ######################################################################################
 
-HEAD = ('nodes', 'modes', 'side', 's', 'IQR', 'ratio', 'from - to', 'residual', 'orthogonality')
+COLUMNS = (
+    'nodes',
+    'modes',
+    'implementation',
+    's',
+    'IQR',
+    'ratio',
+    'from - to',
+    'residual',
+    'orthogonality',
+)
 
 
-def cells(result: dict[str, Any]) -> tuple[str, ...]:
+def table_row(result: dict[str, Any]) -> tuple[str, ...]:
     """A result as the table shows it."""
     seconds, over = result['seconds'], result['ratio']
     return (
         str(result['nodes']),
         str(result['modes']),
-        result['side'],
+        result['implementation'],
         f'{seconds["median"]:#.3g}',
         f'{seconds["high"] - seconds["low"]:#.2g}',
         '' if over is None else f'{over["median"]:.2f}',
@@ -184,14 +194,14 @@ def cells(result: dict[str, Any]) -> tuple[str, ...]:
 
 
 def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
-    choice = parser(__doc__, rounds=3, seconds=0.2)
+    choice = base_parser(__doc__, rounds=3, seconds=0.2)
     choice.add_argument('--nodes', type=int, nargs='+', default=NODES, metavar='N')
     choice.add_argument('--modes', type=int, default=256, help='at most a quarter of the nodes')
-    args = parse(choice, argv, TINY)
+    args = parse_args(choice, argv, TINY)
     facts = environment(args.device, args.threads)
     results = [result for num_nodes in args.nodes for result in measure(num_nodes, args)]
-    print(facts_line(facts), end='\n\n')
-    print(markdown(HEAD, map(cells, results), left=('side',)))
+    print(format_environment(facts), end='\n\n')
+    print(markdown_table(COLUMNS, map(table_row, results), left=('implementation',)))
     for name, (limit, reason) in LIMITS.items():
         left_out = [n for n in args.nodes if n > limit]
         if left_out:

@@ -25,14 +25,14 @@ from torch_geometric.loader import DataLoader
 
 from benchmarks.common import (
     environment,
-    facts_line,
-    markdown,
-    parse,
-    parser,
+    format_environment,
+    markdown_table,
+    parse_args,
+    base_parser,
     peak_memory,
     quartiles,
     ratio,
-    time_together,
+    time_in_turns,
     write_json,
 )
 from graphmotion.data import from_array, graph_loader
@@ -154,7 +154,7 @@ def measure(
         for name, loader in loaders.items()
         if not getattr(loader, 'num_workers', 0)  # they hold it elsewhere
     }
-    times = time_together(runs, args.rounds, args.seconds, args.threads)
+    times = time_in_turns(runs, args.rounds, args.seconds, args.threads)
     num_batches = -(-len(dataset) // batch)
     for name, rounds in times.items():
         yield {
@@ -163,7 +163,7 @@ def measure(
             'frames': dataset.shape[1],
             'batch': batch,
             'transform': stream,
-            'side': name,
+            'implementation': name,
             'seconds': quartiles(rounds),
             'rounds': rounds,
             'batches_per_second': quartiles([num_batches / t for t in rounds]),
@@ -218,11 +218,11 @@ def prepare_faces(args: argparse.Namespace) -> dict[str, Any]:
 
 # Reports ######################################################################################
 
-HEAD = (
+COLUMNS = (
     'sequences',
     'batch',
     'transform',
-    'side',
+    'implementation',
     'batches/s',
     'IQR',
     'sequences/s',
@@ -230,17 +230,17 @@ HEAD = (
     'ratio',
     'from - to',
 )
-TEXT = ('sequences', 'transform', 'side')
+TEXT_COLUMNS = ('sequences', 'transform', 'implementation')
 
 
-def cells(result: dict[str, Any]) -> tuple[str, ...]:
+def table_row(result: dict[str, Any]) -> tuple[str, ...]:
     """A result as the table shows it."""
     speed, faster, memory = result['batches_per_second'], result['ratio'], result['memory']
     return (
         f'{result["skeleton"]}, {result["joints"]}x{result["frames"]}',
         str(result['batch']),
         result['transform'],
-        result['side'],
+        result['implementation'],
         f'{speed["median"]:.0f}',
         f'{speed["high"] - speed["low"]:.0f}',
         f'{speed["median"] * result["batch"]:.0f}',
@@ -250,7 +250,7 @@ def cells(result: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-FACES_HEAD = (
+FACE_COLUMNS = (
     'images',
     'nodes',
     'modes',
@@ -262,7 +262,7 @@ FACES_HEAD = (
 )
 
 
-def face_cells(faces: dict[str, Any]) -> tuple[str, ...]:
+def face_table_row(faces: dict[str, Any]) -> tuple[str, ...]:
     """The steps of faces as the table shows them."""
     seconds = [*faces['seconds'].values(), faces['total'], faces['processor']]
     sizes = f'{faces["images"]} of {faces["size"]} x {faces["size"]}'
@@ -279,13 +279,13 @@ def targets(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
             'met': result['ratio']['median'] >= AT_LEAST,
         }
         for result in results
-        if (result['side'], result['batch'], result['transform']) == (SAME, BATCH, '')
+        if (result['implementation'], result['batch'], result['transform']) == (SAME, BATCH, '')
     ]
 
 
-def options() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """What can be asked for on the command line."""
-    out = parser(__doc__, rounds=5, seconds=0.1)
+    out = base_parser(__doc__, rounds=5, seconds=0.1)
     out.add_argument(
         '--skeleton',
         nargs='*',
@@ -311,8 +311,8 @@ def options() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
-    choice = options()
-    args = parse(choice, argv, TINY)
+    choice = make_parser()
+    args = parse_args(choice, argv, TINY)
     if len(args.frames) == 1 or not args.skeleton:
         args.frames = args.frames[:1] * len(args.skeleton)
     if len(args.frames) != len(args.skeleton):
@@ -326,9 +326,9 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
             for stream in ('', 'joints and bones'):
                 results += measure(dataset, batch, stream, args)
     faces = prepare_faces(args) if args.images else None
-    print(facts_line(facts))
+    print(format_environment(facts))
     if results:
-        print('\n' + markdown(HEAD, map(cells, results), left=TEXT))
+        print('\n' + markdown_table(COLUMNS, map(table_row, results), left=TEXT_COLUMNS))
     judged = targets(results)
     for t in judged:
         print(
@@ -338,7 +338,7 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
         )
     print()
     if faces:
-        print('\n' + markdown(FACES_HEAD, [face_cells(faces)], left=FACES_HEAD[:1]))
+        print('\n' + markdown_table(FACE_COLUMNS, [face_table_row(faces)], left=FACE_COLUMNS[:1]))
         if faces['met'] is not None:
             print(f'\nTarget: {AT_MOST:.0f} s; {"met" if faces["met"] else "MISSED"}')
     write_json(args.json, environment=facts, targets=judged, results=results, faces=faces)

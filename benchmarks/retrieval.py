@@ -26,10 +26,10 @@ from torch import Tensor
 
 from benchmarks.common import (
     environment,
-    facts_line,
-    markdown,
-    parse,
-    parser,
+    format_environment,
+    markdown_table,
+    parse_args,
+    base_parser,
     quartiles,
     ratio,
     time_once,
@@ -102,7 +102,7 @@ def plain(embedding: Tensor, labels: Labels) -> Figures:
     }
 
 
-SIDES: dict[str, Callable[[Tensor, Labels], Figures]] = {OURS: ours, PLAIN: plain}
+IMPLEMENTATIONS: dict[str, Callable[[Tensor, Labels], Figures]] = {OURS: ours, PLAIN: plain}
 
 # Measurement ##################################################################################
 
@@ -115,7 +115,7 @@ def process_memory(side: str, num_subjects: int, channels: int, threads: int) ->
 
 def _process_memory(side: str, num_subjects: int, channels: int, threads: int) -> int:
     torch.set_num_threads(threads)
-    SIDES[side](*walks(num_subjects, channels, 'cpu'))
+    IMPLEMENTATIONS[side](*walks(num_subjects, channels, 'cpu'))
     # Not getrusage, which counts what the parent held when this process began.
     status = Path('/proc/self/status').read_text()
     return 1024 * int(status.split('VmHWM:')[1].split()[0])
@@ -133,8 +133,8 @@ def check(figures: dict[str, Figures]) -> None:
 def measure(num_subjects: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     """One result for each side on one size, timed in turns."""
     embedding, labels = walks(num_subjects, args.channels, args.device)
-    names = [name for name in SIDES if name == OURS or num_subjects <= args.most_plain]
-    runs = {name: partial(SIDES[name], embedding, labels) for name in names}
+    names = [name for name in IMPLEMENTATIONS if name == OURS or num_subjects <= args.most_plain]
+    runs = {name: partial(IMPLEMENTATIONS[name], embedding, labels) for name in names}
     figures = {}
     if len(runs) > 1 or num_subjects != TARGET['subjects']:  # there the first round serves
         figures = {name: run() for name, run in runs.items()}
@@ -152,7 +152,7 @@ def measure(num_subjects: int, args: argparse.Namespace) -> list[dict[str, Any]]
             'probes': int((labels['take'] == 0).sum()),
             'gallery': int((labels['take'] == 1).sum()),
             'channels': args.channels,
-            'side': name,
+            'implementation': name,
             'seconds': quartiles(times[name]),
             'rounds': times[name],
             'ratio': None if name == OURS else ratio(times[name], times[OURS]),
@@ -165,14 +165,24 @@ def measure(num_subjects: int, args: argparse.Namespace) -> list[dict[str, Any]]
 
 # Reports ######################################################################################
 
-HEAD = ('subjects', 'probes', 'gallery', 'side', 's', 'IQR', 'ratio', 'from - to', 'process, MB')
+COLUMNS = (
+    'subjects',
+    'probes',
+    'gallery',
+    'implementation',
+    's',
+    'IQR',
+    'ratio',
+    'from - to',
+    'process, MB',
+)
 
 
-def cells(result: dict[str, Any]) -> tuple[str, ...]:
+def table_row(result: dict[str, Any]) -> tuple[str, ...]:
     """A result as the table shows it."""
     seconds, over, memory = result['seconds'], result['ratio'], result['memory']
     return (
-        *(str(result[name]) for name in ('subjects', 'probes', 'gallery', 'side')),
+        *(str(result[name]) for name in ('subjects', 'probes', 'gallery', 'implementation')),
         f'{seconds["median"]:#.3g}',
         f'{seconds["high"] - seconds["low"]:#.2g}',
         '' if over is None else f'{over["median"]:.1f}',
@@ -191,14 +201,14 @@ def targets(results: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]
             and (result['memory'] or 0) < TARGET['bytes'],
         }
         for result in results
-        if result['side'] == OURS
+        if result['implementation'] == OURS
         and result['subjects'] == TARGET['subjects']
         and threads <= TARGET['threads']
     ]
 
 
 def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
-    choice = parser(__doc__, rounds=3)
+    choice = base_parser(__doc__, rounds=3)
     choice.add_argument('--subjects', type=int, nargs='+', default=SUBJECTS, metavar='N')
     choice.add_argument('--channels', type=int, default=256)
     choice.add_argument(
@@ -210,11 +220,11 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
         default=True,
         help='also measure memory, in a process for each side and size',
     )
-    args = parse(choice, argv, TINY)
+    args = parse_args(choice, argv, TINY)
     facts = environment(args.device, args.threads)
     results = [result for n in args.subjects for result in measure(n, args)]
-    print(facts_line(facts), end='\n\n')
-    print(markdown(HEAD, map(cells, results), left=('side',)))
+    print(format_environment(facts), end='\n\n')
+    print(markdown_table(COLUMNS, map(table_row, results), left=('implementation',)))
     left_out = [n for n in args.subjects if n > args.most_plain]
     if left_out:
         sizes = ', '.join(map(str, left_out))

@@ -17,10 +17,10 @@ import torch
 
 from benchmarks.common import (
     environment,
-    facts_line,
-    markdown,
-    parse,
-    parser,
+    format_environment,
+    markdown_table,
+    parse_args,
+    base_parser,
     write_json,
 )
 from benchmarks.operators import cases  # noqa: F401 (registers the rows)
@@ -31,15 +31,15 @@ from benchmarks.operators.harness import (
     Setup,
     timed,
 )
-from benchmarks.operators.report import HEAD, TEXT, cells, peak_result, size, title
+from benchmarks.operators.report import COLUMNS, TEXT_COLUMNS, table_row, peak_result, size, title
 from benchmarks.operators.targets import targets
 
 TINY = {'batch': [2, 4], 'joints': 16, 'frames': [4, 6], 'channels': 8}
 
 
-def options() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """What can be asked for on the command line."""
-    out = parser(__doc__, rounds=5, seconds=0.05)
+    out = base_parser(__doc__, rounds=5, seconds=0.05)
     names = sorted({entry.operator for entry in ROWS})
     out.add_argument('--operator', nargs='+', choices=names, default=names, metavar='NAME')
     out.add_argument('--batch', nargs='+', type=int, default=[16, 64], help='graphs B')
@@ -52,8 +52,8 @@ def options() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
-    choice = options()
-    args = parse(choice, argv, TINY)
+    choice = make_parser()
+    args = parse_args(choice, argv, TINY)
     batches, frames = args.batch, args.frames
     if len(batches) != len(frames):
         if 1 not in (len(batches), len(frames)):
@@ -67,12 +67,14 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
                 sizes = {'batch': b, 'joints': args.joints, 'frames': t, 'channels': args.channels}
                 s = Setup(**{**sizes, **({} if args.tiny else entry.sizes)}, device=args.device)
                 results += timed(entry, s, args)
-    shown = peak_result(results) + [result for result in results if result['side'] != PEAK]
-    print(facts_line(facts), end='\n\n')
-    print(markdown(HEAD, map(cells, shown), left=TEXT), end='\n\n')
+    shown = peak_result(results) + [
+        result for result in results if result['implementation'] != PEAK
+    ]
+    print(format_environment(facts), end='\n\n')
+    print(markdown_table(COLUMNS, map(table_row, shown), left=TEXT_COLUMNS), end='\n\n')
     for result in results:
         if result['ratio'] and result['ratio']['median'] < 1:
-            name, shape, label, other, *_, less, _ = cells(result)
+            name, shape, label, other, *_, less, _ = table_row(result)
             print(f'Slower: {name} ({shape}, {label}), {less} against {other}')
     judged = targets(results, torch.device(args.device).type)
     if judged:
@@ -89,7 +91,7 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
             for t in judged
         ]
         head = ('operator', 'size', 'pass', 'against', 'at least', 'measured', 'target')
-        print('\n' + markdown(head, lines, left=TEXT))
+        print('\n' + markdown_table(head, lines, left=TEXT_COLUMNS))
     write_json(args.json, environment=facts, results=shown, targets=judged)
     return shown
 

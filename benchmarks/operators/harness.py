@@ -16,11 +16,11 @@ from torch.nn import (
 
 from benchmarks.common import (
     matrix_product,
-    operations,
+    count_flops,
     peak_memory,
     quartiles,
     ratio,
-    time_together,
+    time_in_turns,
 )
 from graphmotion.data import to_dense
 from graphmotion.skeletons import get_skeleton, list_skeletons
@@ -29,7 +29,7 @@ SKELETONS = {get_skeleton(name).num_joints: name for name in list_skeletons()}
 SIZES = ('batch', 'joints', 'frames', 'channels')
 TOLERANCE = 1e-3  # of single precision: summed in another order
 OURS, PEAK = 'graphmotion', 'matrix product'
-BOTH = 'forward+backward'
+FORWARD_BACKWARD = 'forward+backward'
 
 
 class Call:
@@ -181,28 +181,30 @@ def timed(entry: Row, s: Setup, args: argparse.Namespace) -> Iterator[dict[str, 
     first = 'forward' if ours.inputs else 'call'
     passes: dict[str, dict[str, Callable]] = {first: {k: c.forward for k, c in calls.items()}}
     if args.backward and ours.inputs:
-        passes[BOTH] = {k: c.backward() for k, c in calls.items()}
-    product, of_product = matrix_product(s.device, args.tiny)
+        passes[FORWARD_BACKWARD] = {k: c.backward() for k, c in calls.items()}
+    product, product_flops = matrix_product(s.device, args.tiny)
     for label, runs in passes.items():
         memory = {name: peak_memory(run, s.device) for name, run in runs.items()}
-        flops = count_operations(ours, backward=label == BOTH)
+        flops = count_matmul_flops(ours, backward=label == FORWARD_BACKWARD)
         peak = {PEAK: product} if flops else {}
-        times = time_together({**runs, **peak}, args.rounds, args.seconds, args.threads)
-        of_peak = flops and [flops / t / (of_product / p) for t, p in zip(times[OURS], times[PEAK])]
+        times = time_in_turns({**runs, **peak}, args.rounds, args.seconds, args.threads)
+        peak_share = flops and [
+            flops / t / (product_flops / p) for t, p in zip(times[OURS], times[PEAK])
+        ]
         for name, rounds in times.items():
-            done = {OURS: flops, PEAK: of_product}.get(name)
+            done = {OURS: flops, PEAK: product_flops}.get(name)
             median = quartiles(rounds)['median']
             yield {
                 'operator': entry.operator,
                 'variant': entry.variant,
                 **{size: getattr(s, size) for size in SIZES},
                 'pass': label,
-                'side': name,
+                'implementation': name,
                 'seconds': quartiles(rounds),
                 'rounds': rounds,
                 'flops': done,
                 'gflops': done and done / median / 1e9,
-                'of_peak': of_peak and quartiles(of_peak) if name == OURS else None,
+                'peak_share': peak_share and quartiles(peak_share) if name == OURS else None,
                 'ratio': ratio(rounds, times[OURS]) if name in others else None,
                 'memory': memory.get(name),
                 'memory_ratio': memory[name] / memory[OURS] if name in others else None,
@@ -210,7 +212,7 @@ def timed(entry: Row, s: Setup, args: argparse.Namespace) -> Iterator[dict[str, 
             }
 
 
-def count_operations(call: Call, backward: bool) -> int | None:
+def count_matmul_flops(call: Call, backward: bool) -> int | None:
     """Operations of the matrix products; None where they are too few to bound the time."""
     if not call.inputs:
         return None
@@ -220,7 +222,7 @@ def count_operations(call: Call, backward: bool) -> int | None:
         if backward:
             torch.autograd.backward(outputs, [torch.ones_like(out) for out in outputs])
 
-    counted = operations(run)
+    counted = count_flops(run)
     for leaf in call.leaves:
         leaf.grad = None
     numbers = sum(x.numel() for x in (*call.forward(), *call.inputs))

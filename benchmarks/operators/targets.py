@@ -13,7 +13,7 @@ from benchmarks.operators.alternatives import (
     STATIC,
 )
 from benchmarks.operators.harness import (
-    BOTH,
+    FORWARD_BACKWARD,
     OURS,
     SIZES,
 )
@@ -34,25 +34,35 @@ class Target:
 
 
 TARGETS = [
-    Target('SpatialConv', 'dense, shared', BOTH, 'ratio', 3, STATIC),
-    Target('SpatialConv', 'dense, shared', BOTH, 'ratio', 2, BLOCKS),
-    Target('SpatialConv', 'dense, shared', BOTH, 'memory_ratio', 2, BLOCKS),
-    Target('SpatialConv', 'dense, shared', 'forward', 'of_peak', 0.6, batch=16),
+    Target('SpatialConv', 'dense, shared', FORWARD_BACKWARD, 'ratio', 3, STATIC),
+    Target('SpatialConv', 'dense, shared', FORWARD_BACKWARD, 'ratio', 2, BLOCKS),
+    Target('SpatialConv', 'dense, shared', FORWARD_BACKWARD, 'memory_ratio', 2, BLOCKS),
+    Target('SpatialConv', 'dense, shared', 'forward', 'peak_share', 0.6, batch=16),
     Target('SpatialConv', 'sparse', 'forward', 'ratio', 1, BLOCKS),
-    Target('SpatialConv', 'sparse', BOTH, 'ratio', 1, BLOCKS),
-    Target('TemporalConv', 'kernel of 9', 'forward', 'of_peak', 0.6),
-    Target('TemporalConv', 'kernel of 9', BOTH, 'ratio', 1.2, IMAGE),
+    Target('SpatialConv', 'sparse', FORWARD_BACKWARD, 'ratio', 1, BLOCKS),
+    Target('TemporalConv', 'kernel of 9', 'forward', 'peak_share', 0.6),
+    Target('TemporalConv', 'kernel of 9', FORWARD_BACKWARD, 'ratio', 1.2, IMAGE),
     Target('LargeKernelTemporalConv', 'depthwise part', 'forward', 'ratio', 5, LINE),
-    Target('LargeKernelTemporalConv', 'depthwise part', BOTH, 'ratio', 1.8, LINE),
-    Target('JointAttention', 'heads of 16 channels', BOTH, 'ratio', 1.3, FUSED),
-    Target('JointAttention', 'without its linear maps', BOTH, 'ratio', 1.3, FUSED),
-    Target('JointAttention', 'heads of 16 channels', BOTH, 'ratio', 1, FUSED, device='cuda'),
-    Target('JointAttention', 'without its linear maps', BOTH, 'ratio', 1, FUSED, device='cuda'),
+    Target('LargeKernelTemporalConv', 'depthwise part', FORWARD_BACKWARD, 'ratio', 1.8, LINE),
+    Target('JointAttention', 'heads of 16 channels', FORWARD_BACKWARD, 'ratio', 1.3, FUSED),
+    Target('JointAttention', 'without its linear maps', FORWARD_BACKWARD, 'ratio', 1.3, FUSED),
+    Target(
+        'JointAttention', 'heads of 16 channels', FORWARD_BACKWARD, 'ratio', 1, FUSED, device='cuda'
+    ),
+    Target(
+        'JointAttention',
+        'without its linear maps',
+        FORWARD_BACKWARD,
+        'ratio',
+        1,
+        FUSED,
+        device='cuda',
+    ),
 ]
 WHAT = {
     'ratio': 'time of {}',
     'memory_ratio': 'peak memory of {}',
-    'of_peak': "the matrix product's rate",
+    'peak_share': "the matrix product's rate",
 }
 
 
@@ -61,7 +71,7 @@ def targets(results: list[dict[str, Any]], device: str) -> list[dict[str, Any]]:
     out = []
     for t in TARGETS:
         for result in results:
-            key = (result['operator'], result['variant'], result['pass'], result['side'])
+            key = (result['operator'], result['variant'], result['pass'], result['implementation'])
             if key != (t.operator, t.variant, t.label, t.side):
                 continue
             if t.batch not in (None, result['batch']) or t.device != device:

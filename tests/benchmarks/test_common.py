@@ -11,23 +11,25 @@ from benchmarks import common
 
 
 def test_options_of_all_benchmarks():
-    args = common.parse(common.parser('doc'), ['--threads', '1', '--device', 'meta'])
+    args = common.parse_args(common.base_parser('doc'), ['--threads', '1', '--device', 'meta'])
     assert args.backward
     assert (args.device, args.threads, args.tiny, args.json) == ('meta', 1, False, None)
-    assert not common.parse(common.parser('doc'), ['--threads', '1', '--no-backward']).backward
+    assert not common.parse_args(
+        common.base_parser('doc'), ['--threads', '1', '--no-backward']
+    ).backward
 
 
 def test_tiny_replaces_sizes_and_shortens_turns():
-    options = common.parser('doc')
+    options = common.base_parser('doc')
     options.add_argument('--batch', type=int, default=64)
-    args = common.parse(options, ['--threads', '1', '--batch', '32', '--tiny'], {'batch': 2})
+    args = common.parse_args(options, ['--threads', '1', '--batch', '32', '--tiny'], {'batch': 2})
     assert (args.batch, args.rounds, args.seconds) == (2, 2, 0.001)
 
 
 def test_threads_are_set():
     before = torch.get_num_threads()
     try:
-        common.parse(common.parser('doc'), ['--threads', '1'])
+        common.parse_args(common.base_parser('doc'), ['--threads', '1'])
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
@@ -66,20 +68,20 @@ def test_sides_take_turns(monkeypatch):
 
     monkeypatch.setattr(common, 'Timer', Clock)
     runs = {name: lambda name=name: name for name in 'abc'}
-    times = common.time_together(runs, rounds=4, seconds=100.0, threads=1)
+    times = common.time_in_turns(runs, rounds=4, seconds=100.0, threads=1)
     assert ''.join(turns) == 'abc' + 'bca' + 'cab' + 'abc'
     assert times == {'a': [1, 6, 8, 10], 'b': [2, 4, 9, 11], 'c': [3, 5, 7, 12]}
 
 
 def test_times_are_seconds_a_call():
-    times = common.time_together({'sleep': lambda: time.sleep(0.01)}, 3, 0.02, threads=1)
+    times = common.time_in_turns({'sleep': lambda: time.sleep(0.01)}, 3, 0.02, threads=1)
     assert 0.01 <= min(times['sleep']) < 0.1
 
 
 def test_slow_calls_get_three_rounds_of_a_call_each():
     calls = []
     runs = {'sleep': lambda: calls.append(time.sleep(0.01))}
-    times = common.time_together(runs, 50, 0.0001, threads=1)['sleep']
+    times = common.time_in_turns(runs, 50, 0.0001, threads=1)['sleep']
     assert len(times) == 3
     assert len(calls) == 4  # the first round also tries how long a call lasts
     assert min(times) >= 0.01
@@ -135,8 +137,8 @@ def test_peak_memory_on_a_gpu():
 def test_operations_of_forward_and_backward():
     x = torch.randn(5, 7, requires_grad=True)
     linear = torch.nn.Linear(7, 3)
-    assert common.operations(lambda: linear(x)) == 2 * 5 * 7 * 3
-    assert common.operations(lambda: linear(x).sum().backward()) == 3 * 2 * 5 * 7 * 3
+    assert common.count_flops(lambda: linear(x)) == 2 * 5 * 7 * 3
+    assert common.count_flops(lambda: linear(x).sum().backward()) == 3 * 2 * 5 * 7 * 3
 
 
 def test_operations_of_layers_that_have_a_kernel_of_their_own():
@@ -144,17 +146,19 @@ def test_operations_of_layers_that_have_a_kernel_of_their_own():
     layer = torch.nn.TransformerEncoderLayer(8, 2, 12, batch_first=True).eval()
     x = torch.randn(1, 5, 8)
     with torch.no_grad():
-        assert common.operations(lambda: layer(x)) >= 2 * 5 * (4 * 8 * 8 + 2 * 8 * 12)
+        assert common.count_flops(lambda: layer(x)) >= 2 * 5 * (4 * 8 * 8 + 2 * 8 * 12)
     assert torch.backends.mha.get_fastpath_enabled()
 
 
 def test_the_matrix_product_does_as_many_operations_as_it_says():
     run, count = common.matrix_product('cpu', tiny=True)
-    assert common.operations(run) == count == 2 * 64**3
+    assert common.count_flops(run) == count == 2 * 64**3
 
 
 def test_markdown():
-    table = common.markdown(['name', 'ms'], [['a', '1.5'], ['longer', '10.25']], left=['name'])
+    table = common.markdown_table(
+        ['name', 'ms'], [['a', '1.5'], ['longer', '10.25']], left=['name']
+    )
     assert table.splitlines() == [
         '| name   |    ms |',
         '| ------ | ----: |',

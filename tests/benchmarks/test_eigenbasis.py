@@ -22,9 +22,9 @@ def report(tmp_path_factory):
 
 def test_every_side_is_measured_or_named(report):
     text, written = report
-    found = [(r['nodes'], r['side']) for r in written['results']]
-    small = [(64, side) for side in bench.SIDES]
-    assert found == small + [(1200, side) for side in bench.SIDES if side != bench.PYG]
+    found = [(r['nodes'], r['implementation']) for r in written['results']]
+    small = [(64, side) for side in bench.IMPLEMENTATIONS]
+    assert found == small + [(1200, side) for side in bench.IMPLEMENTATIONS if side != bench.PYG]
     assert 'Not measured: PyG transform with 1200 nodes' in text
     assert 'Not measured: torch' not in text
     lines = [line for line in text.splitlines() if line.startswith('| ')]
@@ -39,10 +39,10 @@ def test_numbers_are_plausible(report):
         assert r['modes'] == 16
         assert len(r['rounds']) == 2
         assert 0 < r['seconds']['median'] < 5
-        assert (r['ratio'] is None) == (r['side'] == bench.OURS)
+        assert (r['ratio'] is None) == (r['implementation'] == bench.OURS)
         assert r['ratio'] is None or 0 < r['ratio']['low'] <= r['ratio']['high'] < math.inf
-        assert r['residual'] < (1e-4 if r['side'] == bench.DENSE else 1e-5)
-        assert r['orthogonality'] < 1e-5 or r['side'] == bench.PYG
+        assert r['residual'] < (1e-4 if r['implementation'] == bench.DENSE else 1e-5)
+        assert r['orthogonality'] < 1e-5 or r['implementation'] == bench.PYG
 
 
 def test_errors_are_those_of_the_equation():
@@ -62,7 +62,7 @@ def test_sides_that_differ_are_not_timed(monkeypatch):
         values, vectors = bench.dense(*args)
         return values + 0.01, vectors
 
-    monkeypatch.setitem(bench.SIDES, bench.DENSE, wrong)
+    monkeypatch.setitem(bench.IMPLEMENTATIONS, bench.DENSE, wrong)
     with pytest.raises(AssertionError, match='eigenvalues differ'):
         bench.main(['--tiny', '--threads', '1', '--nodes', '64'])
 

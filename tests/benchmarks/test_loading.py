@@ -23,7 +23,7 @@ def report(tmp_path_factory):
 def test_every_side_is_measured(report):
     text, written = report
     sides = {bench.OURS, bench.SAME, bench.SAME + ', 1 workers', bench.PLAIN}
-    found = {(r['batch'], r['transform'], r['side']) for r in written['results']}
+    found = {(r['batch'], r['transform'], r['implementation']) for r in written['results']}
     streams = ('', 'joints and bones')
     assert found == {(4, stream, side) for stream in streams for side in sides}
     lines = [line for line in text.splitlines() if line.startswith('| ')]
@@ -38,16 +38,16 @@ def test_numbers_are_plausible(report):
         assert 0 < speed['low'] <= speed['median'] <= speed['high'] < math.inf
         speeds = [2 / seconds for seconds in r['rounds']]  # two batches a pass
         assert min(speeds) <= speed['median'] <= max(speeds)
-        assert (r['ratio'] is None) == (r['side'] == bench.OURS)
+        assert (r['ratio'] is None) == (r['implementation'] == bench.OURS)
         # At least the positions of the batch.
         assert (r['memory'] or math.inf) >= r['batch'] * r['joints'] * r['frames'] * 12
-        assert (r['memory'] is None) == ('workers' in r['side'])
+        assert (r['memory'] is None) == ('workers' in r['implementation'])
 
 
 def test_the_target_is_judged_where_it_applies(report):
     _, written = report
     assert written['targets'] == []  # a tiny run has no batches of that size
-    result = {**written['results'][0], 'batch': 64, 'side': bench.SAME}
+    result = {**written['results'][0], 'batch': 64, 'implementation': bench.SAME}
     assert result['transform'] == ''
     transformed = {**result, 'transform': 'bones', 'ratio': {'median': 1.0}}
     for measured, met in ((8.0, True), (7.9, False)):

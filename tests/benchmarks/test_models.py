@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import graphmotion.models
-from benchmarks import models as bench
+from benchmarks.models import __main__ as script
+from benchmarks.models import alternatives, harness, workloads
 from graphmotion.models import STGCN, gaitmixer, st_gcn
 
 
@@ -19,7 +20,7 @@ def report(tmp_path_factory):
     """What a tiny run of everything prints and writes."""
     path = tmp_path_factory.mktemp('benchmark') / 'models.json'
     with redirect_stdout(io.StringIO()) as out:
-        bench.main(['--tiny', '--threads', '1', '--json', str(path)])
+        script.main(['--tiny', '--threads', '1', '--json', str(path)])
     return out.getvalue(), json.loads(path.read_text())
 
 
@@ -30,18 +31,22 @@ def small(skeleton, num_classes=5, channels=(4, 4, 8), **options):
 
 def tiny(*options):
     """The options of a tiny run."""
-    return bench.parse(bench.options(), ['--threads', '1', '--tiny', *options], bench.TINY)
+    return script.parse_args(
+        script.make_parser(), ['--threads', '1', '--tiny', *options], script.TINY
+    )
 
 
 @pytest.mark.slow
 def test_every_model_is_measured_in_both_passes(report):
     text, written = report
-    found = {(r['model'], r['pass']) for r in written['results'] if r['side'] == bench.OURS}
+    found = {
+        (r['model'], r['pass']) for r in written['results'] if r['implementation'] == harness.OURS
+    }
     names = graphmotion.models.list_models()
     assert found == {(name, label) for name in names for label in ('inference', 'training')}
-    for name in bench.ALTERNATIVES:
-        sides = {r['side'] for r in written['results'] if r['model'] == name}
-        assert sides == {bench.OURS, bench.PLAIN}
+    for name in alternatives.ALTERNATIVES:
+        sides = {r['implementation'] for r in written['results'] if r['model'] == name}
+        assert sides == {harness.OURS, harness.PLAIN}
     lines = [line for line in text.splitlines() if line.startswith('| ')]
     assert len(lines) == 2 + len(written['results'])
     assert len({line.count('|') for line in lines}) == 1
@@ -54,8 +59,8 @@ def test_numbers_are_plausible(report):
     for r in written['results']:
         speed = r['sequences_per_second']
         assert 0 < speed['low'] <= speed['median'] <= speed['high'] < math.inf
-        assert (r['ratio'] is None) == (r['side'] == bench.OURS)
-        assert 0 <= r['difference'] <= bench.TOLERANCE
+        assert (r['ratio'] is None) == (r['implementation'] == harness.OURS)
+        assert 0 <= r['difference'] <= harness.TOLERANCE
         assert r['memory'] > 0
         if r['pass'] == 'training':  # at least a gradient for each parameter
             assert r['memory'] >= 4 * r['parameters']
@@ -72,8 +77,8 @@ def test_size_and_operations_are_those_of_the_network(monkeypatch):
         def forward(self, x):
             return self.lin(x), x  # of several results, the first is what counts
 
-    monkeypatch.setattr(bench, 'ALTERNATIVES', {})
-    made = list(bench.measure('line', lambda skeleton, num_classes: Line(3, num_classes), tiny()))
+    monkeypatch.setattr(harness, 'ALTERNATIVES', {})
+    made = list(harness.measure('line', lambda skeleton, num_classes: Line(3, num_classes), tiny()))
     for result in made:
         assert result['parameters'] == 60 * 4
         assert result['flops'] == 2 * 25 * 8 * 3 * 60  # of one sequence
@@ -107,10 +112,10 @@ def small_mixer(padding='reflect_start'):
 def test_the_plain_network_is_the_same_network(make):
     torch.manual_seed(0)
     model, x = make(), torch.randn(3 * 17, 6, 2)
-    bench.settle(model, [x])
+    harness.warm_up_norms(model, [x])
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    kind = bench.PlainSTGCN if isinstance(model, STGCN) else bench.PlainGaitMixer
+    kind = alternatives.PlainSTGCN if isinstance(model, STGCN) else alternatives.PlainGaitMixer
     plain, model, x = kind(model).double(), model.double(), x.double()
     (image,) = plain.convert(x)
     assert image.shape == (3, 2, 6, 17)
@@ -131,7 +136,7 @@ def test_the_plain_network_is_the_same_network(make):
 
 def test_the_plain_network_does_not_share_weights():
     model = small_mixer()
-    plain = bench.PlainGaitMixer(model)
+    plain = alternatives.PlainGaitMixer(model)
     with torch.no_grad():
         for parameter in plain.parameters():
             parameter.add_(1)
@@ -143,14 +148,16 @@ def test_embeddings_of_length_one_are_trained_and_compared():
     """A square sum of them would have no gradient to compare, nor to train with."""
     torch.manual_seed(0)
     model, x = small_mixer(), torch.randn(3 * 17, 6, 2)
-    bench.settle(model, [x])
-    side = bench.Side(bench.OURS, bench.EAGER, model, [x], model, bench.triplets)
+    harness.warm_up_norms(model, [x])
+    side = harness.Implementation(
+        harness.OURS, harness.EAGER, model, [x], model, workloads.triplet_loss
+    )
     out, gradient = side.results()
     assert float(gradient.norm()) > 1e-3 * float(out.norm())
     anchor, near, far = out, out.roll(1, dims=0), out.roll(2, dims=0)
     distances = (anchor - near).norm(dim=1) - (anchor - far).norm(dim=1)
     wanted = (distances + 1).clamp_min(0).mean()
-    torch.testing.assert_close(bench.triplets(out), wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(workloads.triplet_loss(out), wanted, rtol=1e-4, atol=1e-4)
     before = model.lin.weight.clone()
     side.training()()
     torch.testing.assert_close(model.lin.weight, before, rtol=0, atol=1e-9)
@@ -158,24 +165,26 @@ def test_embeddings_of_length_one_are_trained_and_compared():
 
 @pytest.mark.parametrize('wrong', ['output', 'gradient', 'shape'])
 def test_networks_that_differ_are_not_timed(monkeypatch, wrong):
-    class Wrong(bench.PlainSTGCN):
+    class Wrong(alternatives.PlainSTGCN):
         def forward(self, x):
             if wrong == 'gradient':
                 x = x.detach() + 2 * (x - x.detach())
             out = super().forward(x)
             return {'output': out + 1, 'gradient': out, 'shape': out[:1]}[wrong]
 
-    monkeypatch.setitem(bench.ALTERNATIVES, 'st_gcn', Wrong)
+    monkeypatch.setitem(alternatives.ALTERNATIVES, 'st_gcn', Wrong)
     with pytest.raises(AssertionError, match='differ'):
-        list(bench.measure('st_gcn', small, tiny()))
+        list(harness.measure('st_gcn', small, tiny()))
 
 
 def test_every_model_has_an_example():
     for name in graphmotion.models.list_models():
-        example = bench.EXAMPLES.get(name, bench.Example())
-        model = bench.make_model(name, getattr(graphmotion.models, name), example)
-        assert bench.make_inputs(name, model, example, 1)
-    assert set(bench.EXAMPLES) | set(bench.ALTERNATIVES) <= set(graphmotion.models.list_models())
+        example = workloads.WORKLOADS.get(name, workloads.Workload())
+        model = workloads.make_model(name, getattr(graphmotion.models, name), example)
+        assert workloads.make_inputs(name, model, example, 1)
+    assert set(workloads.WORKLOADS) | set(alternatives.ALTERNATIVES) <= set(
+        graphmotion.models.list_models()
+    )
 
 
 def test_a_new_model_needs_no_entry_unless_it_asks_for_something_new():
@@ -185,20 +194,26 @@ def test_a_new_model_needs_no_entry_unless_it_asks_for_something_new():
     def new(skeleton, num_classes, in_channels, depth=1, **options):
         return Scored(skeleton, num_classes, in_channels, channels=[8] * depth, **options)
 
-    model = bench.make_model('new', new, bench.Example(options={'num_classes': 7, 'depth': 2}))
+    model = workloads.make_model(
+        'new', new, workloads.Workload(options={'num_classes': 7, 'depth': 2})
+    )
     assert (model.lin.out_features, len(model.layers)) == (7, 2)
-    x, score, edge_index, batch = bench.make_inputs('new', model, bench.Example(frames=5), 3)
+    x, score, edge_index, batch = workloads.make_inputs(
+        'new', model, workloads.Workload(frames=5), 3
+    )
     assert (x.shape, score.shape, len(batch)) == ((75, 5, 3), (75, 5), 75)
     assert edge_index.shape == (2, 3 * 48)
 
     def faces(eigenvectors, num_classes):
         return model
 
-    with pytest.raises(ValueError, match=r"builder 'faces' takes .*'eigenvectors'.*to EXAMPLES"):
-        bench.make_model('faces', faces, bench.Example())
+    with pytest.raises(
+        ValueError, match=r"builder 'faces' requires .*'eigenvectors'.*to WORKLOADS"
+    ):
+        workloads.make_model('faces', faces, workloads.Workload())
     model.inputs = ('x', 'eigenvectors')
-    with pytest.raises(ValueError, match=r"model 'new' reads .*no \['eigenvectors'\]: teach"):
-        bench.make_inputs('new', model, bench.Example(), 1)
+    with pytest.raises(ValueError, match=r"model 'new' reads .*no \['eigenvectors'\]: add"):
+        workloads.make_inputs('new', model, workloads.Workload(), 1)
 
 
 @pytest.mark.slow
@@ -208,14 +223,14 @@ def test_compiled_sides_are_checked_and_timed(monkeypatch):
     args = tiny()
     args.compile = True
     shallow = partial(small, channels=(4,))  # to be quick
-    results = list(bench.measure('st_gcn', shallow, args))
-    sides = [(bench.OURS, bench.EAGER), (bench.PLAIN, bench.EAGER)]
-    sides += [(name, bench.COMPILED) for name, _ in sides]
-    assert [(r['pass'], r['side'], r['mode']) for r in results] == [
+    results = list(harness.measure('st_gcn', shallow, args))
+    sides = [(harness.OURS, harness.EAGER), (harness.PLAIN, harness.EAGER)]
+    sides += [(name, harness.COMPILED) for name, _ in sides]
+    assert [(r['pass'], r['implementation'], r['mode']) for r in results] == [
         (label, *side) for label in ('inference', 'training') for side in sides
     ]
     assert [r['ratio'] is None for r in results] == [True, False, False, False] * 2
-    assert all(r['difference'] <= bench.TOLERANCE for r in results)
+    assert all(r['difference'] <= harness.TOLERANCE for r in results)
 
 
 @pytest.mark.slow
@@ -229,13 +244,13 @@ def test_what_does_not_compile_is_said_and_the_rest_is_measured(monkeypatch):
     monkeypatch.setattr(torch, 'compile', broken)
     args = tiny()
     args.compile = True
-    results = list(bench.measure('st_gcn', small, args))
+    results = list(harness.measure('st_gcn', small, args))
     failed = [r for r in results if 'error' in r]
-    assert [(r['side'], r['mode']) for r in failed] == [
-        (bench.OURS, bench.COMPILED),
-        (bench.PLAIN, bench.COMPILED),
+    assert [(r['implementation'], r['mode']) for r in failed] == [
+        (harness.OURS, harness.COMPILED),
+        (harness.PLAIN, harness.COMPILED),
     ]
     assert {r['error'] for r in failed} == {'RuntimeError: no compiler found'}
-    assert 'graphmotion, compiled: RuntimeError: no compiler found' in bench.cells(failed[0])
-    assert {len(bench.cells(r)) for r in results} == {len(bench.HEAD)}
+    assert 'graphmotion, compiled: RuntimeError: no compiler found' in script.table_row(failed[0])
+    assert {len(script.table_row(r)) for r in results} == {len(script.COLUMNS)}
     assert len(results) == 2 + 4

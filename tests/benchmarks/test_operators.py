@@ -42,7 +42,9 @@ def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
     for result in written['results']:
         if result['operator'] != PEAK:
             key = (result['operator'], result['variant'])
-            found.setdefault(key, set()).add((result['batch'], result['pass'], result['side']))
+            found.setdefault(key, set()).add(
+                (result['batch'], result['pass'], result['implementation'])
+            )
     assert set(found) == {(row.operator, row.variant) for row in harness.ROWS}
     for (operator, _), measured in found.items():
         passes = {'call'} if operator == 'MotionDataset' else {'forward', 'forward+backward'}
@@ -58,10 +60,10 @@ def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
 @pytest.mark.slow
 def test_the_matrix_product_has_a_row_of_its_own(report):
     text, written = report
-    (peak,) = (r for r in written['results'] if r['side'] == PEAK)
+    (peak,) = (r for r in written['results'] if r['implementation'] == PEAK)
     seconds = peak['seconds']['median']
     assert peak['gflops'] == pytest.approx(2 * 64**3 / seconds / 1e9)
-    shares = [result for result in written['results'] if result['of_peak']]
+    shares = [result for result in written['results'] if result['peak_share']]
     assert len(peak['rounds']) == 2 * len(shares)  # two rounds beside each of them
     assert f'| {PEAK}' in text
 
@@ -71,13 +73,13 @@ def test_numbers_are_plausible(report):
     _, written = report
     assert written['environment']['threads'] == 1
     for result in written['results']:
-        seconds, share, faster = result['seconds'], result['of_peak'], result['ratio']
+        seconds, share, faster = result['seconds'], result['peak_share'], result['ratio']
         assert 0 < seconds['low'] <= seconds['median'] <= seconds['high'] < 1
-        if result['side'] == PEAK:
+        if result['implementation'] == PEAK:
             continue
         assert result['memory'] > 0
         assert (result['flops'] is None) == (share is None)
-        assert (faster is None) == (result['side'] == OURS)
+        assert (faster is None) == (result['implementation'] == OURS)
         if faster is not None:
             assert 0 < faster['low'] <= faster['median'] <= faster['high'] < math.inf
             assert result['memory_ratio'] > 0
@@ -114,19 +116,19 @@ def result(**changes):
     """A result of ours as the targets read it."""
     same = {'operator': 'SpatialConv', 'variant': 'dense, shared', 'pass': 'forward'}
     sizes = {'batch': 16, 'joints': 25, 'frames': 64, 'channels': 64}
-    numbers = {'side': OURS, 'ratio': None, 'memory_ratio': None, 'of_peak': None}
+    numbers = {'implementation': OURS, 'ratio': None, 'memory_ratio': None, 'peak_share': None}
     return {**same, **sizes, **numbers, **changes}
 
 
 @pytest.mark.parametrize(('share', 'met'), [(0.59, False), (0.61, True)])
 def test_target_of_the_rate(share, met):
-    (judged,) = targets([result(of_peak={'median': share})], 'cpu')
+    (judged,) = targets([result(peak_share={'median': share})], 'cpu')
     assert (judged['measured'], judged['at_least'], judged['met']) == (share, 0.6, met)
 
 
 def test_target_of_the_rate_is_for_one_batch_size_on_cpu():
-    assert targets([result(of_peak={'median': 0.9}, batch=64)], 'cpu') == []
-    assert targets([result(of_peak={'median': 0.9})], 'cuda') == []
+    assert targets([result(peak_share={'median': 0.9}, batch=64)], 'cpu') == []
+    assert targets([result(peak_share={'median': 0.9})], 'cuda') == []
 
 
 def test_targets_of_time_and_memory():
@@ -143,7 +145,7 @@ def test_targets_of_time_and_memory():
 @pytest.mark.slow
 def test_every_target_belongs_to_a_row(report):
     _, written = report
-    names = ('operator', 'variant', 'pass', 'side')
+    names = ('operator', 'variant', 'pass', 'implementation')
     measured = {tuple(result[name] for name in names) for result in written['results']}
     for target in TARGETS:
         assert (target.operator, target.variant, target.label, target.side) in measured
@@ -191,11 +193,11 @@ def test_operations_are_those_of_the_formula():
     ours, _ = cases.spatial_shared(s)
     linear = 2 * batch * joints * frames * size**2
     aggregate = 2 * batch * joints**2 * frames * size
-    assert harness.count_operations(ours, backward=False) == linear + aggregate
+    assert harness.count_matmul_flops(ours, backward=False) == linear + aggregate
     # Backward: the linear map to its input and its weight, the aggregation to its input.
-    assert harness.count_operations(ours, backward=True) == 3 * linear + 2 * aggregate
+    assert harness.count_matmul_flops(ours, backward=True) == 3 * linear + 2 * aggregate
     assert all(leaf.grad is None for leaf in ours.leaves)
-    assert harness.count_operations(cases.norm(s)[0], backward=True) is None
+    assert harness.count_matmul_flops(cases.norm(s)[0], backward=True) is None
 
 
 def run(make):

@@ -24,7 +24,7 @@ def report(tmp_path_factory):
 
 def test_every_side_is_measured_or_named(report):
     text, written = report
-    found = [(r['subjects'], r['side']) for r in written['results']]
+    found = [(r['subjects'], r['implementation']) for r in written['results']]
     assert found == [(12, bench.OURS), (12, bench.PLAIN), (40, bench.OURS)]
     assert f'Not measured: {bench.PLAIN} with 40 subjects' in text
     lines = [line for line in text.splitlines() if line.startswith('| ')]
@@ -39,7 +39,7 @@ def test_numbers_are_plausible(report):
         assert r['probes'] + r['gallery'] == pytest.approx(r['subjects'] * 28, rel=0.03)
         assert len(r['rounds']) == 2
         assert 0 < r['seconds']['median'] < 60
-        assert (r['ratio'] is None) == (r['side'] == bench.OURS)
+        assert (r['ratio'] is None) == (r['implementation'] == bench.OURS)
         assert r['ratio'] is None or 0 < r['ratio']['low'] <= r['ratio']['high'] < math.inf
         assert r['memory'] is None
         assert 0.1 < r['figures']['rank-1'] < 1
@@ -60,7 +60,7 @@ def test_sides_that_differ_are_not_timed(monkeypatch):
         figures = bench.plain(*args)
         return {**figures, 'mAP': figures['mAP'] + 0.01}
 
-    monkeypatch.setitem(bench.SIDES, bench.PLAIN, wrong)
+    monkeypatch.setitem(bench.IMPLEMENTATIONS, bench.PLAIN, wrong)
     with pytest.raises(AssertionError, match='full matrix, argsort: mAP is'):
         bench.main(['--tiny', '--no-memory'])
     with pytest.raises(AssertionError, match='mAP is nan'):
@@ -79,13 +79,13 @@ def test_memory_is_that_of_a_process_of_its_own():
 def test_the_target_is_judged_where_it_applies():
     result = {
         'subjects': 5154,
-        'side': bench.OURS,
+        'implementation': bench.OURS,
         'seconds': {'median': 59.0},
         'memory': 19e8,
     }
     (judged,) = bench.targets([result, {**result, 'subjects': 50}], threads=2)
     assert judged == {'seconds': 59.0, 'memory': 19e8, 'met': True}
     assert bench.targets([result], threads=4) == []
-    assert bench.targets([{**result, 'side': bench.PLAIN}], threads=2) == []
+    assert bench.targets([{**result, 'implementation': bench.PLAIN}], threads=2) == []
     for change in ({'seconds': {'median': 61.0}}, {'memory': 21e8}):
         assert not bench.targets([{**result, **change}], threads=1)[0]['met']
