@@ -28,11 +28,11 @@ from torch_geometric.transforms import AddLaplacianEigenvectorPE
 from torch_geometric.utils import get_laplacian, to_dense_adj, to_scipy_sparse_matrix
 
 from benchmarks.common import (
+    base_parser,
     environment,
     format_environment,
     markdown_table,
     parse_args,
-    base_parser,
     quartiles,
     ratio,
     write_json,

@@ -24,11 +24,11 @@ from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.loader import DataLoader
 
 from benchmarks.common import (
+    base_parser,
     environment,
     format_environment,
     markdown_table,
     parse_args,
-    base_parser,
     peak_memory,
     quartiles,
     ratio,

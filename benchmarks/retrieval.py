@@ -25,11 +25,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.common import (
+    base_parser,
     environment,
     format_environment,
     markdown_table,
     parse_args,
-    base_parser,
     quartiles,
     ratio,
     time_once,

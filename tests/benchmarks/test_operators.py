@@ -9,11 +9,13 @@ import pytest
 import torch
 
 import graphmotion.nn
+from benchmarks.common import relative_error
 from benchmarks.operators import __main__ as script
-from benchmarks.operators import cases, harness
-from benchmarks.operators.alternatives import BLOCKS, STATIC
-from benchmarks.operators.harness import OURS, PEAK, TOLERANCE, Call, Row, Setup
-from benchmarks.operators.targets import TARGETS, targets
+from benchmarks.operators import harness
+from benchmarks.operators.cases.conv import BLOCK_DIAGONAL, STATIC_GRAPH, spatial_shared
+from benchmarks.operators.cases.norm import norm
+from benchmarks.operators.harness import OURS, PEAK, TOLERANCE, Call, Case, Setup
+from benchmarks.operators.targets import TARGETS, evaluate_targets
 
 
 @pytest.fixture(scope='module')
@@ -45,13 +47,18 @@ def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
             found.setdefault(key, set()).add(
                 (result['batch'], result['pass'], result['implementation'])
             )
-    assert set(found) == {(row.operator, row.variant) for row in harness.ROWS}
+    assert set(found) == {(case.operator, case.variant) for case in harness.CASES}
     for (operator, _), measured in found.items():
         passes = {'call'} if operator == 'MotionDataset' else {'forward', 'forward+backward'}
-        sides = {side for *_, side in measured}
-        assert OURS in sides
-        assert len(sides) > 1
-        assert measured == {(b, p, side) for b in (2, 4) for p in passes for side in sides}
+        implementations = {implementation for *_, implementation in measured}
+        assert OURS in implementations
+        assert len(implementations) > 1
+        assert measured == {
+            (b, p, implementation)
+            for b in (2, 4)
+            for p in passes
+            for implementation in implementations
+        }
     lines = [line for line in text.split('\nSlower')[0].splitlines() if line.startswith('| ')]
     assert len(lines) == 2 + len(written['results'])
     assert len({line.count('|') for line in lines}) == 1
@@ -95,7 +102,7 @@ def test_sizes_of_batch_and_frames_go_together(capsys):
     assert 'forward+backward' not in capsys.readouterr().out
     with pytest.raises(SystemExit):
         script.main([*one, '--batch', '2', '3', '4', '--frames', '3', '4'])
-    assert 'equally many' in capsys.readouterr().err
+    assert 'the same number of values' in capsys.readouterr().err
 
 
 def test_slower_rows_are_named(capsys):
@@ -122,23 +129,29 @@ def result(**changes):
 
 @pytest.mark.parametrize(('share', 'met'), [(0.59, False), (0.61, True)])
 def test_target_of_the_rate(share, met):
-    (judged,) = targets([result(peak_share={'median': share})], 'cpu')
+    (judged,) = evaluate_targets([result(peak_share={'median': share})], 'cpu')
     assert (judged['measured'], judged['at_least'], judged['met']) == (share, 0.6, met)
 
 
 def test_target_of_the_rate_is_for_one_batch_size_on_cpu():
-    assert targets([result(peak_share={'median': 0.9}, batch=64)], 'cpu') == []
-    assert targets([result(peak_share={'median': 0.9})], 'cuda') == []
+    assert evaluate_targets([result(peak_share={'median': 0.9}, batch=64)], 'cpu') == []
+    assert evaluate_targets([result(peak_share={'median': 0.9})], 'cuda') == []
 
 
 def test_targets_of_time_and_memory():
     both = {'pass': 'forward+backward', 'ratio': {'median': 2.5}, 'memory_ratio': 1.5}
-    judged = targets([result(side=side, **both) for side in (STATIC, BLOCKS)], 'cpu')
+    judged = evaluate_targets(
+        [
+            result(implementation=implementation, **both)
+            for implementation in (STATIC_GRAPH, BLOCK_DIAGONAL)
+        ],
+        'cpu',
+    )
     found = {t['against']: (t['at_least'], t['measured'], t['met']) for t in judged}
     assert found == {
-        f'time of {STATIC}': (3, 2.5, False),
-        f'time of {BLOCKS}': (2, 2.5, True),
-        f'peak memory of {BLOCKS}': (2, 1.5, False),
+        f'time of {STATIC_GRAPH}': (3, 2.5, False),
+        f'time of {BLOCK_DIAGONAL}': (2, 2.5, True),
+        f'peak memory of {BLOCK_DIAGONAL}': (2, 1.5, False),
     }
 
 
@@ -148,7 +161,7 @@ def test_every_target_belongs_to_a_row(report):
     names = ('operator', 'variant', 'pass', 'implementation')
     measured = {tuple(result[name] for name in names) for result in written['results']}
     for target in TARGETS:
-        assert (target.operator, target.variant, target.label, target.side) in measured
+        assert (target.operator, target.variant, target.label, target.implementation) in measured
 
 
 @pytest.mark.parametrize(
@@ -174,7 +187,7 @@ def test_a_rectifier_may_pass_a_single_gradient_more():
     x[0] = 1e-7  # on the other side just below zero
     ours = Call(lambda x: x.relu(), x.requires_grad_())
     other = Call(lambda x: (x - 2e-7).relu(), x)
-    assert 0 < harness.difference(ours, other) < TOLERANCE
+    assert 0 < relative_error(ours.results(), other.results()) < TOLERANCE
 
 
 def test_every_tensor_of_several_is_compared():
@@ -190,21 +203,21 @@ def test_every_tensor_of_several_is_compared():
 def test_operations_are_those_of_the_formula():
     batch, joints, frames, size = 2, 16, 5, 24
     s = Setup(batch, joints, frames, size)
-    ours, _ = cases.spatial_shared(s)
+    ours, _ = spatial_shared(s)
     linear = 2 * batch * joints * frames * size**2
     aggregate = 2 * batch * joints**2 * frames * size
     assert harness.count_matmul_flops(ours, backward=False) == linear + aggregate
     # Backward: the linear map to its input and its weight, the aggregation to its input.
     assert harness.count_matmul_flops(ours, backward=True) == 3 * linear + 2 * aggregate
     assert all(leaf.grad is None for leaf in ours.leaves)
-    assert harness.count_matmul_flops(cases.norm(s)[0], backward=True) is None
+    assert harness.count_matmul_flops(norm(s)[0], backward=True) is None
 
 
 def run(make):
     """A tiny run of one made-up row."""
-    rows = harness.ROWS[:]
-    harness.ROWS[:] = [Row('Fake', '', make)]
+    rows = harness.CASES[:]
+    harness.CASES[:] = [Case('Fake', '', make)]
     try:
         script.main(['--tiny', '--threads', '1'])
     finally:
-        harness.ROWS[:] = rows
+        harness.CASES[:] = rows
