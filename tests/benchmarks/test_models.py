@@ -1,4 +1,4 @@
-"""The benchmark of the models covers them all, and compares what is equal."""
+"""Tests of the benchmark of the models."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from graphmotion.models import STGCN, gaitmixer, st_gcn
 
 @pytest.fixture(scope='module')
 def report(tmp_path_factory):
-    """What a tiny run of everything prints and writes."""
+    """Returns the output of a tiny run of all models."""
     path = tmp_path_factory.mktemp('benchmark') / 'models.json'
     with redirect_stdout(io.StringIO()) as out:
         script.main(['--tiny', '--threads', '1', '--json', str(path)])
@@ -25,12 +25,12 @@ def report(tmp_path_factory):
 
 
 def small(skeleton, num_classes=5, channels=(4, 4, 8), **options):
-    """A small network of the kind of a builder."""
+    """Builds a small ST-GCN."""
     return st_gcn(skeleton, num_classes, channels=channels, **options)
 
 
 def tiny(*options):
-    """The options of a tiny run."""
+    """Returns the options of a tiny run."""
     return script.parse_args(
         script.make_parser(), ['--threads', '1', '--tiny', *options], script.TINY
     )
@@ -45,8 +45,8 @@ def test_every_model_is_measured_in_both_passes(report):
     names = graphmotion.models.list_models()
     assert found == {(name, label) for name in names for label in ('inference', 'training')}
     for name in alternatives.ALTERNATIVES:
-        sides = {r['implementation'] for r in written['results'] if r['model'] == name}
-        assert sides == {harness.OURS, harness.PLAIN}
+        names = {r['implementation'] for r in written['results'] if r['model'] == name}
+        assert names == {harness.OURS, harness.PLAIN}
     lines = [line for line in text.splitlines() if line.startswith('| ')]
     assert len(lines) == 2 + len(written['results'])
     assert len({line.count('|') for line in lines}) == 1
@@ -66,7 +66,7 @@ def test_numbers_are_plausible(report):
             assert r['memory'] >= 4 * r['parameters']
 
 
-def test_size_and_operations_are_those_of_the_network(monkeypatch):
+def test_parameters_and_operations_are_counted(monkeypatch):
     class Line(torch.nn.Module):
         inputs = ('x',)
 
@@ -75,7 +75,7 @@ def test_size_and_operations_are_those_of_the_network(monkeypatch):
             self.lin = torch.nn.Linear(in_channels, num_classes)
 
         def forward(self, x):
-            return self.lin(x), x  # of several results, the first is what counts
+            return self.lin(x), x  # the first output counts
 
     monkeypatch.setattr(harness, 'ALTERNATIVES', {})
     made = list(harness.measure('line', lambda skeleton, num_classes: Line(3, num_classes), tiny()))
@@ -87,7 +87,7 @@ def test_size_and_operations_are_those_of_the_network(monkeypatch):
 
 
 def small_mixer(padding='reflect_start'):
-    """A small GaitMixer."""
+    """Builds a small GaitMixer."""
     return gaitmixer(
         'coco17',
         8,
@@ -109,7 +109,7 @@ def small_mixer(padding='reflect_start'):
         partial(small_mixer, 'reflect'),
     ],
 )
-def test_the_plain_network_is_the_same_network(make):
+def test_the_plain_network_computes_the_same(make):
     torch.manual_seed(0)
     model, x = make(), torch.randn(3 * 17, 6, 2)
     harness.warm_up_norms(model, [x])
@@ -124,13 +124,13 @@ def test_the_plain_network_is_the_same_network(make):
         plain.train(train)
         outs = [plain(image), model(x)]
         torch.testing.assert_close(*outs)
-        # The gradients of all weights, which have other names and shapes: their lengths.
-        lengths = []
+        # The weights have other names and shapes, so only the norms of their gradients compare.
+        norms = []
         for network, out in zip((plain, model), outs):
             weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
             grads = torch.autograd.grad(out, list(network.parameters()), weight)
-            lengths.append(sorted(float(gradient.norm()) for gradient in grads))
-        assert lengths[0] == pytest.approx(lengths[1], abs=1e-9)
+            norms.append(sorted(float(gradient.norm()) for gradient in grads))
+        assert norms[0] == pytest.approx(norms[1], abs=1e-9)
     assert sum(p.numel() for p in plain.parameters()) == sum(p.numel() for p in model.parameters())
 
 
@@ -144,22 +144,22 @@ def test_the_plain_network_does_not_share_weights():
     assert not torch.allclose(plain(plain.convert(x)[0]), model(x))
 
 
-def test_embeddings_of_length_one_are_trained_and_compared():
-    """A square sum of them would have no gradient to compare, nor to train with."""
+def test_normalized_embeddings_have_gradients():
+    """The sum of squares of normalised embeddings would have no gradient."""
     torch.manual_seed(0)
     model, x = small_mixer(), torch.randn(3 * 17, 6, 2)
     harness.warm_up_norms(model, [x])
-    side = harness.Implementation(
+    ours = harness.Implementation(
         harness.OURS, harness.EAGER, model, [x], model, workloads.triplet_loss
     )
-    out, gradient = side.results()
+    out, gradient = ours.results()
     assert float(gradient.norm()) > 1e-3 * float(out.norm())
     anchor, near, far = out, out.roll(1, dims=0), out.roll(2, dims=0)
     distances = (anchor - near).norm(dim=1) - (anchor - far).norm(dim=1)
     wanted = (distances + 1).clamp_min(0).mean()
     torch.testing.assert_close(workloads.triplet_loss(out), wanted, rtol=1e-4, atol=1e-4)
     before = model.lin.weight.clone()
-    side.training()()
+    ours.training()()
     torch.testing.assert_close(model.lin.weight, before, rtol=0, atol=1e-9)
 
 
@@ -177,17 +177,17 @@ def test_networks_that_differ_are_not_timed(monkeypatch, wrong):
         list(harness.measure('st_gcn', small, tiny()))
 
 
-def test_every_model_has_an_example():
+def test_every_model_has_a_workload():
     for name in graphmotion.models.list_models():
-        example = workloads.WORKLOADS.get(name, workloads.Workload())
-        model = workloads.make_model(name, getattr(graphmotion.models, name), example)
-        assert workloads.make_inputs(name, model, example, 1)
+        workload = workloads.WORKLOADS.get(name, workloads.Workload())
+        model = workloads.make_model(name, getattr(graphmotion.models, name), workload)
+        assert workloads.make_inputs(name, model, workload, 1)
     assert set(workloads.WORKLOADS) | set(alternatives.ALTERNATIVES) <= set(
         graphmotion.models.list_models()
     )
 
 
-def test_a_new_model_needs_no_entry_unless_it_asks_for_something_new():
+def test_a_new_model_needs_an_entry_only_for_new_arguments_or_fields():
     class Scored(STGCN):
         inputs = ('x', 'score', 'edge_index', 'batch')
 
@@ -217,24 +217,24 @@ def test_a_new_model_needs_no_entry_unless_it_asks_for_something_new():
 
 
 @pytest.mark.slow
-def test_compiled_sides_are_checked_and_timed(monkeypatch):
+def test_compiled_models_are_checked_and_timed(monkeypatch):
     compiler = torch.compile
     monkeypatch.setattr(torch, 'compile', lambda model: compiler(model, backend='eager'))
     args = tiny()
     args.compile = True
-    shallow = partial(small, channels=(4,))  # to be quick
+    shallow = partial(small, channels=(4,))  # for speed
     results = list(harness.measure('st_gcn', shallow, args))
-    sides = [(harness.OURS, harness.EAGER), (harness.PLAIN, harness.EAGER)]
-    sides += [(name, harness.COMPILED) for name, _ in sides]
+    keys = [(harness.OURS, harness.EAGER), (harness.PLAIN, harness.EAGER)]
+    keys += [(name, harness.COMPILED) for name, _ in keys]
     assert [(r['pass'], r['implementation'], r['mode']) for r in results] == [
-        (label, *side) for label in ('inference', 'training') for side in sides
+        (label, *key) for label in ('inference', 'training') for key in keys
     ]
     assert [r['ratio'] is None for r in results] == [True, False, False, False] * 2
     assert all(r['difference'] <= harness.TOLERANCE for r in results)
 
 
 @pytest.mark.slow
-def test_what_does_not_compile_is_said_and_the_rest_is_measured(monkeypatch):
+def test_compiler_errors_are_reported_and_the_rest_is_measured(monkeypatch):
     def broken(model):
         def run(*args):
             raise RuntimeError('no compiler found\nand much more')

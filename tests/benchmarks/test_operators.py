@@ -1,4 +1,4 @@
-"""The benchmark of the operators runs, covers them all, and refuses what does not agree."""
+"""Tests of the benchmark of the operators."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from benchmarks.operators.targets import TARGETS, evaluate_targets
 
 @pytest.fixture(scope='module')
 def report(tmp_path_factory):
-    """What a tiny run of everything prints and writes."""
+    """Returns the output of a tiny run of all operators."""
     path = tmp_path_factory.mktemp('benchmark') / 'operators.json'
     with redirect_stdout(io.StringIO()) as out:
         script.main(['--tiny', '--threads', '1', '--json', str(path)])
@@ -28,7 +28,7 @@ def report(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_every_exported_operator_has_a_row(report):
+def test_every_exported_operator_has_a_case(report):
     text, written = report
     exported = {name: getattr(graphmotion.nn, name) for name in graphmotion.nn.__all__}
     operators = {name for name, item in exported.items() if issubclass(item, torch.nn.Module)}
@@ -38,7 +38,7 @@ def test_every_exported_operator_has_a_row(report):
 
 
 @pytest.mark.slow
-def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
+def test_every_case_is_measured_at_both_sizes_in_both_passes(report):
     text, written = report
     found = {}
     for result in written['results']:
@@ -65,13 +65,13 @@ def test_every_row_is_measured_at_both_sizes_in_both_passes(report):
 
 
 @pytest.mark.slow
-def test_the_matrix_product_has_a_row_of_its_own(report):
+def test_the_matrix_product_has_one_row(report):
     text, written = report
     (peak,) = (r for r in written['results'] if r['implementation'] == PEAK)
     seconds = peak['seconds']['median']
     assert peak['gflops'] == pytest.approx(2 * 64**3 / seconds / 1e9)
     shares = [result for result in written['results'] if result['peak_share']]
-    assert len(peak['rounds']) == 2 * len(shares)  # two rounds beside each of them
+    assert len(peak['rounds']) == 2 * len(shares)  # two rounds for each
     assert f'| {PEAK}' in text
 
 
@@ -93,7 +93,7 @@ def test_numbers_are_plausible(report):
             assert 0 <= result['difference'] <= TOLERANCE
 
 
-def test_sizes_of_batch_and_frames_go_together(capsys):
+def test_batch_sizes_and_frames_are_paired(capsys):
     one = ['--threads', '1', '--operator', 'ChannelGate', '--rounds', '1', '--seconds', '0.001']
     sizes = ['--joints', '16', '--channels', '8', '--batch', '2', '--frames', '3', '4']
     results = script.main([*one, *sizes, '--no-backward'])
@@ -105,7 +105,7 @@ def test_sizes_of_batch_and_frames_go_together(capsys):
     assert 'the same number of values' in capsys.readouterr().err
 
 
-def test_slower_rows_are_named(capsys):
+def test_slower_cases_are_listed(capsys):
     class Slow(torch.nn.Module):
         def forward(self, x):
             for _ in range(50):
@@ -120,7 +120,7 @@ def test_slower_rows_are_named(capsys):
 
 
 def result(**changes):
-    """A result of ours as the targets read it."""
+    """Returns a result of the library."""
     same = {'operator': 'SpatialConv', 'variant': 'dense, shared', 'pass': 'forward'}
     sizes = {'batch': 16, 'joints': 25, 'frames': 64, 'channels': 64}
     numbers = {'implementation': OURS, 'ratio': None, 'memory_ratio': None, 'peak_share': None}
@@ -129,8 +129,8 @@ def result(**changes):
 
 @pytest.mark.parametrize(('share', 'met'), [(0.59, False), (0.61, True)])
 def test_target_of_the_rate(share, met):
-    (judged,) = evaluate_targets([result(peak_share={'median': share})], 'cpu')
-    assert (judged['measured'], judged['at_least'], judged['met']) == (share, 0.6, met)
+    (evaluated,) = evaluate_targets([result(peak_share={'median': share})], 'cpu')
+    assert (evaluated['measured'], evaluated['at_least'], evaluated['met']) == (share, 0.6, met)
 
 
 def test_target_of_the_rate_is_for_one_batch_size_on_cpu():
@@ -140,14 +140,14 @@ def test_target_of_the_rate_is_for_one_batch_size_on_cpu():
 
 def test_targets_of_time_and_memory():
     both = {'pass': 'forward+backward', 'ratio': {'median': 2.5}, 'memory_ratio': 1.5}
-    judged = evaluate_targets(
+    evaluated = evaluate_targets(
         [
             result(implementation=implementation, **both)
             for implementation in (STATIC_GRAPH, BLOCK_DIAGONAL)
         ],
         'cpu',
     )
-    found = {t['against']: (t['at_least'], t['measured'], t['met']) for t in judged}
+    found = {t['against']: (t['at_least'], t['measured'], t['met']) for t in evaluated}
     assert found == {
         f'time of {STATIC_GRAPH}': (3, 2.5, False),
         f'time of {BLOCK_DIAGONAL}': (2, 2.5, True),
@@ -156,7 +156,7 @@ def test_targets_of_time_and_memory():
 
 
 @pytest.mark.slow
-def test_every_target_belongs_to_a_row(report):
+def test_every_target_has_a_case(report):
     _, written = report
     names = ('operator', 'variant', 'pass', 'implementation')
     measured = {tuple(result[name] for name in names) for result in written['results']}
@@ -168,13 +168,13 @@ def test_every_target_belongs_to_a_row(report):
     'wrong',
     [
         lambda x: x + 1e-2,
-        lambda x: x.detach() + 2 * (x - x.detach()),  # the same output, another gradient
+        lambda x: x.detach() + 2 * (x - x.detach()),  # the same output with another gradient
         lambda x: x[:1],
         lambda x: x / 0,
     ],
     ids=['output', 'gradient', 'shape', 'infinite'],
 )
-def test_sides_that_differ_are_not_timed(wrong):
+def test_implementations_that_differ_are_not_timed(wrong):
     def make(s):
         return Call(lambda x: 1 * x, s.x), {'something else': Call(wrong, s.x)}
 
@@ -182,15 +182,15 @@ def test_sides_that_differ_are_not_timed(wrong):
         run(make)
 
 
-def test_a_rectifier_may_pass_a_single_gradient_more():
+def test_a_single_gradient_at_a_relu_may_differ():
     x = torch.full((4_000_000,), 0.5)
-    x[0] = 1e-7  # on the other side just below zero
+    x[0] = 1e-7  # just below zero in the alternative
     ours = Call(lambda x: x.relu(), x.requires_grad_())
     other = Call(lambda x: (x - 2e-7).relu(), x)
     assert 0 < relative_error(ours.results(), other.results()) < TOLERANCE
 
 
-def test_every_tensor_of_several_is_compared():
+def test_all_outputs_are_compared():
     def make(s, last):
         ours = Call(lambda x: {'out': [x.sin(), x.cos()]}, s.x, pick=lambda out: out['out'])
         return ours, {'others': Call(lambda x: [x.sin(), x.cos() + last], s.x)}
@@ -200,7 +200,7 @@ def test_every_tensor_of_several_is_compared():
         run(lambda s: make(s, 1e-2))
 
 
-def test_operations_are_those_of_the_formula():
+def test_operations_match_the_formula():
     batch, joints, frames, size = 2, 16, 5, 24
     s = Setup(batch, joints, frames, size)
     ours, _ = spatial_shared(s)
@@ -214,7 +214,7 @@ def test_operations_are_those_of_the_formula():
 
 
 def run(make):
-    """A tiny run of one made-up row."""
+    """Runs a single fake case with tiny sizes."""
     rows = harness.CASES[:]
     harness.CASES[:] = [Case('Fake', '', make)]
     try:

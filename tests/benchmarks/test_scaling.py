@@ -1,4 +1,4 @@
-"""The benchmark of scaling measures every sweep, fits the exponents and draws them."""
+"""Tests of the benchmark of scaling."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from benchmarks.scaling.plot import X_LABELS, plot_scaling
 
 @pytest.fixture(scope='module')
 def report(tmp_path_factory):
-    """What a tiny run of everything prints, writes and draws."""
+    """Returns the output and the figure of a tiny run of all sweeps."""
     folder = tmp_path_factory.mktemp('benchmark')
     files = ['--json', str(folder / 'scaling.json'), '--plot', str(folder / 'new' / 'scaling.png')]
     with redirect_stdout(io.StringIO()) as out:
@@ -60,7 +60,7 @@ def test_numbers_are_plausible(report):
 
 
 @pytest.mark.slow
-def test_the_figure_is_drawn(report):
+def test_the_figure_is_saved(report):
     *_, path = report
     image = path.read_bytes()
     assert image.startswith(b'\x89PNG')
@@ -103,10 +103,10 @@ def test_the_figure_names_axes_units_operators_and_exponents(monkeypatch):
     assert {(a.get_xscale(), a.get_yscale()) for a in axes} == {('log', 'log')}
     (line,) = axes[1].get_lines()
     assert line.get_ydata().tolist() == pytest.approx([10, 40, 160])  # milliseconds
-    assert line.get_color() == axes[0].get_lines()[1].get_color()  # B, wherever it is
+    assert line.get_color() == axes[0].get_lines()[1].get_color()  # same colour
 
 
-def test_exponents_of_powers_are_exact_and_small_sizes_do_not_count():
+def test_exponents_of_powers_are_exact_and_small_sizes_are_ignored():
     sizes = [1, 2, 4, 8, 16]
     for power in (0, 1, 1.5, 2):
         assert harness.fit_exponent(sizes, [3 * n**power for n in sizes]) == pytest.approx(power)
@@ -114,7 +114,7 @@ def test_exponents_of_powers_are_exact_and_small_sizes_do_not_count():
     assert harness.fit_exponent([2, 1], [10, 5]) == pytest.approx(1)
 
 
-def test_edges_and_matrix_of_a_body_are_the_same():
+def test_dense_and_sparse_workloads_are_equal():
     s = workloads.Sizes(batch=3, joints=7, frames=4, channels=5)
     torch.manual_seed(0)
     dense, x, (adj,) = workloads.spatial_dense(s)
@@ -125,7 +125,7 @@ def test_edges_and_matrix_of_a_body_are_the_same():
     torch.testing.assert_close(sparse(x, edges), dense(x, adj))
 
 
-def test_a_training_step_learns():
+def test_a_training_step_updates_the_weights():
     make = workloads.FACE_MODELS['SPAGNN']
     made = make(workloads.Sizes(batch=3, joints=0, frames=0, channels=1, pixels=60))
     model, x, _ = made
@@ -137,7 +137,7 @@ def test_a_training_step_learns():
     assert model(x).softmax(dim=1)[:, 0].mean() > before
 
 
-def test_forward_alone_and_chosen_operators(capsys):
+def test_forward_pass_of_selected_operators(capsys):
     options = '--tiny --threads 1 --no-backward --sweep nodes --operator SpectralConv'
     results = script.main(options.split())
     assert [(r['operator'], r['size']) for r in results] == [
@@ -149,7 +149,7 @@ def test_forward_alone_and_chosen_operators(capsys):
     assert "the sweeps ['frames'] have no operator ['SpectralConv']" in capsys.readouterr().err
 
 
-def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(monkeypatch):
+def test_a_plot_without_matplotlib_raises_before_measuring(monkeypatch):
     monkeypatch.setitem(sys.modules, 'matplotlib', None)
     monkeypatch.setattr(script, 'measure', lambda *_: pytest.fail('measured'))
     with pytest.raises(ImportError, match=r"matplotlib.*pip install -e '\.\[vis\]'"):
