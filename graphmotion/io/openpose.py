@@ -50,8 +50,8 @@ def read_openpose(folder: str) -> list[Track]:
     matches = {name: match for name, match in names.items() if match}
     recordings = sorted({match['recording'] for match in matches.values()})
     if len(recordings) != 1:
-        found = f'those of {recordings[:3]}' if recordings else 'none'
-        raise MalformedFileError(folder, 'files', 'those of one recording, *_keypoints.json', found)
+        found = f'files of {recordings[:3]}' if recordings else 'none'
+        raise MalformedFileError(folder, 'files', '*_keypoints.json of one recording', found)
     skipped = SkippedSamples(folder)
     frames: dict[int, list[Detection]] = {}
     for name, match in matches.items():

@@ -1,4 +1,4 @@
-"""Silhouettes as the field prepares them: bodies of one height, one above the other."""
+"""Reading and alignment of silhouettes."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import numpy as np
 from graphmotion.io.files import MalformedFileError
 from graphmotion.io.pickles import load_pickle
 
-_PIXELS_AT_ONCE = 2**18  # as many as stay in the cache
+_PIXELS_PER_BATCH = 2**18  # fits into the processor's cache
 
 
 def read_opengait_silhouettes(path: str, content: bytes | None = None) -> np.ndarray:
-    r"""Read the silhouettes of a walk as `OpenGait <https://github.com/ShiqiYu/OpenGait>`_ stores
-    them: a pickle of an array :math:`(T, H, W)` of bytes.
+    r"""Reads a silhouette sequence in the format of `OpenGait
+    <https://github.com/ShiqiYu/OpenGait>`_, a pickled array :math:`(T, H, W)` of bytes.
 
-    It is read by :func:`load_pickle`, so that nothing in it can run.
+    The file is read by :func:`load_pickle`, which does not execute code.
 
     Args:
-        path (str): The file.
-        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
 
     Returns:
-        array: :math:`(T, H, W)`, bytes, mostly 0 and 255.
+        array: Silhouettes :math:`(T, H, W)`, usually with the values 0 and 255.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is empty, cut off, or holds something else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty, truncated or holds a different object.
     """
     frames = load_pickle(path, content)
     expected = 'an array of bytes of shape [T, H, W]'
     if not isinstance(frames, np.ndarray):
         raise MalformedFileError(path, 'silhouettes', expected, type(frames).__name__)
     if frames.ndim != 3 or frames.size == 0 or frames.dtype not in (np.uint8, np.bool_):
-        found = f'{frames.dtype} of the shape {list(frames.shape)}'
+        found = f'{frames.dtype} of shape {list(frames.shape)}'
         raise MalformedFileError(path, 'silhouettes', expected, found)
     return frames
 
@@ -44,52 +44,52 @@ def align_silhouettes(
     size: Sequence[int] = (64, 44),
     min_pixels: int = 40,
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Cuts silhouettes to the body, makes all bodies equally high and centres them.
+    r"""Crops silhouettes to the body, scales all bodies to the same height and centres them.
 
     As in the `"GaitSet: Regarding Gait as a Set for Cross-View Gait Recognition"
     <https://arxiv.org/abs/1811.06186>`_ paper and in `OpenGait
-    <https://github.com/ShiqiYu/OpenGait>`_, for each frame by itself: rows without the body are
-    cut at the top and at the bottom, what is left is resized to the height :math:`H`, width in
-    proportion, and :math:`W` columns are taken about the column that has half of the body's mass
-    on either side. Frames with too few pixels are left out.
+    <https://github.com/ShiqiYu/OpenGait>`_, each frame is cropped to the rows of the body and
+    resized to the height :math:`H` at the same aspect ratio, and :math:`W` columns are cropped
+    around the column that divides the area of the body into halves. Frames with too few pixels are
+    dropped.
 
-    Unlike there, where pixels are interpolated and columns whole, a pixel of the result is 1 if
-    at least half of its area is body, and the middle is found at a fraction of a pixel. A body is
-    where a pixel is at least half as bright as the brightest can be: 255, or 1 in clips that hold
-    nothing above.
+    In contrast to OpenGait, which interpolates pixels and rounds the centre to a column, a pixel of
+    the result is 1 if the body covers at least half of it, and the centre has subpixel precision.
+    A pixel belongs to the body if its value is at least half of the maximum, which is 255, or 1 if
+    a clip has no larger values.
 
     A clip that is already aligned, such as OpenGait's pickles of :math:`64 \times 64` pixels, is
-    not moved: its middle columns become the result, scaled if the sizes differ. A clip counts as
-    aligned if its images are square or have the proportions of the result and if, to within one
-    pixel, most bodies fill the height and have half of their mass on either side of the middle.
+    cropped to its middle columns and scaled if the sizes differ. A clip is considered aligned if
+    its images are square or have the aspect ratio of the result, and most bodies fill the height
+    and are centred, within a tolerance of one pixel.
 
     Args:
-        frames (array or sequence of array): Grey images of one walk, :math:`(T, H', W')`, or
-            :math:`(H', W')` each; they may be of different sizes. Bytes or booleans.
+        frames (array or sequence of array): Grey-scale frames of one sequence, :math:`(T, H', W')`
+            or a sequence of :math:`(H', W')` of any sizes, as bytes or booleans.
         size (tuple, optional): Height and width of the result, :math:`(H, W)`.
             (default: :obj:`(64, 44)`)
-        min_pixels (int, optional): The least number of pixels of a body before it is resized; at
-            OpenGait the grey values of a frame are to sum to more than 10,000, which are 40 white
-            pixels. (default: :obj:`40`)
+        min_pixels (int, optional): Minimum number of pixels of a body before it is resized. The
+            default corresponds to OpenGait, where the grey values of a frame must sum to more than
+            10,000. (default: :obj:`40`)
 
     Returns:
-        tuple: The silhouettes :math:`(T', H, W)`, bytes 0 and 1, and which of the frames they are,
-        booleans :math:`(T)`. There may be none; a body so thin that nothing of it covers half of a
-        pixel is left out too.
+        tuple: Silhouettes :math:`(T', H, W)`, bytes 0 and 1, and a boolean mask :math:`(T)` of the
+        remaining frames. There may be none, as bodies that cover no pixel by half are dropped as
+        well.
 
     Raises:
-        ValueError: If frames are not such images, or an option is not positive.
+        ValueError: If a frame is not an image of bytes or booleans, or an option is not positive.
     """
     height, width = size
     if min(height, width, min_pixels) < 1:
         raise ValueError(
-            f'size and min_pixels are positive, got size={size} and min_pixels={min_pixels}'
+            f'size and min_pixels must be positive, got size={size} and min_pixels={min_pixels}'
         )
     for number, frame in enumerate(frames):
         image = frame if isinstance(frame, np.ndarray) else np.empty(())
         if image.ndim != 2 or image.size == 0 or image.dtype not in (np.uint8, np.bool_):
             raise ValueError(
-                f'frame {number} is an image [H, W] of bytes, got '
+                f'frame {number} must be a uint8 or bool image [H, W], got '
                 f'{image.dtype if image.ndim else type(frame).__name__} {list(image.shape)}'
             )
     white = max((int(frame.max()) for frame in frames), default=0)
@@ -98,87 +98,83 @@ def align_silhouettes(
     images = np.asarray(frames) if aligned else _stack(frames, white)
     out = np.zeros((len(frames), height, width), np.uint8)
     kept = np.zeros(len(frames), bool)
-    step = max(1, _PIXELS_AT_ONCE // max(1, images[:1].size))
+    step = max(1, _PIXELS_PER_BATCH // max(1, images[:1].size))
     for start in range(0, len(frames), step):
-        part = slice(start, start + step)
-        counts = [np.count_nonzero(body) for body in _body(images[part], white)]
-        chosen = start + (np.array(counts) >= min_pixels).nonzero()[0]
-        if len(chosen):
-            out[chosen] = _align(images[chosen], white, size, aligned)
-            kept[chosen] = out[chosen].any(axis=(1, 2))
+        batch = slice(start, start + step)
+        counts = [np.count_nonzero(mask) for mask in _body_mask(images[batch], white)]
+        selected = start + (np.array(counts) >= min_pixels).nonzero()[0]
+        if len(selected):
+            out[selected] = _align(images[selected], white, size, aligned)
+            kept[selected] = out[selected].any(axis=(1, 2))
     return out[kept], kept
 
 
-def _body(images: np.ndarray, white: int) -> np.ndarray:
+def _body_mask(images: np.ndarray, white: int) -> np.ndarray:
     return images >= (white + 1) // 2
 
 
 def _stack(frames: np.ndarray | Sequence[np.ndarray], white: int) -> np.ndarray:
-    """Images of one size, which hold each frame from the first to the last row and column of its
-    body; what is around does not count.
-    """
-    cut = []
+    """Crops each frame to the bounding box of its body and pads all frames to the same size."""
+    cropped = []
     for frame in frames:
-        body = _body(frame, white)
-        cut.append(frame[_span(np.any(body, axis=1)), _span(np.any(body, axis=0))])
-    height, width = (max((frame.shape[dim] for frame in cut), default=0) for dim in (0, 1))
-    out = np.zeros((len(cut), height, width), np.uint8)
-    for image, frame in zip(out, cut):
+        mask = _body_mask(frame, white)
+        cropped.append(frame[_extent(np.any(mask, axis=1)), _extent(np.any(mask, axis=0))])
+    height, width = (max((frame.shape[dim] for frame in cropped), default=0) for dim in (0, 1))
+    out = np.zeros((len(cropped), height, width), np.uint8)
+    for image, frame in zip(out, cropped):
         image[: frame.shape[0], : frame.shape[1]] = frame
     return out
 
 
-def _span(there: np.ndarray) -> slice:
-    """From the first to the last that is there."""
-    (found,) = there.nonzero()
-    return slice(found[0], found[-1] + 1) if len(found) else slice(0, 0)
+def _extent(mask: np.ndarray) -> slice:
+    """Returns the range from the first to the last true element."""
+    (indices,) = mask.nonzero()
+    return slice(indices[0], indices[-1] + 1) if len(indices) else slice(0, 0)
 
 
 def _is_aligned(frames: np.ndarray | Sequence[np.ndarray], white: int, size: Sequence[int]) -> bool:
-    """Whether most bodies fill the height of their images and are centred."""
+    """Returns whether most bodies fill the height of their images and are centred."""
     shapes = {frame.shape for frame in frames}
     height, width = shapes.pop() if len(shapes) == 1 else (0, 0)
     if not height or (width != height and width * size[0] != height * size[1]):
         return False
     images = np.asarray(frames)
-    rows = np.any(_body(images, white), axis=2)
-    seen = rows.any(axis=1)
-    images, rows = images[seen], rows[seen]
+    rows = np.any(_body_mask(images, white), axis=2)
+    has_body = rows.any(axis=1)
+    images, rows = images[has_body], rows[has_body]
     fills = rows[:, :2].any(axis=1) & rows[:, -2:].any(axis=1)
-    middle = _middle(images.sum(axis=1, dtype=np.float64))[:, 0]
-    return bool(np.mean(fills & (abs(middle - width / 2) <= 1)) > 0.5) if len(images) else False
+    center = _median_column(images.sum(axis=1, dtype=np.float64))[:, 0]
+    return bool(np.mean(fills & (abs(center - width / 2) <= 1)) > 0.5) if len(images) else False
 
 
 def _align(images: np.ndarray, white: int, size: Sequence[int], aligned: bool) -> np.ndarray:
     height, width = size
     top, bottom = np.array([0]), np.array([images.shape[1]])
     if not aligned:
-        rows = np.any(_body(images, white), axis=2)
+        rows = np.any(_body_mask(images, white), axis=2)
         top = rows.argmax(axis=1)
         bottom = rows.shape[1] - rows[:, ::-1].argmax(axis=1)
-    scale = ((bottom - top) / height)[:, None]  # pixels there for one here
+    scale = ((bottom - top) / height)[:, None]  # input pixels per output pixel
 
     image = images.astype(np.float32) / np.float32(white)
     out = _overlap(top[:, None] + scale * np.arange(height + 1), image.shape[1]) @ image
-    middle = images.shape[2] / 2 if aligned else _middle(out.sum(axis=1, dtype=np.float64))
-    edges = middle + scale * (np.arange(width + 1) - width / 2)
+    center = images.shape[2] / 2 if aligned else _median_column(out.sum(axis=1, dtype=np.float64))
+    edges = center + scale * (np.arange(width + 1) - width / 2)
     out = out @ _overlap(edges, image.shape[2]).swapaxes(1, 2)
-    least = scale**2 * (0.5 - 1e-6)  # a half, also where rounding took something of it
-    return (out >= least.astype(np.float32)[:, :, None]).astype(np.uint8)
+    threshold = scale**2 * (0.5 - 1e-6)  # half the area, with a tolerance for rounding
+    return (out >= threshold.astype(np.float32)[:, :, None]).astype(np.uint8)
 
 
-def _middle(mass: np.ndarray) -> np.ndarray:
-    """Where half of the mass of columns [T, W] lies on either side: [T, 1]."""
-    upto = mass.cumsum(axis=1)
-    half = upto[:, -1:] / 2
-    middle = (upto < half).sum(axis=1, keepdims=True)
-    after = np.take_along_axis(upto, middle, axis=1) - half
-    return middle + 1 - after / np.take_along_axis(mass, middle, axis=1)
+def _median_column(mass: np.ndarray) -> np.ndarray:
+    """Returns the positions [T, 1] that divide the mass of columns [T, W] into halves."""
+    cumulative = mass.cumsum(axis=1)
+    half = cumulative[:, -1:] / 2
+    column = (cumulative < half).sum(axis=1, keepdims=True)
+    excess = np.take_along_axis(cumulative, column, axis=1) - half
+    return column + 1 - excess / np.take_along_axis(mass, column, axis=1)
 
 
 def _overlap(edges: np.ndarray, size: int) -> np.ndarray:
-    """How much of each of ``size`` pixels lies between each two edges: [T, N + 1] to
-    [T, N, size].
-    """
+    """Returns the overlap [T, N, size] of pixels with the intervals between edges [T, N + 1]."""
     before = edges.astype(np.float32)[:, :, None] - np.arange(size, dtype=np.float32)
     return np.diff(before.clip(0, 1, out=before), axis=1)

@@ -188,7 +188,7 @@ def fill_gaps(frames: dict[int, list[Detection]], path: str) -> list[list[Detect
     """
     if max(frames) - min(frames) > 1000 * len(frames):
         found = f'{len(frames)} of {min(frames)}..{max(frames)}'
-        raise MalformedFileError(path, 'frame numbers', 'those of one recording', found)
+        raise MalformedFileError(path, 'frame numbers', 'frames of one recording', found)
     return [frames.get(number, []) for number in range(min(frames), max(frames) + 1)]
 
 

@@ -8,7 +8,7 @@ from graphmotion.io import MalformedFileError, align_silhouettes, read_opengait_
 
 
 def blob(height=70, width=50, seed=0, top=5, left=8, frame=(100, 90)):
-    """A ragged body with a hole in an image."""
+    """Returns an image of a ragged body with a hole."""
     random = np.random.default_rng(seed)
     image = np.zeros(frame, np.uint8)
     for row in range(height):
@@ -19,7 +19,7 @@ def blob(height=70, width=50, seed=0, top=5, left=8, frame=(100, 90)):
 
 
 def slow(image, size, white=255):
-    """The same pixel by pixel, in double precision; also how far each is from being the other."""
+    """Aligns pixel by pixel in double precision, and returns the margin of each decision."""
     height, width = size
     image = image.astype(np.float64) / white
     rows = (image >= 0.5).any(axis=1).nonzero()[0]
@@ -60,7 +60,7 @@ def test_follows_the_definition(size, gray):
         assert ((found == expected) | (margin < 1e-5)).all()
 
 
-def test_a_body_fills_the_height_in_its_middle():
+def test_a_body_fills_the_height_and_is_centered():
     box = np.zeros((2, 240, 320), np.uint8)
     box[0, 20:148, 10:50] = 255  # 128 x 40 becomes 64 x 20
     box[1, 100:132, 300:320] = 255  # 32 x 20, at the border, becomes 64 x 40
@@ -79,7 +79,7 @@ def test_the_middle_has_half_of_the_mass_on_either_side():
     assert columns[0] == 14  # the middle is (10 + 5) / 2 = 7.5 columns behind 40; a half is 1
 
 
-def test_place_size_and_number_of_frames_do_not_matter():
+def test_position_size_and_number_of_frames_do_not_matter():
     image = blob()
     expected, _ = align_silhouettes(image[None])
     moved = np.pad(image, ((30, 4), (0, 77)))
@@ -94,7 +94,7 @@ def test_place_size_and_number_of_frames_do_not_matter():
 
 
 def opengait(image, size=64):
-    """An image as OpenGait's pickles hold it: grey, its median column right of the middle."""
+    """Returns a grey image as in OpenGait's pickles, with its median right of the middle."""
     rows = image.any(axis=1).nonzero()[0]
     body = Image.fromarray(image[rows[0] : rows[-1] + 1])
     body = body.resize((int(size * body.width / body.height), size), Image.Resampling.BICUBIC)
@@ -106,7 +106,7 @@ def opengait(image, size=64):
     return np.pad(body, ((0, 0), (size, size)))[:, median + size // 2 : median + 3 * size // 2]
 
 
-def test_what_is_aligned_stays_so():
+def test_aligned_silhouettes_are_unchanged():
     images = np.stack([blob(seed=s) for s in range(5)])
     once, _ = align_silhouettes(images)
     twice, kept = align_silhouettes(once * 255)
@@ -126,14 +126,14 @@ def test_pickles_of_opengait_are_not_moved():
     assert (out == (middle >= 128)).all()
 
 
-def test_aligned_clips_of_other_sizes_are_scaled_where_they_are():
+def test_aligned_clips_of_other_sizes_are_scaled_in_place():
     clip = np.stack([opengait(blob(seed=s), 128) for s in range(4)])
     assert (align_silhouettes(clip, (128, 88))[0] == (clip[..., 20:108] >= 128)).all()
     means = clip[..., 20:108].reshape(4, 64, 2, 44, 2).mean(axis=(2, 4))
     assert (align_silhouettes(clip)[0] == (means >= 127.5)).all()
 
 
-def test_frames_of_an_aligned_clip_that_are_cut_or_blank():
+def test_aligned_clips_with_cropped_or_blank_frames():
     clip = np.stack([opengait(blob(seed=s)) for s in range(8)])
     clip[2] = 0
     clip[3, :, 30:] = 0  # its half is at the side
@@ -161,7 +161,7 @@ def test_masks_of_zeros_and_ones():
     assert align_silhouettes([image, faint])[1].tolist() == [True, False]
 
 
-def test_frames_without_a_body_are_left_out():
+def test_frames_without_a_body_are_dropped():
     small = np.zeros((100, 90), np.uint8)
     small[10, 10:49] = 255
     enough = small.copy()
@@ -193,14 +193,14 @@ def test_frames_without_a_body_are_left_out():
         [[[0, 1]]],
     ],
 )
-def test_refuses_other_arrays(frames):
-    with pytest.raises(ValueError, match=r'frame 0 is an image \[H, W\] of bytes, got'):
+def test_rejects_other_arrays(frames):
+    with pytest.raises(ValueError, match=r'frame 0 must be a uint8 or bool image \[H, W\], got'):
         align_silhouettes(frames)
 
 
-def test_refuses_bad_options():
+def test_rejects_invalid_options():
     for options in ({'size': (0, 4)}, {'min_pixels': 0}):
-        with pytest.raises(ValueError, match='size and min_pixels are positive'):
+        with pytest.raises(ValueError, match='size and min_pixels must be positive'):
             align_silhouettes([], **options)
 
 
@@ -209,9 +209,9 @@ def test_reads_pickles(tmp_path):
     (tmp_path / 'a.pkl').write_bytes(pickle.dumps(clip))
     assert (read_opengait_silhouettes(str(tmp_path / 'a.pkl')) == clip).all()
     for content, message in (
-        (clip[0], r'uint8 of the shape \[8, 6\]'),
-        (clip[:0], r'uint8 of the shape \[0, 8, 6\]'),
-        (clip.astype(np.float32), r'float32 of the shape \[3, 8, 6\]'),
+        (clip[0], r'uint8 of shape \[8, 6\]'),
+        (clip[:0], r'uint8 of shape \[0, 8, 6\]'),
+        (clip.astype(np.float32), r'float32 of shape \[3, 8, 6\]'),
         ([clip], 'list'),
     ):
         with pytest.raises(
