@@ -55,7 +55,7 @@ def read_alphapose(path: str) -> list[Track]:
 
 
 def _identity(value: Any) -> int | None:
-    """Track ID, which some versions wrap in lists."""
+    """Returns a track ID, which some versions wrap in lists."""
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     return int(value) if isinstance(value, int | float) and value == value // 1 else None

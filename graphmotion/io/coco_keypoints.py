@@ -80,7 +80,7 @@ def read_coco_keypoints(path: str) -> list[Track]:
 
 
 def _images(path: str, content: dict[str, Any]) -> list[int]:
-    """Image IDs in temporal order."""
+    """Returns the image IDs in temporal order."""
     images = dict(iter_objects(path, 'images', content['images'])).values()
     times = {}
     timed = all(isinstance(image.get('frame_id'), int) for image in images)
