@@ -54,7 +54,7 @@ LIMITS = {
     PYG: (1100, 'it uses a solver for non-symmetric matrices'),
 }
 
-# Implementations ###############################################################################
+# Implementations ##############################################################################
 
 Basis = tuple[Any, Any]  # eigenvalues and eigenvectors
 
@@ -90,7 +90,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Tensor, int, int], Basis]] = {
     PYG: transform,
 }
 
-# Measurement ###################################################################################
+# Measurement ##################################################################################
 
 
 def pixel_graph_edges(num_nodes: int, device: str) -> Tensor:
@@ -164,7 +164,7 @@ def measure(num_nodes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
-# Reports #######################################################################################
+# Reports ######################################################################################
 
 COLUMNS = (
     'nodes',

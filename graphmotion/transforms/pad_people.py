@@ -25,7 +25,8 @@ class PadPeople(BaseTransform):
 
     Added people are missing in all frames: their positions, scores and other fields are zero. If
     a sample has more people, the first :math:`M` are kept, which are the most visible ones in the
-    output of this library's readers. Each person gets the edges within the first person of the sample.
+    output of this library's readers. Each person gets the edges within the first person of the
+    sample.
 
     .. code-block:: python
 
