@@ -15,25 +15,33 @@ from graphmotion.io.tracks import (
     find_detection,
     iter_objects,
     make_tracks,
+    one_recording,
     parse_keypoints,
 )
 
-_NAME = re.compile(r'(?P<recording>.*?)_?(?P<frame>\d+)(_keypoints)?\.json')
+_NAME = re.compile(r'(?P<recording>.*?)_?(?P<frame>\d+)(_keypoints)?\.json', re.IGNORECASE)
+
+# Numbers per joint in each field; the first one that is not empty is read.
+_FIELDS = {'pose_keypoints_2d': 3, 'pose_keypoints': 3, 'pose_keypoints_3d': 4}
 
 
 @register_format('openpose', in_folder=True)
-def read_openpose(folder: str) -> list[Track]:
+def read_openpose(folder: str, recording: str | None = None, max_gap: int = 30) -> list[Track]:
     r"""Reads a recording written by OpenPose with :obj:`--write_json`, from the `"OpenPose:
     Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields"
     <https://arxiv.org/abs/1812.08008>`_ paper.
 
     The folder has one file per frame, :obj:`{recording}_{frame}_keypoints.json`, with
-    :obj:`people[].pose_keypoints_2d` in pixels: 18 joints (layout :obj:`openpose18`) or 25 joints
-    (:obj:`body25`). Missing frames are empty. People are identified by :obj:`person_id` if
-    OpenPose tracked them, otherwise by :func:`~graphmotion.io.link_tracks`.
+    :obj:`people[].pose_keypoints_2d` in pixels, called :obj:`pose_keypoints` by OpenPose 1.0: 18
+    joints (layout :obj:`openpose18`) or 25 joints (:obj:`body25`). People who only have
+    :obj:`pose_keypoints_3d` are read in 3D. Missing frames are empty. People are identified by
+    :obj:`person_id` if OpenPose tracked them, otherwise by :func:`~graphmotion.io.link_tracks`.
 
     Args:
         folder (str): Folder of the recording.
+        recording (str, optional): Name of the recording to read, if the folder has several.
+            (default: :obj:`None`)
+        max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)
 
     Returns:
         list of Track: The people, most visible person first. Frames that cannot be read are
@@ -41,17 +49,20 @@ def read_openpose(folder: str) -> list[Track]:
 
     Raises:
         FileNotFoundError: If the folder does not exist.
-        ValueError: If the folder has no such files or files of several recordings, if no frame
-            can be read, or if there are no people.
+        ValueError: If the folder has no such files, if it has files of several recordings and
+            :obj:`recording` is not given, if no frame can be read, or if there are no people.
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'{folder}: no such folder')
     names = {name: _NAME.fullmatch(name) for name in sorted(os.listdir(folder))}
     matches = {name: match for name, match in names.items() if match}
-    recordings = sorted({match['recording'] for match in matches.values()})
-    if len(recordings) != 1:
-        found = f'those of {recordings[:3]}' if recordings else 'none'
-        raise MalformedFileError(folder, 'files', 'those of one recording, *_keypoints.json', found)
+    if not matches:
+        found = ', '.join(list(names)[:3]) or 'none'
+        raise MalformedFileError(folder, 'files', '*_keypoints.json', found)
+    name = one_recording(
+        {match['recording'] for match in matches.values()}, recording, folder, 'files'
+    )
+    matches = {file: match for file, match in matches.items() if match['recording'] == name}
     skipped = SkippedSamples(folder)
     frames: dict[int, list[Detection]] = {}
     for name, match in matches.items():
@@ -61,7 +72,7 @@ def read_openpose(folder: str) -> list[Track]:
         except MalformedFileError as error:
             skipped.add(error.reason, name)
     skipped.report(len(matches))
-    return make_tracks(fill_gaps(frames, folder), folder)
+    return make_tracks(fill_gaps(frames, folder), folder, max_gap)
 
 
 def _read_frame(path: str) -> list[Detection]:
@@ -70,10 +81,11 @@ def _read_frame(path: str) -> list[Detection]:
         raise MalformedFileError(path, 'people', 'a list', 'no such field')
     detections = []
     for _, person in iter_objects(path, 'people', content['people']):
-        field = 'people[].pose_keypoints_2d'
-        if not person.get('pose_keypoints_2d'):  # face or hands only
+        name = next((name for name in _FIELDS if person.get(name)), None)
+        if name is None:  # face or hands only
             continue
-        joints = parse_keypoints(person['pose_keypoints_2d'], path, field)
+        field = f'people[].{name}'
+        joints = parse_keypoints(person[name], path, field, _FIELDS[name])
         if len(joints) not in (18, 25):
             raise MalformedFileError(path, field, '18 or 25 joints', f'{len(joints)}')
         identity = person.get('person_id', [-1])

@@ -63,3 +63,27 @@ def test_what_is_wrong_is_said(tmp_path, content, match):
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match='no such file'):
         read_alphapose(str(tmp_path / 'nowhere.json'))
+
+
+def test_without_tracking_people_are_linked_by_position(tmp_path):
+    # AlphaPose writes the same number for everybody.
+    entries = [entry(f'{t}.jpg', x, idx=[0.0]) for t in range(8) for x in (0, 300)]
+    tracks = read_alphapose(write(tmp_path / 'a.json', entries))
+    x = entry('0.jpg')['keypoints'][0]
+    starts = sorted(track.pos[:, 0, 0].tolist() for track in tracks)
+    np.testing.assert_allclose(starts, [[x] * 8, [x + 300] * 8], rtol=1e-6)
+
+
+def test_frames_missing_from_the_file_are_no_gap(tmp_path):
+    entries = [entry(f'{60 * t}.jpg', t) for t in range(4)]
+    (track,) = read_alphapose(write(tmp_path / 'a.json', entries))
+    assert (track.score[:, 0] > 0).nonzero()[0].tolist() == [0, 60, 120, 180]
+
+
+def test_several_recordings_are_not_merged(tmp_path):
+    entries = [entry('a_0.jpg'), entry('a_1.jpg'), entry('b_0.jpg', 50)]
+    path = write(tmp_path / 'a.json', entries)
+    with pytest.raises(ValueError, match=r"recording='a', found those of \['a', 'b'\]"):
+        read_alphapose(path)
+    (track,) = read_alphapose(path, recording='b')
+    np.testing.assert_allclose(track.pos[:, 0, 0], entry('0', 50)['keypoints'][0], rtol=1e-6)
