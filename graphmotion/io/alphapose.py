@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from graphmotion.io.files import MalformedFileError, load_json, split_frame_name
@@ -17,6 +18,9 @@ from graphmotion.io.tracks import (
     parse_keypoints,
 )
 
+# The list of people of each form, and the field of a person's keypoints.
+_FORMS = {'bodies': 'joints', 'people': 'pose_keypoints_2d'}
+
 
 @register_format('alphapose')
 def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -> list[Track]:
@@ -24,8 +28,12 @@ def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -
     Multi-Person Pose Estimation and Tracking in Real-Time" <https://arxiv.org/abs/2211.03375>`_
     paper.
 
-    The file, :obj:`alphapose-results.json` in the default format, is a list of people
-    :obj:`{"image_id": "12.jpg", "keypoints": [x, y, score, ...], "idx": 1, ...}` in pixels.
+    The file, :obj:`alphapose-results.json`, is a list of people
+    :obj:`{"image_id": "12.jpg", "keypoints": [x, y, score, ...], "idx": 1, ...}` in pixels. With
+    :obj:`--format cmu` or :obj:`open`, it is an object that maps each image to
+    :obj:`{"bodies": [{"joints": [...]}]}` or :obj:`{"people": [{"pose_keypoints_2d": [...]}]}` (18
+    joints, layout :obj:`openpose18`). The files of tracked people that PoseFlow writes, which map
+    each image to a list of people, are read, too.
     Files with 17 joints follow the layout :obj:`coco17`. The last number in :obj:`image_id` is the
     frame number and the text before it is the name of the recording; frames missing from the file
     are empty. People are identified by :obj:`idx` if AlphaPose tracked them, otherwise by
@@ -46,8 +54,7 @@ def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -
             :obj:`recording` is not given.
     """
     recordings: dict[str, dict[int, list[Detection]]] = {}
-    for number, person in iter_objects(path, 'content', load_json(path)):
-        field = f'content[{number}]'
+    for field, person in _iter_people(path, load_json(path)):
         image = person.get('image_id')
         valid = isinstance(image, str | int)
         name, frame = split_frame_name(str(image)) if valid else ('', None)
@@ -61,6 +68,26 @@ def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -
         raise MalformedFileError(path, 'people', 'at least one', 'none')
     frames = recordings[one_recording(recordings, recording, path, 'image_id')]
     return make_tracks(fill_gaps(frames, path), path, max_gap)
+
+
+def _iter_people(path: str, content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the people of any of the forms with the names of their fields."""
+    if not isinstance(content, dict):
+        for number, person in iter_objects(path, 'content', content):
+            yield f'content[{number}]', person
+        return
+    for image, value in content.items():
+        field = f'content[{image!r}]'
+        name = 'keypoints'
+        if isinstance(value, dict):
+            form = next((form for form in _FORMS if form in value), None)
+            if form is None:
+                found = f'the fields {list(value)}'
+                raise MalformedFileError(path, field, f'one of the fields {list(_FORMS)}', found)
+            value, field, name = value[form], f'{field}.{form}', _FORMS[form]
+        for number, person in iter_objects(path, field, value):
+            person = {'image_id': image, 'idx': person.get('idx'), 'keypoints': person.get(name)}
+            yield f'{field}[{number}]', person
 
 
 def _identity(value: Any) -> int | None:

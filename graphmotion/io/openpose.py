@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import re
-
 from graphmotion.io.files import MalformedFileError, load_json
 from graphmotion.io.formats import register_format
-from graphmotion.io.skipped import SkippedSamples
-from graphmotion.io.tracks import (
-    Detection,
-    Track,
-    fill_gaps,
-    find_detection,
-    iter_objects,
-    make_tracks,
-    one_recording,
-    parse_keypoints,
-)
-
-_NAME = re.compile(r'(?P<recording>.*?)_?(?P<frame>\d+)(_keypoints)?\.json', re.IGNORECASE)
+from graphmotion.io.frame_folder import read_frame_folder
+from graphmotion.io.tracks import Detection, Track, find_detection, iter_objects, parse_keypoints
 
 # Numbers per joint in each field; the first one that is not empty is read.
 _FIELDS = {'pose_keypoints_2d': 3, 'pose_keypoints': 3, 'pose_keypoints_3d': 4}
@@ -52,27 +38,7 @@ def read_openpose(folder: str, recording: str | None = None, max_gap: int = 30) 
         ValueError: If the folder has no such files, if it has files of several recordings and
             :obj:`recording` is not given, if no frame can be read, or if there are no people.
     """
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f'{folder}: no such folder')
-    names = {name: _NAME.fullmatch(name) for name in sorted(os.listdir(folder))}
-    matches = {name: match for name, match in names.items() if match}
-    if not matches:
-        found = ', '.join(list(names)[:3]) or 'none'
-        raise MalformedFileError(folder, 'files', '*_keypoints.json', found)
-    name = one_recording(
-        {match['recording'] for match in matches.values()}, recording, folder, 'files'
-    )
-    matches = {file: match for file, match in matches.items() if match['recording'] == name}
-    skipped = SkippedSamples(folder)
-    frames: dict[int, list[Detection]] = {}
-    for name, match in matches.items():
-        frame = frames.setdefault(int(match['frame']), [])
-        try:
-            frame.extend(_read_frame(os.path.join(folder, name)))
-        except MalformedFileError as error:
-            skipped.add(error.reason, name)
-    skipped.report(len(matches))
-    return make_tracks(fill_gaps(frames, folder), folder, max_gap)
+    return read_frame_folder(folder, '_keypoints.json', _read_frame, recording, max_gap)
 
 
 def _read_frame(path: str) -> list[Detection]:
