@@ -1,4 +1,5 @@
 from graphmotion.io.alphapose import read_alphapose
+from graphmotion.io.bvh import BVH, read_bvh
 from graphmotion.io.coco_keypoints import read_coco_keypoints
 from graphmotion.io.files import (
     MalformedFileError,
@@ -39,6 +40,7 @@ from graphmotion.io.tracks import Detection, Track, link_tracks, stack_tracks
 from graphmotion.io.ultralytics import read_ultralytics, read_yolo_txt
 
 __all__ = [
+    'BVH',
     'Body',
     'Detection',
     'MalformedFileError',
@@ -56,6 +58,7 @@ __all__ = [
     'load_pickle',
     'read_alphapose',
     'read_annotation',
+    'read_bvh',
     'read_coco_keypoints',
     'read_files',
     'read_gaitgraph',

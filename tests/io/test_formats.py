@@ -23,7 +23,7 @@ def csv_format(monkeypatch):
 
 def test_formats_that_are_read():
     assert list_formats() == [
-        'alphapose', 'coco', 'kinetics_skeleton', 'mediapipe', 'mmpose', 'numpy', 'openpose',
+        'alphapose', 'bvh', 'coco', 'kinetics_skeleton', 'mediapipe', 'mmpose', 'numpy', 'openpose',
         'ultralytics', 'yolo_txt',
     ]  # fmt: skip
     assert get_format('openpose').in_folder
@@ -56,5 +56,5 @@ def test_a_name_is_taken_once(csv_format):
 
 
 def test_unknown_formats():
-    with pytest.raises(ValueError, match=r"format must be one of \['alphapose', .*, got 'bvh'"):
-        read_poses('take.bvh', 'bvh')
+    with pytest.raises(ValueError, match=r"format must be one of \['alphapose', .*, got 'xyz'"):
+        read_poses('take.xyz', 'xyz')
