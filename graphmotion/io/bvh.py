@@ -145,10 +145,11 @@ def _read_hierarchy(path: str, words: Iterator[str]) -> list[_Joint]:
         elif word == 'OFFSET' and stack:
             joints[stack[-1]].offset = np.array([read_number(float) for _ in range(3)])
         elif word == 'CHANNELS' and stack:
-            channels = [read() for _ in range(int(read_number(int)))]
-            unknown = sorted(set(channels) - _CHANNELS)
-            if unknown:
-                raise MalformedFileError(path, 'CHANNELS', f'{sorted(_CHANNELS)}', f'{unknown}')
+            count = int(read_number(int))
+            channels = [read() for _ in range(min(count, 7))]
+            if count > 6 or not set(channels) <= _CHANNELS:
+                expected = f'up to 6 of {sorted(_CHANNELS)}'
+                raise MalformedFileError(path, 'CHANNELS', expected, f'{count}: {channels}')
             joints[stack[-1]].channels = channels
         elif word == '}' and stack:
             stack.pop()
