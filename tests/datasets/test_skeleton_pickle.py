@@ -144,6 +144,8 @@ def bad(**change):
         (bad(keypoint=np.zeros((1, 0, 17, 2))), 'keypoint not numbers of shape'),
         (bad(keypoint=...), 'keypoint not numbers of shape'),
         (bad(keypoint='text'), 'keypoint not numbers of shape'),
+        (bad(keypoint=[[[[1, 2]], [[1]]]]), 'keypoint not numbers of shape'),
+        (bad(keypoint_score=[[1], [1, 2]]), 'keypoint_score not numbers of shape'),
         (
             bad(keypoint_score=np.ones((1, 5, 16))),
             r'keypoint_score not numbers of shape \[1, 5, 17',
