@@ -17,6 +17,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -238,7 +239,7 @@ def _write_ntu(r: Recording) -> Files:
 
 
 def _read_ntu(path: Path) -> Any:
-    num_frames, bodies = read_ntu_skeleton(str(path))
+    _, bodies = read_ntu_skeleton(str(path))
     return [(body.pos, np.ones(body.pos.shape[:2])) for body in bodies]
 
 
@@ -271,7 +272,7 @@ def _read_matlab(path: Path) -> Any:
 
 def _write_json_skeleton(r: Recording) -> Files:
     joints = [f'left_{i}' for i in range(r.pos.shape[2])]
-    bones = [[a, b] for a, b in zip(joints, joints[1:])]
+    bones = [[a, b] for a, b in pairwise(joints)]
     parts = [{'low': joints[:4], 'high': joints[4:]}]
     return {'a.json': _dump({'joints': joints, 'bones': bones, 'hierarchies': {'parts': parts}})}
 
@@ -326,8 +327,10 @@ OTHERS = {
     'pickle': Case(17, 2, _write_opengait, lambda path: load_pickle(str(path))),
 }
 
-_WORDS = [b'', b'0', b'-1', b'NaN', b'1e999', b'null', b'[]', b'{}', b'"a"', b'999999999999', b'true',
-          b'\x00', b'\xff\xff\xff\xff', b'1.5', b'[[1, 2]]', b',', b']', b'Infinity', b' ', b'\n']  # fmt: skip
+_WORDS = [
+    *(b'', b'0', b'-1', b'NaN', b'1e999', b'null', b'[]', b'{}', b'"a"', b'999999999999', b'true'),
+    *(b'\x00', b'\xff\xff\xff\xff', b'1.5', b'[[1, 2]]', b',', b']', b'Infinity', b' ', b'\n'),
+]
 
 
 def damage(content: bytes, rng: random.Random) -> bytes:
@@ -391,7 +394,8 @@ def try_damaged(case: Case, seed: int, folder: Path) -> str:
         try:
             result = case.read(path)
         except ValueError as error:
-            assert str(path) in str(error), f'the error does not name the file: {error}'
+            if str(path) not in str(error):
+                raise AssertionError(f'the error does not name the file: {error}') from error
             return 'error'
     wrong = [w for w in caught if not issubclass(w.category, UserWarning)]
     assert not wrong, f'{wrong[0].category.__name__}: {wrong[0].message}'
