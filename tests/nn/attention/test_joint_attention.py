@@ -322,7 +322,7 @@ def test_large_scores_stay_finite():
 
 
 def test_refuses_what_does_not_fit(x):
-    with pytest.raises(ValueError, match='channels must be a multiple of heads=3 .* got 8'):
+    with pytest.raises(ValueError, match=r'channels must be a multiple of heads=3 .* got 8'):
         JointAttention(8, 3)
     assert JointAttention(8, 3, head_channels=4).double()(x, V).shape == x.shape
     with pytest.raises(ValueError, match='heads must be an integer >= 1, got 0'):
@@ -334,15 +334,13 @@ def test_refuses_what_does_not_fit(x):
     module = make('global_map')
     with pytest.raises(ValueError, match='multiple of 4 nodes'):
         module(x, 4)
-    with pytest.raises(
-        ValueError, match='without node_ids, .* the 5 nodes of the global map, got 2'
-    ):
+    with pytest.raises(ValueError, match=r'without node_ids, .* 5 nodes of the global map, got 2'):
         module(x, 2)
     with pytest.raises(ValueError, match='the 5 nodes of the global map, got 6'):
         module(torch.randn(6, T, C).double(), batch=torch.zeros(6, dtype=torch.long))
     with pytest.raises(ValueError, match=r'node_ids must have shape \[2, 3, 5\], got \[1, 1, 3\]'):
         module(x, V, node_ids=torch.zeros(1, 1, 3, dtype=torch.long))
-    with pytest.raises(ValueError, match='node_ids must be in .* got values from 0 to 5'):
+    with pytest.raises(ValueError, match=r'node_ids must be in .* got values from 0 to 5'):
         module(x, V, node_ids=torch.arange(1, 6).view(1, 1, V) * torch.tensor([0, 1, 1, 1, 1]))
     with pytest.raises(ValueError, match='node_ids requires global_map=True'):
         make('plain')(x, V, node_ids=torch.arange(V).view(1, 1, V))

@@ -98,9 +98,7 @@ def test_arguments_of_nodes_are_repeated_and_frames_are_graphs_of_their_own():
     out = PerFrame(cheb)(x, edges, batch=batch, lambda_max=largest.repeat(T))
     expected = [cheb(x[:, t], edges, batch=batch, lambda_max=largest) for t in range(T)]
     torch.testing.assert_close(out, torch.stack(expected, dim=1), atol=1e-5, rtol=1e-5)
-    with pytest.raises(
-        ValueError, match=r'batch must have one row for each of 32 nodes, got shape \[3\]'
-    ):
+    with pytest.raises(ValueError, match=r'one row for each of 32 nodes, got shape \[3\]'):
         PerFrame(cheb)(x, edges, batch=batch[:3])
 
 
@@ -124,9 +122,7 @@ def test_gradients_for_features_and_weights():
 
 def test_wrong_input_is_refused():
     conv, x = PerFrame(GCNConv(C, F)), torch.randn(V, T, C)
-    with pytest.raises(
-        ValueError, match=r'shape \[num_nodes, num_frames, channels\], got \[16, 8\]'
-    ):
+    with pytest.raises(ValueError, match=r'shape \[num_nodes, .*\], got \[16, 8\]'):
         conv(x[:, 0], EDGES)
     with pytest.raises(ValueError, match=r'edge_index must be .*, got \[16, 16\]'):
         conv(x, torch.ones(V, V))

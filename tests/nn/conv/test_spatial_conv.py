@@ -312,7 +312,7 @@ def test_features_and_skeletons_of_another_size_are_refused():
             SpatialConv(4, 8),
             torch.randn(5, 2, 6),
             torch.eye(5),
-            r'must have shape \[num_nodes, T, 4\]',
+            r'shape \[num_nodes, T, 4\]',
         ),
         (learned, torch.randn(25, 2, 4), torch.eye(25), 'multiple of 16 nodes'),
         (learned, torch.randn(32, 2, 4), torch.eye(8), 'must have 16 nodes, got 8'),
