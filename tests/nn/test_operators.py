@@ -264,5 +264,5 @@ def test_wrong_number_of_nodes_is_refused(x):
         (CrossScaleConv(C, C), None),
     )
     for module, args in pairs:
-        with pytest.raises(ValueError, match='multiple of the 16 nodes'):
+        with pytest.raises(ValueError, match='multiple of 16 nodes'):
             module((wrong, wrong), (V, V)) if args is None else module(wrong, *args)
