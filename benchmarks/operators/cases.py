@@ -16,7 +16,7 @@ from torch.nn import (
     Sequential,
     Transformer,
 )
-from torch.nn.functional import pad, scaled_dot_product_attention
+from torch.nn.functional import conv3d, leaky_relu, max_pool3d, pad, scaled_dot_product_attention
 from torch_geometric.data import Data, InMemoryDataset
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import GCNConv, TopKPooling
@@ -73,6 +73,7 @@ from graphmotion.nn import (
     HorizontalPyramidPooling,
     JointAttention,
     LargeKernelTemporalConv,
+    LocalGlobalTemporal,
     LocallyConnectedConv,
     MotionBatchNorm,
     MultiResolutionTemporalConv,
@@ -81,6 +82,8 @@ from graphmotion.nn import (
     PerFrame,
     ScaleFusion,
     SelectiveTemporalConv,
+    SeparateLinear,
+    SilhouetteBackbone,
     SpatialConv,
     SpatialGate,
     SpectralConv,
@@ -388,6 +391,59 @@ def pyramid(s: Setup) -> tuple[Call, dict[str, Call]]:
     return (
         Call(HorizontalPyramidPooling(bins), maps),
         {'mean and max of each level': Call(level_by_level, maps)},
+    )
+
+
+@row(SilhouetteBackbone, '2 layers')
+def silhouette_backbone(s: Setup) -> tuple[Call, dict[str, Call]]:
+    module = SilhouetteBackbone((s.channels // 2, s.channels)).to(s.device)
+    shape = (s.batch, -(-s.frames // 4), 64, 44)
+    clips = torch.rand(shape, device=s.device, requires_grad=True)
+    weights = [conv.weight.detach().contiguous().requires_grad_() for conv in module.convs]
+    biases = [conv.bias for conv in module.convs]
+
+    def layers(x: Tensor) -> Tensor:
+        x = x.unsqueeze(1)
+        for weight, bias in zip(weights, biases):
+            x = leaky_relu(max_pool3d(conv3d(x, weight, bias, padding=1), (1, 2, 2)), 0.01)
+        return x
+
+    return (
+        Call(module, clips),
+        {'Conv3d, default memory format': Call(layers, clips, parameters=[*weights, *biases])},
+    )
+
+
+@row(SeparateLinear, 'a map for each strip')
+def separate_linear(s: Setup) -> tuple[Call, dict[str, Call]]:
+    module = SeparateLinear(s.joints, s.channels, s.channels).to(s.device)
+    shape = (s.batch * s.frames, s.joints, s.channels)
+    x = torch.randn(shape, device=s.device, requires_grad=True)
+
+    def einsum(x: Tensor) -> Tensor:
+        return torch.einsum('bpc,pcd->bpd', x, module.weight)
+
+    return Call(module, x), {'einsum': Call(einsum, x, parameters=module.parameters())}
+
+
+@row(LocalGlobalTemporal, '3 windows, a block each', frames=32)
+def local_global_temporal(s: Setup) -> tuple[Call, dict[str, Call]]:
+    module = LocalGlobalTemporal(
+        s.channels,
+        s.channels,
+        heads=heads_of(s),
+        num_blocks=(1, 1),
+        feedforward_channels=4 * s.channels,
+    ).to(s.device)
+
+    def branch_by_branch(x: Tensor) -> tuple[Tensor, Tensor]:
+        branches = torch.stack(module.local(x)).cumsum(dim=0)
+        maxima = branches.amax(dim=2)
+        return maxima, torch.stack([module.decoder(branch) for branch in branches])
+
+    return (
+        Call(module, s.x),
+        {'the branches one by one': Call(branch_by_branch, s.x, parameters=module.parameters())},
     )
 
 

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import Dropout, LeakyReLU, Linear, ModuleList, Sequential
 
 from graphmotion.models.registry import register_model
-from graphmotion.models.st_gcn import make_shortcut
 from graphmotion.nn import (
     ConvValueTemporalAttention,
     CrossAttention,
@@ -22,6 +21,7 @@ from graphmotion.nn import (
 from graphmotion.nn.encoding import sinusoidal_encoding
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 _SLOPE = 0.1

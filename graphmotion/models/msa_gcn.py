@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import Dropout, Linear, ModuleDict, ModuleList, Parameter
 
 from graphmotion.models.registry import register_model
-from graphmotion.models.st_gcn import make_shortcut
 from graphmotion.nn import (
     CrossScaleConv,
     MotionBatchNorm,
@@ -22,6 +21,7 @@ from graphmotion.nn import (
 )
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 

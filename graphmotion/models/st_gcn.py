@@ -12,6 +12,7 @@ from graphmotion.models.registry import register_model
 from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -71,16 +72,6 @@ class SpatioTemporalBlock(torch.nn.Module):
         if self.shortcut is not None:
             out = out + self.shortcut(x)
         return out.relu()
-
-
-def make_shortcut(in_channels: int, out_channels: int, stride: int) -> torch.nn.Module:
-    """The identity, or where shapes change a pointwise convolution with normalisation."""
-    if in_channels == out_channels and stride == 1:
-        return torch.nn.Identity()
-    return torch.nn.Sequential(
-        TemporalConv(in_channels, out_channels, kernel_size=1, stride=stride),
-        MotionBatchNorm(out_channels),
-    )
 
 
 @register_model('st_gcn', task='action')
