@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Iterator
 
@@ -11,12 +12,15 @@ from torch.nn import (
     BatchNorm1d,
     BatchNorm2d,
     Conv1d,
+    LeakyReLU,
+    MaxPool3d,
     Module,
     ReflectionPad1d,
     Sequential,
     Transformer,
+    Unflatten,
 )
-from torch.nn.functional import conv3d, leaky_relu, max_pool3d, pad, scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from torch_geometric.data import Data, InMemoryDataset
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import GCNConv, TopKPooling
@@ -399,19 +403,12 @@ def silhouette_backbone(s: Setup) -> tuple[Call, dict[str, Call]]:
     module = SilhouetteBackbone((s.channels // 2, s.channels)).to(s.device)
     shape = (s.batch, -(-s.frames // 4), 64, 44)
     clips = torch.rand(shape, device=s.device, requires_grad=True)
-    weights = [conv.weight.detach().contiguous().requires_grad_() for conv in module.convs]
-    biases = [conv.bias for conv in module.convs]
-
-    def layers(x: Tensor) -> Tensor:
-        x = x.unsqueeze(1)
-        for weight, bias in zip(weights, biases):
-            x = leaky_relu(max_pool3d(conv3d(x, weight, bias, padding=1), (1, 2, 2)), 0.01)
-        return x
-
-    return (
-        Call(module, clips),
-        {'Conv3d, default memory format': Call(layers, clips, parameters=[*weights, *biases])},
-    )
+    layers: list[Module] = []
+    for conv in module.convs:
+        layers += [copy.deepcopy(conv), MaxPool3d((1, 2, 2)), LeakyReLU()]
+    plain = Sequential(Unflatten(1, (1, -1)), *layers).to(s.device)
+    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return Call(module, clips), {'Conv3d, default memory format': Call(plain, clips)}
 
 
 @row(SeparateLinear, 'a map for each strip')
@@ -438,8 +435,8 @@ def local_global_temporal(s: Setup) -> tuple[Call, dict[str, Call]]:
 
     def branch_by_branch(x: Tensor) -> tuple[Tensor, Tensor]:
         branches = torch.stack(module.local(x)).cumsum(dim=0)
-        maxima = branches.amax(dim=2)
-        return maxima, torch.stack([module.decoder(branch) for branch in branches])
+        decoded = [module.decode(branch.unsqueeze(0)) for branch in branches]
+        return branches.amax(dim=2), torch.cat(decoded)
 
     return (
         Call(module, s.x),
