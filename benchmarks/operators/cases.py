@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Iterator
 
@@ -11,10 +12,13 @@ from torch.nn import (
     BatchNorm1d,
     BatchNorm2d,
     Conv1d,
+    LeakyReLU,
+    MaxPool3d,
     Module,
     ReflectionPad1d,
     Sequential,
     Transformer,
+    Unflatten,
 )
 from torch.nn.functional import pad, scaled_dot_product_attention
 from torch_geometric.data import Data, InMemoryDataset
@@ -73,6 +77,7 @@ from graphmotion.nn import (
     HorizontalPyramidPooling,
     JointAttention,
     LargeKernelTemporalConv,
+    LocalGlobalTemporal,
     LocallyConnectedConv,
     MotionBatchNorm,
     MultiResolutionTemporalConv,
@@ -81,6 +86,8 @@ from graphmotion.nn import (
     PerFrame,
     ScaleFusion,
     SelectiveTemporalConv,
+    SeparateLinear,
+    SilhouetteBackbone,
     SpatialConv,
     SpatialGate,
     SpectralConv,
@@ -388,6 +395,52 @@ def pyramid(s: Setup) -> tuple[Call, dict[str, Call]]:
     return (
         Call(HorizontalPyramidPooling(bins), maps),
         {'mean and max of each level': Call(level_by_level, maps)},
+    )
+
+
+@row(SilhouetteBackbone, '2 layers')
+def silhouette_backbone(s: Setup) -> tuple[Call, dict[str, Call]]:
+    module = SilhouetteBackbone((s.channels // 2, s.channels)).to(s.device)
+    shape = (s.batch, -(-s.frames // 4), 64, 44)
+    clips = torch.rand(shape, device=s.device, requires_grad=True)
+    layers: list[Module] = []
+    for conv in module.convs:
+        layers += [copy.deepcopy(conv), MaxPool3d((1, 2, 2)), LeakyReLU()]
+    plain = Sequential(Unflatten(1, (1, -1)), *layers).to(s.device)
+    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return Call(module, clips), {'Conv3d, default memory format': Call(plain, clips)}
+
+
+@row(SeparateLinear, 'a map for each strip')
+def separate_linear(s: Setup) -> tuple[Call, dict[str, Call]]:
+    module = SeparateLinear(s.joints, s.channels, s.channels).to(s.device)
+    shape = (s.batch * s.frames, s.joints, s.channels)
+    x = torch.randn(shape, device=s.device, requires_grad=True)
+
+    def einsum(x: Tensor) -> Tensor:
+        return torch.einsum('bpc,pcd->bpd', x, module.weight)
+
+    return Call(module, x), {'einsum': Call(einsum, x, parameters=module.parameters())}
+
+
+@row(LocalGlobalTemporal, '3 windows, a block each', frames=32)
+def local_global_temporal(s: Setup) -> tuple[Call, dict[str, Call]]:
+    module = LocalGlobalTemporal(
+        s.channels,
+        s.channels,
+        heads=heads_of(s),
+        num_blocks=(1, 1),
+        feedforward_channels=4 * s.channels,
+    ).to(s.device)
+
+    def branch_by_branch(x: Tensor) -> tuple[Tensor, Tensor]:
+        branches = torch.stack(module.local(x)).cumsum(dim=0)
+        decoded = [module.decode(branch.unsqueeze(0)) for branch in branches]
+        return branches.amax(dim=2), torch.cat(decoded)
+
+    return (
+        Call(module, s.x),
+        {'the branches one by one': Call(branch_by_branch, s.x, parameters=module.parameters())},
     )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.checks import as_list, check_interval, check_non_negative, check_probability
+from graphmotion.checks import as_list, check_interval, check_number, check_probability
 from graphmotion.transforms.fields import get_silhouettes, rand_per_graph
 from graphmotion.transforms.image_fields import warp
 
@@ -50,9 +50,9 @@ class RandomSilhouetteAffine(BaseTransform):
         per_axis: bool = False,
         p: float = 0.5,
     ) -> None:
-        self.degrees = check_non_negative('degrees', degrees)
+        self.degrees = check_number('degrees', degrees, 0)
         self.scales = check_interval('scales', scales, above=0)
-        limits = tuple(check_non_negative('translate', t) for t in as_list(translate, 2))
+        limits = tuple(check_number('translate', t, 0) for t in as_list(translate, 2))
         if len(limits) != 2:
             raise ValueError(
                 f'translate must be a number or (horizontal, vertical), got {translate!r}'
