@@ -64,9 +64,9 @@ def test_reads_both_archives(tmp_path):
     assert smaller.num_classes == 60
     assert smaller.class_names[59] == 'walking apart'
     assert len(os.listdir(tmp_path / 'processed')) == 2
-    with pytest.raises(ValueError, match=r"name is one of \['ntu60', 'ntu120'\], got 'ntu'"):
+    with pytest.raises(ValueError, match=r"name must be one of \['ntu60', 'ntu120'\], got 'ntu'"):
         NTURGBD(str(tmp_path), 'ntu')
-    with pytest.raises(ValueError, match='num_people is at least 1, got 0'):
+    with pytest.raises(ValueError, match='num_people must be an integer >= 1, got 0'):
         NTURGBD(str(tmp_path), num_people=0)
 
 

@@ -37,7 +37,7 @@ class Runs(RecordedDataset):
             raise MalformedFileError(path, 'content', 'a number', 'none')
         return np.full((3, 17, 2), int(content), np.float32), None
 
-    def left_out(self):
+    def excluded_names(self):
         return {'2-004'}
 
 
