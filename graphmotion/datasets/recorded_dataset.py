@@ -82,7 +82,7 @@ class RecordedDataset(ManualDownload, MotionDataset):
         excluded = self.excluded_names()
         for path, name, content in read_files(self.raw_dir, self.suffix):
             match = self.pattern.fullmatch(name)
-            labels: dict[str, Any] | str | None = f'not named as {self.name_format}'
+            labels: dict[str, Any] | str | None = f'not named like {self.name_format}'
             if match:
                 labels = self.find_labels({k: int(v) for k, v in match.groupdict().items()})
             if labels is None:

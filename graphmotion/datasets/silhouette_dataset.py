@@ -141,7 +141,7 @@ class SilhouetteDataset(ManualDownload):
         total = total_frames = 0
         for folder, name, read in self._sequences():
             match = self.pattern.search(folder)
-            labels: dict[str, int] | str = f'not in folders named as {self.layout}'
+            labels: dict[str, int] | str = f'not in folders named like {self.layout}'
             if match:
                 labels = self.find_labels(**match.groupdict())
             if isinstance(labels, str):

@@ -121,7 +121,7 @@ def test_the_list_of_missing_skeletons_and_empty_files(tmp_path):
         UserWarning,
         match=r'raw: skipped 5 of 7 samples: 1 in the list of missing skeletons '
         r'\(S001C002P001R001A001\); 1 with bodies not at least one .*; 1 with content not the text '
-        r'.*; 1 with frames not 20 .*; 1 not named as .*\(walk\)',
+        r'.*; 1 with frames not 20 .*; 1 not named like .*\(walk\)',
     ):
         dataset = NTURGBD(str(tmp_path))
     assert dataset.names() == ['S001C001P001R001A001', 'S001C003P001R001A001']

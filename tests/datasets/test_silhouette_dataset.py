@@ -83,7 +83,7 @@ def test_what_cannot_be_used_is_counted(tmp_path):
     messages = [str(warning.message) for warning in warned]
     assert len(messages) == 2
     assert re.search(
-        r'skipped 4 of 6 sequences: 1 not in folders named as anna/walk-1 \(ben/run-1\); '
+        r'skipped 4 of 6 sequences: 1 not in folders named like anna/walk-1 \(ben/run-1\); '
         r'1 with fewer than 1 frames with a body \(ben/walk-2\); '
         r'1 of a stranger \(carl/walk-1\); '
         r'1 with silhouettes not an array of bytes of shape \[T, H, W\] \(ben/walk-3\)$',
