@@ -17,7 +17,7 @@ from graphmotion.checks import (
     check_choices,
     check_frame_range,
     check_int,
-    check_non_negative,
+    check_number,
     check_positive,
 )
 from graphmotion.data import from_array
@@ -130,7 +130,7 @@ class SyntheticActions(MotionDataset):
         self.views = None if views is None else check_angles('views', views)
         self.frame_range = check_frame_range(num_frames)
         self.fps = check_positive('fps', fps)
-        self.noise = float(check_non_negative('noise', noise))
+        self.noise = float(check_number('noise', noise, 0))
         if not 0 <= missing < 1:
             raise ValueError(f'missing must be in [0, 1), got {missing!r}')
         self.missing = float(missing)

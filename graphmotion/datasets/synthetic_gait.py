@@ -19,7 +19,7 @@ from graphmotion.checks import (
     check_choices,
     check_frame_range,
     check_int,
-    check_non_negative,
+    check_number,
     check_positive,
 )
 from graphmotion.data import from_array
@@ -162,7 +162,7 @@ class SyntheticGait(MotionDataset):
         if silhouettes and self.views is None:
             raise ValueError('views must be given for silhouettes, such as views=(90,), got None')
         self.fps = check_positive('fps', fps)
-        self.noise = float(check_non_negative('noise', noise))
+        self.noise = float(check_number('noise', noise, 0))
         self.travel, self.silhouettes = bool(travel), bool(silhouettes)
         self.camera = Camera() if camera is None else camera
         self.seed = check_int('seed', seed, 0)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 from torch_geometric.data import Data
 
-from graphmotion.checks import as_list, check_non_negative
+from graphmotion.checks import as_list, check_number
 from graphmotion.data import num_graphs
 
 
@@ -60,7 +60,7 @@ def from_unit(value: Tensor, image: Tensor) -> Tensor:
 
 def check_translate(translate: float | Sequence[float]) -> tuple[float, float]:
     """Returns the maximum translations (horizontal, vertical), given as one number or a pair."""
-    limits = [check_non_negative('translate', limit) for limit in as_list(translate, 2)]
+    limits = [check_number('translate', limit, 0) for limit in as_list(translate, 2)]
     if len(limits) != 2:
         raise ValueError(f'translate must be a number or (horizontal, vertical), got {translate!r}')
     return limits[0], limits[1]
