@@ -6,6 +6,8 @@ from graphmotion.nn.attention import (
     TemporalDecoder,
 )
 from graphmotion.nn.conv import (
+    AdaptiveSpatialConv,
+    ChannelTopologyConv,
     CrossScaleConv,
     LocallyConnectedConv,
     OrientedGradients,
@@ -26,13 +28,16 @@ from graphmotion.nn.temporal import (
     ConvValueTemporalAttention,
     LargeKernelTemporalConv,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     SelectiveTemporalConv,
     TemporalConv,
 )
 
 __all__ = [
+    'AdaptiveSpatialConv',
     'BranchFusion',
     'ChannelGate',
+    'ChannelTopologyConv',
     'ClusterPooling',
     'ConvValueTemporalAttention',
     'CrossAttention',
@@ -44,6 +49,7 @@ __all__ = [
     'LocallyConnectedConv',
     'MotionBatchNorm',
     'MultiResolutionTemporalConv',
+    'MultiScaleTemporalConv',
     'OrientedGradients',
     'PartPooling',
     'PerFrame',
