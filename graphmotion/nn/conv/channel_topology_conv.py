@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 from torch.nn import Linear, Parameter
+from torch.nn.functional import linear
 from torch.nn.init import normal_, zeros_
 
 from graphmotion.checks import check_choice, check_int
@@ -133,59 +134,52 @@ class ChannelTopologyConv(torch.nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` over the topologies of its channels."""
         check_channels(x, self.in_channels)
-        num_nodes = self.adj.size(-1)
+        num_partitions, num_nodes = self.adj.shape[:2]
         graphs = split_graphs(x, num_nodes)
         num_graphs, num_frames = graphs.size(0), graphs.size(2)
         columns = graphs.flatten(1, 2).mT
-        refinements = self._refinements(graphs.mean(dim=2)) if self.refine else None
+        mean = graphs.mean(dim=2)
         out: Tensor | None = None
-        # In the order [B, F, V, T], so that each channel is one matrix product and no operand is
-        # copied.
-        for k, (weight, bias) in enumerate(zip(self.weight, self.bias)):
-            sent = torch.bmm(weight.expand(num_graphs, -1, -1), columns) + bias.unsqueeze(1)
+        # In the order [B, F, V, T], where each channel is a matrix product and nothing is copied.
+        for k in range(num_partitions):
+            sent = _pointwise(columns, self.weight[k], self.bias[k].unsqueeze(1))
             sent = sent.view(num_graphs * self.out_channels, num_nodes, num_frames)
-            topology = self._topology(k, refinements, num_graphs)
-            topology = topology.reshape(-1, num_nodes, num_nodes).to(sent.dtype)
-            received = torch.bmm(topology, sent)
-            out = received if out is None else out + received
+            topology = self._topology(k, mean).reshape(-1, num_nodes, num_nodes).to(sent.dtype)
+            # In place, without another sum. Autocast does not apply to it.
+            out = torch.bmm(topology, sent) if out is None else out.baddbmm_(topology, sent)
         assert out is not None
         out = out.view(num_graphs, self.out_channels, num_nodes, num_frames)
         return out.permute(0, 2, 3, 1).reshape(-1, num_frames, self.out_channels)
 
-    def _topology(self, k: int, refinements: list[Tensor] | None, num_graphs: int) -> Tensor:
-        """The topology of each channel in a partition, [B, F, V, V]."""
-        shared = self.adj
-        if self.shared_topology and self.learn_topology:
-            shared = self.topology
-        if refinements is None:
-            return shared[k].expand(num_graphs, self.out_channels, -1, -1)
-        refined = self.alpha * refinements[k]
-        return refined + shared[k] if self.shared_topology else refined
+    def _topology(self, k: int, mean: Tensor) -> Tensor:
+        """The topology of each channel in a partition, [B, F, V * V], by the features [B, V, C]."""
+        size = mean.size(0), self.out_channels, self.adj.size(-1) ** 2
+        shared = self.topology if self.shared_topology and self.learn_topology else self.adj
+        if not self.refine:
+            return shared[k].flatten().expand(size)
+        weight = self.alpha * self.refine_weight[k]
+        bias = (self.alpha * self.refine_bias[k]).unsqueeze(1)
+        if self.shared_topology:
+            bias = bias + shared[k].flatten()
+        return _pointwise(self._relation(k, mean), weight, bias)
 
-    def _refinements(self, mean: Tensor) -> list[Tensor]:
-        """The correlations of joints in each partition, [B, F, V, V], of features [B, V, C]."""
-        num_graphs, num_nodes = mean.shape[:2]
-        num_partitions = self.adj.size(0)
-        queries, keys = (
-            lin(mean).view(num_graphs, num_nodes, num_partitions, -1).permute(2, 0, 3, 1)
+    def _relation(self, k: int, mean: Tensor) -> Tensor:
+        """The correlation of all pairs of joints in a partition, [B, R, V * V]."""
+        query, key = (
+            linear(mean, *(part.chunk(self.adj.size(0))[k] for part in (lin.weight, lin.bias))).mT
             for lin in (self.query, self.key)
         )
-        out = []
-        for k, (query, key) in enumerate(zip(queries, keys)):
-            pair = query.unsqueeze(3), key.unsqueeze(2)  # [B, R, V, 1] and [B, R, 1, V]
-            if self.correlation == 'difference':
-                relation = pair[0] - pair[1]
-            elif self.correlation == 'sum':
-                relation = pair[0] + pair[1]
-            else:
-                shape = (-1, -1, num_nodes, num_nodes)
-                both = torch.cat([part.expand(shape) for part in pair], dim=1).flatten(2)
-                hidden = _pointwise(both, self.hidden_weight[k], self.hidden_bias[k]).relu()
-                relation = _pointwise(hidden, self.mix_weight[k], self.mix_bias[k])
-            relation = self.activation(relation.flatten(2) if relation.dim() == 4 else relation)
-            refined = _pointwise(relation, self.refine_weight[k], self.refine_bias[k])
-            out.append(refined.view(num_graphs, self.out_channels, num_nodes, num_nodes))
-        return out
+        query, key = query.unsqueeze(3), key.unsqueeze(2)
+        if self.correlation == 'difference':
+            relation = (query - key).flatten(2)
+        elif self.correlation == 'sum':
+            relation = (query + key).flatten(2)
+        else:
+            both = torch.cat(torch.broadcast_tensors(query, key), dim=1).flatten(2)
+            hidden_bias = self.hidden_bias[k].unsqueeze(1)
+            hidden = _pointwise(both, self.hidden_weight[k], hidden_bias).relu()
+            relation = _pointwise(hidden, self.mix_weight[k], self.mix_bias[k].unsqueeze(1))
+        return self.activation(relation)
 
     def __repr__(self) -> str:
         return (
@@ -195,5 +189,5 @@ class ChannelTopologyConv(torch.nn.Module):
 
 
 def _pointwise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A linear map of the channels of [B, C, N], without a transpose."""
-    return torch.bmm(weight.expand(x.size(0), -1, -1), x) + bias.unsqueeze(1)
+    """A linear map of the channels of [B, C, N], without a transpose; the bias is [F, 1 or N]."""
+    return torch.baddbmm(bias.to(x.dtype), weight.to(x.dtype).expand(x.size(0), -1, -1), x)
