@@ -17,7 +17,7 @@ from torch.nn import (
     MultiheadAttention,
     Parameter,
 )
-from torch.nn.functional import leaky_relu, scaled_dot_product_attention
+from torch.nn.functional import leaky_relu, max_pool2d, scaled_dot_product_attention
 from torch_geometric.nn import GCNConv
 from torch_geometric.utils import dense_to_sparse, scatter, softmax, to_torch_csr_tensor
 
@@ -28,14 +28,17 @@ from benchmarks.operators.harness import (
 )
 from graphmotion.data import to_dense
 from graphmotion.nn import (
+    AdaptiveSpatialConv,
     BranchFusion,
     ChannelGate,
+    ChannelTopologyConv,
     ClusterPooling,
     ConvValueTemporalAttention,
     CrossAttention,
     CrossScaleConv,
     JointAttention,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     PartPooling,
     ScaleFusion,
     SelectiveTemporalConv,
@@ -225,6 +228,28 @@ def pixelwise(lin: Module | None) -> Conv2d:
     return out
 
 
+def pointwise(weight: Tensor, bias: Tensor) -> Conv2d:
+    """A linear map [F, C] for images [B, C, T, V]."""
+    out = Conv2d(weight.size(1), weight.size(0), 1)
+    out.load_state_dict({'weight': weight[..., None, None], 'bias': bias})
+    return out
+
+
+def split_pixelwise(lin: Linear, num_parts: int) -> list[Conv2d]:
+    """The parts of a linear map for images [B, C, T, V] with the weights of ours."""
+    return list(map(pointwise, lin.weight.chunk(num_parts), lin.bias.chunk(num_parts)))
+
+
+def split_norm(ours: Module, num_parts: int) -> ModuleList:
+    """The parts of a normalisation for images [B, C, T, V] with the weights of ours."""
+    norm = ours.get_submodule('norm')
+    weights, biases = norm.weight.chunk(num_parts), norm.bias.chunk(num_parts)
+    out = ModuleList(BatchNorm2d(len(weight)) for weight in weights)
+    for part, weight, bias in zip(out, weights, biases):
+        part.load_state_dict({'weight': weight, 'bias': bias}, strict=False)
+    return out
+
+
 class ImageSpatialConv(Module):
     """The partitioned convolution as the code of the ST-GCN paper has it."""
 
@@ -239,6 +264,73 @@ class ImageSpatialConv(Module):
         """Images [B, C, T, V] to images."""
         parts = self.conv(x).unflatten(1, (len(adj), -1))
         return torch.einsum('nkctv,kwv->nctw', parts, adj)
+
+
+class ImageAdaptiveConv(Module):
+    """The adaptive convolution on images [B, C, T, V], one partition after the other."""
+
+    def __init__(self, conv: AdaptiveSpatialConv) -> None:
+        super().__init__()
+        spatial = conv.get_submodule('conv')
+        self.residual = spatial.residual_adjacency
+        pairs = zip(spatial.weight, conv.bias)  # type: ignore[arg-type]
+        self.maps = ModuleList(pointwise(weight.t(), bias) for weight, bias in pairs)
+        self.queries, self.keys = (
+            ModuleList(split_pixelwise(lin, len(self.maps))) for lin in (conv.query, conv.key)
+        )
+
+    def forward(self, x: Tensor, adj: Tensor) -> Tensor:
+        """Images to images."""
+        parts = zip(self.maps, self.queries, self.keys, adj + self.residual)
+        outs = []
+        for map_, query, key, part in parts:
+            q, k = query(x), key(x)
+            scores = torch.einsum('nctv,nctw->nvw', q, k) / (q.size(1) * q.size(2))
+            outs.append(map_(torch.einsum('nwv,nctv->nctw', part + scores.softmax(dim=2), x)))
+        return sum(outs)
+
+
+class ImageChannelTopologyConv(Module):
+    """The convolution with a topology for each channel on images [B, C, T, V]."""
+
+    def __init__(self, conv: ChannelTopologyConv) -> None:
+        super().__init__()
+        self.topology, self.alpha = conv.topology, conv.alpha
+        self.maps = ModuleList(map(pointwise, conv.weight, conv.bias))
+        self.refine = ModuleList(map(pointwise, conv.refine_weight, conv.refine_bias))
+        self.queries, self.keys = (
+            ModuleList(split_pixelwise(lin, len(self.maps))) for lin in (conv.query, conv.key)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images to images."""
+        outs = []
+        for map_, refine, query, key, shared in zip(
+            self.maps, self.refine, self.queries, self.keys, self.topology
+        ):
+            pairs = query(x).mean(dim=2).unsqueeze(3) - key(x).mean(dim=2).unsqueeze(2)
+            topology = shared + self.alpha * refine(pairs.tanh())
+            outs.append(torch.einsum('ncuv,nctv->nctu', topology, map_(x)))
+        return sum(outs)
+
+
+class ImageMultiScaleConv(Module):
+    """The branches of several scales on images [B, C, T, V]."""
+
+    def __init__(self, conv: MultiScaleTemporalConv) -> None:
+        super().__init__()
+        self.reduce = ModuleList(split_pixelwise(conv.reduce, len(conv.convs) + 1))
+        self.norms = split_norm(conv.reduce_norm, len(self.reduce))
+        self.convs = ModuleList(map(image_conv, conv.convs))
+        self.point = image_conv(conv.point)
+        self.last = split_norm(conv.norm, len(self.reduce) + 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images to images."""
+        hidden = [norm(reduce(x)).relu() for norm, reduce in zip(self.norms, self.reduce)]
+        outs = [conv(part) for conv, part in zip(self.convs, hidden)]
+        outs += [max_pool2d(hidden[-1], (3, 1), (1, 1), (1, 0)), self.point(x)]
+        return torch.cat([norm(out) for norm, out in zip(self.last, outs)], dim=1)
 
 
 class BipartiteMessages(Module):

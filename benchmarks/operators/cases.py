@@ -32,10 +32,13 @@ from benchmarks.operators.alternatives import (
     STATIC,
     BipartiteMessages,
     FusedAttention,
+    ImageAdaptiveConv,
     ImageBranchFusion,
     ImageChannelGate,
+    ImageChannelTopologyConv,
     ImageConvValueAttention,
     ImageMultiResolutionConv,
+    ImageMultiScaleConv,
     ImageScaleFusion,
     ImageSelectiveConv,
     ImageSpatialConv,
@@ -63,8 +66,10 @@ from graphmotion.data import from_array, repeat_edge_index, to_dense
 from graphmotion.datasets import MotionDataset
 from graphmotion.graphs import knn_graph
 from graphmotion.nn import (
+    AdaptiveSpatialConv,
     BranchFusion,
     ChannelGate,
+    ChannelTopologyConv,
     ClusterPooling,
     ConvValueTemporalAttention,
     CrossAttention,
@@ -76,6 +81,7 @@ from graphmotion.nn import (
     LocallyConnectedConv,
     MotionBatchNorm,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     OrientedGradients,
     PartPooling,
     PerFrame,
@@ -120,6 +126,22 @@ def spatial_partitions(s: Setup) -> tuple[Call, dict[str, Call]]:
         Call(conv, s.x, adj),
         {'Conv2d, then einsum, in NCHW': Call(image, s.image(s.x), adj, view=from_image)},
     )
+
+
+@row(AdaptiveSpatialConv, '3 partitions')
+def adaptive_spatial(s: Setup) -> tuple[Call, dict[str, Call]]:
+    adj = s.skeleton.adjacency('spatial').to(s.device)
+    conv = AdaptiveSpatialConv(s.channels, s.channels, adj)
+    image = Call(ImageAdaptiveConv(conv), s.image(s.x), adj, view=from_image)
+    return Call(conv, s.x), {'Conv2d and einsum, in NCHW': image}
+
+
+@row(ChannelTopologyConv, '3 partitions')
+def channel_topology(s: Setup) -> tuple[Call, dict[str, Call]]:
+    adj = s.skeleton.adjacency('spatial').to(s.device)
+    conv = ChannelTopologyConv(s.channels, s.channels, adj, alpha_init=0.5)
+    image = Call(ImageChannelTopologyConv(conv), s.image(s.x), view=from_image)
+    return Call(conv, s.x), {'Conv2d and einsum, in NCHW': image}
 
 
 @row(CrossScaleConv, 'joints to parts', frames=32)  # of which the alternative takes seconds
@@ -203,6 +225,13 @@ def multi_resolution(s: Setup) -> tuple[Call, dict[str, Call]]:
     conv = MultiResolutionTemporalConv(s.channels, s.channels)
     image = Call(ImageMultiResolutionConv(conv), s.image(s.x), view=from_image)
     return Call(conv, s.x), {'the same in NCHW': image}
+
+
+@row(MultiScaleTemporalConv, 'dilations of 1 and 2')
+def multi_scale(s: Setup) -> tuple[Call, dict[str, Call]]:
+    conv = MultiScaleTemporalConv(s.channels, s.channels)
+    image = Call(ImageMultiScaleConv(conv), s.image(s.x), view=from_image)
+    return Call(conv, s.x), {'a branch at a time, in NCHW': image}
 
 
 @row(LargeKernelTemporalConv, 'depthwise part', frames=60, channels=256)
