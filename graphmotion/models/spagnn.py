@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Identity, ModuleList
+from torch_geometric.utils import scatter
 
 from graphmotion.models.face_network import (
     FaceNetwork,
@@ -50,9 +51,10 @@ class SPAGNN(FaceNetwork):
             (default: :obj:`(8, 16)`)
         add_self_loops (bool, optional): Whether the sum includes the node itself.
             (default: :obj:`True`)
-        shared (bool, optional): If :obj:`True`, edges of equal rank share their weights, so that
+        shared (bool, optional): If :obj:`True`, edges of equal offset share their weights, so that
             the number of weights does not grow with the graph; see
-            :class:`~graphmotion.nn.LocallyConnectedConv`. (default: :obj:`False`)
+            :class:`~graphmotion.nn.LocallyConnectedConv`. The position of a cluster is the mean of
+            its members. (default: :obj:`False`)
         **options (optional): Fields of
             :class:`~graphmotion.models.face_network.FaceNetworkOptions`.
 
@@ -81,14 +83,15 @@ class SPAGNN(FaceNetwork):
         self.record_graph(graph)
         self.convs, self.norms, self.pools = ModuleList(), ModuleList(), ModuleList()
         before = self.prepared_channels
-        edge_index, size = graph.edge_index, graph.num_nodes
+        pos, edge_index, size = graph.pos, graph.edge_index, graph.num_nodes
         for after, level in zip(channels, graph.hierarchy):
             conv = _StatefulConv(
-                before, after, edge_index, size, add_self_loops, shared, config.bias
+                before, after, edge_index, size, add_self_loops, shared, pos, bias=config.bias
             )
             self.convs.append(conv)
             self.norms.append(MotionBatchNorm(after) if config.batch_norm else Identity())
             self.pools.append(StatefulPooling(level, config.reduce))
+            pos = scatter(pos, level.cluster, dim_size=level.num_clusters, reduce='mean')
             before, edge_index, size = after, level.edge_index, level.num_clusters
         self.head = self.make_head(size * before, config)
 
@@ -111,17 +114,15 @@ class SPAGNN(FaceNetwork):
             - **output:** :math:`(N)`
         """
         conv: Any = self.convs[0]
-        square = conv.weight.square().sum((1, 2))
-        if conv.shared:
-            square = square[conv.slots % conv.max_degree]  # the rank of each edge
+        square = conv.edge_weight.square().sum((1, 2))
         return square.new_zeros(self.num_nodes).index_add(0, conv.edge_index[0], square).sqrt()
 
 
 class _StatefulConv(LocallyConnectedConv):
     """Locally connected convolution with its edges in the state."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         keep_in_state(self, 'edge_index')
 
 

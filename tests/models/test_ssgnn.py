@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 from graphmotion.data import graph_to_batch
 from graphmotion.graphs import PointGraph, sample_pixels
 from graphmotion.models import SPAGNN, SPEGNN, SSGNN, create_model, spagnn, spegnn, ssgnn
+from graphmotion.nn import LocallyConnectedConv
 
 PIXELS = sample_pixels(9, 9, num=40)
 GRAPH = PointGraph.from_points(PIXELS, k=5, num_modes=40, levels=2, ratio=0.25)
@@ -142,8 +143,15 @@ def test_own_basis_of_each_sample():
 
 def test_shared_weights_do_not_grow_with_the_graph():
     model = SPAGNN(GRAPH, 4, shared=True)
-    degree = GRAPH.edge_index[1].bincount().max() + 1
-    assert model.convs[0].weight.shape == (degree, 1, 8)
+    assert [list(conv.weight.shape) for conv in model.convs] == [[9, 1, 8], [9, 8, 16]]
+
+
+def test_shared_weights_of_clusters_follow_their_centres():
+    conv = SPAGNN(GRAPH, 4, shared=True).convs[1]
+    level = GRAPH.hierarchy[0]
+    pos = torch.stack([PIXELS[level.cluster == m].mean(dim=0) for m in range(level.num_clusters)])
+    expected = LocallyConnectedConv(8, 16, level.edge_index, len(pos), shared=True, pos=pos)
+    torch.testing.assert_close(conv.edge_basis, expected.edge_basis)
 
 
 @pytest.mark.parametrize('part', [SPAGNN, SPEGNN])
