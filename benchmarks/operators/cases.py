@@ -70,6 +70,7 @@ from graphmotion.nn import (
     CrossAttention,
     CrossScaleConv,
     DecisionFusion,
+    Divergence,
     HorizontalPyramidPooling,
     JointAttention,
     LargeKernelTemporalConv,
@@ -484,6 +485,21 @@ def oriented_gradients(s: Setup) -> tuple[Call, dict[str, Call]]:
         parts = (gradient @ module.directions).relu() / (energy + 0.02).sqrt().unsqueeze(-1)
         parts = parts.view(s.num_points, s.batch, -1).transpose(0, 1).flatten(0, 1)
         return torch.cat([x, parts], dim=-1)
+
+    return Call(module, x), {'index, scatter': Call(messages, x)}
+
+
+@row(Divergence, '8 neighbours')
+def divergence(s: Setup) -> tuple[Call, dict[str, Call]]:
+    pos = torch.rand(s.num_points, 2)
+    module, x = Divergence(pos, knn_graph(pos, 8)).to(s.device), s.points()
+    target = torch.repeat_interleave(module.first.diff())
+
+    def messages(x: Tensor) -> Tensor:
+        graphs = x.view(s.batch, s.num_points, 2, -1).permute(2, 1, 0, 3)
+        sent = graphs.reshape(2 * s.num_points, -1)[module.source] * module.weight.unsqueeze(1)
+        out = scatter(sent, target, dim_size=s.num_points, reduce='sum')
+        return out.view(s.num_points, s.batch, -1).transpose(0, 1).flatten(0, 1)
 
     return Call(module, x), {'index, scatter': Call(messages, x)}
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Identity, ModuleList
-from torch_geometric.utils import scatter
 
+from graphmotion.checks import as_list
 from graphmotion.models.face_network import (
     FaceNetwork,
     FaceNetworkOptions,
     SharedGraph,
     StatefulPooling,
+    cluster_centers,
     keep_in_state,
 )
 from graphmotion.models.registry import register_model
@@ -49,6 +51,8 @@ class SPAGNN(FaceNetwork):
         in_channels (int, optional): Size of each input feature. (default: :obj:`1`)
         channels (sequence of int, optional): Number of filters of each layer.
             (default: :obj:`(8, 16)`)
+        num_layers (int or sequence of int, optional): Number of convolutions of each level before
+            pooling. (default: :obj:`1`)
         add_self_loops (bool, optional): Whether the sum includes the node itself.
             (default: :obj:`True`)
         shared (bool, optional): If :obj:`True`, edges of equal offset share their weights, so that
@@ -74,6 +78,7 @@ class SPAGNN(FaceNetwork):
         num_classes: int,
         in_channels: int = 1,
         channels: Sequence[int] = (8, 16),
+        num_layers: int | Sequence[int] = 1,
         add_self_loops: bool = True,
         shared: bool = False,
         **options: Any,
@@ -81,25 +86,37 @@ class SPAGNN(FaceNetwork):
         config = FaceNetworkOptions(**options)
         super().__init__(graph, num_classes, in_channels, len(channels), config)
         self.record_graph(graph)
+        self.num_layers = tuple(as_list(num_layers, len(channels)))
+        if len(self.num_layers) != len(channels) or min(self.num_layers) < 1:
+            raise ValueError(
+                f'num_layers must be positive, one number or {len(channels)}, got {num_layers}'
+            )
+        self.residual = config.residual
         self.convs, self.norms, self.pools = ModuleList(), ModuleList(), ModuleList()
         before = self.prepared_channels
         pos, edge_index, size = graph.pos, graph.edge_index, graph.num_nodes
-        for after, level in zip(channels, graph.hierarchy):
-            conv = _StatefulConv(
-                before, after, edge_index, size, add_self_loops, shared, pos, bias=config.bias
-            )
-            self.convs.append(conv)
-            self.norms.append(MotionBatchNorm(after) if config.batch_norm else Identity())
+        for after, count, level in zip(channels, self.num_layers, graph.hierarchy):
+            for _ in range(count):
+                conv = _StatefulConv(
+                    before, after, edge_index, size, add_self_loops, shared, pos, bias=config.bias
+                )
+                self.convs.append(conv)
+                self.norms.append(MotionBatchNorm(after) if config.batch_norm else Identity())
+                before = after
             self.pools.append(StatefulPooling(level, config.reduce))
-            pos = scatter(pos, level.cluster, dim_size=level.num_clusters, reduce='mean')
-            before, edge_index, size = after, level.edge_index, level.num_clusters
+            pos = cluster_centers(pos, level)
+            edge_index, size = level.edge_index, level.num_clusters
         self.head = self.make_head(size * before, config)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of each sample."""
         x = self.prepare_features(x)
-        for conv, norm, pool in zip(self.convs, self.norms, self.pools):
-            x = pool(norm(conv(x)).relu())
+        layers = zip(self.convs, self.norms)
+        for pool, count in zip(self.pools, self.num_layers):
+            for conv, norm in islice(layers, count):
+                out = norm(conv(x)).relu()
+                x = x + out if self.residual and x.size(1) == out.size(1) else out
+            x = pool(x)
         return self.head(x)
 
     @torch.no_grad()

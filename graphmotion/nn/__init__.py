@@ -7,6 +7,7 @@ from graphmotion.nn.attention import (
 )
 from graphmotion.nn.conv import (
     CrossScaleConv,
+    Divergence,
     LocallyConnectedConv,
     OrientedGradients,
     PerFrame,
@@ -38,6 +39,7 @@ __all__ = [
     'CrossAttention',
     'CrossScaleConv',
     'DecisionFusion',
+    'Divergence',
     'HorizontalPyramidPooling',
     'JointAttention',
     'LargeKernelTemporalConv',

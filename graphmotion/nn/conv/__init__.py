@@ -1,4 +1,5 @@
 from graphmotion.nn.conv.cross_scale_conv import CrossScaleConv
+from graphmotion.nn.conv.divergence import Divergence
 from graphmotion.nn.conv.locally_connected_conv import LocallyConnectedConv
 from graphmotion.nn.conv.oriented_gradients import OrientedGradients
 from graphmotion.nn.conv.per_frame import PerFrame
@@ -7,6 +8,7 @@ from graphmotion.nn.conv.spectral_conv import SpectralConv
 
 __all__ = [
     'CrossScaleConv',
+    'Divergence',
     'LocallyConnectedConv',
     'OrientedGradients',
     'PerFrame',
