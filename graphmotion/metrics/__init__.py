@@ -4,7 +4,7 @@ from graphmotion.metrics.classification import (
     confusion_matrix,
 )
 from graphmotion.metrics.discriminant import DiscriminantProjection, discriminant_projection
-from graphmotion.metrics.fusion import fuse_streams
+from graphmotion.metrics.fusion import fuse_streams, fusion_contributions
 from graphmotion.metrics.recognition.gallery_probe import gallery_probe
 from graphmotion.metrics.recognition.protocols import (
     CASIA_B_LT,
@@ -41,6 +41,7 @@ __all__ = [
     'format_recognition_table',
     'format_table',
     'fuse_streams',
+    'fusion_contributions',
     'gallery_probe',
     'match_sequences',
     'relative_spread',
