@@ -60,7 +60,7 @@ def test_follows_the_definition(size, gray):
         assert ((found == expected) | (margin < 1e-5)).all()
 
 
-def test_a_body_fills_the_height_and_is_centered():
+def test_a_body_fills_the_height_in_its_middle():
     box = np.zeros((2, 240, 320), np.uint8)
     box[0, 20:148, 10:50] = 255  # 128 x 40 becomes 64 x 20
     box[1, 100:132, 300:320] = 255  # 32 x 20, at the border, becomes 64 x 40
@@ -79,7 +79,7 @@ def test_the_middle_has_half_of_the_mass_on_either_side():
     assert columns[0] == 14  # the middle is (10 + 5) / 2 = 7.5 columns behind 40; a half is 1
 
 
-def test_position_size_and_number_of_frames_do_not_matter():
+def test_place_size_and_number_of_frames_do_not_matter():
     image = blob()
     expected, _ = align_silhouettes(image[None])
     moved = np.pad(image, ((30, 4), (0, 77)))
@@ -94,7 +94,7 @@ def test_position_size_and_number_of_frames_do_not_matter():
 
 
 def opengait(image, size=64):
-    """Returns a grey image as in OpenGait's pickles, with its median right of the middle."""
+    """An image as OpenGait's pickles hold it: grey, its median column right of the middle."""
     rows = image.any(axis=1).nonzero()[0]
     body = Image.fromarray(image[rows[0] : rows[-1] + 1])
     body = body.resize((int(size * body.width / body.height), size), Image.Resampling.BICUBIC)
@@ -126,14 +126,14 @@ def test_pickles_of_opengait_are_not_moved():
     assert (out == (middle >= 128)).all()
 
 
-def test_aligned_clips_of_other_sizes_are_scaled_in_place():
+def test_aligned_clips_of_other_sizes_are_scaled_where_they_are():
     clip = np.stack([opengait(blob(seed=s), 128) for s in range(4)])
     assert (align_silhouettes(clip, (128, 88))[0] == (clip[..., 20:108] >= 128)).all()
     means = clip[..., 20:108].reshape(4, 64, 2, 44, 2).mean(axis=(2, 4))
     assert (align_silhouettes(clip)[0] == (means >= 127.5)).all()
 
 
-def test_aligned_clips_with_cropped_or_blank_frames():
+def test_frames_of_an_aligned_clip_that_are_cut_or_blank():
     clip = np.stack([opengait(blob(seed=s)) for s in range(8)])
     clip[2] = 0
     clip[3, :, 30:] = 0  # its half is at the side
@@ -161,7 +161,7 @@ def test_masks_of_zeros_and_ones():
     assert align_silhouettes([image, faint])[1].tolist() == [True, False]
 
 
-def test_frames_without_a_body_are_dropped():
+def test_frames_without_a_body_are_left_out():
     small = np.zeros((100, 90), np.uint8)
     small[10, 10:49] = 255
     enough = small.copy()
@@ -175,7 +175,8 @@ def test_frames_without_a_body_are_dropped():
     assert align_silhouettes(thin[None])[1].tolist() == [False]
     thin[:, 20:24] = 255  # two thirds of each of the two pixels in the middle
     assert align_silhouettes(thin[None])[0].sum() == 128
-    white, kept = align_silhouettes(np.full((1, 60, 60), 255, np.uint8))
+    with pytest.warns(UserWarning, match='cover most of the image borders'):
+        white, kept = align_silhouettes(np.full((1, 60, 60), 255, np.uint8))
     assert kept.all()
     assert white.all()
     for nothing in ([], np.zeros((0, 4, 4), np.uint8), np.zeros((3, 4, 4), np.uint8)):
@@ -193,12 +194,12 @@ def test_frames_without_a_body_are_dropped():
         [[[0, 1]]],
     ],
 )
-def test_rejects_other_arrays(frames):
-    with pytest.raises(ValueError, match=r'frame 0 must be a uint8 or bool image \[H, W\], got'):
+def test_refuses_other_arrays(frames):
+    with pytest.raises(ValueError, match=r'frames\[0\] must be an image \[H, W\] of unsigned'):
         align_silhouettes(frames)
 
 
-def test_rejects_invalid_options():
+def test_refuses_bad_options():
     for options in ({'size': (0, 4)}, {'min_pixels': 0}):
         with pytest.raises(ValueError, match='size and min_pixels must be positive'):
             align_silhouettes([], **options)
@@ -222,3 +223,15 @@ def test_reads_pickles(tmp_path):
         read_opengait_silhouettes('a.pkl', pickle.dumps(clip)[:40])
     with pytest.raises(MalformedFileError, match=r'found builtins\.print'):
         read_opengait_silhouettes('a.pkl', b'cbuiltins\nprint\n(tR.')
+
+
+def test_black_on_white_is_noticed_and_can_be_inverted():
+    images = np.stack([blob(seed=s) for s in range(3)])
+    expected, _ = align_silhouettes(images)
+    with pytest.warns(UserWarning, match=r'pass invert=True if they are black on white'):
+        align_silhouettes(255 - images)
+    out, kept = align_silhouettes(255 - images, invert=True)
+    assert kept.all()
+    assert (out == expected).all()
+    out, _ = align_silhouettes(images == 0, invert=True)  # booleans
+    assert (out == expected).all()

@@ -7,14 +7,23 @@ from collections import OrderedDict
 import torch
 from torch import Tensor
 from torch.nn import BatchNorm2d, Buffer, Conv1d, Module, ModuleList, ReflectionPad1d, Sequential
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu, max_pool2d
 
-from benchmarks.nchw import from_nchw, nchw_linear, nchw_temporal_conv
+from benchmarks.nchw import (
+    from_nchw,
+    nchw_linear,
+    nchw_linear_parts,
+    nchw_norm_parts,
+    nchw_temporal_conv,
+)
+from benchmarks.operators.cases.attention import num_heads
 from benchmarks.operators.harness import Call, Setup, as_leaf, case
 from graphmotion.nn import (
     ConvValueTemporalAttention,
     LargeKernelTemporalConv,
+    LocalGlobalTemporal,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     SelectiveTemporalConv,
     TemporalConv,
 )
@@ -147,3 +156,50 @@ class NCHWConvValueAttention(Module):
             attended = torch.einsum('nvts,ncsv->nctv', scores.softmax(dim=-1), value)
             heads.append(mix(attended) + value)
         return leaky_relu(self.norm(self.out(torch.cat(heads, dim=1))), self.slope) + x
+
+
+@case(LocalGlobalTemporal, '3 windows, one block each', frames=32)
+def local_global_temporal(s: Setup) -> tuple[Call, dict[str, Call]]:
+    module = LocalGlobalTemporal(
+        s.channels,
+        s.channels,
+        heads=num_heads(s),
+        num_blocks=(1, 1),
+        feedforward_channels=4 * s.channels,
+    ).to(s.device)
+
+    def loop(x: Tensor) -> tuple[Tensor, Tensor]:
+        branches = torch.stack(module.local(x)).cumsum(dim=0)
+        decoded = [module.decode(branch.unsqueeze(0)) for branch in branches]
+        return branches.amax(dim=2), torch.cat(decoded)
+
+    return (
+        Call(module, s.x),
+        {'loop over branches': Call(loop, s.x, parameters=module.parameters())},
+    )
+
+
+@case(MultiScaleTemporalConv, 'dilations of 1 and 2')
+def multi_scale(s: Setup) -> tuple[Call, dict[str, Call]]:
+    conv = MultiScaleTemporalConv(s.channels, s.channels)
+    image = Call(NCHWMultiScaleConv(conv), s.nchw(s.x), view=from_nchw)
+    return Call(conv, s.x), {'loop over branches, in NCHW': image}
+
+
+class NCHWMultiScaleConv(Module):
+    """Multi-scale temporal convolution on images [B, C, T, V] in a loop over branches."""
+
+    def __init__(self, conv: MultiScaleTemporalConv) -> None:
+        super().__init__()
+        self.reduce = ModuleList(nchw_linear_parts(conv.reduce, len(conv.convs) + 1))
+        self.norms = nchw_norm_parts(conv.reduce_norm, len(self.reduce))
+        self.convs = ModuleList(map(nchw_temporal_conv, conv.convs))
+        self.point = nchw_temporal_conv(conv.point)
+        self.last = nchw_norm_parts(conv.norm, len(self.reduce) + 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps images to images."""
+        hidden = [norm(reduce(x)).relu() for norm, reduce in zip(self.norms, self.reduce)]
+        outs = [conv(part) for conv, part in zip(self.convs, hidden)]
+        outs += [max_pool2d(hidden[-1], (3, 1), (1, 1), (1, 0)), self.point(x)]
+        return torch.cat([norm(out) for norm, out in zip(self.last, outs)], dim=1)
