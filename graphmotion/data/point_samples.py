@@ -38,11 +38,11 @@ def load_graph(path: str | Path) -> PointGraph:
 
     Raises:
         FileNotFoundError: If there is no file.
-        ValueError: If the file is damaged or holds anything else.
+        ValueError: If the file is damaged or invalid.
     """
     stored = load_tensors(path)
     if not isinstance(stored, dict) or 'point_graph' not in stored:
-        raise ValueError(f'{path}: not a graph that save_graph wrote')
+        raise ValueError(f'{path}: not written by save_graph')
     version = stored.pop('point_graph')
     if version != _VERSION:
         raise ValueError(f'{path}: written in version {version}, expected {_VERSION}')
@@ -50,7 +50,7 @@ def load_graph(path: str | Path) -> PointGraph:
         levels = tuple(Coarsening(**level) for level in stored.pop('hierarchy'))
         return PointGraph(**stored, hierarchy=levels)
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
-        raise ValueError(f'{path}: not a whole graph ({error})') from error
+        raise ValueError(f'{path}: not a valid graph ({error})') from error
 
 
 def graph_to_data(graph: PointGraph, x: Tensor, basis: bool = False, **labels: Any) -> Data:
@@ -82,8 +82,8 @@ def graph_to_data(graph: PointGraph, x: Tensor, basis: bool = False, **labels: A
 
 
 def graph_to_batch(graph: PointGraph, x: Tensor, basis: bool = False, **labels: Tensor) -> Batch:
-    r"""Makes a batch of samples on a graph over points at once, equal to that of
-    :meth:`Batch.from_data_list` on the samples of :func:`graph_to_data`.
+    r"""Makes a batch of samples on a graph over points, equal to the result of
+    :meth:`Batch.from_data_list` for samples of :func:`graph_to_data`.
 
     Args:
         graph (PointGraph): The graph.

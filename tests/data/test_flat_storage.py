@@ -81,16 +81,25 @@ def test_samples_that_cannot_be_stored_are_refused():
         return [first, Data(**{**first.to_dict(), **fields})]
 
     for items, message in (
-        (other(y=torch.tensor(1)), r"^sample 1: the fields \['y'\] are not tensors"),
-        (other(note='a'), r"^sample 1: the fields \['note'\] are not tensors"),
-        (other(z=torch.ones(1)), r"^sample 1 has the fields \[.*'z'\], the first has \["),
-        (other(y=torch.ones(1)), r"^sample 1 has 'y' of torch.float32, the first has torch.int64"),
-        (other(pos=torch.ones(3, 4, 3).double()), r"^sample 1 has 'pos' of shape \[3, 4, 3\]"),
-        (other(pos=torch.ones(3)), r"^sample 1: 'pos' has the shape \[3\], expected 4 frames"),
-        (other(pos=torch.ones(3, 5, 2)), r"^sample 1: 'silhouettes' .* expected 5 frames in its"),
-        (other(silhouettes=torch.ones(2, 4, 3, 11)), r'silhouettes \[2, 4, 3, 11\], expected'),
-        (other(silhouettes=torch.ones(1, 4, 3, 8)), '8 pixels wide, the first has 11'),
-        (other(silhouettes=torch.full((1, 4, 3, 11), 2)), 'other values than 0 and 1'),
+        (other(y=torch.tensor(1)), r"^sample 1: fields \['y'\] must be tensors of at least"),
+        (other(note='a'), r"^sample 1: fields \['note'\] must be tensors of at least"),
+        (other(z=torch.ones(1)), r"^sample 1 must have the fields \[.*'y'\] of .*, got \[.*'z'\]"),
+        (
+            other(y=torch.ones(1)),
+            r"^sample 1: 'y' must be of torch.int64 as in the first .*, got torch.float32",
+        ),
+        (
+            other(pos=torch.ones(3, 4, 3).double()),
+            r"^sample 1: the shape of 'pos' must match .*, got \[3, 4, 3\]",
+        ),
+        (other(pos=torch.ones(3)), r"^sample 1: 'pos' must have 4 frames .*, got shape \[3\]"),
+        (other(pos=torch.ones(3, 5, 2)), r"^sample 1: 'silhouettes' must have 5 frames in its"),
+        (other(silhouettes=torch.ones(2, 4, 3, 11)), r'\[1, T, H, W\], got \[2, 4, 3, 11\]'),
+        (
+            other(silhouettes=torch.ones(1, 4, 3, 8)),
+            'must be 11 pixels wide as in the first sample, got 8',
+        ),
+        (other(silhouettes=torch.full((1, 4, 3, 11), 2)), 'no values other than 0 and 1'),
     ):
         with pytest.raises(ValueError, match=message):
             content(items)

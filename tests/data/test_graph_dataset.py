@@ -78,20 +78,23 @@ def test_silhouettes_are_stored_as_bits(tmp_path, stored):
 
 def test_what_cannot_be_stored_as_bits():
     for options, message in (
-        ({'values': 3}, 'sample 0 has silhouettes with other values than 0 and 1'),
-        ({'widths': (11, 12)}, 'sample 1 has silhouettes 12 pixels wide, the first has 11'),
+        ({'values': 3}, "sample 0: 'silhouettes' must hold no values other than 0 and 1"),
+        (
+            {'widths': (11, 12)},
+            "sample 1: 'silhouettes' must be 11 pixels wide as in the first sample, got 12",
+        ),
         (
             {'shape': (2, 3, 4, 5)},
-            r'sample 0 has silhouettes \[2, 3, 4, 5\], expected \[1, T, H, W\]',
+            r"sample 0: 'silhouettes' must have shape \[1, T, H, W\], got \[2, 3, 4, 5\]",
         ),
-        ({'shape': (1, 3, 0, 5)}, r'sample 0 has silhouettes \[1, 3, 0, 5\]'),
+        ({'shape': (1, 3, 0, 5)}, r'sample 0: .*, got \[1, 3, 0, 5\]'),
     ):
         with pytest.raises(ValueError, match=message):
             Clips(**options)
 
 
 def test_images_of_different_size_are_refused():
-    with pytest.raises(ValueError, match=r"sample 1 has 'image' of shape"):
+    with pytest.raises(ValueError, match="sample 1: the shape of 'image' must match"):
         Wide()
 
 
@@ -136,7 +139,9 @@ class Ages(Faces):
 
 @pytest.mark.parametrize('stored', [False, True])
 def test_numbers_of_different_types_are_refused(tmp_path, stored):
-    with pytest.raises(ValueError, match=r"Ages: sample 1 has 'age' of torch.float32, the first"):
+    with pytest.raises(
+        ValueError, match=r"Ages: sample 1: 'age' must be of torch.int64 .*, got torch.float32"
+    ):
         Ages(str(tmp_path) if stored else None)
 
 
@@ -146,6 +151,6 @@ def test_what_another_dataset_processed_is_refused(tmp_path):
     class Portraits(Faces):
         pass
 
-    with pytest.raises(ValueError, match=r'data\.pt: processed by Faces, not by Portraits; give'):
+    with pytest.raises(ValueError, match=r'data\.pt: processed by Faces, not by Portraits; use'):
         Portraits(str(tmp_path))
     assert len(Portraits(str(tmp_path), force_reload=True)) == 4

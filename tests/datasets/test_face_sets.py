@@ -37,7 +37,7 @@ def test_jaffe(tmp_path):
     for number, (train, test) in enumerate(folds):
         assert len(train) == 3
         assert test.labels('subject').tolist() == [dataset.labels('subject')[number]]
-    with pytest.raises(ValueError, match="one value of 'subject'"):
+    with pytest.raises(ValueError, match="'subject' must have at least two values, got one"):
         dataset[:1].leave_one_out()
     with pytest.raises(ValueError, match="no field 'person'"):
         dataset.leave_one_out('person')

@@ -68,7 +68,7 @@ def test_official_splits(root):
         assert set(train.indices()).isdisjoint(test.indices())
     train, test = dataset[1:].official_split('first')
     assert (train.names(), test.names()) == (['2-001'], ['1-002', '2-003'])
-    with pytest.raises(ValueError, match=r"Runs has the protocols \['odd', 'first'\], got 'even'"):
+    with pytest.raises(ValueError, match=r"protocol must be one of \['odd', 'first'\], got 'even'"):
         dataset.official_split('even')
 
 

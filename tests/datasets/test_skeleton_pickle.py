@@ -59,9 +59,7 @@ def test_reads_samples_and_splits(tmp_path):
     again = SkeletonPickle(str(tmp_path), 'set.pkl', 'coco17')
     assert again.names() == ['a', 'b', 'c']
     assert again.num_classes == 3
-    with pytest.raises(
-        ValueError, match=r"SkeletonPickle has the protocols \['xsub'\], got 'xview'"
-    ):
+    with pytest.raises(ValueError, match=r"protocol must be one of \['xsub'\], got 'xview'"):
         dataset.official_split('xview')
     with pytest.raises(ValueError, match=r"name must be one of \['xsub_train', .*got 'val'"):
         dataset.part('val')
@@ -82,7 +80,7 @@ def test_names_of_splits(tmp_path, parts, protocols):
     dataset = SkeletonPickle(write(tmp_path, file), 'set.pkl', 'coco17')
     assert list(dataset.protocols) == protocols
     if not protocols:
-        with pytest.raises(ValueError, match=r'has the protocols \[\], got None'):
+        with pytest.raises(ValueError, match=r'protocol must be one of \[\], got None'):
             dataset.official_split()
 
 

@@ -160,7 +160,7 @@ def test_protocols():
     assert len(train) + len(test) == len(dataset)
     by_default = dataset.official_split()[0]
     assert set(by_default.labels('subject').tolist()) == {0, 2, 4}
-    with pytest.raises(ValueError, match=r"SyntheticActions has the protocols \['cross_subject'"):
+    with pytest.raises(ValueError, match=r"protocol must be one of \['cross_subject'"):
         dataset.official_split('cross_setup')
     assert list(SyntheticActions(views=None, **SMALL).protocols) == ['cross_subject']
     assert SyntheticActions(views=None, **(SMALL | {'num_subjects': 1})).protocols == {}
