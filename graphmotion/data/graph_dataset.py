@@ -67,6 +67,8 @@ class GraphDataset(SplittableDataset):
         force_reload: bool = False,
     ) -> None:
         self._in_memory = root is None
+        # PyG expands "~" in strings only.
+        root = None if root is None else os.fspath(root)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload=force_reload)
         if self._in_memory:
             self._set_storage(self._pack(self._prepare(self.read())))

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -154,3 +156,11 @@ def test_what_another_dataset_processed_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r'data\.pt: processed by Faces, not by Portraits; use'):
         Portraits(str(tmp_path))
     assert len(Portraits(str(tmp_path), force_reload=True)) == 4
+
+
+@pytest.mark.parametrize('kind', [str, Path])
+def test_the_home_directory_is_expanded(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Faces(kind('~/faces'))
+    assert (tmp_path / 'faces' / 'processed' / 'data.pt').is_file()
