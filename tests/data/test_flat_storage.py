@@ -33,7 +33,7 @@ def storage(request, tmp_path):
     return FlatStorage(content(samples(), str(tmp_path) if request.param else None), FRAMES)
 
 
-def test_samples_come_back(storage):
+def test_stored_samples_equal_the_originals(storage):
     assert len(storage) == 3
     assert storage.fields.keys() == {'pos', 'silhouettes', 'landmarks', 'y'}
     assert storage.fields['silhouettes'].shape == (4 + 2 + 4, 3, 2)
@@ -47,7 +47,7 @@ def test_samples_come_back(storage):
     assert storage.device == torch.device('cpu')
 
 
-def test_several_samples_are_those_of_pyg_with_their_last_frame_repeated(storage):
+def test_several_samples_equal_those_of_pyg_with_repeated_last_frames(storage):
     chosen = [1, 2, 1]
     fields, offsets = storage.take(torch.tensor(chosen))
     parts = []
@@ -63,7 +63,7 @@ def test_several_samples_are_those_of_pyg_with_their_last_frame_repeated(storage
         assert torch.equal(offsets[name], expected._slice_dict[name])
 
 
-def test_fingerprints_depend_on_content_and_choice(storage):
+def test_fingerprints_depend_on_content_and_selection(storage):
     every = torch.arange(3)
     assert storage.fingerprint(every) == FlatStorage(
         content([Data(**storage.get(i)) for i in range(3)]), FRAMES
@@ -74,7 +74,7 @@ def test_fingerprints_depend_on_content_and_choice(storage):
     assert storage.fingerprint(every) != before
 
 
-def test_samples_that_cannot_be_stored_are_refused():
+def test_samples_that_cannot_be_stored_raise():
     first = next(samples())
 
     def other(**fields):
@@ -111,7 +111,7 @@ def test_a_check_sees_each_sample_once():
     assert seen == [('sample 0', 0), ('sample 1', 1), ('sample 2', 2)]
 
 
-def test_what_is_consistent():
+def test_consistency():
     stored = content(samples())
     assert FlatStorage.is_consistent(stored, FRAMES)
     fields, slices = stored['fields'], stored['slices']

@@ -78,7 +78,7 @@ def test_silhouettes_are_stored_as_bits(tmp_path, stored):
     assert torch.equal(dataset.copy([1])[0].silhouettes, clips[1].silhouettes)
 
 
-def test_what_cannot_be_stored_as_bits():
+def test_invalid_silhouettes_raise():
     for options, message in (
         ({'values': 3}, "sample 0: 'silhouettes' must hold no values other than 0 and 1"),
         (
@@ -95,7 +95,7 @@ def test_what_cannot_be_stored_as_bits():
             Clips(**options)
 
 
-def test_images_of_different_size_are_refused():
+def test_images_of_different_sizes_raise():
     with pytest.raises(ValueError, match="sample 1: the shape of 'image' must match"):
         Wide()
 
@@ -108,7 +108,7 @@ class Wide(Faces):
             yield Data(image=torch.zeros(1, 8, width).byte(), y=torch.tensor([0]))
 
 
-def test_a_fingerprint_tells_sets_apart():
+def test_fingerprints_distinguish_datasets():
     dataset = Faces()
     assert dataset.fingerprint() == Faces().fingerprint()
     other = [dataset[1:], dataset.index_select([0, 2, 1, 3]), Faces(sizes=(6,) * 5), Clips()]
@@ -117,7 +117,7 @@ def test_a_fingerprint_tells_sets_apart():
     assert dataset.device == torch.device('cpu')
 
 
-def test_a_fingerprint_is_that_of_all_samples(monkeypatch):
+def test_fingerprints_depend_on_all_samples(monkeypatch):
     changed = Faces()
     changed._data.image[-1, -1, -1] ^= 1
     assert changed.fingerprint() != Faces().fingerprint()
@@ -140,14 +140,14 @@ class Ages(Faces):
 
 
 @pytest.mark.parametrize('stored', [False, True])
-def test_numbers_of_different_types_are_refused(tmp_path, stored):
+def test_fields_of_different_types_raise(tmp_path, stored):
     with pytest.raises(
         ValueError, match=r"Ages: sample 1: 'age' must be of torch.int64 .*, got torch.float32"
     ):
         Ages(str(tmp_path) if stored else None)
 
 
-def test_what_another_dataset_processed_is_refused(tmp_path):
+def test_files_processed_by_another_dataset_raise(tmp_path):
     Faces(str(tmp_path))
 
     class Portraits(Faces):

@@ -21,7 +21,7 @@ def graph():
 # Storage ######################################################################################
 
 
-def test_stored_and_read_back(graph, tmp_path):
+def test_a_graph_can_be_saved_and_loaded(graph, tmp_path):
     path = tmp_path / 'faces.graph'
     for stored in (PointGraph.from_points(graph.pos), graph):  # the second over the first
         save_graph(stored, path)
@@ -63,7 +63,7 @@ def test_damaged_files(graph, tmp_path, how):
         load_graph(path)
 
 
-def test_files_of_something_else(graph, tmp_path):
+def test_other_files_raise(graph, tmp_path):
     path = tmp_path / 'faces.graph'
     with pytest.raises(FileNotFoundError, match='no such file'):
         load_graph(path)
@@ -98,7 +98,7 @@ def test_files_of_something_else(graph, tmp_path):
         load_graph(path)
 
 
-def test_the_size_of_images_is_kept(graph, tmp_path):
+def test_the_image_size_is_kept(graph, tmp_path):
     path = tmp_path / 'faces.graph'
     save_graph(replace(graph, image_size=(16, 12)), path)
     assert load_graph(path).image_size == (16, 12)
@@ -134,7 +134,7 @@ def test_a_sample_shares_the_tensors_of_the_graph(graph):
 
 
 @pytest.mark.parametrize('basis', [False, True])
-def test_a_batch_is_that_of_pyg(graph, basis):
+def test_batches_equal_those_of_pyg(graph, basis):
     x, y, score = torch.rand(4, 76, 2), torch.arange(4), torch.rand(4, 5)
     batch = graph_to_batch(graph, x, basis, y=y, score=score)
     samples = [
@@ -161,7 +161,7 @@ def test_a_batch_is_that_of_pyg(graph, basis):
         assert batch.eigenvalues.shape == (4, 10)
 
 
-def test_bad_samples(graph):
+def test_invalid_samples_raise(graph):
     x = torch.rand(76, 3)
     with pytest.raises(ValueError, match=r'sample of 76 nodes, got 1 samples of 75 nodes'):
         graph_to_data(graph, x[:75])

@@ -19,7 +19,7 @@ def keypoints(*shape):
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def test_one_person_there_and_back():
+def test_round_trip_of_one_person():
     array = keypoints(7, 17, 3)
     data = from_array(array, 'coco17', y=2, subject=5)
     assert data.pos.shape == (17, 7, 3)
@@ -51,7 +51,7 @@ def test_two_people_are_two_skeletons_in_one_graph():
     assert np.array_equal(score, confidence.astype(np.float32))
 
 
-def test_a_joint_that_is_not_finite_is_missing():
+def test_non_finite_joints_are_missing():
     array = keypoints(4, 17, 2)
     array[1, 3, 0], array[2, 5, 1] = np.nan, np.inf
     data = from_array(array, 'coco17')
@@ -61,7 +61,7 @@ def test_a_joint_that_is_not_finite_is_missing():
     assert (data.score == 1).sum() == 4 * 17 - 2
 
 
-def test_a_joint_without_confidence_is_missing_and_at_zero():
+def test_joints_without_confidence_are_missing_and_zero():
     score = np.full((4, 17), 0.5)
     score[3, 2] = 0
     data = from_array(keypoints(4, 17, 2), 'coco17', score)
@@ -70,7 +70,7 @@ def test_a_joint_without_confidence_is_missing_and_at_zero():
     assert data.score[2, 2] == 0.5
 
 
-def test_the_users_array_is_left_as_it_was():
+def test_the_input_array_is_unchanged():
     array = keypoints(4, 17, 2)
     array[0, 0, 0] = np.nan
     copy = array.copy()
@@ -78,7 +78,7 @@ def test_the_users_array_is_left_as_it_was():
     assert np.array_equal(array, copy, equal_nan=True)
 
 
-def test_padding_is_not_given_back():
+def test_padding_is_not_returned():
     data = from_array(keypoints(7, 17, 3), 'coco17')
     data.num_frames = torch.tensor([5])
     assert to_array(data)[0].shape == (1, 5, 17, 3)
@@ -96,12 +96,12 @@ def test_padding_is_not_given_back():
         ((0, 7, 17, 3), 'at least one person and one frame'),
     ],
 )
-def test_wrong_keypoints_are_refused(shape, reason):
+def test_invalid_keypoints_raise(shape, reason):
     with pytest.raises(ValueError, match=reason):
         from_array(np.zeros(shape, np.float32), 'coco17')
 
 
-def test_wrong_scores_and_labels_are_refused():
+def test_invalid_scores_and_labels_raise():
     array = keypoints(7, 17, 3)
     with pytest.raises(ValueError, match=r'score must have shape \[7, 17\], got \[7, 16\]'):
         from_array(array, 'coco17', np.ones((7, 16)))
@@ -121,7 +121,7 @@ def test_wrong_scores_and_labels_are_refused():
 
 @pytest.mark.parametrize('kind', [np.float64, np.float32, np.float16, np.int32, np.uint8, bool])
 @pytest.mark.parametrize('default', [torch.float32, torch.float64])
-def test_positions_and_scores_are_of_the_default_type(kind, default):
+def test_positions_and_scores_have_the_default_type(kind, default):
     array = (10 * np.random.default_rng(0).random((4, 17, 3))).astype(kind)
     score = (array[..., 0] != 0).astype(kind)
     before = torch.get_default_dtype()
@@ -156,7 +156,7 @@ def test_axes_in_any_order(axes):
         assert float(data.score[17 * m + 11, 4]) == pytest.approx(number, rel=1e-6)
 
 
-def test_people_are_not_taken_for_coordinates():
+def test_ambiguous_axes_raise():
     """Arrays of ST-GCN, [C, T, V, M], fit the shape of three people in two dimensions."""
     array = np.random.default_rng(0).normal(size=(3, 7, 17, 2))
     with pytest.raises(ValueError, match=r"axes must be 'MTVC' or 'CTVM' .*\[3, 7, 17, 2\]"):
@@ -198,7 +198,7 @@ def test_dense_is_a_view():
         to_dense(x, 4)
 
 
-def test_facts_of_a_sample_and_of_a_batch():
+def test_number_of_valid_frames():
     samples = [from_array(keypoints(7, 17, 3), 'coco17'), from_array(keypoints(7, 25, 3), 'ntu25')]
     samples[1].num_frames = torch.tensor([4])
     batch = Batch.from_data_list(samples)
@@ -209,7 +209,7 @@ def test_facts_of_a_sample_and_of_a_batch():
         num_valid_frames(Data(y=torch.zeros(1)))
 
 
-def test_a_skeleton_of_the_users_own():
+def test_custom_skeleton():
     arm = Skeleton(['shoulder', 'elbow', 'wrist'], [(0, 1), (1, 2)])
     assert from_array(keypoints(7, 3, 2), arm).pos.shape == (3, 7, 2)
 
@@ -218,7 +218,7 @@ def test_a_skeleton_of_the_users_own():
     'change',
     [lambda a: a[::-1], lambda a: a.astype('>f4'), np.asfortranarray, lambda a: a.tolist()],
 )
-def test_arrays_of_any_kind_are_taken(change):
+def test_arrays_of_any_layout_are_supported(change):
     array = keypoints(4, 17, 2)
     changed = change(array)
     expected = torch.from_numpy(np.array(changed, np.float32)).transpose(0, 1)
@@ -228,7 +228,7 @@ def test_arrays_of_any_kind_are_taken(change):
     assert array.any()
 
 
-def test_arrays_and_labels_that_are_no_numbers_are_refused():
+def test_arrays_and_labels_that_are_not_numbers_raise():
     with pytest.raises(ValueError, match='keypoints must be an array of real numbers, got object'):
         from_array(keypoints(4, 17, 2).astype(object), 'coco17')
     for value in ('sad', None, 0.5, [1, 2]):
@@ -240,7 +240,7 @@ def test_arrays_and_labels_that_are_no_numbers_are_refused():
     assert from_array(keypoints(4, 17, 2), 'coco17', y=np.int64(3)).y.tolist() == [3]
 
 
-def test_what_is_padding_and_what_is_there():
+def test_valid_frames_and_visible_joints():
     score = torch.tensor([[1.0, 0.0, 0.5, 1.0], [0.0, 1.0, 1.0, 1.0]])
     one = Data(pos=torch.zeros(2, 4, 3), score=score, num_frames=torch.tensor([3]))
     two = Data(pos=torch.zeros(2, 4, 3), score=torch.ones(2, 4), num_frames=torch.tensor([1]))

@@ -14,7 +14,7 @@ def numbers(parts):
     return [part.labels('subject').tolist() for part in parts]
 
 
-def test_parts_are_those_of_the_functions(dataset):
+def test_parts_equal_those_of_the_functions(dataset):
     subject = dataset.labels('subject')
     expected = [subject[part].tolist() for part in random_split(11, (2, 1), 3)]
     assert numbers(dataset.split((2, 1), seed=3)) == expected
@@ -35,7 +35,7 @@ def test_no_value_is_in_two_parts(dataset):
     assert len(train.labels('part').unique()) == len(test.labels('part').unique()) == 1
 
 
-def test_one_value_is_left_out_at_a_time(dataset):
+def test_leave_one_out(dataset):
     folds = dataset.leave_one_out('y')
     assert [test.labels().unique().tolist() for _, test in folds] == [[0], [1], [2]]
     for number, (train, test) in enumerate(folds):

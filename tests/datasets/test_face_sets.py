@@ -164,7 +164,7 @@ def test_the_table_of_fer2013(tmp_path, form):
         ('', r'Usage not one of'),
     ],
 )
-def test_damaged_rows_are_counted(tmp_path, row, message):
+def test_damaged_rows_are_skipped(tmp_path, row, message):
     (tmp_path / 'raw').mkdir()
     (tmp_path / 'raw' / 'fer2013.csv').write_bytes(table([ROWS[0], row, ROWS[1]]))
     with pytest.warns(UserWarning, match=rf'skipped 1 of 3 rows: 1 with {message}.*line 3'):
