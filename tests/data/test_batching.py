@@ -1,4 +1,4 @@
-"""Batches made by hand against those of PyG."""
+"""Batches made by this module compared with those of PyG."""
 
 import copy
 import pickle
@@ -53,14 +53,14 @@ def faces(sizes=(5, 4, 7)):
 
 
 def clips():
-    """Silhouettes, whose number of nodes no field tells."""
+    """Silhouettes, whose number of nodes cannot be inferred from a field."""
     for i in range(3):
         clip = torch.rand(1, 6, 4, 3) < 0.5
         yield Data(silhouettes=clip, y=torch.tensor([i]), num_frames=torch.tensor([6]), num_nodes=4)
 
 
 def assert_equal(ours, theirs):
-    """Whether both hold the same, compared in all detail."""
+    """Compares two samples in all details."""
     assert type(ours) is type(theirs)
     if isinstance(theirs, dict):
         assert ours.keys() == theirs.keys()
@@ -74,7 +74,7 @@ def assert_equal(ours, theirs):
 
 
 def assert_same_batch(ours, theirs):
-    """Whether two batches are the same, also where they are taken apart."""
+    """Compares two batches and their samples."""
     assert type(ours) is type(theirs)
     assert_equal(ours.to_dict(), theirs.to_dict())
     assert ours.num_graphs == len(ours) == theirs.num_graphs
@@ -321,7 +321,7 @@ def test_repeated_edges(sizes):
     'name', ['y', 'subject', 'view', 'frame_index', 'batch', 'my_batch', 'face', 'ptr', 'num_nodes']
 )
 def test_reserved_names_are_changed_by_batches(name):
-    """A label is reserved where the samples of a batch do not come back with what they had."""
+    """A name is reserved if a batch does not preserve the values of the field."""
     samples = [Data(pos=torch.rand(n, 3), **{name: torch.tensor([3])}) for n in (2, 4)]
     batch = Batch.from_data_list(samples)
     kept = batch[name].tolist() == [3, 3] and batch.num_nodes == 6

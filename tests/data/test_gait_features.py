@@ -83,7 +83,7 @@ def test_cadence_of_known_steps(hertz, frames, fps):
 
 
 def test_cadence_of_generated_walks():
-    """Walkers take two steps in a cycle, as their ankles' height tells too."""
+    """Walkers take two steps per cycle, as the height of their ankles shows, too."""
     dataset = SyntheticGait(num_subjects=6, num_takes=1, num_frames=240, emotions=('neutral',))
     batch = dataset.get_batch(range(len(dataset)))
     values, names = gait_features(batch, dataset.skeleton, 30)

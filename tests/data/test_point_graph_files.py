@@ -40,7 +40,7 @@ def test_a_failure_leaves_the_old_file(graph, tmp_path, monkeypatch):
 
 
 class Foreign:
-    """Something that unpickling would have to run code for."""
+    """An object whose unpickling executes code."""
 
 
 @pytest.mark.parametrize('how', ['truncated', 'text', 'empty', 'class'])

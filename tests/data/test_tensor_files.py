@@ -17,7 +17,7 @@ def test_loaded_tensors_equal_the_originals(tmp_path, mmap):
 
 
 class Foreign:
-    """Something that unpickling would have to run code for."""
+    """An object whose unpickling executes code."""
 
 
 def test_other_files_raise(tmp_path):

@@ -12,7 +12,7 @@ from graphmotion.io import (
 
 @pytest.fixture
 def write(tmp_path):
-    """Write both files from dicts and give their paths."""
+    """Writes both files from dictionaries and returns their paths."""
 
     def write(features, labels):
         paths = [str(tmp_path / 'features.h5'), str(tmp_path / 'labels.h5')]
@@ -126,7 +126,7 @@ def test_broken_links_raise(write):
 
 
 def test_damaged_file_content_raises(write):
-    """Whatever h5py raises, nothing but a ValueError that names the file comes out."""
+    """Every exception of h5py becomes a ValueError that names the file."""
     names = [f'gait{i}' for i in range(12)]
     paths = write({n: gait() for n in names}, {n: i % 4 for i, n in enumerate(names)})
     random = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The published sets of faces."""
+"""Published face datasets."""
 
 import os
 import zipfile

@@ -386,7 +386,7 @@ def test_a_dataset_on_the_gpu():
 
 
 def test_samples_are_kept_on_disk_during_processing(tmp_path):
-    """Neither are all of them held in memory, nor does what they wait in stay."""
+    """Samples are not all kept in memory, and temporary files are removed."""
     seen = []
 
     class Many(MotionDataset):

@@ -10,7 +10,7 @@ from tests.io.test_ntu_skeleton import text
 
 
 def person(seed, place=0.0, motion=0.3, frames=20):
-    """A body 1.7 high and 0.5 wide at that place, which goes to and fro."""
+    """A body of height 1.7 and width 0.5 at the given position, which moves back and forth."""
     points = np.random.default_rng(seed).uniform(-0.5, 0.5, size=(25, 3))
     points[0], points[1] = -0.5, 0.5
     path = motion * np.sin(np.arange(frames))[:, None] * np.array([1.0, 0, 0])

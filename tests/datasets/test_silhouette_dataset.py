@@ -160,7 +160,7 @@ class Nothing(Corridor):
 
 
 def test_samples_need_silhouettes():
-    with pytest.raises(ValueError, match=r"Nothing: sample 0 has no field 'silhouettes'"):
+    with pytest.raises(ValueError, match=r"Nothing: sample 0 must have a field 'silhouettes'"):
         Nothing(None)
 
 

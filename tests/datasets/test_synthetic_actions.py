@@ -240,7 +240,7 @@ def many():
 
 
 def accuracy(features, dataset, classes=None):
-    """Of ridge regression on one-hot classes, on subjects that it was not fitted to."""
+    """Accuracy of ridge regression on one-hot classes for held-out subjects."""
     y, train = dataset.labels('y'), dataset.labels('subject') % 2 == 0
     chosen = torch.isin(y, torch.arange(13) if classes is None else torch.tensor(classes))
     x, y, train = features.flatten(1).double()[chosen], y[chosen], train[chosen]

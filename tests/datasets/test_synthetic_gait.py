@@ -304,7 +304,7 @@ def test_invalid_options_raise(options, message):
 
 
 def accuracy(features, dataset):
-    """Of a linear classifier on subjects that it was not trained on."""
+    """Accuracy of a linear classifier for held-out subjects."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
