@@ -71,8 +71,10 @@ def gait_features(data: Data, skeleton: str | Skeleton, fps: float) -> GaitFeatu
         raise ValueError(f'fps must be a positive number, got {fps!r}')
     pos, num_joints = data.get('pos'), skeleton.num_joints
     if pos is None or pos.dim() != 3:
-        found = 'none' if pos is None else f'one of shape {list(pos.shape)}'
-        raise ValueError(f"expected a field 'pos' [num_nodes, num_frames, D], found {found}")
+        found = 'none' if pos is None else list(pos.shape)
+        raise ValueError(
+            f"data must have a field 'pos' of shape [num_nodes, num_frames, D], got {found}"
+        )
     num_nodes = num_nodes_per_graph(data)
     if bool((num_nodes != num_joints).any()):
         raise ValueError(
