@@ -37,6 +37,7 @@ from graphmotion.nn import (
     CrossAttention,
     CrossScaleConv,
     JointAttention,
+    MotionBatchNorm,
     MultiResolutionTemporalConv,
     MultiScaleTemporalConv,
     PartPooling,
@@ -240,10 +241,9 @@ def split_pixelwise(lin: Linear, num_parts: int) -> list[Conv2d]:
     return list(map(pointwise, lin.weight.chunk(num_parts), lin.bias.chunk(num_parts)))
 
 
-def split_norm(ours: Module, num_parts: int) -> ModuleList:
+def split_norm(ours: MotionBatchNorm, num_parts: int) -> ModuleList:
     """The parts of a normalisation for images [B, C, T, V] with the weights of ours."""
-    norm = ours.get_submodule('norm')
-    weights, biases = norm.weight.chunk(num_parts), norm.bias.chunk(num_parts)
+    weights, biases = ours.norm.weight.chunk(num_parts), ours.norm.bias.chunk(num_parts)
     out = ModuleList(BatchNorm2d(len(weight)) for weight in weights)
     for part, weight, bias in zip(out, weights, biases):
         part.load_state_dict({'weight': weight, 'bias': bias}, strict=False)
@@ -271,10 +271,8 @@ class ImageAdaptiveConv(Module):
 
     def __init__(self, conv: AdaptiveSpatialConv) -> None:
         super().__init__()
-        spatial = conv.get_submodule('conv')
-        self.residual = spatial.residual_adjacency
-        pairs = zip(spatial.weight, conv.bias)  # type: ignore[arg-type]
-        self.maps = ModuleList(pointwise(weight.t(), bias) for weight, bias in pairs)
+        self.residual = conv.conv.get_parameter('residual_adjacency')
+        self.maps = ModuleList(map(pointwise, conv.conv.weight.mT, conv.bias))
         self.queries, self.keys = (
             ModuleList(split_pixelwise(lin, len(self.maps))) for lin in (conv.query, conv.key)
         )
@@ -287,7 +285,7 @@ class ImageAdaptiveConv(Module):
             q, k = query(x), key(x)
             scores = torch.einsum('nctv,nctw->nvw', q, k) / (q.size(1) * q.size(2))
             outs.append(map_(torch.einsum('nwv,nctv->nctw', part + scores.softmax(dim=2), x)))
-        return sum(outs)
+        return sum(outs[1:], outs[0])
 
 
 class ImageChannelTopologyConv(Module):
@@ -311,7 +309,7 @@ class ImageChannelTopologyConv(Module):
             pairs = query(x).mean(dim=2).unsqueeze(3) - key(x).mean(dim=2).unsqueeze(2)
             topology = shared + self.alpha * refine(pairs.tanh())
             outs.append(torch.einsum('ncuv,nctv->nctu', topology, map_(x)))
-        return sum(outs)
+        return sum(outs[1:], outs[0])
 
 
 class ImageMultiScaleConv(Module):
