@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphmotion.checks import check_positive
 from graphmotion.data.batching import num_nodes_per_graph
 from graphmotion.data.samples import num_valid_frames, to_dense, visible_joints
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -67,8 +68,7 @@ def gait_features(data: Data, skeleton: str | Skeleton, fps: float) -> GaitFeatu
             :obj:`fps` is not positive.
     """
     skeleton = get_skeleton(skeleton)
-    if not 0 < fps < math.inf:
-        raise ValueError(f'fps must be a positive number, got {fps!r}')
+    fps = check_positive('fps', fps)
     pos, num_joints = data.get('pos'), skeleton.num_joints
     if pos is None or pos.dim() != 3:
         found = 'none' if pos is None else list(pos.shape)

@@ -142,7 +142,7 @@ def test_feet_replace_missing_ankles():
 
 
 def test_invalid_input_raises():
-    with pytest.raises(ValueError, match='fps must be a positive number, got 0'):
+    with pytest.raises(ValueError, match='fps must be positive and finite, got 0'):
         gait_features(sample(), 'ucalgary18', 0)
     with pytest.raises(ValueError, match=r'the 18 joints .*, got \[17\] nodes'):
         gait_features(sample(skeleton='coco17'), 'ucalgary18', 30)
