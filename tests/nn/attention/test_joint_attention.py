@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchmarks.operators.oracle import to_multihead_attention
 from graphmotion.nn import JointAttention, TopKJointPooling
 from tests.nn.attention.loops import attention, random_maps
 
@@ -190,20 +191,11 @@ def test_the_global_map_gets_its_gradient_through_node_ids():
 
 
 def test_it_is_the_attention_of_torch(x):
-    """Weights of the names and order in which fused attention is commonly stored."""
     module = make('plain')
-    torch_module = torch.nn.MultiheadAttention(C, 2, batch_first=True).double()
-    module.load_state_dict(
-        {
-            'qkv.weight': torch_module.in_proj_weight,
-            'qkv.bias': torch.randn_like(torch_module.in_proj_bias),
-            'proj.weight': torch_module.out_proj.weight,
-            'proj.bias': torch_module.out_proj.bias,
-        }
-    )
-    torch_module.in_proj_bias.data = module.qkv.bias.data
+    assert (module.qkv.bias != 0).all()
     frames = x.view(B, V, T, C).transpose(1, 2).reshape(B * T, V, C)
-    expected, maps = torch_module(frames, frames, frames, average_attn_weights=False)
+    reference = to_multihead_attention(module).double()
+    expected, maps = reference(frames, frames, frames, average_attn_weights=False)
     expected = expected.view(B, T, V, C).transpose(1, 2).reshape(B * V, T, C)
     out, found = module(x, V, return_attention=True)
     torch.testing.assert_close(out, expected)
