@@ -14,7 +14,7 @@ T = TypeVar('T')
 
 
 def check_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
-    r"""Returns a finite number in :math:`[low, high]`, or raises :class:`ValueError`."""
+    r"""Returns a finite number in :math:`[low, high]`."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -26,7 +26,7 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> f
 
 
 def check_positive(name: str, value: Any) -> float:
-    r"""Returns a positive, finite number, or raises :class:`ValueError`."""
+    r"""Returns a positive, finite number."""
     if not 0 < value < math.inf:
         raise ValueError(f'{name} must be positive and finite, got {value!r}')
     return float(value)
@@ -76,13 +76,6 @@ def check_probability(name: str, value: float) -> float:
     return value
 
 
-def check_non_negative(name: str, value: float) -> float:
-    r"""Returns a finite number that is not negative."""
-    if not 0 <= value < math.inf:
-        raise ValueError(f'{name} must be non-negative and finite, got {value!r}')
-    return value
-
-
 def check_interval(
     name: str, value: Any, above: float = -math.inf, maximum: float = math.inf
 ) -> tuple[float, float]:
@@ -127,22 +120,3 @@ def check_frame_range(num_frames: int | Sequence[int]) -> tuple[int, int]:
     if len(span) != 2 or span[0] > span[1]:
         raise ValueError(f'num_frames must be an integer or (min, max), got {num_frames!r}')
     return span[0], span[1]
-
-
-def axis_order(axes: str | None, num_dims: int) -> str:
-    r"""Returns the order of the axes of keypoints: people, frames, joints, coordinates by default.
-
-    Keypoints of three dimensions have no axis of people.
-    """
-    order = 'MTVC' if axes is None else axes
-    if sorted(order) not in (sorted('TVC'), sorted('MTVC')):
-        raise ValueError(
-            f"axes must hold each of 'T', 'V' and 'C' once, and 'M' if there are people, got "
-            f'{axes!r}'
-        )
-    return order.replace('M', '') if num_dims == 3 else order
-
-
-def is_ambiguous(shape: Sequence[int]) -> bool:
-    r"""Returns whether a shape fits both :math:`(M, T, V, C)` and :math:`(C, T, V, M)`."""
-    return len(shape) == 4 and shape[0] in (2, 3) and shape[3] == 2

@@ -10,6 +10,7 @@ from graphmotion.nn.conv import (
     LocallyConnectedConv,
     OrientedGradients,
     PerFrame,
+    SilhouetteBackbone,
     SpatialConv,
     SpectralConv,
 )
@@ -22,9 +23,11 @@ from graphmotion.nn.pool import (
     TopKJointPooling,
     TopKJoints,
 )
+from graphmotion.nn.separate_linear import SeparateLinear
 from graphmotion.nn.temporal import (
     ConvValueTemporalAttention,
     LargeKernelTemporalConv,
+    LocalGlobalTemporal,
     MultiResolutionTemporalConv,
     SelectiveTemporalConv,
     TemporalConv,
@@ -41,6 +44,7 @@ __all__ = [
     'HorizontalPyramidPooling',
     'JointAttention',
     'LargeKernelTemporalConv',
+    'LocalGlobalTemporal',
     'LocallyConnectedConv',
     'MotionBatchNorm',
     'MultiResolutionTemporalConv',
@@ -49,6 +53,8 @@ __all__ = [
     'PerFrame',
     'ScaleFusion',
     'SelectiveTemporalConv',
+    'SeparateLinear',
+    'SilhouetteBackbone',
     'SpatialConv',
     'SpatialGate',
     'SpectralConv',

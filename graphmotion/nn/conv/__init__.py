@@ -2,6 +2,7 @@ from graphmotion.nn.conv.cross_scale_conv import CrossScaleConv
 from graphmotion.nn.conv.locally_connected_conv import LocallyConnectedConv
 from graphmotion.nn.conv.oriented_gradients import OrientedGradients
 from graphmotion.nn.conv.per_frame import PerFrame
+from graphmotion.nn.conv.silhouette_backbone import SilhouetteBackbone
 from graphmotion.nn.conv.spatial_conv import SpatialConv
 from graphmotion.nn.conv.spectral_conv import SpectralConv
 
@@ -10,6 +11,7 @@ __all__ = [
     'LocallyConnectedConv',
     'OrientedGradients',
     'PerFrame',
+    'SilhouetteBackbone',
     'SpatialConv',
     'SpectralConv',
 ]
