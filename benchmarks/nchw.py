@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import Conv2d, Module
+from torch.nn import BatchNorm2d, Conv2d, Linear, Module, ModuleList
 
 from graphmotion.data import to_dense
 from graphmotion.nn import SpatialConv
@@ -50,4 +50,26 @@ def nchw_partition_linear(conv: SpatialConv) -> Conv2d:
     weight = conv.weight.transpose(1, 2).reshape(num_partitions * out_channels, in_channels, 1, 1)
     out = Conv2d(in_channels, num_partitions * out_channels, 1)
     out.load_state_dict({'weight': weight, 'bias': conv.bias.flatten()})
+    return out
+
+
+def nchw_pointwise(weight: Tensor, bias: Tensor) -> Conv2d:
+    """Returns a linear map [F, C] as a 1 x 1 convolution."""
+    out = Conv2d(weight.size(1), weight.size(0), 1)
+    out.load_state_dict({'weight': weight[..., None, None], 'bias': bias})
+    return out
+
+
+def nchw_linear_parts(lin: Linear, num_parts: int) -> list[Conv2d]:
+    """Returns equal parts of the outputs of a linear map as 1 x 1 convolutions."""
+    return list(map(nchw_pointwise, lin.weight.chunk(num_parts), lin.bias.chunk(num_parts)))
+
+
+def nchw_norm_parts(norm: Module, num_parts: int) -> ModuleList:
+    """Returns equal parts of the channels of a :class:`MotionBatchNorm` as normalisations."""
+    norm = norm.get_submodule('norm')
+    weights, biases = norm.weight.chunk(num_parts), norm.bias.chunk(num_parts)
+    out = ModuleList(BatchNorm2d(len(weight)) for weight in weights)
+    for part, weight, bias in zip(out, weights, biases):
+        part.load_state_dict({'weight': weight, 'bias': bias}, strict=False)
     return out

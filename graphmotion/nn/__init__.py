@@ -6,6 +6,8 @@ from graphmotion.nn.attention import (
     TemporalDecoder,
 )
 from graphmotion.nn.conv import (
+    AdaptiveSpatialConv,
+    ChannelTopologyConv,
     CrossScaleConv,
     LocallyConnectedConv,
     OrientedGradients,
@@ -29,13 +31,16 @@ from graphmotion.nn.temporal import (
     LargeKernelTemporalConv,
     LocalGlobalTemporal,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     SelectiveTemporalConv,
     TemporalConv,
 )
 
 __all__ = [
+    'AdaptiveSpatialConv',
     'BranchFusion',
     'ChannelGate',
+    'ChannelTopologyConv',
     'ClusterPooling',
     'ConvValueTemporalAttention',
     'CrossAttention',
@@ -48,6 +53,7 @@ __all__ = [
     'LocallyConnectedConv',
     'MotionBatchNorm',
     'MultiResolutionTemporalConv',
+    'MultiScaleTemporalConv',
     'OrientedGradients',
     'PartPooling',
     'PerFrame',

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 GRAPH = PointGraph.from_points(sample_pixels(8, 8), k=8, num_modes=20, levels=2, ratio=0.25)
 V, N = 16, GRAPH.num_nodes
-CLASSIFIER = {'skeleton': 'emotion_gait16', 'num_classes': 4, 'channels': (4, 6)}
+CLASSIFIER = {'skeleton': 'emotion_gait16', 'num_classes': 4, 'channels': (4, 8)}
 MIXER = {
     'skeleton': 'emotion_gait16', 'embedding_dim': 4, 'in_channels': 3, 'channels': 8, 'depth': 1,
     'heads': 2,
@@ -28,6 +28,10 @@ CASES = {
     'msa_gcn': ('msa_gcn', CLASSIFIER | {'scales': (16, 5)}, 'motion'),
     'st_gcn': ('st_gcn', CLASSIFIER, 'motion'),
     'st_gcn, two people': ('st_gcn', CLASSIFIER | {'num_people': 2}, 'motion of two'),
+    'agcn': ('agcn', CLASSIFIER, 'motion'),
+    'agcn, two people': ('agcn', CLASSIFIER | {'num_people': 2}, 'motion of two'),
+    'ctr_gcn': ('ctr_gcn', CLASSIFIER, 'motion'),
+    'ctr_gcn, two people': ('ctr_gcn', CLASSIFIER | {'num_people': 2}, 'motion of two'),
     'fg_stformer': ('fg_stformer', CLASSIFIER, 'motion'),
     'gaitmixer': ('gaitmixer', MIXER | {'temporal_channels': (8, 12), 'kernel_size': 5}, 'motion'),
     'gaitformer': ('gaitformer', MIXER, 'motion'),

@@ -7,15 +7,22 @@ import warnings
 
 import torch
 from torch import Tensor
-from torch.nn import LeakyReLU, MaxPool3d, Module, Sequential, Unflatten
+from torch.nn import LeakyReLU, MaxPool3d, Module, ModuleList, Sequential, Unflatten
 from torch_geometric.nn import GCNConv
 from torch_geometric.utils import dense_to_sparse, scatter, softmax, to_torch_csr_tensor
 
-from benchmarks.nchw import from_nchw, nchw_partition_linear
+from benchmarks.nchw import (
+    from_nchw,
+    nchw_linear_parts,
+    nchw_partition_linear,
+    nchw_pointwise,
+)
 from benchmarks.operators.harness import Call, Setup, as_leaf, case
 from graphmotion.data import repeat_edge_index, to_dense
 from graphmotion.graphs import knn_graph
 from graphmotion.nn import (
+    AdaptiveSpatialConv,
+    ChannelTopologyConv,
     CrossScaleConv,
     LocallyConnectedConv,
     OrientedGradients,
@@ -251,3 +258,67 @@ def separate_linear(s: Setup) -> tuple[Call, dict[str, Call]]:
         return torch.einsum('bpc,pcd->bpd', x, module.weight)
 
     return Call(module, x), {'einsum': Call(einsum, x, parameters=module.parameters())}
+
+
+@case(AdaptiveSpatialConv, '3 partitions')
+def adaptive_spatial(s: Setup) -> tuple[Call, dict[str, Call]]:
+    adj = s.skeleton.adjacency('spatial').to(s.device)
+    conv = AdaptiveSpatialConv(s.channels, s.channels, adj)
+    image = Call(NCHWAdaptiveConv(conv), s.nchw(s.x), adj, view=from_nchw)
+    return Call(conv, s.x), {'Conv2d and einsum, in NCHW': image}
+
+
+@case(ChannelTopologyConv, '3 partitions')
+def channel_topology(s: Setup) -> tuple[Call, dict[str, Call]]:
+    adj = s.skeleton.adjacency('spatial').to(s.device)
+    conv = ChannelTopologyConv(s.channels, s.channels, adj, alpha_init=0.5)
+    image = Call(NCHWChannelTopologyConv(conv), s.nchw(s.x), view=from_nchw)
+    return Call(conv, s.x), {'Conv2d and einsum, in NCHW': image}
+
+
+class NCHWAdaptiveConv(Module):
+    """The adaptive convolution on images [B, C, T, V], one partition after the other."""
+
+    def __init__(self, conv: AdaptiveSpatialConv) -> None:
+        super().__init__()
+        spatial = conv.get_submodule('conv')
+        self.residual = spatial.residual_adjacency
+        pairs = zip(spatial.weight, conv.bias)  # type: ignore[arg-type]
+        self.maps = ModuleList(nchw_pointwise(weight.t(), bias) for weight, bias in pairs)
+        self.queries, self.keys = (
+            ModuleList(nchw_linear_parts(lin, len(self.maps))) for lin in (conv.query, conv.key)
+        )
+
+    def forward(self, x: Tensor, adj: Tensor) -> Tensor:
+        """NCHWs to images."""
+        parts = zip(self.maps, self.queries, self.keys, adj + self.residual)
+        outs = []
+        for map_, query, key, part in parts:
+            q, k = query(x), key(x)
+            scores = torch.einsum('nctv,nctw->nvw', q, k) / (q.size(1) * q.size(2))
+            outs.append(map_(torch.einsum('nwv,nctv->nctw', part + scores.softmax(dim=2), x)))
+        return sum(outs)
+
+
+class NCHWChannelTopologyConv(Module):
+    """The convolution with a topology for each channel on images [B, C, T, V]."""
+
+    def __init__(self, conv: ChannelTopologyConv) -> None:
+        super().__init__()
+        self.topology, self.alpha = conv.topology, conv.alpha
+        self.maps = ModuleList(map(nchw_pointwise, conv.weight, conv.bias))
+        self.refine = ModuleList(map(nchw_pointwise, conv.refine_weight, conv.refine_bias))
+        self.queries, self.keys = (
+            ModuleList(nchw_linear_parts(lin, len(self.maps))) for lin in (conv.query, conv.key)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """NCHWs to images."""
+        outs = []
+        for map_, refine, query, key, shared in zip(
+            self.maps, self.refine, self.queries, self.keys, self.topology
+        ):
+            pairs = query(x).mean(dim=2).unsqueeze(3) - key(x).mean(dim=2).unsqueeze(2)
+            topology = shared + self.alpha * refine(pairs.tanh())
+            outs.append(torch.einsum('ncuv,nctv->nctu', topology, map_(x)))
+        return sum(outs)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import BatchNorm2d, Buffer, Conv1d, Module, ModuleList
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu, max_pool2d
 
-from benchmarks.nchw import from_nchw, nchw_linear, nchw_temporal_conv
+from benchmarks.nchw import (
+    from_nchw,
+    nchw_linear,
+    nchw_linear_parts,
+    nchw_norm_parts,
+    nchw_temporal_conv,
+)
+from benchmarks.operators.cases.attention import num_heads
 from benchmarks.operators.harness import Call, Setup, as_leaf, case
 from benchmarks.operators.oracle import to_conv1d
 from graphmotion.nn import (
@@ -15,6 +22,7 @@ from graphmotion.nn import (
     LargeKernelTemporalConv,
     LocalGlobalTemporal,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     SelectiveTemporalConv,
     TemporalConv,
 )
@@ -146,7 +154,7 @@ def local_global_temporal(s: Setup) -> tuple[Call, dict[str, Call]]:
     module = LocalGlobalTemporal(
         s.channels,
         s.channels,
-        heads=s.heads,
+        heads=num_heads(s),
         num_blocks=(1, 1),
         feedforward_channels=4 * s.channels,
     ).to(s.device)
@@ -160,3 +168,29 @@ def local_global_temporal(s: Setup) -> tuple[Call, dict[str, Call]]:
         Call(module, s.x),
         {'the branches one by one': Call(branch_by_branch, s.x, parameters=module.parameters())},
     )
+
+
+@case(MultiScaleTemporalConv, 'dilations of 1 and 2')
+def multi_scale(s: Setup) -> tuple[Call, dict[str, Call]]:
+    conv = MultiScaleTemporalConv(s.channels, s.channels)
+    image = Call(NCHWMultiScaleConv(conv), s.nchw(s.x), view=from_nchw)
+    return Call(conv, s.x), {'a branch at a time, in NCHW': image}
+
+
+class NCHWMultiScaleConv(Module):
+    """The branches of several scales on images [B, C, T, V]."""
+
+    def __init__(self, conv: MultiScaleTemporalConv) -> None:
+        super().__init__()
+        self.reduce = ModuleList(nchw_linear_parts(conv.reduce, len(conv.convs) + 1))
+        self.norms = nchw_norm_parts(conv.reduce_norm, len(self.reduce))
+        self.convs = ModuleList(map(nchw_temporal_conv, conv.convs))
+        self.point = nchw_temporal_conv(conv.point)
+        self.last = nchw_norm_parts(conv.norm, len(self.reduce) + 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """NCHWs to images."""
+        hidden = [norm(reduce(x)).relu() for norm, reduce in zip(self.norms, self.reduce)]
+        outs = [conv(part) for conv, part in zip(self.convs, hidden)]
+        outs += [max_pool2d(hidden[-1], (3, 1), (1, 1), (1, 0)), self.point(x)]
+        return torch.cat([norm(out) for norm, out in zip(self.last, outs)], dim=1)

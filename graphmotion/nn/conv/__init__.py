@@ -1,3 +1,5 @@
+from graphmotion.nn.conv.adaptive_spatial_conv import AdaptiveSpatialConv
+from graphmotion.nn.conv.channel_topology_conv import ChannelTopologyConv
 from graphmotion.nn.conv.cross_scale_conv import CrossScaleConv
 from graphmotion.nn.conv.locally_connected_conv import LocallyConnectedConv
 from graphmotion.nn.conv.oriented_gradients import OrientedGradients
@@ -7,6 +9,8 @@ from graphmotion.nn.conv.spatial_conv import SpatialConv
 from graphmotion.nn.conv.spectral_conv import SpectralConv
 
 __all__ = [
+    'AdaptiveSpatialConv',
+    'ChannelTopologyConv',
     'CrossScaleConv',
     'LocallyConnectedConv',
     'OrientedGradients',
