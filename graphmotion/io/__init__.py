@@ -17,8 +17,9 @@ from graphmotion.io.formats import (
     register_format,
 )
 from graphmotion.io.gaitgraph import read_gaitgraph
-from graphmotion.io.images import read_gray_image
+from graphmotion.io.images import read_color_image, read_gray_image
 from graphmotion.io.kinetics_skeleton import read_kinetics_skeleton
+from graphmotion.io.landmarks import read_landmarks
 from graphmotion.io.matlab import read_matlab
 from graphmotion.io.mediapipe import read_mediapipe
 from graphmotion.io.mmpose import read_mmpose
@@ -60,10 +61,12 @@ __all__ = [
     'read_annotation',
     'read_bvh',
     'read_coco_keypoints',
+    'read_color_image',
     'read_files',
     'read_gaitgraph',
     'read_gray_image',
     'read_kinetics_skeleton',
+    'read_landmarks',
     'read_matlab',
     'read_mediapipe',
     'read_mmpose',

@@ -1,7 +1,7 @@
 from graphmotion.metrics.classification import ClassificationScores, classification_scores
 from graphmotion.metrics.confusion import confusion_matrix
 from graphmotion.metrics.discriminant import DiscriminantProjection, discriminant_projection
-from graphmotion.metrics.fusion import fuse_streams
+from graphmotion.metrics.fusion import fuse_streams, fusion_contributions
 from graphmotion.metrics.markdown import markdown_table
 from graphmotion.metrics.recognition.gallery_probe import gallery_probe
 from graphmotion.metrics.recognition.protocols import GalleryProbeProtocol
@@ -39,6 +39,7 @@ __all__ = [
     'format_recognition_table',
     'format_table',
     'fuse_streams',
+    'fusion_contributions',
     'gallery_probe',
     'markdown_table',
     'match_sequences',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -75,3 +75,29 @@ def fuse_streams(
     else:
         out = (weight * stacked.softmax(dim=-1)).sum(dim=0) / sum(weights)
     return out.to(logits[0].dtype)
+
+
+def fusion_contributions(fused: float, parts: Mapping[str, float]) -> dict[str, float]:
+    r"""Computes what each of two parts adds to the accuracy of their fusion.
+
+    The contribution of a part is the accuracy of the fusion minus the accuracy of the other part,
+    as in Table IV of the paper "SSGNN: A Macro and Microfacial Expression Recognition Graph Neural
+    Network Combining Spatial and Spectral Domain Features". A negative value means that the other
+    part alone is better.
+
+    .. code-block:: python
+
+        fusion_contributions(77.9, {'SPAGNN': 76.9, 'SPEGNN': 57.1})
+        # {'SPAGNN': 20.8, 'SPEGNN': 1.0}
+
+    Args:
+        fused (float): Accuracy of the fusion.
+        parts (mapping): Accuracy of each part by its name.
+
+    Raises:
+        ValueError: If there are not two parts.
+    """
+    if len(parts) != 2:
+        raise ValueError(f'parts must have two entries, got {list(parts)}')
+    total = sum(parts.values())
+    return {name: fused - (total - accuracy) for name, accuracy in parts.items()}

@@ -11,7 +11,13 @@ from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_interval, symmetric_interval
 from graphmotion.transforms.fields import uniform_per_graph
-from graphmotion.transforms.image_fields import check_translate, get_image, get_landmarks, warp
+from graphmotion.transforms.image_fields import (
+    check_translate,
+    get_image,
+    get_landmarks,
+    set_image,
+    warp,
+)
 
 
 class RandomImageAffine(BaseTransform):
@@ -60,12 +66,11 @@ class RandomImageAffine(BaseTransform):
         cos, sin = angle.cos(), angle.sin()
         rotation = torch.stack([cos, -sin, sin, cos], dim=1).view(-1, 2, 2)
         scale = scale.view(-1, 1, 1)
-        size = drawn.new_tensor([image.size(2), image.size(1)])
+        size = drawn.new_tensor([image.size(3), image.size(2)])
         shift = shift * size
-        pixels = image.unsqueeze(1).float()
-        pixels = warp(pixels, rotation.mT / scale, shift, padding_mode='border').squeeze(1)
+        pixels = warp(image.float(), rotation.mT / scale, shift, padding_mode='border')
         is_bytes = image.dtype == torch.uint8
-        data.image = pixels.round_().byte() if is_bytes else pixels.to(image.dtype)
+        set_image(data, pixels.round_().byte() if is_bytes else pixels.to(image.dtype))
         if points is not None:
             center = size / 2
             mapped = (points.float() - center) @ (rotation * scale).mT

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from graphmotion.metrics import fuse_streams
+from graphmotion.metrics import fuse_streams, fusion_contributions
 
 
 def streams(num=3, samples=5, classes=4):
@@ -86,3 +86,22 @@ def test_one_stream_is_unchanged():
 def test_wrong_input_is_refused(logits, options, reason):
     with pytest.raises(ValueError, match=reason):
         fuse_streams(logits, **options)
+
+
+@pytest.mark.parametrize(
+    ('spatial', 'spectral', 'fused', 'expected'),
+    [
+        (76.9, 57.1, 77.9, (20.8, 1.0)),
+        (95.0, 72.3, 96.2, (23.9, 1.2)),
+        (91.9, 99.6, 99.8, (0.2, 7.9)),
+    ],
+)
+def test_contributions_of_the_paper(spatial, spectral, fused, expected):
+    """Cells of its Tables III and IV."""
+    out = fusion_contributions(fused, {'SPAGNN': spatial, 'SPEGNN': spectral})
+    assert out == {
+        'SPAGNN': pytest.approx(expected[0], abs=0.05),
+        'SPEGNN': pytest.approx(expected[1], abs=0.05),
+    }
+    with pytest.raises(ValueError, match=r"parts must have two entries, got \['a'\]"):
+        fusion_contributions(0.5, {'a': 0.4})

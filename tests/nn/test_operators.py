@@ -107,7 +107,7 @@ OPERATORS = {
     'spectral_smooth': (SpectralConv(C, 10, 6, num_knots=4), (EIGENVECTORS, V)),
     'locally_connected': (LocallyConnectedConv(C, 10, SKELETON.edge_index, V), ()),
     'locally_connected_shared': (
-        LocallyConnectedConv(C, 10, SKELETON.edge_index, V, shared=True),
+        LocallyConnectedConv(C, 10, SKELETON.edge_index, V, shared=True, pos=torch.randn(V, 2)),
         (),
     ),
     'temporal': (TemporalConv(C, 10, 5, stride=2), ()),
