@@ -83,5 +83,5 @@ def test_initial_values():
 def test_invalid_features():
     with pytest.raises(ValueError, match=f'multiple of {V} nodes'):
         make()(torch.randn(V + 1, T, C))
-    with pytest.raises(ValueError, match=rf'expected \[num_nodes, T, {C}\]'):
+    with pytest.raises(ValueError, match=rf'must have shape \[num_nodes, T, {C}\]'):
         make()(torch.randn(V, C, T))
