@@ -69,8 +69,9 @@ class ResidualBlock(ResettableModule):
         super().reset_parameters()
         for part in self.children():
             if isinstance(part, Sequential):  # a temporal convolution and its normalisation
-                kaiming_normal_(part[0].conv.weight, mode='fan_out')
-                zeros_(part[0].conv.bias)
+                conv = part[0].get_submodule('conv')
+                kaiming_normal_(conv.get_parameter('weight'), mode='fan_out')
+                zeros_(conv.get_parameter('bias'))
         constant_(self.spatial_norm.norm.weight, 1e-6)
 
     def forward(self, x: Tensor) -> Tensor:

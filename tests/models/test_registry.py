@@ -7,7 +7,7 @@ from graphmotion.models import create_model, list_models, register_model, regist
 
 @pytest.fixture
 def clean(monkeypatch):
-    """The registry as it was before the test."""
+    """Restores the registry after the test."""
     monkeypatch.setattr(registry, '_MODELS', dict(registry._MODELS))
 
 
@@ -26,7 +26,7 @@ def test_builders_are_importable_by_the_names_of_the_models():
         assert name in models.__all__
 
 
-def test_a_model_of_ones_own(clean):
+def test_register_a_custom_model(clean):
     @register_model('my_gcn', task='action')
     class MyGCN(torch.nn.Module):
         def __init__(self, width=3):

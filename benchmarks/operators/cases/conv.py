@@ -282,23 +282,21 @@ class NCHWAdaptiveConv(Module):
 
     def __init__(self, conv: AdaptiveSpatialConv) -> None:
         super().__init__()
-        spatial = conv.get_submodule('conv')
-        self.residual = spatial.residual_adjacency
-        pairs = zip(spatial.weight, conv.bias)  # type: ignore[arg-type]
-        self.maps = ModuleList(nchw_pointwise(weight.t(), bias) for weight, bias in pairs)
+        self.residual = conv.conv.get_parameter('residual_adjacency')
+        self.maps = ModuleList(map(nchw_pointwise, conv.conv.weight.mT, conv.bias))
         self.queries, self.keys = (
             ModuleList(nchw_linear_parts(lin, len(self.maps))) for lin in (conv.query, conv.key)
         )
 
     def forward(self, x: Tensor, adj: Tensor) -> Tensor:
-        """NCHWs to images."""
+        """Images to images."""
         parts = zip(self.maps, self.queries, self.keys, adj + self.residual)
         outs = []
         for map_, query, key, part in parts:
             q, k = query(x), key(x)
             scores = torch.einsum('nctv,nctw->nvw', q, k) / (q.size(1) * q.size(2))
             outs.append(map_(torch.einsum('nwv,nctv->nctw', part + scores.softmax(dim=2), x)))
-        return sum(outs)
+        return sum(outs[1:], outs[0])
 
 
 class NCHWChannelTopologyConv(Module):
@@ -314,7 +312,7 @@ class NCHWChannelTopologyConv(Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """NCHWs to images."""
+        """Images to images."""
         outs = []
         for map_, refine, query, key, shared in zip(
             self.maps, self.refine, self.queries, self.keys, self.topology
@@ -322,7 +320,7 @@ class NCHWChannelTopologyConv(Module):
             pairs = query(x).mean(dim=2).unsqueeze(3) - key(x).mean(dim=2).unsqueeze(2)
             topology = shared + self.alpha * refine(pairs.tanh())
             outs.append(torch.einsum('ncuv,nctv->nctu', topology, map_(x)))
-        return sum(outs)
+        return sum(outs[1:], outs[0])
 
 
 @case(Divergence, '8 neighbours')

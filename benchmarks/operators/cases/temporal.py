@@ -189,7 +189,7 @@ class NCHWMultiScaleConv(Module):
         self.last = nchw_norm_parts(conv.norm, len(self.reduce) + 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """NCHWs to images."""
+        """Images to images."""
         hidden = [norm(reduce(x)).relu() for norm, reduce in zip(self.norms, self.reduce)]
         outs = [conv(part) for conv, part in zip(self.convs, hidden)]
         outs += [max_pool2d(hidden[-1], (3, 1), (1, 1), (1, 0)), self.point(x)]
