@@ -32,7 +32,6 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
-    markdown_table,
     parse_args,
     quartiles,
     ratio,
@@ -41,6 +40,7 @@ from benchmarks.common import (
     write_json,
 )
 from graphmotion.graphs import knn_graph, laplacian, laplacian_eigenbasis, sample_pixels
+from graphmotion.metrics import markdown_table
 
 NODES = (256, 512, 1024, 2048, 4096, 9000, 26214)
 NUM_NEIGHBORS, NODE_FRACTION = 8, 0.4

@@ -27,7 +27,6 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
-    markdown_table,
     parse_args,
     peak_memory,
     quartiles,
@@ -40,6 +39,7 @@ from benchmarks.random_motion import RandomMotion, StoredSamples
 from graphmotion.data import graph_loader
 from graphmotion.datasets import FaceDataset
 from graphmotion.graphs import pixel_graph
+from graphmotion.metrics import markdown_table
 from graphmotion.skeletons import list_skeletons
 from graphmotion.transforms import ToPixelGraph, ToStream
 

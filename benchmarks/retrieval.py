@@ -28,7 +28,6 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
-    markdown_table,
     parse_args,
     quartiles,
     ratio,
@@ -37,7 +36,7 @@ from benchmarks.common import (
     time_once,
     write_json,
 )
-from graphmotion.metrics import GalleryProbeProtocol, gallery_probe
+from graphmotion.metrics import GalleryProbeProtocol, gallery_probe, markdown_table
 
 NUM_VIEWS, RANKS = 14, (1, 5, 10, 20)
 MISSING = 0.01  # fraction of sequences

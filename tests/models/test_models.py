@@ -182,7 +182,7 @@ def test_reset_parameters(name):
 
 
 def test_invalid_number_of_nodes_raises(name):
-    with pytest.raises(ValueError, match='a multiple of the 16 nodes'):
+    with pytest.raises(ValueError, match='a multiple of 16 nodes'):
         small(name)(torch.randn(17, 12, 3))
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import torch
 from torch import Tensor
-from torch.nn import BatchNorm2d, Buffer, Conv1d, Module, ModuleList, ReflectionPad1d, Sequential
+from torch.nn import BatchNorm2d, Buffer, Conv1d, Module, ModuleList
 from torch.nn.functional import leaky_relu, max_pool2d
 
 from benchmarks.nchw import (
@@ -18,6 +16,7 @@ from benchmarks.nchw import (
 )
 from benchmarks.operators.cases.attention import num_heads
 from benchmarks.operators.harness import Call, Setup, as_leaf, case
+from benchmarks.operators.oracle import to_conv1d
 from graphmotion.nn import (
     ConvValueTemporalAttention,
     LargeKernelTemporalConv,
@@ -106,19 +105,11 @@ def depthwise(s: Setup) -> tuple[Call, dict[str, Call]]:
 def large_kernel(s: Setup) -> tuple[Call, dict[str, Call]]:
     size = min(31, s.frames)
     conv = LargeKernelTemporalConv(s.channels, s.channels, size)
-    lines = Sequential(
-        OrderedDict(
-            padding=ReflectionPad1d((size - 1, 0)),
-            depthwise=Conv1d(s.channels, s.channels, size, groups=s.channels),
-            pointwise=Conv1d(s.channels, s.channels, 1),
-        )
-    )
-    lines.load_state_dict(conv.state_dict())
     return (
         Call(conv, s.x),
         {
             'ReflectionPad1d, depthwise and pointwise Conv1d on [B*V, C, T]': Call(
-                lines, as_leaf(s.x.mT), view=lambda out: out.mT
+                to_conv1d(conv), as_leaf(s.x.mT), view=lambda out: out.mT
             )
         },
     )
