@@ -221,10 +221,11 @@ def test_failed_processing_keeps_the_old_files(tmp_path, monkeypatch):
     with pytest.raises(OSError, match='disk full'):
         SkeletonPickle(root, 'set.pkl', 'coco17', force_reload=True)
     monkeypatch.undo()
-    assert sorted(os.listdir(tmp_path / 'processed')) == ['set_coco17.json', 'set_coco17.pt']
+    names, stored = sorted(os.listdir(tmp_path / 'processed'))
+    assert (names[:4], names[-5:], stored[-3:]) == ('set_', '.json', '.pt')
     assert SkeletonPickle(root, 'set.pkl', 'coco17').names() == ['a']
-    (tmp_path / 'processed' / 'set_coco17.json').write_text('[]')
-    with pytest.raises(ValueError, match=r'set_coco17\.json: content: expected names and splits'):
+    (tmp_path / 'processed' / names).write_text('[]')
+    with pytest.raises(ValueError, match=r'\.json: content: expected names and splits'):
         SkeletonPickle(root, 'set.pkl', 'coco17')
 
 
