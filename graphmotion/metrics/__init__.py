@@ -5,6 +5,7 @@ from graphmotion.metrics.classification import (
 )
 from graphmotion.metrics.discriminant import DiscriminantProjection, discriminant_projection
 from graphmotion.metrics.fusion import fuse_streams
+from graphmotion.metrics.markdown import markdown_table
 from graphmotion.metrics.recognition.gallery_probe import gallery_probe
 from graphmotion.metrics.recognition.protocols import (
     CASIA_B_LT,
@@ -42,6 +43,7 @@ __all__ = [
     'format_table',
     'fuse_streams',
     'gallery_probe',
+    'markdown_table',
     'match_sequences',
     'relative_spread',
     'retrieve',
