@@ -60,7 +60,7 @@ CPU = Preset(
         class_balance=0.25,
         mixup=1.0,
     ),
-    msa_gcn={'strides': [1, 2, 2, 2], 'final_relu': True, 'initial_cross_weight': 0.0},
+    msa_gcn={'strides': [1, 2, 2, 2], 'final_relu': True, 'cross_weight_init': 0.0},
 )
 PAPER = Preset(width=32, dropout=0.0, recipe=msa_gcn_recipe(), msa_gcn={})
 # For generated gaits and for Emotion-Gait.

@@ -6,10 +6,14 @@ from graphmotion.nn.attention import (
     TemporalDecoder,
 )
 from graphmotion.nn.conv import (
+    AdaptiveSpatialConv,
+    ChannelTopologyConv,
     CrossScaleConv,
+    Divergence,
     LocallyConnectedConv,
     OrientedGradients,
     PerFrame,
+    SilhouetteBackbone,
     SpatialConv,
     SpectralConv,
 )
@@ -22,33 +26,43 @@ from graphmotion.nn.pool import (
     TopKJointPooling,
     TopKJoints,
 )
+from graphmotion.nn.separate_linear import SeparateLinear
 from graphmotion.nn.temporal import (
     ConvValueTemporalAttention,
     LargeKernelTemporalConv,
+    LocalGlobalTemporal,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     SelectiveTemporalConv,
     TemporalConv,
 )
 
 __all__ = [
+    'AdaptiveSpatialConv',
     'BranchFusion',
     'ChannelGate',
+    'ChannelTopologyConv',
     'ClusterPooling',
     'ConvValueTemporalAttention',
     'CrossAttention',
     'CrossScaleConv',
     'DecisionFusion',
+    'Divergence',
     'HorizontalPyramidPooling',
     'JointAttention',
     'LargeKernelTemporalConv',
+    'LocalGlobalTemporal',
     'LocallyConnectedConv',
     'MotionBatchNorm',
     'MultiResolutionTemporalConv',
+    'MultiScaleTemporalConv',
     'OrientedGradients',
     'PartPooling',
     'PerFrame',
     'ScaleFusion',
     'SelectiveTemporalConv',
+    'SeparateLinear',
+    'SilhouetteBackbone',
     'SpatialConv',
     'SpatialGate',
     'SpectralConv',

@@ -6,12 +6,12 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.checks import check_non_negative
-from graphmotion.transforms.image_fields import from_unit, get_image, to_unit
+from graphmotion.checks import check_number
+from graphmotion.transforms.image_fields import from_unit, get_image, set_image, to_unit
 
 
 class ImageNoise(BaseTransform):
-    r"""Adds Gaussian noise to each pixel.
+    r"""Adds Gaussian noise to each pixel, independent in each channel.
 
     .. math::
         I' = I + \sigma \epsilon, \qquad \epsilon \sim \mathcal{N}(0, 1)
@@ -28,13 +28,13 @@ class ImageNoise(BaseTransform):
     """
 
     def __init__(self, std: float = 0.02) -> None:
-        self.std = check_non_negative('std', std)
+        self.std = check_number('std', std, 0)
 
     def forward(self, data: Data) -> Data:
         """Adds noise to a sample or a batch."""
         image = get_image(data)
         value = to_unit(image)
-        data.image = from_unit(torch.randn_like(value).mul_(self.std).add_(value), image)
+        set_image(data, from_unit(torch.randn_like(value).mul_(self.std).add_(value), image))
         return data
 
     def __repr__(self) -> str:

@@ -1,4 +1,5 @@
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -49,7 +50,7 @@ def test_sizes(tmp_path):
     write(tmp_path / 'sad' / '2.png', picture(99, (20, 6)))
     assert FaceFolder(root, size=6)[2].image.shape == (1, 6, 6)
     assert FaceFolder(root, size=(4, 6)).size == (4, 6)
-    message = r'2.png: size: expected 8 x 12 as of .*1.png, found 20 x 6; pass size='
+    message = r'2.png: size: expected 8 x 12 as in .*1.png, found 20 x 6; pass size='
     with pytest.raises(ValueError, match=message):
         FaceFolder(root)
     for size in (0, (3,), 2.5, (4, -1)):
@@ -127,3 +128,10 @@ def test_bad_folders_raise(tmp_path):
     write(tmp_path / 'stray.png', picture(1))
     with pytest.raises(ValueError, match=r'stray.png: folder: expected a class folder'):
         FaceFolder(str(tmp_path))
+
+
+@pytest.mark.parametrize('kind', [str, Path])
+def test_the_home_directory_is_expanded(tmp_path, monkeypatch, kind):
+    fill(tmp_path, ['happy/1.png', 'sad/1.png'])
+    monkeypatch.setenv('HOME', str(tmp_path.parent))
+    assert FaceFolder(kind(f'~/{tmp_path.name}')).names() == ['happy/1.png', 'sad/1.png']

@@ -29,7 +29,7 @@ class Toy(FaceDataset):
             yield data
 
 
-def test_classes_that_all_sets_have():
+def test_common_classes_are_the_default():
     one = Toy(('fear', 'anger', 'neutral', 'surprise'))
     two = Toy(('surprise', 'anger', 'fear'), first=100)
     mixed = MixedFaces([one, two])
@@ -55,7 +55,7 @@ def test_merged_classes():
     assert [int(d.image[0, 0, 0]) for d in part] == [9, 0]
 
 
-def test_the_three_classes_of_sets_with_names_of_their_own():
+def test_three_classes_of_datasets_with_other_class_names():
     three = MixedFaces.THREE_CLASSES
     smic = Toy(('negative', 'positive', 'surprise'))
     casme = Toy(('disgust', 'happiness', 'others', 'repression', 'surprise'))
@@ -66,7 +66,7 @@ def test_the_three_classes_of_sets_with_names_of_their_own():
     assert torch.equal(mixed.labels('y'), expected.repeat_interleave(2))
 
 
-def test_names_are_compared_whatever_their_case_and_form():
+def test_class_names_are_compared_without_case_and_form():
     one, two = Toy(('Happy', 'Fear', 'Neutral')), Toy(('fear', 'happiness'))
     mixed = MixedFaces([one, two])
     assert mixed.class_names == ('Happy', 'Fear')
@@ -74,33 +74,33 @@ def test_names_are_compared_whatever_their_case_and_form():
     assert MixedFaces([one, two], ['fear']).labels('y').tolist() == [0, 0, 0, 0]
     both = MixedFaces([one, two], {'joy': ('happy', 'happiness')})
     assert both.labels('y').tolist() == [0, 0, 0, 0]
-    with pytest.raises(ValueError, match='classes are different ones'):
+    with pytest.raises(ValueError, match='classes must be at least one and distinct'):
         MixedFaces([one], ['happy', 'happiness'])
 
 
 def test_sizes_and_missing_subjects():
     one, two = Toy(('fear',)), Toy(('fear',), size=(12, 24), subject=False)
-    with pytest.raises(ValueError, match=r'images are of the sizes \[\(6, 6\), \(12, 24\)\]'):
+    with pytest.raises(ValueError, match=r'size must be given .*\[\(6, 6\), \(12, 24\)\]'):
         MixedFaces([one, two])
-    with pytest.warns(UserWarning, match='2 of 4 faces are of sets without subjects'):
+    with pytest.warns(UserWarning, match='2 of 4 faces are from datasets without subjects'):
         mixed = MixedFaces([one, two], size=8)
     assert mixed.size == (8, 8)
     assert mixed.labels('subject').tolist() == [0, 1, 2, 3]
     assert 'subject' not in MixedFaces([two, Toy(('fear',), subject=False)], size=8)[0]
 
 
-def test_a_set_without_subjects_takes_none_from_the_others():
-    """Nor does it bring faces of one of their subjects to both sides."""
+def test_subjects_of_a_dataset_without_subjects_are_separate():
+    """A face that is in two parts of the dataset is one subject."""
     one, two = Toy(('fear', 'anger')), Toy(('fear', 'anger'), first=100, subject=False)
     parts = [two.index_select([0, 1, 2]), two.index_select([3, 0])]  # face 0 in both
-    with pytest.warns(UserWarning, match='5 of 9 faces are of sets without subjects'):
+    with pytest.warns(UserWarning, match='5 of 9 faces are from datasets without subjects'):
         mixed = MixedFaces([one, *parts])
     assert mixed.labels('subject').tolist() == [0, 1, 0, 1, 2, 3, 4, 5, 2]
     for train, test in mixed.folds(3, 0, 'subject'):
         assert not set(train.labels('subject').tolist()) & set(test.labels('subject').tolist())
 
 
-def test_subjects_of_parts_of_one_set_are_the_same():
+def test_parts_of_a_dataset_share_their_subjects():
     one = Toy(('fear', 'anger'))
     parts = [one.index_select([0, 1]), one.index_select([3, 2]), Toy(('fear', 'anger'))]
     mixed = MixedFaces(parts)
@@ -111,20 +111,23 @@ def test_subjects_of_parts_of_one_set_are_the_same():
 @pytest.mark.parametrize(
     ('classes', 'message'),
     [
-        (['joy'], r"set 0 has the classes \['fear', 'anger'\], none of \['joy'\] for 'joy'"),
-        ({'bad': ('fear',), 'worse': ('fear', 'anger')}, 'classes are different ones'),
-        ([], 'one at least'),
+        (['joy'], r"\['joy'\] of 'joy', got \['fear', 'anger'\] in dataset 0"),
+        (
+            {'bad': ('fear',), 'worse': ('fear', 'anger')},
+            'classes must be at least one and distinct',
+        ),
+        ([], 'at least one and distinct'),
     ],
 )
-def test_classes_that_cannot_be(classes, message):
+def test_invalid_classes_raise(classes, message):
     with pytest.raises(ValueError, match=message):
         MixedFaces([Toy(('fear', 'anger'))], classes)
 
 
-def test_nothing_to_mix():
-    with pytest.raises(ValueError, match='no set of faces'):
+def test_no_datasets_and_no_common_classes_raise():
+    with pytest.raises(ValueError, match='at least one dataset'):
         MixedFaces([])
-    with pytest.raises(ValueError, match='one at least'):
+    with pytest.raises(ValueError, match='at least one and distinct'):
         MixedFaces([Toy(('a',)), Toy(('b',))])
 
 
@@ -138,7 +141,7 @@ def test_names_of_expressions():
     assert set(SyntheticFaces.EXPRESSIONS) == set(EXPRESSIONS)
 
 
-def test_nested_shares_of_each_class():
+def test_nested_subsets_of_each_class():
     y = torch.tensor([0] * 50 + [1] * 20 + [3] * 3)[torch.randperm(73)]
     before = set()
     for ratio in (0.01, 0.1, 0.25, 0.5, 0.9, 1.0):

@@ -41,7 +41,7 @@ def test_default():
     assert torch.equal(batch.image[1:2], dataset[5].image)
 
 
-def test_images_fill_the_range_of_greys():
+def test_images_use_the_range_of_intensities():
     images = torch.stack(
         [data.image for data in SyntheticFaces(num_subjects=10, num_takes=1)]
     ).float()
@@ -72,7 +72,7 @@ def test_same_seed_same_faces():
     assert len({tuple(x.image.flatten().tolist()) for x in a}) == len(a)
 
 
-def test_a_face_does_not_depend_on_the_size_of_the_set():
+def test_a_face_does_not_depend_on_the_size_of_the_dataset():
     big = SyntheticFaces(num_subjects=4, num_takes=3, expressions=SyntheticFaces.EXPRESSIONS)
     small = SyntheticFaces(num_subjects=3, num_takes=2, expressions=('sadness', 'contempt'))
     found = {(int(x.subject), big.class_names[int(x.y)], int(x.take)): x for x in big}
@@ -177,7 +177,7 @@ def test_nothing_is_written_without_a_root(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_stored_once_for_each_set_of_options(tmp_path, monkeypatch):
+def test_each_combination_of_options_has_a_file(tmp_path, monkeypatch):
     options = {'num_subjects': 1, 'num_takes': 1}
     made = SyntheticFaces(str(tmp_path), **options)
     assert len(os.listdir(tmp_path / 'processed')) == 1
@@ -216,21 +216,25 @@ def test_load_and_split():
         ({'num_subjects': 0}, 'num_subjects must be an integer >= 1, got 0'),
         ({'num_takes': 1.5}, 'num_takes must be an integer'),
         ({'size': 4}, 'size must be an integer >= 8, got 4'),
-        ({'size': (48, 48, 1)}, r'size is a number or \(height, width\)'),
-        ({'intensity': (0.8, 0.2)}, r'intensity is \(least, greatest\), got \(0.8, 0.2\)'),
-        ({'intensity': (0.0, 1.5)}, r'intensity: expected 2 numbers from 0 to 1, got \(0.0, 1.5\)'),
-        ({'intensity': 0.5}, 'intensity: expected 2 numbers'),
-        ({'pose': (1, 2)}, 'pose: expected 3 numbers from 0 to 30'),
-        ({'pose': 80}, 'pose: expected 3 numbers from 0 to 30'),
-        ({'light': -1}, 'light: expected a number from 0 to 4, got -1'),
-        ({'light': 'left'}, "light: expected a number from 0 to 4, got 'left'"),
-        ({'noise': float('nan')}, 'noise: expected a number from 0 to 100, got nan'),
-        ({'framing': None}, 'framing: expected a number'),
-        ({'individuality': 3}, 'individuality: expected a number from 0 to 2'),
+        ({'size': (48, 48, 48)}, r'size must be an integer or \(height, width\)'),
+        (
+            {'intensity': (0.8, 0.2)},
+            r'intensity must be an interval \(low, high\), got \(0.8, 0.2\)',
+        ),
+        ({'intensity': (-0.5, 1)}, r'intensity must be a number in \[0, 1\], got -0.5'),
+        ({'intensity': (0.0, 1.5)}, r'intensity must be a number in \[0, 1\], got 1.5'),
+        ({'intensity': 0.5}, 'intensity must be an interval'),
+        ({'pose': (1, 2)}, r'pose must be a number or \(yaw, pitch, roll\), got \(1, 2\)'),
+        ({'pose': 80}, r'pose must be a number in \[0, 30\], got 80'),
+        ({'light': -1}, r'light must be a number in \[0, 4\], got -1'),
+        ({'light': 'left'}, r"light must be a number in \[0, 4\], got 'left'"),
+        ({'noise': float('nan')}, r'noise must be a number in \[0, 100\], got nan'),
+        ({'framing': None}, 'framing must be a number'),
+        ({'individuality': 3}, r'individuality must be a number in \[0, 2\]'),
         ({'seed': -1}, 'seed must be'),
     ],
 )
-def test_bad_options(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         SyntheticFaces(**({'num_subjects': 1, 'num_takes': 1} | options))
 

@@ -1,14 +1,12 @@
 import inspect
-import math
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from graphmotion import models
-from graphmotion.models import LMGCS, LocalGlobalTemporal, create_model, lmgcs, lmgcs_ou_mvlp
-from graphmotion.models.lmgcs import SeparateLinear
-from graphmotion.skeletons import get_skeleton
+from graphmotion.models import LMGCS, create_model, lmgcs, lmgcs_ou_mvlp
+from graphmotion.nn import LocalGlobalTemporal
 
 T, H, W = 6, 16, 10
 TEMPORAL = {'heads': 2, 'feedforward_channels': 12, 'num_blocks': (1, 1)}
@@ -62,7 +60,7 @@ def row(request):
 
 
 def on_paper(builder=lmgcs, **options):
-    """A model without memory for its weights."""
+    """A model without memory for its weights, on the meta device."""
     with torch.device('meta'):
         return builder(**options)
 
@@ -72,7 +70,7 @@ def on_paper(builder=lmgcs, **options):
     [((1,), 14_656_192, 7.70), ((1, 3), 15_704_768, 10.72), ((1, 3, 5), 16_753_344, 13.74)],
 )
 def test_numbers_of_parameters_and_operations(window_sizes, parameters, macs):
-    """As in the docstring, where those of the paper stand beside them."""
+    """As in the table of the docstring, next to the numbers of the paper."""
     model = on_paper(window_sizes=window_sizes)
     assert count(model) == parameters
     with FlopCounterMode(display=False) as counter:
@@ -106,83 +104,11 @@ def test_numbers_of_parameters_by_part():
     assert wide.backbone.channels == (64, 128, 256, 256)
 
 
-def test_the_modules_of_both_stages_are_the_whole(row):
+def test_both_stages_together_train_all_modules(row):
     model = small(row)
     both = sum(count(module) for module in model.local_modules + model.global_modules)
     assert both == count(model)
     assert bool(model.global_modules) == (model.temporal.decoder is not None)
-
-
-# Temporal features ############################################################
-
-
-def frames_seen(module, frame, branch):
-    """The frames that the features of one frame depend on."""
-    x = torch.randn(1, 9, 4, requires_grad=True)
-    (gradient,) = torch.autograd.grad(module.branches(x)[branch, 0, frame].sum(), x)
-    return gradient[0].abs().sum(dim=-1).nonzero().flatten().tolist()
-
-
-def test_each_branch_sees_its_window():
-    own = LocalGlobalTemporal(4, 64, share_weights=False, fusion=None, **TEMPORAL)
-    assert [frames_seen(own, 4, i) for i in range(3)] == [[4], [3, 4, 5], [2, 3, 4, 5, 6]]
-    shared = LocalGlobalTemporal(4, 64, fusion=None, **TEMPORAL)
-    assert [frames_seen(shared, 4, i) for i in range(3)] == [[4], [3, 4, 5], [2, 4, 6]]
-    fused = LocalGlobalTemporal(4, 64, **TEMPORAL)
-    assert [frames_seen(fused, 4, i) for i in range(3)] == [[4], [3, 4, 5], [2, 3, 4, 5, 6]]
-    reverse = LocalGlobalTemporal(4, 64, reverse=True, **TEMPORAL)
-    assert [frames_seen(reverse, 4, i) for i in range(3)] == [[2, 3, 4, 5, 6]] * 2 + [[2, 4, 6]]
-
-
-def test_fusion_of_branches():
-    apart = LocalGlobalTemporal(4, 8, fusion=None, **TEMPORAL).eval()
-    x = torch.randn(5, T, 4)
-    one, two, three = apart.branches(x)
-    for reverse, expected in (
-        (False, [one, one + two, one + two + three]),
-        (True, [one + two + three, two + three, three]),
-    ):
-        fused = LocalGlobalTemporal(4, 8, reverse=reverse, **TEMPORAL).eval()
-        fused.load_state_dict(apart.state_dict())
-        torch.testing.assert_close(fused.branches(x), torch.stack(expected))
-
-
-def test_maxima_and_decoded_features_of_each_branch():
-    module = LocalGlobalTemporal(4, 8, **TEMPORAL).eval()
-    x = torch.randn(5, T, 4)
-    branches = module.branches(x)
-    maxima, decoded = module(x)
-    assert maxima.shape == decoded.shape == (3, 5, 8)
-    torch.testing.assert_close(maxima, branches.max(dim=2).values)
-    for branch in range(3):
-        torch.testing.assert_close(decoded[branch], module.decoder(branches[branch]))
-    without = LocalGlobalTemporal(4, 8, **TEMPORAL | {'num_blocks': None})
-    assert without(x)[1] is None
-    with pytest.raises(ValueError, match='where num_blocks is None'):
-        without.decode(branches)
-
-
-def test_nodes_do_not_mix():
-    module = LocalGlobalTemporal(4, 8, fusion='attention', **TEMPORAL).eval()
-    x = torch.randn(5, T, 4)
-    moved = x.clone()
-    moved[2] += 1
-    for before, after in zip(module(x), module(moved)):
-        changed = (after - before).abs().amax(dim=(0, 2)) > 1e-6
-        assert changed.tolist() == [False, False, True, False, False]
-
-
-def test_runs_on_the_joints_of_skeletons():
-    """Of two skeletons at once, each sequence with its own length."""
-    module = LocalGlobalTemporal(3, 8, **TEMPORAL).eval()
-    joints = get_skeleton('coco17').num_joints
-    first, second = torch.randn(joints, 9, 3), torch.randn(joints, 4, 3)
-    x = torch.zeros(2 * joints, 9, 3)
-    x[:joints], x[joints:, :4] = first, second
-    mask = torch.ones(2 * joints, 9, dtype=torch.bool)
-    mask[joints:, 4:] = False
-    for both, one, two in zip(module(x, mask), module(first), module(second)):
-        torch.testing.assert_close(both, torch.cat([one, two], dim=1))
 
 
 # Embeddings ###################################################################
@@ -211,31 +137,8 @@ def test_parts_against_loops():
         torch.testing.assert_close(embedding[clip], expected.flatten())
 
 
-def test_separate_maps_are_one_matrix_of_blocks():
-    lin, x = SeparateLinear(3, 4, 2), torch.randn(5, 3, 4)
-    blocks = torch.block_diag(*lin.weight)
-    torch.testing.assert_close(lin(x).flatten(1), x.flatten(1) @ blocks)
-    with pytest.raises(ValueError, match=r'shape \[5, 4, 3\], expected \[B, 3, 4\]'):
-        lin(x.transpose(1, 2))
-
-
-@pytest.mark.parametrize(
-    ('size', 'std'), [((16, 32, 24), 0.0417), ((62, 128, 256), 0.0064), ((48, 256, 256), 0.0051)]
-)
-def test_separate_maps_start_as_in_published_code(size, std):
-    lin = SeparateLinear(*size)
-    num_parts, in_channels, out_channels = size
-    expected = math.sqrt(2 / (in_channels * out_channels + num_parts * out_channels))
-    assert expected == pytest.approx(std, rel=0.01)
-    before = lin.weight.detach().clone()
-    assert float(before.std()) == pytest.approx(expected, rel=0.02)
-    assert float(before.abs().max()) == pytest.approx(math.sqrt(3) * expected, rel=0.01)
-    lin.reset_parameters()
-    assert not torch.equal(lin.weight, before)
-
-
-def test_a_strip_of_the_image_changes_its_parts_alone():
-    """Where nothing lies between strips: kernels of convolutions reach over their borders."""
+def test_a_strip_of_the_image_only_changes_its_own_parts():
+    """The kernels are cut to one row, since larger ones extend across the borders of strips."""
     model = small(channels=(4,), pools=(1,), bins=(8,))
     x = clips().float()
     with torch.no_grad():
@@ -248,7 +151,7 @@ def test_a_strip_of_the_image_changes_its_parts_alone():
         assert changed.view(3, 8).nonzero().tolist() == [[branch, 2] for branch in range(3)]
 
 
-def test_what_the_embedding_is_made_of(row):
+def test_the_embedding_consists_of_the_parts(row):
     model, x = small(row), clips()
     features, out = model.features(x), model(x)
     parts = [features.global_parts] if features.global_parts is not None else []
@@ -261,7 +164,7 @@ def test_what_the_embedding_is_made_of(row):
 
 
 def test_the_order_of_frames(row):
-    """A set of frames has none, unless frames are told apart."""
+    """It has no effect on a set of frames."""
     model, x, order = small(row), clips(), torch.tensor([3, 0, 5, 1, 4, 2])
     same = torch.allclose(model(x[:, order]), model(x), atol=1e-5)
     assert same == ('set' in row)
@@ -269,7 +172,7 @@ def test_the_order_of_frames(row):
 
 
 def test_padding_changes_nothing(row):
-    """Not even frames of noise; clips are shorter than a window, down to one frame."""
+    """Even if padded frames hold noise; clips may be shorter than a window."""
     model, x, lengths = small(row), clips(4), [3, T, 1, 4]
     out = model(x, torch.tensor(lengths))
     for number, length in enumerate(lengths):
@@ -280,7 +183,7 @@ def test_padding_changes_nothing(row):
     assert not torch.allclose(unpadded[0], out[0], atol=1e-4)
 
 
-def test_padded_frames_get_no_gradient():
+def test_padded_frames_receive_no_gradient():
     x = clips(2).float().requires_grad_()
     small()(x, torch.tensor([2, T])).sum().backward()
     assert x.grad[0, :2].any()
@@ -295,7 +198,7 @@ def test_a_batch_is_its_clips_one_by_one(row):
 
 
 def bars():
-    """Twelve still bodies: upright bars of four widths and three heights."""
+    """Twelve static bodies: upright bars of four widths and three heights."""
     x = torch.zeros(12, 3, 32, 22)
     for clip in range(12):
         half = 2 + 2 * (clip % 4)
@@ -304,8 +207,8 @@ def bars():
 
 
 @pytest.mark.parametrize('row', ['baseline', 'local', 'local + fusion', 'local + attention', 'all'])
-def test_bodies_differ_from_the_start(row):
-    """The spread of the embeddings is a visible part of their mean, in each row of the ablation."""
+def test_embeddings_of_bodies_differ_at_initialisation(row):
+    """The spread of embeddings is not negligible against their mean, in each ablation row."""
     ratios = []
     for seed in range(4):
         torch.manual_seed(seed)
@@ -341,7 +244,7 @@ def test_types_of_silhouettes(dtype):
     ],
     ids=['blank', 'white', 'one frame', 'one pixel wide', 'one column of one frame', 'one pixel'],
 )
-def test_clips_of_little(row, x):
+def test_degenerate_clips(row, x):
     model = small(row).train()
     out = model(x.requires_grad_())
     out.square().sum().backward()
@@ -353,28 +256,28 @@ def test_clips_of_little(row, x):
 @pytest.mark.parametrize(
     ('shape', 'match'),
     [
-        ((2, T, H), r'shape \[2, 6, 16\], expected \[B, T, H, W\]'),
-        ((2, 0, H, W), r'shape \[2, 0, 16, 10\], expected .* none 0'),
+        ((2, T, H), r'shape \[B, T, H, W\], none 0, got \[2, 6, 16\]'),
+        ((2, 0, H, W), r'none 0, got \[2, 0, 16, 10\]'),
         ((0, T, H, W), 'none 0'),
         ((2, T, H, 0), 'none 0'),
-        ((2, T, 22, W), '22 pixels high, which become 6 rows .* a multiple of 4'),
+        ((2, T, 22, W), 'a multiple of 4 rows .* got 22 pixels, which give 6 rows'),
     ],
 )
-def test_wrong_shapes_are_refused(shape, match):
+def test_invalid_shapes_raise(shape, match):
     with pytest.raises(ValueError, match=match):
         small()(torch.zeros(shape))
 
 
-def test_wrong_numbers_of_frames_and_bytes_are_refused():
+def test_invalid_numbers_of_frames_and_values_raise():
     model, x = small(), clips(2)
     for wrong, match in (
-        (torch.tensor([1]), r'num_frames has the shape \[1\], expected \[2\]'),
-        (torch.tensor([0, 3]), 'runs from 0 to 3, expected 1 to the 6 frames'),
-        (torch.tensor([2, 7]), 'runs from 2 to 7, expected 1 to the 6 frames'),
+        (torch.tensor([1]), r'num_frames must have the shape \[2\], .* got \[1\]'),
+        (torch.tensor([0, 3]), r'must be in \[1, 6\], got 0 to 3'),
+        (torch.tensor([2, 7]), r'must be in \[1, 6\], got 2 to 7'),
     ):
         with pytest.raises(ValueError, match=match):
             model(x, wrong)
-    with pytest.raises(ValueError, match='values up to 255, expected 0 and 1'):
+    with pytest.raises(ValueError, match='must hold 0 and 1, got values up to 255'):
         model(255 * x.byte())
     with pytest.raises(ValueError, match=r'8 channels .* 3 heads'):
         small(heads=3)
@@ -383,7 +286,7 @@ def test_wrong_numbers_of_frames_and_bytes_are_refused():
 # Use ##########################################################################
 
 
-def test_models_of_the_registry():
+def test_registered_models():
     for name in ('lmgcs', 'lmgcs_ou_mvlp'):
         model = create_model(name, **SMALL)
         assert model.inputs == ('silhouettes', 'num_frames')
@@ -391,7 +294,7 @@ def test_models_of_the_registry():
         assert name in models.__all__
 
 
-def test_every_parameter_gets_a_gradient(row):
+def test_every_parameter_receives_a_gradient(row):
     model = small(row, embed_local=True).train()
     model(clips()).square().sum().backward()
     without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
@@ -419,7 +322,7 @@ def test_trains_under_autocast(row):
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
-def test_reset_parameters_draws_anew(row):
+def test_reset_parameters(row):
     model = small(row)
     torch.manual_seed(1)
     model.reset_parameters()
@@ -434,10 +337,10 @@ def test_reset_parameters_draws_anew(row):
 
 
 @pytest.mark.parametrize('dtype', [torch.uint8, torch.int16, torch.int64, torch.float32])
-def test_values_above_one_are_refused_in_any_type(dtype):
+def test_values_above_one_raise_for_any_type(dtype):
     model, images = small('baseline'), clips().to(dtype)
     assert torch.equal(model(images), model(images.bool()))
-    with pytest.raises(ValueError, match='values up to 255, expected 0 and 1'):
+    with pytest.raises(ValueError, match='must hold 0 and 1, got values up to 255'):
         model(255 * images)
 
 
@@ -449,7 +352,9 @@ def test_every_option_is_in_the_repr():
         'hpp': 'sum', 'frame_kernel': 1, 'pools': (1,),
         'strided': (2,), 'embed_local': True,
     }  # fmt: skip
-    assert set(changed) == set(inspect.signature(LMGCS).parameters)
+    own = set(inspect.signature(LMGCS).parameters) - {'temporal_options'}
+    temporal = set(inspect.signature(LocalGlobalTemporal).parameters) - {'in_channels', 'channels'}
+    assert set(changed) == own | temporal
     plain = str(lmgcs(**SMALL))
     for name, value in changed.items():
         assert str(lmgcs(**SMALL | {name: value})) != plain, name

@@ -6,20 +6,25 @@ import pytest
 import torch
 
 from graphmotion.nn import (
+    AdaptiveSpatialConv,
     BranchFusion,
     ChannelGate,
+    ChannelTopologyConv,
     ClusterPooling,
     ConvValueTemporalAttention,
     CrossAttention,
     CrossScaleConv,
     JointAttention,
     LargeKernelTemporalConv,
+    LocalGlobalTemporal,
     LocallyConnectedConv,
     MotionBatchNorm,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     PartPooling,
     ScaleFusion,
     SelectiveTemporalConv,
+    SeparateLinear,
     SpatialConv,
     SpatialGate,
     SpectralConv,
@@ -70,21 +75,52 @@ class Resolutions(MultiResolutionTemporalConv):
         return torch.cat(super().forward(x), dim=-1)
 
 
+class Sequences(LocalGlobalTemporal):
+    """Returns both outputs of all branches as one tensor."""
+
+    def forward(self, x):
+        return torch.cat(super().forward(x), dim=-1).movedim(0, 1)
+
+
+class SeparateNodes(SeparateLinear):
+    """Maps each node of a graph by its own weights."""
+
+    def forward(self, x, num_nodes):
+        graphs = x.view(len(x) // num_nodes, num_nodes, *x.shape[1:]).transpose(1, 2)
+        out = super().forward(graphs.flatten(0, 1))
+        out = out.view(len(graphs), x.size(1), num_nodes, out.size(-1))
+        return out.transpose(1, 2).flatten(0, 1)
+
+
 OPERATORS = {
     'spatial': (SpatialConv(C, 10, 3), (ADJ,)),
     'spatial_narrowing': (SpatialConv(C, 4, 3), (ADJ,)),
     'spatial_learned': (SpatialConv(C, 10, 3, V, True, True), (ADJ,)),
+    'adaptive': (AdaptiveSpatialConv(C, 12, ADJ), ()),
+    'channel_topology': (ChannelTopologyConv(C, 10, ADJ, alpha_init=0.5), ()),
+    'channel_topology_mlp': (
+        ChannelTopologyConv(C, 10, ADJ, correlation='mlp', alpha_init=0.5),
+        (),
+    ),
+    'channel_topology_static': (ChannelTopologyConv(C, 10, ADJ, refine=False), ()),
     'spectral': (SpectralConv(C, 10, 6), (EIGENVECTORS, V)),
     'spectral_smooth': (SpectralConv(C, 10, 6, num_knots=4), (EIGENVECTORS, V)),
     'locally_connected': (LocallyConnectedConv(C, 10, SKELETON.edge_index, V), ()),
     'locally_connected_shared': (
-        LocallyConnectedConv(C, 10, SKELETON.edge_index, V, shared=True),
+        LocallyConnectedConv(C, 10, SKELETON.edge_index, V, shared=True, pos=torch.randn(V, 2)),
         (),
     ),
     'temporal': (TemporalConv(C, 10, 5, stride=2), ()),
+    'multi_scale': (MultiScaleTemporalConv(C, 12), ()),
+    'multi_scale_strided': (MultiScaleTemporalConv(C, 12, 3, 2, (1, 2, 3, 4)), ()),
     'selective': (SelectiveTemporalConv(C, 10), (V,)),
     'resolutions': (Resolutions(C, 10), ()),
     'resolutions_shared': (Resolutions(C, 10, share_weights=True), ()),
+    'temporal_sequences': (
+        Sequences(C, C, heads=2, num_blocks=(1, 1), feedforward_channels=12),
+        (),
+    ),
+    'separate_linear': (SeparateNodes(V, C, 10), (V,)),
     'large_kernel': (LargeKernelTemporalConv(C, 10, 3), ()),
     'large_kernel_zeros': (LargeKernelTemporalConv(C, 10, 5, 'zeros'), ()),
     'attended_frames': (ConvValueTemporalAttention(C), ()),
@@ -110,7 +146,14 @@ OPERATORS = {
     'branch_sums': (Branches(C, 2), ()),
     'branch_attention': (Branches(C, 2, 'attention'), ()),
 }
-TEMPORAL = ('temporal', 'selective', 'resolutions', 'large_kernel', 'attended_frames')
+TEMPORAL = (
+    'temporal',
+    'multi_scale',
+    'selective',
+    'resolutions',
+    'large_kernel',
+    'attended_frames',
+)
 FRAMEWISE = [name for name in OPERATORS if not name.startswith(TEMPORAL)]
 
 
@@ -264,5 +307,5 @@ def test_wrong_number_of_nodes_is_refused(x):
         (CrossScaleConv(C, C), None),
     )
     for module, args in pairs:
-        with pytest.raises(ValueError, match='multiple of the 16 nodes'):
+        with pytest.raises(ValueError, match='multiple of 16 nodes'):
             module((wrong, wrong), (V, V)) if args is None else module(wrong, *args)
