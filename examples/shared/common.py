@@ -103,8 +103,8 @@ def fit_options(args: Namespace) -> dict[str, Any]:
 
 
 def start(args: Namespace) -> None:
-    """Creates the output folder and silences Lightning's messages."""
-    logging.getLogger('lightning.pytorch').setLevel(logging.ERROR)
+    """Creates the output folder and hides Lightning's informational messages."""
+    logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     args.out.mkdir(parents=True, exist_ok=True)
 
 
