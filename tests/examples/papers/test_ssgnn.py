@@ -114,7 +114,7 @@ def test_folds_of_a_mix_whose_subjects_are_partly_known(tmp_path, capsys):
     write_faces(tmp_path / 'data', ['fear', 'surprise'])
     folder = ['--cross', 'folder', '--cross-root', str(tmp_path / 'data'), '--mixed']
     options = ['--folds', '2', '--domain', 'spatial', '--out', str(tmp_path / 'out')]
-    with pytest.warns(UserWarning, match='12 of 47 faces are of sets without subjects'):
+    with pytest.warns(UserWarning, match='12 of 47 faces are from datasets without subjects'):
         example.main([*TINY, *folder, *options])
     printed = capsys.readouterr().out
     assert 'no known subject is in both training and test' in printed
