@@ -34,8 +34,7 @@ class GraphDataset(SplittableDataset):
     :meth:`get_batch` assembles a batch without creating its samples.
 
     Raw files are processed again, with a warning, if their names, sizes or modification times have
-    changed since the samples were stored, or if the format of stored samples has. If the raw files
-    have been removed, the stored samples are used.
+    changed since the samples were stored, or if the format of stored samples has.
 
     Samples may differ in length and in the number of nodes. A subclass names the fields along time
     in :obj:`frame_fields`, sets :obj:`class_names` before it calls this constructor, and yields its
