@@ -45,6 +45,13 @@ def check_int(name: str, value: Any, minimum: float = -math.inf) -> int:
     return value.__index__()
 
 
+def check_odd(name: str, value: Any) -> int:
+    r"""Returns a positive odd integer."""
+    if check_int(name, value, 1) % 2 == 0:
+        raise ValueError(f'{name} must be odd, got {value!r}')
+    return value.__index__()
+
+
 def check_choice(name: str, value: T, choices: Collection[T]) -> T:
     r"""Returns a value that is one of the choices."""
     if value not in choices:

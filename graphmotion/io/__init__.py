@@ -1,4 +1,5 @@
 from graphmotion.io.alphapose import read_alphapose
+from graphmotion.io.bvh import BVH, read_bvh
 from graphmotion.io.coco_keypoints import read_coco_keypoints
 from graphmotion.io.files import (
     MalformedFileError,
@@ -16,9 +17,12 @@ from graphmotion.io.formats import (
     register_format,
 )
 from graphmotion.io.gaitgraph import read_gaitgraph
-from graphmotion.io.images import read_gray_image
+from graphmotion.io.images import read_color_image, read_gray_image
+from graphmotion.io.kinetics_skeleton import read_kinetics_skeleton
+from graphmotion.io.landmarks import read_landmarks
 from graphmotion.io.matlab import read_matlab
 from graphmotion.io.mediapipe import read_mediapipe
+from graphmotion.io.mmpose import read_mmpose
 from graphmotion.io.ntu_skeleton import (
     Body,
     read_ntu_skeleton,
@@ -34,8 +38,10 @@ from graphmotion.io.skeleton_json import read_skeleton
 from graphmotion.io.skeleton_pickle import read_annotation, read_skeleton_pickle
 from graphmotion.io.skipped import SkippedSamples
 from graphmotion.io.tracks import Detection, Track, link_tracks, stack_tracks
+from graphmotion.io.ultralytics import read_ultralytics, read_yolo_txt
 
 __all__ = [
+    'BVH',
     'Body',
     'Detection',
     'MalformedFileError',
@@ -53,12 +59,17 @@ __all__ = [
     'load_pickle',
     'read_alphapose',
     'read_annotation',
+    'read_bvh',
     'read_coco_keypoints',
+    'read_color_image',
     'read_files',
     'read_gaitgraph',
     'read_gray_image',
+    'read_kinetics_skeleton',
+    'read_landmarks',
     'read_matlab',
     'read_mediapipe',
+    'read_mmpose',
     'read_ntu_skeleton',
     'read_numpy',
     'read_opengait_pose',
@@ -67,6 +78,8 @@ __all__ = [
     'read_poses',
     'read_skeleton',
     'read_skeleton_pickle',
+    'read_ultralytics',
+    'read_yolo_txt',
     'register_format',
     'remove_spurious_bodies',
     'select_bodies',

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from graphmotion.io.files import MalformedFileError, frame_number, load_json
+from graphmotion.io.files import MalformedFileError, load_json, split_frame_name
 from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import (
     Detection,
@@ -13,45 +14,80 @@ from graphmotion.io.tracks import (
     find_detection,
     iter_objects,
     make_tracks,
+    one_recording,
     parse_keypoints,
 )
 
+# The list of people of each form, and the field of a person's keypoints.
+_FORMS = {'bodies': 'joints', 'people': 'pose_keypoints_2d'}
+
 
 @register_format('alphapose')
-def read_alphapose(path: str) -> list[Track]:
+def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -> list[Track]:
     r"""Reads a recording written by AlphaPose, from the `"AlphaPose: Whole-Body Regional
     Multi-Person Pose Estimation and Tracking in Real-Time" <https://arxiv.org/abs/2211.03375>`_
     paper.
 
-    The file, :obj:`alphapose-results.json` in the default format, is a list of people
-    :obj:`{"image_id": "12.jpg", "keypoints": [x, y, score, ...], "idx": 1, ...}` in pixels.
+    The file, :obj:`alphapose-results.json`, is a list of people
+    :obj:`{"image_id": "12.jpg", "keypoints": [x, y, score, ...], "idx": 1, ...}` in pixels. With
+    :obj:`--format cmu` or :obj:`open`, it is an object that maps each image to
+    :obj:`{"bodies": [{"joints": [...]}]}` or :obj:`{"people": [{"pose_keypoints_2d": [...]}]}` (18
+    joints, layout :obj:`openpose18`). The files of tracked people that PoseFlow writes, which map
+    each image to a list of people, are read, too.
     Files with 17 joints follow the layout :obj:`coco17`. The last number in :obj:`image_id` is the
-    frame number; frames missing from the file are empty. People are identified by :obj:`idx` if
-    AlphaPose tracked them, otherwise by :func:`~graphmotion.io.link_tracks`.
+    frame number and the text before it is the name of the recording; frames missing from the file
+    are empty. People are identified by :obj:`idx` if AlphaPose tracked them, otherwise by
+    :func:`~graphmotion.io.link_tracks`.
 
     Args:
         path (str): Path of the file.
+        recording (str, optional): Name of the recording to read, if the file has several, such as
+            :obj:`"walk"` for the image :obj:`"walk_12.jpg"`. (default: :obj:`None`)
+        max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)
 
     Returns:
         list of Track: The people, most visible person first.
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If the file is malformed or contains no people.
+        ValueError: If the file is malformed, contains no people, or has several recordings and
+            :obj:`recording` is not given.
     """
-    frames: dict[int, list[Detection]] = {}
-    for number, person in iter_objects(path, 'content', load_json(path)):
-        field = f'content[{number}]'
+    recordings: dict[str, dict[int, list[Detection]]] = {}
+    for field, person in _iter_people(path, load_json(path)):
         image = person.get('image_id')
-        frame = frame_number(str(image)) if isinstance(image, str | int) else None
+        valid = isinstance(image, str | int)
+        name, frame = split_frame_name(str(image)) if valid else ('', None)
         if frame is None:
             raise MalformedFileError(path, f'{field}.image_id', 'a frame number', f'{image!r}')
         joints = parse_keypoints(person.get('keypoints'), path, f'{field}.keypoints')
         detection = find_detection(joints, path, f'{field}.keypoints', _identity(person.get('idx')))
-        frames.setdefault(frame, []).extend([detection] if detection else [])
-    if not frames:
+        people = recordings.setdefault(name, {}).setdefault(frame, [])
+        people.extend([detection] if detection else [])
+    if not recordings:
         raise MalformedFileError(path, 'people', 'at least one', 'none')
-    return make_tracks(fill_gaps(frames, path), path)
+    frames = recordings[one_recording(recordings, recording, path, 'image_id')]
+    return make_tracks(fill_gaps(frames, path), path, max_gap)
+
+
+def _iter_people(path: str, content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the people of any of the forms with the names of their fields."""
+    if not isinstance(content, dict):
+        for number, person in iter_objects(path, 'content', content):
+            yield f'content[{number}]', person
+        return
+    for image, value in content.items():
+        field = f'content[{image!r}]'
+        name = 'keypoints'
+        if isinstance(value, dict):
+            form = next((form for form in _FORMS if form in value), None)
+            if form is None:
+                found = f'the fields {list(value)}'
+                raise MalformedFileError(path, field, f'one of the fields {list(_FORMS)}', found)
+            value, field, name = value[form], f'{field}.{form}', _FORMS[form]
+        for number, person in iter_objects(path, field, value):
+            person = {'image_id': image, 'idx': person.get('idx'), 'keypoints': person.get(name)}
+            yield f'{field}[{number}]', person
 
 
 def _identity(value: Any) -> int | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFileError, load_json
+from graphmotion.io.files import MalformedFileError, load_json, split_frame_name
 from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import (
     Detection,
@@ -14,12 +14,20 @@ from graphmotion.io.tracks import (
     find_detection,
     iter_objects,
     make_tracks,
+    one_recording,
     parse_keypoints,
 )
 
+_VIDEO_FIELDS = ('video_id', 'vid_id')
+
 
 @register_format('coco')
-def read_coco_keypoints(path: str) -> list[Track]:
+def read_coco_keypoints(
+    path: str,
+    recording: str | None = None,
+    category: int | None = None,
+    max_gap: int = 30,
+) -> list[Track]:
     r"""Reads a recording in the keypoint format of the `"Microsoft COCO: Common Objects in
     Context" <https://arxiv.org/abs/1405.0312>`_ paper, which many pose estimators and labelling
     tools export.
@@ -27,7 +35,8 @@ def read_coco_keypoints(path: str) -> list[Track]:
     Two variants are supported:
 
     * Results: a list of people :obj:`{"image_id": 12, "keypoints": [x, y, score, ...], ...}`.
-      Frames are the images sorted by ID.
+      Frames are the images sorted by ID. An ID that is text, such as :obj:`"walk_12.jpg"`, holds
+      the name of the recording and the number of the frame.
     * Annotations: :obj:`{"images": [...], "annotations": [...]}`. Frames are the images sorted by
       :obj:`frame_id` if all images have one, otherwise by :obj:`id`; images without people are
       empty frames. The third value of a keypoint is COCO's visibility :math:`v`, where 0 is not
@@ -37,14 +46,20 @@ def read_coco_keypoints(path: str) -> list[Track]:
     :func:`~graphmotion.io.link_tracks`. Files with 17 joints follow the layout :obj:`coco17`.
 
     Args:
-        path (str): Path of the file, which holds one recording.
+        path (str): Path of the file.
+        recording (str, optional): The recording to read, if the file has several: its
+            :obj:`video_id` (or :obj:`vid_id`), or the name of its images. (default: :obj:`None`)
+        category (int, optional): If given, only people with this :obj:`category_id` are read.
+            (default: :obj:`None`)
+        max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)
 
     Returns:
         list of Track: The people, most visible person first.
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If the file is malformed or contains no people.
+        ValueError: If the file is malformed, contains no people, or has several recordings and
+            :obj:`recording` is not given.
     """
     content = load_json(path)
     if isinstance(content, list):
@@ -54,38 +69,71 @@ def read_coco_keypoints(path: str) -> list[Track]:
     else:
         expected = 'a list of results, or an object with images and annotations'
         raise MalformedFileError(path, 'content', expected, f'{content!r:.60}')
-    frames: dict[Any, list[Detection]] = {image: [] for image in images or []}
-    for number, person in iter_objects(path, field, people):
-        where = f'{field}[{number}]'
+    # Number of each frame and its people, for each recording.
+    recordings: dict[str, dict[int, list[Detection]]] = {}
+    for name, number in (images or {}).values():
+        recordings.setdefault(name, {})[number] = []
+    for index, person in iter_objects(path, field, people):
+        where = f'{field}[{index}]'
         image = person.get('image_id')
-        if not isinstance(image, int) or (images is not None and image not in frames):
-            raise MalformedFileError(
-                path, f'{where}.image_id', 'the number of an image', f'{image!r}'
-            )
-        frame = frames.setdefault(image, [])
+        found = _frame_of_result(person) if images is None else _find(images, image)
+        if found is None:
+            expected = 'the number of an image' if images is None else 'the ID of an image'
+            raise MalformedFileError(path, f'{where}.image_id', expected, f'{image!r}')
+        frame = recordings.setdefault(found[0], {}).setdefault(found[1], [])
         if person.get('iscrowd') or (images is not None and 'keypoints' not in person):
+            continue
+        if category is not None and person.get('category_id') != category:
             continue
         joints = parse_keypoints(person.get('keypoints'), path, f'{where}.keypoints')
         if images is not None:
             if not np.isin(joints[:, 2], (0, 1, 2)).all():
-                found = f'{joints[:, 2].tolist()}'
-                raise MalformedFileError(path, f'{where}.keypoints', 'visibility 0, 1 or 2', found)
+                values = f'{joints[:, 2].tolist()}'
+                raise MalformedFileError(path, f'{where}.keypoints', 'visibility 0, 1 or 2', values)
             joints[:, 2] /= 2
         identity = person.get('track_id')
         identity = identity if isinstance(identity, int) else None
         detection = find_detection(joints, path, f'{where}.keypoints', identity)
         frame.extend([detection] if detection else [])
-    order = images if images is not None else sorted(frames)
-    return make_tracks([frames[image] for image in order], path)
+    if not recordings:
+        raise MalformedFileError(path, 'people', 'at least one', 'none')
+    frames = recordings[one_recording(recordings, recording, path, 'images')]
+    return make_tracks([frames[number] for number in sorted(frames)], path, max_gap)
 
 
-def _images(path: str, content: dict[str, Any]) -> list[int]:
-    """Image IDs in temporal order."""
-    images = dict(iter_objects(path, 'images', content['images'])).values()
-    times = {}
+def _video(entry: dict[str, Any]) -> str | None:
+    """Name of the video of an image or a result, if it has one."""
+    value = next((entry[name] for name in _VIDEO_FIELDS if entry.get(name) is not None), None)
+    return None if value is None else str(value)
+
+
+def _frame_of_result(person: dict[str, Any]) -> tuple[str, int] | None:
+    """Recording and frame number of a result."""
+    image = person.get('image_id')
+    if isinstance(image, str):
+        name, number = split_frame_name(image)
+    else:
+        name, number = '', image if isinstance(image, int) else None
+    return None if number is None else (_video(person) or name, number)
+
+
+def _find(images: dict[Any, tuple[str, int]], image: Any) -> tuple[str, int] | None:
+    return images.get(image) if isinstance(image, int | str) else None
+
+
+def _images(path: str, content: dict[str, Any]) -> dict[int | str, tuple[str, int]]:
+    """Recording and position in time of each image by its ID."""
+    images = list(dict(iter_objects(path, 'images', content['images'])).values())
     timed = all(isinstance(image.get('frame_id'), int) for image in images)
+    out: dict[int | str, tuple[str, int]] = {}
     for image in images:
-        if not isinstance(image.get('id'), int):
-            raise MalformedFileError(path, 'images[].id', 'a number', f'{image.get("id")!r}')
-        times[image['id']] = image['frame_id'] if timed else image['id']
-    return sorted(times, key=lambda number: times[number])
+        key = image.get('id')
+        named = split_frame_name(key) if isinstance(key, str) else ('', key)
+        number = image['frame_id'] if timed else named[1]
+        if not isinstance(key, int | str) or not isinstance(number, int):
+            raise MalformedFileError(path, 'images[].id', 'a number', f'{key!r}')
+        out[key] = (_video(image) or named[0], number)
+    if len(set(out.values())) < len(out):
+        found = 'several images of one recording with the same number'
+        raise MalformedFileError(path, 'images', 'one image per frame', found)
+    return out

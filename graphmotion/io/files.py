@@ -71,8 +71,9 @@ def find_files(
 
     Args:
         folder (str): The folder, searched recursively.
-        suffix (str or sequence of str): Ending of the file names. It is removed from the names
-            unless several are given, since files may differ in nothing else.
+        suffix (str or sequence of str): Ending of the file names, in upper or lower case. It is
+            removed from the names unless several are given, since files may differ in nothing
+            else.
         num_folders (int, optional): Number of parent folders that are part of a file's name, or
             :obj:`None` for all folders below :obj:`folder` or in the archive.
             (default: :obj:`0`)
@@ -80,7 +81,7 @@ def find_files(
     Raises:
         ValueError: If an archive is damaged or has a member whose path leaves the archive.
     """
-    ends = (suffix,) if isinstance(suffix, str) else tuple(suffix)
+    ends = (suffix.lower(),) if isinstance(suffix, str) else tuple(map(str.lower, suffix))
     cut = suffix if isinstance(suffix, str) else ''
     with ExitStack() as stack:
         found: dict[str, FoundFile] = {}
@@ -88,14 +89,14 @@ def find_files(
         for path in list_files(folder):
             if path.lower().endswith('.zip'):
                 archives.append(path)
-            elif path.endswith(ends):
+            elif path.lower().endswith(ends):
                 below = os.path.relpath(path, folder) if num_folders is None else path
                 found.setdefault(_stem(below, cut, num_folders), FoundFile(path, None, path))
         for path in archives:
             archive = stack.enter_context(_open_archive(path))
             for member in archive.infolist():
                 name = member.filename
-                if name.endswith(ends) and not member.is_dir() and not _hidden(name):
+                if name.lower().endswith(ends) and not member.is_dir() and not _hidden(name):
                     file = FoundFile(f'{path}/{name}', archive, name)
                     found.setdefault(_stem(name, cut, num_folders), file)
         yield dict(sorted(found.items()))
@@ -111,8 +112,8 @@ def read_files(
 
     Args:
         folder (str): The folder, searched recursively.
-        suffix (str or sequence of str): Ending of the file names, such as :obj:`".json"`. It is
-            removed from the names unless several are given.
+        suffix (str or sequence of str): Ending of the file names, such as :obj:`".json"`, in upper
+            or lower case. It is removed from the names unless several are given.
         num_folders (int, optional): Number of parent folders that are part of a file's name, such
             as 2 for :obj:`"walk/anna/1"`, or :obj:`None` for all of them. (default: :obj:`0`)
 
@@ -198,8 +199,22 @@ def atomic_write(path: str) -> Iterator[IO[bytes]]:
 
 def frame_number(name: str) -> int | None:
     r"""Returns the last number in the name of a frame's file, if there is one."""
-    digits = re.findall(r'\d+', os.path.splitext(os.path.basename(name))[0])
-    return int(digits[-1]) if digits else None
+    return split_frame_name(name)[1]
+
+
+def split_frame_name(name: str) -> tuple[str, int | None]:
+    r"""Splits the name of a frame's file into the recording and the frame number.
+
+    The frame number is the last number in the name and the recording is what precedes it with its
+    folder, such as :obj:`("b/walk", 12)` for :obj:`"b/walk_0012.jpg"`.
+    """
+    stem = os.path.splitext(name.replace('\\', '/'))[0]
+    folder, _, base = stem.rpartition('/')
+    numbers = list(re.finditer(r'\d+', base))
+    if not numbers:
+        return stem, None
+    start = base[: numbers[-1].start()].rstrip('_-. ')
+    return f'{folder}/{start}'.strip('/'), int(numbers[-1][0])
 
 
 def _restore(message: str, reason: str) -> MalformedFileError:
@@ -207,6 +222,14 @@ def _restore(message: str, reason: str) -> MalformedFileError:
     ValueError.__init__(error, message)
     error.reason = reason
     return error
+
+
+def shape_of(value: Any) -> tuple[int, ...]:
+    r"""Returns the shape of an array or of nested lists, which is empty if they are ragged."""
+    try:
+        return np.shape(value)
+    except ValueError:
+        return ()
 
 
 def _describe(value: Any, array: np.ndarray) -> str:

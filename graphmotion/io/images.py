@@ -1,10 +1,11 @@
-"""Grey images in common file formats."""
+"""Grey and colour images in common file formats."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +44,32 @@ def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
         ValueError: If the file is empty, truncated, not an image of these formats, or has more
             than 16 million pixels.
     """
+    return _read(path, content, _gray)
+
+
+def read_color_image(path: str, content: bytes | None = None) -> np.ndarray:
+    r"""Reads an image as 8-bit red, green and blue.
+
+    As :func:`read_gray_image`, without conversion to luminance; the three channels of a grey image
+    are equal.
+
+    Args:
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
+
+    Returns:
+        array: Red, green and blue :math:`(3, H, W)`, unsigned bytes.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ImportError: If pillow is not installed.
+        ValueError: If the file is empty, truncated, not an image of these formats, or has more
+            than 16 million pixels.
+    """
+    return _read(path, content, _color)
+
+
+def _read(path: str, content: bytes | None, convert: Callable[[Any], np.ndarray]) -> np.ndarray:
     with requires_extra('io'):
         from PIL import Image, ImageOps
     content = read_file(path) if content is None else content
@@ -56,7 +83,7 @@ def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
             image = Image.open(io.BytesIO(content), formats=FORMATS)
             if 0 < image.width * image.height <= _MOST_PIXELS:
                 ImageOps.exif_transpose(image, in_place=True)
-                return _gray(image)
+                return convert(image)
         size = f'{image.width} x {image.height}'
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         size = str(error)
@@ -66,9 +93,9 @@ def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
     raise MalformedFileError(path, 'size', f'1 to {_MOST_PIXELS} pixels', size)
 
 
-def _gray(image: object) -> np.ndarray:
-    mode, convert = image.mode, image.convert  # type: ignore[attr-defined]
-    if mode == 'L' and 'transparency' not in image.info:  # type: ignore[attr-defined]
+def _gray(image: Any) -> np.ndarray:
+    mode, convert = image.mode, image.convert
+    if mode == 'L' and 'transparency' not in image.info:
         return np.array(image)
     if mode[0] in 'IF':
         values = np.asarray(image)
@@ -80,28 +107,52 @@ def _gray(image: object) -> np.ndarray:
         if values.min() < 0 or values.max() > 65535:
             raise ValueError(f'pixels from {values.min()} to {values.max()}')
         return (values >> 8 if values.max() > 255 else values).astype(np.uint8)
-    if mode in ('LA', 'PA', 'RGBA') or 'transparency' in image.info:  # type: ignore[attr-defined]
+    if _is_transparent(image):
         gray, alpha = np.moveaxis(np.asarray(convert('RGBA').convert('LA')), -1, 0)
-        return ((gray.astype(np.uint16) * alpha + 127) // 255).astype(np.uint8)
+        return _blend(gray, alpha)
     return np.array(convert('L'))
+
+
+def _color(image: Any) -> np.ndarray:
+    if image.mode[0] in '1IFL':
+        return np.repeat(_gray(image)[None], 3, axis=0)
+    if _is_transparent(image):
+        *color, alpha = np.moveaxis(np.asarray(image.convert('RGBA')), -1, 0)
+        return _blend(np.stack(color), alpha)
+    return np.ascontiguousarray(np.moveaxis(np.asarray(image.convert('RGB')), -1, 0))
+
+
+def _is_transparent(image: Any) -> bool:
+    return image.mode in ('LA', 'PA', 'RGBA') or 'transparency' in image.info
+
+
+def _blend(values: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Blends with black."""
+    return ((values.astype(np.uint16) * alpha + 127) // 255).astype(np.uint8)
 
 
 def resize_image(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
     r"""Crops the centre of an image to an aspect ratio and resizes it with antialiasing.
 
     Args:
-        image (array): Grey values :math:`(H, W)`, unsigned bytes.
+        image (array): Grey values :math:`(H, W)` or colours :math:`(3, H, W)`, unsigned bytes.
         size (tuple): Output height and width :math:`(H', W')`.
 
     Returns:
-        array: Grey values :math:`(H', W')`, unsigned bytes.
+        array: The same of :math:`H' \times W'` pixels.
     """
-    if image.shape == tuple(size):
+    if image.shape[-2:] == tuple(size):
         return image
-    height, width = image.shape
+    top, left, rows, columns = crop_window(image.shape[-2:], size)
+    part = image[..., top : top + rows, left : left + columns].astype(np.float32)
+    pixels = torch.from_numpy(part).view(1, -1, rows, columns)
+    out = interpolate(pixels, size, mode='bilinear', antialias=True)
+    return out.view(*image.shape[:-2], *size).round().clamp(0, 255).byte().numpy()
+
+
+def crop_window(shape: Sequence[int], size: Sequence[int]) -> tuple[int, int, int, int]:
+    r"""Returns the top, left, height and width of the part that :func:`resize_image` keeps."""
+    height, width = shape
     scale = min(height / size[0], width / size[1])
     rows, columns = (max(1, round(scale * n)) for n in size)
-    top, left = (height - rows) // 2, (width - columns) // 2
-    part = torch.from_numpy(image[top : top + rows, left : left + columns].astype(np.float32))
-    out = interpolate(part[None, None], size, mode='bilinear', antialias=True)
-    return out[0, 0].round().clamp(0, 255).byte().numpy()
+    return (height - rows) // 2, (width - columns) // 2, rows, columns

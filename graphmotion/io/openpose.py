@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import re
-
 from graphmotion.io.files import MalformedFileError, load_json
 from graphmotion.io.formats import register_format
-from graphmotion.io.skipped import SkippedSamples
-from graphmotion.io.tracks import (
-    Detection,
-    Track,
-    fill_gaps,
-    find_detection,
-    iter_objects,
-    make_tracks,
-    parse_keypoints,
-)
+from graphmotion.io.frame_folder import read_frame_folder
+from graphmotion.io.tracks import Detection, Track, find_detection, iter_objects, parse_keypoints
 
-_NAME = re.compile(r'(?P<recording>.*?)_?(?P<frame>\d+)(_keypoints)?\.json')
+# Numbers per joint in each field; the first one that is not empty is read.
+_FIELDS = {'pose_keypoints_2d': 3, 'pose_keypoints': 3, 'pose_keypoints_3d': 4}
 
 
 @register_format('openpose', in_folder=True)
-def read_openpose(folder: str) -> list[Track]:
+def read_openpose(folder: str, recording: str | None = None, max_gap: int = 30) -> list[Track]:
     r"""Reads a recording written by OpenPose with :obj:`--write_json`, from the `"OpenPose:
     Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields"
     <https://arxiv.org/abs/1812.08008>`_ paper.
 
     The folder has one file per frame, :obj:`{recording}_{frame}_keypoints.json`, with
-    :obj:`people[].pose_keypoints_2d` in pixels: 18 joints (layout :obj:`openpose18`) or 25 joints
-    (:obj:`body25`). Missing frames are empty. People are identified by :obj:`person_id` if
-    OpenPose tracked them, otherwise by :func:`~graphmotion.io.link_tracks`.
+    :obj:`people[].pose_keypoints_2d` in pixels, called :obj:`pose_keypoints` by OpenPose 1.0: 18
+    joints (layout :obj:`openpose18`) or 25 joints (:obj:`body25`). People who only have
+    :obj:`pose_keypoints_3d` are read in 3D. Missing frames are empty. People are identified by
+    :obj:`person_id` if OpenPose tracked them, otherwise by :func:`~graphmotion.io.link_tracks`.
 
     Args:
         folder (str): Folder of the recording.
+        recording (str, optional): Name of the recording to read, if the folder has several.
+            (default: :obj:`None`)
+        max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)
 
     Returns:
         list of Track: The people, most visible person first. Frames that cannot be read are
@@ -41,27 +35,10 @@ def read_openpose(folder: str) -> list[Track]:
 
     Raises:
         FileNotFoundError: If the folder does not exist.
-        ValueError: If the folder has no such files or files of several recordings, if no frame
-            can be read, or if there are no people.
+        ValueError: If the folder has no such files, if it has files of several recordings and
+            :obj:`recording` is not given, if no frame can be read, or if there are no people.
     """
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f'{folder}: no such folder')
-    names = {name: _NAME.fullmatch(name) for name in sorted(os.listdir(folder))}
-    matches = {name: match for name, match in names.items() if match}
-    recordings = sorted({match['recording'] for match in matches.values()})
-    if len(recordings) != 1:
-        found = f'those of {recordings[:3]}' if recordings else 'none'
-        raise MalformedFileError(folder, 'files', 'those of one recording, *_keypoints.json', found)
-    skipped = SkippedSamples(folder)
-    frames: dict[int, list[Detection]] = {}
-    for name, match in matches.items():
-        frame = frames.setdefault(int(match['frame']), [])
-        try:
-            frame.extend(_read_frame(os.path.join(folder, name)))
-        except MalformedFileError as error:
-            skipped.add(error.reason, name)
-    skipped.report(len(matches))
-    return make_tracks(fill_gaps(frames, folder), folder)
+    return read_frame_folder(folder, '_keypoints.json', _read_frame, recording, max_gap)
 
 
 def _read_frame(path: str) -> list[Detection]:
@@ -70,10 +47,11 @@ def _read_frame(path: str) -> list[Detection]:
         raise MalformedFileError(path, 'people', 'a list', 'no such field')
     detections = []
     for _, person in iter_objects(path, 'people', content['people']):
-        field = 'people[].pose_keypoints_2d'
-        if not person.get('pose_keypoints_2d'):  # face or hands only
+        name = next((name for name in _FIELDS if person.get(name)), None)
+        if name is None:  # face or hands only
             continue
-        joints = parse_keypoints(person['pose_keypoints_2d'], path, field)
+        field = f'people[].{name}'
+        joints = parse_keypoints(person[name], path, field, _FIELDS[name])
         if len(joints) not in (18, 25):
             raise MalformedFileError(path, field, '18 or 25 joints', f'{len(joints)}')
         identity = person.get('person_id', [-1])

@@ -1,7 +1,8 @@
-"""Silhouettes as the field prepares them: bodies of one height, one above the other."""
+"""Silhouettes of walking people."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,25 +10,26 @@ import numpy as np
 from graphmotion.io.files import MalformedFileError
 from graphmotion.io.pickles import load_pickle
 
-_PIXELS_AT_ONCE = 2**18  # as many as stay in the cache
+_PIXELS_AT_ONCE = 2**18  # fits in the cache
 
 
 def read_opengait_silhouettes(path: str, content: bytes | None = None) -> np.ndarray:
-    r"""Read the silhouettes of a walk as `OpenGait <https://github.com/ShiqiYu/OpenGait>`_ stores
-    them: a pickle of an array :math:`(T, H, W)` of bytes.
+    r"""Reads the silhouettes of a sequence in the format of `OpenGait
+    <https://github.com/ShiqiYu/OpenGait>`_.
 
-    It is read by :func:`load_pickle`, so that nothing in it can run.
+    The file is a pickled array :math:`(T, H, W)` of bytes. It is read by :func:`load_pickle`, which
+    never runs code.
 
     Args:
-        path (str): The file.
-        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
 
     Returns:
-        array: :math:`(T, H, W)`, bytes, mostly 0 and 255.
+        array: Grey values :math:`(T, H, W)`, unsigned bytes, mostly 0 and 255.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is empty, cut off, or holds something else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty, truncated, or has different content.
     """
     frames = load_pickle(path, content)
     expected = 'an array of bytes of shape [T, H, W]'
@@ -43,57 +45,72 @@ def align_silhouettes(
     frames: np.ndarray | Sequence[np.ndarray],
     size: Sequence[int] = (64, 44),
     min_pixels: int = 40,
+    invert: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Cuts silhouettes to the body, makes all bodies equally high and centres them.
+    r"""Crops silhouettes to the body, scales all bodies to the same height and centres them.
 
     As in the `"GaitSet: Regarding Gait as a Set for Cross-View Gait Recognition"
     <https://arxiv.org/abs/1811.06186>`_ paper and in `OpenGait
-    <https://github.com/ShiqiYu/OpenGait>`_, for each frame by itself: rows without the body are
-    cut at the top and at the bottom, what is left is resized to the height :math:`H`, width in
-    proportion, and :math:`W` columns are taken about the column that has half of the body's mass
-    on either side. Frames with too few pixels are left out.
+    <https://github.com/ShiqiYu/OpenGait>`_, each frame is cropped to the rows of the body, resized
+    to the height :math:`H` with its aspect ratio preserved, and cropped to :math:`W` columns around
+    the column that has half of the body's mass on either side. Frames with too few pixels are
+    removed.
 
-    Unlike there, where pixels are interpolated and columns whole, a pixel of the result is 1 if
-    at least half of its area is body, and the middle is found at a fraction of a pixel. A body is
-    where a pixel is at least half as bright as the brightest can be: 255, or 1 in clips that hold
-    nothing above.
+    In contrast to these, which interpolate pixels and centre at integer columns, a pixel of the
+    result is 1 if at least half of its area is body, and the centre has subpixel precision. A pixel
+    belongs to the body if it is at least half as bright as white, which is 255, or 1 if no pixel of
+    the sequence exceeds 1.
 
-    A clip that is already aligned, such as OpenGait's pickles of :math:`64 \times 64` pixels, is
-    not moved: its middle columns become the result, scaled if the sizes differ. A clip counts as
-    aligned if its images are square or have the proportions of the result and if, to within one
-    pixel, most bodies fill the height and have half of their mass on either side of the middle.
+    A sequence that is already aligned, such as OpenGait's pickles of :math:`64 \times 64` pixels,
+    is not moved: its middle columns become the result, scaled if the sizes differ. A sequence is
+    considered aligned if its images are square or have the aspect ratio of the result and if, to
+    within one pixel, most bodies fill the height and have half of their mass on either side of the
+    middle.
 
     Args:
-        frames (array or sequence of array): Grey images of one walk, :math:`(T, H', W')`, or
-            :math:`(H', W')` each; they may be of different sizes. Bytes or booleans.
+        frames (array or sequence of array): Grey images of one sequence, :math:`(T, H', W')`, or
+            :math:`(H', W')` each, possibly of different sizes. Unsigned bytes or booleans.
         size (tuple, optional): Height and width of the result, :math:`(H, W)`.
             (default: :obj:`(64, 44)`)
-        min_pixels (int, optional): The least number of pixels of a body before it is resized; at
-            OpenGait the grey values of a frame are to sum to more than 10,000, which are 40 white
-            pixels. (default: :obj:`40`)
+        min_pixels (int, optional): Minimum number of pixels of a body before resizing. OpenGait
+            requires grey values above 10,000 in total, which are 40 white pixels.
+            (default: :obj:`40`)
+        invert (bool, optional): If :obj:`True`, bodies are black on white. (default: :obj:`False`)
 
     Returns:
-        tuple: The silhouettes :math:`(T', H, W)`, bytes 0 and 1, and which of the frames they are,
-        booleans :math:`(T)`. There may be none; a body so thin that nothing of it covers half of a
-        pixel is left out too.
+        tuple: Silhouettes :math:`(T', H, W)`, unsigned bytes 0 and 1, and a boolean mask
+        :math:`(T)` of the frames that were kept. There may be none. Bodies too thin to cover half
+        of any pixel are removed, too.
 
     Raises:
-        ValueError: If frames are not such images, or an option is not positive.
+        ValueError: If :obj:`frames` are not such images, or an option is not positive.
+
+    Warns:
+        UserWarning: If the bodies cover most of the image borders, which suggests that they are
+            black on white.
     """
     height, width = size
     if min(height, width, min_pixels) < 1:
         raise ValueError(
-            f'size and min_pixels are positive, got size={size} and min_pixels={min_pixels}'
+            f'size and min_pixels must be positive, got size={size} and min_pixels={min_pixels}'
         )
     for number, frame in enumerate(frames):
         image = frame if isinstance(frame, np.ndarray) else np.empty(())
         if image.ndim != 2 or image.size == 0 or image.dtype not in (np.uint8, np.bool_):
             raise ValueError(
-                f'frame {number} is an image [H, W] of bytes, got '
+                f'frames[{number}] must be an image [H, W] of unsigned bytes, got '
                 f'{image.dtype if image.ndim else type(frame).__name__} {list(image.shape)}'
             )
     white = max((int(frame.max()) for frame in frames), default=0)
     white = 255 if white > 1 else 1
+    if invert:
+        frames = [white - frame.astype(np.uint8) for frame in frames]
+    elif _covers_borders(frames, white):
+        warnings.warn(
+            'the bodies cover most of the image borders: pass invert=True if they are black on '
+            'white',
+            stacklevel=2,
+        )
     aligned = _is_aligned(frames, white, size)
     images = np.asarray(frames) if aligned else _stack(frames, white)
     out = np.zeros((len(frames), height, width), np.uint8)
@@ -114,9 +131,7 @@ def _body(images: np.ndarray, white: int) -> np.ndarray:
 
 
 def _stack(frames: np.ndarray | Sequence[np.ndarray], white: int) -> np.ndarray:
-    """Images of one size, which hold each frame from the first to the last row and column of its
-    body; what is around does not count.
-    """
+    """Crops each frame to its body and pads the crops to a common size."""
     cut = []
     for frame in frames:
         body = _body(frame, white)
@@ -128,9 +143,19 @@ def _stack(frames: np.ndarray | Sequence[np.ndarray], white: int) -> np.ndarray:
     return out
 
 
-def _span(there: np.ndarray) -> slice:
-    """From the first to the last that is there."""
-    (found,) = there.nonzero()
+def _covers_borders(frames: np.ndarray | Sequence[np.ndarray], white: int) -> bool:
+    """Whether most pixels at the borders of most images belong to a body."""
+    covered = []
+    for frame in frames:
+        body = _body(frame, white)
+        border = np.concatenate([body[0], body[-1], body[:, 0], body[:, -1]])
+        covered.append(border.mean() > 0.5)
+    return bool(np.mean(covered) > 0.5) if covered else False
+
+
+def _span(mask: np.ndarray) -> slice:
+    """From the first to the last set element."""
+    (found,) = mask.nonzero()
     return slice(found[0], found[-1] + 1) if len(found) else slice(0, 0)
 
 
@@ -156,19 +181,19 @@ def _align(images: np.ndarray, white: int, size: Sequence[int], aligned: bool) -
         rows = np.any(_body(images, white), axis=2)
         top = rows.argmax(axis=1)
         bottom = rows.shape[1] - rows[:, ::-1].argmax(axis=1)
-    scale = ((bottom - top) / height)[:, None]  # pixels there for one here
+    scale = ((bottom - top) / height)[:, None]  # input pixels per output pixel
 
     image = images.astype(np.float32) / np.float32(white)
     out = _overlap(top[:, None] + scale * np.arange(height + 1), image.shape[1]) @ image
     middle = images.shape[2] / 2 if aligned else _middle(out.sum(axis=1, dtype=np.float64))
     edges = middle + scale * (np.arange(width + 1) - width / 2)
     out = out @ _overlap(edges, image.shape[2]).swapaxes(1, 2)
-    least = scale**2 * (0.5 - 1e-6)  # a half, also where rounding took something of it
+    least = scale**2 * (0.5 - 1e-6)  # a half, up to rounding errors
     return (out >= least.astype(np.float32)[:, :, None]).astype(np.uint8)
 
 
 def _middle(mass: np.ndarray) -> np.ndarray:
-    """Where half of the mass of columns [T, W] lies on either side: [T, 1]."""
+    """Position [T, 1] with half of the mass of the columns [T, W] on either side."""
     upto = mass.cumsum(axis=1)
     half = upto[:, -1:] / 2
     middle = (upto < half).sum(axis=1, keepdims=True)
@@ -177,8 +202,6 @@ def _middle(mass: np.ndarray) -> np.ndarray:
 
 
 def _overlap(edges: np.ndarray, size: int) -> np.ndarray:
-    """How much of each of ``size`` pixels lies between each two edges: [T, N + 1] to
-    [T, N, size].
-    """
+    """Fraction of each of ``size`` pixels between consecutive edges: [T, N + 1] to [T, N, size]."""
     before = edges.astype(np.float32)[:, :, None] - np.arange(size, dtype=np.float32)
     return np.diff(before.clip(0, 1, out=before), axis=1)

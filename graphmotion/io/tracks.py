@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,7 +74,7 @@ def split_score(keypoints: np.ndarray) -> Track:
 
 
 def link_tracks(
-    frames: Sequence[Sequence[Detection]], max_distance: float = 1.0, max_gap: int = 30
+    frames: Sequence[Sequence[Detection] | None], max_distance: float = 1.0, max_gap: int = 30
 ) -> list[list[Detection | None]]:
     r"""Links detections without track IDs to tracks by position.
 
@@ -82,7 +82,8 @@ def link_tracks(
     between joint centroids. A detection that is too far from every recent track starts a new one.
 
     Args:
-        frames (list): The detections of each frame, in any order.
+        frames (list): The detections of each frame, in any order, or :obj:`None` for a frame that
+            the recording does not have, which does not count towards a gap.
         max_distance (float, optional): Maximum distance between consecutive detections of a track,
             in diagonals of the bounding box. (default: :obj:`1.0`)
         max_gap (int, optional): Maximum number of frames without a detection after which a track
@@ -93,8 +94,12 @@ def link_tracks(
     """
     tracks: list[list[Detection | None]] = []
     last: list[tuple[int, np.ndarray, float]] = []  # frame, centre and size when last seen
+    clock = -1  # number of the frame among those of the recording
     for time, people in enumerate(frames):
-        near = [k for k, (seen, _, _) in enumerate(last) if time - seen <= max_gap + 1]
+        if people is None:
+            continue
+        clock += 1
+        near = [k for k, (seen, _, _) in enumerate(last) if clock - seen <= max_gap + 1]
         extents = [_extent(person) for person in people]
         cost = np.array([[_distance(last[k][1:], extent) for extent in extents] for k in near])
         # Distances beyond the limit count alike, so they never displace a close match.
@@ -105,19 +110,26 @@ def link_tracks(
             k = known.get(j, len(tracks))
             if k == len(tracks):
                 tracks.append([None] * len(frames))
-                last.append((time, *extents[j]))
+                last.append((clock, *extents[j]))
             tracks[k][time] = person
-            last[k] = (time, *extents[j])
+            last[k] = (clock, *extents[j])
     return tracks
 
 
-def make_tracks(frames: Sequence[Sequence[Detection]], path: str) -> list[Track]:
+def make_tracks(
+    frames: Sequence[Sequence[Detection] | None], path: str, max_gap: int = 30
+) -> list[Track]:
     r"""Groups detections to tracks, by track ID if all detections have one, otherwise by
     :func:`link_tracks`.
 
+    Track IDs are ignored if all detections share one although there are several in a frame, as
+    pose estimators write them without tracking.
+
     Args:
-        frames (list): The detections of each frame.
+        frames (list): The detections of each frame, or :obj:`None` for a frame that the recording
+            does not have.
         path (str): Path of the file, for error messages.
+        max_gap (int, optional): See :func:`link_tracks`. (default: :obj:`30`)
 
     Returns:
         list of Track: One track per person over all frames, most visible person first.
@@ -125,22 +137,24 @@ def make_tracks(frames: Sequence[Sequence[Detection]], path: str) -> list[Track]
     Raises:
         ValueError: If there are no detections, or their numbers of joints differ.
     """
-    everybody = [person for people in frames for person in people]
+    everybody = [person for people in frames for person in people or ()]
     if not everybody:
         raise MalformedFileError(path, 'people', 'at least one with a joint', 'none')
     shapes = sorted({person.pos.shape for person in everybody})
     if len(shapes) > 1:
         found = f'{shapes[0][0]} and {shapes[1][0]}'
         raise MalformedFileError(path, 'number of joints', 'the same for all people', found)
-    if all(person.identity is not None for person in everybody):
+    identities = {person.identity for person in everybody}
+    shared = len(identities) == 1 and any(len(people or ()) > 1 for people in frames)
+    if None not in identities and not shared:
         rows: dict[Any, list[Detection | None]] = {}
         for time, people in enumerate(frames):
             # Of two detections with the same ID, the one with the higher score is kept.
-            for person in sorted(people, key=lambda p: float(p.score.sum())):
+            for person in sorted(people or (), key=lambda p: float(p.score.sum())):
                 rows.setdefault(person.identity, [None] * len(frames))[time] = person
         linked = list(rows.values())
     else:
-        linked = link_tracks(frames)
+        linked = link_tracks(frames, max_gap=max_gap)
     tracks = []
     for row in linked:
         pos = np.zeros((len(frames), *shapes[0]), np.float32)
@@ -180,8 +194,8 @@ def stack_tracks(tracks: Sequence[Track], num_people: int) -> Track:
     return Track(pos, score)
 
 
-def fill_gaps(frames: dict[int, list[Detection]], path: str) -> list[list[Detection]]:
-    r"""Lists the frames from the lowest to the highest number; missing frames are empty.
+def fill_gaps(frames: dict[int, list[Detection]], path: str) -> list[list[Detection] | None]:
+    r"""Lists the frames from the lowest to the highest number; missing frames are :obj:`None`.
 
     Raises:
         ValueError: If more than 99.9% of the frames are missing.
@@ -189,19 +203,47 @@ def fill_gaps(frames: dict[int, list[Detection]], path: str) -> list[list[Detect
     if max(frames) - min(frames) > 1000 * len(frames):
         found = f'{len(frames)} of {min(frames)}..{max(frames)}'
         raise MalformedFileError(path, 'frame numbers', 'those of one recording', found)
-    return [frames.get(number, []) for number in range(min(frames), max(frames) + 1)]
+    return [frames.get(number) for number in range(min(frames), max(frames) + 1)]
 
 
-def parse_keypoints(value: Any, path: str, field: str) -> np.ndarray:
-    r"""Parses a flat list :obj:`x, y, score, ...` to an array :math:`(V, 3)`.
+def one_recording(
+    names: Collection[str], recording: str | None, path: str, field: str, option: bool = True
+) -> str:
+    r"""Returns the recording to read from a file or folder that may have several.
+
+    Args:
+        names (collection of str): Names of the recordings found.
+        recording (str, optional): The requested recording.
+        path (str): Path of the file, for error messages.
+        field (str): Field that names the recordings, for error messages.
+        option (bool, optional): Whether the reader has the argument :obj:`recording`.
 
     Raises:
-        ValueError: If the value is not a list of :math:`3 V` numbers.
+        ValueError: If there are several and none is requested, or the requested one is missing.
     """
-    flat = as_float_array(value, path, field, ('3V',), finite=False)
-    if len(flat) % 3:
-        raise MalformedFileError(path, field, '3 numbers per joint', f'{len(flat)} numbers')
-    return flat.reshape(-1, 3)
+    known = sorted(set(names))
+    if recording is not None and recording not in known:
+        raise MalformedFileError(path, field, f'the recording {recording!r}', f'{known[:5]}')
+    if recording is None and len(known) != 1:
+        found = f'those of {known[:3]}' if known else 'none'
+        if len(known) > 3:
+            found += f' and {len(known) - 3} others'
+        hint = f' or recording={known[0]!r}' if known and option else ''
+        raise MalformedFileError(path, field, f'those of one recording{hint}', found)
+    return known[0] if recording is None else recording
+
+
+def parse_keypoints(value: Any, path: str, field: str, size: int = 3) -> np.ndarray:
+    r"""Parses a flat list :obj:`x, y, score, ...` to an array :math:`(V, 3)`, or, in 3D,
+    :math:`(V, 4)`.
+
+    Raises:
+        ValueError: If the value is not a list of :obj:`size` numbers per joint.
+    """
+    flat = as_float_array(value, path, field, (f'{size}V',), finite=False)
+    if len(flat) % size:
+        raise MalformedFileError(path, field, f'{size} numbers per joint', f'{len(flat)} numbers')
+    return flat.reshape(-1, size)
 
 
 def iter_objects(path: str, field: str, value: Any) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from torch.nn import Dropout, Linear, Module, ReLU, Sequential
+from torch_geometric.utils import scatter
 
 from graphmotion.nn import ClusterPooling, OrientedGradients
 from graphmotion.nn.graphs import split_graphs
@@ -19,7 +20,7 @@ _EPS = 1e-3  # added to the variance of a sample; grey values are in 0..1
 
 
 class CoarserGraph(Protocol):
-    """A level of a hierarchy: the cluster of each finer node, and the edges of the clusters."""
+    """A level of a hierarchy: the cluster of each finer node, and the edges between clusters."""
 
     @property
     def cluster(self) -> Tensor: ...  # noqa: D102
@@ -29,6 +30,9 @@ class CoarserGraph(Protocol):
 
     @property
     def edge_index(self) -> Tensor: ...  # noqa: D102
+
+    @property
+    def edge_weight(self) -> Tensor: ...  # noqa: D102
 
 
 class SharedGraph(Protocol):
@@ -75,6 +79,8 @@ class FaceNetworkOptions:
             (default: :obj:`None`)
         final_relu (bool, optional): Whether a ReLU is applied to the logits.
             (default: :obj:`False`)
+        residual (bool, optional): Whether the input of a convolution is added to its output if both
+            have the same channels. (default: :obj:`False`)
     """
 
     reduce: str = 'mean'
@@ -85,6 +91,7 @@ class FaceNetworkOptions:
     dropout: float = 0.0
     hidden_channels: int | None = None
     final_relu: bool = False
+    residual: bool = False
 
 
 class FaceNetwork(ResettableModule):
@@ -153,6 +160,11 @@ class FaceNetwork(ResettableModule):
             layers += [Linear(size, hidden), ReLU(), Dropout(dropout)]
         layers.append(Linear(size if hidden is None else hidden, self.num_classes))
         return Sequential(*layers, *[ReLU()] * options.final_relu)
+
+
+def cluster_centers(pos: Tensor, level: CoarserGraph) -> Tensor:
+    """Returns the mean position of the members of each cluster."""
+    return scatter(pos, level.cluster, dim_size=level.num_clusters, reduce='mean')
 
 
 class StatefulPooling(ClusterPooling):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Identity, ModuleList
 
+from graphmotion.checks import as_list
 from graphmotion.models.face_network import (
     FaceNetwork,
     FaceNetworkOptions,
     SharedGraph,
     StatefulPooling,
+    cluster_centers,
     keep_in_state,
 )
 from graphmotion.models.registry import register_model
@@ -48,11 +51,14 @@ class SPAGNN(FaceNetwork):
         in_channels (int, optional): Size of each input feature. (default: :obj:`1`)
         channels (sequence of int, optional): Number of filters of each layer.
             (default: :obj:`(8, 16)`)
+        num_layers (int or sequence of int, optional): Number of convolutions of each level before
+            pooling. (default: :obj:`1`)
         add_self_loops (bool, optional): Whether the sum includes the node itself.
             (default: :obj:`True`)
-        shared (bool, optional): If :obj:`True`, edges of equal rank share their weights, so that
+        shared (bool, optional): If :obj:`True`, edges of equal offset share their weights, so that
             the number of weights does not grow with the graph; see
-            :class:`~graphmotion.nn.LocallyConnectedConv`. (default: :obj:`False`)
+            :class:`~graphmotion.nn.LocallyConnectedConv`. The position of a cluster is the mean of
+            its members. (default: :obj:`False`)
         **options (optional): Fields of
             :class:`~graphmotion.models.face_network.FaceNetworkOptions`.
 
@@ -72,6 +78,7 @@ class SPAGNN(FaceNetwork):
         num_classes: int,
         in_channels: int = 1,
         channels: Sequence[int] = (8, 16),
+        num_layers: int | Sequence[int] = 1,
         add_self_loops: bool = True,
         shared: bool = False,
         **options: Any,
@@ -79,24 +86,37 @@ class SPAGNN(FaceNetwork):
         config = FaceNetworkOptions(**options)
         super().__init__(graph, num_classes, in_channels, len(channels), config)
         self.record_graph(graph)
+        self.num_layers = tuple(as_list(num_layers, len(channels)))
+        if len(self.num_layers) != len(channels) or min(self.num_layers) < 1:
+            raise ValueError(
+                f'num_layers must be positive, one number or {len(channels)}, got {num_layers}'
+            )
+        self.residual = config.residual
         self.convs, self.norms, self.pools = ModuleList(), ModuleList(), ModuleList()
         before = self.prepared_channels
-        edge_index, size = graph.edge_index, graph.num_nodes
-        for after, level in zip(channels, graph.hierarchy):
-            conv = _StatefulConv(
-                before, after, edge_index, size, add_self_loops, shared, config.bias
-            )
-            self.convs.append(conv)
-            self.norms.append(MotionBatchNorm(after) if config.batch_norm else Identity())
+        pos, edge_index, size = graph.pos, graph.edge_index, graph.num_nodes
+        for after, count, level in zip(channels, self.num_layers, graph.hierarchy):
+            for _ in range(count):
+                conv = _StatefulConv(
+                    before, after, edge_index, size, add_self_loops, shared, pos, bias=config.bias
+                )
+                self.convs.append(conv)
+                self.norms.append(MotionBatchNorm(after) if config.batch_norm else Identity())
+                before = after
             self.pools.append(StatefulPooling(level, config.reduce))
-            before, edge_index, size = after, level.edge_index, level.num_clusters
+            pos = cluster_centers(pos, level)
+            edge_index, size = level.edge_index, level.num_clusters
         self.head = self.make_head(size * before, config)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of each sample."""
         x = self.prepare_features(x)
-        for conv, norm, pool in zip(self.convs, self.norms, self.pools):
-            x = pool(norm(conv(x)).relu())
+        layers = zip(self.convs, self.norms)
+        for pool, count in zip(self.pools, self.num_layers):
+            for conv, norm in islice(layers, count):
+                out = norm(conv(x)).relu()
+                x = x + out if self.residual and x.size(1) == out.size(1) else out
+            x = pool(x)
         return self.head(x)
 
     @torch.no_grad()
@@ -111,17 +131,15 @@ class SPAGNN(FaceNetwork):
             - **output:** :math:`(N)`
         """
         conv: Any = self.convs[0]
-        square = conv.weight.square().sum((1, 2))
-        if conv.shared:
-            square = square[conv.slots % conv.max_degree]  # the rank of each edge
+        square = conv.edge_weight.square().sum((1, 2))
         return square.new_zeros(self.num_nodes).index_add(0, conv.edge_index[0], square).sqrt()
 
 
 class _StatefulConv(LocallyConnectedConv):
     """Locally connected convolution with its edges in the state."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         keep_in_state(self, 'edge_index')
 
 

@@ -8,15 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Identity, ModuleList
+from torch_geometric.utils import get_laplacian, to_dense_adj
 
 from graphmotion.models.face_network import (
+    CoarserGraph,
     FaceNetwork,
     FaceNetworkOptions,
     SharedGraph,
     StatefulPooling,
+    cluster_centers,
 )
 from graphmotion.models.registry import register_model
-from graphmotion.nn import MotionBatchNorm, SpectralConv
+from graphmotion.nn import Divergence, MotionBatchNorm, SpectralConv
 
 
 @register_model('spegnn', task='expression')
@@ -36,6 +39,10 @@ class SPEGNN(FaceNetwork):
     The paper does not state the number of filters, 8 here. It prints a ReLU around
     :math:`\mathbf{y}`, under which a sample whose logits are all negative yields no gradient:
     set :obj:`final_relu` to use it.
+
+    With :obj:`directional`, a filter has three multipliers per mode, and its output is
+    :math:`\mathbf{f} + \partial_1 \mathbf{g} + \partial_2 \mathbf{h}` for the three filtered
+    signals.
 
     The basis is part of the state, since recomputed eigenvectors may have different signs or be
     rotated within an eigenspace. The state of a model of a different graph is rejected.
@@ -58,6 +65,14 @@ class SPEGNN(FaceNetwork):
             since single modes of different graphs do not correspond. (default: :obj:`False`)
         num_pools (int, optional): Number of levels of the hierarchy over which the filtered
             features are pooled. (default: :obj:`0`)
+        directional (bool, optional): If :obj:`True`, each filter also adds the divergence of a
+            filtered vector field to its output, since filters whose multipliers depend on the mode
+            alone are isotropic; see :class:`~graphmotion.nn.Divergence`.
+            (default: :obj:`False`)
+        multiscale (bool, optional): If :obj:`True`, each layer is followed by pooling, and the
+            layers after the first filter in the eigenbases of the coarser graphs, of at most
+            :obj:`num_modes` modes each. :obj:`num_pools` is then at least the number of layers
+            minus one. (default: :obj:`False`)
         **options (optional): Fields of
             :class:`~graphmotion.models.face_network.FaceNetworkOptions`.
 
@@ -83,10 +98,18 @@ class SPEGNN(FaceNetwork):
         num_knots: int | None = None,
         basis_per_graph: bool = False,
         num_pools: int = 0,
+        directional: bool = False,
+        multiscale: bool = False,
         **options: Any,
     ) -> None:
         config = FaceNetworkOptions(**options)
         super().__init__(graph, num_classes, in_channels, num_pools, config)
+        channels = [channels] if isinstance(channels, int) else list(channels)
+        if multiscale and num_pools < len(channels) - 1:
+            raise ValueError(
+                f'num_pools must be at least {len(channels) - 1} for {len(channels)} layers if '
+                f'multiscale, got {num_pools}'
+            )
         basis = graph.eigenvectors
         if basis is None:
             raise ValueError('graph must have eigenvectors: build it with num_modes')
@@ -97,35 +120,63 @@ class SPEGNN(FaceNetwork):
             )
         if basis_per_graph and num_knots is None:
             raise ValueError('basis_per_graph requires num_knots: single modes do not correspond')
-        if basis_per_graph and config.num_directions is not None:
-            raise ValueError('num_directions requires a shared graph, not basis_per_graph')
+        if basis_per_graph and (config.num_directions is not None or directional or multiscale):
+            raise ValueError(
+                'num_directions, directional and multiscale require a shared graph, not '
+                'basis_per_graph'
+            )
         self.num_modes = num_modes
+        self.directional = directional
+        self.multiscale = multiscale
+        self.residual = config.residual
         self.inputs = ('x', 'eigenvectors') if basis_per_graph else ('x',)
         # A copy, since loading a state writes to the tensor.
         own = None if basis_per_graph else basis[:, :num_modes].clone().contiguous()
         self.register_buffer('eigenvectors', own)
         if not basis_per_graph:
             self.record_graph(graph)
-        self.convs, self.norms = ModuleList(), ModuleList()
-        before = self.prepared_channels
-        for after in [channels] if isinstance(channels, int) else channels:
-            self.convs.append(SpectralConv(before, after, num_modes, num_knots, config.bias))
-            self.norms.append(MotionBatchNorm(after) if config.batch_norm else Identity())
-            before = after
         levels = graph.hierarchy[:num_pools]
+        self.sizes = [graph.num_nodes, *(level.num_clusters for level in levels)]
+        self.convs, self.norms, self.divergences = ModuleList(), ModuleList(), ModuleList()
+        before, pos, edge_index = self.prepared_channels, graph.pos, graph.edge_index
+        for layer, after in enumerate(channels):
+            if layer and multiscale:
+                level = levels[layer - 1]
+                pos, edge_index = cluster_centers(pos, level), level.edge_index
+                coarse = _coarse_basis(level, num_modes)
+                self.register_buffer(f'eigenvectors_{layer}', coarse)
+                num_modes = coarse.size(1)
+            knots = None if num_knots is None else min(num_knots, num_modes)
+            width = 3 * after if directional else after
+            self.convs.append(SpectralConv(before, width, num_modes, knots, config.bias))
+            self.norms.append(MotionBatchNorm(after) if config.batch_norm else Identity())
+            if directional:
+                self.divergences.append(Divergence(pos, edge_index))
+            before = after
         self.pools = ModuleList(StatefulPooling(level, config.reduce) for level in levels)
-        size = levels[-1].num_clusters if num_pools else graph.num_nodes
-        self.head = self.make_head(size * before, config)
+        self.head = self.make_head(self.sizes[-1] * before, config)
 
     def forward(self, x: Tensor, eigenvectors: Tensor | None = None) -> Tensor:
         """Logits of each sample; ``eigenvectors`` are those of each graph."""
         basis = self._basis(eigenvectors)
         x = self.prepare_features(x)
-        for conv, norm in zip(self.convs, self.norms):
-            x = norm(conv(x, basis, self.num_nodes)).relu()
-        for pool in self.pools:
+        for layer, norm in enumerate(self.norms):
+            if layer and self.multiscale:
+                x = self.pools[layer - 1](x)
+                basis = getattr(self, f'eigenvectors_{layer}')
+            out = norm(self._filter(x, basis, layer)).relu()
+            x = x + out if self.residual and x.size(1) == out.size(1) else out
+        for pool in self.pools[len(self.norms) - 1 if self.multiscale else 0 :]:
             x = pool(x)
         return self.head(x)
+
+    def _filter(self, x: Tensor, basis: Tensor, layer: int) -> Tensor:
+        size = self.sizes[layer if self.multiscale else 0]
+        x = self.convs[layer](x, basis, size)
+        if not self.directional:
+            return x
+        width = x.size(1) // 3
+        return x[:, :width] + self.divergences[layer](x[:, width:])
 
     @torch.no_grad()
     def node_weights(self, eigenvectors: Tensor | None = None) -> Tensor:
@@ -135,12 +186,26 @@ class SPEGNN(FaceNetwork):
         .. math::
             w_u = \sqrt{\textstyle\sum_{i,j,k} \theta_{kij}^2 V_{uk}^2}
 
+        for isotropic filters.
+
         Shapes:
             - **eigenvectors:** with :obj:`basis_per_graph`, the basis of one or more graphs
             - **output:** :math:`(N)`, or one row for each row of :obj:`eigenvectors`
         """
         conv: Any = self.convs[0]
-        return (self._basis(eigenvectors).square() @ conv.multipliers.square().sum((1, 2))).sqrt()
+        basis = self._basis(eigenvectors)
+        if not self.directional:
+            return (basis.square() @ conv.multipliers.square().sum((1, 2))).sqrt()
+        # Responses are combinations of the modes and their derivatives, of which `gram` holds the
+        # inner products.
+        zero = torch.zeros_like(basis)
+        fields = [torch.cat(pair, dim=1) for pair in ((basis, zero), (zero, basis))]
+        modes = torch.cat([basis, *map(self.divergences[0], fields)], dim=1)
+        num_modes = basis.size(1)
+        gram = (modes.t() @ modes).view(3, num_modes, 3, num_modes)
+        parts = conv.multipliers.view(num_modes, -1, 3, conv.out_channels // 3)
+        product = torch.einsum('kids,lies,dkel->kl', parts, parts, gram)
+        return ((basis @ product) * basis).sum(dim=1).clamp(min=0).sqrt()
 
     def _basis(self, eigenvectors: Tensor | None) -> Tensor:
         if self.eigenvectors is not None:
@@ -153,6 +218,16 @@ class SPEGNN(FaceNetwork):
         if eigenvectors is None:
             raise ValueError('eigenvectors of each graph are required with basis_per_graph')
         return eigenvectors[:, : self.num_modes]
+
+
+def _coarse_basis(level: CoarserGraph, num_modes: int) -> Tensor:
+    """Eigenvectors of the smallest eigenvalues of the Laplacian of a coarse graph [M, K]."""
+    edge_index, edge_weight = get_laplacian(
+        level.edge_index, level.edge_weight.double(), num_nodes=level.num_clusters
+    )
+    laplacian = to_dense_adj(edge_index, None, edge_weight, level.num_clusters)[0]
+    basis = torch.linalg.eigh(laplacian).eigenvectors[:, :num_modes]
+    return basis.to(torch.get_default_dtype()).contiguous()
 
 
 spegnn = SPEGNN

@@ -6,7 +6,10 @@ from graphmotion.nn.attention import (
     TemporalDecoder,
 )
 from graphmotion.nn.conv import (
+    AdaptiveSpatialConv,
+    ChannelTopologyConv,
     CrossScaleConv,
+    Divergence,
     LocallyConnectedConv,
     OrientedGradients,
     PerFrame,
@@ -29,18 +32,22 @@ from graphmotion.nn.temporal import (
     LargeKernelTemporalConv,
     LocalGlobalTemporal,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     SelectiveTemporalConv,
     TemporalConv,
 )
 
 __all__ = [
+    'AdaptiveSpatialConv',
     'BranchFusion',
     'ChannelGate',
+    'ChannelTopologyConv',
     'ClusterPooling',
     'ConvValueTemporalAttention',
     'CrossAttention',
     'CrossScaleConv',
     'DecisionFusion',
+    'Divergence',
     'HorizontalPyramidPooling',
     'JointAttention',
     'LargeKernelTemporalConv',
@@ -48,6 +55,7 @@ __all__ = [
     'LocallyConnectedConv',
     'MotionBatchNorm',
     'MultiResolutionTemporalConv',
+    'MultiScaleTemporalConv',
     'OrientedGradients',
     'PartPooling',
     'PerFrame',

@@ -23,6 +23,7 @@ from graphmotion.transforms.pad_people import PadPeople
 from graphmotion.transforms.random_image_affine import RandomImageAffine
 from graphmotion.transforms.random_image_brightness import RandomImageBrightness
 from graphmotion.transforms.random_image_flip import RandomImageFlip
+from graphmotion.transforms.random_image_hsv import RandomImageHSV
 from graphmotion.transforms.random_mirror import RandomMirror
 from graphmotion.transforms.random_rotate_axes import RandomRotateAxes
 from graphmotion.transforms.random_scaling import RandomScaling
@@ -66,6 +67,7 @@ __all__ = [
     'RandomImageAffine',
     'RandomImageBrightness',
     'RandomImageFlip',
+    'RandomImageHSV',
     'RandomMirror',
     'RandomRotateAxes',
     'RandomScaling',

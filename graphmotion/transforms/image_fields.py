@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 from torch_geometric.data import Data
 
+from graphmotion.checks import as_list, check_number
 from graphmotion.data import num_graphs
 
 
 def get_image(data: Data) -> Tensor:
-    """Returns the field ``image`` of shape ``[B, H, W]``."""
+    """Returns the field ``image`` as ``[B, C, H, W]``, with one channel if it is grey."""
     image = data.get('image')
-    if image is None or image.dim() != 3 or not image.numel():
+    grey = image is not None and image.dim() == 3
+    color = image is not None and image.dim() == 4 and image.size(1) == 3
+    if image is None or not (grey or color) or not image.numel():
         found = 'no field' if image is None else f'shape {list(image.shape)}'
-        raise ValueError(f"field 'image' must have shape [1, H, W] per sample, got {found}")
+        raise ValueError(
+            f"field 'image' must have shape [1, H, W] or [1, 3, H, W] per sample, got {found}"
+        )
     if image.dtype != torch.uint8 and not image.is_floating_point():
         raise ValueError(f"field 'image' must be uint8 or floating point, got {image.dtype}")
-    return image
+    return image.unsqueeze(1) if grey else image
+
+
+def set_image(data: Data, image: Tensor) -> None:
+    """Sets the field ``image`` from ``[B, C, H, W]``, without channels if it has none."""
+    data.image = image.squeeze(1) if data.image.dim() == 3 else image
 
 
 def get_landmarks(data: Data) -> Tensor | None:
@@ -53,6 +65,14 @@ def from_unit(value: Tensor, image: Tensor) -> Tensor:
     if image.dtype == torch.uint8:
         return value.mul_(255).round_().byte()
     return value.to(image.dtype)
+
+
+def check_translate(translate: float | Sequence[float]) -> tuple[float, float]:
+    """Returns the maximum translations (horizontal, vertical), given as one number or a pair."""
+    limits = [check_number('translate', limit, 0) for limit in as_list(translate, 2)]
+    if len(limits) != 2:
+        raise ValueError(f'translate must be a number or (horizontal, vertical), got {translate!r}')
+    return limits[0], limits[1]
 
 
 def warp(images: Tensor, inverse: Tensor, shift: Tensor, padding_mode: str) -> Tensor:

@@ -7,11 +7,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_number
-from graphmotion.transforms.image_fields import from_unit, get_image, to_unit
+from graphmotion.transforms.image_fields import from_unit, get_image, set_image, to_unit
 
 
 class ImageNoise(BaseTransform):
-    r"""Adds Gaussian noise to each pixel.
+    r"""Adds Gaussian noise to each pixel, independent in each channel.
 
     .. math::
         I' = I + \sigma \epsilon, \qquad \epsilon \sim \mathcal{N}(0, 1)
@@ -34,7 +34,7 @@ class ImageNoise(BaseTransform):
         """Adds noise to a sample or a batch."""
         image = get_image(data)
         value = to_unit(image)
-        data.image = from_unit(torch.randn_like(value).mul_(self.std).add_(value), image)
+        set_image(data, from_unit(torch.randn_like(value).mul_(self.std).add_(value), image))
         return data
 
     def __repr__(self) -> str:

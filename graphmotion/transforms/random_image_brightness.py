@@ -9,7 +9,7 @@ from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_interval
 from graphmotion.transforms.fields import uniform_per_graph
-from graphmotion.transforms.image_fields import from_unit, get_image, to_unit
+from graphmotion.transforms.image_fields import from_unit, get_image, set_image, to_unit
 
 
 class RandomImageBrightness(BaseTransform):
@@ -46,9 +46,10 @@ class RandomImageBrightness(BaseTransform):
         image = get_image(data)
         value = to_unit(image)
         drawn = uniform_per_graph(data, value, [self.brightness, self.contrast]).to(value.dtype)
-        brightness, contrast = drawn.view(-1, 2, 1, 1).unbind(dim=1)
-        mean = value.mean(dim=(1, 2), keepdim=True)
-        data.image = from_unit(value * contrast + ((1 - contrast) * mean + brightness), image)
+        brightness, contrast = drawn.view(-1, 2, 1, 1, 1).unbind(dim=1)
+        mean = value.mean(dim=(1, 2, 3), keepdim=True)
+        value = value * contrast + ((1 - contrast) * mean + brightness)
+        set_image(data, from_unit(value, image))
         return data
 
     def __repr__(self) -> str:

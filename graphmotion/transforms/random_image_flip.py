@@ -10,7 +10,7 @@ from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_probability
 from graphmotion.transforms.fields import rand_per_graph
-from graphmotion.transforms.image_fields import get_image, get_landmarks
+from graphmotion.transforms.image_fields import get_image, get_landmarks, set_image
 
 # Mirror images of the 300-W landmarks: jaw, brows, bridge and tip of the nose, eyes, lips.
 _MIRROR_68 = (
@@ -45,7 +45,7 @@ class RandomImageFlip(BaseTransform):
         """Flips the image of a sample, or random images of a batch."""
         image, points = get_image(data), get_landmarks(data)
         flip = (rand_per_graph(data, image) < self.p).view(-1, 1, 1)
-        data.image = torch.where(flip, image.flip(2), image)
+        set_image(data, torch.where(flip.unsqueeze(3), image.flip(3), image))
         if points is not None:
             if points.size(1) != len(self.mirror):
                 raise ValueError(
@@ -53,7 +53,7 @@ class RandomImageFlip(BaseTransform):
                     f'{len(self.mirror)}'
                 )
             opposite = points[:, list(self.mirror)].clone()
-            opposite[..., 0] = image.size(2) - opposite[..., 0]
+            opposite[..., 0] = image.size(3) - opposite[..., 0]
             data.landmarks = torch.where(flip, opposite, points).flatten(0, 1)
         return data
 

@@ -13,7 +13,7 @@ from torch_geometric.transforms import BaseTransform
 from graphmotion.checks import check_choice, check_choices, check_int
 from graphmotion.data import remove_fields, set_nodes, set_shared_edges
 from graphmotion.graphs import PointGraph
-from graphmotion.transforms.graph_fields import set_knn_edges
+from graphmotion.transforms.graph_fields import nearest_distances, set_knn_edges
 from graphmotion.transforms.image_fields import get_image, get_landmarks, to_unit
 
 _FEATURES = ('coordinates', 'distances', 'intensity')
@@ -31,7 +31,8 @@ class ToLandmarkGraph(BaseTransform):
       :math:`\bar{\mathbf{p}}` of the landmarks and the size :math:`s` of the face;
     - :obj:`"distances"`: the distances to the :math:`k` nearest landmarks in ascending order,
       divided by :math:`s`;
-    - :obj:`"intensity"`: the intensity at the landmark, in [0, 1], interpolated bilinearly;
+    - :obj:`"intensity"`: the intensity at the landmark, in [0, 1], or red, green and blue of
+      colour images, interpolated bilinearly;
       landmarks outside the image take the nearest value at its border.
 
     :obj:`pos` are the positions of the landmarks in the image, in columns and rows of pixels. Each
@@ -88,7 +89,7 @@ class ToLandmarkGraph(BaseTransform):
             if name == 'coordinates':
                 x.append((points - points.mean(dim=1, keepdim=True)) / scale)
             elif name == 'distances':
-                x.append(_nearest_distances(points, self.k) / scale)
+                x.append(nearest_distances(points, self.k) / scale)
             else:
                 x.append(_intensities(get_image(data), points))
         remove_fields(data, ['image', 'landmarks'])
@@ -123,17 +124,9 @@ class ToLandmarkGraph(BaseTransform):
         )
 
 
-def _nearest_distances(points: Tensor, k: int) -> Tensor:
-    """Returns the sorted distances to the k nearest landmarks, [B, L, k]."""
-    # The matrix product that cdist may use is inaccurate for small distances.
-    distance = torch.cdist(points, points, compute_mode='donot_use_mm_for_euclid_dist')
-    distance.diagonal(dim1=1, dim2=2).fill_(torch.inf)
-    return distance.topk(k, dim=2, largest=False, sorted=True).values
-
-
 def _intensities(image: Tensor, points: Tensor) -> Tensor:
-    """Returns the interpolated intensities [B, L, 1] at points [B, L, 2]."""
-    size = points.new_tensor([image.size(2), image.size(1)])
+    """Returns the interpolated channels [B, L, C] at points [B, L, 2]."""
+    size = points.new_tensor([image.size(3), image.size(2)])
     grid = (2 * points / size - 1).unsqueeze(1)
-    pixels = to_unit(image).to(points.dtype).unsqueeze(1)
-    return grid_sample(pixels, grid, padding_mode='border', align_corners=False)[:, 0].mT
+    pixels = to_unit(image).to(points.dtype)
+    return grid_sample(pixels, grid, padding_mode='border', align_corners=False)[:, :, 0].mT

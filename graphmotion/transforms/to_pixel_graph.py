@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
@@ -9,6 +11,7 @@ from torch_geometric.transforms import BaseTransform
 
 from graphmotion.data import remove_fields, set_field, set_nodes, set_shared_edges
 from graphmotion.graphs import PointGraph
+from graphmotion.transforms.graph_fields import nearest_distances
 from graphmotion.transforms.image_fields import get_image, to_unit
 
 # A quarter of a grey level: a smaller standard deviation is only rounding.
@@ -18,9 +21,10 @@ _MIN_STD = 1e-3
 class ToPixelGraph(BaseTransform):
     r"""Samples each image at the nodes of a pixel graph that all images share.
 
-    The field :obj:`image` is replaced by :obj:`x` :math:`(B \cdot N, C)`, intensities in [0, 1],
-    and by :obj:`pos`, :obj:`edge_index` and :obj:`edge_weight` of the graph; all other fields
-    stay. Apply augmentations of images, such as :class:`RandomImageAffine`, first.
+    The field :obj:`image` is replaced by :obj:`x` :math:`(B \cdot N, C)`, the intensity in [0, 1],
+    or red, green and blue of colour images, and by :obj:`pos`, :obj:`edge_index` and
+    :obj:`edge_weight` of the graph; all other fields stay. Apply augmentations of images, such as
+    :class:`RandomImageAffine`, first.
 
     .. code-block:: python
 
@@ -31,11 +35,14 @@ class ToPixelGraph(BaseTransform):
     Args:
         graph (PointGraph): Graph whose positions are columns and rows of pixels; see
             :func:`~graphmotion.graphs.pixel_graph`.
-        standardize (bool, optional): If :obj:`True`, standardises the intensities of each image
-            over the nodes to zero mean and unit standard deviation; those of a constant image
-            become zero. (default: :obj:`False`)
+        standardize (bool, optional): If :obj:`True`, standardises each channel of each image over
+            the nodes to zero mean and unit standard deviation; constant channels become
+            zero. (default: :obj:`False`)
         coordinates (bool, optional): If :obj:`True`, appends the column and row of each node,
             scaled to [0, 1], to its features. (default: :obj:`False`)
+        num_distances (int, optional): If given, appends the distances of each node to this number
+            of nearest nodes, in ascending order, divided by the diagonal of the image. These are
+            the same for all images. (default: :obj:`None`)
         edges (bool, optional): If :obj:`False`, omits :obj:`edge_index` and :obj:`edge_weight`,
             which models that store the graph do not read. (default: :obj:`True`)
         basis (bool, optional): If :obj:`True`, adds :obj:`eigenvalues` :math:`(B, K)` and
@@ -52,6 +59,7 @@ class ToPixelGraph(BaseTransform):
         graph: PointGraph,
         standardize: bool = False,
         coordinates: bool = False,
+        num_distances: int | None = None,
         edges: bool = True,
         basis: bool = False,
     ) -> None:
@@ -62,7 +70,15 @@ class ToPixelGraph(BaseTransform):
             raise ValueError('graph must have an eigenbasis for basis=True; set num_modes')
         self.graph = graph
         self.standardize = standardize
+        if num_distances is not None and not 1 <= num_distances < len(pos):
+            raise ValueError(
+                f'num_distances must be in [1, {len(pos) - 1}] for this graph, got {num_distances}'
+            )
         self.coordinates = coordinates
+        self.num_distances = num_distances
+        self._distances = None
+        if num_distances is not None:
+            self._distances = nearest_distances(pos.unsqueeze(0), num_distances)
         self.edges = edges
         self.basis = basis
 
@@ -72,7 +88,7 @@ class ToPixelGraph(BaseTransform):
         if self.graph.pos.device != image.device:
             self.graph = self.graph.to(image.device)
         graph = self.graph
-        size = tuple(image.shape[1:])
+        size = tuple(image.shape[2:])
         if graph.image_size not in (None, size):
             raise ValueError(
                 f'image must be {graph.image_size[0]} x {graph.image_size[1]} pixels for this '
@@ -81,10 +97,12 @@ class ToPixelGraph(BaseTransform):
         x = read_pixels(image, graph.pos)
         if self.standardize:
             x = standardize(x)
-        x = x.unsqueeze(2)
         pos = graph.pos.expand(len(x), -1, -1)
         if self.coordinates:
             x = torch.cat([x, unit_coordinates(pos, image).to(x.dtype)], dim=2)
+        if self._distances is not None:
+            distances = self._distances.to(x) / math.hypot(*size)
+            x = torch.cat([x, distances.expand(len(x), -1, -1)], dim=2)
         remove_fields(data, ['image'])
         set_nodes(data, graph.num_nodes, {'x': x.flatten(0, 1), 'pos': pos.flatten(0, 1)})
         if self.edges:
@@ -100,13 +118,14 @@ class ToPixelGraph(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{self.__class__.__name__}({self.graph}, standardize={self.standardize}, '
-            f'coordinates={self.coordinates}, edges={self.edges}, basis={self.basis})'
+            f'coordinates={self.coordinates}, num_distances={self.num_distances}, '
+            f'edges={self.edges}, basis={self.basis})'
         )
 
 
 def read_pixels(image: Tensor, pos: Tensor) -> Tensor:
-    """Returns intensities ``[B, N]`` at columns and rows ``[N, 2]`` or ``[B, N, 2]``."""
-    height, width = image.shape[1:]
+    """Returns the channels ``[B, N, C]`` at columns and rows ``[N, 2]`` or ``[B, N, 2]``."""
+    height, width = image.shape[2:]
     column, row = pos.long().unbind(dim=-1)
     if int(column.max()) >= width or int(row.max()) >= height:
         raise ValueError(
@@ -114,12 +133,12 @@ def read_pixels(image: Tensor, pos: Tensor) -> Tensor:
             f'{int(row.max())}, got {height} x {width} pixels'
         )
     pixel = row * width + column
-    pixels = image.flatten(1)
-    return to_unit(pixels[:, pixel] if pixel.dim() == 1 else pixels.gather(1, pixel))
+    index = pixel.expand(len(image), -1).unsqueeze(1).expand(-1, image.size(1), -1)
+    return to_unit(image.flatten(2).gather(2, index)).mT
 
 
 def standardize(x: Tensor) -> Tensor:
-    """Standardises ``[B, N]`` over the nodes; constant rows become zero."""
+    """Standardises ``[B, N, C]`` over the nodes; constant channels become zero."""
     x = x - x.mean(dim=1, keepdim=True)
     std = x.square().mean(dim=1, keepdim=True).sqrt()
     return torch.where(std < _MIN_STD, 0, x / std.clamp(min=_MIN_STD))
@@ -127,4 +146,4 @@ def standardize(x: Tensor) -> Tensor:
 
 def unit_coordinates(pos: Tensor, image: Tensor) -> Tensor:
     """Returns columns and rows of pixels as fractions of width and height."""
-    return (pos + 0.5) / pos.new_tensor([image.size(2), image.size(1)])
+    return (pos + 0.5) / pos.new_tensor([image.size(3), image.size(2)])

@@ -57,13 +57,13 @@ class ToRandomPixelGraph(BaseTransform):
     def forward(self, data: Data) -> Data:
         """Converts a sample or each sample in a batch."""
         image = get_image(data)
-        height, width = image.shape[1:]
+        height, width = image.shape[2:]
         num = count_pixels(height, width, self.num_nodes)
         drawn = rand_per_graph(data, image.new_empty(0, dtype=torch.float32), height * width)
         pixel = drawn.argsort(dim=1)[:, :num].sort(dim=1).values
         pos = torch.stack([pixel % width, pixel // width], dim=2).float()
         x = read_pixels(image, pos)
-        x = (standardize(x) if self.standardize else x).unsqueeze(2)
+        x = standardize(x) if self.standardize else x
         if self.coordinates:
             x = torch.cat([x, unit_coordinates(pos, image).to(x.dtype)], dim=2)
         remove_fields(data, ['image'])

@@ -8,7 +8,7 @@ from graphmotion.visualization.animation import animate_skeleton
 from graphmotion.visualization.body import draw_body
 from graphmotion.visualization.classes import plot_class_comparison
 from graphmotion.visualization.confusion import plot_confusion_matrix
-from graphmotion.visualization.curves import plot_training_curves
+from graphmotion.visualization.curves import plot_initial_loss, plot_training_curves
 from graphmotion.visualization.embedding import plot_embedding
 from graphmotion.visualization.faces import (
     plot_eigenvectors,
@@ -24,6 +24,7 @@ from graphmotion.visualization.recognition_curves import plot_cmc, plot_rank_by_
 from graphmotion.visualization.rest_pose import rest_pose
 from graphmotion.visualization.retrieval import plot_retrieval
 from graphmotion.visualization.spectrum import feature_spectrum, plot_feature_spectrum
+from graphmotion.visualization.trajectories import plot_landmark_trajectories
 
 __all__ = [
     'animate_skeleton',
@@ -47,6 +48,8 @@ __all__ = [
     'plot_focal_joints',
     'plot_grad_cam',
     'plot_grad_cam_on_body',
+    'plot_initial_loss',
+    'plot_landmark_trajectories',
     'plot_node_weights',
     'plot_pose_gallery',
     'plot_pose_strip',

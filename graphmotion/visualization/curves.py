@@ -100,6 +100,59 @@ def plot_training_curves(
     return finish_figure(figure, path, title)
 
 
+def plot_initial_loss(
+    x: Sequence[float],
+    histories: Mapping[str, Sequence[History]],
+    column: str = 'train_loss',
+    xlabel: str = 'share of the training samples',
+    title: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    r"""Plots the loss of the first epoch against a varied setting, one curve for each model.
+
+    With the share of the training samples, this is Fig. 9 of the paper "SSGNN: A Macro and
+    Microfacial Expression Recognition Graph Neural Network Combining Spatial and Spectral Domain
+    Features".
+
+    Args:
+        x (sequence of float): The values of the setting.
+        histories (mapping): For each model the history of one run per value; see
+            :func:`plot_training_curves`.
+        column (str, optional): The column of the loss. (default: :obj:`"train_loss"`)
+        xlabel (str, optional): The label of the x-axis.
+            (default: :obj:`"share of the training samples"`)
+        title (str, optional): The title of the figure. (default: :obj:`None`)
+        path (str, optional): The file to save the figure to; its suffix sets the format.
+            (default: :obj:`None`)
+
+    Raises:
+        ValueError: If there is no model, a model has not one history per value, or a history lacks
+            the column.
+    """
+    if not histories:
+        raise ValueError('histories must have at least one model, got none')
+    figure = new_figure(3.8, 2.8)
+    ax = figure.add_subplot()
+    for number, (name, runs) in enumerate(histories.items()):
+        if len(runs) != len(x):
+            raise ValueError(
+                f'histories[{name!r}] must have one history for each of {len(x)} values, got '
+                f'{len(runs)}'
+            )
+        losses = []
+        for run in runs:
+            columns = _read_history(run)
+            if column not in columns:
+                raise ValueError(f'column must be one of {list(columns)}, got {column!r}')
+            losses.append(next(iter(columns[column].values())))
+        color = COLORS[number % len(COLORS)]
+        ax.plot(x, losses, label=name, color=color, marker='o', markersize=3)
+    ax.set(xlabel=xlabel, ylabel='loss of the first epoch')
+    ax.legend(frameon=False, fontsize='small')
+    style_axes(ax)
+    return finish_figure(figure, path, title)
+
+
 def _read_history(history: History) -> dict[str, dict[float, float]]:
     """Returns the values of each column by epoch."""
     if isinstance(history, Mapping):

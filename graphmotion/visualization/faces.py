@@ -46,7 +46,7 @@ def plot_face_graph(
         plot_face_graph(image, graph.pos, graph.edge_index, path='graph.png')
 
     Args:
-        image (Tensor): A grey-scale image in any value range.
+        image (Tensor): A grey-scale or colour image in any value range, drawn in grey.
         pos (Tensor): The column and row of each node in the image, starting from 0.
         edge_index (Tensor, optional): The edges. If set to :obj:`None`, only nodes are drawn.
             (default: :obj:`None`)
@@ -55,7 +55,7 @@ def plot_face_graph(
             (default: :obj:`None`)
 
     Shapes:
-        - **image:** :math:`(H, W)` or :math:`(1, H, W)`
+        - **image:** :math:`(H, W)`, :math:`(1, H, W)` or :math:`(3, H, W)`
         - **pos:** :math:`(N, 2)`
         - **edge_index:** :math:`(2, E)`
 
@@ -102,7 +102,7 @@ def plot_eigenvectors(
     positive entries are red.
 
     Args:
-        image (Tensor): A grey-scale image in any value range.
+        image (Tensor): A grey-scale or colour image in any value range, drawn in grey.
         pos (Tensor): The column and row of each node in the image, starting from 0.
         eigenvectors (Tensor): The eigenvectors as columns.
         eigenvalues (Tensor, optional): The eigenvalues to print above the panels.
@@ -114,7 +114,7 @@ def plot_eigenvectors(
             (default: :obj:`None`)
 
     Shapes:
-        - **image:** :math:`(H, W)` or :math:`(1, H, W)`
+        - **image:** :math:`(H, W)`, :math:`(1, H, W)` or :math:`(3, H, W)`
         - **pos:** :math:`(N, 2)`
         - **eigenvectors:** :math:`(N, K)`
         - **eigenvalues:** :math:`(K)`
@@ -167,7 +167,7 @@ def plot_node_weights(
         plot_node_weights(image, graph.pos, weight, ['SPAGNN', 'SPEGNN'], path='weights.png')
 
     Args:
-        image (Tensor): A grey-scale image in any value range.
+        image (Tensor): A grey-scale or colour image in any value range, drawn in grey.
         pos (Tensor): The column and row of each node in the image, starting from 0.
         weight (Tensor): The node weights of one or more models, as returned by
             :meth:`~graphmotion.models.SPAGNN.node_weights`.
@@ -177,7 +177,7 @@ def plot_node_weights(
             (default: :obj:`None`)
 
     Shapes:
-        - **image:** :math:`(H, W)` or :math:`(1, H, W)`
+        - **image:** :math:`(H, W)`, :math:`(1, H, W)` or :math:`(3, H, W)`
         - **pos:** :math:`(N, 2)`
         - **weight:** :math:`(N)` or :math:`(M, N)`
 
@@ -261,10 +261,7 @@ def _format_eigenvalue(value: float) -> str:
 
 def _read_nodes(image: ArrayLike, pos: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Returns the image [H, W] and the node positions [N, 2]."""
-    picture = to_array(image, 'image', ndim=(2, 3), finite=True)
-    if picture.ndim == 3:
-        check_shape(picture, 'image', (1, 'H', 'W'))
-        picture = picture[0]
+    picture = _read_image(image)
     points = to_array(pos, 'pos', ndim=(2,), finite=True)
     check_shape(points, 'pos', ('N', 2))
     height, width = picture.shape
@@ -276,6 +273,14 @@ def _read_nodes(image: ArrayLike, pos: ArrayLike) -> tuple[np.ndarray, np.ndarra
             f'{outside.sum()} nodes outside, the first at {points[outside][0].tolist()}'
         )
     return picture, points
+
+
+def _read_image(image: ArrayLike) -> np.ndarray:
+    """Returns the grey values [H, W]; colours are averaged."""
+    picture = to_array(image, 'image', ndim=(2, 3), finite=True)
+    if picture.ndim == 3 and len(picture) != 3:
+        check_shape(picture, 'image', (1, 'H', 'W'))
+    return picture.mean(axis=0) if picture.ndim == 3 else picture
 
 
 def _read_edges(edge_index: ArrayLike | None, num_nodes: int) -> np.ndarray:

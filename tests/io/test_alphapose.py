@@ -43,7 +43,10 @@ def test_any_number_of_joints(tmp_path):
     [
         ('', 'content: expected JSON, found an empty file'),
         ('[{"image_id": "1.jpg", "keyp', 'content: expected JSON'),
-        ({}, 'content: expected a list'),
+        (3, 'content: expected a list'),
+        ({}, 'people: expected at least one'),
+        ({'1.jpg': {'version': 1}}, r"content\['1.jpg'\]: expected one of the fields"),
+        ({'1.jpg': [3]}, r"content\['1.jpg'\]\[0\]: expected an object"),
         ([3], r'content\[0\]: expected an object, found 3'),
         ([], 'people: expected at least one'),
         ([entry('1.jpg'), entry('image.jpg')], r"content\[1\].image_id: .* found 'image.jpg'"),
@@ -63,3 +66,52 @@ def test_what_is_wrong_is_said(tmp_path, content, match):
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match='no such file'):
         read_alphapose(str(tmp_path / 'nowhere.json'))
+
+
+def test_without_tracking_people_are_linked_by_position(tmp_path):
+    # AlphaPose writes the same number for everybody.
+    entries = [entry(f'{t}.jpg', x, idx=[0.0]) for t in range(8) for x in (0, 300)]
+    tracks = read_alphapose(write(tmp_path / 'a.json', entries))
+    x = entry('0.jpg')['keypoints'][0]
+    starts = sorted(track.pos[:, 0, 0].tolist() for track in tracks)
+    np.testing.assert_allclose(starts, [[x] * 8, [x + 300] * 8], rtol=1e-6)
+
+
+def test_frames_missing_from_the_file_are_no_gap(tmp_path):
+    entries = [entry(f'{60 * t}.jpg', t) for t in range(4)]
+    (track,) = read_alphapose(write(tmp_path / 'a.json', entries))
+    assert (track.score[:, 0] > 0).nonzero()[0].tolist() == [0, 60, 120, 180]
+
+
+def test_several_recordings_are_not_merged(tmp_path):
+    entries = [entry('a_0.jpg'), entry('a_1.jpg'), entry('b_0.jpg', 50)]
+    path = write(tmp_path / 'a.json', entries)
+    with pytest.raises(ValueError, match=r"recording='a', found those of \['a', 'b'\]"):
+        read_alphapose(path)
+    (track,) = read_alphapose(path, recording='b')
+    np.testing.assert_allclose(track.pos[:, 0, 0], entry('0', 50)['keypoints'][0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    'form',
+    [
+        lambda people: people,
+        lambda people: {'bodies': [{'joints': p['keypoints']} for p in people]},
+        lambda people: {'people': [{'pose_keypoints_2d': p['keypoints']} for p in people]},
+    ],
+)
+def test_other_forms_by_image(tmp_path, form):
+    people = {t: [entry(0, x + t) for x in (0, 300)] for t in (8, 9, 10)}
+    content = {f'walk_{t}.jpg': form(people[t]) for t in (10, 9, 8)}
+    tracks = read_alphapose(write(tmp_path / 'a.json', content))
+    x = entry(0)['keypoints'][0]
+    starts = sorted(track.pos[:, 0, 0].tolist() for track in tracks)
+    np.testing.assert_allclose(starts, [[x + 8, x + 9, x + 10], [x + 308, x + 309, x + 310]])
+
+
+def test_tracked_people_by_image(tmp_path):
+    left, right = entry(0), entry(0, 300)
+    content = {'0.jpg': [left | {'idx': 1}, right | {'idx': 2}],
+               '1.jpg': [left | {'idx': 2}, right | {'idx': 1}]}  # fmt: skip
+    tracks = read_alphapose(write(tmp_path / 'a.json', content))
+    assert sorted(float(np.diff(t.pos[:, 0, 0])[0].round()) for t in tracks) == [-300, 300]

@@ -79,3 +79,41 @@ def test_what_is_wrong_is_said(tmp_path, content, match):
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match='no such file'):
         read_coco_keypoints(str(tmp_path / 'nowhere.json'))
+
+
+def test_a_shared_track_id_identifies_nobody(tmp_path):
+    entries = [entry(t, x, track_id=0) for t in range(4) for x in (0, 300)]
+    tracks = read_coco_keypoints(write(tmp_path / 'a.json', entries))
+    x = entry(0)['keypoints'][0]
+    starts = sorted(track.pos[:, 0, 0].tolist() for track in tracks)
+    np.testing.assert_allclose(starts, [[x] * 4, [x + 300] * 4], rtol=1e-6)
+
+
+def test_an_image_id_may_be_text(tmp_path):
+    entries = [entry('walk_10.jpg', 10), entry('walk_9.jpg', 9)]
+    (track,) = read_coco_keypoints(write(tmp_path / 'a.json', entries))
+    np.testing.assert_allclose(np.diff(track.pos[:, 0, 0]), [1], rtol=1e-4)
+
+
+def test_several_recordings_are_not_merged(tmp_path):
+    named = [entry('a_0.jpg'), entry('b_0.jpg', 50)]
+    numbered = [entry(1, video_id=3), entry(2, 50, video_id=4)]
+    annotated = {
+        'images': [{'id': 1, 'vid_id': '3'}, {'id': 2, 'vid_id': '4'}],
+        'annotations': [entry(1, score=2), entry(2, 50, score=2)],
+    }
+    for content, first, second in ((named, 'a', 'b'), (numbered, '3', '4'), (annotated, '3', '4')):
+        path = write(tmp_path / 'a.json', content)
+        with pytest.raises(ValueError, match=f"those of one recording .*'{first}', '{second}'"):
+            read_coco_keypoints(path)
+        (track,) = read_coco_keypoints(path, recording=second)
+        np.testing.assert_allclose(track.pos[:, 0, 0], entry(0, 50)['keypoints'][0], rtol=1e-6)
+    with pytest.raises(ValueError, match=r"expected the recording 'c', found \['3', '4'\]"):
+        read_coco_keypoints(path, recording='c')
+
+
+def test_a_category_can_be_chosen(tmp_path):
+    hand = entry(0) | {'category_id': 2, 'keypoints': [1, 2, 0.5] * 21}
+    path = write(tmp_path / 'a.json', [hand, entry(0)])
+    assert read_coco_keypoints(path, category=1)[0].pos.shape == (1, 17, 2)
+    assert read_coco_keypoints(path, category=2)[0].pos.shape == (1, 21, 2)

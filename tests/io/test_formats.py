@@ -22,7 +22,10 @@ def csv_format(monkeypatch):
 
 
 def test_formats_that_are_read():
-    assert list_formats() == ['alphapose', 'coco', 'mediapipe', 'numpy', 'openpose']
+    assert list_formats() == [
+        'alphapose', 'bvh', 'coco', 'kinetics_skeleton', 'mediapipe', 'mmpose', 'numpy', 'openpose',
+        'ultralytics', 'yolo_txt',
+    ]  # fmt: skip
     assert get_format('openpose').in_folder
     assert get_format('numpy').suffixes == ('.npy', '.npz')
 
@@ -53,5 +56,5 @@ def test_a_name_is_taken_once(csv_format):
 
 
 def test_unknown_formats():
-    with pytest.raises(ValueError, match=r"format must be one of \['alphapose', .*, got 'bvh'"):
-        read_poses('take.bvh', 'bvh')
+    with pytest.raises(ValueError, match=r"format must be one of \['alphapose', .*, got 'xyz'"):
+        read_poses('take.xyz', 'xyz')

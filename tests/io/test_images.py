@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graphmotion.io import MalformedFileError, read_gray_image
+from graphmotion.io import MalformedFileError, read_color_image, read_gray_image
+from graphmotion.io.images import resize_image
 
 GRAY = np.random.default_rng(0).integers(0, 256, (5, 7), dtype=np.uint8)
 
@@ -51,6 +52,39 @@ def test_colours_become_luminance():
     palette = Image.fromarray(GRAY // 86)
     palette.putpalette([0, 0, 0, 255, 255, 255, 255, 0, 0])
     assert (read_gray_image('a', png(palette)) == np.array([0, 255, 76])[GRAY // 86]).all()
+
+
+def test_colour_images():
+    colour = np.random.default_rng(1).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    image = read_color_image('a', png(colour))
+    assert (image == colour.transpose(2, 0, 1)).all()
+    image[0] = 0  # it can be written to
+    assert (read_color_image('a', png(GRAY)) == GRAY).all()
+    assert (read_color_image('a', png(GRAY > 100)) == 255 * (GRAY > 100)).all()
+    deep = np.array([[256, 65535]], np.uint16)
+    assert read_color_image('a', png(deep)).tolist() == [[[1, 255]]] * 3
+    palette = Image.fromarray(GRAY // 86)
+    palette.putpalette([0, 0, 0, 255, 255, 255, 255, 0, 0])
+    red = np.array([0, 255, 255])[GRAY // 86], np.array([0, 255, 0])[GRAY // 86]
+    assert (read_color_image('a', png(palette)) == [red[0], red[1], red[1]]).all()
+    alpha = Image.fromarray(np.array([[255, 0, 128]], np.uint8))
+    red = Image.fromarray(np.full((1, 3), 200, np.uint8))
+    four = Image.merge('RGBA', [red, Image.new('L', (3, 1)), red, alpha])
+    assert read_color_image('a', png(four)).tolist() == [
+        [[200, 0, 100]],
+        [[0] * 3],
+        [[200, 0, 100]],
+    ]
+    with pytest.raises(MalformedFileError, match='an empty file'):
+        read_color_image('a.png', b'')
+
+
+def test_channels_are_resized_alike():
+    image = np.random.default_rng(1).integers(0, 256, (3, 20, 31), dtype=np.uint8)
+    out = resize_image(image, (8, 9))
+    assert out.shape == (3, 8, 9)
+    for channel, expected in zip(out, image):
+        assert (channel == resize_image(expected, (8, 9))).all()
 
 
 def test_what_is_transparent_is_dark():

@@ -91,3 +91,25 @@ def test_what_is_wrong_is_said(tmp_path, content, match):
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match='no such file'):
         read_mediapipe(str(tmp_path / 'nowhere.json'))
+
+
+def test_results_of_javascript(tmp_path):
+    frame = {'landmarks': [landmarks()], 'worldLandmarks': [landmarks(9)]}
+    path = write(tmp_path / 'a.json', [frame])
+    x = landmarks()[0]['x']
+    assert read_mediapipe(path)[0].pos[0, 0, 0] == pytest.approx(x)
+    assert read_mediapipe(path, world=True)[0].pos[0, 0, 0] == pytest.approx(x + 9)
+
+
+def test_visibility_null_is_as_without(tmp_path):
+    assert (
+        read_mediapipe(write(tmp_path / 'a.json', [landmarks(visibility=None)]))[0].score.min() == 1
+    )
+
+
+def test_two_kinds_of_landmarks_are_not_mixed(tmp_path):
+    both = {'landmarks': [landmarks()], 'worldLandmarks': [landmarks(9)]}
+    path = write(tmp_path / 'a.json', [both, {'landmarks': [landmarks()]}])
+    assert read_mediapipe(path)[0].pos.shape[0] == 2
+    with pytest.raises(ValueError, match=r'one kind of landmarks, found image .* and world'):
+        read_mediapipe(path, world=True)

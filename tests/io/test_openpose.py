@@ -97,7 +97,7 @@ def test_other_folders_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='nowhere: no such folder'):
         read_openpose(str(tmp_path / 'nowhere'))
     (tmp_path / 'a').mkdir()
-    with pytest.raises(ValueError, match=r'a: files: expected those of one .* found none'):
+    with pytest.raises(ValueError, match=r'a: files: expected \*_keypoints.json .* found none'):
         read_openpose(str(tmp_path / 'a'))
     folder = write(tmp_path / 'a', {0: [(joints(0), -1)]})
     write(tmp_path / 'a', {0: [(joints(0), -1)]}, 'run_{:012d}_keypoints.json')
@@ -108,3 +108,47 @@ def test_other_folders_are_named(tmp_path):
         read_openpose(folder)
     with pytest.raises(ValueError, match='people: expected at least one'):
         read_openpose(write(tmp_path / 'c', {0: []}))
+
+
+def test_a_shared_person_id_identifies_nobody(tmp_path):
+    frames = {t: [(joints(0), 0), (joints(300), 0)] for t in range(4)}
+    tracks = read_openpose(write(tmp_path / 'a', frames))
+    assert [np.ptp(track.pos[:, 0, 0]) for track in tracks] == [0, 0]
+
+
+def test_missing_files_are_no_gap_and_the_gap_can_be_set(tmp_path):
+    frames = {60 * t: [(joints(t), -1)] for t in range(3)}
+    assert len(read_openpose(write(tmp_path / 'a', frames))) == 1
+    frames = {0: [(joints(0), -1)], 1: [], 2: [], 3: [(joints(0), -1)]}
+    folder = write(tmp_path / 'b', frames)
+    assert len(read_openpose(folder)) == 1
+    assert len(read_openpose(folder, max_gap=1)) == 2
+
+
+def test_endings_are_in_any_case(tmp_path):
+    folder = write(tmp_path / 'a', {0: [(joints(0), -1)], 1: [(joints(1), -1)]})
+    name = tmp_path / 'a' / 'walk_000000000001_keypoints.json'
+    name.rename(name.with_suffix('.JSON'))
+    assert read_openpose(folder)[0].pos.shape == (2, 25, 2)
+
+
+def test_fields_of_other_versions(tmp_path):
+    folder = tmp_path / 'a'
+    folder.mkdir()
+    pose = np.concatenate([joints(0), np.ones((25, 1))], axis=1)
+    for number, (field, values) in enumerate(
+        [('pose_keypoints', joints(0)), ('pose_keypoints_3d', pose)]
+    ):
+        person = {'pose_keypoints_2d': [], field: values.ravel().tolist()}
+        file = folder / 'walk_0_keypoints.json'
+        file.write_text(json.dumps({'people': [person]}))
+        (track,) = read_openpose(str(folder))
+        assert track.pos.shape == (1, 25, 2 + number)
+        np.testing.assert_allclose(track.pos[0], values[:, :-1], rtol=1e-6)
+
+
+def test_a_recording_of_several_can_be_chosen(tmp_path):
+    write(tmp_path / 'a', {0: [(joints(0), -1)]})
+    folder = write(tmp_path / 'a', {0: [(joints(9), -1)]}, 'run_{:012d}_keypoints.json')
+    (track,) = read_openpose(folder, recording='run')
+    np.testing.assert_allclose(track.pos[0], joints(9)[:, :2], rtol=1e-6)

@@ -175,7 +175,8 @@ def test_frames_without_a_body_are_left_out():
     assert align_silhouettes(thin[None])[1].tolist() == [False]
     thin[:, 20:24] = 255  # two thirds of each of the two pixels in the middle
     assert align_silhouettes(thin[None])[0].sum() == 128
-    white, kept = align_silhouettes(np.full((1, 60, 60), 255, np.uint8))
+    with pytest.warns(UserWarning, match='cover most of the image borders'):
+        white, kept = align_silhouettes(np.full((1, 60, 60), 255, np.uint8))
     assert kept.all()
     assert white.all()
     for nothing in ([], np.zeros((0, 4, 4), np.uint8), np.zeros((3, 4, 4), np.uint8)):
@@ -194,13 +195,13 @@ def test_frames_without_a_body_are_left_out():
     ],
 )
 def test_refuses_other_arrays(frames):
-    with pytest.raises(ValueError, match=r'frame 0 is an image \[H, W\] of bytes, got'):
+    with pytest.raises(ValueError, match=r'frames\[0\] must be an image \[H, W\] of unsigned'):
         align_silhouettes(frames)
 
 
 def test_refuses_bad_options():
     for options in ({'size': (0, 4)}, {'min_pixels': 0}):
-        with pytest.raises(ValueError, match='size and min_pixels are positive'):
+        with pytest.raises(ValueError, match='size and min_pixels must be positive'):
             align_silhouettes([], **options)
 
 
@@ -222,3 +223,15 @@ def test_reads_pickles(tmp_path):
         read_opengait_silhouettes('a.pkl', pickle.dumps(clip)[:40])
     with pytest.raises(MalformedFileError, match=r'found builtins\.print'):
         read_opengait_silhouettes('a.pkl', b'cbuiltins\nprint\n(tR.')
+
+
+def test_black_on_white_is_noticed_and_can_be_inverted():
+    images = np.stack([blob(seed=s) for s in range(3)])
+    expected, _ = align_silhouettes(images)
+    with pytest.warns(UserWarning, match=r'pass invert=True if they are black on white'):
+        align_silhouettes(255 - images)
+    out, kept = align_silhouettes(255 - images, invert=True)
+    assert kept.all()
+    assert (out == expected).all()
+    out, _ = align_silhouettes(images == 0, invert=True)  # booleans
+    assert (out == expected).all()

@@ -96,8 +96,27 @@ def test_numbers_of_people_go_before_places():
 
 
 def test_of_two_with_one_number_the_better_seen_stays():
-    frames = [[person(3, identity=1), person(7, missing=[0], identity=1)]]
-    assert [track.pos[0, 2, 0] for track in make_tracks(frames, 'file')] == [3]
+    frames = [
+        [person(3, identity=1), person(7, missing=[0], identity=1)],
+        [person(9, identity=2)],
+    ]
+    assert [track.pos[:, 2, 0].tolist() for track in make_tracks(frames, 'file')] == [
+        [3, 0],
+        [0, 9],
+    ]
+
+
+def test_a_number_shared_by_all_identifies_nobody():
+    frames = [[person(x, identity=0) for x in order] for order in ((0, 9), (9, 0), (0, 9))]
+    tracks = make_tracks(frames, 'file')
+    assert [track.pos[:, 2, 0].tolist() for track in tracks] == [[0, 0, 0], [9, 9, 9]]
+    # One person alone in every frame keeps the number.
+    assert len(make_tracks([[person(0, identity=0)], [person(9, identity=0)]], 'file')) == 1
+
+
+def test_frames_that_the_recording_does_not_have_are_no_gap():
+    frames = [[person(0)], None, None, None, [person(0)]]
+    assert places(link_tracks(frames, max_gap=0)) == [[0, None, None, None, 0]]
 
 
 def test_people_with_other_joints_or_nobody_are_errors():

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from graphmotion.metrics import fuse_streams
+from graphmotion.metrics import fuse_streams, fusion_contributions
 
 
 def streams(num=3, samples=5, classes=4):
@@ -72,12 +72,12 @@ def test_one_stream_is_itself():
 @pytest.mark.parametrize(
     ('logits', 'options', 'reason'),
     [
-        ([], {}, 'no stream'),
+        ([], {}, 'logits must not be empty'),
         ([torch.ones(2, 1), torch.ones(3, 1)], {}, r'got \[\[2, 1\], \[3, 1\]\]'),
-        ([torch.ones(1)], {}, 'one shape'),
-        ([torch.ones(2, 2)], {'weights': [1, 2]}, r'one for each of 1 streams, got \[1, 2\]'),
-        ([torch.ones(2, 2)], {'weights': [0]}, 'not all zero'),
-        ([torch.ones(2, 2)], {'weights': [-1]}, 'not be negative'),
+        ([torch.ones(1)], {}, 'the same shape'),
+        ([torch.ones(2, 2)], {'weights': [1, 2]}, r'one per stream \(1\), got \[1, 2\]'),
+        ([torch.ones(2, 2)], {'weights': [0]}, 'with a positive sum'),
+        ([torch.ones(2, 2)], {'weights': [-1]}, 'non-negative'),
         ([torch.tensor([[0.0, -torch.inf]])], {}, 'must be finite'),
         ([torch.tensor([[0.3, 0.7], [1.0, 0.0]])], {}, 'must not be probabilities'),
         ([torch.ones(2, 2)], {'kind': 'votes'}, "got 'votes'"),
@@ -86,3 +86,22 @@ def test_one_stream_is_itself():
 def test_wrong_input_is_refused(logits, options, reason):
     with pytest.raises(ValueError, match=reason):
         fuse_streams(logits, **options)
+
+
+@pytest.mark.parametrize(
+    ('spatial', 'spectral', 'fused', 'expected'),
+    [
+        (76.9, 57.1, 77.9, (20.8, 1.0)),
+        (95.0, 72.3, 96.2, (23.9, 1.2)),
+        (91.9, 99.6, 99.8, (0.2, 7.9)),
+    ],
+)
+def test_contributions_of_the_paper(spatial, spectral, fused, expected):
+    """Cells of its Tables III and IV."""
+    out = fusion_contributions(fused, {'SPAGNN': spatial, 'SPEGNN': spectral})
+    assert out == {
+        'SPAGNN': pytest.approx(expected[0], abs=0.05),
+        'SPEGNN': pytest.approx(expected[1], abs=0.05),
+    }
+    with pytest.raises(ValueError, match=r"parts must have two entries, got \['a'\]"):
+        fusion_contributions(0.5, {'a': 0.4})

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 GRAPH = PointGraph.from_points(sample_pixels(6, 6), k=4, num_modes=12, levels=2, ratio=0.25)
 V, N, K = 16, GRAPH.num_nodes, 12
-CLASSIFIER = {'skeleton': 'emotion_gait16', 'num_classes': 4, 'channels': (4, 6)}
+CLASSIFIER = {'skeleton': 'emotion_gait16', 'num_classes': 4, 'channels': (4, 8)}
 ONE_LAYER = CLASSIFIER | {'channels': (4,)}
 MIXER = {
     'skeleton': 'emotion_gait16', 'embedding_dim': 4, 'in_channels': 3, 'channels': 8, 'depth': 1,
@@ -33,6 +33,8 @@ CASES = {
     'msa_gcn': ('msa_gcn', ONE_LAYER | {'scales': (16, 5), 'cross_scale_layers': 1}, 'motion'),
     'st_gcn': ('st_gcn', CLASSIFIER, 'motion'),
     'st_gcn, two people': ('st_gcn', ONE_LAYER | {'num_people': 2}, 'motion of two'),
+    'agcn': ('agcn', CLASSIFIER, 'motion'),
+    'ctr_gcn, two people': ('ctr_gcn', CLASSIFIER | {'num_people': 2}, 'motion of two'),
     'fg_stformer': ('fg_stformer', CLASSIFIER, 'motion'),
     'gaitmixer': ('gaitmixer', MIXER | {'temporal_channels': (12,), 'kernel_size': 5}, 'motion'),
     'gaitformer': ('gaitformer', MIXER, 'motion'),

@@ -145,7 +145,7 @@ def test_two_people_are_averaged():
     torch.testing.assert_close(two(swapped), two(both), atol=1e-5, rtol=1e-5)
     _, seen = two(both, return_attention=True)
     assert seen.joint_ids.shape == (2, 6, 15)
-    with pytest.raises(ValueError, match='a multiple of the 50 nodes'):
+    with pytest.raises(ValueError, match='a multiple of 50 nodes'):
         two(x)
 
 

@@ -97,7 +97,7 @@ def test_batch_belongs_to_x(name):
 
 @pytest.mark.slow
 def test_graphs_are_checked_in_compiled_and_exported_code(name):
-    model = small(name, channels=(4, 6)).eval()
+    model = small(name, channels=(4, 8)).eval()
     x, batch = people_of([1, 1, 1])
     expected = model(x)
     torch._dynamo.reset()
@@ -122,6 +122,9 @@ def test_accepts_a_custom_skeleton(name):
 
 def test_every_parameter_receives_a_gradient(name):
     model = small(name)
+    for key, parameter in model.named_parameters():
+        if key.endswith('alpha'):  # without which nothing reaches the refinement
+            torch.nn.init.ones_(parameter)
     out = model(torch.randn(4 * 16, 12, 3))
     torch.nn.functional.cross_entropy(out, torch.arange(4)).backward()
     without = [
@@ -135,7 +138,7 @@ def test_every_parameter_receives_a_gradient(name):
 
 @pytest.mark.slow
 def test_compiles_into_one_graph(name):
-    model = small(name, channels=(4, 6)).eval()
+    model = small(name, channels=(4, 8)).eval()
     x = torch.randn(2 * 16, 12, 3)
     compiled = torch.compile(model, backend='eager', fullgraph=True)
     torch.testing.assert_close(compiled(x), model(x))
@@ -144,7 +147,7 @@ def test_compiles_into_one_graph(name):
 
 @pytest.mark.slow
 def test_exports(name):
-    model = small(name, channels=(4, 6)).eval()
+    model = small(name, channels=(4, 8)).eval()
     x = torch.randn(2 * 16, 12, 3)
     torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), model(x))
 
@@ -159,8 +162,9 @@ def test_trains_under_autocast(name):
 
 def test_state_only_holds_learned_values(name):
     """Buffers derived from the skeleton are not saved, which keeps checkpoints small and stable."""
-    state = small(name).state_dict()
-    assert not [key for key in state if 'adj' in key.split('.')[-1] or 'assignment' in key]
+    model = small(name)
+    buffers = model.state_dict().keys() - {key for key, _ in model.named_parameters()}
+    assert not [key for key in buffers if 'adj' in key.split('.')[-1] or 'assignment' in key]
 
 
 def test_reset_parameters(name):
@@ -178,7 +182,7 @@ def test_reset_parameters(name):
 
 
 def test_invalid_number_of_nodes_raises(name):
-    with pytest.raises(ValueError, match='a multiple of the 16 nodes'):
+    with pytest.raises(ValueError, match='a multiple of 16 nodes'):
         small(name)(torch.randn(17, 12, 3))
 
 
@@ -187,5 +191,5 @@ def test_inputs_name_the_fields(name):
 
 
 def test_unknown_model_raises():
-    with pytest.raises(ValueError, match=r"model 'stgcn'; there are \['fg_stformer', 'gait"):
+    with pytest.raises(ValueError, match=r"model 'stgcn'; there are \x"):
         create_model('stgcn')

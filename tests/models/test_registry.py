@@ -13,7 +13,7 @@ def clean(monkeypatch):
 
 def test_models_by_name_and_task():
     assert list_models('gait*') == ['gaitformer', 'gaitmixer']
-    assert list_models(task='action') == ['fg_stformer', 'st_gcn']
+    assert list_models(task='action') == ['agcn', 'ctr_gcn', 'fg_stformer', 'st_gcn']
     assert list_models('s*', task='expression') == ['spagnn', 'spegnn', 'ssgnn']
     assert list_models('GAIT*') == []
     every = {name for task in registry.TASKS for name in list_models(task=task)}

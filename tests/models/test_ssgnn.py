@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 from graphmotion.data import graph_to_batch
 from graphmotion.graphs import PointGraph, sample_pixels
 from graphmotion.models import SPAGNN, SPEGNN, SSGNN, create_model, spagnn, spegnn, ssgnn
+from graphmotion.nn import LocallyConnectedConv
 
 PIXELS = sample_pixels(9, 9, num=40)
 GRAPH = PointGraph.from_points(PIXELS, k=5, num_modes=40, levels=2, ratio=0.25)
@@ -16,7 +17,18 @@ OTHER = PointGraph.from_points(
 )
 BUILDERS = {'spagnn': spagnn, 'spegnn': spegnn, 'ssgnn': ssgnn}
 FULL = {'standardize': True, 'num_directions': 4, 'batch_norm': True, 'hidden_channels': 6}
-OPTIONS = {'spagnn': FULL, 'spegnn': FULL | {'num_pools': 1, 'num_knots': 5}}
+OPTIONS = {
+    'spagnn': FULL | {'num_layers': (1, 2), 'residual': True, 'shared': True},
+    'spegnn': FULL
+    | {
+        'channels': (4, 4),
+        'num_pools': 2,
+        'num_knots': 5,
+        'directional': True,
+        'multiscale': True,
+        'residual': True,
+    },
+}
 OPTIONS['ssgnn'] = {
     'fusion': 'learned', 'spatial': OPTIONS['spagnn'], 'spectral': OPTIONS['spegnn']
 }  # fmt: skip
@@ -142,8 +154,15 @@ def test_own_basis_of_each_sample():
 
 def test_shared_weights_do_not_grow_with_the_graph():
     model = SPAGNN(GRAPH, 4, shared=True)
-    degree = GRAPH.edge_index[1].bincount().max() + 1
-    assert model.convs[0].weight.shape == (degree, 1, 8)
+    assert [list(conv.weight.shape) for conv in model.convs] == [[9, 1, 8], [9, 8, 16]]
+
+
+def test_shared_weights_of_clusters_follow_their_centres():
+    conv = SPAGNN(GRAPH, 4, shared=True).convs[1]
+    level = GRAPH.hierarchy[0]
+    pos = torch.stack([PIXELS[level.cluster == m].mean(dim=0) for m in range(level.num_clusters)])
+    expected = LocallyConnectedConv(8, 16, level.edge_index, len(pos), shared=True, pos=pos)
+    torch.testing.assert_close(conv.edge_basis, expected.edge_basis)
 
 
 @pytest.mark.parametrize('part', [SPAGNN, SPEGNN])
@@ -177,6 +196,64 @@ def test_layers_of_the_spectral_part():
     hidden = model.convs[0](x, GRAPH.eigenvectors, 40).relu()
     expected = model.head(model.convs[1](hidden, GRAPH.eigenvectors, 40).relu())
     torch.testing.assert_close(model(x), expected)
+
+
+def test_layers_of_the_spatial_part():
+    model = SPAGNN(GRAPH, 4, channels=(3, 5), num_layers=(1, 2), residual=True)
+    x = torch.randn(40, 1)
+    first = model.pools[0](model.convs[0](x).relu())
+    second = model.convs[1](first).relu()
+    expected = model.head(model.pools[1](second + model.convs[2](second).relu()))
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_multiscale_spectral_part_against_dense_filters():
+    model = SPEGNN(GRAPH, 4, 2, channels=(3, 5), num_pools=1, multiscale=True).double()
+    level = GRAPH.hierarchy[0]
+    adjacency = torch.zeros(10, 10).double()
+    adjacency[tuple(level.edge_index)] = level.edge_weight.double()
+    laplacian = adjacency.sum(dim=1).diag() - adjacency
+    basis = model.eigenvectors_1
+    values = (basis.t() @ laplacian @ basis).diagonal()
+    torch.testing.assert_close(laplacian @ basis, basis * values, atol=1e-5, rtol=1e-5)
+    assert (values.diff() > -1e-6).all()
+    x = torch.randn(40, 2).double()
+    first = model.convs[0](x, model.eigenvectors, 40).relu()
+    pooled = torch.stack([first[level.cluster == m].mean(dim=0) for m in range(10)])
+    weight = model.convs[1].weight
+    expected = torch.zeros(10, 5).double()
+    for i in range(3):
+        for j in range(5):
+            expected[:, j] += basis @ weight[:, i, j].diag() @ basis.t() @ pooled[:, i]
+    torch.testing.assert_close(model(x)[0], model.head(expected.relu())[0])
+
+
+def test_directional_filters_against_derivatives_of_the_basis():
+    model = SPEGNN(GRAPH, 4, 2, channels=3, num_modes=9, directional=True)
+    modes = model.eigenvectors
+    zero = torch.zeros_like(modes)
+    along = [model.divergences[0](torch.cat(pair, 1)) for pair in ((modes, zero), (zero, modes))]
+    weight = model.convs[0].weight.view(9, 2, 3, 3)
+    x = torch.randn(40, 2)
+    expected = torch.zeros(40, 3)
+    for d, basis in enumerate((modes, *along)):
+        for i in range(2):
+            for j in range(3):
+                expected[:, j] += basis @ (weight[:, i, d, j] * (modes.t() @ x[:, i]))
+    expected = model.head(expected.relu())
+    torch.testing.assert_close(model(x), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_a_directional_filter_responds_to_one_direction_alone():
+    """An isotropic filter cannot distinguish an edge from the same edge rotated by 90 degrees."""
+    pos = torch.stack(torch.meshgrid(torch.arange(7), torch.arange(7), indexing='xy'), 2)
+    graph = PointGraph.from_points(pos.view(-1, 2).float(), k=8, num_modes=49)
+    model = SPEGNN(graph, 2, channels=1, directional=True)
+    model.convs[0].weight.data = torch.tensor([0.0, 1, 0]).expand(49, 1, 3).clone()
+    model.head = torch.nn.Identity()
+    columns, rows = graph.pos.unbind(dim=1)
+    assert model(columns[:, None]).min() > 0.5
+    assert model(rows[:, None]).abs().max() < 1e-4
 
 
 def test_ssgnn_fuses_its_parts_and_returns_them():
@@ -374,6 +451,7 @@ def test_a_batch_of_the_graph_fits(name):
         lambda: SPAGNN(GRAPH, 4, 2, (3, 5), shared=True),
         lambda: SPEGNN(GRAPH, 4, 2, num_modes=11),
         lambda: SPEGNN(GRAPH, 4, 2, num_knots=5),
+        lambda: SPEGNN(GRAPH, 4, 2, num_knots=5, num_modes=20, directional=True),
     ],
 )
 def test_node_weights_are_answers_to_impulses(make):
@@ -383,8 +461,11 @@ def test_node_weights_are_answers_to_impulses(make):
         for channel in range(2):
             x = torch.zeros(40, 2)
             x[node, channel] = 1
-            basis = (model.eigenvectors, 40) if isinstance(model, SPEGNN) else ()
-            total[node] += model.convs[0](x, *basis).square().sum().detach()
+            if isinstance(model, SPEGNN):
+                out = model._filter(x, model.eigenvectors, 0)
+            else:
+                out = model.convs[0](x)
+            total[node] += out.square().sum().detach()
     torch.testing.assert_close(model.node_weights(), total.sqrt())
 
 
@@ -393,7 +474,7 @@ def test_node_weights_are_answers_to_impulses(make):
 
 def test_wrong_features_are_refused(name):
     model = BUILDERS[name](GRAPH, 4)
-    with pytest.raises(ValueError, match='a multiple of the 40 nodes'):
+    with pytest.raises(ValueError, match='a multiple of 40 nodes'):
         model(torch.randn(41, 1))
     with pytest.raises(ValueError, match=r'x must have shape \[num_nodes, 1\], got \[40, 2\]'):
         model(torch.randn(40, 2))
@@ -421,12 +502,23 @@ def test_graphs_that_lack_something_are_refused(name):
         ({'num_modes': 0}, r'num_modes must be in \[1, 40\]'),
         ({'basis_per_graph': True}, 'basis_per_graph requires num_knots'),
         ({'num_pools': 3}, 'must have 3 coarser levels, got 2'),
-        ({'basis_per_graph': True, 'num_knots': 4, 'num_directions': 4}, 'requires a shared graph'),
+        (
+            {'channels': (3, 4, 5), 'num_pools': 1, 'multiscale': True},
+            'num_pools must be at least 2 for 3 layers if multiscale, got 1',
+        ),
+        ({'basis_per_graph': True, 'num_knots': 4, 'directional': True}, 'a shared graph'),
+        ({'basis_per_graph': True, 'num_knots': 4, 'num_directions': 4}, 'a shared graph'),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         SPEGNN(GRAPH, 4, **options)
+
+
+@pytest.mark.parametrize('num_layers', [0, (1,), (1, 0)])
+def test_invalid_numbers_of_layers_are_refused(num_layers):
+    with pytest.raises(ValueError, match='num_layers must be positive, one number or 2'):
+        SPAGNN(GRAPH, 4, num_layers=num_layers)
 
 
 def test_a_basis_where_none_is_expected_and_none_where_one_is():

@@ -50,3 +50,14 @@ def to_sparse(adj: Tensor, num_graphs: int = 1) -> tuple[Tensor, Tensor]:
     offset = adj.size(-1) * torch.arange(num_graphs).repeat_interleave(len(source))
     edge_index = torch.stack([source, target]).repeat(1, num_graphs) + offset
     return edge_index, weight.repeat(num_graphs, 1)
+
+
+def correlation(query: Tensor, key: Tensor, kind: str, mlp: tuple[Tensor, ...] = ()) -> Tensor:
+    """Of the embeddings [R] of two joints, for the choices of ChannelTopologyConv."""
+    if kind == 'difference':
+        return query - key
+    if kind == 'sum':
+        return query + key
+    first, first_bias, second, second_bias = mlp
+    hidden = (first @ torch.cat([query, key]) + first_bias).clamp(min=0)
+    return second @ hidden + second_bias

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from graphmotion.nn import (
+    AdaptiveSpatialConv,
     BranchFusion,
     ChannelGate,
+    ChannelTopologyConv,
     ClusterPooling,
     ConvValueTemporalAttention,
     CrossAttention,
@@ -18,6 +20,7 @@ from graphmotion.nn import (
     LocallyConnectedConv,
     MotionBatchNorm,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     PartPooling,
     ScaleFusion,
     SelectiveTemporalConv,
@@ -93,14 +96,23 @@ OPERATORS = {
     'spatial': (SpatialConv(C, 10, 3), (ADJ,)),
     'spatial_narrowing': (SpatialConv(C, 4, 3), (ADJ,)),
     'spatial_learned': (SpatialConv(C, 10, 3, V, True, True), (ADJ,)),
+    'adaptive': (AdaptiveSpatialConv(C, 12, ADJ), ()),
+    'channel_topology': (ChannelTopologyConv(C, 10, ADJ, alpha_init=0.5), ()),
+    'channel_topology_mlp': (
+        ChannelTopologyConv(C, 10, ADJ, correlation='mlp', alpha_init=0.5),
+        (),
+    ),
+    'channel_topology_static': (ChannelTopologyConv(C, 10, ADJ, refine=False), ()),
     'spectral': (SpectralConv(C, 10, 6), (EIGENVECTORS, V)),
     'spectral_smooth': (SpectralConv(C, 10, 6, num_knots=4), (EIGENVECTORS, V)),
     'locally_connected': (LocallyConnectedConv(C, 10, SKELETON.edge_index, V), ()),
     'locally_connected_shared': (
-        LocallyConnectedConv(C, 10, SKELETON.edge_index, V, shared=True),
+        LocallyConnectedConv(C, 10, SKELETON.edge_index, V, shared=True, pos=torch.randn(V, 2)),
         (),
     ),
     'temporal': (TemporalConv(C, 10, 5, stride=2), ()),
+    'multi_scale': (MultiScaleTemporalConv(C, 12), ()),
+    'multi_scale_strided': (MultiScaleTemporalConv(C, 12, 3, 2, (1, 2, 3, 4)), ()),
     'selective': (SelectiveTemporalConv(C, 10), (V,)),
     'resolutions': (Resolutions(C, 10), ()),
     'resolutions_shared': (Resolutions(C, 10, share_weights=True), ()),
@@ -134,7 +146,14 @@ OPERATORS = {
     'branch_sums': (Branches(C, 2), ()),
     'branch_attention': (Branches(C, 2, 'attention'), ()),
 }
-TEMPORAL = ('temporal', 'selective', 'resolutions', 'large_kernel', 'attended_frames')
+TEMPORAL = (
+    'temporal',
+    'multi_scale',
+    'selective',
+    'resolutions',
+    'large_kernel',
+    'attended_frames',
+)
 FRAMEWISE = [name for name in OPERATORS if not name.startswith(TEMPORAL)]
 
 
@@ -288,5 +307,5 @@ def test_wrong_number_of_nodes_is_refused(x):
         (CrossScaleConv(C, C), None),
     )
     for module, args in pairs:
-        with pytest.raises(ValueError, match='multiple of the 16 nodes'):
+        with pytest.raises(ValueError, match='multiple of 16 nodes'):
             module((wrong, wrong), (V, V)) if args is None else module(wrong, *args)

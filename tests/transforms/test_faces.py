@@ -1,5 +1,6 @@
 """Transforms of images, pixel graphs and landmark graphs."""
 
+import colorsys
 import math
 import pickle
 from dataclasses import replace
@@ -37,6 +38,7 @@ GRAPHS = [
     T.ToPixelGraph(GRAPH),
     T.ToPixelGraph(GRAPH, standardize=True, coordinates=True, basis=True),
     T.ToPixelGraph(GRAPH, edges=False),
+    T.ToPixelGraph(GRAPH, num_distances=4),
     T.ToRandomPixelGraph(0.4, k=4),
     T.ToRandomPixelGraph(20, k=3, weight='gaussian', standardize=True, coordinates=True),
     T.ToLandmarkGraph(),
@@ -44,12 +46,13 @@ GRAPHS = [
     T.ToLandmarkGraph(graph=LANDMARKS),
 ]
 BASES = [T.AddEigenbasis(5), T.AddEigenbasis(3, 'sym')]
-FACES = IMAGES + GRAPHS + BASES
+FACES = [*IMAGES, *GRAPHS, *BASES, T.RandomImageHSV()]
 
 
-def face(seed=0, dtype=torch.uint8, size=SIZE, points=68):
+def face(seed=0, dtype=torch.uint8, size=SIZE, points=68, channels=()):
     random = np.random.default_rng(seed)
-    image = torch.from_numpy(random.integers(0, 256, (1, *size), dtype=np.uint8))
+    shape = (1, *channels, *size)
+    image = torch.from_numpy(random.integers(0, 256, shape, dtype=np.uint8))
     if dtype != torch.uint8:
         image = image.to(dtype) / 255
     landmarks = torch.from_numpy(random.uniform(0, size[::-1], (points, 2))).float()
@@ -78,6 +81,72 @@ def test_batch_matches_its_samples(transform, dtype, assert_alike):
             <= float(out.image.max())
             <= (255 if dtype == torch.uint8 else 1)
         )
+
+
+@pytest.mark.parametrize('transform', [*IMAGES, *GRAPHS, FACES[-1]])
+def test_batch_of_colour_images_matches_its_samples(transform, assert_alike):
+    samples = [face(seed, channels=(3,)) for seed in range(3)]
+    _, out = assert_alike(transform, samples, atol=1e-5)
+    if transform not in GRAPHS:
+        assert out.image.shape == (3, 3, *SIZE)
+
+
+@pytest.mark.parametrize(
+    'transform', [T.RandomImageAffine((20, 20), (0.9, 0.9), (0.1, 0.1)), T.RandomImageFlip(1.0)]
+)
+def test_channels_of_colour_images_move_alike(transform):
+    data = face(channels=(3,))
+    grey = [Data(image=data.image[:, c], landmarks=data.landmarks) for c in range(3)]
+    out = transform(data)
+    for c, channel in enumerate(grey):
+        expected = transform(channel)
+        assert torch.equal(out.image[:, c], expected.image)
+        assert torch.equal(out.landmarks, expected.landmarks)
+
+
+def test_nodes_of_colour_images_hold_all_channels():
+    data = face(channels=(3,))
+    image = data.image.float() / 255
+    x, y = GRAPH.pos.long().t()
+    out = T.ToPixelGraph(GRAPH)(data)
+    assert torch.equal(out.x, image[0, :, y, x].t())
+
+
+def test_distances_of_pixels():
+    out = T.ToPixelGraph(GRAPH, num_distances=3)(face()).x
+    expected = np.sort(cdist(GRAPH.pos, GRAPH.pos), axis=1)[:, 1:4] / np.hypot(*SIZE)
+    np.testing.assert_allclose(out[:, 1:], expected, atol=1e-6)
+    with pytest.raises(ValueError, match=r'num_distances must be in \[1, 37\] .*, got 38'):
+        T.ToPixelGraph(GRAPH, num_distances=38)
+
+
+@pytest.mark.parametrize(
+    ('hue', 'saturation', 'value'), [(0.1, 1, 1), (0, 0.5, 1), (-0.4, 1.5, 1.3), (0, 0, 0.5)]
+)
+def test_hsv_against_colorsys(hue, saturation, value):
+    data = face(dtype=torch.float64, channels=(3,))
+    data.image[0, :, 0, 0] = 0.3  # grey
+    data.image[0, :, 0, 1] = 0  # black
+    pixels = data.image[0].flatten(1).t().tolist()
+    expected = []
+    for pixel in pixels:
+        h, s, v = colorsys.rgb_to_hsv(*pixel)
+        hsv = (h + hue) % 1, min(s * saturation, 1), min(v * value, 1)
+        expected.append(colorsys.hsv_to_rgb(*hsv))
+    out = T.RandomImageHSV((hue, hue), (saturation,) * 2, (value,) * 2)(data).image
+    expected = torch.tensor(expected).double().t().view(1, 3, *SIZE)
+    torch.testing.assert_close(out, expected, atol=1e-6, rtol=1e-6)
+
+
+def test_hsv_of_bytes_and_bad_input():
+    data = face(channels=(3,))
+    out = T.RandomImageHSV(0, (1, 1), (1, 1))(data.clone())
+    assert out.image.dtype == torch.uint8
+    assert (out.image.int() - data.image).abs().max() <= 1
+    with pytest.raises(ValueError, match=r'must have shape \[1, 3, H, W\] .*, got \[1, 8, 12\]'):
+        T.RandomImageHSV()(face())
+    with pytest.raises(ValueError, match='saturation and value must be non-negative'):
+        T.RandomImageHSV(saturation=(-0.1, 1))
 
 
 @pytest.mark.parametrize('transform', BASES, ids=name)
@@ -170,8 +239,10 @@ def slow_affine(image, degrees, scale, shift):
 @pytest.mark.parametrize(
     ('degrees', 'scale', 'shift'), [(0, 1, 0), (30, 1, 0), (-8, 1.4, 0.1), (90, 0.6, -0.2)]
 )
-def test_affine_pixels_and_landmarks(degrees, scale, shift):
-    transform = T.RandomImageAffine((degrees,) * 2, (scale,) * 2, (shift,) * 2)
+def test_affine_pixels_and_landmarks(degrees, scale, shift, monkeypatch):
+    end = torch.full((1, 4), float(shift > 0))  # the lower or the upper end of all intervals
+    monkeypatch.setattr('graphmotion.transforms.fields.rand_per_graph', lambda *_: end)
+    transform = T.RandomImageAffine((degrees,) * 2, (scale,) * 2, abs(shift))
     data = face(dtype=torch.float64)
     expected = slow_affine(data.image[0].numpy(), degrees, scale, (shift, shift))
     out = transform(data)
@@ -217,6 +288,15 @@ def test_draws_differ_between_images_and_are_within_bounds():
     for value, low, high in ((scale, 0.5, 1.5), (degrees, -10, 10)):
         assert low - 1e-3 <= value.min() < low + 0.05 * (high - low)
         assert high - 0.05 * (high - low) < value.max() <= high + 1e-3
+
+
+def test_translations_of_images_are_within_their_bounds():
+    batch = Batch.from_data_list([face(0) for _ in range(400)])
+    transform = T.RandomImageAffine(0, (1, 1), translate=(0.2, 0.05))
+    shift = transform(batch.clone()).landmarks - batch.landmarks
+    for value, limit in zip(shift.view(400, 68, 2)[:, 0].T, (0.2 * SIZE[1], 0.05 * SIZE[0])):
+        assert -limit - 1e-4 <= value.min() < -0.9 * limit
+        assert 0.9 * limit < value.max() <= limit + 1e-4
 
 
 def test_flipped_landmarks_swap_sides():
@@ -268,7 +348,11 @@ def test_noise():
             r'scales must be an interval \(low, high\) in \(0, inf\)',
         ),
         (lambda: T.RandomImageAffine((3, 1)), 'degrees must be an interval'),
-        (lambda: T.RandomImageAffine(translate='x'), 'translate must be an interval'),
+        (lambda: T.RandomImageAffine(translate=-0.1), 'translate must be non-negative and finite'),
+        (
+            lambda: T.RandomImageAffine(translate=(0.1, 0.1, 0.1)),
+            r'translate must be a number or \(horizontal, vertical\)',
+        ),
         (lambda: T.RandomImageBrightness(contrast=(-1, 1)), 'contrast must be non-negative'),
         (lambda: T.RandomImageBrightness(0.2), 'brightness must be an interval'),
         (lambda: T.ImageNoise(-1), 'std must be non-negative'),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graphmotion.visualization import plot_training_curves
+from graphmotion.visualization import plot_initial_loss, plot_training_curves
 
 from .conftest import check_nothing_is_clipped
 
@@ -142,3 +142,28 @@ def test_file_is_written(tmp_path):
 def test_invalid_input(history, options, error, message):
     with pytest.raises(error, match=message):
         plot_training_curves(history, **options)
+
+
+def test_initial_loss_is_the_first_epoch():
+    histories = {
+        'SPAGNN': [
+            [{'epoch': 0, 'train_loss': 2.0}, {'epoch': 1, 'train_loss': 9.0}],
+            {'train_loss': [1.5]},
+        ],
+        'SPEGNN': [{'train_loss': [1.9, 1.0]}, {'train_loss': [1.7, 1.2]}],
+    }
+    (ax,) = plot_initial_loss([0.1, 1.0], histories).axes
+    lines = {line.get_label(): line.get_xydata().tolist() for line in ax.lines}
+    assert lines == {
+        'SPAGNN': [[0.1, 2.0], [1.0, 1.5]],
+        'SPEGNN': [[0.1, 1.9], [1.0, 1.7]],
+    }
+
+
+def test_initial_loss_of_bad_histories():
+    with pytest.raises(ValueError, match='at least one model'):
+        plot_initial_loss([1], {})
+    with pytest.raises(ValueError, match=r"histories\['a'\] must have one history for each of 2"):
+        plot_initial_loss([0.1, 1], {'a': [{'train_loss': [1.0]}]})
+    with pytest.raises(ValueError, match=r"column must be one of \['loss'\], got 'train_loss'"):
+        plot_initial_loss([1], {'a': [{'loss': [1.0]}]})

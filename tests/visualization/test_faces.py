@@ -33,6 +33,13 @@ def test_nodes_and_undirected_edges_over_the_image():
     check_nothing_is_clipped(figure)
 
 
+def test_colour_images_are_drawn_in_grey():
+    color = torch.stack([IMAGE, IMAGE // 2, IMAGE * 0])
+    shown = plot_face_graph(color, GRAPH.pos).axes[0].images[0].get_array()
+    mean = color.double().mean(dim=0)
+    np.testing.assert_allclose(shown, mean / mean.max(), atol=1e-6)
+
+
 @pytest.mark.parametrize('edges', [None, torch.empty(2, 0, dtype=torch.long)])
 def test_nodes_without_edges(edges):
     assert len(plot_face_graph(IMAGE[None], GRAPH.pos, edges).axes[0].collections) == 1
@@ -105,8 +112,8 @@ def test_equal_weights(tmp_path):
             r'image must be 2D or 3D, got shape \[10\]',
         ),
         (
-            lambda: plot_face_graph(torch.rand(3, 12, 10), GRAPH.pos),
-            r'image must have shape \[1, H, W\], got \[3, 12, 10\]',
+            lambda: plot_face_graph(torch.rand(2, 12, 10), GRAPH.pos),
+            r'image must have shape \[1, H, W\], got \[2, 12, 10\]',
         ),
         (
             lambda: plot_face_graph(IMAGE, torch.rand(30, 3)),

@@ -83,7 +83,7 @@ class OrientedGradients(Module):
         self.register_buffer('weight', weight, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns ``x`` with its gradients."""
+        """Appends the gradients of ``x``."""
         num_channels = x.size(1)
         columns = split_graphs(x, self.num_nodes).transpose(0, 1).flatten(1)  # [N, B * C]
         gradient = torch.stack([self._gather(columns, axis) for axis in (0, 1)], dim=-1)
@@ -106,8 +106,20 @@ class OrientedGradients(Module):
 
 
 def _stencils(pos: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
-    """Edges with self-loops, and their weights [E, 3] in both components of a node's gradient and
-    in the mean around the node.
+    """Returns edges with self-loops, and their weights [E, 3].
+
+    The columns are the weights in both components of the gradient and in the mean over a node and
+    its neighbours.
+    """
+    edges, slope = gradient_stencils(pos, edge_index)
+    count = 1 + torch.bincount(edge_index[1], minlength=len(pos))
+    mean = (1 / count.to(pos.dtype)).unsqueeze(1)
+    return edges, torch.cat([slope, mean[edges[1]]], dim=1)
+
+
+def gradient_stencils(pos: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
+    """Edges with self-loops, and their weights [E, 2] in both components of a node's gradient; see
+    :class:`OrientedGradients`.
     """
     source, target = edge_index
     size = len(pos)
@@ -121,8 +133,5 @@ def _stencils(pos: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
     inverse = torch.linalg.pinv(moment, hermitian=True, rtol=1e-6)
     slope = (inverse[target] @ (near * offset).unsqueeze(2)).squeeze(2)
     itself = -pos.new_zeros(size, 2).index_add(0, target, slope)
-    count = 1 + torch.bincount(target, minlength=size)
-    mean = (1 / count.to(pos.dtype)).unsqueeze(1)
     loops = torch.arange(size, device=pos.device).expand(2, -1)
-    weight = torch.cat([torch.cat([slope, mean[target]], dim=1), torch.cat([itself, mean], dim=1)])
-    return torch.cat([edge_index, loops], dim=1), weight
+    return torch.cat([edge_index, loops], dim=1), torch.cat([slope, itself])

@@ -7,6 +7,9 @@ from graphmotion.nn import LocallyConnectedConv
 N = 12
 
 
+POS = torch.randn(N, 2, generator=torch.Generator().manual_seed(0))
+
+
 def edges(graph=None) -> torch.Tensor:
     """Both directions of the edges of a graph whose nodes differ in degree."""
     graph = networkx.barabasi_albert_graph(N, 2, seed=0) if graph is None else graph
@@ -14,21 +17,25 @@ def edges(graph=None) -> torch.Tensor:
 
 
 def dense(conv: LocallyConnectedConv) -> torch.Tensor:
-    """The matrix [N * F, N * C] that the convolution is."""
+    """The matrix [N * F, N * C] of the convolution."""
     size, out = conv.in_channels, conv.out_channels
     matrix = torch.zeros(conv.num_nodes * out, conv.num_nodes * size, dtype=torch.float64)
-    seen = [0] * conv.num_nodes
     for e, (u, v) in enumerate(conv.edge_index.t().tolist()):
-        weight = conv.weight[seen[v] if conv.shared else e].detach()
+        weight = conv.weight[e].detach()
         matrix[v * out : (v + 1) * out, u * size : (u + 1) * size] += weight.t()
-        seen[v] += 1
     return matrix
 
 
-@pytest.mark.parametrize('shared', [False, True])
+def grid(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions of the pixels of an image, and edges to the eight around each."""
+    pos = torch.tensor([[x, y] for y in range(height) for x in range(width)]).float()
+    near = (pos[:, None] - pos).abs().amax(dim=2) == 1
+    return pos, near.nonzero().t()
+
+
 @pytest.mark.parametrize('loops', [False, True])
-def test_is_a_masked_dense_matrix(shared, loops):
-    conv = LocallyConnectedConv(3, 5, edges(), N, loops, shared).double()
+def test_is_a_masked_dense_matrix(loops):
+    conv = LocallyConnectedConv(3, 5, edges(), N, loops).double()
     x = torch.randn(2 * N, 4, 3).double()
     matrix = dense(conv)
     mask = torch.eye(N) * loops
@@ -43,10 +50,9 @@ def test_is_a_masked_dense_matrix(shared, loops):
             torch.testing.assert_close(conv(x[:, t])[graph], expected)
 
 
-@pytest.mark.parametrize('shared', [False, True])
-def test_graph_whose_nodes_have_equal_degrees(shared):
-    """There every slot holds a neighbour, and nothing is padded."""
-    conv = LocallyConnectedConv(3, 5, edges(networkx.cycle_graph(N)), N, shared=shared).double()
+def test_graph_whose_nodes_have_equal_degrees():
+    """Every slot holds a neighbour, and nothing is padded."""
+    conv = LocallyConnectedConv(3, 5, edges(networkx.cycle_graph(N)), N).double()
     assert not conv.has_free_slots
     x = torch.randn(N, 3).double()
     expected = (dense(conv) @ x.flatten()).view(N, 5) + conv.bias
@@ -83,12 +89,14 @@ def test_complete_graph_with_self_loops_is_a_full_layer():
 
 def test_number_of_parameters():
     nnz = edges().size(1)
-    cases = {(True, False): nnz + N, (False, False): nnz}
-    degree = int(torch.bincount(edges()[1]).max())
-    cases |= {(True, True): degree + 1, (False, True): degree}
-    for (loops, shared), num in cases.items():
-        conv = LocallyConnectedConv(3, 5, edges(), N, loops, shared, bias=False)
+    for loops, num in ((True, nnz + N), (False, nnz)):
+        conv = LocallyConnectedConv(3, 5, edges(), N, loops, bias=False)
         assert [p.numel() for p in conv.parameters()] == [num * 3 * 5]
+    for size, dim in ((3, 2), (5, 2), (3, 3), (1, 2)):
+        conv = LocallyConnectedConv(
+            3, 5, edges(), N, shared=True, pos=torch.randn(N, dim), kernel_size=size, bias=False
+        )
+        assert [p.numel() for p in conv.parameters()] == [size**dim * 3 * 5]
     conv = LocallyConnectedConv(3, 5, edges(), N)
     assert sum(p.numel() for p in conv.parameters()) == (nnz + N) * 15 + 5
 
@@ -99,13 +107,79 @@ def test_self_loops_are_there_once():
     assert conv.edge_index.size(1) == edges().size(1) + N
 
 
-def test_shared_weights_follow_the_order_of_the_edges():
-    """Node 0 hears from 2, then from 1; its own features come first."""
-    edge_index = torch.tensor([[2, 1, 0], [0, 0, 1]])
-    conv = LocallyConnectedConv(1, 1, edge_index, 3, shared=True, bias=False)
-    conv.weight.data = torch.tensor([1.0, 10.0, 100.0]).view(3, 1, 1)
-    out = conv(torch.tensor([[1.0], [2.0], [3.0]]))
-    assert out.flatten().tolist() == [1 + 10 * 3 + 100 * 2, 2 + 10 * 1, 3]
+@pytest.mark.parametrize('loops', [False, True])
+@pytest.mark.parametrize('size', [1, 3, 5])
+def test_shared_weights_against_a_loop(loops, size):
+    conv = LocallyConnectedConv(3, 5, edges(), N, loops, True, POS, size, bias=False).double()
+    pairs = [(u, v) for u, v in edges().t().tolist()] + [(v, v) for v in range(N)] * loops
+    pos = POS.double()
+    lengths = sorted(float((pos[u] - pos[v]).abs().max()) for u, v in pairs if u != v)
+    spacing = lengths[(len(lengths) - 1) // 2]
+    reach = size // 2
+    x = torch.randn(2 * N, 4, 3).double()
+    expected = torch.zeros(2 * N, 4, 5).double()
+    for v in range(N):
+        for i in range(size):
+            for j in range(size):
+                total, mean = 0.0, torch.zeros(2, 4, 3).double()
+                for u in (u for u, target in pairs if target == v):
+                    dx, dy = (min(max(float(d) / spacing, -reach), reach) for d in pos[u] - pos[v])
+                    share = max(0, 1 - abs(dx + reach - i)) * max(0, 1 - abs(dy + reach - j))
+                    total += share
+                    mean += share * x.view(2, N, 4, 3)[:, u]
+                if total:
+                    out = mean / total @ conv.weight[i * size + j].detach()
+                    expected.view(2, N, 4, 5)[:, v] += out
+    torch.testing.assert_close(conv(x), expected, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(conv(x[:, 0]), expected[:, 0], atol=1e-6, rtol=1e-6)
+
+
+def test_shared_weights_on_a_grid_are_an_image_convolution():
+    pos, edge_index = grid(6, 7)
+    conv = LocallyConnectedConv(2, 3, edge_index, 42, shared=True, pos=pos)
+    image = torch.randn(4, 2, 6, 7)
+    kernel = conv.weight.view(3, 3, 2, 3).permute(3, 2, 1, 0)  # x before y in the weights
+    expected = torch.nn.functional.conv2d(image, kernel, conv.bias, padding=1)
+    out = conv(image.permute(0, 2, 3, 1).reshape(-1, 2)).view(4, 6, 7, 3).permute(0, 3, 1, 2)
+    torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_shared_weights_can_be_a_horizontal_edge_filter():
+    """Right minus left, on an image that is brighter on the right and one brighter below."""
+    pos, edge_index = grid(5, 5)
+    conv = LocallyConnectedConv(1, 1, edge_index, 25, shared=True, pos=pos, bias=False)
+    conv.weight.data = torch.tensor([-1.0, -2, -1, 0, 0, 0, 1, 2, 1]).view(9, 1, 1)
+    inner = ((pos > 0) & (pos < 4)).all(dim=1)
+    assert conv(pos[:, :1])[inner].unique().tolist() == [8.0]
+    assert conv(pos[:, 1:])[inner].unique().tolist() == [0.0]
+
+
+def test_shared_weights_are_equivariant_to_translation():
+    pos, edge_index = grid(8, 8)
+    conv = LocallyConnectedConv(2, 3, edge_index, 64, shared=True, pos=pos)
+    image = torch.zeros(8, 8, 2)
+    image[2:5, 2:5] = torch.randn(3, 3, 2)
+    out = conv(image.view(-1, 2)).view(8, 8, 3)
+    moved = conv(image.roll((1, 2), (0, 1)).view(-1, 2)).view(8, 8, 3)
+    torch.testing.assert_close(moved, out.roll((1, 2), (0, 1)))
+
+
+def test_shared_weights_do_not_depend_on_the_order_of_edges_or_the_scale():
+    conv = LocallyConnectedConv(3, 5, edges(), N, shared=True, pos=POS)
+    other = LocallyConnectedConv(3, 5, edges().flip(1), N, shared=True, pos=10 * POS + 3)
+    other.load_state_dict(conv.state_dict())
+    x = torch.randn(N, 3)
+    torch.testing.assert_close(other(x), conv(x), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize('shared', [False, True])
+def test_weights_of_edges(shared):
+    conv = LocallyConnectedConv(3, 5, edges(), N, shared=shared, pos=POS, bias=False).double()
+    x = torch.randn(N, 3).double()
+    source, target = conv.edge_index
+    messages = torch.einsum('ec,ecf->ef', x[source], conv.edge_weight)
+    expected = torch.zeros(N, 5).double().index_add(0, target, messages)
+    torch.testing.assert_close(conv(x), expected)
 
 
 def test_permuting_nodes_with_graph_and_weights():
@@ -122,16 +196,23 @@ def test_permuting_nodes_with_graph_and_weights():
 
 def test_nodes_without_neighbours_receive_the_bias_alone():
     for shared in (False, True):
-        conv = LocallyConnectedConv(3, 5, torch.tensor([[0], [1]]), 3, False, shared)
+        conv = LocallyConnectedConv(
+            3, 5, torch.tensor([[0], [1]]), 3, False, shared, torch.randn(3, 2)
+        )
         out = conv(torch.randn(3, 3))
         torch.testing.assert_close(out[[0, 2]], conv.bias.expand(2, -1))
-        none = LocallyConnectedConv(3, 5, torch.empty(2, 0).long(), 3, False, shared)
+        none = LocallyConnectedConv(
+            3, 5, torch.empty(2, 0).long(), 3, False, shared, torch.randn(3, 2)
+        )
         torch.testing.assert_close(none(torch.randn(3, 3)), none.bias.expand(3, -1))
 
 
 def test_weights_are_drawn_by_the_number_of_inputs():
     conv = LocallyConnectedConv(25, 5, edges(networkx.circulant_graph(N, [1, 2])), N, False)
     assert 0.09 < conv.weight.abs().max() <= 0.1
+    pos, edge_index = grid(30, 30)
+    conv = LocallyConnectedConv(4, 100, edge_index, 900, shared=True, pos=pos)
+    assert 1 / 6 * 0.99 < conv.weight.abs().max() <= 1 / 6 * 1.03  # fewer bins at the border
 
 
 def test_no_tensor_of_messages_is_kept():
@@ -146,19 +227,25 @@ def test_no_tensor_of_messages_is_kept():
 
 def test_wrong_input_is_refused():
     conv = LocallyConnectedConv(3, 5, edges(), N)
-    with pytest.raises(ValueError, match='x has 13 nodes, expected a multiple of the 12 nodes'):
+    with pytest.raises(ValueError, match='multiple of 12 nodes, got 13'):
         conv(torch.randn(N + 1, 3))
-    with pytest.raises(ValueError, match='x has 4 channels, expected 3'):
+    with pytest.raises(ValueError, match='x must have 3 channels, got 4'):
         conv(torch.randn(N, 4))
-    with pytest.raises(ValueError, match='names the nodes 0 to 11, expected 0 to 9'):
+    with pytest.raises(ValueError, match=r'edge_index must be in \[0, 9\], got 0 to 11'):
         LocallyConnectedConv(3, 5, edges(), 10)
-    with pytest.raises(ValueError, match=r'shape \[44\], expected \[2, num_edges\]'):
+    with pytest.raises(ValueError, match=r'must have shape \[2, num_edges\], got \[44\]'):
         LocallyConnectedConv(3, 5, torch.zeros(44).long(), N)
+    with pytest.raises(ValueError, match=r'pos must have shape \[12, D\] if shared, got None'):
+        LocallyConnectedConv(3, 5, edges(), N, shared=True)
+    with pytest.raises(ValueError, match=r'pos must have shape \[12, D\] if shared, got \[11, 2\]'):
+        LocallyConnectedConv(3, 5, edges(), N, shared=True, pos=POS[1:])
+    with pytest.raises(ValueError, match='kernel_size must be odd, got 2'):
+        LocallyConnectedConv(3, 5, edges(), N, shared=True, pos=POS, kernel_size=2)
 
 
 @pytest.mark.parametrize('shared', [False, True])
 def test_gradients_for_features_and_weights(shared):
-    conv = LocallyConnectedConv(2, 3, edges(), N, shared=shared).double()
+    conv = LocallyConnectedConv(2, 3, edges(), N, shared=shared, pos=POS).double()
     x = torch.randn(2 * N, 2, 2).double().requires_grad_()
     inputs = (x, *conv.parameters())
     assert torch.autograd.gradcheck(lambda x, *_: conv(x), inputs, fast_mode=True)

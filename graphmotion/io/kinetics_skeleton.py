@@ -1,0 +1,59 @@
+"""Skeletons of Kinetics."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphmotion.io.files import MalformedFileError, as_float_array, load_json
+from graphmotion.io.formats import register_format
+from graphmotion.io.tracks import (
+    Detection,
+    Track,
+    fill_gaps,
+    find_detection,
+    iter_objects,
+    make_tracks,
+)
+
+
+@register_format('kinetics_skeleton')
+def read_kinetics_skeleton(path: str, max_gap: int = 30) -> list[Track]:
+    r"""Reads a clip of Kinetics-Skeleton, from the `"Spatial Temporal Graph Convolutional Networks
+    for Skeleton-Based Action Recognition" <https://arxiv.org/abs/1801.07455>`_ paper.
+
+    The file is an object :obj:`{"data": [{"frame_index": 1, "skeleton": [{"pose": [x, y, ...],
+    "score": [...]}]}], "label": ..., "label_index": ...}` with the 18 joints of the layout
+    :obj:`openpose18` in fractions of the image size. Frames without an entry are empty. People are
+    identified by :func:`~graphmotion.io.link_tracks`.
+
+    Args:
+        path (str): Path of the file.
+        max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)
+
+    Returns:
+        list of Track: The people, most visible person first.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is malformed or contains no people.
+    """
+    content = load_json(path)
+    if not isinstance(content, dict) or 'data' not in content:
+        raise MalformedFileError(path, 'data', 'a list', 'no such field')
+    frames: dict[int, list[Detection]] = {}
+    for number, entry in iter_objects(path, 'data', content['data']):
+        where = f'data[{number}]'
+        frame = entry.get('frame_index')
+        if not isinstance(frame, int) or frame in frames:
+            raise MalformedFileError(path, f'{where}.frame_index', 'a new number', f'{frame!r}')
+        frames[frame] = []
+        for i, person in iter_objects(path, f'{where}.skeleton', entry.get('skeleton', [])):
+            field = f'{where}.skeleton[{i}]'
+            score = as_float_array(person.get('score'), path, f'{field}.score', ('V',))
+            pose = as_float_array(person.get('pose'), path, f'{field}.pose', (2 * len(score),))
+            joints = np.concatenate([pose.reshape(-1, 2), score[:, None]], axis=1)
+            detection = find_detection(joints, path, field)
+            frames[frame] += [detection] if detection else []
+    if not frames:
+        raise MalformedFileError(path, 'people', 'at least one', 'none')
+    return make_tracks(fill_gaps(frames, path), path, max_gap)
