@@ -89,8 +89,8 @@ class MultiScaleTemporalConv(ResettableModule):
         normal_(self.reduce.weight, std=math.sqrt(2 / self.branch_channels))
         zeros_(self.reduce.bias)
         for conv in (*self.convs, self.point):
-            kaiming_normal_(conv.conv.weight, mode='fan_out')  # type: ignore[union-attr, arg-type]
-            zeros_(conv.conv.bias)  # type: ignore[union-attr, arg-type]
+            kaiming_normal_(conv.conv.weight, mode='fan_out')
+            zeros_(conv.conv.bias)
         for norm in (self.reduce_norm, self.norm):
             normal_(norm.norm.weight, 1.0, 0.02)
 
