@@ -163,8 +163,8 @@ def test_trains_under_autocast(name):
 def test_state_only_holds_learned_values(name):
     """Buffers derived from the skeleton are not saved, which keeps checkpoints small and stable."""
     model = small(name)
-    buffers = model.state_dict().keys() - {key for key, _ in model.named_parameters()}
-    assert not [key for key in buffers if 'adj' in key.split('.')[-1] or 'assignment' in key]
+    derived = model.state_dict().keys() - {key for key, _ in model.named_parameters()}
+    assert not [key for key in derived if 'adj' in key.split('.')[-1] or 'assignment' in key]
 
 
 def test_reset_parameters(name):
@@ -191,5 +191,5 @@ def test_inputs_name_the_fields(name):
 
 
 def test_unknown_model_raises():
-    with pytest.raises(ValueError, match=r"model 'stgcn'; there are \x"):
+    with pytest.raises(ValueError, match=r"model 'stgcn'; there are \['agcn', 'ctr_gcn', 'fg"):
         create_model('stgcn')
