@@ -80,7 +80,6 @@ class FaceFolder(FaceFiles):
         pre_filter: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        root = os.path.normpath(os.path.expanduser(root))
         self._folder = find_class_folders(root)
         self.parts = () if parts is None else tuple(parts)
         if self.parts:

@@ -124,7 +124,7 @@ class CTRGCN(ResidualGCN):
         )
 
     def _reference_modules(self, module: str, leaf: str) -> list[str]:
-        if module.startswith('spatial') and module not in _SHARED:
+        if module == 'spatial' or module.startswith('spatial.'):
             if leaf in ('alpha', 'topology'):
                 return [f'gcn1.{"PA" if leaf == "topology" else leaf}']
             conv = {'spatial.query': 'conv1', 'spatial.key': 'conv2'}.get(module)
@@ -148,7 +148,5 @@ class CTRGCN(ResidualGCN):
             modules = [f'{b}.{part}' for b in range(pool + 1)]
         return [f'tcn1.branches.{name}.{leaf}' for name in modules]
 
-
-_SHARED = ('spatial_norm.norm', 'spatial_shortcut.0.conv', 'spatial_shortcut.1.norm')
 
 ctr_gcn = CTRGCN

@@ -10,7 +10,7 @@ def test_equals_a_block_diagonal_matrix():
     lin, x = SeparateLinear(3, 4, 2), torch.randn(5, 3, 4)
     blocks = torch.block_diag(*lin.weight)
     torch.testing.assert_close(lin(x).flatten(1), x.flatten(1) @ blocks)
-    with pytest.raises(ValueError, match=r'shape \[5, 4, 3\], expected \[B, 3, 4\]'):
+    with pytest.raises(ValueError, match=r'shape \[B, 3, 4\], got \[5, 4, 3\]'):
         lin(x.transpose(1, 2))
 
 

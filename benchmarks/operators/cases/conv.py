@@ -245,11 +245,11 @@ def silhouette_backbone(s: Setup) -> tuple[Call, dict[str, Call]]:
     for conv in module.convs:
         layers += [copy.deepcopy(conv), MaxPool3d((1, 2, 2)), LeakyReLU()]
     plain = Sequential(Unflatten(1, (1, -1)), *layers).to(s.device)
-    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return Call(module, clips), {'Conv3d, default memory format': Call(plain, clips)}
+    plain.to(memory_format=torch.contiguous_format)
+    return Call(module, clips), {'Conv3d in the default memory format': Call(plain, clips)}
 
 
-@case(SeparateLinear, 'a map for each strip')
+@case(SeparateLinear, 'one map per strip')
 def separate_linear(s: Setup) -> tuple[Call, dict[str, Call]]:
     module = SeparateLinear(s.joints, s.channels, s.channels).to(s.device)
     shape = (s.batch * s.frames, s.joints, s.channels)
@@ -278,31 +278,29 @@ def channel_topology(s: Setup) -> tuple[Call, dict[str, Call]]:
 
 
 class NCHWAdaptiveConv(Module):
-    """The adaptive convolution on images [B, C, T, V], one partition after the other."""
+    """Adaptive convolution on images [B, C, T, V] in a loop over partitions."""
 
     def __init__(self, conv: AdaptiveSpatialConv) -> None:
         super().__init__()
-        spatial = conv.get_submodule('conv')
-        self.residual = spatial.residual_adjacency
-        pairs = zip(spatial.weight, conv.bias)  # type: ignore[arg-type]
-        self.maps = ModuleList(nchw_pointwise(weight.t(), bias) for weight, bias in pairs)
+        self.residual = conv.conv.get_parameter('residual_adjacency')
+        self.maps = ModuleList(map(nchw_pointwise, conv.conv.weight.mT, conv.bias))
         self.queries, self.keys = (
             ModuleList(nchw_linear_parts(lin, len(self.maps))) for lin in (conv.query, conv.key)
         )
 
     def forward(self, x: Tensor, adj: Tensor) -> Tensor:
-        """NCHWs to images."""
+        """Maps images to images."""
         parts = zip(self.maps, self.queries, self.keys, adj + self.residual)
         outs = []
         for map_, query, key, part in parts:
             q, k = query(x), key(x)
             scores = torch.einsum('nctv,nctw->nvw', q, k) / (q.size(1) * q.size(2))
             outs.append(map_(torch.einsum('nwv,nctv->nctw', part + scores.softmax(dim=2), x)))
-        return sum(outs)
+        return sum(outs[1:], outs[0])
 
 
 class NCHWChannelTopologyConv(Module):
-    """The convolution with a topology for each channel on images [B, C, T, V]."""
+    """Channel-wise topology convolution on images [B, C, T, V] in a loop over partitions."""
 
     def __init__(self, conv: ChannelTopologyConv) -> None:
         super().__init__()
@@ -314,7 +312,7 @@ class NCHWChannelTopologyConv(Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """NCHWs to images."""
+        """Maps images to images."""
         outs = []
         for map_, refine, query, key, shared in zip(
             self.maps, self.refine, self.queries, self.keys, self.topology
@@ -322,7 +320,7 @@ class NCHWChannelTopologyConv(Module):
             pairs = query(x).mean(dim=2).unsqueeze(3) - key(x).mean(dim=2).unsqueeze(2)
             topology = shared + self.alpha * refine(pairs.tanh())
             outs.append(torch.einsum('ncuv,nctv->nctu', topology, map_(x)))
-        return sum(outs)
+        return sum(outs[1:], outs[0])
 
 
 @case(Divergence, '8 neighbours')

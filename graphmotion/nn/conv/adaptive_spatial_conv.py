@@ -1,4 +1,4 @@
-"""Graph convolution over an adjacency that adapts to each sample."""
+"""Graph convolution with an adjacency that depends on the sample."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ class AdaptiveSpatialConv(torch.nn.Module):
         \mathbf{C}_k &= \mathrm{softmax} \left( \frac{1}{T F_e} \sum_t \left( \mathbf{X}_t
         \mathbf{\Phi}_k \right) \left( \mathbf{X}_t \mathbf{\Psi}_k \right)^{\top} \right)
 
-    :math:`\mathbf{A}_k` is the adjacency of a partition. :math:`\mathbf{B}_k` is learned freely
-    and shared by all samples, initially zero. :math:`\mathbf{C}_k` is the similarity of joints in
-    a sample, in an embedding of :math:`F_e` channels; :math:`\mathbf{\Phi}_k` and
-    :math:`\mathbf{\Psi}_k` have a bias. Row :math:`i` holds what node :math:`i` receives.
+    :math:`\mathbf{A}_k` is the adjacency of a partition. :math:`\mathbf{B}_k` is a learned
+    adjacency shared by all samples, initially zero. :math:`\mathbf{C}_k` is the similarity of the
+    joints of a sample in an embedding of :math:`F_e` channels; :math:`\mathbf{\Phi}_k` and
+    :math:`\mathbf{\Psi}_k` have a bias. Row :math:`i` holds the weights of the edges to node
+    :math:`i`.
 
-    Joints are compared whether or not there is a bone, so all graphs of a batch have the same
-    nodes, and there is no sparse form.
+    All pairs of joints are connected. All graphs of a batch must have the same nodes, and there is
+    no sparse form.
 
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
         adj (Tensor): Adjacency :math:`(K, V, V)` of the :math:`K` partitions.
-        embedding_channels (int, optional): :math:`F_e`. (default: a quarter of
-            :obj:`out_channels`)
-        fixed (bool, optional): If set to :obj:`False`, :math:`\mathbf{A}` is left out.
+        embedding_channels (int, optional): Size :math:`F_e` of the embedding. (default: a quarter
+            of :obj:`out_channels`)
+        fixed (bool, optional): If set to :obj:`False`, :math:`\mathbf{A}` is omitted.
             (default: :obj:`True`)
-        learned (bool, optional): If set to :obj:`False`, :math:`\mathbf{B}` is left out.
+        learned (bool, optional): If set to :obj:`False`, :math:`\mathbf{B}` is omitted.
             (default: :obj:`True`)
-        similarity (bool, optional): If set to :obj:`False`, :math:`\mathbf{C}` is left out.
+        similarity (bool, optional): If set to :obj:`False`, :math:`\mathbf{C}` is omitted.
             (default: :obj:`True`)
 
     Shapes:
@@ -49,7 +50,8 @@ class AdaptiveSpatialConv(torch.nn.Module):
         - **output:** node features :math:`(B \cdot V, T, F_{out})`
 
     Raises:
-        ValueError: If no adjacency is left, or the number of nodes is not a multiple of V.
+        ValueError: If all adjacencies are omitted, or the number of nodes is not a multiple of
+            :math:`V`.
     """
 
     adj: Tensor
@@ -90,8 +92,9 @@ class AdaptiveSpatialConv(torch.nn.Module):
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.
 
-        Weights are normal and biases zero, as in the authors' code: the variance is :math:`2 /
-        (K F_{in} F_{out})` for :math:`\mathbf{\Theta}` and :math:`2 / F_e` for the embeddings.
+        As in the authors' code, biases are zero and weights are normally distributed with a
+        variance of :math:`2 / (K F_{in} F_{out})` for :math:`\mathbf{\Theta}` and
+        :math:`2 / F_e` for the embeddings.
         """
         self.conv.reset_parameters()
         normal_(self.conv.weight, std=math.sqrt(2 / self.conv.weight.numel()))
@@ -102,14 +105,14 @@ class AdaptiveSpatialConv(torch.nn.Module):
                 zeros_(lin.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``x`` over the adjacency of its graphs."""
+        """Convolves ``x`` over the adjacencies of its graphs."""
         check_channels(x, self.in_channels)
         adj = self.adj + self._similarity(x) if self.similarity else self.adj
         out = self.conv(x, adj)
         return out + self.bias.sum(dim=0).to(out.dtype)
 
     def _similarity(self, x: Tensor) -> Tensor:
-        """What each node receives from each other, [B, K, V, V]."""
+        """Returns the similarity of all pairs of nodes, [B, K, V, V]."""
         num_partitions, num_nodes = self.adj.shape[:2]
         num_graphs, num_frames = split_graphs(x, num_nodes).size(0), x.size(1)
         size = num_frames * self.embedding_channels

@@ -1,4 +1,4 @@
-"""Graph convolution with a topology for each channel."""
+"""Graph convolution with a separate topology for each channel."""
 
 from __future__ import annotations
 
@@ -31,38 +31,39 @@ class ChannelTopologyConv(torch.nn.Module):
 
     All channels share the learned topologies :math:`\mathbf{A}_k`, initially the adjacency.
     :math:`\mathbf{R}_k` refines them for each channel by the correlation of joints, computed from
-    the features' mean :math:`\bar{\mathbf{x}}` over frames. The learned scalar :math:`\alpha` is
-    initially zero. :math:`\mathbf{\Psi}_k` and :math:`\mathbf{\Phi}_k` have a bias.
+    the mean :math:`\bar{\mathbf{x}}` of the features over frames. The learned scalar
+    :math:`\alpha` is initially zero. :math:`\mathbf{\Psi}_k` and :math:`\mathbf{\Phi}_k` have a
+    bias.
 
-    Joints are correlated whether or not there is a bone, so all graphs of a batch have the same
-    nodes, and there is no sparse form.
+    All pairs of joints are connected. All graphs of a batch must have the same nodes, and there is
+    no sparse form.
 
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
         adj (Tensor): Adjacency :math:`(K, V, V)` of the :math:`K` partitions.
-        reduction (int, optional): The correlation has :math:`\max(F_{in}, 64)` channels divided by
-            this number. (default: :obj:`8`)
-        correlation (str, optional): :obj:`"difference"`, as above; :obj:`"sum"`, of
+        reduction (int, optional): The correlation has :math:`\max(F_{in}, 64) / \text{reduction}`
+            channels. (default: :obj:`8`)
+        correlation (str, optional): :obj:`"difference"`, as in the equation; :obj:`"sum"` of
             :math:`\mathbf{\Psi}_k \bar{\mathbf{x}}_i` and :math:`\mathbf{\Phi}_k
-            \bar{\mathbf{x}}_j`; or :obj:`"mlp"`, an MLP of both, whose one hidden layer is as wide
-            as its output. (default: :obj:`"difference"`)
-        activation (str, optional): :math:`\sigma`: :obj:`"tanh"`, :obj:`"sigmoid"` or
+            \bar{\mathbf{x}}_j`; or :obj:`"mlp"`, an MLP of both with one hidden layer of the size
+            of its output. (default: :obj:`"difference"`)
+        activation (str, optional): Activation :math:`\sigma`: :obj:`"tanh"`, :obj:`"sigmoid"` or
             :obj:`"relu"`. (default: :obj:`"tanh"`)
-        shared_topology (bool, optional): If set to :obj:`False`, :math:`\mathbf{A}` is left out.
+        shared_topology (bool, optional): If set to :obj:`False`, :math:`\mathbf{A}` is omitted.
             (default: :obj:`True`)
-        learn_topology (bool, optional): If set to :obj:`False`, :math:`\mathbf{A}` stays the
+        learn_topology (bool, optional): If set to :obj:`False`, :math:`\mathbf{A}` is fixed to the
             adjacency. (default: :obj:`True`)
-        refine (bool, optional): If set to :obj:`False`, :math:`\mathbf{R}` is left out.
+        refine (bool, optional): If set to :obj:`False`, :math:`\mathbf{R}` is omitted.
             (default: :obj:`True`)
-        alpha_init (float, optional): Initial :math:`\alpha`. (default: :obj:`0.0`)
+        alpha_init (float, optional): Initial value of :math:`\alpha`. (default: :obj:`0.0`)
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
         - **output:** node features :math:`(B \cdot V, T, F_{out})`
 
     Raises:
-        ValueError: If an option is invalid, or the number of nodes is not a multiple of V.
+        ValueError: If an option is invalid, or the number of nodes is not a multiple of :math:`V`.
     """
 
     adj: Tensor
@@ -114,8 +115,8 @@ class ChannelTopologyConv(torch.nn.Module):
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.
 
-        Weights are normal with the variance :math:`2 / F` of their :math:`F` outputs in a
-        partition, biases zero, as in the authors' code.
+        As in the authors' code, biases are zero and weights are normally distributed with a
+        variance of :math:`2 / F` for :math:`F` outputs in a partition.
         """
         num_partitions = self.adj.size(0)
         for name, parameter in self.named_parameters():
@@ -132,7 +133,7 @@ class ChannelTopologyConv(torch.nn.Module):
                 self.alpha.fill_(self.alpha_init)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``x`` over the topologies of its channels."""
+        """Convolves ``x`` over the topologies of its channels."""
         check_channels(x, self.in_channels)
         num_partitions, num_nodes = self.adj.shape[:2]
         graphs = split_graphs(x, num_nodes)
@@ -140,19 +141,19 @@ class ChannelTopologyConv(torch.nn.Module):
         columns = graphs.flatten(1, 2).mT
         mean = graphs.mean(dim=2)
         out: Tensor | None = None
-        # In the order [B, F, V, T], where each channel is a matrix product and nothing is copied.
+        # In the layout [B, F, V, T], each channel is a matrix product without a copy.
         for k in range(num_partitions):
-            sent = _pointwise(columns, self.weight[k], self.bias[k].unsqueeze(1))
-            sent = sent.view(num_graphs * self.out_channels, num_nodes, num_frames)
-            topology = self._topology(k, mean).reshape(-1, num_nodes, num_nodes).to(sent.dtype)
-            # In place, without another sum. Autocast does not apply to it.
-            out = torch.bmm(topology, sent) if out is None else out.baddbmm_(topology, sent)
+            message = _pointwise(columns, self.weight[k], self.bias[k].unsqueeze(1))
+            message = message.view(num_graphs * self.out_channels, num_nodes, num_frames)
+            topology = self._topology(k, mean).reshape(-1, num_nodes, num_nodes).to(message.dtype)
+            # Adds in place, to which autocast does not apply.
+            out = torch.bmm(topology, message) if out is None else out.baddbmm_(topology, message)
         assert out is not None
         out = out.view(num_graphs, self.out_channels, num_nodes, num_frames)
         return out.permute(0, 2, 3, 1).reshape(-1, num_frames, self.out_channels)
 
     def _topology(self, k: int, mean: Tensor) -> Tensor:
-        """The topology of each channel in a partition, [B, F, V * V], by the features [B, V, C]."""
+        """Returns the topology of each channel, [B, F, V * V], given mean features [B, V, C]."""
         size = mean.size(0), self.out_channels, self.adj.size(-1) ** 2
         shared = self.topology if self.shared_topology and self.learn_topology else self.adj
         if not self.refine:
@@ -161,25 +162,25 @@ class ChannelTopologyConv(torch.nn.Module):
         bias = (self.alpha * self.refine_bias[k]).unsqueeze(1)
         if self.shared_topology:
             bias = bias + shared[k].flatten()
-        return _pointwise(self._relation(k, mean), weight, bias)
+        return _pointwise(self._correlation(k, mean), weight, bias)
 
-    def _relation(self, k: int, mean: Tensor) -> Tensor:
-        """The correlation of all pairs of joints in a partition, [B, R, V * V]."""
+    def _correlation(self, k: int, mean: Tensor) -> Tensor:
+        """Returns the correlation of all pairs of joints in a partition, [B, R, V * V]."""
         query, key = (
             linear(mean, *(part.chunk(self.adj.size(0))[k] for part in (lin.weight, lin.bias))).mT
             for lin in (self.query, self.key)
         )
         query, key = query.unsqueeze(3), key.unsqueeze(2)
         if self.correlation == 'difference':
-            relation = (query - key).flatten(2)
+            out = (query - key).flatten(2)
         elif self.correlation == 'sum':
-            relation = (query + key).flatten(2)
+            out = (query + key).flatten(2)
         else:
             both = torch.cat(torch.broadcast_tensors(query, key), dim=1).flatten(2)
             hidden_bias = self.hidden_bias[k].unsqueeze(1)
             hidden = _pointwise(both, self.hidden_weight[k], hidden_bias).relu()
-            relation = _pointwise(hidden, self.mix_weight[k], self.mix_bias[k].unsqueeze(1))
-        return self.activation(relation)
+            out = _pointwise(hidden, self.mix_weight[k], self.mix_bias[k].unsqueeze(1))
+        return self.activation(out)
 
     def __repr__(self) -> str:
         return (
@@ -189,5 +190,5 @@ class ChannelTopologyConv(torch.nn.Module):
 
 
 def _pointwise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A linear map of the channels of [B, C, N], without a transpose; the bias is [F, 1 or N]."""
+    """Maps the channels of [B, C, N] linearly, without a transpose; the bias is [F, 1 or N]."""
     return torch.baddbmm(bias.to(x.dtype), weight.to(x.dtype).expand(x.size(0), -1, -1), x)

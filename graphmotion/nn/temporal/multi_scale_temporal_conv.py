@@ -1,4 +1,4 @@
-"""Convolution over time with several dilations, and pooling."""
+"""Temporal convolution with several dilations and max pooling."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from graphmotion.nn.temporal.temporal_conv import TemporalConv
 class MultiScaleTemporalConv(ResettableModule):
     r"""The multi-scale temporal convolution from the `"Channel-wise Topology Refinement Graph
     Convolution for Skeleton-Based Action Recognition" <https://arxiv.org/abs/2107.12213>`_ paper,
-    which simplifies that of `"Disentangling and Unifying Graph Convolutions for Skeleton-Based
-    Action Recognition" <https://arxiv.org/abs/2003.14111>`_.
+    a simplification of the one from the `"Disentangling and Unifying Graph Convolutions for
+    Skeleton-Based Action Recognition" <https://arxiv.org/abs/2003.14111>`_ paper.
 
     .. math::
         [\mathbf{H}_1, \ldots, \mathbf{H}_{D+1}] &= \mathrm{ReLU}(\mathrm{BN}(\mathbf{X}
@@ -29,24 +29,25 @@ class MultiScaleTemporalConv(ResettableModule):
         \mathrm{TCN}_{d_D}(\mathbf{H}_D), \mathrm{maxpool}(\mathbf{H}_{D+1}), \mathbf{X}
         \mathbf{V} + \mathbf{c}])
 
-    Each of the :math:`D` dilations is a branch; two more branches are the maximum over three
-    frames and a linear map. All have the same share of the output channels. The result is
-    normalised, without activation.
+    There is one branch for each of the :math:`D` dilations, one with the maximum over three frames
+    and one with a linear map. All branches have the same number of output channels. The result is
+    normalised, without an activation.
 
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature, a multiple of the number of branches.
-        kernel_size (int, optional): Number of frames of the convolutions, odd.
+        kernel_size (int, optional): Kernel size of the convolutions in frames, odd.
             (default: :obj:`5`)
-        stride (int, optional): Step in time. (default: :obj:`1`)
-        dilations (sequence of int, optional): The dilations :math:`d`. (default: :obj:`(1, 2)`)
+        stride (int, optional): Stride :math:`s` over the frames. (default: :obj:`1`)
+        dilations (sequence of int, optional): Dilations :math:`d`. (default: :obj:`(1, 2)`)
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
         - **output:** node features :math:`(|\mathcal{V}|, \lceil T / s \rceil, F_{out})`
 
     Raises:
-        ValueError: If the branches do not divide the channels, or the kernel size is not odd.
+        ValueError: If the number of branches does not divide the output channels, or the kernel
+            size is not odd.
     """
 
     def __init__(
@@ -82,8 +83,8 @@ class MultiScaleTemporalConv(ResettableModule):
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.
 
-        Weights are normal, with a variance by the number of outputs and scales of the
-        normalisation close to one; biases are zero, as in the authors' code.
+        As in the authors' code, biases are zero, weights are normally distributed with a variance
+        given by the number of outputs, and scales of the normalisation are close to one.
         """
         super().reset_parameters()
         normal_(self.reduce.weight, std=math.sqrt(2 / self.branch_channels))
@@ -95,7 +96,7 @@ class MultiScaleTemporalConv(ResettableModule):
             normal_(norm.norm.weight, 1.0, 0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``x`` along its frames, at several scales."""
+        """Convolves ``x`` along its frames at several scales."""
         *convolved, pooled = self.reduce_norm(self.reduce(x)).relu().split(self.branch_channels, -1)
         outs = [conv(part) for conv, part in zip(self.convs, convolved)]
         image = pooled.unsqueeze(1).permute(0, 3, 1, 2)

@@ -10,7 +10,7 @@ V, T, C, F, K = 5, 3, 4, 8, 2
 
 
 def make(**options):
-    """An operator all of whose parameters count."""
+    """Returns an operator whose parameters all affect the output."""
     conv = AdaptiveSpatialConv(C, F, reference.random_adjacency(K, V, V), **options)
     for parameter in conv.parameters():
         torch.nn.init.normal_(parameter)
@@ -18,7 +18,7 @@ def make(**options):
 
 
 def expected(conv, x):
-    """Sample by sample, joint by joint, in float64."""
+    """Loops over samples and joints in double precision."""
     p = {name: value.detach().double() for name, value in conv.named_parameters()}
     x = x.double().view(-1, V, T, C)
     out = torch.zeros(len(x), V, T, F, dtype=torch.float64)
@@ -56,7 +56,7 @@ def test_against_a_loop(options):
     torch.testing.assert_close(conv.double()(x.double()), expected(conv, x))
 
 
-def test_options_leave_parts_out():
+def test_options_omit_parts():
     adj = reference.random_adjacency(K, V, V)
     names = {name for name, _ in AdaptiveSpatialConv(C, F, adj).named_parameters()}
     without = {name for name, _ in AdaptiveSpatialConv(C, F, adj, learned=False).named_parameters()}
@@ -81,7 +81,7 @@ def test_initial_values():
 
 
 def test_invalid_features():
-    with pytest.raises(ValueError, match=f'multiple of the {V} nodes'):
+    with pytest.raises(ValueError, match=f'multiple of {V} nodes'):
         make()(torch.randn(V + 1, T, C))
-    with pytest.raises(ValueError, match=rf'expected \[num_nodes, T, {C}\]'):
+    with pytest.raises(ValueError, match=rf'must have shape \[num_nodes, T, {C}\]'):
         make()(torch.randn(V, C, T))

@@ -15,7 +15,7 @@ ACTIVATIONS = {
 
 
 def make(**options):
-    """An operator all of whose parameters count."""
+    """Returns an operator whose parameters all affect the output."""
     adj = reference.random_adjacency(K, V, V)
     conv = ChannelTopologyConv(C, F, adj, alpha_init=0.7, **options)
     for parameter in conv.parameters():
@@ -25,7 +25,7 @@ def make(**options):
 
 
 def expected(conv, x, correlation='difference', activation='tanh'):
-    """Sample by sample, frame by frame, channel by channel, in float64."""
+    """Loops over samples, frames and channels in double precision."""
     p = {name: value.detach().double() for name, value in conv.named_parameters()}
     x = x.double().view(-1, V, T, C)
     out = torch.zeros(len(x), V, T, F, dtype=torch.float64)
@@ -110,7 +110,7 @@ def test_initial_values():
     assert all(not p.any() for name, p in conv.named_parameters() if name.endswith('bias'))
 
 
-def test_the_adjacency_that_was_passed_is_not_changed():
+def test_the_adjacency_argument_is_not_modified():
     adj = torch.eye(V).unsqueeze(0)
     conv = ChannelTopologyConv(C, F, adj)
     torch.nn.init.zeros_(conv.topology)
@@ -134,7 +134,7 @@ def test_invalid_options(options, reason):
 
 
 def test_invalid_features():
-    with pytest.raises(ValueError, match=f'multiple of the {V} nodes'):
+    with pytest.raises(ValueError, match=f'multiple of {V} nodes'):
         make()(torch.randn(V + 1, T, C))
-    with pytest.raises(ValueError, match=rf'expected \[num_nodes, T, {C}\]'):
+    with pytest.raises(ValueError, match=rf'must have shape \[num_nodes, T, {C}\]'):
         make()(torch.randn(V, C, T))

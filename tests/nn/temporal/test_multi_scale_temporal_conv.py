@@ -10,13 +10,13 @@ N, T, C, F = 3, 9, 5, 8
 
 
 def normalize(x, norm):
-    """In evaluation, channel by channel."""
+    """Normalisation in evaluation mode."""
     scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
     return (x - norm.running_mean.double()) * scale + norm.bias.double()
 
 
 def expected(conv, x, stride, dilations):
-    """Branch by branch, frame by frame."""
+    """Loops over branches and frames."""
     x, size = x.double(), conv.branch_channels
     hidden = x @ conv.reduce.weight.double().t() + conv.reduce.bias.double()
     hidden = normalize(hidden, conv.reduce_norm.norm).clamp(min=0)
