@@ -70,7 +70,7 @@ def check_channels(x: Tensor, channels: int, name: str = 'x') -> None:
 def check_partitions(adj: Tensor) -> None:
     """Checks the shape of a dense adjacency of partitions."""
     if adj.dim() != 3 or adj.size(1) != adj.size(2):
-        raise ValueError(f'adj must have the shape [K, V, V], got {list(adj.shape)}')
+        raise ValueError(f'adj must have shape [K, V, V], got {list(adj.shape)}')
 
 
 class SortedEdges(NamedTuple):

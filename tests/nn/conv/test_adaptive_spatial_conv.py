@@ -81,7 +81,7 @@ def test_initial_values():
 
 
 def test_adjacency_has_partitions():
-    with pytest.raises(ValueError, match=r'adj must have the shape \[K, V, V\], got \[5, 5\]'):
+    with pytest.raises(ValueError, match=r'adj must have shape \[K, V, V\], got \[5, 5\]'):
         AdaptiveSpatialConv(C, F, torch.eye(V))
 
 

@@ -134,7 +134,7 @@ def test_invalid_options(options, reason):
 
 
 def test_adjacency_has_partitions():
-    with pytest.raises(ValueError, match=r'adj must have the shape \[K, V, V\], got \[5, 5\]'):
+    with pytest.raises(ValueError, match=r'adj must have shape \[K, V, V\], got \[5, 5\]'):
         ChannelTopologyConv(C, F, torch.eye(V))
 
 
