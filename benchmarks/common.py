@@ -1,11 +1,11 @@
-"""What the benchmarks share: options, timing in turns, peak memory, the environment, tables.
+"""Shared parts of the benchmarks: options, environment, timing, peak memory and tables.
 
-A script makes functions that do the same in different ways, and measures them together:
+A script defines functions that compute the same thing in different ways and times them in turns:
 
-    args = parse(parser(__doc__), argv, tiny={'batch': 4})
+    args = parse_args(base_parser(__doc__), argv, tiny={'batch': 4})
     facts = environment(args.device, args.threads)
-    times = time_together({'ours': f, 'theirs': g}, args.rounds, args.seconds, args.threads)
-    ratio(times['theirs'], times['ours'])   # of one round each: its median and quartiles
+    times = time_in_turns({'ours': f, 'theirs': g}, args.rounds, args.seconds, args.threads)
+    ratio(times['theirs'], times['ours'])   # median and quartiles of the ratios of the rounds
 """
 
 from __future__ import annotations
@@ -15,26 +15,29 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch_geometric
+from torch import Tensor
 from torch.autograd.profiler import profile
 from torch.utils.benchmark import Timer, timer
 from torch.utils.flop_counter import FlopCounterMode
 
-# Prefixes of the variables that decide how memory is handed out, and by how many threads used.
+# Prefixes of the environment variables that affect threads and memory allocation.
 VARIABLES = ('OMP_', 'MKL_', 'KMP_', 'THP_MEM_', 'MALLOC_', 'PYTORCH_', 'LD_PRELOAD', 'GLIBC_')
 
 # Options ######################################################################################
 
 
-def parser(doc: str | None, rounds: int = 9, seconds: float = 0.1) -> argparse.ArgumentParser:
-    """The options of all benchmarks; a script adds its own."""
+def base_parser(
+    description: str | None, rounds: int = 9, seconds: float = 0.1
+) -> argparse.ArgumentParser:
+    """Returns a parser with the options that all benchmarks have."""
     out = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     out.add_argument('--device', default='cpu', help='cpu or cuda')
     out.add_argument('--threads', type=int, default=torch.get_num_threads())
@@ -44,23 +47,25 @@ def parser(doc: str | None, rounds: int = 9, seconds: float = 0.1) -> argparse.A
         default=True,
         help='also time forward+backward (default)',
     )
-    out.add_argument('--rounds', type=int, default=rounds, help='how often each side has its turn')
-    out.add_argument('--seconds', type=float, default=seconds, help='how long a turn lasts')
-    out.add_argument('--tiny', action='store_true', help='small and short: does it run?')
-    out.add_argument('--json', type=Path, metavar='FILE', help='write all numbers there')
+    out.add_argument('--rounds', type=int, default=rounds, help='number of rounds')
+    out.add_argument(
+        '--seconds', type=float, default=seconds, help='duration of a measurement in each round'
+    )
+    out.add_argument('--tiny', action='store_true', help='smoke test: small sizes, short rounds')
+    out.add_argument('--json', type=Path, metavar='FILE', help='write all results to a file')
     return out
 
 
-def parse(
-    options: argparse.ArgumentParser,
+def parse_args(
+    parser: argparse.ArgumentParser,
     argv: list[str] | None = None,
     tiny: dict[str, Any] | None = None,
 ) -> argparse.Namespace:
-    """The options as given; with ``--tiny``, those of ``tiny`` and two short rounds of one thread.
+    """Parses the options; with ``--tiny``, applies ``tiny`` and two short rounds on one thread.
 
-    Sets the number of threads, and single precision to be single precision on a GPU, too.
+    Also sets the number of threads and disables TF32 on GPUs.
     """
-    args = options.parse_args(argv)
+    args = parser.parse_args(argv)
     if args.tiny:
         vars(args).update({'rounds': 2, 'seconds': 0.001, 'threads': 1, **(tiny or {})})
     torch.set_num_threads(args.threads)
@@ -73,7 +78,7 @@ def parse(
 
 
 def busy_processors(seconds: float = 0.3) -> float:
-    """How many processors other programs keep busy; 0 where the system does not tell."""
+    """Returns how many processors other programs keep busy, or 0 if this is unknown."""
 
     def used() -> float:
         counts = Path('/proc/stat').read_text().split(maxsplit=4)[1:4]
@@ -88,13 +93,13 @@ def busy_processors(seconds: float = 0.3) -> float:
 
 
 def environment(device: str, threads: int) -> dict[str, Any]:
-    """What the numbers depend on. Prints a warning if the machine is too busy for the threads."""
+    """Describes the machine and the software, and warns if too few processors are idle."""
     if torch.device(device).type == 'cuda':
-        kind = torch.cuda.get_device_name(device)
+        name = torch.cuda.get_device_name(device)
     else:
-        kind = f'{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}'
+        name = f'{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}'
     facts = {
-        'device': kind,
+        'device': name,
         'threads': threads,
         'processors': os.cpu_count() or 1,
         'busy': busy_processors(),
@@ -104,7 +109,7 @@ def environment(device: str, threads: int) -> dict[str, Any]:
         **{name: os.environ[name] for name in sorted(os.environ) if name.startswith(VARIABLES)},
     }
     if threads > 1 and facts['busy'] + threads > facts['processors'] + 0.2:
-        print('Other programs are running: threads that wait for each other measure the waiting.')
+        print('Other programs are running: the times will include threads waiting for each other.')
         print('Use --threads 1, or wait until the machine is idle.\n')
     return facts
 
@@ -112,27 +117,33 @@ def environment(device: str, threads: int) -> dict[str, Any]:
 # Measurement ##################################################################################
 
 
-def time_together(
+def rotations(names: Iterable[str], rounds: int) -> Iterator[list[str]]:
+    """Yields the names once per round, starting each round with the next name."""
+    names = list(names)
+    for i in range(rounds):
+        first = i % len(names)
+        yield names[first:] + names[:first]
+
+
+def time_in_turns(
     runs: dict[str, Callable[[], Any]], rounds: int, seconds: float, threads: int
 ) -> dict[str, list[float]]:
-    """Time all in turn, several rounds, each round beginning with another of them.
+    """Times functions alternately and returns the median time of a call in each round.
 
-    Returns the median time of a call in each round. Where calls are slow, rounds become fewer
-    (not below 3): none begins after twice the time that all turns should last. One that lasts
-    longer than its turn is called once in it, after the first round.
+    After three rounds, no further round starts once twice the planned time has passed. A function
+    whose call takes longer than :obj:`seconds` is called once per round after the first.
     """
     torch.set_num_threads(threads)
     timers = {
         name: Timer('run()', globals={'run': run}, num_threads=threads)
         for name, run in runs.items()
     }
-    names = list(runs)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times: dict[str, list[float]] = {name: [] for name in runs}
     start = time.perf_counter()
-    for i in range(rounds):
+    for i, order in enumerate(rotations(runs, rounds)):
         if i >= 3 and time.perf_counter() - start > 2 * rounds * seconds * len(runs):
             break
-        for name in names[i % len(names) :] + names[: i % len(names)]:
+        for name in order:
             if times[name] and times[name][-1] > seconds:
                 times[name].append(time_once(runs[name]))
             else:
@@ -141,43 +152,56 @@ def time_together(
 
 
 def time_once(run: Callable[[], Any]) -> float:
-    """Seconds of one call, until the device has finished."""
+    """Returns the seconds that one call takes, including the work of the device."""
     start = timer()
     run()
     return timer() - start
 
 
 def quartiles(values: Sequence[float]) -> dict[str, float]:
-    """Median, lower and upper quartile."""
+    """Returns the median and the lower and upper quartile."""
     low, median, high = torch.tensor(values, dtype=torch.float64).quantile(
         torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
     )
     return {'median': float(median), 'low': float(low), 'high': float(high)}
 
 
-def ratio(over: Sequence[float], under: Sequence[float]) -> dict[str, float]:
-    """Quartiles of the ratio of times taken in one round each.
+def ratio(numerator: Sequence[float], denominator: Sequence[float]) -> dict[str, float]:
+    """Returns the quartiles of the ratios of times measured in the same round.
 
-    In one round the machine was equally busy; medians of different moments do not compare.
+    The load of the machine is similar within a round, but not between rounds.
     """
-    return quartiles([a / b for a, b in zip(over, under, strict=True)])
+    return quartiles([a / b for a, b in zip(numerator, denominator, strict=True)])
+
+
+def relative_error(outputs: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+    """Returns the largest norm of a difference relative to the norm of the expected tensor.
+
+    Elements are not compared one by one: where the input of a ReLU is close to zero, rounding
+    decides whether it passes a gradient.
+    """
+    pairs = list(zip(outputs, expected, strict=True))
+    for a, b in pairs:
+        if a.shape != b.shape:
+            raise AssertionError(f'shapes differ: {list(a.shape)} and {list(b.shape)}')
+    return max(float((a - b).norm() / b.norm()) for a, b in pairs)
 
 
 def matrix_product(device: str | torch.device, tiny: bool = False) -> tuple[Callable, int]:
-    """A product of two large matrices, and its number of operations: the limit of the machine."""
+    """Returns a product of two large matrices and its number of operations."""
     size = 64 if tiny else 1024 if torch.device(device).type == 'cpu' else 8192
     a, b = torch.randn(2, size, size, device=device)
     out = torch.empty_like(a)
     return lambda: torch.mm(a, b, out=out), 2 * size**3
 
 
-def operations(run: Callable[[], Any]) -> int:
-    """Floating point operations in the matrix products and convolutions of one call.
+def count_flops(run: Callable[[], Any]) -> int:
+    """Counts the floating-point operations of the matrix products and convolutions of a call.
 
-    It may call :meth:`backward`; torch's counter does not go with :func:`torch.autograd.grad`.
+    The call may run :meth:`backward`; the counter does not support :func:`torch.autograd.grad`.
     """
     fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # kernels of whole layers, which do not count
+    torch.backends.mha.set_fastpath_enabled(False)  # the counter misses fused layers
     try:
         with FlopCounterMode(display=False) as counter:
             run()
@@ -187,10 +211,9 @@ def operations(run: Callable[[], Any]) -> int:
 
 
 def peak_memory(run: Callable[[], Any], device: str | torch.device = 'cpu') -> int:
-    """Bytes that one call holds at most, beyond what was held before it.
+    """Returns the peak memory of a call in bytes, without what was allocated before.
 
-    On CPU the sum of what torch's allocator hands out and takes back; what libraries keep for
-    themselves is not in it.
+    On CPU, only memory from torch's allocator is counted.
     """
     if torch.device(device).type == 'cuda':
         torch.cuda.synchronize(device)
@@ -199,7 +222,7 @@ def peak_memory(run: Callable[[], Any], device: str | torch.device = 'cpu') -> i
         run()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # else each profile reports on stderr
+    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # otherwise each profile logs to stderr
     with profile(profile_memory=True) as profiler:
         run()
     events = [e for e in profiler.kineto_results.events() if e.name() == '[memory]']
@@ -210,8 +233,10 @@ def peak_memory(run: Callable[[], Any], device: str | torch.device = 'cpu') -> i
 # Reports ######################################################################################
 
 
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[str] = ()) -> str:
-    """A table; columns named in ``left`` are aligned there, the others to the right."""
+def markdown_table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[str] = ()
+) -> str:
+    """Formats a table; the columns named in ``left`` are left-aligned."""
     lines = [list(map(str, line)) for line in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligns = ['<' if name in left else '>' for name in head]
@@ -222,12 +247,20 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[
     )
 
 
-def facts_line(facts: dict[str, Any]) -> str:
-    """The environment or the sizes, in one line."""
+def ratio_cells(ratio: dict[str, float] | None, digits: int = 2) -> tuple[str, str]:
+    """Formats a ratio as its median and its quartiles; two empty cells if there is none."""
+    if ratio is None:
+        return '', ''
+    median, low, high = (f'{ratio[key]:.{digits}f}' for key in ('median', 'low', 'high'))
+    return median, f'{low} - {high}'
+
+
+def format_environment(facts: dict[str, Any]) -> str:
+    """Formats the environment as one line."""
     return ', '.join(f'{key} {value}' for key, value in facts.items())
 
 
 def write_json(path: Path | None, **report: Any) -> None:
-    """Write the report, where a file was asked for."""
+    """Writes the report if a path is given."""
     if path is not None:
         path.write_text(json.dumps(report, indent=2) + '\n')

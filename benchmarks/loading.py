@@ -1,15 +1,15 @@
-"""Batches a second, side by side with PyG's DataLoader; how long faces take to become graphs.
+"""Measures batches per second against PyG's DataLoader, and the preparation of faces.
 
     python -m benchmarks.loading                                  # 2 to 3 minutes
     python -m benchmarks.loading --skeleton ntu25 --frames 64 --batch 64 --workers 0
-    python -m benchmarks.loading --skeleton --images 10000 --size 100     # faces alone
-    python -m benchmarks.loading --device cuda                    # batches are moved to the GPU
-    python -m benchmarks.loading --tiny                           # does it run: seconds
+    python -m benchmarks.loading --skeleton --images 10000 --size 100     # faces only
+    python -m benchmarks.loading --device cuda                    # moves batches to the GPU
+    python -m benchmarks.loading --tiny                           # smoke test in seconds
 
-Every side makes one shuffled pass over the same sequences. Before anything is timed, all sides have
-to give the same batches, field by field. Faces are stored, their graph is drawn and its eigenbasis
-computed, once for a dataset, and every image is read at the nodes. How to read the tables:
-README.md beside this file.
+Each loader makes one shuffled pass over the same sequences. All loaders must return identical
+batches before anything is timed. For faces, the images are stored, a graph with its eigenbasis is
+made once per dataset, and every image is sampled at the nodes. The columns are explained in
+benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -20,25 +20,27 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from torch_geometric.data import Batch, Data, InMemoryDataset
+from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
 from benchmarks.common import (
+    base_parser,
     environment,
-    facts_line,
-    markdown,
-    parse,
-    parser,
+    format_environment,
+    markdown_table,
+    parse_args,
     peak_memory,
     quartiles,
     ratio,
-    time_together,
+    ratio_cells,
+    time_in_turns,
     write_json,
 )
-from graphmotion.data import from_array, graph_loader
-from graphmotion.datasets import FaceDataset, MotionDataset
+from benchmarks.random_motion import RandomMotion, StoredSamples
+from graphmotion.data import graph_loader
+from graphmotion.datasets import FaceDataset
 from graphmotion.graphs import pixel_graph
-from graphmotion.skeletons import get_skeleton, list_skeletons
+from graphmotion.skeletons import list_skeletons
 from graphmotion.transforms import ToPixelGraph, ToStream
 
 TINY = {
@@ -51,52 +53,27 @@ TINY = {
     'size': 12,
 }
 OURS = 'graphmotion'
-SAME = "PyG's DataLoader, this dataset"
-PLAIN = "PyG's DataLoader, PyG's InMemoryDataset"
-AT_LEAST, BATCH = 8, 64  # the target: times as many batches as PyG's loader on the same dataset
-MODES = 256  # of the graph of faces
-MANY, LARGE, AT_MOST = 10_000, 100, 60.0  # the target: so many images of that size, in seconds
+PYG = "PyG's DataLoader, this dataset"
+PYG_IN_MEMORY = "PyG's DataLoader, PyG's InMemoryDataset"
+TARGET = {'batch': 64, 'ratio': 8}  # against PyG's loader on the same dataset
+FACE_TARGET = {'images': 10_000, 'size': 100, 'seconds': 60.0}
+FACE_MODES, FACE_BATCH = 256, 64
 
-# Sides ########################################################################################
-
-
-class Walks(MotionDataset):
-    """Random positions, with scores and labels."""
-
-    class_names = ('a', 'b', 'c', 'd')
-
-    def __init__(self, skeleton: str, num_samples: int, num_frames: int) -> None:
-        self.skeleton = get_skeleton(skeleton)
-        self.shape = (num_samples, num_frames, self.skeleton.num_joints, 3)
-        super().__init__()
-
-    def read(self) -> Iterator[Data]:
-        """Yield the sequences."""
-        scores = 0.1 + 0.9 * torch.rand(self.shape[:3])
-        for i, (pos, score) in enumerate(zip(torch.randn(self.shape), scores)):
-            yield from_array(pos, self.skeleton, score, y=i % 4, subject=i // 4, take=i % 3)
+# Loaders #######################################################################################
 
 
-class Plain(InMemoryDataset):
-    """Samples as PyG keeps them; it holds on to each once it was asked for."""
-
-    def __init__(self, samples: list[Data], transform: Callable | None) -> None:
-        super().__init__(transform=transform)
-        self.data, self.slices = self.collate(samples)
-
-
-def make_sides(
-    dataset: Walks, batch: int, transform: Callable | None, args: argparse.Namespace
+def make_loaders(
+    dataset: RandomMotion, batch: int, transform: Callable | None, args: argparse.Namespace
 ) -> Callable[[bool], dict[str, Iterable[Batch]]]:
-    """A function that makes a loader for each side, with or without shuffling."""
+    """Returns a function that makes all loaders, with or without shuffling."""
     dataset.transform = None
-    plain = Plain(list(dataset), transform)
+    stored = StoredSamples(list(dataset), transform)
     dataset.transform = transform  # PyG's loader transforms samples, graph_loader batches
 
-    def sides(shuffle: bool) -> dict[str, Iterable[Batch]]:
+    def make(shuffle: bool) -> dict[str, Iterable[Batch]]:
         out: dict[str, Iterable[Batch]] = {OURS: graph_loader(dataset, batch, shuffle=shuffle)}
         for workers in args.workers:
-            name = f'{SAME}, {workers} workers' if workers else SAME
+            name = f'{PYG}, {workers} workers' if workers else PYG
             out[name] = DataLoader(
                 dataset,
                 batch,
@@ -104,16 +81,16 @@ def make_sides(
                 num_workers=workers,
                 persistent_workers=workers > 0,
             )
-        out[PLAIN] = DataLoader(plain, batch, shuffle)
+        out[PYG_IN_MEMORY] = DataLoader(stored, batch, shuffle)
         return out
 
-    return sides
+    return make
 
 
-def check(sides: dict[str, Iterable[Batch]]) -> None:
-    """Raise an error unless all sides give the same batches."""
-    expected = list(sides[OURS])
-    for name, loader in sides.items():
+def check(loaders: dict[str, Iterable[Batch]]) -> None:
+    """Raises if the loaders return different batches."""
+    expected = list(loaders[OURS])
+    for name, loader in loaders.items():
         batches = list(loader)
         if len(batches) != len(expected):
             raise AssertionError(f'{name}: {len(batches)} batches, expected {len(expected)}')
@@ -126,11 +103,11 @@ def check(sides: dict[str, Iterable[Batch]]) -> None:
                     raise AssertionError(f'{name}: the field {field!r} differs')
 
 
-# Measurement ##################################################################################
+# Measurement ###################################################################################
 
 
 def consume(loader: Iterable[Batch], device: torch.device) -> Callable[[], None]:
-    """A function that makes one pass, as a training loop does: a batch is dropped for the next."""
+    """Returns a function that makes one pass and keeps no batch, like a training loop."""
 
     def run() -> None:
         for batch in loader:
@@ -140,21 +117,21 @@ def consume(loader: Iterable[Batch], device: torch.device) -> Callable[[], None]
 
 
 def measure(
-    dataset: Walks, batch: int, stream: str, args: argparse.Namespace
+    dataset: RandomMotion, batch: int, stream: str, args: argparse.Namespace
 ) -> Iterator[dict[str, Any]]:
-    """One result for each side."""
+    """Yields one result for each loader."""
     device = torch.device(args.device)
     transform = ToStream(('joint', 'bone'), dataset.skeleton) if stream else None
-    sides = make_sides(dataset, batch, transform, args)
-    check(sides(False))
-    loaders = sides(True)
+    make = make_loaders(dataset, batch, transform, args)
+    check(make(False))
+    loaders = make(True)
     runs = {name: consume(loader, device) for name, loader in loaders.items()}
     memory = {
         name: peak_memory(lambda loader=loader: next(iter(loader)).to(device), device)
         for name, loader in loaders.items()
-        if not getattr(loader, 'num_workers', 0)  # they hold it elsewhere
+        if not getattr(loader, 'num_workers', 0)  # allocated in other processes
     }
-    times = time_together(runs, args.rounds, args.seconds, args.threads)
+    times = time_in_turns(runs, args.rounds, args.seconds, args.threads)
     num_batches = -(-len(dataset) // batch)
     for name, rounds in times.items():
         yield {
@@ -163,7 +140,7 @@ def measure(
             'frames': dataset.shape[1],
             'batch': batch,
             'transform': stream,
-            'side': name,
+            'implementation': name,
             'seconds': quartiles(rounds),
             'rounds': rounds,
             'batches_per_second': quartiles([num_batches / t for t in rounds]),
@@ -172,7 +149,7 @@ def measure(
         }
 
 
-class Faces(FaceDataset):
+class RandomFaces(FaceDataset):
     """Random images."""
 
     class_names = ('a', 'b', 'c', 'd', 'e', 'f', 'g')
@@ -182,28 +159,29 @@ class Faces(FaceDataset):
         super().__init__()
 
     def read(self) -> Iterator[Data]:
-        """Yield the images."""
+        """Yields the images."""
         for i in range(self.shape[0]):
             image = torch.randint(256, self.shape[1:], dtype=torch.uint8)
             yield Data(image=image, y=torch.tensor([i % 7]))
 
 
 def prepare_faces(args: argparse.Namespace) -> dict[str, Any]:
-    """The seconds of each step from images to batches of graphs."""
+    """Times each step from images to batches of graphs."""
     seconds = {}
-    used = time.process_time()
+    cpu_start = time.process_time()
     start = time.perf_counter()
-    dataset = Faces(args.images, args.size)
+    dataset = RandomFaces(args.images, args.size)
     seconds['store'] = time.perf_counter() - start
     start = time.perf_counter()
-    graph = pixel_graph(dataset.size, num_modes=MODES)
+    graph = pixel_graph(dataset.size, num_modes=FACE_MODES)
     seconds['graph and basis'] = time.perf_counter() - start
     start = time.perf_counter()
-    for batch in graph_loader(dataset, BATCH, ToPixelGraph(graph)):
+    for batch in graph_loader(dataset, FACE_BATCH, ToPixelGraph(graph)):
         batch.to(args.device)
     seconds['one pass'] = time.perf_counter() - start
     assert graph.eigenvalues is not None
     total = sum(seconds.values())
+    is_target = (args.images, args.size) == (FACE_TARGET['images'], FACE_TARGET['size'])
     return {
         'images': len(dataset),
         'size': args.size,
@@ -211,46 +189,45 @@ def prepare_faces(args: argparse.Namespace) -> dict[str, Any]:
         'modes': len(graph.eigenvalues),
         'seconds': seconds,
         'total': total,
-        'processor': time.process_time() - used,
-        'met': total < AT_MOST if (args.images, args.size) == (MANY, LARGE) else None,
+        'processor': time.process_time() - cpu_start,
+        'met': total < FACE_TARGET['seconds'] if is_target else None,
     }
 
 
-# Reports ######################################################################################
+# Reports #######################################################################################
 
-HEAD = (
+COLUMNS = (
     'sequences',
     'batch',
     'transform',
-    'side',
+    'implementation',
     'batches/s',
     'IQR',
     'sequences/s',
-    'MB a batch',
+    'MB per batch',
     'ratio',
     'from - to',
 )
-TEXT = ('sequences', 'transform', 'side')
+TEXT_COLUMNS = ('sequences', 'transform', 'implementation')
 
 
-def cells(result: dict[str, Any]) -> tuple[str, ...]:
-    """A result as the table shows it."""
-    speed, faster, memory = result['batches_per_second'], result['ratio'], result['memory']
+def table_row(result: dict[str, Any]) -> tuple[str, ...]:
+    """Formats a result as a row of the table."""
+    speed, memory = result['batches_per_second'], result['memory']
     return (
         f'{result["skeleton"]}, {result["joints"]}x{result["frames"]}',
         str(result['batch']),
         result['transform'],
-        result['side'],
+        result['implementation'],
         f'{speed["median"]:.0f}',
         f'{speed["high"] - speed["low"]:.0f}',
         f'{speed["median"] * result["batch"]:.0f}',
         '' if memory is None else f'{memory / 1e6:.3g}',
-        f'{faster["median"]:.1f}' if faster else '',
-        f'{faster["low"]:.1f} - {faster["high"]:.1f}' if faster else '',
+        *ratio_cells(result['ratio'], digits=1),
     )
 
 
-FACES_HEAD = (
+FACE_COLUMNS = (
     'images',
     'nodes',
     'modes',
@@ -262,30 +239,31 @@ FACES_HEAD = (
 )
 
 
-def face_cells(faces: dict[str, Any]) -> tuple[str, ...]:
-    """The steps of faces as the table shows them."""
+def face_table_row(faces: dict[str, Any]) -> tuple[str, ...]:
+    """Formats the steps of face preparation as a row of their table."""
     seconds = [*faces['seconds'].values(), faces['total'], faces['processor']]
     sizes = f'{faces["images"]} of {faces["size"]} x {faces["size"]}'
     return (sizes, str(faces['nodes']), str(faces['modes']), *(f'{s:.2f}' for s in seconds))
 
 
-def targets(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Where the target applies, what was measured for it: transforms are not assembly."""
+def evaluate_targets(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Compares the results at the target's batch size, without transforms, with the target."""
     return [
         {
             **{name: result[name] for name in ('skeleton', 'joints', 'frames')},
-            'at_least': AT_LEAST,
+            'at_least': TARGET['ratio'],
             'measured': result['ratio']['median'],
-            'met': result['ratio']['median'] >= AT_LEAST,
+            'met': result['ratio']['median'] >= TARGET['ratio'],
         }
         for result in results
-        if (result['side'], result['batch'], result['transform']) == (SAME, BATCH, '')
+        if (result['implementation'], result['batch'], result['transform'])
+        == (PYG, TARGET['batch'], '')
     ]
 
 
-def options() -> argparse.ArgumentParser:
-    """What can be asked for on the command line."""
-    out = parser(__doc__, rounds=5, seconds=0.1)
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the command-line options."""
+    out = base_parser(__doc__, rounds=5, seconds=0.1)
     out.add_argument(
         '--skeleton',
         nargs='*',
@@ -294,10 +272,14 @@ def options() -> argparse.ArgumentParser:
         metavar='NAME',
     )
     out.add_argument(
-        '--frames', nargs='+', type=int, default=[48, 60, 64], help='frames T, of each skeleton'
+        '--frames',
+        nargs='+',
+        type=int,
+        default=[48, 60, 64],
+        help='number of frames T for each skeleton',
     )
-    out.add_argument('--batch', nargs='+', type=int, default=[16, 64, 256], help='sequences B')
-    out.add_argument('--sequences', type=int, default=512, help='sequences of the dataset')
+    out.add_argument('--batch', nargs='+', type=int, default=[16, 64, 256], help='batch sizes B')
+    out.add_argument('--sequences', type=int, default=512, help='number of sequences')
     out.add_argument(
         '--workers',
         nargs='+',
@@ -305,43 +287,45 @@ def options() -> argparse.ArgumentParser:
         default=[0, 1, 2],
         help="worker processes of PyG's loader on the same dataset",
     )
-    out.add_argument('--images', type=int, default=MANY, help='faces; 0 leaves them out')
-    out.add_argument('--size', type=int, default=LARGE, help='height and width of the images')
+    out.add_argument('--images', type=int, default=10_000, help='number of faces, 0 to skip them')
+    out.add_argument('--size', type=int, default=100, help='height and width of the images')
     return out
 
 
 def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
-    choice = options()
-    args = parse(choice, argv, TINY)
+    parser = make_parser()
+    args = parse_args(parser, argv, TINY)
     if len(args.frames) == 1 or not args.skeleton:
         args.frames = args.frames[:1] * len(args.skeleton)
     if len(args.frames) != len(args.skeleton):
-        choice.error('--frames takes one number, or one for each skeleton')
+        parser.error('--frames must have one value, or one value for each skeleton')
     facts = environment(args.device, args.threads)
     torch.manual_seed(0)
     results = []
     for skeleton, frames in zip(args.skeleton, args.frames):
-        dataset = Walks(skeleton, args.sequences, frames)
+        dataset = RandomMotion(skeleton, args.sequences, frames)
         for batch in args.batch:
             for stream in ('', 'joints and bones'):
                 results += measure(dataset, batch, stream, args)
     faces = prepare_faces(args) if args.images else None
-    print(facts_line(facts))
+    print(format_environment(facts))
     if results:
-        print('\n' + markdown(HEAD, map(cells, results), left=TEXT))
-    judged = targets(results)
-    for t in judged:
+        print('\n' + markdown_table(COLUMNS, map(table_row, results), left=TEXT_COLUMNS))
+    targets = evaluate_targets(results)
+    for t in targets:
         print(
-            f'\nTarget, {t["skeleton"]} at {BATCH} sequences: {AT_LEAST} times the batches of '
-            f'{SAME}; measured {t["measured"]:.1f}: {"met" if t["met"] else "MISSED"}',
+            f'\nTarget, {t["skeleton"]}, batch size {TARGET["batch"]}: {TARGET["ratio"]} times the '
+            f'speed of {PYG}; measured {t["measured"]:.1f}: {"met" if t["met"] else "MISSED"}',
             end='',
         )
     print()
     if faces:
-        print('\n' + markdown(FACES_HEAD, [face_cells(faces)], left=FACES_HEAD[:1]))
+        print('\n' + markdown_table(FACE_COLUMNS, [face_table_row(faces)], left=FACE_COLUMNS[:1]))
         if faces['met'] is not None:
-            print(f'\nTarget: {AT_MOST:.0f} s; {"met" if faces["met"] else "MISSED"}')
-    write_json(args.json, environment=facts, targets=judged, results=results, faces=faces)
+            print(
+                f'\nTarget: {FACE_TARGET["seconds"]:.0f} s; {"met" if faces["met"] else "MISSED"}'
+            )
+    write_json(args.json, environment=facts, targets=targets, results=results, faces=faces)
     return results
 
 

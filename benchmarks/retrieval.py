@@ -1,13 +1,13 @@
-"""Gallery-probe figures: time and peak memory, side by side with a full matrix and a sort.
+"""Times gallery-probe evaluation against sorting the full distance matrix.
 
-    python -m benchmarks.retrieval --threads 2                    # to the size of OU-MVLP, minutes
+    python -m benchmarks.retrieval --threads 2                    # up to OU-MVLP, minutes
     python -m benchmarks.retrieval --subjects 5154 --rounds 1     # that size alone
-    python -m benchmarks.retrieval --tiny                         # does it run: seconds
+    python -m benchmarks.retrieval --tiny                         # smoke test in seconds
 
-Each subject walks twice before each of 14 cameras, as in OU-MVLP, one sequence in a hundred is
-missing; one walk is the gallery, the other the probe. All sides have to give the same rank-1 to
-rank-20 accuracies, mAP and mINP before anything is timed. How to read it: README.md beside this
-file.
+As in OU-MVLP, each subject has a gallery and a probe sequence from each of 14 cameras, and one
+percent of the sequences is missing. All implementations must return the same rank-1 to rank-20
+accuracies, mAP and mINP before anything is timed. The columns are explained in
+benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -25,51 +25,54 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.common import (
+    base_parser,
     environment,
-    facts_line,
-    markdown,
-    parse,
-    parser,
+    format_environment,
+    markdown_table,
+    parse_args,
     quartiles,
     ratio,
+    ratio_cells,
+    rotations,
     time_once,
     write_json,
 )
 from graphmotion.metrics import GalleryProbeProtocol, gallery_probe
 
 NUM_VIEWS, RANKS = 14, (1, 5, 10, 20)
-MISSING = 0.01  # of the sequences
+MISSING = 0.01  # fraction of sequences
 SUBJECTS = (50, 200, 500, 5154)
-TINY = {'subjects': [12, 40], 'channels': 16, 'most_plain': 20}
+TINY = {'subjects': [12, 40], 'channels': 16, 'max_plain': 20}
 OURS, PLAIN = 'graphmotion', 'full matrix, argsort'
 TARGET = {'subjects': 5154, 'threads': 2, 'seconds': 60, 'bytes': 2e9}
-TOLERANCE = 1e-3  # of shares: pairs whose distances differ by a rounding may change places
+TOLERANCE = 1e-3  # rounding can reorder pairs with nearly equal distances
 
 PROTOCOL = GalleryProbeProtocol('walks', gallery={'take': 1}, probes={'00': {'take': 0}})
 
-# Sides ########################################################################################
+# Implementations ###############################################################################
 
 Labels = dict[str, Tensor]
 Figures = dict[str, float]
 
 
-def walks(num_subjects: int, channels: int, device: str) -> tuple[Tensor, Labels]:
-    """Embeddings in which subjects differ more than views do, and their labels."""
+def random_walks(num_subjects: int, channels: int, device: str) -> tuple[Tensor, Labels]:
+    """Returns random embeddings, whose subjects differ more than their views, and labels."""
     torch.manual_seed(0)
     grid = torch.cartesian_prod(*map(torch.arange, (num_subjects, 2, NUM_VIEWS)))
     subject, take, view = grid[torch.rand(len(grid)) > MISSING].unbind(1)
-    people, views = torch.randn(num_subjects, channels), torch.randn(NUM_VIEWS, channels)
-    embedding = people[subject] + 0.7 * views[view] + 1.5 * torch.randn(len(subject), channels)
+    subjects = torch.randn(num_subjects, channels)
+    views = torch.randn(NUM_VIEWS, channels)
+    embedding = subjects[subject] + 0.7 * views[view] + 1.5 * torch.randn(len(subject), channels)
     return embedding.to(device), {'subject': subject, 'take': take, 'view': view}
 
 
 def ours(embedding: Tensor, labels: Labels) -> Figures:
-    """This library's."""
+    """Evaluates with this library."""
     return gallery_probe(embedding, labels, PROTOCOL, ranks=RANKS).figures()
 
 
 def plain(embedding: Tensor, labels: Labels) -> Figures:
-    """All distances at once, sorted for each pair of views, then all together."""
+    """Computes all distances at once and sorts them per pair of views and overall."""
     embedding = F.normalize(embedding, dim=1)
     subject, take, view = (labels[k].to(embedding.device) for k in ('subject', 'take', 'view'))
     probe, gallery = take == 0, take == 1
@@ -102,27 +105,27 @@ def plain(embedding: Tensor, labels: Labels) -> Figures:
     }
 
 
-SIDES: dict[str, Callable[[Tensor, Labels], Figures]] = {OURS: ours, PLAIN: plain}
+IMPLEMENTATIONS: dict[str, Callable[[Tensor, Labels], Figures]] = {OURS: ours, PLAIN: plain}
 
-# Measurement ##################################################################################
+# Measurement ###################################################################################
 
 
-def process_memory(side: str, num_subjects: int, channels: int, threads: int) -> int:
-    """The most memory that a process of its own takes to score this size once, torch included."""
+def process_memory(name: str, num_subjects: int, channels: int, threads: int) -> int:
+    """Returns the peak memory of a separate process that evaluates once, including torch."""
     with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
-        return pool.submit(_process_memory, side, num_subjects, channels, threads).result()
+        return pool.submit(_process_memory, name, num_subjects, channels, threads).result()
 
 
-def _process_memory(side: str, num_subjects: int, channels: int, threads: int) -> int:
+def _process_memory(name: str, num_subjects: int, channels: int, threads: int) -> int:
     torch.set_num_threads(threads)
-    SIDES[side](*walks(num_subjects, channels, 'cpu'))
-    # Not getrusage, which counts what the parent held when this process began.
+    IMPLEMENTATIONS[name](*random_walks(num_subjects, channels, 'cpu'))
+    # getrusage would include memory that the parent process held at the start.
     status = Path('/proc/self/status').read_text()
     return 1024 * int(status.split('VmHWM:')[1].split()[0])
 
 
 def check(figures: dict[str, Figures]) -> None:
-    """Raise an error unless all sides give the same figures."""
+    """Raises if the implementations return different figures."""
     for name, found in figures.items():
         for figure, value in found.items():
             expected = figures[OURS][figure]
@@ -131,17 +134,17 @@ def check(figures: dict[str, Figures]) -> None:
 
 
 def measure(num_subjects: int, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """One result for each side on one size, timed in turns."""
-    embedding, labels = walks(num_subjects, args.channels, args.device)
-    names = [name for name in SIDES if name == OURS or num_subjects <= args.most_plain]
-    runs = {name: partial(SIDES[name], embedding, labels) for name in names}
+    """Returns one result for each implementation on one size, timed in turns."""
+    embedding, labels = random_walks(num_subjects, args.channels, args.device)
+    names = [name for name in IMPLEMENTATIONS if name == OURS or num_subjects <= args.max_plain]
+    runs = {name: partial(IMPLEMENTATIONS[name], embedding, labels) for name in names}
     figures = {}
-    if len(runs) > 1 or num_subjects != TARGET['subjects']:  # there the first round serves
+    if len(runs) > 1 or num_subjects != TARGET['subjects']:  # a warm-up would be too slow
         figures = {name: run() for name, run in runs.items()}
         check(figures)
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for i in range(args.rounds):
-        for name in names[i % len(names) :] + names[: i % len(names)]:
+    for order in rotations(names, args.rounds):
+        for name in order:
             times[name].append(time_once(runs[name]))
     memory = {}
     if args.memory and args.device == 'cpu' and Path('/proc/self/status').exists():
@@ -152,7 +155,7 @@ def measure(num_subjects: int, args: argparse.Namespace) -> list[dict[str, Any]]
             'probes': int((labels['take'] == 0).sum()),
             'gallery': int((labels['take'] == 1).sum()),
             'channels': args.channels,
-            'side': name,
+            'implementation': name,
             'seconds': quartiles(times[name]),
             'rounds': times[name],
             'ratio': None if name == OURS else ratio(times[name], times[OURS]),
@@ -163,26 +166,35 @@ def measure(num_subjects: int, args: argparse.Namespace) -> list[dict[str, Any]]
     ]
 
 
-# Reports ######################################################################################
+# Reports #######################################################################################
 
-HEAD = ('subjects', 'probes', 'gallery', 'side', 's', 'IQR', 'ratio', 'from - to', 'process, MB')
+COLUMNS = (
+    'subjects',
+    'probes',
+    'gallery',
+    'implementation',
+    's',
+    'IQR',
+    'ratio',
+    'from - to',
+    'process, MB',
+)
 
 
-def cells(result: dict[str, Any]) -> tuple[str, ...]:
-    """A result as the table shows it."""
-    seconds, over, memory = result['seconds'], result['ratio'], result['memory']
+def table_row(result: dict[str, Any]) -> tuple[str, ...]:
+    """Formats a result as a row of the table."""
+    seconds, memory = result['seconds'], result['memory']
     return (
-        *(str(result[name]) for name in ('subjects', 'probes', 'gallery', 'side')),
+        *(str(result[name]) for name in ('subjects', 'probes', 'gallery', 'implementation')),
         f'{seconds["median"]:#.3g}',
         f'{seconds["high"] - seconds["low"]:#.2g}',
-        '' if over is None else f'{over["median"]:.1f}',
-        '' if over is None else f'{over["low"]:.1f} - {over["high"]:.1f}',
+        *ratio_cells(result['ratio'], digits=1),
         '' if memory is None else f'{memory / 1e6:.0f}',
     )
 
 
-def targets(results: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
-    """Where the target applies, what was measured for it."""
+def evaluate_target(results: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]:
+    """Compares the results of the target's size with the target."""
     return [
         {
             'seconds': result['seconds']['median'],
@@ -191,43 +203,43 @@ def targets(results: list[dict[str, Any]], threads: int) -> list[dict[str, Any]]
             and (result['memory'] or 0) < TARGET['bytes'],
         }
         for result in results
-        if result['side'] == OURS
+        if result['implementation'] == OURS
         and result['subjects'] == TARGET['subjects']
         and threads <= TARGET['threads']
     ]
 
 
 def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
-    choice = parser(__doc__, rounds=3)
-    choice.add_argument('--subjects', type=int, nargs='+', default=SUBJECTS, metavar='N')
-    choice.add_argument('--channels', type=int, default=256)
-    choice.add_argument(
-        '--most-plain', type=int, default=500, help='most subjects of which all pairs are sorted'
+    parser = base_parser(__doc__, rounds=3)
+    parser.add_argument('--subjects', type=int, nargs='+', default=SUBJECTS, metavar='N')
+    parser.add_argument('--channels', type=int, default=256)
+    parser.add_argument(
+        '--max-plain', type=int, default=500, help='most subjects for which all pairs are sorted'
     )
-    choice.add_argument(
+    parser.add_argument(
         '--memory',
         action=argparse.BooleanOptionalAction,
         default=True,
-        help='also measure memory, in a process for each side and size',
+        help='also measure memory, in separate processes',
     )
-    args = parse(choice, argv, TINY)
+    args = parse_args(parser, argv, TINY)
     facts = environment(args.device, args.threads)
     results = [result for n in args.subjects for result in measure(n, args)]
-    print(facts_line(facts), end='\n\n')
-    print(markdown(HEAD, map(cells, results), left=('side',)))
-    left_out = [n for n in args.subjects if n > args.most_plain]
-    if left_out:
-        sizes = ', '.join(map(str, left_out))
-        print(f'\nNot measured: {PLAIN} with {sizes} subjects: it holds and sorts all pairs.')
-    judged = targets(results, args.threads)
-    for t in judged:
+    print(format_environment(facts), end='\n\n')
+    print(markdown_table(COLUMNS, map(table_row, results), left=('implementation',)))
+    skipped = [n for n in args.subjects if n > args.max_plain]
+    if skipped:
+        sizes = ', '.join(map(str, skipped))
+        print(f'\nNot measured: {PLAIN} with {sizes} subjects: it stores and sorts all pairs.')
+    targets = evaluate_target(results, args.threads)
+    for t in targets:
         memory = '' if t['memory'] is None else f' and {t["memory"] / 1e9:.2f} GB'
         print(
             f'\nTarget, {TARGET["subjects"]} subjects: under {TARGET["seconds"]} s and '
             f'{TARGET["bytes"] / 1e9:.0f} GB on {TARGET["threads"]} threads; measured '
             f'{t["seconds"]:.1f} s{memory}: {"met" if t["met"] else "MISSED"}'
         )
-    write_json(args.json, environment=facts, targets=judged, results=results)
+    write_json(args.json, environment=facts, targets=targets, results=results)
     return results
 
 

@@ -112,7 +112,7 @@ def make_models(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     st_gcn = {'name': 'st_gcn'} | common
     msa_gcn = {'name': 'msa_gcn'} | common
     if not paper:
-        msa_gcn |= {'strides': [1, 2, 2, 2], 'final_relu': True, 'initial_cross_weight': 0.0}
+        msa_gcn |= {'strides': [1, 2, 2, 2], 'final_relu': True, 'cross_weight_init': 0.0}
     if args.compare:
         return {
             'ST-GCN': st_gcn,

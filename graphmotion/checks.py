@@ -14,7 +14,7 @@ T = TypeVar('T')
 
 
 def check_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
-    r"""Returns a finite number in :math:`[low, high]`, or raises :class:`ValueError`."""
+    r"""Returns a finite number in :math:`[low, high]`."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -26,7 +26,7 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> f
 
 
 def check_positive(name: str, value: Any) -> float:
-    r"""Returns a positive, finite number, or raises :class:`ValueError`."""
+    r"""Returns a positive, finite number."""
     if not 0 < value < math.inf:
         raise ValueError(f'{name} must be positive and finite, got {value!r}')
     return float(value)
@@ -42,6 +42,13 @@ def check_int(name: str, value: Any, minimum: float = -math.inf) -> int:
     if isinstance(value, bool) or not hasattr(value, '__index__') or value < minimum:
         bound = '' if minimum == -math.inf else f' >= {minimum}'
         raise ValueError(f'{name} must be an integer{bound}, got {value!r}')
+    return value.__index__()
+
+
+def check_odd(name: str, value: Any) -> int:
+    r"""Returns a positive odd integer."""
+    if check_int(name, value, 1) % 2 == 0:
+        raise ValueError(f'{name} must be odd, got {value!r}')
     return value.__index__()
 
 
@@ -66,13 +73,6 @@ def check_probability(name: str, value: float) -> float:
     r"""Returns a probability."""
     if not 0 <= value <= 1:
         raise ValueError(f'{name} must be in [0, 1], got {value!r}')
-    return value
-
-
-def check_non_negative(name: str, value: float) -> float:
-    r"""Returns a finite number that is not negative."""
-    if not 0 <= value < math.inf:
-        raise ValueError(f'{name} must be non-negative and finite, got {value!r}')
     return value
 
 
@@ -120,22 +120,3 @@ def check_frame_range(num_frames: int | Sequence[int]) -> tuple[int, int]:
     if len(span) != 2 or span[0] > span[1]:
         raise ValueError(f'num_frames must be an integer or (min, max), got {num_frames!r}')
     return span[0], span[1]
-
-
-def axis_order(axes: str | None, num_dims: int) -> str:
-    r"""Returns the order of the axes of keypoints: people, frames, joints, coordinates by default.
-
-    Keypoints of three dimensions have no axis of people.
-    """
-    order = 'MTVC' if axes is None else axes
-    if sorted(order) not in (sorted('TVC'), sorted('MTVC')):
-        raise ValueError(
-            f"axes must hold each of 'T', 'V' and 'C' once, and 'M' if there are people, got "
-            f'{axes!r}'
-        )
-    return order.replace('M', '') if num_dims == 3 else order
-
-
-def is_ambiguous(shape: Sequence[int]) -> bool:
-    r"""Returns whether a shape fits both :math:`(M, T, V, C)` and :math:`(C, T, V, M)`."""
-    return len(shape) == 4 and shape[0] in (2, 3) and shape[3] == 2

@@ -8,7 +8,8 @@ from graphmotion.checks import (
     check_frame_range,
     check_int,
     check_interval,
-    check_non_negative,
+    check_number,
+    check_positive,
     check_probability,
     symmetric_interval,
 )
@@ -23,7 +24,9 @@ def test_valid_arguments():
     assert check_choices('moods', 'sad', ('happy', 'sad')) == ('sad',)
     assert check_choices('moods', ['sad', 'happy'], ('happy', 'sad')) == ('sad', 'happy')
     assert check_probability('p', 1) == 1
-    assert check_non_negative('std', 0.0) == 0.0
+    assert check_number('std', 0, 0) == 0.0
+    assert check_number('light', 4, 0, 4) == 4.0
+    assert check_positive('fps', 30) == 30.0
     assert check_interval('scales', [1, 2]) == (1.0, 2.0)
     assert check_interval('area', (0.1, 1), above=0, maximum=1) == (0.1, 1.0)
     assert symmetric_interval('degrees', -5) == (-5.0, 5.0)
@@ -47,8 +50,12 @@ def test_valid_arguments():
         (lambda: check_choice('mood', 'bored', ('sad',)), r"must be one of \['sad'\], got 'bored'"),
         (lambda: check_probability('p', 1.5), r'p must be in \[0, 1\], got 1.5'),
         (lambda: check_probability('p', float('nan')), r'p must be in \[0, 1\], got nan'),
-        (lambda: check_non_negative('std', -1), 'std must be non-negative and finite, got -1'),
-        (lambda: check_non_negative('std', float('inf')), 'std must be non-negative and finite'),
+        (lambda: check_number('std', -1, 0), 'std must be a number at least 0, got -1'),
+        (lambda: check_number('std', float('inf'), 0), 'a number at least 0, got inf'),
+        (lambda: check_number('light', 5, 0, 4), r'light must be a number in \[0, 4\], got 5'),
+        (lambda: check_number('light', 'dim', 0, 4), "got 'dim'"),
+        (lambda: check_positive('fps', 0), 'fps must be positive and finite, got 0'),
+        (lambda: check_positive('fps', float('nan')), 'positive and finite, got nan'),
         (lambda: check_interval('scales', 1), r'scales must be an interval \(low, high\), got 1'),
         (lambda: check_interval('scales', (2, 1)), r'an interval \(low, high\), got \(2, 1\)'),
         (lambda: check_interval('scales', (0, float('nan'))), r'an interval \(low, high\), got'),

@@ -1,4 +1,4 @@
-"""Rows of the benchmark: what each runs, and how its sides are compared and timed."""
+"""Cases of the benchmark: registration, comparison and timing of the implementations."""
 
 from __future__ import annotations
 
@@ -9,35 +9,34 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import (
-    Module,
-    Parameter,
-)
+from torch.nn import Module, Parameter
 
 from benchmarks.common import (
+    count_flops,
     matrix_product,
-    operations,
     peak_memory,
     quartiles,
     ratio,
-    time_together,
+    relative_error,
+    time_in_turns,
 )
+from benchmarks.nchw import to_nchw
 from graphmotion.data import to_dense
 from graphmotion.skeletons import get_skeleton, list_skeletons
 
 SKELETONS = {get_skeleton(name).num_joints: name for name in list_skeletons()}
 SIZES = ('batch', 'joints', 'frames', 'channels')
-TOLERANCE = 1e-3  # of single precision: summed in another order
+TOLERANCE = 1e-3  # single precision; the order of sums differs
 OURS, PEAK = 'graphmotion', 'matrix product'
-BOTH = 'forward+backward'
+BACKWARD = 'forward+backward'
 
 
 class Call:
     """A module or function with its arguments.
 
-    :obj:`pick` names the part of what it returns that counts, a tensor or several;
-    :obj:`view` brings each, and the gradient of each input, to our layout; :obj:`parameters` are
-    those of a function.
+    :obj:`pick` selects one or more tensors of the output, :obj:`view` converts them and the
+    gradients of the inputs to the layout of the library, and :obj:`parameters` are the parameters
+    used by a function.
     """
 
     def __init__(
@@ -55,36 +54,36 @@ class Call:
         self.parameters = list(module.parameters() if isinstance(module, Module) else parameters)
         flat = [a for arg in args for a in (arg if isinstance(arg, (tuple, list)) else [arg])]
         tensors = [a for a in flat if isinstance(a, Tensor) and a.requires_grad]
-        self.inputs = list({id(a): a for a in tensors}.values())  # once each
+        self.inputs = list({id(a): a for a in tensors}.values())  # without duplicates
 
     def to(self, device: torch.device) -> Call:
-        """Move the parameters; tensors are made where they belong."""
+        """Moves the module; the arguments are already on the device."""
         if isinstance(self.module, Module):
             self.module.to(device)
         return self
 
     def outputs(self) -> list[Tensor]:
-        """What one call returns."""
+        """Returns the selected outputs of a call."""
         out = self.pick(self.module(*self.args))
         return [out] if isinstance(out, Tensor) else list(out)
 
     def forward(self) -> list[Tensor]:
-        """Forward alone, without a record for gradients."""
+        """Returns the outputs without recording gradients."""
         with torch.no_grad():
             return self.outputs()
 
     @property
     def leaves(self) -> list[Tensor]:
-        """What to differentiate for: inputs and parameters."""
+        """The inputs and parameters that have gradients."""
         return [*self.inputs, *self.parameters]
 
     def backward(self) -> Callable[[], Any]:
-        """A function that runs forward and backward."""
+        """Returns a function that runs the forward and backward passes."""
         leaves, gradients = self.leaves, [torch.randn_like(out) for out in self.forward()]
         return lambda: torch.autograd.grad(self.outputs(), leaves, gradients)
 
     def results(self) -> list[Tensor]:
-        """The outputs, and where there are inputs to differentiate for, their gradients."""
+        """Returns the outputs and the gradients of the inputs, all in the layout of the library."""
         if not self.inputs:
             return [self.view(self.pick(self.module(*self.args)))]
         outputs = [self.view(out) for out in self.outputs()]
@@ -95,7 +94,7 @@ class Call:
 
 
 class Setup:
-    """Sizes, and the tensors of those sizes that rows share."""
+    """Sizes and tensors shared by all cases."""
 
     def __init__(
         self, batch: int, joints: int, frames: int, channels: int, device: str = 'cpu'
@@ -108,110 +107,112 @@ class Setup:
         self.x = self.features(joints)
 
     def features(self, num_nodes: int) -> Tensor:
-        """Random features of graphs with that many nodes."""
+        """Returns random features of graphs with the given number of nodes."""
         x = torch.randn(self.batch * num_nodes, self.frames, self.channels, device=self.device)
         return x.requires_grad_()
 
     @property
     def num_points(self) -> int:
-        """Nodes of a face, so many that its features are as large as those of a motion."""
+        """The number of nodes of a face, which makes its features as large as those of a motion."""
         return self.joints * self.frames
 
     def points(self) -> Tensor:
-        """Random features of faces, graphs without frames: [B * N, C]."""
+        """Returns random features [B * N, C] of faces."""
         x = torch.randn(self.batch * self.num_points, self.channels, device=self.device)
         return x.requires_grad_()
 
-    def image(self, x: Tensor) -> Tensor:
-        """[B * V, T, C] as [B, C, T, V], the layout of image convolutions."""
-        return own(to_dense(x, x.size(0) // self.batch).permute(0, 3, 2, 1))
+    def nchw(self, x: Tensor) -> Tensor:
+        """Returns [B * V, T, C] as a leaf [B, C, T, V]."""
+        return as_leaf(to_nchw(x, x.size(0) // self.batch))
+
+    def to_frames(self, x: Tensor) -> Tensor:
+        """Returns [B * V, T, C] as [B * T, V, C]."""
+        return to_dense(x, x.size(0) // self.batch).transpose(1, 2).flatten(0, 1)
+
+    def from_frames(self, x: Tensor) -> Tensor:
+        """Returns [B * T, V, C] or [B * T * V, C] as [B * V, T, C]."""
+        graphs = x.view(self.batch, self.frames, -1, x.size(-1))
+        return graphs.transpose(1, 2).flatten(0, 1)
 
 
-def own(x: Tensor) -> Tensor:
-    """Its own contiguous memory and gradient, so that no side pays for the other's layout."""
+def as_leaf(x: Tensor) -> Tensor:
+    """Returns a contiguous leaf tensor, whose gradient has the same layout."""
     return x.detach().contiguous().requires_grad_()
 
 
 @dataclass(frozen=True)
-class Row:
-    """An operator, how it is used, and the function that makes all sides."""
+class Case:
+    """An operator, a variant of its use, and the function that returns its implementations."""
 
     operator: str
     variant: str
     make: Callable[[Setup], tuple[Call, dict[str, Call]]]
-    sizes: dict[str, int] = field(default_factory=dict)  # that differ from those of other rows
+    sizes: dict[str, int] = field(default_factory=dict)  # override the sizes of the command line
 
 
-ROWS: list[Row] = []
+CASES: list[Case] = []
 
 
-def row(operator: type, variant: str = '', **sizes: int) -> Callable[[Callable], Callable]:
-    """Add a function to the benchmark: it returns our call, and the alternatives by their names."""
+def case(operator: type, variant: str = '', **sizes: int) -> Callable[[Callable], Callable]:
+    """Registers a function that returns the library's call and the alternatives by name."""
 
     def add(make: Callable) -> Callable:
-        ROWS.append(Row(operator.__name__, variant, make, sizes))
+        CASES.append(Case(operator.__name__, variant, make, sizes))
         return make
 
     return add
 
 
-def difference(ours: Call, other: Call) -> float:
-    """The largest distance of results and gradients, relative to the length of each.
-
-    Not that of single numbers: where a number is about zero, a rectifier passes its gradient on
-    one side and not on the other.
-    """
-    pairs = list(zip(ours.results(), other.results(), strict=True))
-    for a, b in pairs:
-        if a.shape != b.shape:
-            raise AssertionError(f'shapes differ: {list(a.shape)} and {list(b.shape)}')
-    return max(float((a - b).norm() / b.norm()) for a, b in pairs)
-
-
-def timed(entry: Row, s: Setup, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """One result for each pass and side of a row, and for the matrix product beside it."""
+def measure(entry: Case, s: Setup, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yields one result for each pass and implementation of a case and for the matrix product."""
     torch.manual_seed(0)
     ours, others = entry.make(s)
     calls = {OURS: ours.to(s.device), **{k: v.to(s.device) for k, v in others.items()}}
-    apart = {name: difference(ours, other) for name, other in others.items()}
-    for name, value in apart.items():
-        if not value <= TOLERANCE:
-            raise AssertionError(f'{entry.operator} differs from {name}: {value:.1e}')
-
-    first = 'forward' if ours.inputs else 'call'
-    passes: dict[str, dict[str, Callable]] = {first: {k: c.forward for k, c in calls.items()}}
+    errors = {name: check(entry, ours, name, other) for name, other in others.items()}
+    label = 'forward' if ours.inputs else 'call'
+    passes: dict[str, dict[str, Callable]] = {label: {k: c.forward for k, c in calls.items()}}
     if args.backward and ours.inputs:
-        passes[BOTH] = {k: c.backward() for k, c in calls.items()}
-    product, of_product = matrix_product(s.device, args.tiny)
+        passes[BACKWARD] = {k: c.backward() for k, c in calls.items()}
+    product, product_flops = matrix_product(s.device, args.tiny)
     for label, runs in passes.items():
         memory = {name: peak_memory(run, s.device) for name, run in runs.items()}
-        flops = count_operations(ours, backward=label == BOTH)
-        peak = {PEAK: product} if flops else {}
-        times = time_together({**runs, **peak}, args.rounds, args.seconds, args.threads)
-        of_peak = flops and [flops / t / (of_product / p) for t, p in zip(times[OURS], times[PEAK])]
+        our_flops = count_matmul_flops(ours, backward=label == BACKWARD)
+        peak = {PEAK: product} if our_flops else {}
+        times = time_in_turns({**runs, **peak}, args.rounds, args.seconds, args.threads)
+        peak_share = our_flops and [
+            our_flops / t / (product_flops / p) for t, p in zip(times[OURS], times[PEAK])
+        ]
         for name, rounds in times.items():
-            done = {OURS: flops, PEAK: of_product}.get(name)
+            flops = {OURS: our_flops, PEAK: product_flops}.get(name)
             median = quartiles(rounds)['median']
             yield {
                 'operator': entry.operator,
                 'variant': entry.variant,
                 **{size: getattr(s, size) for size in SIZES},
                 'pass': label,
-                'side': name,
+                'implementation': name,
                 'seconds': quartiles(rounds),
                 'rounds': rounds,
-                'flops': done,
-                'gflops': done and done / median / 1e9,
-                'of_peak': of_peak and quartiles(of_peak) if name == OURS else None,
+                'flops': flops,
+                'gflops': flops and flops / median / 1e9,
+                'peak_share': peak_share and quartiles(peak_share) if name == OURS else None,
                 'ratio': ratio(rounds, times[OURS]) if name in others else None,
                 'memory': memory.get(name),
                 'memory_ratio': memory[name] / memory[OURS] if name in others else None,
-                'difference': apart.get(name),
+                'difference': errors.get(name),
             }
 
 
-def count_operations(call: Call, backward: bool) -> int | None:
-    """Operations of the matrix products; None where they are too few to bound the time."""
+def check(entry: Case, ours: Call, name: str, other: Call) -> float:
+    """Returns the relative error of outputs and gradients and raises if it is too large."""
+    error = relative_error(ours.results(), other.results())
+    if not error <= TOLERANCE:
+        raise AssertionError(f'{entry.operator} and {name} differ by {error:.1e}')
+    return error
+
+
+def count_matmul_flops(call: Call, backward: bool) -> int | None:
+    """Counts the operations of matrix products, or returns None if they do not bound the time."""
     if not call.inputs:
         return None
 
@@ -220,8 +221,8 @@ def count_operations(call: Call, backward: bool) -> int | None:
         if backward:
             torch.autograd.backward(outputs, [torch.ones_like(out) for out in outputs])
 
-    counted = operations(run)
+    flops = count_flops(run)
     for leaf in call.leaves:
         leaf.grad = None
-    numbers = sum(x.numel() for x in (*call.forward(), *call.inputs))
-    return counted if counted >= 10 * numbers else None
+    num_values = sum(x.numel() for x in (*call.forward(), *call.inputs))
+    return flops if flops >= 10 * num_values else None

@@ -1,56 +1,50 @@
-"""Tables of the results."""
+"""The table of results."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.common import (
-    quartiles,
-)
-from benchmarks.operators.harness import (
-    PEAK,
-    SIZES,
-)
+from benchmarks.common import quartiles, ratio_cells
+from benchmarks.operators.harness import PEAK, SIZES
 
 
-def title(result: dict[str, Any]) -> str:
-    """The operator and how it is used."""
+def format_name(result: dict[str, Any]) -> str:
+    """Returns the operator and the variant."""
     return ', '.join(filter(None, (result['operator'], result['variant'])))
 
 
-def size(result: dict[str, Any]) -> str:
-    """The size of the motion tensor: B x V x T x C."""
+def format_size(result: dict[str, Any]) -> str:
+    """Formats the size B x V x T x C of the motion tensor."""
     return 'x'.join(str(result[name]) for name in SIZES)
 
 
-def short(value: float) -> str:
-    """Three digits that count."""
+def format_number(value: float) -> str:
+    """Formats a number with three significant digits."""
     return f'{value:.0f}' if value >= 100 else f'{value:#.3g}'
 
 
-def cells(result: dict[str, Any]) -> tuple[str, ...]:
-    """A result as the table shows it."""
-    seconds, faster = result['seconds'], result['ratio']
+def table_row(result: dict[str, Any]) -> tuple[str, ...]:
+    """Formats a result as a row of the table."""
+    seconds = result['seconds']
     return (
-        title(result),
-        size(result),
+        format_name(result),
+        format_size(result),
         result['pass'],
-        result['side'],
-        short(1e3 * seconds['median']),
-        short(1e3 * (seconds['high'] - seconds['low'])),
+        result['implementation'],
+        format_number(1e3 * seconds['median']),
+        format_number(1e3 * (seconds['high'] - seconds['low'])),
         f'{result["gflops"]:.0f}' if result['gflops'] else '',
-        f'{result["of_peak"]["median"]:.0%}' if result['of_peak'] else '',
-        '' if result['memory'] is None else short(result['memory'] / 1e6),
-        f'{faster["median"]:.2f}' if faster else '',
-        f'{faster["low"]:.2f} - {faster["high"]:.2f}' if faster else '',
+        f'{result["peak_share"]["median"]:.0%}' if result['peak_share'] else '',
+        '' if result['memory'] is None else format_number(result['memory'] / 1e6),
+        *ratio_cells(result['ratio']),
     )
 
 
-HEAD = [
+COLUMNS = [
     'operator',
     'size',
     'pass',
-    'side',
+    'implementation',
     'ms',
     'IQR',
     'GFLOP/s',
@@ -59,15 +53,15 @@ HEAD = [
     'ratio',
     'from - to',
 ]
-TEXT = ('operator', 'size', 'pass', 'side', 'against', 'target')
+TEXT_COLUMNS = ('operator', 'size', 'pass', 'implementation', 'against', 'target')
 
 
-def peak_result(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The matrix product in the rounds of all rows, as a row of its own, if there were any."""
-    times = [t for result in results if result['side'] == PEAK for t in result['rounds']]
+def merge_peak_results(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Merges the rounds of all matrix products into a single result, if there are any."""
+    times = [t for result in results if result['implementation'] == PEAK for t in result['rounds']]
     if not times:
         return []
-    first = next(result for result in results if result['side'] == PEAK)
+    first = next(result for result in results if result['implementation'] == PEAK)
     seconds = quartiles(times)
     facts = {'seconds': seconds, 'gflops': first['flops'] / seconds['median'] / 1e9}
     return [{**first, **facts, 'operator': PEAK, 'variant': '', 'pass': 'forward', 'rounds': times}]

@@ -1,79 +1,87 @@
-"""Targets of the operators, and what was measured for each."""
+"""Performance targets of the operators."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.operators.alternatives import (
-    BLOCKS,
-    FUSED,
-    IMAGE,
-    LINE,
-    STATIC,
-)
-from benchmarks.operators.harness import (
-    BOTH,
-    OURS,
-    SIZES,
-)
+from benchmarks.operators.cases.attention import FUSED_ATTENTION
+from benchmarks.operators.cases.conv import BLOCK_DIAGONAL, STATIC_GRAPH
+from benchmarks.operators.cases.temporal import DEPTHWISE_CONV1D, NCHW_CONV
+from benchmarks.operators.harness import BACKWARD, OURS, SIZES
 
 
 @dataclass(frozen=True)
 class Target:
-    """What an operator has to reach: a ratio, or a share of the matrix product's rate."""
+    """The minimum of a ratio, or of the rate relative to that of the matrix product."""
 
     operator: str
     variant: str
     label: str
-    what: str
+    quantity: str
     at_least: float
-    side: str = OURS
-    batch: int | None = None  # any
+    implementation: str = OURS
+    batch: int | None = None  # None for any
     device: str = 'cpu'
 
 
 TARGETS = [
-    Target('SpatialConv', 'dense, shared', BOTH, 'ratio', 3, STATIC),
-    Target('SpatialConv', 'dense, shared', BOTH, 'ratio', 2, BLOCKS),
-    Target('SpatialConv', 'dense, shared', BOTH, 'memory_ratio', 2, BLOCKS),
-    Target('SpatialConv', 'dense, shared', 'forward', 'of_peak', 0.6, batch=16),
-    Target('SpatialConv', 'sparse', 'forward', 'ratio', 1, BLOCKS),
-    Target('SpatialConv', 'sparse', BOTH, 'ratio', 1, BLOCKS),
-    Target('TemporalConv', 'kernel of 9', 'forward', 'of_peak', 0.6),
-    Target('TemporalConv', 'kernel of 9', BOTH, 'ratio', 1.2, IMAGE),
-    Target('LargeKernelTemporalConv', 'depthwise part', 'forward', 'ratio', 5, LINE),
-    Target('LargeKernelTemporalConv', 'depthwise part', BOTH, 'ratio', 1.8, LINE),
-    Target('JointAttention', 'heads of 16 channels', BOTH, 'ratio', 1.3, FUSED),
-    Target('JointAttention', 'without its linear maps', BOTH, 'ratio', 1.3, FUSED),
-    Target('JointAttention', 'heads of 16 channels', BOTH, 'ratio', 1, FUSED, device='cuda'),
-    Target('JointAttention', 'without its linear maps', BOTH, 'ratio', 1, FUSED, device='cuda'),
+    Target('SpatialConv', 'dense, shared', BACKWARD, 'ratio', 3, STATIC_GRAPH),
+    Target('SpatialConv', 'dense, shared', BACKWARD, 'ratio', 2, BLOCK_DIAGONAL),
+    Target('SpatialConv', 'dense, shared', BACKWARD, 'memory_ratio', 2, BLOCK_DIAGONAL),
+    Target('SpatialConv', 'dense, shared', 'forward', 'peak_share', 0.6, batch=16),
+    Target('SpatialConv', 'sparse', 'forward', 'ratio', 1, BLOCK_DIAGONAL),
+    Target('SpatialConv', 'sparse', BACKWARD, 'ratio', 1, BLOCK_DIAGONAL),
+    Target('TemporalConv', 'kernel of 9', 'forward', 'peak_share', 0.6),
+    Target('TemporalConv', 'kernel of 9', BACKWARD, 'ratio', 1.2, NCHW_CONV),
+    Target('LargeKernelTemporalConv', 'depthwise part', 'forward', 'ratio', 5, DEPTHWISE_CONV1D),
+    Target('LargeKernelTemporalConv', 'depthwise part', BACKWARD, 'ratio', 1.8, DEPTHWISE_CONV1D),
+    Target('JointAttention', 'heads of 16 channels', BACKWARD, 'ratio', 1.3, FUSED_ATTENTION),
+    Target('JointAttention', 'without linear maps', BACKWARD, 'ratio', 1.3, FUSED_ATTENTION),
+    Target(
+        'JointAttention',
+        'heads of 16 channels',
+        BACKWARD,
+        'ratio',
+        1,
+        FUSED_ATTENTION,
+        device='cuda',
+    ),
+    Target(
+        'JointAttention',
+        'without linear maps',
+        BACKWARD,
+        'ratio',
+        1,
+        FUSED_ATTENTION,
+        device='cuda',
+    ),
 ]
-WHAT = {
+REFERENCES = {
     'ratio': 'time of {}',
     'memory_ratio': 'peak memory of {}',
-    'of_peak': "the matrix product's rate",
+    'peak_share': "the matrix product's rate",
 }
 
 
-def targets(results: list[dict[str, Any]], device: str) -> list[dict[str, Any]]:
-    """Each target for that kind of device with what was measured for it, for each size."""
+def evaluate_targets(results: list[dict[str, Any]], device: str) -> list[dict[str, Any]]:
+    """Compares results with the targets of a type of device."""
     out = []
     for t in TARGETS:
         for result in results:
-            key = (result['operator'], result['variant'], result['pass'], result['side'])
-            if key != (t.operator, t.variant, t.label, t.side):
+            key = (result['operator'], result['variant'], result['pass'], result['implementation'])
+            if key != (t.operator, t.variant, t.label, t.implementation):
                 continue
             if t.batch not in (None, result['batch']) or t.device != device:
                 continue
-            value = result[t.what]
+            value = result[t.quantity]
             if value is None:
                 continue
             value = value['median'] if isinstance(value, dict) else value
             out.append(
                 {
                     **{name: result[name] for name in ('operator', 'variant', *SIZES, 'pass')},
-                    'against': WHAT[t.what].format(t.side),
+                    'against': REFERENCES[t.quantity].format(t.implementation),
                     'at_least': t.at_least,
                     'measured': value,
                     'met': value >= t.at_least,

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.checks import axis_order, is_ambiguous
 from graphmotion.data.batching import (
     batch_index,
     is_reserved_name,
     num_graphs,
     repeat_edge_index,
 )
+from graphmotion.io.keypoint_axes import axis_order, is_ambiguous
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 # Fields along time, and their dimension of frames.

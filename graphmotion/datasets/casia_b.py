@@ -1,4 +1,4 @@
-"""What the data sets made of CASIA-B share: names, labels and protocols."""
+"""Names, labels and protocols of the datasets derived from CASIA-B."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ NUM_SUBJECTS = 124
 
 
 class CASIAB:
-    r"""The labels of CASIA-B: :obj:`subject` (0..123, the number in the names less 1),
-    :obj:`condition` (0 normal, 1 with a bag, 2 in a coat), :obj:`take` (1.. within a condition),
-    :obj:`view` (degrees) and :obj:`y`, the subject.
-    """
+    r"""Mixin of the datasets derived from CASIA-B, with the labels of :func:`casia_b_labels`."""
 
     class_names = tuple(f'{number:03d}' for number in range(1, NUM_SUBJECTS + 1))
     protocols: Mapping[str, Any] = {
@@ -26,17 +23,17 @@ class CASIAB:
     labels: Any
 
     def names(self) -> list[str]:
-        r"""The name of each sequence, as :obj:`001-nm-01-090`."""
+        r"""Returns the name of each sequence, such as :obj:`"001-nm-01-090"`."""
         fields: list[Tensor] = [self.labels(f) for f in ('subject', 'condition', 'take', 'view')]
         rows = zip(*(values.tolist() for values in fields))
         return [f'{s + 1:03d}-{CONDITIONS[c]}-{t:02d}-{v:03d}' for s, c, t, v in rows]
 
 
 def casia_b_labels(subject: str, condition: str, take: str, view: str) -> dict[str, Any] | str:
-    r"""The labels of a sequence from the parts of its name; or, in words, why it is left out."""
+    r"""Returns the labels of a sequence, given the parts of its name; or the reason to skip it."""
     number = int(subject) - 1
     if not 0 <= number < NUM_SUBJECTS:
-        return f'of a subject outside 1..{NUM_SUBJECTS}'
+        return f'with a subject outside 1..{NUM_SUBJECTS}'
     return {
         'y': number,
         'subject': number,

@@ -25,35 +25,35 @@ from graphmotion.skeletons import get_skeleton
 
 
 class CASIABPose(CASIAB, RecordedDataset):
-    r"""The poses of CASIA-B: 124 people seen from eleven views, from the "A Framework for
-    Evaluating the Effect of View Angle, Clothing and Carrying Condition on Gait Recognition" paper
-    (ICPR 2006).
+    r"""The poses of CASIA-B: 124 subjects from eleven views, from the "A Framework for Evaluating
+    the Effect of View Angle, Clothing and Carrying Condition on Gait Recognition" paper (ICPR
+    2006).
 
-    Two forms are read: the tables of the `"GaitGraph: Graph Convolutional Network for
+    Two formats are read: the tables of the `"GaitGraph: Graph Convolutional Network for
     Skeleton-Based Gait Recognition" <https://arxiv.org/abs/2101.11228>`_ paper
     (:func:`~graphmotion.io.read_gaitgraph`), and the pickles of `OpenGait
-    <https://github.com/ShiqiYu/OpenGait>`_, :obj:`001/nm-01/090/090.pkl`
+    <https://github.com/ShiqiYu/OpenGait>`_, such as :obj:`001/nm-01/090/090.pkl`
     (:func:`~graphmotion.io.read_opengait_pose`).
 
-    Positions are pixels of images of 320 x 240, :math:`y` down, of the joints of :obj:`coco17`.
-    Samples have the fields :obj:`score`, :obj:`subject` (0..123, the number in the names less 1),
-    :obj:`condition` (0 normal, 1 with a bag, 2 in a coat), :obj:`take` (1.. within a condition),
-    :obj:`view` (degrees; read it as :obj:`data['view']`) and :obj:`y`, the subject. Frames without
-    any joint are left out, and then sequences of fewer than :obj:`min_frames`.
+    Positions are in pixels of images of size 320 x 240, with :math:`y` down, and the joints are
+    those of :obj:`coco17`. Samples have the fields :obj:`score`, :obj:`subject` (0..123, the number
+    in the file name minus 1), :obj:`condition` (0 normal, 1 with a bag, 2 in a coat), :obj:`take`
+    (numbered from 1 for each condition), :obj:`view` (degrees; access it as :obj:`data['view']`)
+    and :obj:`y`, the subject. Frames without any joint are dropped.
 
-    The protocols are :obj:`"LT"`, :obj:`"MT"` and :obj:`"ST"`, which train on the first 74, 62 and
-    24 subjects:
+    The protocols :obj:`"LT"`, :obj:`"MT"` and :obj:`"ST"` train on the first 74, 62 and 24
+    subjects:
 
     .. code-block:: python
 
         train, test = CASIABPose('data/casia_b').official_split('LT')
 
     Args:
-        root (str or Path): Where :obj:`raw/` holds the :obj:`.csv` files, the folders of OpenGait's
-            :obj:`.pkl` files, or zip archives of either. Of a sequence that is found twice, the
-            first is taken, tables first.
-        min_frames (int, optional): The least number of frames of a sequence; the paper of
-            GaitMixer takes those with more than 60. (default: :obj:`61`)
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains the :obj:`.csv` files,
+            the folders of OpenGait's :obj:`.pkl` files, or zip archives of either. A sequence that
+            exists in several files is read from the first one, tables first.
+        min_frames (int, optional): Minimum number of frames; shorter sequences are skipped with a
+            warning. The default is that of the GaitMixer paper. (default: :obj:`61`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -64,17 +64,16 @@ class CASIABPose(CASIAB, RecordedDataset):
 
     Raises:
         FileNotFoundError: If the raw files are missing.
-        ValueError: If :obj:`min_frames` is no positive number, an archive is damaged or no sequence
-            can be used; single files and sequences that cannot are left out with one warning that
-            counts them.
+        ValueError: If :obj:`min_frames` is not positive, an archive is damaged or no sequence is
+            valid. Invalid files and sequences are skipped with a warning.
     """
 
     skeleton = get_skeleton('coco17')
     suffix = '.csv'
     archive = 'casia-b_pose_coco.zip'
     source = (
-        'https://github.com/tteepe/GaitGraph; or the folders of poses that OpenGait makes, '
-        'https://github.com/ShiqiYu/OpenGait'
+        'https://github.com/tteepe/GaitGraph, or https://github.com/ShiqiYu/OpenGait for folders '
+        'of pickles'
     )
 
     def __init__(
@@ -91,11 +90,11 @@ class CASIABPose(CASIAB, RecordedDataset):
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""One file for each least number of frames."""
-        return [f'from_{self.min_frames}_frames.pt']
+        r"""A file for each minimum number of frames."""
+        return [f'min_{self.min_frames}_frames.pt']
 
     def read(self) -> Iterator[Data]:
-        r"""The sequences, sorted by name."""
+        r"""Yields the sequences, sorted by name."""
         skipped = SkippedSamples(self.raw_dir)
         found: dict[str, Track] = {}
         num_unreadable = 0
@@ -116,13 +115,13 @@ class CASIABPose(CASIAB, RecordedDataset):
             if isinstance(labels, str):
                 skipped.add(labels, name)
             elif valid.sum() < self.min_frames:
-                skipped.add(f'of fewer than {self.min_frames} frames with a pose', name)
+                skipped.add(f'with fewer than {self.min_frames} frames with a pose', name)
             else:
                 yield from_array(pos[valid], self.skeleton, score[valid], **labels)
         skipped.report(total)
 
     def _files(self) -> Iterator[tuple[str, Callable[[], dict[str, Track]]]]:
-        """The files by name, and what reads the sequences in each."""
+        """Yields the name of each file and a function that reads its sequences."""
         for path, name, content in read_files(self.raw_dir, '.csv'):
             yield name, partial(read_gaitgraph, path, content)
         for path, name, content in read_files(self.raw_dir, '.pkl', num_folders=3):

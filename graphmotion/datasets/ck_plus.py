@@ -1,4 +1,4 @@
-"""CK+."""
+"""The CK+ dataset."""
 
 from __future__ import annotations
 
@@ -17,36 +17,37 @@ _NAME = re.compile(r'S(?P<subject>\d{3})_(?P<take>\d{3})_(?P<frame>\d{8})')
 
 
 class CKPlus(FaceFiles):
-    r"""The extended Cohn-Kanade dataset: people who go from a neutral face to an expression, from
-    the `"The Extended Cohn-Kanade Dataset (CK+): A complete dataset for action unit and
+    r"""The extended Cohn-Kanade dataset of image sequences from a neutral face to an expression,
+    from the `"The Extended Cohn-Kanade Dataset (CK+): A complete dataset for action unit and
     emotion-specified expression" <https://doi.org/10.1109/CVPRW.2010.5543262>`_ paper.
 
-    Two forms are read:
+    Two formats are read:
 
-    - the official one: of each sequence with a file of emotion labels
-      (:obj:`Emotion/S005/001/S005_001_00000011_emotion.txt`), 327 of 593, the last
-      :obj:`num_peaks` images (:obj:`cohn-kanade-images/S005/001/S005_001_00000011.png`, 640 x 490,
-      some in colour: pass a :obj:`size`), and, if asked for, the first one as neutral. The
-      other images are passed over;
-    - the copies of 48 x 48 with a folder for each expression
-      (:obj:`happy/S010_004_00000017.png`), of which all 981 images are taken.
+    - the official one: the last :obj:`num_peaks` images of each of the 327 sequences with an
+      emotion label, and optionally the first image as neutral. Labels are in files such as
+      :obj:`Emotion/S005/001/S005_001_00000011_emotion.txt`, and images in files such as
+      :obj:`cohn-kanade-images/S005/001/S005_001_00000011.png`. Most images have size 640 x 490;
+      pass a :obj:`size`, since not all do.
+    - copies of all 981 images of size 48 x 48 with one folder per expression, such as
+      :obj:`happy/S010_004_00000017.png`
 
-    Samples have the fields :obj:`image` :math:`(1, H, W)`, bytes, :obj:`y` (the position in
-    :obj:`class_names`), :obj:`subject`, :obj:`take` and :obj:`frame`: the three numbers in the
-    name, those of the subject, of the sequence and of the image in it.
+    Samples have the fields :obj:`image` :math:`(1, H, W)` of bytes, :obj:`y` (the position in
+    :obj:`class_names`), and the three numbers in the file name: :obj:`subject`, :obj:`take` (the
+    sequence) and :obj:`frame`.
 
-    The images of a sequence are nearly the same: part subjects between training and test, with
-    :obj:`folds(by='subject')`, or there is little left to generalise to.
+    Images of a sequence are nearly identical. Split by subject, with :obj:`folds(by='subject')`, to
+    measure generalisation.
 
     Args:
-        root (str or Path): Where :obj:`raw/` holds the folders, or zip archives of them.
-        size (int or tuple, optional): Height and width to which images are resized, after they
-            were cut about their middle to its proportions; by default they stay as they are, and
-            have to be of one size. (default: :obj:`None`)
-        num_peaks (int, optional): How many of the last images of an official sequence to take.
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains the folders, or zip
+            archives of them.
+        size (int or tuple, optional): Height and width, or one number for both, to which images are
+            resized after a center crop to its aspect ratio. By default, images are not resized and
+            must have the same size. (default: :obj:`None`)
+        num_peaks (int, optional): Number of images at the end of each official sequence.
             (default: :obj:`3`)
-        neutral (bool, optional): If :obj:`True`, neutral is a class, the last one: the
-            first image of each official sequence. (default: :obj:`False`)
+        neutral (bool, optional): If :obj:`True`, adds the first image of each official sequence,
+            with the additional class :obj:`"neutral"`. (default: :obj:`False`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -59,8 +60,7 @@ class CKPlus(FaceFiles):
         FileNotFoundError: If the raw files are missing.
         ImportError: If pillow is not installed.
         ValueError: If an option is not positive, images differ in size and :obj:`size` is not
-            given, or no image can be used; single images that cannot are left out with one
-            warning that counts them.
+            given, or no image is valid. Invalid images are skipped with a warning.
     """
 
     layout = 'cohn-kanade-images/S005/001/S005_001_00000011.png'
@@ -83,12 +83,12 @@ class CKPlus(FaceFiles):
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""One file for each size and choice of images."""
+        r"""A file for each combination of options."""
         neutral = '_neutral' if 'neutral' in self.class_names else ''
         return [f'{self.size_name}_peaks_{self.num_peaks}{neutral}.pt']
 
     def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:
-        r"""Images in folders named for an expression, and those of labelled sequences."""
+        r"""Returns the labels of images in folders of expressions and of labelled sequences."""
         emotions = self._read_emotions()
         out: dict[str, Labels] = {}
         sequences: dict[str, list[str]] = defaultdict(list)
@@ -96,7 +96,7 @@ class CKPlus(FaceFiles):
             match = _NAME.match(name)
             folder = file.path.replace('\\', '/').split('/')[-2]
             if match is None:
-                out[name] = 'not named as S005_001_00000011.png'
+                out[name] = 'not named like S005_001_00000011.png'
             elif find_expression(folder):
                 out[name] = self._labels(match, find_expression(folder))
             else:
@@ -124,7 +124,7 @@ class CKPlus(FaceFiles):
         return {'y': self.class_names.index(expression), **numbers}
 
     def _read_emotions(self) -> dict[str, str]:
-        """The expression of each labelled sequence; or, in words, why it is left out."""
+        """Returns the expression of each labelled sequence, or the reason to skip it."""
         out = {}
         with find_files(self.raw_dir, '_emotion.txt') as files:
             for name, file in files.items():
@@ -136,12 +136,12 @@ class CKPlus(FaceFiles):
 
 
 def _read_emotion(path: str, content: bytes) -> str:
-    """The number of an expression, written as 3.0000000e+00."""
+    """Reads an expression, whose number is in the form 3.0000000e+00."""
     expected = 'a number from 0 to 7'
     try:
         number = float(content)
     except ValueError:
-        found = f'{len(content)} bytes that are no number'
+        found = f'{len(content)} bytes that are not a number'
         raise MalformedFileError(path, 'emotion', expected, found) from None
     if number not in range(8):
         raise MalformedFileError(path, 'emotion', expected, f'{number}')

@@ -1,4 +1,4 @@
-"""Emotion-Gait."""
+"""The Emotion-Gait dataset."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from torch_geometric.data import Data
 
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.datasets.raw_files import ManualDownload
 from graphmotion.extras import requires_extra
 from graphmotion.io.skipped import SkippedSamples
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
-class EmotionGait(MotionDataset):
-    r"""Emotion-Gait: 3D gaits with the emotion that people perceive in them, from the `"STEP:
-    Spatial Temporal Graph Convolutional Networks for Emotion Perception from Gaits"
+class EmotionGait(ManualDownload, MotionDataset):
+    r"""The Emotion-Gait dataset of 3D gaits with perceived emotions, from the `"STEP: Spatial
+    Temporal Graph Convolutional Networks for Emotion Perception from Gaits"
     <https://arxiv.org/abs/1910.12906>`_ paper.
 
-    Gaits are of any length. The root joint is the origin or nearly so, y points up, and the unit
-    is that of the files. Walkers are not identified, so that splits are by gait:
+    Gaits differ in length. The root joint is close to the origin, :math:`y` points up, and
+    positions are in the unit of the files. Subjects are unknown, so splits are by gait:
 
     .. code-block:: python
 
@@ -33,7 +34,8 @@ class EmotionGait(MotionDataset):
             ...
 
     Args:
-        root (str or Path): Where :obj:`raw/features.h5` and :obj:`raw/labels.h5` are found.
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains :obj:`features.h5` and
+            :obj:`labels.h5`.
         skeleton (str or Skeleton, optional): :obj:`"emotion_gait16"` or, for the files with 21
             joints, :obj:`"emotion_gait21"`. (default: :obj:`"emotion_gait16"`)
         transform (callable, optional): Applied to each gait on access. (default: :obj:`None`)
@@ -46,11 +48,12 @@ class EmotionGait(MotionDataset):
 
     Raises:
         FileNotFoundError: If the raw files are missing.
-        ValueError: If one of them is damaged or no gait in them can be used; see
+        ValueError: If a file is damaged or no gait is valid; see
             :func:`~graphmotion.datasets.read_emotion_gait`.
     """
 
     class_names = ('happy', 'angry', 'sad', 'neutral')
+    source = '"STEP" at https://gamma.umd.edu (available on request)'
 
     def __init__(
         self,
@@ -66,27 +69,16 @@ class EmotionGait(MotionDataset):
 
     @property
     def raw_file_names(self) -> list[str]:
-        r"""The positions and the classes."""
+        r"""The files of the positions and of the classes."""
         return ['features.h5', 'labels.h5']
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""One file for each layout."""
+        r"""A file for each skeleton."""
         return [f'{self.skeleton.name.replace("/", "-")}.pt']
 
-    def download(self) -> None:
-        r"""The licence asks for a request to the authors, so this only says where.
-
-        Raises:
-            FileNotFoundError: Always.
-        """
-        raise FileNotFoundError(
-            f'Emotion-Gait needs the files {self.raw_file_names} in {self.raw_dir}. Its authors '
-            f'give it out on request: see "STEP" at https://gamma.umd.edu'
-        )
-
     def read(self) -> Iterator[Data]:
-        r"""The gaits, sorted by name."""
+        r"""Yields the gaits, sorted by name."""
         features, labels = self.raw_paths
         gaits = read_emotion_gait(
             features, labels, self.skeleton.num_joints, num_classes=len(self.class_names)
@@ -95,34 +87,34 @@ class EmotionGait(MotionDataset):
             yield from_array(pos, self.skeleton, y=label)
 
 
-# What h5py raises where a file is damaged inside.
+# Exceptions of h5py when it reads a damaged part of a file.
 _H5_ERRORS = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, MemoryError)
 
 
 def read_emotion_gait(
     features: str, labels: str, num_joints: int = 16, num_classes: int = 4
 ) -> list[tuple[str, np.ndarray, int]]:
-    r"""Read gaits in the h5 form of the `"STEP: Spatial Temporal Graph Convolutional Networks for
-    Emotion Perception from Gaits" <https://arxiv.org/abs/1910.12906>`_ paper.
+    r"""Reads gaits in the HDF5 format of the `"STEP: Spatial Temporal Graph Convolutional Networks
+    for Emotion Perception from Gaits" <https://arxiv.org/abs/1910.12906>`_ paper.
 
-    Both files map the name of a gait: one to its joint positions, the other to its class.
+    One file maps the names of gaits to their joint positions, the other to their classes.
 
     Args:
-        features (str): The path of the positions: for each gait a matrix with a row a frame of
-            :math:`3V` numbers, joint after joint, in the unit of the dataset.
-        labels (str): The path of the classes.
+        features (str): Path of the positions, a matrix :math:`(T, 3V)` for each gait with the
+            coordinates of one joint after another.
+        labels (str): Path of the classes.
         num_joints (int, optional): Number of joints :math:`V`. (default: :obj:`16`)
-        num_classes (int, optional): Classes are :obj:`0..num_classes - 1`. (default: :obj:`4`)
+        num_classes (int, optional): Number of classes. (default: :obj:`4`)
 
     Returns:
         list of tuple: Name, positions :math:`(T, V, 3)` in single precision and class of each
         gait, sorted by name.
 
     Raises:
-        FileNotFoundError: If a file is not there.
-        ValueError: If a file is no h5 file or is cut off, or if no gait can be used. Single gaits
-            that are empty, not finite, of another number of joints, or without a valid class are
-            left out with one warning that counts them.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a file is not an HDF5 file, is truncated or damaged, or if no gait is valid.
+            Gaits that are empty or not finite, have another number of joints or have no valid class
+            are skipped with a warning.
     """
     skipped = SkippedSamples(f'{features} with {labels}')
     gaits = []
@@ -152,26 +144,26 @@ def _read_gait(
     num_joints: int,
     num_classes: int,
 ) -> tuple[str, np.ndarray, int]:
-    """What is wrong with a gait, or nothing, with its positions and class."""
-    nothing = np.empty(0)
+    """Returns the reason to skip a gait, if any, its positions and its class."""
+    empty = np.empty(0)
     try:
         if name not in classes:
-            return 'without a class', nothing, -1
+            return 'without a class', empty, -1
         pos, label = np.asarray(positions[name][()]), np.asarray(classes[name][()])
     except _H5_ERRORS as error:
         raise ValueError(
-            f'{features} with {labels}: the gait {name!r} cannot be read: {error}'
+            f'{features} with {labels}: gait {name!r} cannot be read: {error}'
         ) from error
     if label.size != 1 or label.dtype.kind not in 'iuf' or label.item() not in range(num_classes):
-        return f'with a class outside 0..{num_classes - 1}', nothing, -1
+        return f'with a class outside 0..{num_classes - 1}', empty, -1
     if pos.dtype.kind not in 'iuf' or pos.ndim < 2 or pos.size != len(pos) * num_joints * 3:
-        return f'not of {num_joints} joints x 3 numbers a frame', nothing, -1
+        return f'without {num_joints} joints x 3 numbers per frame', empty, -1
     if len(pos) == 0:
-        return 'without frames', nothing, -1
+        return 'without frames', empty, -1
     with np.errstate(over='ignore'):
-        pos = pos.astype(np.float32)  # which may be infinite where the original was not
+        pos = pos.astype(np.float32)  # large values become infinite
     if not np.isfinite(pos).all():
-        return 'with NaN or infinite positions', nothing, -1
+        return 'with NaN or infinite positions', empty, -1
     return '', pos.reshape(len(pos), num_joints, 3), int(label.item())
 
 
@@ -179,7 +171,7 @@ def _names(file: Any, path: str) -> list[str]:
     try:
         return sorted(file)
     except _H5_ERRORS as error:
-        raise ValueError(f'{path}: its list of gaits is damaged: {error}') from error
+        raise ValueError(f'{path}: the list of gaits is damaged: {error}') from error
 
 
 def _open(path: str) -> Any:
@@ -190,4 +182,4 @@ def _open(path: str) -> Any:
     try:
         return h5py.File(path, 'r')
     except OSError as error:
-        raise ValueError(f'{path}: not an h5 file, or cut off: {error}') from error
+        raise ValueError(f'{path}: not an HDF5 file, or truncated: {error}') from error

@@ -1,8 +1,8 @@
-"""One name for each facial expression, in all sets of faces."""
+"""Names of facial expressions that are the same in all datasets."""
 
 from __future__ import annotations
 
-#: In the order of the numbers that CK+ gives them.
+#: The expressions in the order of their numbers in CK+.
 EXPRESSIONS = (
     *('neutral', 'anger', 'contempt', 'disgust', 'fear', 'happiness', 'sadness', 'surprise'),
 )
@@ -17,16 +17,16 @@ _OTHER_NAMES = {
 
 
 def find_expression(name: str) -> str | None:
-    r"""The expression that a name stands for, as :obj:`"anger"` for :obj:`"Angry"`; none if it is
-    no such name.
+    r"""Returns the expression of a name, such as :obj:`"anger"` for :obj:`"Angry"`, or
+    :obj:`None` if the name is unknown.
     """
     name = class_key(name)
     return name if name in EXPRESSIONS else None
 
 
 def class_key(name: str) -> str:
-    r"""The form of a class name in which sets of faces are compared: lower case, and an expression
-    by its name in :obj:`EXPRESSIONS`, as :obj:`"happiness"` for :obj:`"Happy"`.
+    r"""Returns a class name in the form in which datasets are compared: in lower case, and for an
+    expression its name in :obj:`EXPRESSIONS`, such as :obj:`"happiness"` for :obj:`"Happy"`.
     """
     name = name.lower()
     return _OTHER_NAMES.get(name, name)

@@ -1,4 +1,4 @@
-"""The base of all face datasets."""
+"""The base class of face datasets."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from graphmotion.data.graph_dataset import GraphDataset
 
 
 class FaceDataset(GraphDataset):
-    r"""A set of grey images of faces that share a size, with PyG's contract for datasets.
+    r"""The base class of datasets of grayscale face images of the same size.
 
-    A subclass sets :obj:`class_names` before it calls this constructor, and yields its samples from
+    A subclass sets :obj:`class_names` before it calls this constructor, and yields its samples in
     :meth:`read`.
 
     :obj:`dataset[i]` is a :class:`~torch_geometric.data.Data` with the field :obj:`image`
-    :math:`(1, H, W)`, bytes, the class :obj:`y`, and what else the set provides, such as
-    :obj:`subject` and :obj:`landmarks` :math:`(L, 2)`, in pixels, :math:`x` to the right and
-    :math:`y` down, the first pixel from 0 to 1. A sample has no nodes until a transform makes them.
-    :meth:`get_batch` puts many together at once: :obj:`image` :math:`(B, H, W)`.
+    :math:`(1, H, W)` of bytes, the class :obj:`y`, and other fields such as :obj:`subject` and
+    :obj:`landmarks` :math:`(L, 2)`. Landmarks are in pixels, with :math:`x` to the right and
+    :math:`y` down, and the first pixel extends from 0 to 1. A sample has no nodes until a transform
+    creates them. :meth:`get_batch` returns the images of a batch as :math:`(B, H, W)`.
 
     Args:
-        root (str, optional): Where :obj:`raw/` is found and :obj:`processed/` is written.
+        root (str or Path, optional): The folder that contains :obj:`raw/` and :obj:`processed/`.
             (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
@@ -32,16 +32,15 @@ class FaceDataset(GraphDataset):
             (default: :obj:`False`)
 
     Raises:
-        ValueError: If a processed file is damaged or holds something else, or images differ in
-            size.
+        ValueError: If a processed file is damaged or invalid, or images differ in size.
     """
 
     def check(self, data: Data, where: str) -> None:
-        r"""One grey image in bytes."""
+        r"""Checks that a sample has a grayscale image of bytes."""
         image = data.get('image')
         if image is None or image.dim() != 3 or image.size(0) != 1 or image.dtype != torch.uint8:
             found = 'none' if image is None else f'{image.dtype} {list(image.shape)}'
-            raise ValueError(f"{where} has no field 'image' [1, H, W] of bytes, found {found}")
+            raise ValueError(f"{where} must have a field 'image' [1, H, W] of bytes, got {found}")
 
     @property
     def size(self) -> tuple[int, int]:

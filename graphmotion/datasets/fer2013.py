@@ -1,4 +1,4 @@
-"""FER2013."""
+"""The FER2013 dataset."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import csv
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 from torch_geometric.data import Data
@@ -23,32 +22,32 @@ _USAGES = {'Training': 0, 'PublicTest': 1, 'PrivateTest': 2}
 
 
 class FER2013(FaceFiles):
-    r"""FER2013: 35,887 faces of 48 x 48 pixels that a search engine found for emotions, from the
-    `"Challenges in Representation Learning: A report on three machine learning contests"
+    r"""The FER2013 dataset of 35,887 faces of 48 x 48 pixels found by an image search for emotions,
+    from the `"Challenges in Representation Learning: A report on three machine learning contests"
     <https://arxiv.org/abs/1307.0414>`_ paper.
 
-    Two forms are read:
+    Two formats are read:
 
-    - the official one, a table with the columns :obj:`emotion`, :obj:`pixels` and :obj:`Usage`,
-      :obj:`fer2013.csv` or :obj:`icml_face_data.csv`;
-    - copies with image files: :obj:`train/angry/1.jpg`, :obj:`test/happy/2.jpg`.
+    - the official table :obj:`fer2013.csv` or :obj:`icml_face_data.csv` with the columns
+      :obj:`emotion`, :obj:`pixels` and :obj:`Usage`
+    - copies as image files, such as :obj:`train/angry/1.jpg` and :obj:`test/happy/2.jpg`
 
-    Samples have the fields :obj:`image` :math:`(1, H, W)`, bytes, :obj:`y` (0..6, the number in the
-    table) and :obj:`part`: 0 training, 1 public test (validation), 2 private test, as which the
-    folder :obj:`test` of copies counts. It is not known who is on which image.
+    Samples have the fields :obj:`image` :math:`(1, H, W)` of bytes, :obj:`y` (0..6, the number in
+    the table) and :obj:`part`: 0 training, 1 public test (validation), 2 private test, which is the
+    folder :obj:`test` of copies. Subjects are unknown.
 
-    The protocol :obj:`"given"` trains on the training part and tests on all others;
-    :obj:`"private"` tests on the private test part and trains on all others:
+    The protocol :obj:`"given"` trains on the training part and tests on the other parts;
+    :obj:`"private"` tests on the private test part and trains on the other parts:
 
     .. code-block:: python
 
         train, test = FER2013('data/fer2013').official_split('given')
 
     Args:
-        root (str or Path): Where :obj:`raw/` holds the table, or the folders, or zip archives of
-            either.
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains the table or the
+            folders, or zip archives of either.
         size (int or tuple, optional): Height and width to which images are resized; by default
-            they stay as they are. (default: :obj:`None`)
+            they are not resized. (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -60,28 +59,17 @@ class FER2013(FaceFiles):
     Raises:
         FileNotFoundError: If the raw files are missing.
         ImportError: If there are image files and pillow is not installed.
-        ValueError: If :obj:`size` is not positive, both forms are there, or no image can be used;
-            single images that cannot are left out with one warning that counts them.
+        ValueError: If :obj:`size` is not positive, there are several tables, or no image is valid.
+            Invalid images are skipped with a warning.
     """
 
     class_names = ('anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral')
-    #: The parts of the set, by the field :obj:`part`.
+    #: Names of the values of :obj:`part`.
     part_names = tuple(_USAGES)
     protocols = {'given': ('part', (0,)), 'private': ('part', (0, 1))}
     layout = 'train/angry/1.jpg'
     source = 'https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge'
     num_folders = 2
-
-    def __init__(
-        self,
-        root: str | Path,
-        size: int | Sequence[int] | None = None,
-        transform: Callable | None = None,
-        pre_transform: Callable | None = None,
-        pre_filter: Callable | None = None,
-        force_reload: bool = False,
-    ) -> None:
-        super().__init__(root, size, transform, pre_transform, pre_filter, force_reload)
 
     @property
     def raw_file_names(self) -> list[str]:
@@ -91,36 +79,30 @@ class FER2013(FaceFiles):
             tables = sorted(name for name in os.listdir(self.raw_dir) if name.endswith('.csv'))
         return tables or super().raw_file_names
 
-    def download(self) -> None:
-        r"""Its terms ask for an account, so this only says where.
-
-        Raises:
-            FileNotFoundError: Always.
-        """
-        raise FileNotFoundError(
-            f'{type(self).__name__} needs fer2013.csv, or images such as {self.layout}, or a zip '
-            f'archive of either, in {self.raw_dir}: see {self.source}'
-        )
+    @property
+    def required_files(self) -> str:
+        r"""The table, image files or archives."""
+        return f'fer2013.csv, or images such as {self.layout}, or a zip archive of either,'
 
     def find_labels(self, name: str) -> Labels:
-        r"""Part and expression are the last two folders."""
+        r"""Returns the labels of an image; part and expression are the last two folders."""
         part, folder, _ = ('/' * 2 + name).split('/')[-3:]
         expression = find_expression(folder)
         if part.lower() not in PART_FOLDERS or expression not in self.class_names:
-            return f'not in folders named as {os.path.dirname(self.layout)}'
+            return f'not in folders named like {os.path.dirname(self.layout)}'
         return {'y': self.class_names.index(expression), 'part': PART_FOLDERS[part.lower()]}
 
     def read(self) -> Iterator[Data]:
-        r"""The rows of the table, or the images sorted by name."""
-        tables = 0
+        r"""Yields the rows of the table, or the images sorted by name."""
+        num_tables = 0
         for path, _, content in read_files(self.raw_dir, '.csv'):
             if not set(_header(content)) >= _COLUMNS:
-                continue  # other tables, such as of a contest's entries
-            tables += 1
-            if tables > 1:
-                raise MalformedFileError(path, 'content', 'one table of images', 'another')
+                continue  # another table, such as an example submission to the contest
+            num_tables += 1
+            if num_tables > 1:
+                raise MalformedFileError(path, 'content', 'one table of images', 'another one')
             yield from self._read_table(path, content)
-        if not tables:
+        if not num_tables:
             yield from super().read()
 
     def _read_table(self, path: str, content: bytes) -> Iterator[Data]:
@@ -150,7 +132,7 @@ class FER2013(FaceFiles):
 
 
 def _header(content: bytes) -> list[str]:
-    """The names of the columns, which one edition writes with spaces."""
+    """Returns the column names, which contain spaces in some versions of the table."""
     first = content[:1000].split(b'\n', 1)[0].decode('utf-8-sig', 'replace')
     return [name.strip().strip('"').lower() for name in first.split(',')]
 
@@ -166,7 +148,7 @@ def _read_row(
     expected = f'{_SIDE * _SIDE} numbers from 0 to 255'
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('error', DeprecationWarning)  # said of text that is no number
+            warnings.simplefilter('error', DeprecationWarning)  # issued for text without numbers
             values = np.fromstring(pixels, dtype=np.int64, sep=' ')
     except (ValueError, DeprecationWarning):
         raise MalformedFileError(path, 'pixels', expected, 'other text') from None

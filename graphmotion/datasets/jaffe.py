@@ -1,10 +1,8 @@
-"""JAFFE."""
+"""The JAFFE dataset."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from graphmotion.datasets.face_files import FaceFiles, Labels
 
@@ -29,12 +27,12 @@ class JAFFE(FaceFiles):
     and a neutral face, from the `"Coding Facial Expressions with Gabor Wavelets"
     <https://doi.org/10.1109/AFGR.1998.670949>`_ paper.
 
-    Images are 256 x 256. Samples have the fields :obj:`image` :math:`(1, H, W)`, bytes, :obj:`y`
-    (0..6, the position in :obj:`class_names`), :obj:`subject` (0..9, in the alphabetical order of
-    the initials) and :obj:`take`, the number in the name behind the expression.
+    Images have size 256 x 256. Samples have the fields :obj:`image` :math:`(1, H, W)` of bytes,
+    :obj:`y` (0..6, the position in :obj:`class_names`), :obj:`subject` (0..9, in alphabetical order
+    of the initials) and :obj:`take`, the number of the image of an expression.
 
-    Take subjects apart with :meth:`leave_one_out` or :meth:`folds`: faces of one subject in
-    training and test make the task much easier.
+    Split by subject, with :meth:`leave_one_out` or :meth:`folds`: the task is much easier if faces
+    of a subject are in both the training and the test part.
 
     .. code-block:: python
 
@@ -42,10 +40,10 @@ class JAFFE(FaceFiles):
             ...
 
     Args:
-        root (str or Path): Where :obj:`raw/` holds the images, such as :obj:`KA.AN1.39.tiff`, in
-            any folder or zip archive.
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains the images, such as
+            :obj:`KA.AN1.39.tiff`, in any subfolder or zip archive.
         size (int or tuple, optional): Height and width to which images are resized; by default
-            they stay as they are. (default: :obj:`None`)
+            they are not resized. (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -57,32 +55,21 @@ class JAFFE(FaceFiles):
     Raises:
         FileNotFoundError: If the raw files are missing.
         ImportError: If pillow is not installed.
-        ValueError: If :obj:`size` is not positive or no image can be used; single images that
-            cannot are left out with one warning that counts them.
+        ValueError: If :obj:`size` is not positive or no image is valid. Invalid images are skipped
+            with a warning.
     """
 
     class_names = tuple(_EXPRESSIONS.values())
-    #: The initials of the subjects.
+    #: Initials of the subjects.
     subject_names = _SUBJECTS
     layout = 'KA.AN1.39.tiff'
     source = 'https://doi.org/10.5281/zenodo.3451524'
 
-    def __init__(
-        self,
-        root: str | Path,
-        size: int | Sequence[int] | None = None,
-        transform: Callable | None = None,
-        pre_transform: Callable | None = None,
-        pre_filter: Callable | None = None,
-        force_reload: bool = False,
-    ) -> None:
-        super().__init__(root, size, transform, pre_transform, pre_filter, force_reload)
-
     def find_labels(self, name: str) -> Labels:
-        r"""Initials, expression and its number."""
+        r"""Returns the labels of an image."""
         match = _NAME.fullmatch(name)
         if match is None:
-            return f'not named as {self.layout}'
+            return f'not named like {self.layout}'
         return {
             'y': list(_EXPRESSIONS).index(match['expression']),
             'subject': _SUBJECTS.index(match['subject']),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from graphmotion.checks import check_choice, check_int
 from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.io import (
     MalformedFileError,
@@ -19,10 +20,10 @@ from graphmotion.io import (
 )
 from graphmotion.skeletons import get_skeleton
 
-# Names, order and numbers of the action classes are those of the authors' pages,
-# https://rose1.ntu.edu.sg/dataset/actionRecognition and https://github.com/shahroudy/NTURGB-D,
-# which calls A95 "hands up". Training subjects, cameras and setups are those of the papers; CTR-GCN
-# (data/ntu/seq_transformation.py) and PYSKL (tools/data/ntu_preproc.py) have the same.
+# Action classes as on the authors' pages, https://rose1.ntu.edu.sg/dataset/actionRecognition and
+# https://github.com/shahroudy/NTURGB-D (where A95 is "hands up"). Training subjects, cameras and
+# setups as in the papers, CTR-GCN (data/ntu/seq_transformation.py) and PYSKL
+# (tools/data/ntu_preproc.py).
 _CLASS_NAMES = (
     *('drink water', 'eat meal', 'brush teeth', 'brush hair', 'drop', 'pick up', 'throw'),
     *('sit down', 'stand up', 'clapping', 'reading', 'writing', 'tear up paper', 'put on jacket'),
@@ -35,7 +36,7 @@ _CLASS_NAMES = (
     *('falling down', 'headache', 'chest pain', 'back pain', 'neck pain', 'nausea or vomiting'),
     *('fan self', 'punch or slap', 'kicking', 'pushing', 'pat on back', 'point finger', 'hugging'),
     *('giving object', 'touch pocket', 'shaking hands', 'walking towards', 'walking apart'),
-    # The classes that NTU RGB+D 120 adds
+    # Additional classes of NTU RGB+D 120
     *('put on headphone', 'take off headphone', 'shoot at basket', 'bounce ball'),
     *('tennis bat swing', 'juggle table tennis ball', 'hush', 'flick hair', 'thumb up'),
     *('thumb down', 'make OK sign', 'make victory sign', 'staple book', 'counting money'),
@@ -58,7 +59,7 @@ _SUBJECTS_120 = (
 _NAME = re.compile(
     r'S(?P<setup>\d{3})C(?P<view>\d{3})P(?P<subject>\d{3})R(?P<take>\d{3})A(?P<action>\d{3})'
 )
-# What each of the sets has: classes, setups and protocols.
+# Number of classes, number of setups and protocols of each dataset.
 _SETS: dict[str, tuple[int, int, dict[str, tuple[str, Collection[int]]]]] = {
     'ntu60': (
         60,
@@ -77,26 +78,26 @@ _SETS: dict[str, tuple[int, int, dict[str, tuple[str, Collection[int]]]]] = {
 
 
 class NTURGBD(RecordedDataset):
-    r"""NTU RGB+D and NTU RGB+D 120, their skeletons, from the `"NTU RGB+D: A Large Scale Dataset
+    r"""The skeletons of NTU RGB+D and NTU RGB+D 120, from the `"NTU RGB+D: A Large Scale Dataset
     for 3D Human Activity Analysis" <https://arxiv.org/abs/1604.02808>`_ and `"NTU RGB+D 120: A
     Large-Scale Benchmark for 3D Human Activity Understanding" <https://arxiv.org/abs/1905.04757>`_
     papers.
 
-    Sequences of one or two people, 25 joints in metres from the sensor, :math:`y` up. Samples have
-    the fields :obj:`y` (0..59 or 0..119), :obj:`setup`, :obj:`view` (the camera, 1..3),
-    :obj:`subject`, :obj:`take` (the replication, 1 or 2) and :obj:`score`: 1 where a person was
-    seen, else 0. All have the joints of :obj:`num_people` people, also where there are fewer, with
-    the person first who moves most.
+    Actions of one or two people with 25 joints, in metres relative to the sensor, with :math:`y`
+    up. Samples have the fields :obj:`y` (0..59 or 0..119), :obj:`setup`, :obj:`view` (the camera,
+    1..3), :obj:`subject`, :obj:`take` (the replication, 1 or 2) and :obj:`score`, 1 where a person
+    is visible and 0 elsewhere. Every sample has the joints of :obj:`num_people` people, sorted by
+    decreasing motion; absent people are missing in all frames.
 
-    What the sensor took for a body is left out first, and a person whom it lost and found again is
-    put together; see :func:`~graphmotion.io.remove_spurious_bodies` and
-    :func:`~graphmotion.io.select_bodies`. Recordings without a body are left out and counted, as
-    are those of the authors' list of missing skeletons, if that file
-    (:obj:`NTU_RGBD120_samples_with_missing_skeletons.txt` or its like) lies in :obj:`raw/`.
+    By default, spurious bodies are removed, and bodies that the sensor lost and found again are
+    merged; see :func:`~graphmotion.io.remove_spurious_bodies` and
+    :func:`~graphmotion.io.select_bodies`. Recordings without a body are skipped with a warning, and
+    so are those in the authors' lists of missing skeletons, such as
+    :obj:`NTU_RGBD120_samples_with_missing_skeletons.txt`, if these are in :obj:`raw/`.
 
-    The protocols are :obj:`"cross_subject"` of both (20 of 40 and 53 of 106 subjects train),
-    :obj:`"cross_view"` of the smaller (camera 1 is for test) and :obj:`"cross_setup"` of the larger
-    (even setups train):
+    The protocols are :obj:`"cross_subject"` (20 of 40 or 53 of 106 subjects for training),
+    :obj:`"cross_view"` of NTU RGB+D (cameras 2 and 3 for training) and :obj:`"cross_setup"` of NTU
+    RGB+D 120 (even setups for training):
 
     .. code-block:: python
 
@@ -104,14 +105,14 @@ class NTURGBD(RecordedDataset):
         train, test = dataset.official_split('cross_subject')
 
     Args:
-        root (str or Path): Where :obj:`raw/` holds the archives
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains the archives
             :obj:`nturgbd_skeletons_s001_to_s017.zip` and, for NTU RGB+D 120,
             :obj:`nturgbd_skeletons_s018_to_s032.zip`, or the :obj:`.skeleton` files in them.
-        name (str, optional): :obj:`"ntu60"` or :obj:`"ntu120"`; of the files, those that belong to
-            it are read. (default: :obj:`"ntu60"`)
+        name (str, optional): :obj:`"ntu60"` or :obj:`"ntu120"`. Files of other classes or setups
+            are ignored. (default: :obj:`"ntu60"`)
         num_people (int, optional): Number of people of a sample. (default: :obj:`2`)
-        denoise (bool, optional): If :obj:`False`, all bodies of the files are people, those who
-            move most first. (default: :obj:`True`)
+        denoise (bool, optional): If :obj:`False`, spurious bodies are kept.
+            (default: :obj:`True`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -122,8 +123,8 @@ class NTURGBD(RecordedDataset):
 
     Raises:
         FileNotFoundError: If the raw files are missing.
-        ValueError: If there is no such set, an archive is damaged or no sequence can be used;
-            single sequences that cannot are left out with one warning that counts them.
+        ValueError: If an option is invalid, an archive is damaged or no recording is valid.
+            Invalid recordings are skipped with a warning.
     """
 
     suffix = '.skeleton'
@@ -143,11 +144,9 @@ class NTURGBD(RecordedDataset):
         pre_filter: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        if name not in _SETS:
-            raise ValueError(f'name is one of {list(_SETS)}, got {name!r}')
-        if num_people < 1:
-            raise ValueError(f'num_people is at least 1, got {num_people}')
-        self.name, self.num_people, self.denoise = name, num_people, denoise
+        self.name = check_choice('name', name, _SETS)
+        self.num_people = check_int('num_people', num_people, 1)
+        self.denoise = denoise
         self.skeleton = get_skeleton('ntu25')
         num_classes, self.num_setups, self.protocols = _SETS[name]
         self.class_names = _CLASS_NAMES[:num_classes]
@@ -155,19 +154,21 @@ class NTURGBD(RecordedDataset):
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""One file for each set and way to choose people."""
+        r"""A file for each combination of options."""
         bodies = 'denoised' if self.denoise else 'all_bodies'
         return [f'{self.name}_{self.num_people}_{bodies}.pt']
 
     def find_labels(self, numbers: dict[str, int]) -> dict[str, int] | None:
-        r"""The labels of the recordings of this set."""
+        r"""Returns the labels of a recording, or :obj:`None` if its class or setup is not part of
+        the dataset.
+        """
         action = numbers.pop('action')
         if not 1 <= action <= len(self.class_names) or numbers['setup'] > self.num_setups:
             return None
         return {'y': action - 1, **numbers}
 
-    def left_out(self) -> Collection[str]:
-        r"""The lists of missing skeletons: files of text with that word in their name."""
+    def excluded_names(self) -> Collection[str]:
+        r"""Returns the names in all text files with "missing" in their file name."""
         names: set[str] = set()
         for path, _, content in read_files(self.raw_dir, '.txt'):
             if 'missing' in os.path.basename(path).lower():
@@ -175,7 +176,7 @@ class NTURGBD(RecordedDataset):
         return names
 
     def read_recording(self, path: str, content: bytes) -> tuple[np.ndarray, np.ndarray]:
-        r"""Positions of the people, and whether they were seen."""
+        r"""Returns the positions of the people, and whether they are visible."""
         num_frames, bodies = read_ntu_skeleton(path, content)
         if not bodies:
             raise MalformedFileError(path, 'bodies', 'at least one', 'none')

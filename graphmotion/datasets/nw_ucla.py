@@ -1,4 +1,4 @@
-"""Northwestern-UCLA."""
+"""The Northwestern-UCLA dataset."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.io.files import MalformedFileError, as_float_array, load_json
 from graphmotion.skeletons import get_skeleton
 
-# The numbers of the files, in the order of the paper's classes. The code of CTR-GCN
-# (feeders/feeder_ucla.py) has the same labels and the same split.
+# Action numbers in the file names, in the order of the paper's classes. The code of CTR-GCN
+# (feeders/feeder_ucla.py) uses the same labels and the same split.
 _ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 
 
@@ -20,11 +20,13 @@ class NWUCLA(RecordedDataset):
     `"Cross-view Action Modeling, Learning and Recognition" <https://arxiv.org/abs/1405.2941>`_
     paper.
 
-    1,484 sequences of one person, 20 joints in metres from the camera, :math:`y` up. Samples have
-    the fields :obj:`y` (0..9), :obj:`subject` (1..10), :obj:`view` (1..3), :obj:`take` (the
-    episode) and :obj:`score`: 0 for a joint that the file puts into the camera, at the origin.
+    1,484 sequences of one person with 20 joints, in metres relative to the camera, with :math:`y`
+    up. Samples have the fields :obj:`y` (0..9), :obj:`subject` (1..10), :obj:`view` (1..3),
+    :obj:`take` (the episode) and :obj:`score`, which is 0 for joints at the origin, the position
+    of missing joints in the files.
 
-    The protocol :obj:`"cross_view"` trains on views 1 and 2 (1,020) and tests on view 3 (464):
+    The protocol :obj:`"cross_view"` trains on views 1 and 2 (1,020 sequences) and tests on view 3
+    (464 sequences):
 
     .. code-block:: python
 
@@ -32,8 +34,8 @@ class NWUCLA(RecordedDataset):
         train, test = dataset.official_split('cross_view')
 
     Args:
-        root (str): Where :obj:`raw/` holds :obj:`all_sqe.zip`, or its files
-            :obj:`a{action}_s{subject}_e{episode}_v{view}.json`.
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains :obj:`all_sqe.zip` or
+            its files :obj:`a{action}_s{subject}_e{episode}_v{view}.json`.
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -44,8 +46,8 @@ class NWUCLA(RecordedDataset):
 
     Raises:
         FileNotFoundError: If the raw files are missing.
-        ValueError: If the archive is damaged or no sequence can be used; single sequences that
-            cannot are left out with one warning that counts them.
+        ValueError: If the archive is damaged or no sequence is valid. Invalid sequences are skipped
+            with a warning.
     """
 
     skeleton = get_skeleton('kinect20')
@@ -69,41 +71,41 @@ class NWUCLA(RecordedDataset):
     protocols = {'cross_view': ('view', (1, 2))}
 
     def find_labels(self, numbers: dict[str, int]) -> dict[str, int] | str:
-        r"""Classes are the actions in their order, which leaves out some numbers."""
+        r"""Returns the labels of a sequence; classes are numbered consecutively."""
         action = numbers.pop('action')
         if action not in _ACTIONS:
-            return f'of an action not in {list(_ACTIONS)}'
+            return f'with an action not in {list(_ACTIONS)}'
         return {'y': _ACTIONS.index(action), **numbers}
 
     def action(self, y: int) -> int:
-        r"""The number that the files give to a class."""
+        r"""Returns the action number of a class in the file names."""
         return _ACTIONS[y]
 
     def read_recording(self, path: str, content: bytes) -> tuple[np.ndarray, np.ndarray]:
-        r"""Positions, and the score 0 where there is none."""
+        r"""Returns the positions and scores of a sequence."""
         pos = read_nw_ucla(path, content)
         return pos, (pos != 0).any(axis=-1).astype(np.float32)
 
 
 def read_nw_ucla(path: str, content: bytes | None = None) -> np.ndarray:
-    r"""Read a sequence of Northwestern-UCLA, from the `"Cross-view Action Modeling, Learning and
-    Recognition" <https://arxiv.org/abs/1405.2941>`_ paper, in its JSON form.
+    r"""Reads a sequence of the Northwestern-UCLA dataset in JSON format, from the `"Cross-view
+    Action Modeling, Learning and Recognition" <https://arxiv.org/abs/1405.2941>`_ paper.
 
-    The file is :obj:`{"skeletons": [frames][joints][coordinates], ...}`, in metres from the
+    The file is :obj:`{"skeletons": [frames][joints][coordinates], ...}`, in metres relative to the
     camera, with the joints of the layout :obj:`kinect20`.
 
     Args:
-        path (str): The file.
-        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
 
     Returns:
         array: Positions :math:`(T, 20, 3)` in single precision.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is empty, cut off, or holds something else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty, truncated or invalid.
     """
     sequence = load_json(path, content)
     if not isinstance(sequence, dict) or 'skeletons' not in sequence:
-        raise MalformedFileError(path, 'skeletons', 'the positions of joints', 'no such field')
+        raise MalformedFileError(path, 'skeletons', 'the joint positions', 'no such field')
     return as_float_array(sequence['skeletons'], path, 'skeletons', ('T', 20, 3))

@@ -1,4 +1,4 @@
-"""The silhouettes of OU-MVLP."""
+"""The OU-MVLP dataset."""
 
 from __future__ import annotations
 
@@ -14,36 +14,37 @@ _ODD = range(1, 10306, 2)
 
 
 class OUMVLP(SilhouetteDataset):
-    r"""The silhouettes of OU-MVLP: 10,307 people seen twice from fourteen views, from the
+    r"""The silhouettes of OU-MVLP: two sequences of 10,307 subjects from fourteen views, from the
     `"Multi-view large population gait dataset and its performance evaluation for cross-view gait
     recognition" <https://doi.org/10.1186/s41074-018-0039-6>`_ paper.
 
-    Two forms are read: the folders of images that the authors give out,
-    :obj:`Silhouette_000-00/00001/0001.png`, named for view, sequence and subject, and the pickles
-    that `OpenGait <https://github.com/ShiqiYu/OpenGait>`_ makes of them,
-    :obj:`00001/00/000/000.pkl`, for subject, sequence and view. See :class:`SilhouetteDataset` for
-    how they are prepared.
+    Two formats are read: the authors' folders of images, such as
+    :obj:`Silhouette_000-00/00001/0001.png`, named by view, sequence and subject, and the pickles of
+    `OpenGait <https://github.com/ShiqiYu/OpenGait>`_, such as :obj:`00001/00/000/000.pkl`, named by
+    subject, sequence and view. :class:`SilhouetteDataset` describes the preprocessing.
 
     Samples have the fields :obj:`silhouettes` :math:`(1, T, 64, 44)`, :obj:`num_frames`,
-    :obj:`subject` (0..10306, the number in the names less 1), :obj:`take` (the sequence, 0 or 1;
-    the field takes 1 for gallery and 0 for probes), :obj:`view` (degrees; read it as
+    :obj:`subject` (0..10306, the number in the file name minus 1), :obj:`take` (the sequence:
+    usually 1 is the gallery and 0 are the probes), :obj:`view` (degrees; access it as
     :obj:`data['view']`) and :obj:`y`, the subject.
 
     The protocol :obj:`"official"` trains on the 5,153 subjects numbered 1, 3, ..., 10305 and tests
-    on the other 5,154, which are the even ones and 10307: the authors' list, as OpenGait has it in
-    :obj:`datasets/OUMVLP/OUMVLP.json`. For another list, give :obj:`train_subjects`.
+    on the other 5,154, the authors' split in :obj:`datasets/OUMVLP/OUMVLP.json` of OpenGait. Pass
+    :obj:`train_subjects` to use another one.
 
     .. code-block:: python
 
         train, test = OUMVLP('data/ou_mvlp').official_split()
 
     Args:
-        root (str or Path): Where :obj:`raw/` holds the folders, or zip archives of them.
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains the folders, or zip
+            archives of them.
         num_strips (int, optional): Number of nodes of a sample. (default: :obj:`16`)
         size (tuple, optional): Height and width of the silhouettes. (default: :obj:`(64, 44)`)
-        min_frames (int, optional): The least number of frames of a sequence. (default: :obj:`1`)
-        train_subjects (collection of int, optional): The numbers, as in the names, of those to
-            train with. (default: the odd ones below 10307)
+        min_frames (int, optional): Minimum number of frames; shorter sequences are skipped with a
+            warning. (default: :obj:`1`)
+        train_subjects (collection of int, optional): Training subjects, numbered as in the file
+            names. (default: the odd numbers below 10307)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -55,13 +56,13 @@ class OUMVLP(SilhouetteDataset):
     Raises:
         FileNotFoundError: If the raw files are missing.
         ImportError: If there are images and pillow is not installed.
-        ValueError: If an option is not a positive number, a subject to train with has a number
-            outside 1..10307, an archive is damaged or no sequence can be used; single frames and
-            sequences that cannot are left out with a warning that counts them.
+        ValueError: If an option is not positive, a training subject is outside 1..10307, an archive
+            is damaged or no sequence is valid. Invalid frames and sequences are skipped with a
+            warning.
     """
 
     class_names = tuple(f'{number:05d}' for number in range(1, _NUM_SUBJECTS + 1))
-    # Either order; the names of groups have to differ within a pattern.
+    # The two formats order the labels differently, and names of groups must be unique.
     pattern = re.compile(
         r'Silhouette_(?P<view>\d{3})-(?P<take>\d{2})/(?P<subject>\d{5})$'
         r'|(?<!\d)(?P<subject_>\d{5})/(?P<take_>\d{2})/(?P<view_>\d{3})$'
@@ -84,7 +85,7 @@ class OUMVLP(SilhouetteDataset):
         numbers = [check_int('train_subjects', number, 1) for number in train_subjects]
         if not numbers or max(numbers) > _NUM_SUBJECTS:
             raise ValueError(
-                f'train_subjects are numbers in 1..{_NUM_SUBJECTS}, got '
+                f'train_subjects must be in [1, {_NUM_SUBJECTS}], got '
                 f'{max(numbers, default="none")}'
             )
         self.protocols = {'official': ('subject', [number - 1 for number in numbers])}
@@ -93,15 +94,15 @@ class OUMVLP(SilhouetteDataset):
         )
 
     def find_labels(self, **groups: str) -> dict[str, int] | str:
-        r"""Subjects count from 0."""
+        r"""Returns the labels of a sequence; subjects are numbered from 0."""
         subject, take, view = (
             int(groups[name] or groups[f'{name}_']) for name in ('subject', 'take', 'view')
         )
         if not 1 <= subject <= _NUM_SUBJECTS:
-            return f'of a subject outside 1..{_NUM_SUBJECTS}'
+            return f'with a subject outside 1..{_NUM_SUBJECTS}'
         return {'y': subject - 1, 'subject': subject - 1, 'take': take, 'view': view}
 
     def names(self) -> list[str]:
-        r"""The name of each sequence by subject, sequence and view, as :obj:`00001-00-090`."""
+        r"""Returns the subject, take and view of each sample as in :obj:`"00001-00-090"`."""
         fields = [self.labels(name).tolist() for name in ('subject', 'take', 'view')]
         return [f'{s + 1:05d}-{t:02d}-{v:03d}' for s, t, v in zip(*fields)]

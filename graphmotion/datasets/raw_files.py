@@ -5,28 +5,33 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from graphmotion.data.graph_dataset import GraphDataset
 
-class ManualDownload:
-    r"""Mixin of datasets whose raw files cannot be downloaded automatically.
 
-    A subclass sets :obj:`source` and :obj:`required_files`.
+class ManualDownload(GraphDataset):
+    r"""Base class of datasets whose raw files cannot be downloaded automatically.
+
+    A subclass sets :obj:`source`, and :obj:`required_files` if files other than
+    :obj:`raw_file_names` are accepted.
     """
 
     #: Where to obtain the dataset.
-    source: str = 'the authors of the dataset'
-    #: Description of the raw files, for the error message.
-    required_files: str
-    raw_dir: str
+    source: str = ''
+
+    @property
+    def required_files(self) -> str:
+        r"""A description of the raw files, for the error message."""
+        return ', '.join(self.raw_file_names)
 
     def download(self) -> None:
-        r"""Raises an error that describes the required files and where to obtain them.
+        r"""Raises an error that names the missing files and where to obtain them.
 
         Raises:
             FileNotFoundError: Always.
         """
+        source = f': see {self.source}' if self.source else ''
         raise FileNotFoundError(
-            f'{type(self).__name__} needs {self.required_files} in {self.raw_dir}: see '
-            f'{self.source}'
+            f'{type(self).__name__} needs {self.required_files} in {self.raw_dir}{source}'
         )
 
 

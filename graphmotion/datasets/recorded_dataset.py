@@ -1,4 +1,4 @@
-"""The base of the data sets that name each file for what is in it."""
+"""The base class of datasets with one file per recording."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from torch_geometric.data import Data
 
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
-from graphmotion.datasets.raw_files import raw_entries
+from graphmotion.datasets.raw_files import ManualDownload, raw_entries
 from graphmotion.io import MalformedFileError, SkippedSamples, read_files
 
 
-class RecordedDataset(MotionDataset):
-    r"""A published set with a file for each recording, whose name tells action, subject and so on.
+class RecordedDataset(ManualDownload, MotionDataset):
+    r"""The base class of published datasets with one file per recording, whose name encodes the
+    labels.
 
-    The files are found in :obj:`raw/`, in any folder below it and in any zip archive there, such as
-    the official one, which need not be unpacked. Recordings are sorted by name, and those that
-    cannot be used are left out with one warning that counts them.
+    Files are searched for in :obj:`raw/` and its subfolders, and inside the zip archives in them,
+    which need not be unpacked. Recordings are sorted by name; invalid ones are skipped with a
+    warning.
 
     A subclass sets :obj:`suffix`, :obj:`pattern`, :obj:`name_format`, :obj:`archive` and
-    :obj:`source`, and gives :meth:`read_recording` and :meth:`find_labels`.
+    :obj:`source`, and implements :meth:`read_recording` and :meth:`find_labels`.
 
     Raises:
-        FileNotFoundError: If there is neither a file nor an archive in :obj:`raw/`.
-        ValueError: If an archive is damaged, or no recording can be used.
+        FileNotFoundError: If :obj:`raw/` contains neither a file nor an archive.
+        ValueError: If an archive is damaged or no recording is valid.
     """
 
-    #: The end of the names of its files.
+    #: Suffix of the file names.
     suffix: str
-    #: What a name looks like without that end; its groups are named numbers.
+    #: Pattern of the file names without their suffix, with named groups of digits.
     pattern: re.Pattern
-    #: A name, made from the fields of a sample and the number of its action.
+    #: Format of the file names without their suffix, given the labels and the action number.
     name_format: str
-    #: The official archive, and where it is given out.
+    #: Name of the official archive.
     archive: str
-    source: str
 
     def __init__(
         self,
@@ -52,17 +52,17 @@ class RecordedDataset(MotionDataset):
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     def read_recording(self, path: str, content: bytes) -> tuple[np.ndarray, np.ndarray | None]:
-        r"""Positions and scores in a file."""
+        r"""Returns the positions and, if available, the scores of a recording."""
         raise NotImplementedError
 
     def find_labels(self, numbers: dict[str, int]) -> dict[str, Any] | str | None:
-        r"""The fields of a sample, from the numbers in its name; or, in words, why it is left out;
-        or nothing, if it belongs to another set.
+        r"""Returns the labels of a recording, given the numbers in its name; or the reason to skip
+        it, for the warning; or :obj:`None` if it is not part of the dataset.
         """
         raise NotImplementedError
 
     def action(self, y: int) -> int:
-        r"""The number that the files give to a class."""
+        r"""Returns the action number of a class in the file names."""
         return y + 1
 
     @property
@@ -70,25 +70,19 @@ class RecordedDataset(MotionDataset):
         r"""The archives and folders in :obj:`raw/`, or one of its files."""
         return raw_entries(self.raw_dir, self.suffix) or [self.archive]
 
-    def download(self) -> None:
-        r"""Its terms ask for a request or a visit, so this only says where.
-
-        Raises:
-            FileNotFoundError: Always.
-        """
-        raise FileNotFoundError(
-            f'{type(self).__name__} needs {self.archive}, or the {self.suffix} files in it, in '
-            f'{self.raw_dir}: see {self.source}'
-        )
+    @property
+    def required_files(self) -> str:
+        r"""The official archive or its files."""
+        return f'{self.archive}, or the {self.suffix} files in it,'
 
     def read(self) -> Iterator[Data]:
-        r"""The recordings, sorted by name."""
+        r"""Yields the recordings, sorted by name."""
         skipped = SkippedSamples(self.raw_dir)
         total = 0
-        left_out = self.left_out()
+        excluded = self.excluded_names()
         for path, name, content in read_files(self.raw_dir, self.suffix):
             match = self.pattern.fullmatch(name)
-            labels: dict[str, Any] | str | None = f'not named as {self.name_format}'
+            labels: dict[str, Any] | str | None = f'not named like {self.name_format}'
             if match:
                 labels = self.find_labels({k: int(v) for k, v in match.groupdict().items()})
             if labels is None:
@@ -96,7 +90,7 @@ class RecordedDataset(MotionDataset):
             total += 1
             if isinstance(labels, str):
                 skipped.add(labels, name)
-            elif name in left_out:
+            elif name in excluded:
                 skipped.add('in the list of missing skeletons', name)
             else:
                 try:
@@ -107,12 +101,12 @@ class RecordedDataset(MotionDataset):
                     yield from_array(pos, self.skeleton, score, **labels)
         skipped.report(total)
 
-    def left_out(self) -> Collection[str]:
-        r"""Names of recordings that are not to be used."""
+    def excluded_names(self) -> Collection[str]:
+        r"""Returns the names of recordings that are skipped because their skeletons are missing."""
         return ()
 
     def names(self) -> list[str]:
-        r"""The official name of each sample: that of its file, without its end."""
+        r"""Returns the name of the file of each sample, without its suffix."""
         fields = re.findall(r'{(\w+)', self.name_format)
         numbers = {field: self.labels(field).tolist() for field in fields if field != 'action'}
         numbers['action'] = [self.action(y) for y in self.labels('y').tolist()]

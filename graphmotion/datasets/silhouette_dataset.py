@@ -1,4 +1,4 @@
-"""The base of the sets of silhouettes."""
+"""The base class of silhouette datasets."""
 
 from __future__ import annotations
 
@@ -14,37 +14,36 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphmotion.checks import check_int
-from graphmotion.data.graph_dataset import GraphDataset
-from graphmotion.datasets.raw_files import raw_entries
+from graphmotion.datasets.raw_files import ManualDownload, raw_entries
 from graphmotion.io import MalformedFileError, SkippedSamples, read_files
 from graphmotion.io.files import frame_number
 from graphmotion.io.images import read_gray_image
 from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouettes
 
 _File = tuple[str, str, bytes]
-# The frames, and what names each of them.
-_Walk = tuple[np.ndarray | Sequence[np.ndarray], Callable[[int], str]]
-_Reader = Callable[[SkippedSamples], _Walk]
+# The frames, and the function that returns the name of a frame.
+_Frames = tuple[np.ndarray | Sequence[np.ndarray], Callable[[int], str]]
+_Reader = Callable[[SkippedSamples], _Frames]
 
 
-class SilhouetteDataset(GraphDataset):
-    r"""A set of walks seen as silhouettes, with PyG's contract for datasets.
+class SilhouetteDataset(ManualDownload):
+    r"""The base class of datasets of silhouette sequences.
 
     :obj:`dataset[i]` is a :class:`~torch_geometric.data.Data` with the fields :obj:`silhouettes`
-    :math:`(1, T, H, W)`, bytes 0 and 1, :obj:`num_frames`, what else the set provides, and as many
-    nodes as strips into which a model parts the silhouettes. They are stored as bits.
+    :math:`(1, T, H, W)` of bytes 0 and 1, :obj:`num_frames`, and labels. Its nodes are the
+    horizontal strips into which a model divides the silhouettes.
 
-    Walks are found in :obj:`raw/`, in any folder below it and in any zip archive there: folders
-    with an image for each frame (:obj:`.png`), or a pickle for each walk (:obj:`.pkl`), as
-    `OpenGait <https://github.com/ShiqiYu/OpenGait>`_ makes them. Pickles beside images are passed
-    over. They are prepared by :func:`~graphmotion.io.align_silhouettes`, which leaves aligned
-    pickles in place. Frames without a body, whose file is damaged or has no number where
-    others have one are left out, and then walks of
-    fewer than :obj:`min_frames`, or with all labels of an earlier one, with one warning that
-    counts either.
+    Sequences are searched for in :obj:`raw/` and its subfolders, and inside the zip archives in
+    them: folders with one image per frame (:obj:`.png`), or one pickle per sequence (:obj:`.pkl`)
+    in the format of `OpenGait <https://github.com/ShiqiYu/OpenGait>`_. If a folder contains both,
+    the images are read. Silhouettes are aligned by :func:`~graphmotion.io.align_silhouettes`.
 
-    A subclass sets :obj:`pattern`, :obj:`layout` and :obj:`source` and gives :meth:`find_labels`,
-    whose labels tell walks apart:
+    Frames are skipped with a warning if their file is damaged, they show no body, or their file
+    name has no number while others have one. Sequences are skipped with a warning if they have
+    fewer than :obj:`min_frames` frames or the same labels as an earlier sequence.
+
+    A subclass sets :obj:`pattern`, :obj:`layout` and :obj:`source`, and implements
+    :meth:`find_labels`:
 
     .. code-block:: python
 
@@ -59,11 +58,10 @@ class SilhouetteDataset(GraphDataset):
                 return {'y': subject, 'subject': subject, 'take': int(take)}
 
     Args:
-        root (str or Path, optional): Where :obj:`raw/` is found and :obj:`processed/` is written.
-            (default: :obj:`None`)
+        root (str or Path): The folder that contains :obj:`raw/` and :obj:`processed/`.
         num_strips (int, optional): Number of nodes of a sample. (default: :obj:`16`)
         size (tuple, optional): Height and width of the silhouettes. (default: :obj:`(64, 44)`)
-        min_frames (int, optional): The least number of frames of a walk. (default: :obj:`1`)
+        min_frames (int, optional): Minimum number of frames of a sequence. (default: :obj:`1`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -74,21 +72,19 @@ class SilhouetteDataset(GraphDataset):
 
     Raises:
         FileNotFoundError: If the raw files are missing.
-        ValueError: If an option is not a positive number, an archive is damaged or no walk can be
-            used.
+        ValueError: If an option is not positive, an archive is damaged or no sequence is valid.
     """
 
     frame_fields = ('silhouettes',)
-    #: What the folders of a walk are called, found anywhere in its path; :meth:`find_labels` gets
-    #: its groups.
+    #: Pattern that is searched for in the path of the folder of a sequence; its groups are the
+    #: arguments of :meth:`find_labels`.
     pattern: re.Pattern
-    #: An example of it, and who gives the set out.
+    #: An example of the path of a folder.
     layout: str
-    source: str = 'its authors'
 
     def __init__(
         self,
-        root: str | Path | None = None,
+        root: str | Path,
         num_strips: int = 16,
         size: Sequence[int] = (64, 44),
         min_frames: int = 1,
@@ -99,23 +95,23 @@ class SilhouetteDataset(GraphDataset):
     ) -> None:
         self.num_strips = check_int('num_strips', num_strips, 1)
         if not isinstance(size, tuple | list) or len(size) != 2:
-            raise ValueError(f'size is (height, width), got {size!r}')
+            raise ValueError(f'size must be (height, width), got {size!r}')
         self.size = check_int('height', size[0], 1), check_int('width', size[1], 1)
         self.min_frames = check_int('min_frames', min_frames, 1)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     def find_labels(self, **groups: str) -> dict[str, int] | str:
-        r"""The fields of a walk, from the groups of :obj:`pattern` in the path of its folder, not
-        all the same for two walks; or, in words, why it is left out.
+        r"""Returns the labels of a sequence, which identify it, given the groups of
+        :obj:`pattern`; or the reason to skip it, for the warning.
         """
         raise NotImplementedError
 
     def count_nodes(self, samples: Tensor) -> Tensor:
-        r"""As many nodes as strips."""
+        r"""Returns the number of strips for each sample."""
         return torch.full_like(samples, self.num_strips)
 
     def check(self, data: Data, where: str) -> None:
-        r"""Silhouettes, which the base checks further."""
+        r"""Checks that a sample has silhouettes."""
         if data.get('silhouettes') is None:
             raise ValueError(f"{where} has no field 'silhouettes' [1, num_frames, H, W]")
 
@@ -126,29 +122,26 @@ class SilhouetteDataset(GraphDataset):
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""One file for each size and least number of frames."""
-        return [f'{self.size[0]}x{self.size[1]}_from_{self.min_frames}_frames.pt']
+        r"""A file for each size and minimum number of frames."""
+        return [f'{self.size[0]}x{self.size[1]}_min_{self.min_frames}_frames.pt']
 
-    def download(self) -> None:
-        r"""The terms of such sets ask for a request, so this only says where.
-
-        Raises:
-            FileNotFoundError: Always.
-        """
-        raise FileNotFoundError(
-            f'{type(self).__name__} needs folders of images, such as {self.layout}/*.png, or of '
-            f"OpenGait's pickles, or zip archives of either, in {self.raw_dir}: see {self.source}"
+    @property
+    def required_files(self) -> str:
+        r"""Images or pickles in folders."""
+        return (
+            f"folders of images, such as {self.layout}/*.png, or of OpenGait's pickles, or zip "
+            f'archives of either,'
         )
 
     def read(self) -> Iterator[Data]:
-        r"""The walks in the order of their folders, first those with images."""
-        skipped = SkippedSamples(self.raw_dir, 'walks')
+        r"""Yields the sequences sorted by folder, images before pickles."""
+        skipped = SkippedSamples(self.raw_dir, 'sequences')
         skipped_frames = SkippedSamples(self.raw_dir, 'frames')
         done: dict[tuple[tuple[str, int], ...], str] = {}
         total = total_frames = 0
-        for folder, name, read in self._walks():
+        for folder, name, read in self._sequences():
             match = self.pattern.search(folder)
-            labels: dict[str, int] | str = f'not in folders named as {self.layout}'
+            labels: dict[str, int] | str = f'not in folders named like {self.layout}'
             if match:
                 labels = self.find_labels(**match.groupdict())
             if isinstance(labels, str):
@@ -156,11 +149,11 @@ class SilhouetteDataset(GraphDataset):
                 skipped.add(labels, folder)
                 continue
             earlier = done.setdefault(tuple(labels.items()), name)
-            if earlier == folder != name:  # a pickle beside images
+            if earlier == folder != name:  # a pickle in a folder of images
                 continue
             total += 1
             if earlier != name:
-                skipped.add('with the labels of another walk', name)
+                skipped.add('with the labels of another sequence', name)
                 continue
             before = len(skipped_frames)
             try:
@@ -173,15 +166,15 @@ class SilhouetteDataset(GraphDataset):
             for number in (~kept).nonzero()[0].tolist():
                 skipped_frames.add('without a body', names(number))
             if len(images) < self.min_frames:
-                skipped.add(f'of fewer than {self.min_frames} frames with a body', folder)
+                skipped.add(f'with fewer than {self.min_frames} frames with a body', folder)
             else:
                 yield silhouette_sample(images, **labels)
         skipped.report(total)
         if total_frames:
             skipped_frames.report(total_frames)
 
-    def _walks(self) -> Iterator[tuple[str, str, _Reader]]:
-        """The folder of each walk below :obj:`raw/`, its name, and what reads it."""
+    def _sequences(self) -> Iterator[tuple[str, str, _Reader]]:
+        """Yields the folder of each sequence, its name, and the function that reads it."""
         images = read_files(self.raw_dir, '.png', num_folders=None)
         for folder, files in groupby(images, key=lambda file: file[1].rpartition('/')[0]):
             yield folder, folder, partial(_read_images, list(files))
@@ -190,7 +183,7 @@ class SilhouetteDataset(GraphDataset):
 
 
 def silhouette_sample(images: np.ndarray, **labels: int) -> Data:
-    r"""A sample of silhouettes :math:`(T, H, W)`, bytes 0 and 1, with its labels."""
+    r"""Makes a sample from silhouettes :math:`(T, H, W)` of bytes 0 and 1, and labels."""
     return Data(
         silhouettes=torch.from_numpy(images).unsqueeze(0),
         num_frames=torch.tensor([len(images)]),
@@ -198,14 +191,14 @@ def silhouette_sample(images: np.ndarray, **labels: int) -> Data:
     )
 
 
-def _read_images(files: list[_File], skipped: SkippedSamples) -> _Walk:
-    """Images in the order of the last number in their names, or of the names if none has one."""
+def _read_images(files: list[_File], skipped: SkippedSamples) -> _Frames:
+    """Reads images, sorted by the last number in their names, or by name if none has a number."""
     frames, names = [], []
     numbers = {name: frame_number(name) for _, name, _ in files}
     numbered = any(number is not None for number in numbers.values())
     for path, name, content in sorted(files, key=lambda file: (numbers[file[1]] or 0, file)):
         if numbered and numbers[name] is None:
-            skipped.add('without a number beside numbered ones', name)
+            skipped.add('without a frame number', name)
             continue
         try:
             frames.append(read_gray_image(path, content))
@@ -216,5 +209,5 @@ def _read_images(files: list[_File], skipped: SkippedSamples) -> _Walk:
     return frames, names.__getitem__
 
 
-def _read_pickle(path: str, name: str, content: bytes, skipped: SkippedSamples) -> _Walk:
+def _read_pickle(path: str, name: str, content: bytes, skipped: SkippedSamples) -> _Frames:
     return read_opengait_silhouettes(path, content), lambda number: f'{name} {number}'

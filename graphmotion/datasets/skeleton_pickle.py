@@ -1,4 +1,4 @@
-"""Data sets in the pickle of the skeleton libraries."""
+"""Datasets in the pickle format of skeleton libraries."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 
 from torch_geometric.data import Data
 
+from graphmotion.checks import check_choice
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.datasets.raw_files import ManualDownload
 from graphmotion.io import (
     MalformedFileError,
     SkippedSamples,
@@ -24,16 +26,16 @@ from graphmotion.io.skeleton_pickle import SCORE_FIELDS
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
-class SkeletonPickle(MotionDataset):
-    r"""A data set in the pickle that PYSKL, MMAction2 and others exchange, such as
-    :obj:`ntu60_3danno.pkl`, :obj:`ntu120_hrnet.pkl` or :obj:`k400_hrnet.pkl`.
+class SkeletonPickle(ManualDownload, MotionDataset):
+    r"""A dataset in the pickle format of PYSKL and MMAction2, such as :obj:`ntu60_3danno.pkl`,
+    :obj:`ntu120_hrnet.pkl` or :obj:`k400_hrnet.pkl`.
 
-    See :func:`~graphmotion.io.read_skeleton_pickle` for the form, and
-    :func:`~graphmotion.data.write_skeleton_pickle` to write one. The pickle is read so that nothing
-    in it can run. Samples have the fields :obj:`y`, those of :obj:`subject`, :obj:`view`,
+    :func:`~graphmotion.io.read_skeleton_pickle` describes the format, and
+    :func:`~graphmotion.data.write_skeleton_pickle` writes it. The pickle is read without executing
+    any of its content. Samples have the fields :obj:`y`, those of :obj:`subject`, :obj:`view`,
     :obj:`condition`, :obj:`take` and :obj:`setup` that all annotations have, :obj:`score` if there
-    are scores or missing joints, and :obj:`annotation`, the sample's number in the file. They may
-    differ in their number of people.
+    are scores or missing joints, and :obj:`annotation`, the position of the sample in the file.
+    Samples may differ in the number of people.
 
     .. code-block:: python
 
@@ -42,11 +44,11 @@ class SkeletonPickle(MotionDataset):
         val = dataset.part('xview_val')
 
     Args:
-        root (str or Path): Where :obj:`raw/` holds the file.
-        name (str): The name of the file.
-        skeleton (str or Skeleton): The layout of its joints.
-        class_names (sequence of str, optional): The names of its classes, which the file does not
-            tell. (default: :obj:`()`)
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains the file.
+        name (str): Name of the file.
+        skeleton (str or Skeleton): Skeleton of the samples.
+        class_names (sequence of str, optional): Names of the classes, which are not in the file.
+            (default: :obj:`()`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -56,10 +58,9 @@ class SkeletonPickle(MotionDataset):
             (default: :obj:`False`)
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is damaged, holds anything but arrays and plain containers, or no sample
-            in it can be used; single samples that cannot are left out with one warning that counts
-            them.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is damaged, contains anything but arrays and plain containers, or
+            has no valid sample. Invalid samples are skipped with a warning.
     """
 
     def __init__(
@@ -86,20 +87,12 @@ class SkeletonPickle(MotionDataset):
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""The samples, and beside them their names and splits."""
+        r"""The file of the samples and the file of their names and splits."""
         stem = f'{os.path.splitext(self.name)[0]}_{self.skeleton.name.replace("/", "-")}'
         return [f'{stem}.pt', f'{stem}.json']
 
-    def download(self) -> None:
-        r"""Only says that the file is not there.
-
-        Raises:
-            FileNotFoundError: Always.
-        """
-        raise FileNotFoundError(f'SkeletonPickle needs the file {self.name} in {self.raw_dir}')
-
     def process(self) -> None:
-        r"""Write names and splits, then the samples, each whole or not at all."""
+        r"""Writes names and splits, then the samples, each file atomically."""
         split, annotations = read_skeleton_pickle(self.raw_paths[0])
         os.makedirs(self.processed_dir, exist_ok=True)
         parts = {'names': [a['frame_dir'] for a in annotations], 'split': split}
@@ -110,39 +103,37 @@ class SkeletonPickle(MotionDataset):
         del self._annotations
 
     def read(self) -> Iterator[Data]:
-        r"""The samples in the order of the file."""
+        r"""Yields the samples in the order of the file."""
         path = self.raw_paths[0]
         skipped = SkippedSamples(path)
-        good = []
+        valid = []
         for number, annotation in enumerate(self._annotations):
             try:
-                good.append((number, *read_annotation(annotation, path, self.skeleton.num_joints)))
+                valid.append((number, *read_annotation(annotation, path, self.skeleton.num_joints)))
             except MalformedFileError as error:
                 skipped.add(error.reason, annotation['frame_dir'])
         skipped.report(len(self._annotations))
-        # All samples have the same fields.
-        common = set.intersection(*(set(labels) for *_, labels in good))
-        scored = any((score != 1).any() for _, _, score, _ in good) or any(
+        # All samples must have the same fields.
+        common = set.intersection(*(set(labels) for *_, labels in valid))
+        has_scores = any((score != 1).any() for _, _, score, _ in valid) or any(
             a.get(field) is not None for a in self._annotations for field in SCORE_FIELDS
         )
-        for number, pos, score, labels in good:
-            chosen: dict[str, Any] = {
-                name: value for name, value in labels.items() if name in common
-            }
+        for number, pos, score, labels in valid:
+            shared: dict[str, Any] = {name: labels[name] for name in labels if name in common}
             yield from_array(
                 pos,
                 self.skeleton,
-                score if scored else None,
+                score if has_scores else None,
                 axes='MTVC',
                 annotation=number,
-                **chosen,
+                **shared,
             )
 
     @property
     def protocols(self) -> dict[str, tuple[str, str]]:  # type: ignore[override]
-        r"""For each protocol the names of its training and its test part: :obj:`"xsub"` for the
-        parts :obj:`"xsub_train"` and :obj:`"xsub_val"`, :obj:`"official"` for :obj:`"train"` and
-        :obj:`"val"` or :obj:`"test"`.
+        r"""For each protocol, the names of the training part and of the test part: :obj:`"xsub"`
+        for the parts :obj:`"xsub_train"` and :obj:`"xsub_val"`, and :obj:`"official"` for
+        :obj:`"train"` and :obj:`"val"` or :obj:`"test"`.
         """
         out: dict[str, tuple[str, str]] = {}
         for train in self._split:
@@ -155,20 +146,17 @@ class SkeletonPickle(MotionDataset):
         return out
 
     def names(self) -> list[str]:
-        r"""The :obj:`frame_dir` of each sample."""
+        r"""Returns the name of each sample, its :obj:`frame_dir` in the file."""
         return [self._names[number] for number in self.labels('annotation').tolist()]
 
     def part(self, name: str) -> SkeletonPickle:
-        r"""The samples of one part of the file's splits.
+        r"""Returns the samples of a part of the splits in the file.
 
         Raises:
             ValueError: If there is no such part.
         """
-        if name not in self._split:
-            raise ValueError(f'{self.name} has the parts {list(self._split)}, got {name!r}')
-        members = set(self._split[name])
-        chosen = [i for i, sample in enumerate(self.names()) if sample in members]
-        return self.index_select(chosen)
+        members = set(self._split[check_choice('name', name, self._split)])
+        return self.index_select([i for i, sample in enumerate(self.names()) if sample in members])
 
     def _parts(self, protocol: tuple[str, str]) -> tuple[SkeletonPickle, SkeletonPickle]:
         train, test = protocol

@@ -1,8 +1,7 @@
-"""Generated gaits."""
+"""Synthetic gaits."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -13,9 +12,19 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.checks import as_list, check_angles, check_choices, check_frame_range, check_int
+from graphmotion.checks import (
+    as_list,
+    check_angles,
+    check_choice,
+    check_choices,
+    check_frame_range,
+    check_int,
+    check_number,
+    check_positive,
+)
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.datasets.processed_files import hashed_name
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.synthetic.body import find_landmarks
 from graphmotion.synthetic.camera import Camera, self_occlusion, simulate_pose_estimator
@@ -26,22 +35,22 @@ from graphmotion.synthetic.walking_styles import CONDITIONS, EMOTIONS, Walks, sa
 
 CASIA_B_VIEWS = tuple(range(0, 181, 18))
 
-# Part of the name of processed files: to be raised when the same options give other gaits.
+# Increment this part of the names of processed files if the same options give other gaits.
 _VERSION = 1
 _NOISE_3D = 0.005  # metres
 _FRAMES_AT_ONCE = 4096
 
 
 class SyntheticGait(MotionDataset):
-    r"""Gaits of a procedural walker, which need no download.
+    r"""Procedurally generated gaits.
 
-    A 3D body of its own proportions walks by forward kinematics from joint-angle curves of human
-    walking (:func:`~graphmotion.synthetic.walker.simulate_walk`). Subjects differ in body, cadence,
-    step length, arm swing, posture, asymmetry and timing; an emotion changes speed, arm swing,
-    bounce, abruptness and, less, the posture, each subject showing it in a way of their own; a bag
-    or a coat hinders the arms or the legs (:mod:`graphmotion.synthetic.walking_styles`, with the
-    sources). The same seed gives the same gaits, and a gait depends only on the seed and on its
-    own subject, emotion, condition, take and view, not on how many others there are.
+    A 3D body walks by forward kinematics with joint-angle curves of human walking
+    (:func:`~graphmotion.synthetic.walker.simulate_walk`). Subjects differ in body proportions,
+    cadence, step length, arm swing, posture, asymmetry and timing. An emotion changes speed, arm
+    swing, bounce, abruptness and, to a lesser extent, posture, differently for each subject. A bag
+    or a coat restricts the arms or the legs (:mod:`graphmotion.synthetic.walking_styles`). The same
+    seed gives the same gaits, and a gait depends only on the seed and on its subject, emotion,
+    condition, take and view, not on the size of the dataset.
 
     .. code-block:: python
 
@@ -50,49 +59,51 @@ class SyntheticGait(MotionDataset):
 
         dataset = SyntheticGait.casia_b('data/synthetic_casia_b')  # 13,640 sequences
 
-    Without :obj:`views` samples are 3D, in metres: :math:`x` to the walker's left, :math:`y` up
-    from the ground and :math:`z` ahead. With views, each gait is filmed by a camera at each of
-    them, 0 in front of the walker, 90 to the left, 180 behind, and samples are what a pose
-    estimator would report: pixels, :math:`x` to the right and :math:`y` down, with errors, a
-    confidence that falls with them, lost joints and rare exchanges of left and right.
+    Without :obj:`views`, positions are 3D in metres, with :math:`x` to the left of the subject,
+    :math:`y` up and :math:`z` forwards. With views, each gait is recorded by a camera at each angle
+    (0 is in front of the subject, 90 to the left, 180 behind), and samples are simulated outputs of
+    a pose estimator: positions in pixels, with :math:`x` to the right and :math:`y` down,
+    measurement errors, confidences that decrease with the errors, missing joints, and occasional
+    swaps of left and right.
 
-    Samples have :obj:`pos` :math:`(V, T, D)`, with views :obj:`score` :math:`(V, T)`,
-    :obj:`num_frames`, and the labels :obj:`y`, :obj:`subject` and :obj:`take`,
-    :obj:`emotion` and :obj:`condition` (positions in :obj:`EMOTIONS` and :obj:`CONDITIONS`) and,
-    with views, :obj:`view` (degrees; read it as :obj:`data['view']`, for PyG has a method of that
-    name). Subjects count from 0; takes count from 1 within an emotion
-    and a condition, as in CASIA-B, whose :obj:`nm-05` is take 5 of condition 0.
+    Samples have the fields :obj:`pos` :math:`(V, T, D)`, :obj:`num_frames`, :obj:`y`,
+    :obj:`subject`, :obj:`take`, :obj:`emotion` and :obj:`condition` (positions in :obj:`EMOTIONS`
+    and :obj:`CONDITIONS`) and, with views, :obj:`score` :math:`(V, T)` and :obj:`view` (degrees;
+    access it as :obj:`data['view']`, since PyG has a method of this name). Subjects are numbered
+    from 0, and takes from 1 for each emotion and condition, as in CASIA-B, where :obj:`nm-05` is
+    take 5 of condition 0.
 
     Args:
-        root (str or Path, optional): If given, gaits are stored in :obj:`root/processed`, a file
-            for each set of options, and loaded from there the next time. (default: :obj:`None`)
-        skeleton (str or Skeleton, optional): The layout; your own, if the walker knows its joint
-            names. (default: :obj:`"emotion_gait16"`)
+        root (str or Path, optional): If given, gaits are stored in :obj:`root/processed`, one file
+            for each combination of options, and loaded from there the next time.
+            (default: :obj:`None`)
+        skeleton (str or Skeleton, optional): A skeleton whose joints are landmarks of the synthetic
+            body. (default: :obj:`"emotion_gait16"`)
         num_subjects (int, optional): Number of subjects. (default: :obj:`40`)
-        num_takes (int or sequence of int, optional): Takes of each subject in each emotion and
-            condition, one number or one for each condition. (default: :obj:`3`)
-        target (str, optional): What :obj:`y` is, :obj:`"emotion"` or :obj:`"subject"`.
+        num_takes (int or sequence of int, optional): Number of takes of each emotion and condition
+            of a subject: one number, or one for each condition. (default: :obj:`3`)
+        target (str, optional): The label in :obj:`y`, :obj:`"emotion"` or :obj:`"subject"`.
             (default: :obj:`"emotion"`)
-        emotions (sequence of str, optional): Emotions from :obj:`EMOTIONS`; class
-            :math:`c` is the :math:`c`-th of them. By default all for the target
-            :obj:`"emotion"` and :obj:`"neutral"` for :obj:`"subject"`. (default: :obj:`None`)
+        emotions (sequence of str, optional): Emotions from :obj:`EMOTIONS`, the classes if they are
+            the target. By default all for the target :obj:`"emotion"` and :obj:`"neutral"` for
+            :obj:`"subject"`. (default: :obj:`None`)
         conditions (sequence of str, optional): Conditions from :obj:`CONDITIONS`.
             (default: :obj:`("normal",)`)
         views (sequence of int, optional): Camera angles in degrees. (default: :obj:`None`)
-        num_frames (int or tuple, optional): Number of frames, or the least and the greatest
-            between which each gait's own number is drawn. (default: :obj:`48`)
-        fps (float, optional): Frames a second. (default: :obj:`30`)
-        travel (bool, optional): If :obj:`True`, the walker passes near the origin in mid
-            sequence, as before a fixed camera; else the pelvis stays above it, as on a treadmill.
+        num_frames (int or tuple, optional): Number of frames, or its minimum and maximum, between
+            which it is drawn for each gait. (default: :obj:`48`)
+        fps (float, optional): Frames per second. (default: :obj:`30`)
+        travel (bool, optional): If :obj:`True`, the subject moves past the origin, as in front of a
+            fixed camera; otherwise the pelvis stays above the origin, as on a treadmill.
             (default: :obj:`False`)
-        noise (float, optional): A factor on all measurement errors; 0 gives the true positions.
+        noise (float, optional): Factor of all measurement errors; 0 gives the true positions.
             (default: :obj:`1`)
-        silhouettes (bool, optional): If :obj:`True`, samples have :obj:`silhouettes`
-            :math:`(1, T, 64, 44)`, bytes 0 and 1, bodies centred and as high as the image. Needs
-            views. (default: :obj:`False`)
+        silhouettes (bool, optional): If :obj:`True`, adds the field :obj:`silhouettes`
+            :math:`(1, T, 64, 44)` of bytes 0 and 1, in which bodies are centred and as high as the
+            image. Requires views. (default: :obj:`False`)
         camera (Camera, optional): The camera at each view; by default
             :class:`~graphmotion.synthetic.camera.Camera`. (default: :obj:`None`)
-        seed (int, optional): Another seed gives other subjects. (default: :obj:`0`)
+        seed (int, optional): Seed of the subjects and gaits. (default: :obj:`0`)
         transform (callable, optional): Applied to each gait on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each gait once, before it is stored.
             (default: :obj:`None`)
@@ -102,8 +113,8 @@ class SyntheticGait(MotionDataset):
             (default: :obj:`False`)
 
     Raises:
-        ValueError: If an option is not one of those named here, a joint of the skeleton is not
-            known to the walker, or a walk leads past the camera.
+        ValueError: If an option is invalid, a joint of the skeleton is unknown, or a subject walks
+            past the camera.
     """
 
     EMOTIONS = EMOTIONS
@@ -133,30 +144,25 @@ class SyntheticGait(MotionDataset):
     ) -> None:
         self.skeleton = get_skeleton(skeleton)
         self._landmarks = find_landmarks(self.skeleton)
-        if target not in ('emotion', 'subject'):
-            raise ValueError(f"target is 'emotion' or 'subject', got {target!r}")
+        self.target = check_choice('target', target, ('emotion', 'subject'))
         if emotions is None:
             emotions = EMOTIONS if target == 'emotion' else ('neutral',)
-        self.target = target
         self.emotions = check_choices('emotions', emotions, EMOTIONS)
         self.conditions = check_choices('conditions', conditions, CONDITIONS)
         self.num_subjects = check_int('num_subjects', num_subjects, 1)
         takes = as_list(num_takes, len(self.conditions))
         if len(takes) != len(self.conditions):
             raise ValueError(
-                f'num_takes is one number or one for each of the {len(self.conditions)} '
+                f'num_takes must be one number or one for each of the {len(self.conditions)} '
                 f'conditions, got {num_takes!r}'
             )
         self.num_takes = tuple(check_int('num_takes', n, 1) for n in takes)
         self.views = None if views is None else check_angles('views', views)
         self.frame_range = check_frame_range(num_frames)
-        if not fps > 0:
-            raise ValueError(f'fps is positive, got {fps!r}')
-        if not noise >= 0:
-            raise ValueError(f'noise is at least 0, got {noise!r}')
         if silhouettes and self.views is None:
-            raise ValueError('silhouettes are seen by a camera: give views, such as views=(90,)')
-        self.fps, self.noise = float(fps), float(noise)
+            raise ValueError('views must be given for silhouettes, such as views=(90,), got None')
+        self.fps = check_positive('fps', fps)
+        self.noise = float(check_number('noise', noise, 0))
         self.travel, self.silhouettes = bool(travel), bool(silhouettes)
         self.camera = Camera() if camera is None else camera
         self.seed = check_int('seed', seed, 0)
@@ -175,20 +181,21 @@ class SyntheticGait(MotionDataset):
         seed: int = 0,
         **options: Any,
     ) -> SyntheticGait:
-        r"""The shape of CASIA-B: for each subject 6 normal walks, 2 with a bag and 2 in a coat,
-        each seen by 11 cameras at 0, 18, ..., 180 degrees, as 17 COCO joints in pixels.
+        r"""Creates a dataset with the structure of CASIA-B: 6 normal walks, 2 with a bag and 2 in a
+        coat for each subject, seen by 11 cameras at 0, 18, ..., 180 degrees, as 17 COCO joints in
+        pixels.
 
-        The walker crosses the images of fixed cameras at 25 frames a second; :obj:`y` is the
-        subject. The 124 subjects make 13,640 sequences.
+        Subjects cross the images of fixed cameras at 25 frames per second; :obj:`y` is the subject.
+        124 subjects give 13,640 sequences.
 
         Args:
             root (str or Path, optional): See :class:`SyntheticGait`. (default: :obj:`None`)
             num_subjects (int, optional): Number of subjects. (default: :obj:`124`)
             num_frames (int or tuple, optional): Number of frames. (default: :obj:`60`)
-            seed (int, optional): Another seed gives other subjects. (default: :obj:`0`)
-            **options (optional): Other options of :class:`SyntheticGait`, in place of these.
+            seed (int, optional): Seed of the subjects and gaits. (default: :obj:`0`)
+            **options (optional): Other options of :class:`SyntheticGait`, which take precedence.
         """
-        shape: dict[str, Any] = {
+        preset: dict[str, Any] = {
             'skeleton': 'coco17',
             'num_takes': (6, 2, 2),
             'target': 'subject',
@@ -198,41 +205,41 @@ class SyntheticGait(MotionDataset):
             'travel': True,
         }
         return cls(
-            root, num_subjects=num_subjects, num_frames=num_frames, seed=seed, **(shape | options)
+            root, num_subjects=num_subjects, num_frames=num_frames, seed=seed, **(preset | options)
         )
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""One file for each set of options."""
+        r"""A file for each combination of options."""
         options = (
             _VERSION,
             *(self.skeleton.name, self.skeleton.joints, self.num_subjects, self.num_takes),
             *(self.target, self.emotions, self.conditions, self.views, self.frame_range),
             *(self.fps, self.travel, self.noise, self.silhouettes, self.camera, self.seed),
         )
-        return [f'gait_{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}.pt']
+        return [hashed_name('gait', options)]
 
     def read(self) -> Iterator[Data]:
-        r"""The gaits by subject, emotion, condition, take and view."""
+        r"""Yields the gaits, sorted by subject, emotion, condition, take and view."""
         keys = [
             (subject, emotion, condition, take)
             for subject, emotion in product(range(self.num_subjects), self.emotions)
             for condition, num_takes in zip(self.conditions, self.num_takes)
             for take in range(1, num_takes + 1)
         ]
-        views = len(self.views or (0,))
-        step = max(1, _FRAMES_AT_ONCE // (views * self.frame_range[1]))
+        num_views = len(self.views or (0,))
+        step = max(1, _FRAMES_AT_ONCE // (num_views * self.frame_range[1]))
         for start in range(0, len(keys), step):
             yield from self._generate(keys[start : start + step])
 
     def _generate(self, keys: list[tuple[int, str, str, int]]) -> Iterator[Data]:
         walks = sample_walks(self.seed, keys)
-        least, greatest = self.frame_range
-        lengths = (least + (walks.length * (greatest - least + 1)).long()).clamp(max=greatest)
+        low, high = self.frame_range
+        lengths = (low + (walks.length * (high - low + 1)).long()).clamp(max=high)
         names = [*self._landmarks, 'pelvis', 'thorax']
         if self.silhouettes:
             names += [name for ends in CAPSULE_ENDS for name in ends]
-        points = simulate_walk(walks.traits, walks.phase(greatest, self.fps), names, self.travel)
+        points = simulate_walk(walks.traits, walks.phase(high, self.fps), names, self.travel)
         num_joints = self.skeleton.num_joints
         if self.travel:
             middle = points[torch.arange(len(keys)), lengths // 2, num_joints, 2]
@@ -240,16 +247,16 @@ class SyntheticGait(MotionDataset):
 
         if self.views is None:
             pos = points[:, :, :num_joints]
-            sources = [self._source(key, None) for key in keys]
-            errors = np.stack([s.standard_normal(pos[0].shape, np.float32) for s in sources])
+            generators = [self._generator(key, None) for key in keys]
+            errors = np.stack([g.standard_normal(pos[0].shape, np.float32) for g in generators])
             pos = pos + self.noise * _NOISE_3D * torch.from_numpy(errors)
             for key, length, one in zip(keys, lengths.tolist(), pos):
                 yield from_array(one[:length], self.skeleton, **self._labels(key))
             return
 
-        seen = [self._film(view, keys, walks, points) for view in self.views]
+        recorded = [self._record(view, keys, walks, points) for view in self.views]
         for row, (key, length) in enumerate(zip(keys, lengths.tolist())):
-            for view, (pos, score, images) in zip(self.views, seen):
+            for view, (pos, score, images) in zip(self.views, recorded):
                 data = from_array(
                     pos[row, :length],
                     self.skeleton,
@@ -261,10 +268,10 @@ class SyntheticGait(MotionDataset):
                     data.silhouettes = images[row : row + 1, :length].clone()
                 yield data
 
-    def _film(
+    def _record(
         self, view: int, keys: list[tuple[int, str, str, int]], walks: Walks, points: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """What the camera at a view sees: joints, their scores, and silhouettes."""
+        """Returns the joints, scores and silhouettes in the camera of a view."""
         angles = view - walks.traits['heading']
         num_joints = self.skeleton.num_joints
         pixels, depth = self.camera.project(points, angles)
@@ -273,14 +280,14 @@ class SyntheticGait(MotionDataset):
         occlusion = self_occlusion(
             joints, behind, trunk.mean(2), angles, self._landmarks, self.camera.focal_length
         )
-        sources = [self._source(key, view) for key in keys]
+        generators = [self._generator(key, view) for key in keys]
         pos, score = simulate_pose_estimator(
             joints,
             occlusion,
             self.camera.focal_length / behind,
             self._landmarks,
             self.noise,
-            sources,
+            generators,
         )
         score = score * self.camera.in_image(pos)
         if not self.silhouettes:
@@ -301,8 +308,8 @@ class SyntheticGait(MotionDataset):
             'take': take,
         }
 
-    def _source(self, key: tuple[int, str, str, int], view: int | None) -> np.random.Generator:
-        """Where the measurement errors of a sequence come from."""
+    def _generator(self, key: tuple[int, str, str, int], view: int | None) -> np.random.Generator:
+        """Returns the random generator of the measurement errors of a sequence."""
         subject, emotion, condition, take = key
         code = EMOTIONS.index(emotion), CONDITIONS.index(condition)
         return keyed_generator(

@@ -1,4 +1,4 @@
-"""The gaits of the University of Calgary."""
+"""The gait dataset of the University of Calgary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graphmotion.checks import check_choices
+from graphmotion.checks import check_choice
 from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.io.files import MalformedFileError, as_float_array, read_file
 from graphmotion.skeletons import get_skeleton
@@ -24,15 +24,15 @@ class UCalgaryGait(RecordedDataset):
     r"""Normal and abnormal gaits of the University of Calgary, from the "Utilizing gait traits to
     improve e-border watchlist performance" paper (SSCI 2017).
 
-    28 people walk towards a Kinect v2 (30 frames a second), twice as they always do, twice with a
-    hindered right leg and twice with a hindered left one: 167 sequences, one is not in the archive,
-    of 120 frames and 18 joints in metres from the camera, :math:`y` up. Samples have the fields
-    :obj:`subject` (0..27), :obj:`condition` (0 normal, 1 right leg, 2 left leg), :obj:`take` (the
-    run, 1..6), :obj:`score`: 0 for a joint that the file puts into the camera, at the origin, and
-    :obj:`y`, which is the subject or the condition.
+    28 people walk towards a Kinect v2 (30 frames per second), twice normally, twice with an
+    impaired right leg and twice with an impaired left leg: 167 sequences (one is missing in the
+    archive) of 120 frames and 18 joints, in metres relative to the camera, with :math:`y` up.
+    Samples have the fields :obj:`subject` (0..27), :obj:`condition` (0 normal, 1 right leg, 2 left
+    leg), :obj:`take` (the run, 1..6), :obj:`score`, which is 0 for joints at the origin, the
+    position of missing joints in the files, and :obj:`y`, the subject or the condition.
 
-    The protocol :obj:`"subject"` trains on the odd runs and tests on the even ones, which has all
-    subjects and conditions in both. For conditions, keep people apart:
+    The protocol :obj:`"subject"` trains on the odd runs and tests on the even ones, so that both
+    parts contain all subjects and conditions. To classify conditions, split by subject:
 
     .. code-block:: python
 
@@ -42,13 +42,14 @@ class UCalgaryGait(RecordedDataset):
         for train, test in dataset.folds(5, by='subject'):
             ...
 
-    The skeletons are metric, so that the lengths of limbs alone tell most people apart;
-    :class:`~graphmotion.transforms.ScaleByBodySize` takes that away.
+    Since the skeletons are metric, limb lengths alone distinguish most people;
+    :class:`~graphmotion.transforms.ScaleByBodySize` removes the body size.
 
     Args:
-        root (str or Path): Where :obj:`raw/` holds :obj:`GeometricPositions.zip`, or its files
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains
+            :obj:`GeometricPositions.zip` or its files
             :obj:`subject{}_Seq_{}_Gen_{}_GeometricPositions_{}.csv`.
-        target (str, optional): What :obj:`y` is, :obj:`"subject"` or :obj:`"condition"`.
+        target (str, optional): The label in :obj:`y`, :obj:`"subject"` or :obj:`"condition"`.
             (default: :obj:`"subject"`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
@@ -60,8 +61,8 @@ class UCalgaryGait(RecordedDataset):
 
     Raises:
         FileNotFoundError: If the raw files are missing.
-        ValueError: If there is no such target, the archive is damaged or no sequence can be used;
-            single sequences that cannot are left out with one warning that counts them.
+        ValueError: If the target is invalid, the archive is damaged or no sequence is valid.
+            Invalid sequences are skipped with a warning.
     """
 
     suffix = '.csv'
@@ -82,7 +83,7 @@ class UCalgaryGait(RecordedDataset):
         pre_filter: Callable | None = None,
         force_reload: bool = False,
     ) -> None:
-        (self.target,) = check_choices('target', target, _TARGETS)
+        self.target = check_choice('target', target, _TARGETS)
         self.skeleton = get_skeleton('ucalgary18')
         subjects = tuple(f'subject {number + 1}' for number in range(_NUM_SUBJECTS))
         self.class_names = subjects if target == 'subject' else _CONDITIONS
@@ -90,33 +91,35 @@ class UCalgaryGait(RecordedDataset):
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""One file for each target."""
+        r"""A file for each target."""
         return [f'{self.target}.pt']
 
     def find_labels(self, numbers: dict[str, int]) -> dict[str, int] | str | None:
-        r"""Subjects and conditions count from 0; the authors ask to ignore a seventh run."""
+        r"""Returns the labels of a sequence, or :obj:`None` for seventh runs, which are to be
+        ignored according to the authors.
+        """
         subject, take = numbers['subject'] - 1, numbers['take']
         if take == 7:
             return None
         if not 0 <= subject < _NUM_SUBJECTS:
-            return f'of a subject outside 1..{_NUM_SUBJECTS}'
+            return f'with a subject outside 1..{_NUM_SUBJECTS}'
         if not 1 <= take <= 6:
-            return 'of a run outside 1..6'
+            return 'with a run outside 1..6'
         labels = {'subject': subject, 'condition': (take - 1) // 2, 'take': take}
         return {'y': labels[self.target], **labels}
 
     def read_recording(self, path: str, content: bytes) -> tuple[np.ndarray, np.ndarray]:
-        r"""Positions, and the score 0 where there is none."""
+        r"""Returns the positions and scores of a sequence."""
         pos = read_ucalgary_gait(path, content)
         return pos, (pos != 0).any(axis=-1).astype(np.float32)
 
     def names(self) -> list[str]:
-        r"""How the name of the file of each sample begins, as :obj:`subject12_Seq_1`."""
+        r"""Returns the start of the file name of each sample, such as :obj:`"subject12_Seq_1"`."""
         subjects, takes = self.labels('subject').tolist(), self.labels('take').tolist()
         return [f'subject{s + 1}_Seq_{t}' for s, t in zip(subjects, takes)]
 
 
-# What the header calls the joints of the layout, in its order, in lower case without spaces.
+# The joints of the layout in the header of the files, in lower case without spaces.
 _JOINTS = (
     *('footleft', 'ankleleft', 'kneeleft', 'hipleft'),
     *('footright', 'ankleright', 'kneeright', 'hipright'),
@@ -127,23 +130,23 @@ _COLUMNS = [name for joint in _JOINTS for name in (f'{joint}x', 'y', 'z')]
 
 
 def read_ucalgary_gait(path: str, content: bytes | None = None) -> np.ndarray:
-    r"""Read a walk of the University of Calgary's normal and abnormal gait dataset, from the
+    r"""Reads a sequence of the University of Calgary's normal and abnormal gait dataset, from the
     "Utilizing gait traits to improve e-border watchlist performance" paper (SSCI 2017).
 
-    The file is a table of :obj:`GeometricPositions`: a header, then a row for each frame, whose
-    first 54 numbers are the joints of the layout :obj:`ucalgary18` in metres from the camera.
-    What follows in a row is derived from them and is not read.
+    The file is a table of :obj:`GeometricPositions`: a header, then one row per frame, whose first
+    54 numbers are the joints of the layout :obj:`ucalgary18` in metres relative to the camera. The
+    remaining columns are derived from these and are ignored.
 
     Args:
-        path (str): The file.
-        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
 
     Returns:
         array: Positions :math:`(T, 18, 3)` in single precision.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is empty, cut off, or holds something else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty, truncated or invalid.
     """
     content = read_file(path) if content is None else content
     text = content.decode('utf-8-sig', errors='replace')

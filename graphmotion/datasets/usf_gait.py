@@ -1,4 +1,4 @@
-"""The silhouettes of the USF gait challenge."""
+"""The USF gait challenge dataset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphmotion.io.files import read_file
 _NUM_SUBJECTS = 71
 _SIZE = (32, 22)
 _NUM_FRAMES = 10
-# What differs from the gallery in probes A to G: surface, shoe, camera.
+# Whether surface, shoe and camera differ from the gallery, in the gallery and the probes A to G.
 _DIFFERENCES = (
     *((0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1)),
     *((1, 0, 0), (1, 1, 0), (1, 0, 1), (1, 1, 1)),
@@ -28,16 +28,16 @@ class USFGait(SilhouetteDataset):
     Challenge Problem: Data Sets, Performance, and Analysis"
     <https://doi.org/10.1109/TPAMI.2005.39>`_ paper, in the form of the `"MPCA: Multilinear
     Principal Component Analysis of Tensor Objects" <https://doi.org/10.1109/TNN.2007.901277>`_
-    paper: each sample is half a cycle of a walk, resampled to 10 frames of 32 x 22.
+    paper: each sample is half a gait cycle, resampled to 10 frames of size 32 x 22.
 
-    The gallery are 731 samples of 71 people; the probes A to G, of 41 to 71 of them, differ from it
-    in camera, shoe and surface. Samples have the fields :obj:`silhouettes` :math:`(1, 10, 32, 22)`,
-    1 on the body (which the files have as 0), :obj:`num_frames`, :obj:`subject` (0..70, the number
-    in the files less 1), :obj:`probe` (0 gallery, 1..7 for A to G), :obj:`surface` (0 grass,
-    1 concrete), :obj:`shoe` and :obj:`camera` (0 as in the gallery, 1 the other one), :obj:`take`
-    (1.. within a probe set, the half cycles of a person in the order of the file) and :obj:`y`, the
-    subject. Samples whose subject is not in the gallery, 131 of D to G, are left out with a warning
-    that counts them.
+    The gallery consists of 731 samples of 71 subjects. The probes A to G contain 41 to 71 of these
+    subjects and differ from the gallery in camera, shoe and surface. Samples have the fields
+    :obj:`silhouettes` :math:`(1, 10, 32, 22)` (1 on the body, which is 0 in the files),
+    :obj:`num_frames`, :obj:`subject` (0..70, the number in the files minus 1), :obj:`probe` (0 for
+    the gallery, 1..7 for A to G), :obj:`surface` (0 grass, 1 concrete), :obj:`shoe` and
+    :obj:`camera` (0 as in the gallery, 1 the other one), :obj:`take` (the half cycles of a subject,
+    numbered from 1 for each probe in the order of the file) and :obj:`y`, the subject. The 131
+    samples in D to G whose subject is not in the gallery are skipped with a warning.
 
     The protocol :obj:`"gallery"` trains on the gallery and tests on all probes:
 
@@ -46,8 +46,8 @@ class USFGait(SilhouetteDataset):
         gallery, probes = USFGait('data/usf_gait').official_split()
 
     Args:
-        root (str or Path): Where :obj:`raw/` holds :obj:`Gal.mat` and :obj:`PrbA.mat` to
-            :obj:`PrbG.mat`.
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains :obj:`Gal.mat` and
+            :obj:`PrbA.mat` to :obj:`PrbG.mat`.
         num_strips (int, optional): Number of nodes of a sample. (default: :obj:`16`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
@@ -59,14 +59,14 @@ class USFGait(SilhouetteDataset):
 
     Raises:
         FileNotFoundError: If the raw files are missing.
-        ValueError: If :obj:`num_strips` is not a positive number, or a file is damaged or holds
-            something else.
+        ValueError: If :obj:`num_strips` is not positive, or a file is damaged or invalid.
     """
 
     class_names = tuple(f'{number:03d}' for number in range(1, _NUM_SUBJECTS + 1))
-    #: The sets of samples, by the field :obj:`probe`.
+    #: Names of the values of :obj:`probe`.
     probe_names = ('gallery', *'ABCDEFG')
     protocols = {'gallery': ('probe', (0,))}
+    source = 'the tensors of the MPCA paper, https://doi.org/10.1109/TNN.2007.901277'
 
     def __init__(
         self,
@@ -83,23 +83,16 @@ class USFGait(SilhouetteDataset):
 
     @property
     def raw_file_names(self) -> list[str]:
-        r"""A file for the gallery and one for each set of probes."""
+        r"""A file for the gallery and for each set of probes."""
         return ['Gal.mat', *(f'Prb{name}.mat' for name in self.probe_names[1:])]
 
-    def download(self) -> None:
-        r"""Its authors give it out, so this only says what is needed.
-
-        Raises:
-            FileNotFoundError: Always.
-        """
-        raise FileNotFoundError(
-            f'{type(self).__name__} needs {", ".join(self.raw_file_names)} in {self.raw_dir}: the '
-            f'tensors of 32 x 22 x 10 that the authors of the MPCA paper give out, '
-            f'https://doi.org/10.1109/TNN.2007.901277'
-        )
+    @property
+    def required_files(self) -> str:
+        r"""The raw files, which are neither images nor pickles."""
+        return ', '.join(self.raw_file_names)
 
     def read(self) -> Iterator[Data]:
-        r"""The gallery, then the probes, in the order of the files."""
+        r"""Yields the gallery, then the probes, in the order of the files."""
         skipped = SkippedSamples(self.raw_dir)
         total = 0
         known: set[int] = set()
@@ -112,7 +105,7 @@ class USFGait(SilhouetteDataset):
             for row, (image, number) in enumerate(zip(images, numbers.tolist())):
                 if number not in known:
                     name = f'{os.path.basename(path)} {row + 1}'
-                    skipped.add('of subjects that are not in the gallery', name)
+                    skipped.add('with a subject that is not in the gallery', name)
                     continue
                 takes[number] = takes.get(number, 0) + 1
                 yield silhouette_sample(
@@ -129,7 +122,7 @@ class USFGait(SilhouetteDataset):
 
 
 def _read(path: str, suffix: str) -> tuple[np.ndarray, np.ndarray]:
-    """Silhouettes [N, 10, 32, 22] and the numbers of the subjects [N], 0 for unknown ones."""
+    """Reads silhouettes [N, 10, 32, 22] and subject numbers [N], which are 0 if unknown."""
     content = read_file(path)
     tensor, ground = f'fea3D{suffix}', f'gnd{suffix}'
     images = read_matlab(path, tensor, content)
@@ -138,16 +131,17 @@ def _read(path: str, suffix: str) -> tuple[np.ndarray, np.ndarray]:
         raise MalformedFileError(
             path,
             tensor,
-            f'zeros and ones of the shape [{", ".join(map(str, shape))}, N]',
-            f'values {images.min(initial=0)} to {images.max(initial=0)} of {list(images.shape)}',
+            f'zeros and ones of shape [{", ".join(map(str, shape))}, N]',
+            f'values from {images.min(initial=0)} to {images.max(initial=0)} of shape '
+            f'{list(images.shape)}',
         )
     numbers = read_matlab(path, ground, content).ravel()
     if len(numbers) != images.shape[3] or not np.isin(numbers, range(_NUM_SUBJECTS + 1)).all():
         raise MalformedFileError(
             path,
             ground,
-            f'{images.shape[3]} numbers 0..{_NUM_SUBJECTS}',
-            f'{len(numbers)}, from {numbers.min(initial=0)} to {numbers.max(initial=0)}',
+            f'{images.shape[3]} numbers in [0, {_NUM_SUBJECTS}]',
+            f'{len(numbers)} from {numbers.min(initial=0)} to {numbers.max(initial=0)}',
         )
     bodies = (images == 0).transpose(3, 2, 0, 1)
     return np.ascontiguousarray(bodies, dtype=np.uint8), numbers.astype(np.int64)

@@ -1,4 +1,4 @@
-"""UTD-MHAD."""
+"""The UTD-MHAD dataset."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from graphmotion.skeletons import get_skeleton
 
 
 class UTDMHAD(RecordedDataset):
-    r"""UTD Multimodal Human Action Dataset, its skeletons: 27 actions of eight people, from the
-    "UTD-MHAD: A Multimodal Dataset for Human Action Recognition Utilizing a Depth Camera and a
+    r"""The skeletons of the UTD Multimodal Human Action Dataset: 27 actions of eight people, from
+    the "UTD-MHAD: A Multimodal Dataset for Human Action Recognition Utilizing a Depth Camera and a
     Wearable Inertial Sensor" paper (ICIP 2015).
 
-    861 sequences of one person, 20 joints in metres from the camera, :math:`y` up, put into the
-    order of the layout :obj:`kinect20`. Samples have the fields :obj:`y` (0..26), :obj:`subject`
+    861 sequences of one person with the 20 joints of the layout :obj:`kinect20`, in metres relative
+    to the camera, with :math:`y` up. Samples have the fields :obj:`y` (0..26), :obj:`subject`
     (1..8) and :obj:`take` (1..4).
 
     The protocol :obj:`"cross_subject"` trains on the odd subjects and tests on the even ones:
@@ -29,8 +29,8 @@ class UTDMHAD(RecordedDataset):
         train, test = dataset.official_split('cross_subject')
 
     Args:
-        root (str): Where :obj:`raw/` holds :obj:`Skeleton.zip`, or its files
-            :obj:`a{action}_s{subject}_t{trial}_skeleton.mat`.
+        root (str or Path): Root directory, whose folder :obj:`raw/` contains :obj:`Skeleton.zip` or
+            its files :obj:`a{action}_s{subject}_t{trial}_skeleton.mat`.
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -41,8 +41,8 @@ class UTDMHAD(RecordedDataset):
 
     Raises:
         FileNotFoundError: If the raw files are missing.
-        ValueError: If the archive is damaged or no sequence can be used; single sequences that
-            cannot are left out with one warning that counts them.
+        ValueError: If the archive is damaged or no sequence is valid. Invalid sequences are skipped
+            with a warning.
     """
 
     skeleton = get_skeleton('kinect20')
@@ -83,38 +83,40 @@ class UTDMHAD(RecordedDataset):
     protocols = {'cross_subject': ('subject', (1, 3, 5, 7))}
 
     def find_labels(self, numbers: dict[str, int]) -> dict[str, int] | str:
-        r"""Classes count from 0."""
+        r"""Returns the labels of a sequence; classes are numbered from 0."""
         action = numbers.pop('action')
         if not 1 <= action <= len(self.class_names):
-            return f'of an action outside 1..{len(self.class_names)}'
+            return f'with an action outside 1..{len(self.class_names)}'
         return {'y': action - 1, **numbers}
 
     def read_recording(self, path: str, content: bytes) -> tuple[np.ndarray, None]:
-        r"""Positions; there are no scores."""
+        r"""Returns the positions of a sequence, which has no scores."""
         return read_utd_mhad(path, content), None
 
 
-# The file goes from the head down, the layout from the hips up; limbs stand alike.
+# The trunk is listed from the head to the hips in the files and from the hips to the head in the
+# layout; the limbs have the same order.
 _ORDER = [3, 2, 1, 0, *range(4, 20)]
 
 
 def read_utd_mhad(path: str, content: bytes | None = None) -> np.ndarray:
-    r"""Read a skeleton sequence of UTD-MHAD, from the "UTD-MHAD: A Multimodal Dataset for Human
-    Action Recognition Utilizing a Depth Camera and a Wearable Inertial Sensor" paper (ICIP 2015).
+    r"""Reads a skeleton sequence of the UTD-MHAD dataset, from the "UTD-MHAD: A Multimodal Dataset
+    for Human Action Recognition Utilizing a Depth Camera and a Wearable Inertial Sensor" paper
+    (ICIP 2015).
 
-    The file holds the matrix :obj:`d_skel` :math:`(20, 3, T)`, in metres from the camera. Its
-    joints are put into the order of the layout :obj:`kinect20`.
+    The file contains the matrix :obj:`d_skel` :math:`(20, 3, T)`, in metres relative to the camera.
+    Its joints are reordered to the layout :obj:`kinect20`.
 
     Args:
-        path (str): The file.
-        content (bytes, optional): Its bytes, if they were read before. (default: :obj:`None`)
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
 
     Returns:
         array: Positions :math:`(T, 20, 3)` in single precision.
 
     Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is empty, cut off, or holds something else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is empty, truncated or invalid.
     """
     pos = as_float_array(read_matlab(path, 'd_skel', content), path, 'd_skel', (20, 3, 'T'))
     return np.ascontiguousarray(pos.transpose(2, 0, 1)[:, _ORDER])

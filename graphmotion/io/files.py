@@ -224,6 +224,14 @@ def _restore(message: str, reason: str) -> MalformedFileError:
     return error
 
 
+def shape_of(value: Any) -> tuple[int, ...]:
+    r"""Returns the shape of an array or of nested lists, which is empty if they are ragged."""
+    try:
+        return np.shape(value)
+    except ValueError:
+        return ()
+
+
 def _describe(value: Any, array: np.ndarray) -> str:
     for kind, name in ((str, 'text'), (dict, 'an object'), (type(None), 'nothing')):
         if isinstance(value, kind):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFileError, as_float_array, load_json
+from graphmotion.io.files import MalformedFileError, as_float_array, load_json, shape_of
 from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import (
     Detection,
@@ -68,7 +68,7 @@ def read_mmpose(path: str, max_gap: int = 30) -> list[Track]:
 
 def _read_instance(person: dict[str, Any], path: str, field: str) -> Detection | None:
     joints = person.get('keypoints')
-    dims = 3 if np.shape(joints)[-1:] == (3,) else 2  # type: ignore[arg-type]
+    dims = 3 if shape_of(joints)[-1:] == (3,) else 2
     pos = as_float_array(joints, path, f'{field}.keypoints', ('V', dims), finite=False)
     score = person.get('keypoint_scores')
     if score is None:

@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 
-from graphmotion.checks import axis_order, is_ambiguous
 from graphmotion.io.files import MalformedFileError, as_float_array
 from graphmotion.io.formats import register_format
+from graphmotion.io.keypoint_axes import axis_order, is_ambiguous
 from graphmotion.io.tracks import Track
 
 

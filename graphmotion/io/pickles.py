@@ -59,7 +59,8 @@ class _Forbidden(Exception):
     """Raised for anything that is neither an array nor a plain container."""
 
 
-class _Unpickler(pickle.Unpickler):
+# Not the version in C, whose memo is an array: 5 bytes of a file can make it allocate 32 GB.
+class _Unpickler(pickle._Unpickler):
     """Unpickler that resolves a few names, each to a restricted replacement defined here."""
 
     def find_class(self, module: str, name: str) -> Any:

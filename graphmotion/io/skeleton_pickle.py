@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFileError, as_float_array
+from graphmotion.io.files import MalformedFileError, as_float_array, shape_of
 from graphmotion.io.pickles import load_pickle
 
 # The scores of positions in the plane, and in space.
@@ -92,16 +92,16 @@ def read_annotation(
     """
     path = f'{path}: annotation {annotation.get("frame_dir")!r}'
     keypoint = annotation.get('keypoint')
-    if np.ndim(keypoint) == 3:  # type: ignore[arg-type]
+    if len(shape_of(keypoint)) == 3:
         keypoint = np.asarray(keypoint)[None]
-    dims = 2 if np.shape(keypoint)[-1:] == (2,) else 3  # type: ignore[arg-type]
+    dims = 2 if shape_of(keypoint)[-1:] == (2,) else 3
     shape: tuple[int | str, ...] = ('M', 'T', num_joints, dims)
     pos = as_float_array(keypoint, path, 'keypoint', shape, finite=False)
     score = np.ones(pos.shape[:3], np.float32)
     field = next((name for name in SCORE_FIELDS if annotation.get(name) is not None), None)
     if field is not None:
-        score = np.asarray(annotation[field])
-        score = score[None] if score.ndim == 2 else score
+        score = annotation[field]
+        score = np.asarray(score)[None] if len(shape_of(score)) == 2 else score
         score = as_float_array(score, path, field, pos.shape[:3], finite=False)
     elif dims == 3:
         score[(pos == 0).all(axis=(2, 3))] = 0

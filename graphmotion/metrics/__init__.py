@@ -1,19 +1,17 @@
-from graphmotion.metrics.classification import (
-    ClassificationScores,
-    classification_scores,
-    confusion_matrix,
-)
+from graphmotion.metrics.classification import ClassificationScores, classification_scores
+from graphmotion.metrics.confusion import confusion_matrix
 from graphmotion.metrics.discriminant import DiscriminantProjection, discriminant_projection
 from graphmotion.metrics.fusion import fuse_streams, fusion_contributions
+from graphmotion.metrics.markdown import markdown_table
 from graphmotion.metrics.recognition.gallery_probe import gallery_probe
-from graphmotion.metrics.recognition.protocols import (
+from graphmotion.metrics.recognition.protocols import GalleryProbeProtocol
+from graphmotion.metrics.recognition.published_protocols import (
     CASIA_B_LT,
     CASIA_B_MT,
     CASIA_B_ST,
     ODD_TO_EVEN_TAKES,
     OU_MVLP,
     USF,
-    GalleryProbeProtocol,
 )
 from graphmotion.metrics.recognition.retrieval import Retrieval, retrieve
 from graphmotion.metrics.recognition.scores import GalleryProbeScores, format_recognition_table
@@ -43,6 +41,7 @@ __all__ = [
     'fuse_streams',
     'fusion_contributions',
     'gallery_probe',
+    'markdown_table',
     'match_sequences',
     'relative_spread',
     'retrieve',

@@ -1,4 +1,4 @@
-"""Late fusion of what several models, or one model on several streams, predict."""
+"""Late fusion of the predictions of several streams or models."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def fuse_streams(
     weights: Sequence[float] | None = None,
     kind: str = 'logits',
 ) -> Tensor:
-    r"""Fuse the predictions of several streams (joints, bones, ...), as skeleton models are
-    evaluated: add the logits :math:`\mathbf{z}_s`, or the probabilities, of all streams.
+    r"""Fuses the predictions of several streams, such as joints and bones.
+
+    The logits :math:`\mathbf{z}_s`, or the probabilities, of all streams are added:
 
     .. math::
         \mathbf{p} = \mathrm{softmax}\left(\sum_s w_s \mathbf{z}_s\right)
@@ -26,9 +27,10 @@ def fuse_streams(
         \mathbf{p} = \sum_s w_s \, \mathrm{softmax}(\mathbf{z}_s) \Big/ \sum_s w_s
 
     The published code of the `"Channel-wise Topology Refinement Graph Convolution for
-    Skeleton-Based Action Recognition" <https://arxiv.org/abs/2107.12213>`_ paper adds logits, with
-    the weights 0.6, 0.6, 0.4 and 0.4 for joints, bones, joint motion and bone motion. The two kinds
-    can disagree: with logits a confident stream can outvote the others, with probabilities less so.
+    Skeleton-Based Action Recognition" <https://arxiv.org/abs/2107.12213>`_ paper adds logits with
+    weights 0.6, 0.6, 0.4 and 0.4 for joints, bones, joint motion and bone motion. The two kinds
+    can disagree: a confident stream can outvote all others if logits are added, less easily if
+    probabilities are.
 
     .. code-block:: python
 
@@ -36,39 +38,37 @@ def fuse_streams(
         predicted = fuse_streams(logits, [0.6, 0.4]).argmax(dim=1)
 
     Args:
-        logits (sequence of Tensor): For each stream the logits of the same samples
-            :math:`(N, \text{num\_classes})`; for a stream that has only probabilities, their
-            logarithms.
-        weights (sequence of float, optional): Weights :math:`w_s` of the streams; equal ones if not
-            given. (default: :obj:`None`)
-        kind (str, optional): What is added: :obj:`"logits"` or :obj:`"probabilities"`.
+        logits (sequence of Tensor): Logits :math:`(N, \text{num\_classes})` of each stream for the
+            same samples. For a stream that returns probabilities, pass their logarithms.
+        weights (sequence of float, optional): Weight :math:`w_s` of each stream; by default all
+            weights are equal. (default: :obj:`None`)
+        kind (str, optional): Quantity to add: :obj:`"logits"` or :obj:`"probabilities"`.
             (default: :obj:`"logits"`)
 
     Returns:
         Tensor: Probabilities :math:`(N, \text{num\_classes})`.
 
     Raises:
-        ValueError: If there is no stream, shapes differ, values are not finite or are
-            probabilities, or weights are not one positive or zero number a stream with a positive
-            sum.
+        ValueError: If there are no streams, their shapes differ, values are not finite or are
+            probabilities, or there is not one non-negative weight per stream with a positive sum.
     """
     check_choice('kind', kind, KINDS)
     if not logits:
-        raise ValueError('there is no stream to fuse')
+        raise ValueError('logits must not be empty')
     shapes = [list(z.shape) for z in logits]
     if len(shapes[0]) != 2 or any(shape != shapes[0] for shape in shapes):
-        raise ValueError(f'logits of all streams must have one shape [N, C], got {shapes}')
+        raise ValueError(f'logits of all streams must have the same shape [N, C], got {shapes}')
     weights = [1.0] * len(logits) if weights is None else list(weights)
     if len(weights) != len(logits):
-        raise ValueError(f'weights must be one for each of {len(logits)} streams, got {weights}')
+        raise ValueError(f'weights must be one per stream ({len(logits)}), got {weights}')
     if min(weights) < 0 or sum(weights) <= 0:
-        raise ValueError(f'weights must not be negative and not all zero, got {weights}')
+        raise ValueError(f'weights must be non-negative with a positive sum, got {weights}')
     stacked = torch.stack([z.double() for z in logits])
     if not stacked.isfinite().all():
         raise ValueError('logits must be finite')
     sums = stacked.sum(dim=-1)
     if sums.numel() and (stacked >= 0).all() and ((sums - 1).abs() < 1e-3).all():
-        raise ValueError('logits must not be probabilities: pass their logarithms')
+        raise ValueError('logits must not be probabilities; pass their logarithms')
     weight = torch.tensor(weights, dtype=stacked.dtype, device=stacked.device).view(-1, 1, 1)
     if kind == 'logits':
         out = (weight * stacked).sum(dim=0).softmax(dim=-1)

@@ -1,4 +1,4 @@
-"""Mean and deviation over folds or runs, and the table that shows them."""
+"""Mean and standard deviation over folds or runs, and a table of them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from graphmotion.checks import check_choice
 from graphmotion.metrics.classification import ClassificationScores
+from graphmotion.metrics.markdown import align_columns
 
 
 @dataclass(frozen=True)
 class FoldSummary:
-    r"""Mean and deviation of every figure over folds; made by :func:`fold_summary`.
+    r"""Mean and standard deviation of metrics over folds, returned by :func:`fold_summary`.
 
     Args:
-        mean (dict): For each figure its mean over the folds.
-        std (dict): For each figure its standard deviation; NaN if there are too few folds for
-            one.
-        num_folds (int): The number of folds.
-        pooled (ClassificationScores, optional): The scores of all folds' predictions taken
-            together, from the sum of their confusion matrices. (default: :obj:`None`)
+        mean (dict): Mean of each metric over the folds.
+        std (dict): Standard deviation of each metric over the folds; NaN if there are too few
+            folds.
+        num_folds (int): Number of folds.
+        pooled (ClassificationScores, optional): Scores of the predictions of all folds, computed
+            from the sum of the confusion matrices. (default: :obj:`None`)
     """
 
     mean: dict[str, float]
@@ -31,20 +33,19 @@ class FoldSummary:
     pooled: ClassificationScores | None = None
 
     def format(self, name: str, percent: bool = False) -> str:
-        r"""One figure as :obj:`"0.623 ± 0.041"`, or in per cent as :obj:`"62.3 ± 4.1"`.
+        r"""Returns a metric as text, :obj:`"0.623 ± 0.041"` or in percent :obj:`"62.3 ± 4.1"`.
 
         Raises:
-            ValueError: If there is no such figure; the message lists those there are.
+            ValueError: If there is no metric of this name.
         """
-        if name not in self.mean:
-            raise ValueError(f'there is no figure {name!r}; there are {sorted(self.mean)}')
+        check_choice('name', name, sorted(self.mean))
         mean, std = self.mean[name], self.std[name]
         scale, digits = (100, 1) if percent else (1, 3)
         deviation = '' if math.isnan(std) else f' ± {scale * std:.{digits}f}'
         return f'{scale * mean:.{digits}f}{deviation}'
 
     def as_dict(self) -> dict[str, Any]:
-        r"""Everything as plain containers, for JSON; a deviation that is undefined is None."""
+        r"""Returns plain containers for JSON; an undefined deviation is None."""
         return {
             'num_folds': self.num_folds,
             'mean': dict(self.mean),
@@ -61,7 +62,7 @@ class FoldSummary:
 def fold_summary(
     folds: Sequence[ClassificationScores | Mapping[str, float]], ddof: int = 1
 ) -> FoldSummary:
-    r"""Mean and standard deviation of every figure over the folds of a cross-validation.
+    r"""Computes mean and standard deviation of all metrics over the folds of a cross-validation.
 
     .. code-block:: python
 
@@ -69,25 +70,26 @@ def fold_summary(
         print(summary.format('accuracy', percent=True))  # 62.3 ± 4.1
 
     Args:
-        folds (sequence): For each fold its :class:`ClassificationScores`, or a mapping of names
-            to numbers, as loggers write it. The former are also pooled.
-        ddof (int, optional): The deviation divides by the number of folds less this: 1 for the
-            sample standard deviation, 0 for that of the population (NumPy's default).
-            (default: :obj:`1`)
+        folds (sequence): :class:`ClassificationScores` of each fold, or a mapping from names to
+            numbers, as written by loggers. If all folds are :class:`ClassificationScores`, they
+            are also pooled.
+        ddof (int, optional): Delta degrees of freedom: the divisor of the variance is the number
+            of folds minus :obj:`ddof`. 1 gives the sample standard deviation, 0 the population
+            standard deviation (the default of NumPy). (default: :obj:`1`)
 
     Raises:
-        ValueError: If there is no fold, or the folds do not have the same figures or classes.
-        TypeError: If a fold is neither scores nor a mapping, or a figure is not a number.
+        ValueError: If there are no folds, or the folds differ in their metrics or classes.
+        TypeError: If a fold is neither scores nor a mapping, or a metric is not a number.
     """
     folds = list(folds)
     if not folds:
-        raise ValueError('there is no fold to summarise')
+        raise ValueError('folds must not be empty')
     rows = [_figures(fold, i) for i, fold in enumerate(folds)]
     for i, row in enumerate(rows):
         if row.keys() != rows[0].keys():
             raise ValueError(
-                f'fold {i} and fold 0 do not have the same figures: '
-                f'{sorted(row.keys() ^ rows[0].keys())}'
+                f'all folds must have the same metrics, got a difference between fold {i} and '
+                f'fold 0: {sorted(row.keys() ^ rows[0].keys())}'
             )
     values = np.array([[row[name] for name in rows[0]] for row in rows])
     too_few = len(folds) <= ddof
@@ -111,18 +113,18 @@ def _figures(fold: Any, i: int) -> dict[str, float]:
         return fold.figures()
     if not isinstance(fold, Mapping):
         raise TypeError(
-            f'fold {i} is a {type(fold).__name__}, expected ClassificationScores or a mapping'
+            f'fold {i} must be ClassificationScores or a mapping, got {type(fold).__name__}'
         )
     out = {}
     for name, value in fold.items():
         try:
-            out[name] = float(value)  # also of a tensor with one element
+            out[name] = float(value)  # a tensor with one element is a number, too
         except (TypeError, ValueError):
-            raise TypeError(f'fold {i}: {name!r} is no number, got {value!r}') from None
+            raise TypeError(f'fold {i}: {name!r} must be a number, got {value!r}') from None
     return out
 
 
-# Headings of the table and the figures below them, after one column for each class.
+# Heading and metric of each column, after one column for each class.
 _COLUMNS = {
     'mean': 'mean_one_vs_rest_accuracy',
     'precision': 'macro_precision',
@@ -138,55 +140,52 @@ def format_table(
     percent: bool = False,
     per_class: bool = True,
 ) -> str:
-    r"""Runs as the rows of a text table.
+    r"""Returns a text table with one row per run.
 
-    The columns are those of the MSA-GCN paper: for each class its
-    :attr:`~ClassificationScores.one_vs_rest_accuracy`, their mean, macro precision and recall
-    and :attr:`~ClassificationScores.f1_of_macro_means` as F1; and after them
-    :attr:`~ClassificationScores.macro_f1` and the top-1 accuracy. Summaries of folds are written
-    as mean ± deviation.
+    The first columns are those of the MSA-GCN paper:
+    :attr:`~ClassificationScores.one_vs_rest_accuracy` of each class, its mean, macro precision,
+    macro recall and :attr:`~ClassificationScores.f1_of_macro_means` as F1. They are followed by
+    :attr:`~ClassificationScores.macro_f1` and top-1 accuracy. Summaries of folds are written as
+    mean ± standard deviation.
 
     .. code-block:: python
 
         print(format_table({'ST-GCN': baseline, 'MSA-GCN': scores}))
 
     Args:
-        rows (mapping): For each run its name and its scores or the summary of its folds.
-        percent (bool, optional): Write per cent instead of fractions. (default: :obj:`False`)
-        per_class (bool, optional): If set to :obj:`False`, leave out the columns of the classes.
+        rows (mapping): Scores of each run, or the summary of its folds, by the name of the run.
+        percent (bool, optional): If set to :obj:`True`, writes percentages instead of fractions.
+            (default: :obj:`False`)
+        per_class (bool, optional): If set to :obj:`False`, omits the columns of single classes.
             (default: :obj:`True`)
 
     Raises:
-        ValueError: If there is no row, or the rows are not of the same classes, or a summary
-            was not made from scores.
+        ValueError: If there are no rows, the rows differ in their classes, or a summary was not
+            computed from scores.
     """
     if not rows:
-        raise ValueError('a table has at least one row')
+        raise ValueError('rows must not be empty')
     classes: dict[str, Sequence[str]] = {}
     for name, row in rows.items():
         scores = row.pooled if isinstance(row, FoldSummary) else row
         if scores is None:
-            raise ValueError(f'{name!r} is a summary of figures without scores of classes')
+            raise ValueError(f'row {name!r} must summarise ClassificationScores, got only metrics')
         classes[name] = scores.class_names
     names = next(iter(classes.values()))
     for name, found in classes.items():
         if found != names:
-            raise ValueError(f'{name!r} has the classes {list(found)}, expected {list(names)}')
+            raise ValueError(f'row {name!r} must have classes {list(names)}, got {list(found)}')
     columns = [(c, f'one_vs_rest_accuracy/{c}') for c in names] if per_class else []
     columns += list(_COLUMNS.items())
     lines = [['', *(heading for heading, _ in columns)]]
     for name, row in rows.items():
-        lines.append([name, *(_cell(row, figure, percent) for _, figure in columns)])
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    out = [
-        '  '.join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
-        for line in lines
-    ]
+        lines.append([name, *(_cell(row, metric, percent) for _, metric in columns)])
+    out = ['  '.join(line).rstrip() for line in align_columns(lines)]
     return '\n'.join([out[0], '-' * max(map(len, out)), *out[1:]])
 
 
-def _cell(row: ClassificationScores | FoldSummary, figure: str, percent: bool) -> str:
+def _cell(row: ClassificationScores | FoldSummary, metric: str, percent: bool) -> str:
     if isinstance(row, FoldSummary):
-        return row.format(figure, percent)
-    value = row.figures()[figure]
+        return row.format(metric, percent)
+    value = row.figures()[metric]
     return f'{100 * value:.2f}' if percent else f'{value:.4f}'

@@ -1,7 +1,7 @@
 from graphmotion.models.fg_stformer import FGSTFormer, fg_stformer
 from graphmotion.models.gaitformer import GaitFormer, gaitformer
 from graphmotion.models.gaitmixer import GaitMixer, gaitmixer
-from graphmotion.models.lmgcs import LMGCS, LocalGlobalTemporal, lmgcs, lmgcs_ou_mvlp
+from graphmotion.models.lmgcs import LMGCS, lmgcs, lmgcs_ou_mvlp
 from graphmotion.models.msa_gcn import MSAGCN, msa_gcn
 from graphmotion.models.registry import create_model, list_models, register_model
 from graphmotion.models.spagnn import SPAGNN, spagnn
@@ -19,7 +19,6 @@ __all__ = [
     'FGSTFormer',
     'GaitFormer',
     'GaitMixer',
-    'LocalGlobalTemporal',
     'create_model',
     'fg_stformer',
     'gaitformer',

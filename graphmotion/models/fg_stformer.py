@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -10,7 +11,6 @@ from torch import Tensor
 from torch.nn import Dropout, LeakyReLU, Linear, ModuleList, Sequential
 
 from graphmotion.models.registry import register_model
-from graphmotion.models.st_gcn import make_shortcut
 from graphmotion.nn import (
     ConvValueTemporalAttention,
     CrossAttention,
@@ -22,14 +22,16 @@ from graphmotion.nn import (
 from graphmotion.nn.encoding import sinusoidal_encoding
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.skeletons import Skeleton, get_skeleton
 
-_SLOPE = 0.1
+_SLOPE = 0.1  # of the leaky ReLUs
 
 
 class SpatialTransformerBlock(torch.nn.Module):
-    r"""Attention over the nodes of each frame, within one node set or from one to another, with a
-    feed-forward layer behind it.
+    r"""Attention over the nodes of each frame, followed by a feed-forward layer.
+
+    The nodes attend to each other, or target nodes attend to source nodes.
 
     .. math::
         \mathbf{Y} &= \mathrm{LeakyReLU}\left(\mathrm{BN}(\mathrm{Attention}(\mathbf{X}))
@@ -39,18 +41,18 @@ class SpatialTransformerBlock(torch.nn.Module):
 
     Args:
         attention (JointAttention or CrossAttention): The attention.
-        num_nodes (int or tuple): Nodes that the position encodings and the global map know: of
-            the graph, or of source and target.
-        position (bool, optional): If set to :obj:`False`, queries and keys are not told which
-            nodes they are of. (default: :obj:`True`)
+        num_nodes (int or tuple): Number of nodes of a graph that position encodings distinguish;
+            for cross attention, of source and target graphs.
+        position (bool, optional): If set to :obj:`False`, queries and keys have no position
+            encoding. (default: :obj:`True`)
 
     Shapes:
-        - **x:** node features :math:`(B \cdot V, T, F_{in})`, or a tuple of those of source and
-          target
-        - **num_nodes:** their number in each graph, or a tuple
-        - **node_ids:** which nodes they are :math:`(B, T, V)`, or a tuple; :obj:`None` for all, in
-          order
-        - **output:** features :math:`(B \cdot V, T, F_{out})` of the nodes, or of the target
+        - **x:** node features :math:`(B \cdot V, T, F_{in})`; for cross attention, a tuple of
+          source and target features
+        - **num_nodes:** number of nodes of each graph, or a tuple
+        - **node_ids:** indices of selected nodes :math:`(B, T, V)`, or a tuple; :obj:`None` for
+          all nodes in order
+        - **output:** features :math:`(B \cdot V, T, F_{out})` of the nodes, or of the target nodes
     """
 
     def __init__(
@@ -61,21 +63,23 @@ class SpatialTransformerBlock(torch.nn.Module):
     ) -> None:
         super().__init__()
         sizes = (num_nodes,) if isinstance(num_nodes, int) else num_nodes
-        before, after = attention.channels, attention.out_channels
+        in_channels, out_channels = attention.channels, attention.out_channels
         for i, size in enumerate(sizes):
-            code = sinusoidal_encoding(size, before) if position else None
-            self.register_buffer(f'position{i}', code, persistent=False)
+            encoding = sinusoidal_encoding(size, in_channels) if position else None
+            self.register_buffer(f'position{i}', encoding, persistent=False)
         self.attention = attention
-        self.norm = MotionBatchNorm(after)
-        self.shortcut = make_shortcut(before, after, 1)
-        self.feed_forward = Sequential(Linear(after, after), MotionBatchNorm(after))
-        self.feed_forward_shortcut = make_shortcut(before, after, 1)
+        self.norm = MotionBatchNorm(out_channels)
+        self.shortcut = make_shortcut(in_channels, out_channels, 1)
+        self.feed_forward = Sequential(
+            Linear(out_channels, out_channels), MotionBatchNorm(out_channels)
+        )
+        self.feed_forward_shortcut = make_shortcut(in_channels, out_channels, 1)
         self.activation = LeakyReLU(_SLOPE)
 
     def forward(
         self, x: Any, num_nodes: Any, node_ids: Any = None, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """One block; with ``return_attention`` also the attention maps."""
+        """Applies the block; also returns the attention maps if requested."""
         if isinstance(x, tuple):
             target = x[1]
             position: Any = tuple(
@@ -100,14 +104,16 @@ class SpatialTransformerBlock(torch.nn.Module):
 
 
 class FocalAttention(NamedTuple):
-    r"""What :class:`FGSTFormer` looked at in its last layer, person by person.
+    r"""Focal joints and cross attention of the last layer of :class:`FGSTFormer`, per person.
 
     Shapes:
-        - **joint_ids:** the focal joints of each frame :math:`(B \cdot M, T, K)`
-        - **score:** their scores, from zero to one :math:`(B \cdot M, T, K)`
-        - **joint_to_part:** how much each focal joint takes from each part, the mean over heads
-          :math:`(B \cdot M, T, K, P)`, with the global map; :obj:`None` without cross attention
-        - **part_to_joint:** the reverse :math:`(B \cdot M, T, P, K)`
+        - **joint_ids:** indices of the focal joints of each frame, :math:`(B \cdot M, T, K)`
+        - **score:** scores of the focal joints in :math:`[0, 1]`, :math:`(B \cdot M, T, K)`
+        - **joint_to_part:** weights with which focal joints attend to parts, averaged over heads,
+          including the global map, :math:`(B \cdot M, T, K, P)`; :obj:`None` without cross
+          attention
+        - **part_to_joint:** weights with which parts attend to focal joints,
+          :math:`(B \cdot M, T, P, K)`
     """
 
     joint_ids: Tensor | None
@@ -122,84 +128,90 @@ class FGSTFormer(ResettableModule):
     Spatial-Temporal Transformer for Skeleton-based Action Recognition"
     <https://arxiv.org/abs/2210.02693>`_ paper.
 
-    The first layers attend to all joints of each frame, and, joint by joint, to all frames, with
-    convolved values. Then the network parts: one branch keeps the focal joints of each frame,
-    those that score best; the other joins all joints to body parts. In each further layer both
-    attend within themselves, to each other, and over the frames. The means of both are classified
-    by two linear layers.
+    Each of the first layers applies attention over the joints of each frame, then attention with
+    convolved values over the frames of each joint. After these layers, the network splits into two
+    branches. One keeps the focal joints of each frame, which have the highest scores; the other
+    pools all joints to body parts. In the remaining layers, each branch attends to its own nodes,
+    to the nodes of the other branch, and over frames. The mean features of both branches are
+    classified by two linear layers.
 
-    Where the paper is silent or contradicts itself, this was chosen: each of the three spatial
-    heads has queries and keys a fourth as wide as its output, and the input itself as values, as
-    in the `"Decoupled Spatial-Temporal Attention Network for Skeleton-Based Action Recognition"
-    <https://arxiv.org/abs/2007.03263>`_ paper that this one extends; so are the batch
-    normalisations, the slope 0.1, both shortcuts of a block beginning at its input, and the
-    global map, which is added after the softmax. Channels grow in the spatial attention, and the
-    temporal attention behind it halves the frames. Focal joints are multiplied by their scores,
-    without which the scores would get no gradient, and stay in the order of their numbers; their
-    position codes and rows of the global map are those of the joints that they are. Parts of
-    different size are padded with zeros before the linear map that they share. The hidden layer
-    of the classifier has 256 channels.
+    Where the paper is silent or contradicts itself, this implementation chooses:
+
+    - As in the `"Decoupled Spatial-Temporal Attention Network for Skeleton-Based Action
+      Recognition" <https://arxiv.org/abs/2007.03263>`_ paper, which this one extends, the queries
+      and keys of each of the three spatial heads have a quarter of the output channels, and the
+      values are the input. The batch normalisations, the slope 0.1, the two shortcuts from the
+      input of a block, and the global map added after the softmax also follow that paper.
+    - Channels grow in the spatial attention, and the subsequent temporal attention halves the
+      number of frames.
+    - Focal joints are multiplied by their scores, which would not receive a gradient otherwise,
+      and keep the order of the skeleton, with the position encodings and the rows of the global
+      map of the selected joints.
+    - Parts of different sizes are padded with zeros before the linear map that they share.
+    - The hidden layer of the classifier has 256 channels.
+
+    Padded frames are not masked. Bring samples to the same length with
+    :class:`~graphmotion.transforms.CropFrames` or :class:`~graphmotion.transforms.ResampleFrames`
+    first.
 
     Args:
-        skeleton (Skeleton or str): The skeleton, or the name of a built-in one. The part branch
-            needs a part hierarchy.
+        skeleton (Skeleton or str): A skeleton or the name of a built-in layout. The part branch
+            requires a part hierarchy.
         num_classes (int): Number of classes.
         in_channels (int, optional): Size of each input feature. (default: :obj:`3`)
-        channels (sequence of int, optional): Output size of each layer. The frames are halved
-            where it grows, but for the first layer.
+        channels (sequence of int, optional): Output size of each layer. Except for the first
+            layer, the number of frames is halved where the size grows.
             (default: :obj:`(64, 64, 128, 128, 256, 256, 256, 256)`)
-        num_joint_layers (int, optional): Number of layers before the network parts (Table 4);
-            three quarters of them if not given. (default: :obj:`None`)
-        num_focal_joints (int, optional): Number of focal joints of a frame (Table 2); three fifths
-            of the joints if not given. (default: :obj:`None`)
-        focal_joints (bool, optional): If set to :obj:`False`, the first branch keeps all joints
+        num_joint_layers (int, optional): Number of layers before the network splits (Table 4);
+            if :obj:`None`, three quarters of the layers. (default: :obj:`None`)
+        num_focal_joints (int, optional): Number of focal joints of a frame (Table 2); if
+            :obj:`None`, three fifths of the joints. (default: :obj:`None`)
+        focal_joints (bool, optional): If set to :obj:`False`, the joint branch keeps all joints
             (Table 1). (default: :obj:`True`)
-        part_branch (bool, optional): If set to :obj:`False`, there is no branch of parts
-            (Table 1). (default: :obj:`True`)
+        part_branch (bool, optional): If set to :obj:`False`, there is no part branch (Table 1).
+            (default: :obj:`True`)
         cross_attention (bool, optional): If set to :obj:`False`, branches do not attend to each
             other (Table 1). (default: :obj:`True`)
-        temporal_attention (bool, optional): If set to :obj:`False`, there is only the convolution
-            of frames (Table 3). (default: :obj:`True`)
+        temporal_attention (bool, optional): If set to :obj:`False`, frames are only convolved
+            (Table 3). (default: :obj:`True`)
         temporal_convolution (bool, optional): If set to :obj:`False`, values are not convolved
             (Table 3). (default: :obj:`True`)
-        heads (int, optional): Number of heads of the attention over nodes. (default: :obj:`3`)
-        value_projection (bool, optional): If set to :obj:`True`, heads over nodes have linear
-            values, a fourth as wide as the output. (default: :obj:`False`)
-        global_map (bool, optional): If set to :obj:`False`, there is no map that all sequences
-            share. (default: :obj:`True`)
-        normalization (str, optional): :obj:`"softmax"`, or :obj:`"tanh"` as in the older paper.
+        heads (int, optional): Number of heads of the spatial attention. (default: :obj:`3`)
+        value_projection (bool, optional): If set to :obj:`True`, the values of the spatial
+            attention are projected to a quarter of the output channels. (default: :obj:`False`)
+        global_map (bool, optional): If set to :obj:`False`, there is no attention map shared by
+            all sequences. (default: :obj:`True`)
+        normalization (str, optional): :obj:`"softmax"`, or :obj:`"tanh"` as in the earlier paper.
             (default: :obj:`"softmax"`)
-        per_frame (bool, optional): If set to :obj:`False`, all frames of a clip share a map of
-            attention over nodes, as in the older paper; without focal joints only.
+        per_frame (bool, optional): If set to :obj:`False`, all frames of a clip share one spatial
+            attention map, as in the earlier paper; requires :obj:`focal_joints=False`.
             (default: :obj:`True`)
         gate (bool, optional): If set to :obj:`False`, focal joints are not multiplied by their
             scores. (default: :obj:`True`)
         order (str, optional): Order of the focal joints: :obj:`"index"` or :obj:`"score"`.
             (default: :obj:`"index"`)
-        position (bool, optional): If set to :obj:`False`, there are no position codes of joints
-            and frames. (default: :obj:`True`)
+        position (bool, optional): If set to :obj:`False`, there are no position encodings of
+            joints and frames. (default: :obj:`True`)
         kernel_size (int, optional): Number of frames of the temporal convolutions.
             (default: :obj:`7`)
         dilations (sequence of int, optional): Dilation of each head over the frames.
             (default: :obj:`(1, 2)`)
-        hidden_channels (int, optional): Size of the hidden layer of the classifier; that of the
-            last layer if not given. (default: :obj:`None`)
+        hidden_channels (int, optional): Size of the hidden layer of the classifier; if
+            :obj:`None`, the output size of the last layer. (default: :obj:`None`)
         dropout (float, optional): Dropout probability before each layer of the classifier.
             (default: :obj:`0.0`)
         num_people (int, optional): Number of skeletons in a sample; their features are averaged.
             (default: :obj:`1`)
-        hierarchy (str, optional): The name of the part hierarchy, whose first level is taken; the
-            first hierarchy by default. (default: :obj:`None`)
-
-    All frames count alike, those that a batch was padded with included.
+        hierarchy (str, optional): Name of the part hierarchy, of which the first level is used;
+            if :obj:`None`, the first hierarchy. (default: :obj:`None`)
 
     Shapes:
         - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
-        - **output:** logits :math:`(B, \text{num\_classes})`, and with :obj:`return_attention` also
-          :class:`FocalAttention`
+        - **output:** logits :math:`(B, \text{num\_classes})`; with :obj:`return_attention`, a
+          tuple of logits and :class:`FocalAttention`
 
     Raises:
-        ValueError: If options contradict each other, or the skeleton lacks the parts.
+        ValueError: If options contradict each other, or the skeleton has no part hierarchy.
     """
 
     inputs = ('x', 'batch')
@@ -241,57 +253,60 @@ class FGSTFormer(ResettableModule):
             num_joint_layers = max(1, 3 * len(channels) // 4)
         if not channels or not 1 <= num_joint_layers <= len(channels):
             raise ValueError(
-                f'num_joint_layers is 1..{len(channels)}, the number of channels, '
-                f'got {num_joint_layers}'
+                f'num_joint_layers must be in [1, {len(channels)}], at most one layer per entry '
+                f'of channels, got {num_joint_layers}'
             )
         if focal_joints and not per_frame:
             raise ValueError(
-                'focal joints differ between frames: per_frame=False needs focal_joints=False'
+                'per_frame must be True with focal_joints=True, since focal joints differ between '
+                'frames, got False'
             )
         if num_focal_joints is None:
             num_focal_joints = round(0.6 * num_joints)
         if focal_joints and not 1 <= num_focal_joints <= num_joints:
             raise ValueError(
-                f'num_focal_joints is 1..{num_joints}, the number of joints, got {num_focal_joints}'
+                f'num_focal_joints must be in [1, {num_joints}], the number of joints, got '
+                f'{num_focal_joints}'
             )
-        split = num_joint_layers < len(channels)  # else there is nothing behind the first stage
+        split = num_joint_layers < len(channels)  # otherwise there are no branches
         cross_attention = cross_attention and part_branch and split
 
-        def options(before: int, after: int, nodes: Any) -> dict[str, Any]:
+        def attention_options(size: int, out_size: int, num_nodes: Any) -> dict[str, Any]:
             return {
-                'channels': before,
+                'channels': size,
                 'heads': heads,
-                'out_channels': after,
-                'head_channels': max(1, after // 4),
+                'out_channels': out_size,
+                'head_channels': max(1, out_size // 4),
                 'value_projection': value_projection,
-                'num_nodes': nodes,
+                'num_nodes': num_nodes,
                 'global_map': global_map,
                 'per_frame': per_frame,
                 'normalization': normalization,
             }
 
-        def within(before: int, after: int, nodes: int) -> SpatialTransformerBlock:
-            attention = JointAttention(**options(before, after, nodes))
-            return SpatialTransformerBlock(attention, nodes, position)
+        def spatial_block(i: int, num_nodes: int) -> SpatialTransformerBlock:
+            attention = JointAttention(**attention_options(sizes[i], channels[i], num_nodes))
+            return SpatialTransformerBlock(attention, num_nodes, position)
 
-        def between(size: int, source: int, target: int) -> SpatialTransformerBlock:
-            attention = CrossAttention(**options(size, size, (source, target)))
-            return SpatialTransformerBlock(attention, (source, target), position)
+        def cross_block(i: int, source: int, target: int) -> SpatialTransformerBlock:
+            size, num_nodes = channels[i], (source, target)
+            attention = CrossAttention(**attention_options(size, size, num_nodes))
+            return SpatialTransformerBlock(attention, num_nodes, position)
 
-        def over_frames(size: int, stride: int) -> ConvValueTemporalAttention:
+        def temporal_block(i: int) -> ConvValueTemporalAttention:
             return ConvValueTemporalAttention(
-                size, kernel_size, dilations, stride, temporal_attention, temporal_convolution,
-                position, _SLOPE,
+                channels[i], kernel_size, dilations, strides[i], temporal_attention,
+                temporal_convolution, position, _SLOPE,
             )  # fmt: skip
 
         sizes = [channels[0], *channels]
-        strides = [1 + (after > before) for before, after in zip(sizes, channels)]
+        strides = [2 if out_size > size else 1 for size, out_size in pairwise(sizes)]
         self.input = Sequential(
             Linear(in_channels, channels[0]), MotionBatchNorm(channels[0]), LeakyReLU(_SLOPE)
         )
-        first, then = range(num_joint_layers), range(num_joint_layers, len(channels))
-        self.spatial = ModuleList(within(sizes[i], channels[i], num_joints) for i in first)
-        self.temporal = ModuleList(over_frames(channels[i], strides[i]) for i in first)
+        shared, branched = range(num_joint_layers), range(num_joint_layers, len(channels))
+        self.spatial = ModuleList(spatial_block(i, num_joints) for i in shared)
+        self.temporal = ModuleList(temporal_block(i) for i in shared)
 
         size = channels[num_joint_layers - 1]
         self.focal = (
@@ -299,9 +314,9 @@ class FGSTFormer(ResettableModule):
             if focal_joints and split
             else None
         )
-        self.joint_spatial = ModuleList(within(sizes[i], channels[i], num_joints) for i in then)
-        self.joint_temporal = ModuleList(over_frames(channels[i], strides[i]) for i in then)
-        self.strides = [strides[i] for i in then]
+        self.joint_spatial = ModuleList(spatial_block(i, num_joints) for i in branched)
+        self.joint_temporal = ModuleList(temporal_block(i) for i in branched)
+        self.strides = strides[num_joint_layers:]
         self.parts: PartPooling | None = None
         self.part_spatial, self.part_temporal = ModuleList(), ModuleList()
         self.joint_cross, self.part_cross = ModuleList(), ModuleList()
@@ -310,13 +325,13 @@ class FGSTFormer(ResettableModule):
             num_parts = len(assignment)
             self.parts = PartPooling(assignment, 'concat')
             self.part_input = Linear(self.parts.part_size * size, size)
-            self.part_spatial.extend(within(sizes[i], channels[i], num_parts) for i in then)
-            self.part_temporal.extend(over_frames(channels[i], strides[i]) for i in then)
+            self.part_spatial.extend(spatial_block(i, num_parts) for i in branched)
+            self.part_temporal.extend(temporal_block(i) for i in branched)
             if cross_attention:
-                self.joint_cross.extend(between(channels[i], num_parts, num_joints) for i in then)
-                self.part_cross.extend(between(channels[i], num_joints, num_parts) for i in then)
+                self.joint_cross.extend(cross_block(i, num_parts, num_joints) for i in branched)
+                self.part_cross.extend(cross_block(i, num_joints, num_parts) for i in branched)
 
-        width = channels[-1] * (1 + (self.parts is not None))
+        width = channels[-1] * (1 if self.parts is None else 2)
         hidden = channels[-1] if hidden_channels is None else hidden_channels
         self.classifier = Sequential(
             Dropout(dropout), Linear(width, hidden), LeakyReLU(_SLOPE),
@@ -326,10 +341,10 @@ class FGSTFormer(ResettableModule):
     def forward(
         self, x: Tensor, batch: Tensor | None = None, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, FocalAttention]:
-        """Logits of each sample; ``batch`` checks that each graph has ``num_people`` skeletons."""
+        """Returns the logits of each sample; ``batch`` only validates the number of people."""
         num_joints, people = self.skeleton.num_joints, self.num_people
         check_graph_sizes(x, batch, num_joints, people)
-        split_graphs(x, people * num_joints)  # else people of different samples would be joined
+        split_graphs(x, people * num_joints)  # raises if the last sample lacks people
         x = self.input(x)
         for spatial, temporal in zip(self.spatial, self.temporal):
             x = temporal(spatial(x, num_joints))
@@ -371,14 +386,15 @@ class FGSTFormer(ResettableModule):
         ids: Tensor | None,
         return_attention: bool,
     ) -> tuple[Tensor, Tensor, tuple[Tensor | None, Tensor | None]]:
-        """Each branch attends to the other, both as they were before."""
+        """Lets each branch attend to the other, both before the update."""
         to_joints = None if ids is None else (None, ids)
         to_parts = None if ids is None else (ids, None)
-        one = self.joint_cross[i]((parts, joints), sizes[::-1], to_joints, return_attention)
-        two = self.part_cross[i]((joints, parts), sizes, to_parts, return_attention)
+        new_joints = self.joint_cross[i]((parts, joints), sizes[::-1], to_joints, return_attention)
+        new_parts = self.part_cross[i]((joints, parts), sizes, to_parts, return_attention)
         if not return_attention:
-            return one, two, (None, None)
-        return one[0], two[0], (one[1].mean(dim=2), two[1].mean(dim=2))
+            return new_joints, new_parts, (None, None)
+        maps = new_joints[1].mean(dim=2), new_parts[1].mean(dim=2)
+        return new_joints[0], new_parts[0], maps
 
 
 fg_stformer = FGSTFormer

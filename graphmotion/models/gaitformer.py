@@ -1,4 +1,4 @@
-"""GaitFormer, gait recognition by attention over joints and over frames."""
+"""GaitFormer, gait recognition by attention over joints and frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graphmotion.models.gaitmixer import (
     SPATIAL_NAMES,
     AttentionBlock,
     SpatialMixer,
-    from_reference,
+    from_published,
 )
 from graphmotion.models.registry import register_model
 from graphmotion.nn.graphs import check_graph_sizes, split_graphs
@@ -26,26 +26,27 @@ from graphmotion.skeletons import Skeleton, get_skeleton
 class GaitFormer(ResettableModule):
     r"""The baseline of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper, with attention on
-    both axes: over the joints of each frame, then over the frames of each joint and a class
-    token, whose features at all joints are the embedding of the gait.
+    both axes: over the joints of each frame, then over a class token and the frames of each joint.
+    The embedding is a linear map of the class tokens of all joints.
 
     Args:
-        skeleton (Skeleton or str): The skeleton, or the name of a built-in one.
+        skeleton (Skeleton or str): A skeleton or the name of a built-in layout.
+            (default: :obj:`"coco17"`)
         embedding_dim (int, optional): Size of the embedding. (default: :obj:`128`)
         in_channels (int, optional): Size of each input feature. (default: :obj:`2`)
-        num_frames (int, optional): The most frames of a sequence. (default: :obj:`60`)
+        num_frames (int, optional): Maximum number of frames. (default: :obj:`60`)
         channels (int, optional): Size of the features. (default: :obj:`32`)
-        depth (int, optional): Number of blocks on each axis. (default: :obj:`4`)
-        heads (int, optional): Number of heads. (default: :obj:`8`)
-        mlp_ratio (int, optional): Size of the hidden layers of perceptrons, in channels.
-            (default: :obj:`2`)
+        depth (int, optional): Number of attention blocks on each axis. (default: :obj:`4`)
+        heads (int, optional): Number of attention heads. (default: :obj:`8`)
+        mlp_ratio (int, optional): Size of the hidden layers of perceptrons as a multiple of
+            :obj:`channels`. (default: :obj:`2`)
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
-        - **output:** embeddings of length one :math:`(B, \text{embedding\_dim})`
+        - **output:** embeddings of unit length :math:`(B, \text{embedding\_dim})`
 
     Raises:
-        ValueError: If the number of nodes is not a multiple of that of the skeleton, or there are
+        ValueError: If the number of nodes is not a multiple of the number of joints, or there are
             more frames than :obj:`num_frames`.
     """
 
@@ -84,7 +85,7 @@ class GaitFormer(ResettableModule):
         torch.nn.init.zeros_(self.position)
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
-        """Embeddings; ``batch`` checks that each graph is one skeleton."""
+        """Returns the embeddings; ``batch`` only validates that each graph is one skeleton."""
         check_graph_sizes(x, batch, self.skeleton.num_joints)
         num_nodes, num_frames = x.shape[:2]
         if num_frames > self.num_frames:
@@ -94,7 +95,7 @@ class GaitFormer(ResettableModule):
         x = self.spatial(x)
         token = self.token.to(x.dtype).expand(num_nodes, 1, -1)
         x = torch.cat([token, x], dim=1) + self.position[: 1 + num_frames].to(x.dtype)
-        # The frames of a joint attend to each other as the joints of a frame do.
+        # Frames take the place of joints in the attention blocks.
         x = x.reshape(-1, 1, x.size(-1))
         for block in self.blocks:
             x = block(x, 1 + num_frames)
@@ -103,34 +104,32 @@ class GaitFormer(ResettableModule):
         return normalize(self.lin(self.norm(joints)), dim=-1)
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
-        r"""Load weights under the names of the published checkpoints, with which the outputs are
-        the same.
+        r"""Loads a published checkpoint. Outputs equal those of the published network.
 
-        The names of what attends over joints and of the head are those of GaitMixer. What attends
-        over frames is known by what it is, whatever its names begin with: the other blocks, the
-        other layer normalisation of their size, and, by their shapes, the class token and the codes
-        of frames.
+        The spatial stage and the head have the same names as in GaitMixer. The temporal stage may
+        have any prefix: its blocks and layer normalisation are identified by the remainder of
+        their names, the class token and the position encoding of frames by their shapes.
 
         Raises:
-            ValueError: If a name or a shape does not fit; the model is then left as it was.
+            ValueError: If a name or a shape does not match. The model is then unchanged.
         """
-        theirs = {name.removeprefix('module.'): value for name, value in state_dict.items()}
+        published = {name.removeprefix('module.'): value for name, value in state_dict.items()}
         channels = self.position.size(1)
         names = SPATIAL_NAMES | {'head.0': 'norm', 'head.1': 'lin'}
         spatial = ('spatial_', 'head.')
-        for name, value in theirs.items():
+        for name, value in published.items():
             if name.startswith(spatial):
                 continue
             stem, _, leaf = name.rpartition('.')
-            before, found, _ = name.partition('.0.attn.qkv.')
+            prefix, found, _ = name.partition('.0.attn.qkv.')
             if found:
-                blocks = {k.replace('spatial_blocks', before): v for k, v in BLOCK_NAMES.items()}
+                blocks = {k.replace('spatial_blocks', prefix): v for k, v in BLOCK_NAMES.items()}
                 names |= {k: v.replace('spatial.', '') for k, v in blocks.items()}
             elif value.dim() == 1 and value.numel() == channels and '.' not in stem:
                 names[stem] = 'temporal_norm'
             elif value.dim() == 3 and leaf == name:
                 names[name] = 'token' if value.numel() == channels else 'position'
-        self.load_state_dict(from_reference(theirs, self.state_dict(), names))
+        self.load_state_dict(from_published(published, self.state_dict(), names))
 
 
 gaitformer = GaitFormer

@@ -1,4 +1,4 @@
-"""GaitMixer, gait recognition by attention over joints and large kernels over frames."""
+"""GaitMixer, gait recognition by attention over joints and large temporal kernels."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from torch import Tensor
 from torch.nn import GELU, Dropout, LayerNorm, Linear, ModuleList, Parameter, Sequential
 from torch.nn.functional import normalize
 
+from graphmotion.models.published_weights import match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
 
-_EPS = 1e-6  # of the layer normalisations of the published networks
+_EPS = 1e-6  # of the layer normalisations in the published networks
 
 
 class AttentionBlock(torch.nn.Module):
-    r"""Self-attention and a perceptron, each behind a layer normalisation and added to its input.
+    r"""Transformer block with pre-normalisation: self-attention, then a perceptron.
 
     .. math::
         \mathbf{Y} = \mathbf{X} + \mathrm{Attention}(\mathrm{LN}(\mathbf{X})), \qquad
@@ -29,32 +30,33 @@ class AttentionBlock(torch.nn.Module):
     Args:
         channels (int): Size of each feature.
         heads (int): Number of heads.
-        ratio (int): Size of the hidden layer of the perceptron, in channels.
+        mlp_ratio (int): Size of the hidden layer of the perceptron as a multiple of
+            :obj:`channels`.
 
     Shapes:
-        - **x:** features :math:`(B \cdot V, T, C)` of V joints that attend to each other in each
-          frame
+        - **x:** features :math:`(B \cdot V, T, C)`, where :math:`V` joints attend to each other
+          in each frame
         - **output:** features :math:`(B \cdot V, T, C)`
     """
 
-    def __init__(self, channels: int, heads: int, ratio: int) -> None:
+    def __init__(self, channels: int, heads: int, mlp_ratio: int) -> None:
         super().__init__()
         self.attention_norm = LayerNorm(channels, eps=_EPS)
         self.attention = JointAttention(channels, heads)
         self.mlp_norm = LayerNorm(channels, eps=_EPS)
         self.mlp = Sequential(
-            Linear(channels, ratio * channels), GELU(), Linear(ratio * channels, channels)
+            Linear(channels, mlp_ratio * channels), GELU(), Linear(mlp_ratio * channels, channels)
         )
 
     def forward(self, x: Tensor, num_nodes: int) -> Tensor:
-        """One block."""
+        """Applies the block."""
         x = x + self.attention(self.attention_norm(x), num_nodes)
         return x + self.mlp(self.mlp_norm(x))
 
 
 class SpatialMixer(ResettableModule):
-    r"""What :class:`GaitMixer` and :class:`GaitFormer` begin with: each joint is embedded, with a
-    learned code of which one it is, and joints attend to each other in each frame.
+    r"""First stage of :class:`GaitMixer` and :class:`GaitFormer`: a joint embedding with a learned
+    position encoding, then attention over the joints of each frame.
 
     Args:
         num_nodes (int): Number of joints :math:`V`.
@@ -62,7 +64,8 @@ class SpatialMixer(ResettableModule):
         channels (int): Size of each output feature.
         depth (int): Number of blocks.
         heads (int): Number of heads.
-        ratio (int): Size of the hidden layers of perceptrons, in channels.
+        mlp_ratio (int): Size of the hidden layers of perceptrons as a multiple of
+            :obj:`channels`.
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
@@ -70,13 +73,19 @@ class SpatialMixer(ResettableModule):
     """
 
     def __init__(
-        self, num_nodes: int, in_channels: int, channels: int, depth: int, heads: int, ratio: int
+        self,
+        num_nodes: int,
+        in_channels: int,
+        channels: int,
+        depth: int,
+        heads: int,
+        mlp_ratio: int,
     ) -> None:
         super().__init__()
         self.num_nodes = num_nodes
         self.lin = Linear(in_channels, channels)
         self.position = Parameter(torch.zeros(num_nodes, channels))
-        self.blocks = ModuleList(AttentionBlock(channels, heads, ratio) for _ in range(depth))
+        self.blocks = ModuleList(AttentionBlock(channels, heads, mlp_ratio) for _ in range(depth))
         self.norm = LayerNorm(channels, eps=_EPS)
 
     def reset_parameters(self) -> None:
@@ -88,7 +97,7 @@ class SpatialMixer(ResettableModule):
         torch.nn.init.zeros_(self.position)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Mix joints."""
+        """Returns the features of the joints of ``x``."""
         x = self.lin(x)
         graphs = split_graphs(x, self.num_nodes)
         x = (graphs + self.position.to(x.dtype).unsqueeze(1)).flatten(0, 1)
@@ -104,14 +113,14 @@ class TemporalMixerBlock(torch.nn.Module):
         \mathbf{X}^{\prime} = \mathrm{BN}(\mathrm{GELU}(\mathrm{Conv}(\mathrm{Dropout}(
         \mathbf{X})))) + \mathrm{shortcut}(\mathbf{X})
 
-    The shortcut is the identity, or where channels grow
+    The shortcut is the identity or, if the number of channels changes,
     :math:`\mathrm{BN}(\mathrm{GELU}(\mathbf{X} \mathbf{W} + \mathbf{b}))`.
 
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
         kernel_size (int): Number of frames of the kernel.
-        padding (str): See :class:`~graphmotion.nn.LargeKernelTemporalConv`.
+        padding (str): Padding of :class:`~graphmotion.nn.LargeKernelTemporalConv`.
         dropout (float): Dropout probability.
 
     Shapes:
@@ -134,7 +143,7 @@ class TemporalMixerBlock(torch.nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """One block."""
+        """Applies the block."""
         out = self.norm(self.activation(self.conv(self.dropout(x))))
         return out + self.shortcut(x)
 
@@ -144,38 +153,41 @@ class GaitMixer(ResettableModule):
     r"""The network of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper: self-attention
     over the joints of each frame, then convolutions with large kernels over the frames of each
-    joint, and the mean of all as the embedding of the gait.
+    joint. The embedding is a linear map of the mean over joints and frames.
 
-    The number of blocks, heads and channels, the dropout and the side on which sequences are
-    mirrored are those of the published code, where the paper does not tell.
+    Where the paper does not specify them, the number of blocks, heads and channels, the dropout
+    and the side on which sequences are mirrored follow the published code.
 
     Args:
-        skeleton (Skeleton or str): The skeleton, or the name of a built-in one.
+        skeleton (Skeleton or str): A skeleton or the name of a built-in layout.
+            (default: :obj:`"coco17"`)
         embedding_dim (int, optional): Size of the embedding. (default: :obj:`128`)
         in_channels (int, optional): Size of each input feature. (default: :obj:`2`)
-        channels (int, optional): Size of the features of joints. (default: :obj:`32`)
-        depth (int, optional): Number of blocks over joints. (default: :obj:`4`)
-        heads (int, optional): Number of heads. (default: :obj:`8`)
-        mlp_ratio (int, optional): Size of the hidden layers of perceptrons, in channels.
-            (default: :obj:`2`)
-        temporal_channels (sequence of int, optional): Output size of each block over frames.
+        channels (int, optional): Size of the features of the attention blocks.
+            (default: :obj:`32`)
+        depth (int, optional): Number of attention blocks. (default: :obj:`4`)
+        heads (int, optional): Number of attention heads. (default: :obj:`8`)
+        mlp_ratio (int, optional): Size of the hidden layers of perceptrons as a multiple of
+            :obj:`channels`. (default: :obj:`2`)
+        temporal_channels (sequence of int, optional): Output size of each temporal block.
             (default: :obj:`(32, 64, 128, 256)`)
-        kernel_size (int, optional): Number of frames of the kernels. (default: :obj:`31`)
-        padding (str, optional): What stands before the first and after the last frame; see
-            :class:`~graphmotion.nn.LargeKernelTemporalConv`. (default: :obj:`"reflect_start"`)
+        kernel_size (int, optional): Number of frames of the temporal kernels.
+            (default: :obj:`31`)
+        padding (str, optional): Padding of :class:`~graphmotion.nn.LargeKernelTemporalConv`.
+            (default: :obj:`"reflect_start"`)
         dropout (float, optional): Dropout probability before each temporal convolution.
             (default: :obj:`0.01`)
-        num_people (int, optional): Number of skeletons in a sample, of which the embedding is the
-            mean. (default: :obj:`1`)
+        num_people (int, optional): Number of skeletons in a sample; their features are averaged.
+            (default: :obj:`1`)
 
     Shapes:
-        - **x:** node features :math:`(B \cdot V, T, F_{in})`, with mirrored frames of at least
-          :obj:`kernel_size` frames
-        - **output:** embeddings of length one :math:`(B, \text{embedding\_dim})`
+        - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`; reflecting paddings require
+          at least :obj:`kernel_size` frames
+        - **output:** embeddings of unit length :math:`(B, \text{embedding\_dim})`
 
     Raises:
-        ValueError: If the number of nodes is not a multiple of that of a sample, or there are
-            fewer frames than the kernel can mirror.
+        ValueError: If the number of nodes is not a multiple of the nodes of a sample, or there are
+            too few frames for the padding.
     """
 
     inputs = ('x', 'batch')
@@ -210,31 +222,29 @@ class GaitMixer(ResettableModule):
         self.lin = Linear(sizes[-1], embedding_dim)
 
     def features(self, x: Tensor) -> Tensor:
-        r"""The features of each joint in each frame, of which the embedding is made:
-        :math:`(B \cdot V, T, C)`.
-        """
+        r"""Returns the features of each joint in each frame, :math:`(B \cdot V, T, C)`."""
         x = self.spatial(x)
         for block in self.temporal:
             x = block(x)
         return x
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
-        """Embeddings; ``batch`` checks that each graph has ``num_people`` skeletons."""
+        """Returns the embeddings; ``batch`` only validates the number of people."""
         check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
         pooled = graph_mean(self.features(x), self.num_people * self.skeleton.num_joints)
         return normalize(self.lin(self.norm(pooled)), dim=-1)
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
-        r"""Load weights under the names of the published checkpoints, such as
-        :obj:`spatial_blocks.0.attn.qkv.weight`, with which the outputs are the same.
+        r"""Loads a published checkpoint, with names such as
+        :obj:`spatial_blocks.0.attn.qkv.weight`. Outputs equal those of the published network.
 
         Raises:
-            ValueError: If a name or a shape does not fit; the model is then left as it was.
+            ValueError: If a name or a shape does not match. The model is then unchanged.
         """
-        self.load_state_dict(from_reference(state_dict, self.state_dict(), _NAMES))
+        self.load_state_dict(from_published(state_dict, self.state_dict(), _NAMES))
 
 
-# The names of the published networks and ours, part by part; a number stands for itself.
+# Names of modules in this model by their names in published checkpoints; {} is a number.
 BLOCK_NAMES = {
     'spatial_blocks.{}.norm1': 'spatial.blocks.{}.attention_norm',
     'spatial_blocks.{}.attn': 'spatial.blocks.{}.attention',
@@ -257,38 +267,29 @@ _NAMES = SPATIAL_NAMES | {
 }
 
 
-def from_reference(
-    theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], names: Mapping[str, str]
+def from_published(
+    published: Mapping[str, Tensor], own: Mapping[str, Tensor], names: Mapping[str, str]
 ) -> dict[str, Tensor]:
-    """The weights of a published checkpoint under our names, in our shapes."""
-    out: dict[str, Tensor] = {}
-    for name, value in theirs.items():
-        key = _translate(name.removeprefix('module.'), names)
-        if key is None or key not in ours:
-            raise ValueError(f'the checkpoint holds {name!r}, which this model does not have')
-        if [s for s in value.shape if s != 1] != [s for s in ours[key].shape if s != 1]:
-            raise ValueError(
-                f'the checkpoint holds {name!r} of shape {list(value.shape)}, '
-                f'expected {list(ours[key].shape)}'
-            )
-        out[key] = value.reshape(ours[key].shape)
-    missing = sorted(ours.keys() - out.keys())
-    if missing:
-        raise ValueError(f'the checkpoint lacks what this model has as {missing}')
-    return out
+    """Returns the weights of a published checkpoint with the names and shapes of a model."""
+    weights = (
+        (name, _translate(name.removeprefix('module.'), names), value)
+        for name, value in published.items()
+    )
+    return match_state_dict(weights, own)
 
 
 def _translate(name: str, names: Mapping[str, str]) -> str | None:
+    """Returns the name of a weight in this model, or None if it has no counterpart."""
     parts = name.split('.')
     for length in range(len(parts), 0, -1):
         head, tail = '.'.join(parts[:length]), parts[length:]
         number = next((c for c in head if c.isdigit()), '')
         pattern = head.replace(number, '{}', 1) if number else head
-        for wanted, digit in ((head, ''), (pattern, number)):
-            if wanted in names:
-                # Their convolutions are counted from one.
-                position = int(digit or 0) - (wanted.startswith('conv'))
-                return '.'.join([names[wanted].format(position), *tail])
+        for key, digit in ((head, ''), (pattern, number)):
+            if key in names:
+                # Published convolutions are counted from one.
+                index = int(digit or 0) - key.startswith('conv')
+                return '.'.join([names[key].format(index), *tail])
     return None
 
 

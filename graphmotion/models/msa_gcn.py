@@ -1,4 +1,4 @@
-"""MSA-GCN, emotion recognition from gaits on several scales of the body."""
+"""MSA-GCN, emotion recognition from gait on several scales of the skeleton."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import Dropout, Linear, ModuleDict, ModuleList, Parameter
 
+from graphmotion.checks import check_choice
 from graphmotion.models.registry import register_model
-from graphmotion.models.st_gcn import make_shortcut
 from graphmotion.nn import (
     CrossScaleConv,
     MotionBatchNorm,
@@ -22,12 +22,13 @@ from graphmotion.nn import (
 )
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
 class SelectiveBlock(torch.nn.Module):
-    r"""One layer of :class:`MSAGCN` on one scale: spatial convolution, then temporal convolution
-    with kernel selection, and the input added.
+    r"""One layer of :class:`MSAGCN` on one scale: spatial convolution, temporal convolution with
+    kernel selection, and a shortcut.
 
     .. math::
         \mathbf{X}^{\prime} = \mathrm{SelectiveTCN}(\mathrm{ReLU}(\mathrm{BN}(\mathrm{GCN}(
@@ -37,15 +38,15 @@ class SelectiveBlock(torch.nn.Module):
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
         adj (Tensor): Partitioned adjacency :math:`(K, V, V)`.
-        kernel_sizes (sequence of int, optional): Temporal kernels; with none there is no temporal
-            convolution. (default: :obj:`(5, 9)`)
+        kernel_sizes (sequence of int, optional): Sizes of the temporal kernels; if empty, there is
+            no temporal convolution. (default: :obj:`(5, 9)`)
         stride (int, optional): Step in time. (default: :obj:`1`)
         edge_importance (bool, optional): If set to :obj:`True`, edges have learned weights.
             (default: :obj:`False`)
-        dropout (float, optional): Dropout probability before the input is added.
+        dropout (float, optional): Dropout probability before the shortcut is added.
             (default: :obj:`0.0`)
-        final_relu (bool, optional): If set to :obj:`True`, a ReLU follows the sum; the paper
-            prints none. (default: :obj:`False`)
+        final_relu (bool, optional): If set to :obj:`True`, a ReLU follows the sum; the paper has
+            none. (default: :obj:`False`)
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
@@ -82,7 +83,7 @@ class SelectiveBlock(torch.nn.Module):
         self.shortcut = make_shortcut(in_channels, out_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One layer."""
+        """Applies the layer."""
         out = self.norm(self.spatial(x, self.adj)).relu()
         if self.temporal is not None:
             out = self.temporal(out, num_nodes=self.adj.size(-1))
@@ -98,68 +99,72 @@ class MSAGCN(ResettableModule):
     Graph Convolution Network for Gait Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_
     paper.
 
-    Joints are pooled to coarser skeletons at the input. On each scale run layers of their own,
-    with temporal kernels selected for each sample; after each of the first layers the scales
-    exchange messages over learned adjacencies; then they are fused on the joints, and the last
-    layers run there.
+    The input is pooled to coarser skeletons. Each scale has separate layers, whose temporal
+    kernels are selected per sample. After each of the first layers, the scales exchange messages
+    over learned adjacencies. The scales are then fused on the joints, where the last layers run.
 
-    Where the paper is silent or contradicts itself, this was chosen: every scale is pooled from
-    the joints directly; convolutions use the spatial partition of ST-GCN; kernel selection is the
-    Selective Kernel unit; the message between scales is weighted by a learned :math:`\lambda` and
-    added, neighbouring scales exchange both ways, and all messages of a layer
-    are computed before any is added; scales are fused after the last layer that exchanges
-    messages, but not before the second. See :class:`~graphmotion.nn.CrossScaleConv`,
-    :class:`~graphmotion.nn.SelectiveTemporalConv` and :class:`~graphmotion.nn.ScaleFusion`.
+    Where the paper is silent or contradicts itself, this implementation chooses:
+
+    - Each scale is pooled directly from the joints.
+    - Convolutions use the spatial partition of ST-GCN.
+    - Kernels are selected by :class:`~graphmotion.nn.SelectiveTemporalConv`, the Selective Kernel
+      unit.
+    - Messages of :class:`~graphmotion.nn.CrossScaleConv` are weighted by a learned
+      :math:`\lambda` and added. Neighbouring scales exchange messages in both directions, and all
+      messages of a layer are computed before any is added.
+    - :class:`~graphmotion.nn.ScaleFusion` follows the last layer that exchanges messages, but at
+      least the second layer.
 
     Args:
-        skeleton (Skeleton or str): The skeleton, or the name of a built-in one. More than one
-            scale needs a part hierarchy.
+        skeleton (Skeleton or str): A skeleton or the name of a built-in layout. More than one
+            scale requires a part hierarchy. (default: :obj:`"emotion_gait16"`)
         num_classes (int, optional): Number of classes. (default: :obj:`4`)
         in_channels (int, optional): Size of each input feature. (default: :obj:`3`)
-        scales (sequence of int, optional): Number of nodes on each scale, from the joints
-            upwards, each the size of a level of the hierarchy (Table V). If :obj:`None`, the
-            first three levels, :obj:`(16, 10, 5)` for 16 joints. (default: :obj:`None`)
+        scales (sequence of int, optional): Number of nodes of each scale from fine to coarse,
+            each the size of a level of the hierarchy (Table V). If :obj:`None`, the first three
+            levels, such as :obj:`(16, 10, 5)`. (default: :obj:`None`)
         channels (sequence of int, optional): Output size of each layer.
             (default: :obj:`(32, 64, 128, 256)`)
-        kernel_sizes (sequence of int, optional): Temporal kernels that are selected from; one for
-            a plain temporal convolution, none for no temporal convolution (Tables VII, VIII).
-            (default: :obj:`(5, 9)`)
+        kernel_sizes (sequence of int, optional): Sizes of the temporal kernels to select from. A
+            single size gives a plain temporal convolution; if empty, there is no temporal
+            convolution (Tables VII, VIII). (default: :obj:`(5, 9)`)
         cross_scale_layers (int, optional): Number of layers after which the scales exchange
             messages (Table VI). (default: :obj:`2`)
-        cross_scale_pairs (str, optional): :obj:`"neighbors"`: each scale with the next finer and
-            coarser one; :obj:`"all"`: each with each. (default: :obj:`"neighbors"`)
-        initial_cross_weight (float, optional): What :math:`\lambda`, the learned weight of a
-            message between scales, begins with; from zero the scales are at first independent.
+        cross_scale_pairs (str, optional): :obj:`"neighbors"` to exchange messages with the next
+            finer and the next coarser scale, or :obj:`"all"` for all pairs of scales.
+            (default: :obj:`"neighbors"`)
+        cross_weight_init (float, optional): Initial value of :math:`\lambda`, the learned weight
+            of messages between scales; with 0, the scales are initially independent.
             (default: :obj:`1.0`)
         attention (bool, optional): If set to :obj:`False`, scales are fused by their sum
             (Table VI). (default: :obj:`True`)
-        strategy (str, optional): Partition of the neighbours; see
+        strategy (str, optional): Partition strategy of
             :meth:`~graphmotion.skeletons.Skeleton.adjacency`. (default: :obj:`"spatial"`)
-        max_hop (int, optional): Neighbours are up to this many bones away. (default: :obj:`1`)
+        max_hop (int, optional): Maximum number of bones between neighbours. (default: :obj:`1`)
         edge_importance (bool, optional): If set to :obj:`True`, edges have learned weights.
             (default: :obj:`False`)
-        input_norm (bool, optional): If set to :obj:`True`, each channel of each node of the input
-            is normalised. (default: :obj:`True`)
-        strides (sequence of int, optional): Step in time of each layer; one everywhere by
-            default. (default: :obj:`None`)
+        input_norm (bool, optional): If set to :obj:`False`, the input is not batch-normalised.
+            (default: :obj:`True`)
+        strides (sequence of int, optional): Temporal stride of each layer; if :obj:`None`, all
+            strides are 1. (default: :obj:`None`)
         dropout (float, optional): Dropout probability in every layer and before the classifier.
             (default: :obj:`0.0`)
-        final_relu (bool, optional): If set to :obj:`True`, a ReLU closes every layer; the paper
-            prints none. (default: :obj:`False`)
-        hierarchy (str, optional): The name of the part hierarchy; the first by default.
+        final_relu (bool, optional): If set to :obj:`True`, each layer ends with a ReLU; the paper
+            has none. (default: :obj:`False`)
+        hierarchy (str, optional): Name of the part hierarchy; if :obj:`None`, the first one.
             (default: :obj:`None`)
 
-    All frames count alike, those that a batch was padded with included: bring samples of different
-    length to one with :class:`~graphmotion.transforms.CropFrames` or
-    :class:`~graphmotion.transforms.ResampleFrames` first.
+    Padded frames are not masked. Bring samples to the same length with
+    :class:`~graphmotion.transforms.CropFrames` or :class:`~graphmotion.transforms.ResampleFrames`
+    first.
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
         - **output:** logits :math:`(B, \text{num\_classes})`
 
     Raises:
-        ValueError: If a scale is no level of the hierarchy, or an option does not fit the number
-            of layers.
+        ValueError: If a scale is not a level of the hierarchy, or an option does not match the
+            number of layers.
     """
 
     inputs = ('x', 'batch')
@@ -174,7 +179,7 @@ class MSAGCN(ResettableModule):
         kernel_sizes: Sequence[int] = (5, 9),
         cross_scale_layers: int = 2,
         cross_scale_pairs: str = 'neighbors',
-        initial_cross_weight: float = 1.0,
+        cross_weight_init: float = 1.0,
         attention: bool = True,
         strategy: str = 'spatial',
         max_hop: int = 1,
@@ -190,13 +195,15 @@ class MSAGCN(ResettableModule):
         self.scales = self._check_scales(scales, hierarchy)
         strides = tuple(strides or [1] * len(channels))
         if len(strides) != len(channels):
-            raise ValueError(f'{len(strides)} strides for {len(channels)} layers')
-        if not 0 <= cross_scale_layers <= len(channels):
-            raise ValueError(f'cross_scale_layers is 0..{len(channels)}, got {cross_scale_layers}')
-        if cross_scale_pairs not in ('neighbors', 'all'):
             raise ValueError(
-                f"cross_scale_pairs is 'neighbors' or 'all', got {cross_scale_pairs!r}"
+                f'strides must have one entry for each of the {len(channels)} layers, got '
+                f'{len(strides)}'
             )
+        if not 0 <= cross_scale_layers <= len(channels):
+            raise ValueError(
+                f'cross_scale_layers must be in [0, {len(channels)}], got {cross_scale_layers}'
+            )
+        check_choice('cross_scale_pairs', cross_scale_pairs, ('neighbors', 'all'))
         multiscale = len(self.scales) > 1
         self.num_fine_layers = min(max(2, cross_scale_layers), len(channels)) if multiscale else 0
         self.num_cross_layers = cross_scale_layers if multiscale else 0
@@ -225,19 +232,18 @@ class MSAGCN(ResettableModule):
         self.scale_layers = ModuleList(
             ModuleList(layer(i, adj) for adj in adjacencies) for i in fine
         )
-        n = range(len(self.scales))
-        self.pairs = list(permutations(n, 2))
+        self.pairs = list(permutations(range(len(self.scales)), 2))
         if cross_scale_pairs == 'neighbors':
             self.pairs = [(a, b) for a, b in self.pairs if abs(a - b) == 1]
-        crossing = sizes[1 : self.num_cross_layers + 1]
+        cross_sizes = sizes[1 : self.num_cross_layers + 1]
         self.cross = ModuleList(
             ModuleDict({_key(*pair): CrossScaleConv(size, size) for pair in self.pairs})
-            for size in crossing
+            for size in cross_sizes
         )
-        # Not an empty parameter, of which distributed training would ask a gradient.
-        self.initial_cross_weight = initial_cross_weight
-        weights = torch.full((len(crossing), len(self.pairs)), float(initial_cross_weight))
-        self.cross_weight = Parameter(weights) if crossing else None
+        self.cross_weight_init = cross_weight_init
+        weights = torch.full((len(cross_sizes), len(self.pairs)), float(cross_weight_init))
+        # An empty parameter would have no gradient, which distributed training does not allow.
+        self.cross_weight = Parameter(weights) if cross_sizes else None
         self.fusion = (
             ScaleFusion(sizes[self.num_fine_layers], len(self.scales), attention)
             if multiscale
@@ -254,27 +260,28 @@ class MSAGCN(ResettableModule):
             return self.skeleton.hierarchy(hierarchy).sizes[:3]
         if not scales or scales[0] != self.skeleton.num_joints:
             raise ValueError(
-                f'the first scale is the {self.skeleton.num_joints} joints of '
+                f'scales must start with the {self.skeleton.num_joints} joints of '
                 f'{self.skeleton.name!r}, got {list(scales)}'
             )
         if any(a <= b for a, b in pairwise(scales)):
-            raise ValueError(f'scales go from fine to coarse, got {list(scales)}')
+            raise ValueError(f'scales must be decreasing, got {list(scales)}')
         return tuple(scales)
 
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module."""
         super().reset_parameters()
         if self.cross_weight is not None:
-            torch.nn.init.constant_(self.cross_weight, self.initial_cross_weight)
+            torch.nn.init.constant_(self.cross_weight, self.cross_weight_init)
 
     def forward(
         self, x: Tensor, batch: Tensor | None = None, return_adjacency: bool = False
     ) -> Tensor | tuple[Tensor, list[dict[tuple[int, int], Tensor]]]:
-        r"""Logits of each sample; :obj:`batch` checks that each graph is one skeleton.
+        r"""Returns the logits of each sample; :obj:`batch` only validates that each graph is one
+        skeleton.
 
-        With :obj:`return_adjacency` also, for each layer that exchanges messages, the learned
-        adjacencies by the numbers of nodes on both scales: :obj:`(16, 10)` maps to the
-        adjacency :math:`(B, 16, 10)` over which the 16 joints take from the 10 parts.
+        With :obj:`return_adjacency`, also returns the learned adjacencies of each layer that
+        exchanges messages. They are keyed by the number of nodes of both scales: :obj:`(16, 10)`
+        maps to the adjacency :math:`(B, 16, 10)` over which 16 joints receive from 10 parts.
         """
         check_graph_sizes(x, batch, self.scales[0])
         adjacencies: list[dict[tuple[int, int], Tensor]] = []
@@ -297,7 +304,7 @@ class MSAGCN(ResettableModule):
     def _exchange(
         self, i: int, xs: list[Tensor]
     ) -> tuple[list[Tensor], dict[tuple[int, int], Tensor]]:
-        """Add to every scale what it takes from others, all computed before any is added."""
+        """Adds the messages of other scales, all computed before any is added."""
         assert self.cross_weight is not None
         out = list(xs)
         learned = {}

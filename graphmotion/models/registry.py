@@ -12,7 +12,7 @@ from graphmotion.checks import check_choice
 
 Builder = TypeVar('Builder', bound=Callable[..., Module])
 
-#: What models can be registered for.
+#: Tasks that models can be registered for.
 TASKS = ('action', 'emotion', 'expression', 'recognition')
 
 
@@ -36,7 +36,7 @@ def register_model(name: str, task: str) -> Callable[[Builder], Builder]:
 
     Args:
         name (str): Name of the model, in lower case with underscores.
-        task (str): What the model is for: :obj:`"action"`, :obj:`"emotion"`,
+        task (str): Task of the model: :obj:`"action"`, :obj:`"emotion"`,
             :obj:`"expression"` (facial expressions) or :obj:`"recognition"` (people by their
             gait).
 
@@ -65,7 +65,7 @@ def list_models(filter: str = '*', task: str | None = None) -> list[str]:
     Args:
         filter (str, optional): Pattern of the names, with the wildcards :obj:`*` and :obj:`?`.
             (default: :obj:`"*"`)
-        task (str, optional): Only models for this task; see :func:`register_model`.
+        task (str, optional): If given, only models for this task of :func:`register_model`.
             (default: :obj:`None`)
 
     Raises:
@@ -92,7 +92,7 @@ def create_model(name: str, **options: Any) -> Module:
         **options: Arguments of the model.
 
     Raises:
-        ValueError: If there is no model of this name.
+        ValueError: If no model has this name.
     """
     if name not in _MODELS:
         raise ValueError(f'unknown model {name!r}; there are {list_models()}')

@@ -1,17 +1,20 @@
-"""ST-GCN, the graph-convolution baseline of skeleton papers."""
+"""ST-GCN, the standard graph convolution baseline for skeletons."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Linear
+from torch.nn import Dropout, Linear, ModuleList
 
+from graphmotion.models.published_weights import match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -27,10 +30,10 @@ class SpatioTemporalBlock(torch.nn.Module):
         out_channels (int): Size of each output feature.
         adj (Tensor): Partitioned adjacency :math:`(K, V, V)`.
         kernel_size (int, optional): Number of frames of the temporal kernel. (default: :obj:`9`)
-        stride (int, optional): Step in time. (default: :obj:`1`)
+        stride (int, optional): Temporal stride. (default: :obj:`1`)
         edge_importance (bool, optional): If set to :obj:`True`, edges have learned weights.
             (default: :obj:`True`)
-        shortcut (bool, optional): If set to :obj:`False`, the input is not added.
+        shortcut (bool, optional): If set to :obj:`False`, there is no shortcut.
             (default: :obj:`True`)
         dropout (float, optional): Dropout probability after the temporal convolution.
             (default: :obj:`0.0`)
@@ -65,22 +68,12 @@ class SpatioTemporalBlock(torch.nn.Module):
         self.shortcut = make_shortcut(in_channels, out_channels, stride) if shortcut else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """One layer."""
+        """Applies the layer."""
         out = self.spatial_norm(self.spatial(x, self.adj)).relu()
         out = self.dropout(self.temporal_norm(self.temporal(out)))
         if self.shortcut is not None:
             out = out + self.shortcut(x)
         return out.relu()
-
-
-def make_shortcut(in_channels: int, out_channels: int, stride: int) -> torch.nn.Module:
-    """The identity, or where shapes change a pointwise convolution with normalisation."""
-    if in_channels == out_channels and stride == 1:
-        return torch.nn.Identity()
-    return torch.nn.Sequential(
-        TemporalConv(in_channels, out_channels, kernel_size=1, stride=stride),
-        MotionBatchNorm(out_channels),
-    )
 
 
 @register_model('st_gcn', task='action')
@@ -90,37 +83,38 @@ class STGCN(ResettableModule):
     <https://arxiv.org/abs/1801.07455>`_ paper.
 
     Args:
-        skeleton (Skeleton or str): The skeleton, or the name of a built-in one.
+        skeleton (Skeleton or str): A skeleton or the name of a built-in layout.
         num_classes (int): Number of classes.
         in_channels (int, optional): Size of each input feature. (default: :obj:`3`)
-        channels (sequence of int, optional): Output size of each layer. The stride in time is 2
-            where it grows, but for the first layer. (default: the ten layers of the paper)
+        channels (sequence of int, optional): Output size of each layer. Except for the first
+            layer, the temporal stride is 2 where the size grows.
+            (default: the ten layers of the paper)
         kernel_size (int, optional): Number of frames of the temporal kernels. (default: :obj:`9`)
-        strategy (str, optional): Partition of the neighbours; see
+        strategy (str, optional): Partition strategy of
             :meth:`~graphmotion.skeletons.Skeleton.adjacency`. (default: :obj:`"spatial"`)
-        max_hop (int, optional): Neighbours are up to this many bones away. (default: :obj:`1`)
-        cap_distance (bool, optional): If set to :obj:`True`, the spatial partition is that of the
+        max_hop (int, optional): Maximum number of bones between neighbours. (default: :obj:`1`)
+        cap_distance (bool, optional): If set to :obj:`True`, uses the spatial partition of the
             published weights; see :meth:`~graphmotion.skeletons.Skeleton.adjacency`.
             (default: :obj:`False`)
         edge_importance (bool, optional): If set to :obj:`True`, edges have learned weights in
             every layer. (default: :obj:`True`)
-        input_norm (bool, optional): If set to :obj:`True`, each channel of each joint of the input
-            is normalised. (default: :obj:`True`)
-        dropout (float, optional): Dropout probability in every layer but the first, which has
-            none in the authors' code. (default: :obj:`0.5`)
+        input_norm (bool, optional): If set to :obj:`False`, the input is not batch-normalised.
+            (default: :obj:`True`)
+        dropout (float, optional): Dropout probability in every layer except the first, as in the
+            published code. (default: :obj:`0.5`)
         num_people (int, optional): Number of skeletons in a sample; their features are averaged.
             (default: :obj:`1`)
 
-    All frames count alike, those that a batch was padded with included: bring samples of different
-    length to one with :class:`~graphmotion.transforms.CropFrames` or
-    :class:`~graphmotion.transforms.ResampleFrames` first.
+    Padded frames are not masked. Bring samples to the same length with
+    :class:`~graphmotion.transforms.CropFrames` or :class:`~graphmotion.transforms.ResampleFrames`
+    first.
 
     Shapes:
         - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
         - **output:** logits :math:`(B, \text{num\_classes})`
 
     Raises:
-        ValueError: If the number of nodes is not a multiple of that of a sample.
+        ValueError: If the number of nodes is not a multiple of the nodes of a sample.
     """
 
     inputs = ('x', 'batch')
@@ -147,27 +141,24 @@ class STGCN(ResettableModule):
         self.input_norm = (
             MotionBatchNorm(in_channels, self.skeleton.num_joints) if input_norm else None
         )
-        layers = []
-        before = in_channels
-        for i, after in enumerate(channels):
-            layers.append(
-                SpatioTemporalBlock(
-                    before,
-                    after,
-                    adj,
-                    kernel_size,
-                    stride=2 if i > 0 and after > before else 1,
-                    edge_importance=edge_importance,
-                    shortcut=i > 0,
-                    dropout=dropout if i > 0 else 0.0,
-                )
+        sizes = [in_channels, *channels]
+        self.layers = ModuleList(
+            SpatioTemporalBlock(
+                size,
+                out_size,
+                adj,
+                kernel_size,
+                stride=2 if i > 0 and out_size > size else 1,
+                edge_importance=edge_importance,
+                shortcut=i > 0,
+                dropout=dropout if i > 0 else 0.0,
             )
-            before = after
-        self.layers = torch.nn.ModuleList(layers)
-        self.lin = Linear(before, num_classes)
+            for i, (size, out_size) in enumerate(pairwise(sizes))
+        )
+        self.lin = Linear(sizes[-1], num_classes)
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
-        """Logits of each sample; ``batch`` checks that each graph has ``num_people`` skeletons."""
+        """Returns the logits of each sample; ``batch`` only validates the number of people."""
         check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
         if self.input_norm is not None:
             x = self.input_norm(x)
@@ -176,11 +167,11 @@ class STGCN(ResettableModule):
         return self.lin(graph_mean(x, self.num_people * self.skeleton.num_joints))
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
-        r"""Loads weights under the names of the published checkpoints, such as
-        :obj:`st_gcn_networks.0.gcn.conv.weight`, with which the outputs are the same.
+        r"""Loads a published checkpoint, with names such as
+        :obj:`st_gcn_networks.0.gcn.conv.weight`. Outputs equal those of the published network.
 
-        They belong to the graphs :obj:`"ntu25_st_gcn"` and :obj:`"openpose18_st_gcn"` and their
-        partition:
+        The checkpoints were trained on the graphs :obj:`"ntu25_st_gcn"` and
+        :obj:`"openpose18_st_gcn"` and the partition of :obj:`cap_distance=True`:
 
         .. code-block:: python
 
@@ -188,10 +179,9 @@ class STGCN(ResettableModule):
             model.load_reference_state_dict(torch.load('st_gcn.pt', weights_only=True))
 
         Raises:
-            ValueError: If a name, a shape or the graph does not fit; the model is then left as it
-                was.
+            ValueError: If a name, a shape or the graph does not match. The model is then unchanged.
         """
-        ours, names, loaded = self.state_dict(), _reference_names(len(self.layers)), {}
+        own, names, weights = self.state_dict(), _published_names(len(self.layers)), []
         for name, value in state_dict.items():
             name = name.removeprefix('module.')
             if name == 'A':
@@ -199,43 +189,32 @@ class STGCN(ResettableModule):
                 continue
             prefix, _, leaf = name.rpartition('.')
             key = names.get(name) or f'{names.get(prefix)}.{leaf}'
-            if key not in ours:
-                raise ValueError(f'the checkpoint holds {name!r}, which this model does not have')
-            shape = ours[key].shape
             if key.endswith('edge_importance') and value.dim() == 3:
-                value = value.transpose(1, 2)  # columns receive there
-            elif prefix.endswith('gcn.conv') and value.numel() == shape.numel():
-                # [K * C_out, C_in, 1, 1] there, [K, C_in, C_out] here.
+                value = value.transpose(1, 2)  # from columns that receive to rows that receive
+            elif prefix.endswith('gcn.conv') and key in own and value.numel() == own[key].numel():
+                shape = own[key].shape  # from [K * C_out, C_in, 1, 1] to [K, C_in, C_out]
                 value = value.reshape(shape[0], shape[-1], -1).transpose(1, 2).reshape(shape)
-            if [n for n in value.shape if n != 1] != [n for n in shape if n != 1]:
-                raise ValueError(
-                    f'the checkpoint holds {name!r} of shape {list(value.shape)}, '
-                    f'expected {list(shape)}'
-                )
-            loaded[key] = value.reshape(shape)
-        missing = sorted(ours.keys() - loaded.keys())
-        if missing:
-            raise ValueError(f'the checkpoint lacks what this model has as {missing}')
-        self.load_state_dict(loaded)
+            weights.append((name, key, value))
+        self.load_state_dict(match_state_dict(weights, own))
 
     def _check_graph(self, adj: Tensor) -> None:
-        """Compare the graph of a published checkpoint, whose columns receive, with this one."""
+        """Compares the graph of a published checkpoint, in which columns receive."""
         layer = self.layers[0]
         assert isinstance(layer, SpatioTemporalBlock)
-        ours = layer.adj.transpose(1, 2)
-        if adj.shape != ours.shape or not torch.allclose(adj.to(ours), ours, atol=1e-5):
+        expected = layer.adj.transpose(1, 2)
+        if adj.shape != expected.shape or not torch.allclose(adj.to(expected), expected, atol=1e-5):
             raise ValueError(
-                'the checkpoint was trained on another graph; those published are of the skeletons '
-                "'ntu25_st_gcn' and 'openpose18_st_gcn' with cap_distance=True"
+                'the checkpoint was trained on another graph; published weights require the '
+                "skeleton 'ntu25_st_gcn' or 'openpose18_st_gcn' and cap_distance=True"
             )
 
 
-def _reference_names(num_layers: int) -> dict[str, str]:
-    """The names of the modules of published checkpoints, and ours."""
+def _published_names(num_layers: int) -> dict[str, str]:
+    """Returns the names of modules in this model by their names in published checkpoints."""
     names = {'data_bn': 'input_norm.norm', 'fcn': 'lin'}
     for i in range(num_layers):
         names[f'edge_importance.{i}'] = f'layers.{i}.spatial.edge_importance'
-        for theirs, part in (
+        for published, own in (
             ('gcn.conv', 'spatial'),
             ('tcn.0', 'spatial_norm.norm'),
             ('tcn.2', 'temporal.conv'),
@@ -243,7 +222,7 @@ def _reference_names(num_layers: int) -> dict[str, str]:
             ('residual.0', 'shortcut.0.conv'),
             ('residual.1', 'shortcut.1.norm'),
         ):
-            names[f'st_gcn_networks.{i}.{theirs}'] = f'layers.{i}.{part}'
+            names[f'st_gcn_networks.{i}.{published}'] = f'layers.{i}.{own}'
     return names
 
 

@@ -11,6 +11,7 @@ from graphmotion.nn.conv import (
     LocallyConnectedConv,
     OrientedGradients,
     PerFrame,
+    SilhouetteBackbone,
     SpatialConv,
     SpectralConv,
 )
@@ -23,9 +24,11 @@ from graphmotion.nn.pool import (
     TopKJointPooling,
     TopKJoints,
 )
+from graphmotion.nn.separate_linear import SeparateLinear
 from graphmotion.nn.temporal import (
     ConvValueTemporalAttention,
     LargeKernelTemporalConv,
+    LocalGlobalTemporal,
     MultiResolutionTemporalConv,
     SelectiveTemporalConv,
     TemporalConv,
@@ -43,6 +46,7 @@ __all__ = [
     'HorizontalPyramidPooling',
     'JointAttention',
     'LargeKernelTemporalConv',
+    'LocalGlobalTemporal',
     'LocallyConnectedConv',
     'MotionBatchNorm',
     'MultiResolutionTemporalConv',
@@ -51,6 +55,8 @@ __all__ = [
     'PerFrame',
     'ScaleFusion',
     'SelectiveTemporalConv',
+    'SeparateLinear',
+    'SilhouetteBackbone',
     'SpatialConv',
     'SpatialGate',
     'SpectralConv',

@@ -1,4 +1,4 @@
-"""Where a joint or a frame stands in its sequence, as a vector."""
+"""Position encodings of joints and frames."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def sinusoidal_encoding(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    r"""The fixed position encoding from the `"Attention Is All You Need"
-    <https://arxiv.org/abs/1706.03762>`_ paper: sines in the even channels, cosines in the odd.
+    r"""Returns the sinusoidal position encoding from the `"Attention Is All You Need"
+    <https://arxiv.org/abs/1706.03762>`_ paper.
 
     .. math::
         \mathbf{p}_{i, 2c} = \sin(i / 10000^{2c / C}), \quad
@@ -23,10 +23,10 @@ def sinusoidal_encoding(
 
     Args:
         length (int): Number of positions.
-        channels (int): Size :math:`C` of each vector; an odd one ends with a sine.
-        device (torch.device, optional): Where the result is made. (default: :obj:`None`)
-        dtype (torch.dtype, optional): Its type; what it is computed in is never less precise than
-            single. (default: :obj:`None`)
+        channels (int): Size :math:`C` of each vector. If it is odd, the last channel is a sine.
+        device (torch.device, optional): Device of the result. (default: :obj:`None`)
+        dtype (torch.dtype, optional): Data type of the result; the computation is at least in
+            single precision. (default: :obj:`None`)
 
     Shapes:
         - **output:** :math:`(\text{length}, C)`
@@ -36,5 +36,5 @@ def sinusoidal_encoding(
     position = torch.arange(length, device=device, dtype=wide).unsqueeze(1)
     exponent = torch.arange(0, channels, 2, device=device, dtype=wide)
     angle = position * torch.exp(exponent * (-math.log(10000.0) / max(channels, 1)))
-    # Sine and cosine side by side, pair by pair.
+    # Sines and cosines alternate.
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :channels].to(dtype)

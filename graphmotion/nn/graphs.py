@@ -1,7 +1,8 @@
-"""Helpers of operators: graphs of a batch, and propagation over dense or sparse adjacencies."""
+"""Graphs of a batch, and propagation over dense or sparse adjacencies."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -9,21 +10,19 @@ from torch import Tensor
 from torch_geometric.nn import global_mean_pool
 
 # An adjacency is a dense matrix, shared [V, V] or of each graph [B, V, V], or PyG's edge_index
-# with edge_weight for a batch that mixes topologies. Entry (i, j) weighs what i receives from j,
-# which is the edge (j, i). Of a skeleton, Skeleton.edges holds what Skeleton.adjacency holds.
+# with edge_weight for a batch that mixes topologies. Entry (i, j) is the weight of the edge from
+# j to i. Skeleton.edges and Skeleton.adjacency return the same weights in both forms.
 Adjacency = Tensor | tuple[Tensor, Tensor | None]
 
 
 def split_graphs(x: Tensor, num_nodes: int) -> Tensor:
     """Views [B * V, T, C] as [B, V, T, C]."""
     if num_nodes < 1 or x.size(0) % num_nodes:
-        raise ValueError(
-            f'x has {x.size(0)} nodes, expected a multiple of the {num_nodes} nodes of a graph'
-        )
+        raise ValueError(f'x must have a multiple of {num_nodes} nodes, got {x.size(0)}')
     num_graphs = x.size(0) // num_nodes
     if torch.compiler.is_compiling():
-        # All nodes, but now an exporter with dynamic shapes knows their number as a multiple. It
-        # would otherwise infer nested quotients for each dimension, which takes many times as long.
+        # Keeps all nodes, but shows an exporter with dynamic shapes that their number is a
+        # multiple. Otherwise it infers nested quotients for each dimension, which is far slower.
         x = x[: num_graphs * num_nodes]
     return x.view(num_graphs, num_nodes, *x.shape[1:])
 
@@ -58,40 +57,40 @@ def check_graph_sizes(
 
 
 def is_known(size: int) -> bool:
-    """Whether a size is a number, not a symbol in an export with dynamic shapes."""
+    """Returns whether a size is a number and not a symbol in an export with dynamic shapes."""
     return isinstance(size, int)
 
 
-def check_channels(x: Tensor, channels: int) -> None:
+def check_channels(x: Tensor, channels: int, name: str = 'x') -> None:
     """Checks the size of features [..., C], which a reshape might confuse with frames."""
     if x.dim() < 2 or x.size(-1) != channels:
-        raise ValueError(f'x has the shape {list(x.shape)}, expected [num_nodes, T, {channels}]')
+        raise ValueError(f'{name} must have shape [num_nodes, T, {channels}], got {list(x.shape)}')
 
 
 class SortedEdges(NamedTuple):
     """Edges sorted by target."""
 
     source: Tensor  # [E]
-    first: Tensor  # the first edge of each node, and the number of edges [N + 1]
+    first: Tensor  # first edge of each node, and the number of edges at the end [N + 1]
     weight: Tensor  # [E]
 
 
 def accumulate(x: Tensor, adj: Tensor | SortedEdges, out: Tensor | None = None) -> Tensor:
-    """Sums over the neighbours of each node, weighted by the adjacency, for x [N, T, C]. The sum is
-    added in place to ``out``, the result of an earlier call, if given.
+    """Sums over the neighbours of each node, weighted by the adjacency, for x [N, T, C].
 
-    The result has the shape of the matrix product, [B, V, T * C] or [N, T * C], since autograd
-    copies a tensor that is modified in place through a view.
+    If ``out``, the result of an earlier call, is given, the sum is added to it in place. The result
+    has the shape of the matrix product, [B, V, T * C] or [N, T * C], since autograd copies a tensor
+    that is modified in place through a view.
     """
     if isinstance(adj, Tensor):
         num_nodes = adj.size(-1)
         if adj.size(-2) != num_nodes:
-            raise ValueError(f'a dense adjacency is square, got the shape {list(adj.shape)}')
+            raise ValueError(f'adj must be square, got shape {list(adj.shape)}')
         graphs = split_graphs(x, num_nodes).flatten(2)
         if adj.dim() == 3 and adj.size(0) not in (1, graphs.size(0)):
             raise ValueError(
-                f'adj holds {adj.size(0)} matrices, expected one for each of the '
-                f'{graphs.size(0)} graphs of {num_nodes} nodes'
+                f'adj must have one matrix for each of the {graphs.size(0)} graphs of {num_nodes} '
+                f'nodes, got {adj.size(0)}'
             )
         # Expanded, since `adj @ graphs` transposes and copies x if adj requires a gradient.
         adj = adj.expand(graphs.size(0), -1, -1)
@@ -100,7 +99,7 @@ def accumulate(x: Tensor, adj: Tensor | SortedEdges, out: Tensor | None = None) 
         out = out if out.shape == graphs.shape else out.view(graphs.shape)
         # Autocast does not apply to in-place operations.
         return out.baddbmm_(adj.to(out.dtype), graphs.to(out.dtype))
-    # One bag of neighbours per node, summed without materialising the messages [E, T, C].
+    # One bag of neighbours per node, summed without storing the messages [E, T, C].
     total = torch.nn.functional.embedding_bag(
         adj.source,
         x.flatten(1),
@@ -118,8 +117,8 @@ def sort_edges(edge_index: Tensor, weight: Tensor, num_nodes: int) -> list[Sorte
         low, high = (int(end) for end in edge_index.aminmax())
         if low < 0 or high >= num_nodes:
             raise ValueError(
-                f'edge_index runs from {low} to {high}, expected numbers of the {num_nodes} nodes '
-                f'of x'
+                f'edge_index must be in 0..{num_nodes - 1}, the nodes of x, got values from {low} '
+                f'to {high}'
             )
     target, order = edge_index[1].sort(stable=True)
     source = edge_index[0].index_select(0, order)
@@ -157,15 +156,16 @@ def expand_to_nodes(x: Tensor, num_nodes: int | None = None, batch: Tensor | Non
 
 
 def padded_frames(x: Tensor, mask: Tensor | None) -> Tensor | None:
-    """Returns which frames of x [N, T, C] are padding, or None if ``mask`` is None. A node without
-    any real frame keeps all of its frames, since a maximum needs at least one.
+    """Returns which frames of x [N, T, C] are padding, or None if ``mask`` is None.
+
+    A node without any real frame keeps all of its frames, since a maximum needs at least one.
     """
     if mask is None:
         return None
     if mask.shape != x.shape[:2] or mask.dtype != torch.bool:
         raise ValueError(
-            f'mask is {mask.dtype} and has the shape {list(mask.shape)}, expected a boolean of '
-            f'{list(x.shape[:2])}'
+            f'mask must be a boolean tensor of shape {list(x.shape[:2])}, got {mask.dtype} of '
+            f'shape {list(mask.shape)}'
         )
     return ~(mask | ~mask.any(dim=1, keepdim=True))
 
@@ -177,38 +177,79 @@ def frame_max(x: Tensor, padded: Tensor | None) -> Tensor:
     return x.amax(dim=1)
 
 
+def check_same_shape(xs: Sequence[Tensor], count: int) -> None:
+    """Checks the number of tensors and that they have the same shape."""
+    shapes = [list(x.shape) for x in xs]
+    if len(xs) != count or any(shape != shapes[0] for shape in shapes):
+        raise ValueError(f'xs must be {count} tensors of the same shape, got shapes {shapes}')
+
+
+def check_same_graphs(source: Sequence[int], target: Sequence[int]) -> None:
+    """Checks that source and target have the same sizes, the number of graphs and of frames."""
+    if source != target:
+        raise ValueError(
+            f'source and target must have the same numbers of graphs and frames, got '
+            f'{list(source)} and {list(target)}'
+        )
+
+
+def count_graphs(*batches: Tensor) -> int:
+    """Returns the number of graphs in batch vectors, which waits for the device."""
+    return max((int(batch.max()) + 1 for batch in batches if batch.numel()), default=0)
+
+
+def to_graphs(
+    x: Tensor,
+    num_nodes: int | None = None,
+    batch: Tensor | None = None,
+    batch_size: int | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """Returns graphs [B, V, ...] of nodes [N, ...], and a mask [B, V] of real nodes if padded.
+
+    Graphs of different sizes, given by ``batch``, are padded to ``num_nodes``. Without ``batch``,
+    all graphs have ``num_nodes`` nodes; with neither, there is a single graph.
+    """
+    if batch is not None:
+        return pad_graphs(x, batch, batch_size, num_nodes)
+    return split_graphs(x, x.size(0) if num_nodes is None else num_nodes), None
+
+
+def to_nodes(graphs: Tensor, batch: Tensor | None = None) -> Tensor:
+    """Returns the nodes [N, ...] of graphs [B, V, ...]; undoes :func:`to_graphs`."""
+    return graphs.flatten(0, 1) if batch is None else unpad_graphs(graphs, batch)
+
+
 def pad_graphs(
     x: Tensor,
     batch: Tensor,
     batch_size: int | None = None,
     max_num_nodes: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Pads graphs of different sizes with zeros, [N, ...] to [B, V, ...], and returns a mask [B, V]
-    of the real nodes.
+    """Pads graphs of different sizes with zeros, [N, ...] to [B, V, ...].
 
-    The vector ``batch`` must be in ascending order. Without ``batch_size`` or ``max_num_nodes``,
-    they are counted, which waits for the device and cannot be exported. With both, it never waits,
-    unlike PyG's ``to_dense_batch``, which copies a number to the device.
+    Returns the graphs and a mask [B, V] of the real nodes. The vector ``batch`` must be in
+    ascending order. Without ``batch_size`` or ``max_num_nodes``, they are counted, which waits for
+    the device and cannot be exported. With both, the function never waits, unlike PyG's
+    ``to_dense_batch``, which copies a number to the device.
     """
     if batch.shape != x.shape[:1]:
-        raise ValueError(
-            f'batch has the shape {list(batch.shape)}, expected one number for each of the '
-            f'{x.size(0)} nodes of x'
-        )
+        raise ValueError(f'batch must have shape [{x.size(0)}], got {list(batch.shape)}')
     if batch_size is None:
-        batch_size = int(batch.max()) + 1 if batch.numel() else 0
+        batch_size = count_graphs(batch)
     eager = not torch.compiler.is_compiling() and x.device.type == 'cpu' and batch.numel() > 0
     if eager and bool((batch.diff() < 0).any()):
-        raise ValueError('batch is not in ascending order')
+        raise ValueError('batch must be in ascending order')
     if eager and int(batch[-1]) >= batch_size:
-        raise ValueError(f'batch tells {int(batch[-1]) + 1} graphs apart, expected {batch_size}')
+        raise ValueError(
+            f'batch must have at most batch_size={batch_size} graphs, got {int(batch[-1]) + 1}'
+        )
     place = _place_in_graph(batch, batch_size)
     if max_num_nodes is None:
         max_num_nodes = int(place.max()) + 1 if batch.numel() else 0
     elif eager:
         largest = int(place.max()) + 1
         if largest > max_num_nodes:
-            raise ValueError(f'a graph has {largest} nodes, expected at most {max_num_nodes}')
+            raise ValueError(f'graphs must have at most {max_num_nodes} nodes, got {largest}')
     rows = batch * max_num_nodes + place
     dense = x.new_zeros(batch_size * max_num_nodes, *x.shape[1:]).index_copy(0, rows, x)
     mask = batch.new_zeros(batch_size * max_num_nodes, dtype=torch.bool).index_fill(0, rows, True)
@@ -217,7 +258,7 @@ def pad_graphs(
 
 
 def unpad_graphs(dense: Tensor, batch: Tensor) -> Tensor:
-    """Returns the real nodes of padded graphs, [B, V, ...] to [N, ...]; see :func:`pad_graphs`."""
+    """Returns the real nodes of padded graphs, [B, V, ...] to [N, ...]; undoes pad_graphs."""
     batch_size, num_nodes = dense.shape[:2]
     rows = batch * num_nodes + _place_in_graph(batch, batch_size)
     return dense.flatten(0, 1).index_select(0, rows)

@@ -10,18 +10,18 @@ from graphmotion.nn.resettable import ResettableModule
 
 
 class MotionBatchNorm(ResettableModule):
-    r"""Batch normalisation of each channel over all nodes and frames, from the `"Batch
-    Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift"
-    <https://arxiv.org/abs/1502.03167>`_ paper.
+    r"""Batch normalisation of motion tensors.
 
-    PyG's :class:`~torch_geometric.nn.BatchNorm` fails on tensors with a dimension for frames.
+    Normalises each channel over all nodes and frames, as in the `"Batch Normalization: Accelerating
+    Deep Network Training by Reducing Internal Covariate Shift" <https://arxiv.org/abs/1502.03167>`_
+    paper. PyG's :class:`~torch_geometric.nn.BatchNorm` fails on tensors with frames.
 
     Args:
         channels (int): Size of each feature :math:`C`.
-        num_nodes (int, optional): If given, each of the :math:`V` nodes of a graph has
-            statistics and scales of its own, as skeleton networks do with their input.
+        num_nodes (int, optional): If given, each of the :math:`V` nodes of a graph has separate
+            statistics and scales, as is common for the input of skeleton networks.
             (default: :obj:`None`)
-        eps (float, optional): Added to the variance. (default: :obj:`1e-5`)
+        eps (float, optional): Value added to the variance. (default: :obj:`1e-5`)
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, C)`
@@ -35,11 +35,11 @@ class MotionBatchNorm(ResettableModule):
         super().__init__()
         self.channels = channels
         self.num_nodes = num_nodes
-        # Held, not inherited: converting to SyncBatchNorm must replace it and not this layout.
+        # A member and not a base class, so that conversion to SyncBatchNorm keeps this layout.
         self.norm = torch.nn.BatchNorm1d(channels * (num_nodes or 1), eps)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x``."""
+        """Normalises ``x``."""
         check_channels(x, self.channels)
         if self.num_nodes is None:
             return self.norm(x.reshape(-1, self.channels)).view(x.shape)

@@ -1,4 +1,4 @@
-"""The base class of modules whose parameters can be reset."""
+"""Base class of modules whose parameters can be reset."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch_geometric.nn.inits import reset
 
 
 class ResettableModule(torch.nn.Module):
-    r"""A module that resets its parameters by resetting those of its submodules.
+    r"""A module that resets its parameters by resetting its submodules.
 
     Subclasses with parameters of their own extend :meth:`reset_parameters`.
     """

@@ -26,6 +26,14 @@ def hop_distance(num_nodes: int, edges: Sequence[tuple[int, int]]) -> Tensor:
     return hops
 
 
+def find_center(hops: Tensor) -> int:
+    """Returns the graph centre, which minimises the maximum distance to all nodes.
+
+    Ties are resolved by the smaller mean distance, then by the smaller index.
+    """
+    return min(range(len(hops)), key=lambda i: (int(hops[i].max()), int(hops[i].sum()), i))
+
+
 def normalize_adjacency(adj: Tensor, normalization: str | None) -> Tensor:
     """Normalises adjacencies by their degrees; empty rows and columns stay empty."""
     if normalization is None:
@@ -53,7 +61,7 @@ def partition(
     cap_distance: bool,
     per_partition: bool,
 ) -> Tensor:
-    """Partitions the adjacency of all nodes up to ``max_hop`` apart; see ``Skeleton``."""
+    """Partitions the adjacency of all nodes up to ``max_hop`` apart; see ``Skeleton.adjacency``."""
     if strategy not in STRATEGIES:
         raise ValueError(f'strategy must be one of {list(STRATEGIES)}, got {strategy!r}')
     if max_hop < 0:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+
+from graphmotion.skeletons.parsing import parse_index
 
 # Members of each part of a level, by name or index, and the levels of a hierarchy.
 Level = Mapping[str, str | int | Sequence[str | int]]
@@ -29,14 +30,14 @@ class Hierarchy:
     levels: tuple[tuple[tuple[str, tuple[int, ...]], ...], ...]
 
     @classmethod
-    def from_levels(cls, name: str, joints: Sequence[str], levels: Levels, who: str) -> Hierarchy:
+    def from_levels(cls, name: str, joints: Sequence[str], levels: Levels, label: str) -> Hierarchy:
         """Resolves member names level by level and validates that each level is a partition."""
         if isinstance(levels, Mapping):
             levels = [levels]
-        before: tuple[str, ...] = tuple(joints)
+        finer: tuple[str, ...] = tuple(joints)
         out = []
         for depth, level in enumerate(levels, start=1):
-            where = f'{who}, hierarchy {name!r}, level {depth}'
+            where = f'{label}, hierarchy {name!r}, level {depth}'
             if not isinstance(level, Mapping):
                 raise ValueError(f'{where}: a level maps part names to members, got {level!r}')
             parts = []
@@ -44,27 +45,28 @@ class Hierarchy:
             for part, members in level.items():
                 if isinstance(members, str) or not isinstance(members, Iterable):
                     members = (members,)
-                positions = tuple(_position(m, before, f'{where}, part {part!r}') for m in members)
+                part_label = f'{where}, part {part!r}'
+                positions = tuple(parse_index(m, finer, part_label, 'member') for m in members)
                 if not positions:
                     raise ValueError(f'{where}: the part {part!r} is empty')
                 for p in positions:
                     if p in owner:
                         raise ValueError(
-                            f'{where}: {before[p]!r} is a member of {owner[p]!r} and of {part!r}'
+                            f'{where}: {finer[p]!r} is a member of {owner[p]!r} and of {part!r}'
                         )
                     owner[p] = part
                 parts.append((part, positions))
-            left_out = [n for i, n in enumerate(before) if i not in owner]
-            if left_out:
-                raise ValueError(f'{where}: {left_out} belong to no part')
-            if len(parts) >= len(before):
+            unassigned = [n for i, n in enumerate(finer) if i not in owner]
+            if unassigned:
+                raise ValueError(f'{where}: {unassigned} belong to no part')
+            if len(parts) >= len(finer):
                 raise ValueError(
-                    f'{where}: {len(parts)} parts do not coarsen the {len(before)} nodes below'
+                    f'{where}: {len(parts)} parts do not coarsen the {len(finer)} nodes below'
                 )
             out.append(tuple(parts))
-            before = tuple(part for part, _ in parts)
+            finer = tuple(part for part, _ in parts)
         if not out:
-            raise ValueError(f'{who}, hierarchy {name!r}: a hierarchy needs at least one level')
+            raise ValueError(f'{label}, hierarchy {name!r}: a hierarchy needs at least one level')
         return cls(name, len(joints), tuple(out))
 
     @property
@@ -128,13 +130,27 @@ class Hierarchy:
             )
 
 
-def _position(member: str | int, names: Sequence[str], where: str) -> int:
-    if isinstance(member, str):
-        if member not in names:
-            raise ValueError(f'{where}: unknown member {member!r}; expected one of {list(names)}')
-        return names.index(member)
-    if isinstance(member, bool) or not isinstance(member, Integral):
-        raise ValueError(f'{where}: a member is a name or a position, got {member!r}')
-    if not 0 <= member < len(names):
-        raise ValueError(f'{where}: position {member} is out of range 0..{len(names) - 1}')
-    return int(member)
+def parse_hierarchies(
+    hierarchies: Mapping[str, Levels] | Iterable[Hierarchy] | None,
+    joints: Sequence[str],
+    label: str,
+) -> tuple[Hierarchy, ...]:
+    """Returns the hierarchies of a skeleton, validated against its joints."""
+    if not hierarchies:
+        return ()
+    if isinstance(hierarchies, Mapping):
+        hierarchies = [
+            Hierarchy.from_levels(name, joints, levels, label)
+            for name, levels in hierarchies.items()
+        ]
+    for hierarchy in hierarchies:
+        if not isinstance(hierarchy, Hierarchy):
+            raise ValueError(
+                f'{label}: hierarchies is a mapping of names to levels, got {hierarchy!r}'
+            )
+        if hierarchy.num_joints != len(joints):
+            raise ValueError(
+                f'{label}: the hierarchy {hierarchy.name!r} groups {hierarchy.num_joints} joints, '
+                f'expected {len(joints)}'
+            )
+    return tuple(hierarchies)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import networkx as nx
 import torch
 from torch import Tensor
 
-from graphmotion.skeletons import graph
-from graphmotion.skeletons.hierarchy import Hierarchy, Levels
-
-_SIDES = (('left', 'right'), ('l', 'r'))
+from graphmotion.skeletons import graph, parsing
+from graphmotion.skeletons.hierarchy import Hierarchy, Levels, parse_hierarchies
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -64,103 +62,24 @@ class Skeleton:
         pairs: Iterable[Sequence[str | int]] | None = None,
         hierarchies: Mapping[str, Levels] | Iterable[Hierarchy] | None = None,
     ) -> None:
-        put = object.__setattr__  # the fields of a frozen dataclass cannot be assigned
-        put(self, 'name', name)
-        put(self, 'joints', _check_names(joints, name))
-        put(self, 'bones', self._check_bones(bones))
-        put(self, 'center', self._find_center() if center is None else self.index(center))
-        put(self, 'pairs', self._check_pairs(pairs))
-        put(self, 'hierarchies', self._check_hierarchies(hierarchies))
-
-    # Construction #############################################################
-
-    def _check_bones(self, bones: Iterable[Sequence[str | int]]) -> tuple[tuple[int, int], ...]:
-        out: list[tuple[int, int]] = []
-        parent = list(range(self.num_joints))  # union-find, to name the bone that closes a cycle
-
-        def find(joint: int) -> int:
-            while parent[joint] != joint:
-                joint = parent[joint]
-            return joint
-
-        seen = set()
-        for bone in bones:
-            if not _is_pair(bone):
-                raise ValueError(f'{self._who}: a bone is a pair of joints, got {bone!r}')
-            i, j = self.index(bone[0]), self.index(bone[1])
-            label = f'({self.joints[i]}, {self.joints[j]})'
-            if i == j:
-                raise ValueError(f'{self._who}: the bone {label} joins a joint to itself')
-            if frozenset((i, j)) in seen:
-                raise ValueError(f'{self._who}: the bone {label} is given twice')
-            if find(i) == find(j):
-                raise ValueError(f'{self._who}: the bone {label} closes a cycle; bones form a tree')
-            seen.add(frozenset((i, j)))
-            parent[find(i)] = find(j)
-            out.append((i, j))
-        apart = [n for i, n in enumerate(self.joints) if find(i) != find(0)]
-        if apart:
-            raise ValueError(
-                f'{self._who}: not connected: no path of bones from {self.joints[0]!r} to {apart}'
-            )
-        return tuple(out)
-
-    def _find_center(self) -> int:
-        hops = graph.hop_distance(self.num_joints, self.bones)
-        # Ties go to the joint with the smaller mean distance, then to the earlier one.
-        return min(
-            range(self.num_joints), key=lambda i: (int(hops[i].max()), int(hops[i].sum()), i)
+        label = f'Skeleton {name!r}'
+        set_field = partial(object.__setattr__, self)  # the dataclass is frozen
+        set_field('name', name)
+        set_field('joints', parsing.parse_names(joints, label))
+        set_field('bones', parsing.parse_bones(bones, self.joints, label))
+        set_field(
+            'center',
+            graph.find_center(self.hop_distance()) if center is None else self.index(center),
         )
-
-    def _check_pairs(
-        self, pairs: Iterable[Sequence[str | int]] | None
-    ) -> tuple[tuple[int, int], ...]:
-        if pairs is None:
-            return _pairs_of_names(self.joints)
-        out: list[tuple[int, int]] = []
-        seen: set[int] = set()
-        for pair in pairs:
-            if not _is_pair(pair):
-                raise ValueError(f'{self._who}: a left-right pair is two joints, got {pair!r}')
-            i, j = self.index(pair[0]), self.index(pair[1])
-            if i == j:
-                raise ValueError(f'{self._who}: {self.joints[i]!r} is paired with itself')
-            for joint in (i, j):
-                if joint in seen:
-                    raise ValueError(
-                        f'{self._who}: the joint {self.joints[joint]!r} is in two left-right pairs'
-                    )
-                seen.add(joint)
-            out.append((i, j))
-        return tuple(out)
-
-    def _check_hierarchies(
-        self, hierarchies: Mapping[str, Levels] | Iterable[Hierarchy] | None
-    ) -> tuple[Hierarchy, ...]:
-        if not hierarchies:
-            return ()
-        if isinstance(hierarchies, Mapping):
-            hierarchies = [
-                Hierarchy.from_levels(name, self.joints, levels, self._who)
-                for name, levels in hierarchies.items()
-            ]
-        for hierarchy in hierarchies:
-            if not isinstance(hierarchy, Hierarchy):
-                raise ValueError(
-                    f'{self._who}: hierarchies is a mapping of names to levels, got {hierarchy!r}'
-                )
-            if hierarchy.num_joints != self.num_joints:
-                raise ValueError(
-                    f'{self._who}: the hierarchy {hierarchy.name!r} groups '
-                    f'{hierarchy.num_joints} joints, expected {self.num_joints}'
-                )
-        return tuple(hierarchies)
+        set_field(
+            'pairs',
+            parsing.infer_pairs(self.joints)
+            if pairs is None
+            else parsing.parse_pairs(pairs, self.joints, label),
+        )
+        set_field('hierarchies', parse_hierarchies(hierarchies, self.joints, label))
 
     # Joints ###################################################################
-
-    @property
-    def _who(self) -> str:
-        return f'Skeleton {self.name!r}'
 
     @property
     def num_joints(self) -> int:
@@ -181,27 +100,13 @@ class Skeleton:
         Raises:
             ValueError: If there is no such joint.
         """
-        if isinstance(joint, str):
-            if joint in self.joints:
-                return self.joints.index(joint)
-            raise ValueError(
-                f'{self._who}: unknown joint {joint!r}; the joints are {list(self.joints)}'
-            )
-        if isinstance(joint, bool) or not hasattr(joint, '__index__'):
-            raise ValueError(
-                f'{self._who}: a joint is a name or a position, got {joint!r} '
-                f'({type(joint).__name__})'
-            )
-        position = joint.__index__()
-        if not 0 <= position < self.num_joints:
-            raise ValueError(
-                f'{self._who}: joint position {position} is out of range 0..{self.num_joints - 1}'
-            )
-        return position
+        return parsing.parse_index(joint, self.joints, f'Skeleton {self.name!r}', 'joint')
 
     @property
     def mirror(self) -> tuple[int, ...]:
-        r"""The joint that replaces each joint in a mirror image: its counterpart or itself."""
+        r"""The joint that replaces each joint in a mirror image: its counterpart, or itself if it
+        has no counterpart.
+        """
         out = list(range(self.num_joints))
         for left, right in self.pairs:
             out[left], out[right] = right, left
@@ -211,8 +116,8 @@ class Skeleton:
     def parents(self) -> tuple[int, ...]:
         r"""The neighbour of each joint towards the centre; the centre is its own parent.
 
-        The bone vector of a joint is its position minus that of its parent, so that of the centre
-        is zero.
+        The bone vector of a joint is its position minus the position of its parent; the bone
+        vector of the centre is zero.
         """
         hops = self.hop_distance()[self.center]
         out = list(range(self.num_joints))
@@ -227,7 +132,7 @@ class Skeleton:
     def edge_index(self) -> Tensor:
         r"""The bones as sorted PyG edges in both directions, :math:`(2, 2(V - 1))`.
 
-        They have no self-loops and no weights; for the operators of this library, use
+        There are no self-loops and no weights; for the operators of this library, use
         :meth:`edges`.
         """
         both = sorted([(i, j) for i, j in self.bones] + [(j, i) for i, j in self.bones])
@@ -330,11 +235,8 @@ class Skeleton:
             conv(x, body.edges('spatial'))  # as conv(x, body.adjacency('spatial'))
 
         Args:
-            strategy (str, optional): See :meth:`adjacency`. (default: :obj:`"uniform"`)
-            max_hop (int, optional): See :meth:`adjacency`. (default: :obj:`1`)
-            normalization (str, optional): See :meth:`adjacency`. (default: :obj:`"row"`)
-            cap_distance (bool, optional): See :meth:`adjacency`. (default: :obj:`False`)
-            per_partition (bool, optional): See :meth:`adjacency`. (default: :obj:`False`)
+            strategy, max_hop, normalization, cap_distance, per_partition (optional): Arguments of
+                :meth:`adjacency`.
 
         Returns:
             tuple: Sorted edge indices :math:`(2, E)`, and edge weights :math:`(E, K)`, or
@@ -369,7 +271,8 @@ class Skeleton:
         names = [h.name for h in self.hierarchies]
         wanted = 'a part hierarchy' if name is None else f'the part hierarchy {name!r}'
         raise ValueError(
-            f'{self._who} does not have {wanted}; it has {names}. Pass hierarchies= to Skeleton'
+            f'Skeleton {self.name!r} does not have {wanted}; it has {names}. Pass hierarchies= to '
+            f'Skeleton'
         )
 
     def assignment(self, level: int, source: int = 0, hierarchy: str | None = None) -> Tensor:
@@ -397,13 +300,13 @@ class Skeleton:
         r"""Returns the skeleton whose joints are the parts of a level.
 
         Two parts are connected if and only if a bone connects their members. The new centre is the
-        part that contains the centre. Parts are left-right pairs if their members are.
+        part that contains the centre. Two parts are a left-right pair if their members are.
 
         Raises:
             ValueError: If there is no such level or its parts do not form a tree.
         """
-        chosen = self.hierarchy(hierarchy)
-        members = chosen.members(level)
+        parts = self.hierarchy(hierarchy)
+        members = parts.members(level)
         part_of = {joint: part for part, nodes in enumerate(members) for joint in nodes}
         bones = {
             (min(a, b), max(a, b))
@@ -417,14 +320,14 @@ class Skeleton:
             left, right = part_of[i], part_of[j]
             if left != right and images[left] == {right} and images[right] == {left}:
                 pairs.setdefault(frozenset((left, right)), (left, right))
-        names = chosen.names(level) if level else self.joints
+        names = parts.names(level) if level else self.joints
         return Skeleton(
             names,
             sorted(bones),
-            name=f'{self.name}/{chosen.name}{len(members)}',
+            name=f'{self.name}/{parts.name}{len(members)}',
             center=part_of[self.center],
             pairs=tuple(pairs.values()),
-            hierarchies=chosen.above(level),
+            hierarchies=parts.above(level),
         )
 
     def subset(self, joints: Iterable[str | int], name: str | None = None) -> Skeleton:
@@ -444,7 +347,9 @@ class Skeleton:
         """
         kept = [self.index(joint) for joint in joints]
         if len(set(kept)) != len(kept) or not kept:
-            raise ValueError(f'{self._who}: a subset is a list of different joints, got {kept}')
+            raise ValueError(
+                f'Skeleton {self.name!r}: a subset is a list of different joints, got {kept}'
+            )
         position = {joint: i for i, joint in enumerate(kept)}
         parents, hops = self.parents, self.hop_distance()[self.center]
         center = min(kept, key=lambda joint: (int(hops[joint]), position[joint]))
@@ -487,45 +392,3 @@ class Skeleton:
 
         draw(self.center, 1)
         return '\n'.join(lines)
-
-
-def _is_pair(value: Any) -> bool:
-    try:
-        return not isinstance(value, str) and len(value) == 2
-    except TypeError:  # no length
-        return False
-
-
-def _check_names(names: Iterable[str], skeleton: str) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise ValueError(f'Skeleton {skeleton!r}: joints is a list of names, got the str {names!r}')
-    names = tuple(names)
-    if not names:
-        raise ValueError(f'Skeleton {skeleton!r}: a skeleton needs at least one joint')
-    seen: set[str] = set()
-    for name in names:
-        if not isinstance(name, str) or not name:
-            raise ValueError(
-                f'Skeleton {skeleton!r}: a joint name is a non-empty str, got {name!r}'
-            )
-        if name in seen:
-            raise ValueError(f'Skeleton {skeleton!r}: two joints are named {name!r}')
-        seen.add(name)
-    return names
-
-
-def _pairs_of_names(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Pairs of joints whose names differ only in the word for the side."""
-    position = {
-        name.lower().replace('-', '_').replace(' ', '_'): i for i, name in enumerate(joints)
-    }
-    pairs = []
-    for name, i in position.items():
-        words = name.split('_')
-        for left, right in _SIDES:
-            if words.count(left) == 1:
-                other = '_'.join(right if word == left else word for word in words)
-                if other in position:
-                    pairs.append((i, position[other]))
-                    break
-    return tuple(pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphmotion.metrics.classification import check_labels
+from graphmotion.metrics.confusion import check_labels
 
 
 def class_weights(y: Tensor, num_classes: int, exponent: float) -> Tensor:

@@ -12,7 +12,7 @@ from torch_geometric.data import Batch
 
 from graphmotion.data import num_nodes_per_graph
 from graphmotion.extras import requires_extra
-from graphmotion.metrics.classification import check_labels
+from graphmotion.metrics.confusion import check_labels
 from graphmotion.training.module import RecipeModule
 from graphmotion.training.predict import check_rows
 from graphmotion.training.recipes import ClassificationRecipe

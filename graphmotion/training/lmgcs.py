@@ -14,7 +14,8 @@ from torch_geometric.data import Batch
 
 from graphmotion.extras import requires_extra
 from graphmotion.metrics import relative_spread
-from graphmotion.models.lmgcs import LMGCS, LMGCSFeatures, SeparateLinear
+from graphmotion.models.lmgcs import LMGCS, LMGCSFeatures
+from graphmotion.nn import SeparateLinear
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fitting import FitResult, fit
 from graphmotion.training.optimization import StepDecay

@@ -119,4 +119,8 @@ class OneCycle(Optimization):
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
         r"""Returns one cycle over all epochs."""
         total = max(1, self.max_epochs * steps_per_epoch)
-        return OneCycleLR(optimizer, self.lr, total_steps=total, pct_start=self.warmup)
+        warmup = self.warmup
+        if warmup * total == 1:
+            # OneCycleLR divides by the number of steps before the maximum, which is the first one.
+            warmup *= 1 - 1e-9
+        return OneCycleLR(optimizer, self.lr, total_steps=total, pct_start=warmup)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 from torch_geometric.data import Data
 
+from graphmotion.checks import as_list, check_number
 from graphmotion.data import num_graphs
 
 
@@ -62,6 +65,14 @@ def from_unit(value: Tensor, image: Tensor) -> Tensor:
     if image.dtype == torch.uint8:
         return value.mul_(255).round_().byte()
     return value.to(image.dtype)
+
+
+def check_translate(translate: float | Sequence[float]) -> tuple[float, float]:
+    """Returns the maximum translations (horizontal, vertical), given as one number or a pair."""
+    limits = [check_number('translate', limit, 0) for limit in as_list(translate, 2)]
+    if len(limits) != 2:
+        raise ValueError(f'translate must be a number or (horizontal, vertical), got {translate!r}')
+    return limits[0], limits[1]
 
 
 def warp(images: Tensor, inverse: Tensor, shift: Tensor, padding_mode: str) -> Tensor:

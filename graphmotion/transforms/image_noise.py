@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.checks import check_non_negative
+from graphmotion.checks import check_number
 from graphmotion.transforms.image_fields import from_unit, get_image, set_image, to_unit
 
 
@@ -28,7 +28,7 @@ class ImageNoise(BaseTransform):
     """
 
     def __init__(self, std: float = 0.02) -> None:
-        self.std = check_non_negative('std', std)
+        self.std = check_number('std', std, 0)
 
     def forward(self, data: Data) -> Data:
         """Adds noise to a sample or a batch."""

@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.checks import check_non_negative
+from graphmotion.checks import check_number
 from graphmotion.transforms.fields import get_pos, set_pos
 
 
@@ -35,8 +35,8 @@ class JointNoise(BaseTransform):
     """
 
     def __init__(self, std: float = 0.0, joint_std: float = 0.0) -> None:
-        self.std = check_non_negative('std', std)
-        self.joint_std = check_non_negative('joint_std', joint_std)
+        self.std = check_number('std', std, 0)
+        self.joint_std = check_number('joint_std', joint_std, 0)
 
     def forward(self, data: Data) -> Data:
         """Adds noise to a sample or a batch."""

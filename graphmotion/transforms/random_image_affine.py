@@ -11,7 +11,13 @@ from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_interval, symmetric_interval
 from graphmotion.transforms.fields import uniform_per_graph
-from graphmotion.transforms.image_fields import get_image, get_landmarks, set_image, warp
+from graphmotion.transforms.image_fields import (
+    check_translate,
+    get_image,
+    get_landmarks,
+    set_image,
+    warp,
+)
 
 
 class RandomImageAffine(BaseTransform):
@@ -33,12 +39,12 @@ class RandomImageAffine(BaseTransform):
             (default: :obj:`10.0`)
         scales (tuple, optional): Interval of the scale :math:`s`; values above 1 enlarge the
             image. (default: :obj:`(0.5, 1.5)`)
-        translate (float or tuple, optional): Interval of :math:`t_x` and :math:`t_y`, as a
-            fraction of width and height, :math:`[-t, t]` for a number :math:`t`.
+        translate (float or tuple, optional): Maximum of :math:`|t_x|` and :math:`|t_y|`, as a
+            fraction of width and height: one number, or a pair (horizontal, vertical).
             (default: :obj:`0.0`)
 
     Raises:
-        ValueError: If an interval is invalid or a scale is not positive.
+        ValueError: If an interval is invalid, a scale is not positive or a translation is negative.
     """
 
     def __init__(
@@ -49,12 +55,12 @@ class RandomImageAffine(BaseTransform):
     ) -> None:
         self.degrees = symmetric_interval('degrees', degrees)
         self.scales = check_interval('scales', scales, above=0)
-        self.translate = symmetric_interval('translate', translate)
+        self.translate = check_translate(translate)
 
     def forward(self, data: Data) -> Data:
         """Transforms the image of a sample or each image in a batch."""
         image, points = get_image(data), get_landmarks(data)
-        bounds = [self.degrees, self.scales, self.translate, self.translate]
+        bounds = [self.degrees, self.scales, *((-limit, limit) for limit in self.translate)]
         drawn = uniform_per_graph(data, image.new_empty(0, dtype=torch.float32), bounds)
         angle, scale, shift = drawn[:, 0] * (math.pi / 180), drawn[:, 1], drawn[:, 2:]
         cos, sin = angle.cos(), angle.sin()

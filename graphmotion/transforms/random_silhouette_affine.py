@@ -10,9 +10,9 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphmotion.checks import as_list, check_interval, check_non_negative, check_probability
+from graphmotion.checks import check_interval, check_number, check_probability
 from graphmotion.transforms.fields import get_silhouettes, rand_per_graph
-from graphmotion.transforms.image_fields import warp
+from graphmotion.transforms.image_fields import check_translate, warp
 
 
 class RandomSilhouetteAffine(BaseTransform):
@@ -23,7 +23,7 @@ class RandomSilhouetteAffine(BaseTransform):
 
     .. math::
         \mathbf{c} + \mathbf{R}(-\alpha) \, \mathrm{diag}(s_x, s_y)^{-1}
-        (\mathbf{p} - \mathbf{c} - \mathbf{t})
+        (\mathbf{p} - \mathbf{c} - (t_x W, t_y H))
 
     with the centre :math:`\mathbf{c}` of the image; pixels outside the image are 0.
 
@@ -31,7 +31,7 @@ class RandomSilhouetteAffine(BaseTransform):
         degrees (float, optional): Maximum angle :math:`|\alpha|` in degrees.
             (default: :obj:`5.0`)
         scales (tuple, optional): Interval of the scale :math:`s`. (default: :obj:`(0.9, 1.1)`)
-        translate (float or tuple, optional): Maximum translation :math:`|\mathbf{t}|` as a
+        translate (float or tuple, optional): Maximum of :math:`|t_x|` and :math:`|t_y|`, as a
             fraction of width and height: one number, or a pair (horizontal, vertical).
             (default: :obj:`0.05`)
         per_axis (bool, optional): If :obj:`True`, draws a scale for each axis.
@@ -50,14 +50,9 @@ class RandomSilhouetteAffine(BaseTransform):
         per_axis: bool = False,
         p: float = 0.5,
     ) -> None:
-        self.degrees = check_non_negative('degrees', degrees)
+        self.degrees = check_number('degrees', degrees, 0)
         self.scales = check_interval('scales', scales, above=0)
-        limits = tuple(check_non_negative('translate', t) for t in as_list(translate, 2))
-        if len(limits) != 2:
-            raise ValueError(
-                f'translate must be a number or (horizontal, vertical), got {translate!r}'
-            )
-        self.translate = limits
+        self.translate = check_translate(translate)
         self.per_axis = per_axis
         self.p = check_probability('p', p)
 

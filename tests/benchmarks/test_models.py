@@ -1,4 +1,4 @@
-"""The benchmark of the models covers them all, and compares what is equal."""
+"""Tests of the benchmark of the models."""
 
 import io
 import json
@@ -10,38 +10,43 @@ import pytest
 import torch
 
 import graphmotion.models
-from benchmarks import models as bench
+from benchmarks.models import __main__ as script
+from benchmarks.models import alternatives, harness, workloads
 from graphmotion.models import STGCN, gaitmixer, st_gcn
 
 
 @pytest.fixture(scope='module')
 def report(tmp_path_factory):
-    """What a tiny run of everything prints and writes."""
+    """Returns the output of a tiny run of all models."""
     path = tmp_path_factory.mktemp('benchmark') / 'models.json'
     with redirect_stdout(io.StringIO()) as out:
-        bench.main(['--tiny', '--threads', '1', '--json', str(path)])
+        script.main(['--tiny', '--threads', '1', '--json', str(path)])
     return out.getvalue(), json.loads(path.read_text())
 
 
 def small(skeleton, num_classes=5, channels=(4, 4, 8), **options):
-    """A small network of the kind of a builder."""
+    """Builds a small ST-GCN."""
     return st_gcn(skeleton, num_classes, channels=channels, **options)
 
 
 def tiny(*options):
-    """The options of a tiny run."""
-    return bench.parse(bench.options(), ['--threads', '1', '--tiny', *options], bench.TINY)
+    """Returns the options of a tiny run."""
+    return script.parse_args(
+        script.make_parser(), ['--threads', '1', '--tiny', *options], script.TINY
+    )
 
 
 @pytest.mark.slow
 def test_every_model_is_measured_in_both_passes(report):
     text, written = report
-    found = {(r['model'], r['pass']) for r in written['results'] if r['side'] == bench.OURS}
+    found = {
+        (r['model'], r['pass']) for r in written['results'] if r['implementation'] == harness.OURS
+    }
     names = graphmotion.models.list_models()
     assert found == {(name, label) for name in names for label in ('inference', 'training')}
-    for name in bench.ALTERNATIVES:
-        sides = {r['side'] for r in written['results'] if r['model'] == name}
-        assert sides == {bench.OURS, bench.PLAIN}
+    for name in alternatives.ALTERNATIVES:
+        names = {r['implementation'] for r in written['results'] if r['model'] == name}
+        assert names == {harness.OURS, harness.PLAIN}
     lines = [line for line in text.splitlines() if line.startswith('| ')]
     assert len(lines) == 2 + len(written['results'])
     assert len({line.count('|') for line in lines}) == 1
@@ -54,14 +59,14 @@ def test_numbers_are_plausible(report):
     for r in written['results']:
         speed = r['sequences_per_second']
         assert 0 < speed['low'] <= speed['median'] <= speed['high'] < math.inf
-        assert (r['ratio'] is None) == (r['side'] == bench.OURS)
-        assert 0 <= r['difference'] <= bench.TOLERANCE
+        assert (r['ratio'] is None) == (r['implementation'] == harness.OURS)
+        assert 0 <= r['difference'] <= harness.TOLERANCE
         assert r['memory'] > 0
         if r['pass'] == 'training':  # at least a gradient for each parameter
             assert r['memory'] >= 4 * r['parameters']
 
 
-def test_size_and_operations_are_those_of_the_network(monkeypatch):
+def test_parameters_and_operations_are_counted(monkeypatch):
     class Line(torch.nn.Module):
         inputs = ('x',)
 
@@ -70,10 +75,10 @@ def test_size_and_operations_are_those_of_the_network(monkeypatch):
             self.lin = torch.nn.Linear(in_channels, num_classes)
 
         def forward(self, x):
-            return self.lin(x), x  # of several results, the first is what counts
+            return self.lin(x), x  # the first output counts
 
-    monkeypatch.setattr(bench, 'ALTERNATIVES', {})
-    made = list(bench.measure('line', lambda skeleton, num_classes: Line(3, num_classes), tiny()))
+    monkeypatch.setattr(harness, 'ALTERNATIVES', {})
+    made = list(harness.measure('line', lambda skeleton, num_classes: Line(3, num_classes), tiny()))
     for result in made:
         assert result['parameters'] == 60 * 4
         assert result['flops'] == 2 * 25 * 8 * 3 * 60  # of one sequence
@@ -82,7 +87,7 @@ def test_size_and_operations_are_those_of_the_network(monkeypatch):
 
 
 def small_mixer(padding='reflect_start'):
-    """A small GaitMixer."""
+    """Builds a small GaitMixer."""
     return gaitmixer(
         'coco17',
         8,
@@ -104,13 +109,13 @@ def small_mixer(padding='reflect_start'):
         partial(small_mixer, 'reflect'),
     ],
 )
-def test_the_plain_network_is_the_same_network(make):
+def test_the_plain_network_computes_the_same(make):
     torch.manual_seed(0)
     model, x = make(), torch.randn(3 * 17, 6, 2)
-    bench.settle(model, [x])
+    harness.warm_up_norms(model, [x])
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    kind = bench.PlainSTGCN if isinstance(model, STGCN) else bench.PlainGaitMixer
+    kind = alternatives.PlainSTGCN if isinstance(model, STGCN) else alternatives.PlainGaitMixer
     plain, model, x = kind(model).double(), model.double(), x.double()
     (image,) = plain.convert(x)
     assert image.shape == (3, 2, 6, 17)
@@ -119,19 +124,19 @@ def test_the_plain_network_is_the_same_network(make):
         plain.train(train)
         outs = [plain(image), model(x)]
         torch.testing.assert_close(*outs)
-        # The gradients of all weights, which have other names and shapes: their lengths.
-        lengths = []
+        # The weights have other names and shapes, so only the norms of their gradients compare.
+        norms = []
         for network, out in zip((plain, model), outs):
             weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
             grads = torch.autograd.grad(out, list(network.parameters()), weight)
-            lengths.append(sorted(float(gradient.norm()) for gradient in grads))
-        assert lengths[0] == pytest.approx(lengths[1], abs=1e-9)
+            norms.append(sorted(float(gradient.norm()) for gradient in grads))
+        assert norms[0] == pytest.approx(norms[1], abs=1e-9)
     assert sum(p.numel() for p in plain.parameters()) == sum(p.numel() for p in model.parameters())
 
 
 def test_the_plain_network_does_not_share_weights():
     model = small_mixer()
-    plain = bench.PlainGaitMixer(model)
+    plain = alternatives.PlainGaitMixer(model)
     with torch.no_grad():
         for parameter in plain.parameters():
             parameter.add_(1)
@@ -139,87 +144,97 @@ def test_the_plain_network_does_not_share_weights():
     assert not torch.allclose(plain(plain.convert(x)[0]), model(x))
 
 
-def test_embeddings_of_length_one_are_trained_and_compared():
-    """A square sum of them would have no gradient to compare, nor to train with."""
+def test_normalized_embeddings_have_gradients():
+    """The sum of squares of normalised embeddings would have no gradient."""
     torch.manual_seed(0)
     model, x = small_mixer(), torch.randn(3 * 17, 6, 2)
-    bench.settle(model, [x])
-    side = bench.Side(bench.OURS, bench.EAGER, model, [x], model, bench.triplets)
-    out, gradient = side.results()
+    harness.warm_up_norms(model, [x])
+    ours = harness.Implementation(
+        harness.OURS, harness.EAGER, model, [x], model, workloads.triplet_loss
+    )
+    out, gradient = ours.results()
     assert float(gradient.norm()) > 1e-3 * float(out.norm())
     anchor, near, far = out, out.roll(1, dims=0), out.roll(2, dims=0)
     distances = (anchor - near).norm(dim=1) - (anchor - far).norm(dim=1)
     wanted = (distances + 1).clamp_min(0).mean()
-    torch.testing.assert_close(bench.triplets(out), wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(workloads.triplet_loss(out), wanted, rtol=1e-4, atol=1e-4)
     before = model.lin.weight.clone()
-    side.training()()
+    ours.training()()
     torch.testing.assert_close(model.lin.weight, before, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize('wrong', ['output', 'gradient', 'shape'])
 def test_networks_that_differ_are_not_timed(monkeypatch, wrong):
-    class Wrong(bench.PlainSTGCN):
+    class Wrong(alternatives.PlainSTGCN):
         def forward(self, x):
             if wrong == 'gradient':
                 x = x.detach() + 2 * (x - x.detach())
             out = super().forward(x)
             return {'output': out + 1, 'gradient': out, 'shape': out[:1]}[wrong]
 
-    monkeypatch.setitem(bench.ALTERNATIVES, 'st_gcn', Wrong)
+    monkeypatch.setitem(alternatives.ALTERNATIVES, 'st_gcn', Wrong)
     with pytest.raises(AssertionError, match='differ'):
-        list(bench.measure('st_gcn', small, tiny()))
+        list(harness.measure('st_gcn', small, tiny()))
 
 
-def test_every_model_has_an_example():
+def test_every_model_has_a_workload():
     for name in graphmotion.models.list_models():
-        example = bench.EXAMPLES.get(name, bench.Example())
-        model = bench.make_model(name, getattr(graphmotion.models, name), example)
-        assert bench.make_inputs(name, model, example, 1)
-    assert set(bench.EXAMPLES) | set(bench.ALTERNATIVES) <= set(graphmotion.models.list_models())
+        workload = workloads.WORKLOADS.get(name, workloads.Workload())
+        model = workloads.make_model(name, getattr(graphmotion.models, name), workload)
+        assert workloads.make_inputs(name, model, workload, 1)
+    assert set(workloads.WORKLOADS) | set(alternatives.ALTERNATIVES) <= set(
+        graphmotion.models.list_models()
+    )
 
 
-def test_a_new_model_needs_no_entry_unless_it_asks_for_something_new():
+def test_a_new_model_needs_an_entry_only_for_new_arguments_or_fields():
     class Scored(STGCN):
         inputs = ('x', 'score', 'edge_index', 'batch')
 
     def new(skeleton, num_classes, in_channels, depth=1, **options):
         return Scored(skeleton, num_classes, in_channels, channels=[8] * depth, **options)
 
-    model = bench.make_model('new', new, bench.Example(options={'num_classes': 7, 'depth': 2}))
+    model = workloads.make_model(
+        'new', new, workloads.Workload(options={'num_classes': 7, 'depth': 2})
+    )
     assert (model.lin.out_features, len(model.layers)) == (7, 2)
-    x, score, edge_index, batch = bench.make_inputs('new', model, bench.Example(frames=5), 3)
+    x, score, edge_index, batch = workloads.make_inputs(
+        'new', model, workloads.Workload(frames=5), 3
+    )
     assert (x.shape, score.shape, len(batch)) == ((75, 5, 3), (75, 5), 75)
     assert edge_index.shape == (2, 3 * 48)
 
     def faces(eigenvectors, num_classes):
         return model
 
-    with pytest.raises(ValueError, match=r"builder 'faces' takes .*'eigenvectors'.*to EXAMPLES"):
-        bench.make_model('faces', faces, bench.Example())
+    with pytest.raises(
+        ValueError, match=r"builder 'faces' requires .*'eigenvectors'.*to WORKLOADS"
+    ):
+        workloads.make_model('faces', faces, workloads.Workload())
     model.inputs = ('x', 'eigenvectors')
-    with pytest.raises(ValueError, match=r"model 'new' reads .*no \['eigenvectors'\]: teach"):
-        bench.make_inputs('new', model, bench.Example(), 1)
+    with pytest.raises(ValueError, match=r"model 'new' reads .*no \['eigenvectors'\]: add"):
+        workloads.make_inputs('new', model, workloads.Workload(), 1)
 
 
 @pytest.mark.slow
-def test_compiled_sides_are_checked_and_timed(monkeypatch):
+def test_compiled_models_are_checked_and_timed(monkeypatch):
     compiler = torch.compile
     monkeypatch.setattr(torch, 'compile', lambda model: compiler(model, backend='eager'))
     args = tiny()
     args.compile = True
-    shallow = partial(small, channels=(4,))  # to be quick
-    results = list(bench.measure('st_gcn', shallow, args))
-    sides = [(bench.OURS, bench.EAGER), (bench.PLAIN, bench.EAGER)]
-    sides += [(name, bench.COMPILED) for name, _ in sides]
-    assert [(r['pass'], r['side'], r['mode']) for r in results] == [
-        (label, *side) for label in ('inference', 'training') for side in sides
+    shallow = partial(small, channels=(4,))  # for speed
+    results = list(harness.measure('st_gcn', shallow, args))
+    keys = [(harness.OURS, harness.EAGER), (harness.PLAIN, harness.EAGER)]
+    keys += [(name, harness.COMPILED) for name, _ in keys]
+    assert [(r['pass'], r['implementation'], r['mode']) for r in results] == [
+        (label, *key) for label in ('inference', 'training') for key in keys
     ]
     assert [r['ratio'] is None for r in results] == [True, False, False, False] * 2
-    assert all(r['difference'] <= bench.TOLERANCE for r in results)
+    assert all(r['difference'] <= harness.TOLERANCE for r in results)
 
 
 @pytest.mark.slow
-def test_what_does_not_compile_is_said_and_the_rest_is_measured(monkeypatch):
+def test_compiler_errors_are_reported_and_the_rest_is_measured(monkeypatch):
     def broken(model):
         def run(*args):
             raise RuntimeError('no compiler found\nand much more')
@@ -229,13 +244,13 @@ def test_what_does_not_compile_is_said_and_the_rest_is_measured(monkeypatch):
     monkeypatch.setattr(torch, 'compile', broken)
     args = tiny()
     args.compile = True
-    results = list(bench.measure('st_gcn', small, args))
+    results = list(harness.measure('st_gcn', small, args))
     failed = [r for r in results if 'error' in r]
-    assert [(r['side'], r['mode']) for r in failed] == [
-        (bench.OURS, bench.COMPILED),
-        (bench.PLAIN, bench.COMPILED),
+    assert [(r['implementation'], r['mode']) for r in failed] == [
+        (harness.OURS, harness.COMPILED),
+        (harness.PLAIN, harness.COMPILED),
     ]
     assert {r['error'] for r in failed} == {'RuntimeError: no compiler found'}
-    assert 'graphmotion, compiled: RuntimeError: no compiler found' in bench.cells(failed[0])
-    assert {len(bench.cells(r)) for r in results} == {len(bench.HEAD)}
+    assert 'graphmotion, compiled: RuntimeError: no compiler found' in script.table_row(failed[0])
+    assert {len(script.table_row(r)) for r in results} == {len(script.COLUMNS)}
     assert len(results) == 2 + 4

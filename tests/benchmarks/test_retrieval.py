@@ -1,4 +1,4 @@
-"""The benchmark of gallery-probe figures runs, and refuses figures that differ."""
+"""Tests of the benchmark of gallery-probe evaluation."""
 
 import io
 import json
@@ -15,16 +15,16 @@ HAS_PROC = Path('/proc/self/status').exists()
 
 @pytest.fixture(scope='module')
 def report(tmp_path_factory):
-    """What a tiny run prints and writes."""
+    """Returns the output of a tiny run."""
     path = tmp_path_factory.mktemp('benchmark') / 'retrieval.json'
     with redirect_stdout(io.StringIO()) as out:
         bench.main(['--tiny', '--no-memory', '--json', str(path)])
     return out.getvalue(), json.loads(path.read_text())
 
 
-def test_every_side_is_measured_or_named(report):
+def test_every_implementation_is_measured_or_named(report):
     text, written = report
-    found = [(r['subjects'], r['side']) for r in written['results']]
+    found = [(r['subjects'], r['implementation']) for r in written['results']]
     assert found == [(12, bench.OURS), (12, bench.PLAIN), (40, bench.OURS)]
     assert f'Not measured: {bench.PLAIN} with 40 subjects' in text
     lines = [line for line in text.splitlines() if line.startswith('| ')]
@@ -39,15 +39,15 @@ def test_numbers_are_plausible(report):
         assert r['probes'] + r['gallery'] == pytest.approx(r['subjects'] * 28, rel=0.03)
         assert len(r['rounds']) == 2
         assert 0 < r['seconds']['median'] < 60
-        assert (r['ratio'] is None) == (r['side'] == bench.OURS)
+        assert (r['ratio'] is None) == (r['implementation'] == bench.OURS)
         assert r['ratio'] is None or 0 < r['ratio']['low'] <= r['ratio']['high'] < math.inf
         assert r['memory'] is None
         assert 0.1 < r['figures']['rank-1'] < 1
     assert written['targets'] == []  # for another size
 
 
-def test_both_sides_give_every_figure():
-    embedding, labels = bench.walks(15, 8, 'cpu')
+def test_both_implementations_return_every_figure():
+    embedding, labels = bench.random_walks(15, 8, 'cpu')
     ours, plain = bench.ours(embedding, labels), bench.plain(embedding, labels)
     assert plain.keys() == {'rank-1', 'rank-5', 'rank-10', 'rank-20', 'mAP', 'mINP'}
     for name, value in plain.items():
@@ -55,12 +55,12 @@ def test_both_sides_give_every_figure():
         assert 0.05 < value <= 1
 
 
-def test_sides_that_differ_are_not_timed(monkeypatch):
+def test_implementations_that_differ_are_not_timed(monkeypatch):
     def wrong(*args):
         figures = bench.plain(*args)
         return {**figures, 'mAP': figures['mAP'] + 0.01}
 
-    monkeypatch.setitem(bench.SIDES, bench.PLAIN, wrong)
+    monkeypatch.setitem(bench.IMPLEMENTATIONS, bench.PLAIN, wrong)
     with pytest.raises(AssertionError, match='full matrix, argsort: mAP is'):
         bench.main(['--tiny', '--no-memory'])
     with pytest.raises(AssertionError, match='mAP is nan'):
@@ -68,24 +68,24 @@ def test_sides_that_differ_are_not_timed(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not HAS_PROC, reason='the system does not tell')
-def test_memory_is_that_of_a_process_of_its_own():
+@pytest.mark.skipif(not HAS_PROC, reason='/proc is not available')
+def test_memory_is_measured_in_a_separate_process():
     held = bench.torch.ones(2**27)  # 0.5 GB, which is not counted
     found = bench.process_memory(bench.OURS, 5, 4, 1)
     assert 2**26 < found < 2**30
     del held
 
 
-def test_the_target_is_judged_where_it_applies():
+def test_the_target_is_evaluated_at_its_size():
     result = {
         'subjects': 5154,
-        'side': bench.OURS,
+        'implementation': bench.OURS,
         'seconds': {'median': 59.0},
         'memory': 19e8,
     }
-    (judged,) = bench.targets([result, {**result, 'subjects': 50}], threads=2)
-    assert judged == {'seconds': 59.0, 'memory': 19e8, 'met': True}
-    assert bench.targets([result], threads=4) == []
-    assert bench.targets([{**result, 'side': bench.PLAIN}], threads=2) == []
+    (target,) = bench.evaluate_target([result, {**result, 'subjects': 50}], threads=2)
+    assert target == {'seconds': 59.0, 'memory': 19e8, 'met': True}
+    assert bench.evaluate_target([result], threads=4) == []
+    assert bench.evaluate_target([{**result, 'implementation': bench.PLAIN}], threads=2) == []
     for change in ({'seconds': {'median': 61.0}}, {'memory': 21e8}):
-        assert not bench.targets([{**result, **change}], threads=1)[0]['met']
+        assert not bench.evaluate_target([{**result, **change}], threads=1)[0]['met']

@@ -1,4 +1,4 @@
-"""The benchmark of scaling measures every sweep, fits the exponents and draws them."""
+"""Tests of the benchmark of scaling."""
 
 import io
 import json
@@ -9,16 +9,18 @@ from contextlib import redirect_stdout
 import pytest
 import torch
 
-from benchmarks import scaling as bench
+from benchmarks.scaling import __main__ as script
+from benchmarks.scaling import harness, workloads
+from benchmarks.scaling.plot import X_LABELS, plot_scaling
 
 
 @pytest.fixture(scope='module')
 def report(tmp_path_factory):
-    """What a tiny run of everything prints, writes and draws."""
+    """Returns the output and the figure of a tiny run of all sweeps."""
     folder = tmp_path_factory.mktemp('benchmark')
     files = ['--json', str(folder / 'scaling.json'), '--plot', str(folder / 'new' / 'scaling.png')]
     with redirect_stdout(io.StringIO()) as out:
-        bench.main(['--tiny', '--threads', '1', *files])
+        script.main(['--tiny', '--threads', '1', *files])
     written = json.loads((folder / 'scaling.json').read_text())
     return out.getvalue(), written, folder / 'new' / 'scaling.png'
 
@@ -29,13 +31,13 @@ def test_every_operator_is_measured_at_every_size(report):
     found = {(r['sweep'], r['operator'], r['size']) for r in written['results']}
     assert found == {
         (sweep, name, size)
-        for sweep, sizes in bench.TINY.items()
-        for name in {'nodes': bench.GRAPH_OPERATORS, 'pixels': bench.FACE_MODELS}.get(
-            sweep, bench.OPERATORS
+        for sweep, sizes in workloads.TINY_SWEEPS.items()
+        for name in {'nodes': workloads.GRAPH_OPERATORS, 'pixels': workloads.FACE_MODELS}.get(
+            sweep, workloads.OPERATORS
         )
         for size in sizes
     }
-    assert set(bench.TINY) == set(bench.SWEEPS) == set(bench.LABELS)
+    assert set(workloads.TINY_SWEEPS) == set(workloads.SWEEPS) == set(X_LABELS)
     lines = [line for line in text.splitlines() if line.startswith('| ')]
     assert len(lines) == 2 + len(written['results'])
     assert len({line.count('|') for line in lines}) == 1
@@ -58,7 +60,7 @@ def test_numbers_are_plausible(report):
 
 
 @pytest.mark.slow
-def test_the_figure_is_drawn(report):
+def test_the_figure_is_saved(report):
     *_, path = report
     image = path.read_bytes()
     assert image.startswith(b'\x89PNG')
@@ -85,7 +87,7 @@ def test_the_figure_names_axes_units_operators_and_exponents(monkeypatch):
         for sweep, name in (('frames', 'A'), ('frames', 'B'), ('nodes', 'B'))
         for n in (10, 20, 40)
     ]
-    bench.plot(results, {'device': 'a machine', 'threads': 3}, 'nowhere')
+    plot_scaling(results, {'device': 'a machine', 'threads': 3}, 'nowhere')
     ((figure, title),) = kept
     assert title.startswith('forward on a machine, threads 3')
     axes = figure.axes
@@ -101,54 +103,54 @@ def test_the_figure_names_axes_units_operators_and_exponents(monkeypatch):
     assert {(a.get_xscale(), a.get_yscale()) for a in axes} == {('log', 'log')}
     (line,) = axes[1].get_lines()
     assert line.get_ydata().tolist() == pytest.approx([10, 40, 160])  # milliseconds
-    assert line.get_color() == axes[0].get_lines()[1].get_color()  # B, wherever it is
+    assert line.get_color() == axes[0].get_lines()[1].get_color()  # same colour
 
 
-def test_exponents_of_powers_are_exact_and_small_sizes_do_not_count():
+def test_exponents_of_powers_are_exact_and_small_sizes_are_ignored():
     sizes = [1, 2, 4, 8, 16]
     for power in (0, 1, 1.5, 2):
-        assert bench.exponent(sizes, [3 * n**power for n in sizes]) == pytest.approx(power)
-    assert bench.exponent(sizes, [7, 7, 16, 64, 256]) == pytest.approx(2)
-    assert bench.exponent([2, 1], [10, 5]) == pytest.approx(1)
+        assert harness.fit_exponent(sizes, [3 * n**power for n in sizes]) == pytest.approx(power)
+    assert harness.fit_exponent(sizes, [7, 7, 16, 64, 256]) == pytest.approx(2)
+    assert harness.fit_exponent([2, 1], [10, 5]) == pytest.approx(1)
 
 
-def test_edges_and_matrix_of_a_body_are_the_same():
-    s = bench.Sizes(batch=3, joints=7, frames=4, channels=5)
+def test_dense_and_sparse_workloads_are_equal():
+    s = workloads.Sizes(batch=3, joints=7, frames=4, channels=5)
     torch.manual_seed(0)
-    dense, x, (adj,) = bench.spatial_dense(s)
-    sparse, _, (edges,) = bench.spatial_sparse(s)
+    dense, x, (adj,) = workloads.spatial_dense(s)
+    sparse, _, (edges,) = workloads.spatial_sparse(s)
     sparse.load_state_dict(dense.state_dict())
     torch.testing.assert_close(adj.sum(dim=1), torch.ones(7))
     assert int((adj > 0).sum()) == 7 + 2 * 6
     torch.testing.assert_close(sparse(x, edges), dense(x, adj))
 
 
-def test_a_training_step_learns():
-    make = bench.FACE_MODELS['SPAGNN']
-    made = make(bench.Sizes(batch=3, joints=0, frames=0, channels=1, pixels=60))
+def test_a_training_step_updates_the_weights():
+    make = workloads.FACE_MODELS['SPAGNN']
+    made = make(workloads.Sizes(batch=3, joints=0, frames=0, channels=1, pixels=60))
     model, x, _ = made
     assert len(x) == 3 * model.num_nodes == 180
-    step = bench.training_step(made, torch.device('cpu'))
+    step = harness.training_step(made, torch.device('cpu'))
     before = model(x).softmax(dim=1)[:, 0].mean()
     for _ in range(5):
         step()
     assert model(x).softmax(dim=1)[:, 0].mean() > before
 
 
-def test_forward_alone_and_chosen_operators(capsys):
+def test_forward_pass_of_selected_operators(capsys):
     options = '--tiny --threads 1 --no-backward --sweep nodes --operator SpectralConv'
-    results = bench.main(options.split())
+    results = script.main(options.split())
     assert [(r['operator'], r['size']) for r in results] == [
-        ('SpectralConv', n) for n in bench.TINY['nodes']
+        ('SpectralConv', n) for n in workloads.TINY_SWEEPS['nodes']
     ]
     assert {r['pass'] for r in results} == {'forward'}
     with pytest.raises(SystemExit):
-        bench.main(['--sweep', 'frames', '--operator', 'SpectralConv'])
-    assert "no operator of ['SpectralConv'] is in the sweeps" in capsys.readouterr().err
+        script.main(['--sweep', 'frames', '--operator', 'SpectralConv'])
+    assert "the sweeps ['frames'] have no operator ['SpectralConv']" in capsys.readouterr().err
 
 
-def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(monkeypatch):
+def test_a_plot_without_matplotlib_raises_before_measuring(monkeypatch):
     monkeypatch.setitem(sys.modules, 'matplotlib', None)
-    monkeypatch.setattr(bench, 'measure', lambda *_: pytest.fail('measured'))
+    monkeypatch.setattr(script, 'measure', lambda *_: pytest.fail('measured'))
     with pytest.raises(ImportError, match=r"matplotlib.*pip install -e '\.\[vis\]'"):
-        bench.main(['--tiny', '--threads', '1', '--plot', 'nowhere.png'])
+        script.main(['--tiny', '--threads', '1', '--plot', 'nowhere.png'])

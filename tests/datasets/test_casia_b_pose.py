@@ -93,8 +93,8 @@ def test_short_sequences_are_left_out_and_frames_without_a_pose_do_not_count(tmp
         (folder / f'nm-{take}' / '018' / '018.pkl').write_bytes(content)
     with pytest.warns(
         UserWarning,
-        match=r'skipped 3 of 6 samples: 2 of fewer than 61 frames with a pose \(001-nm-01-000, '
-        r'001-nm-04-018\); 1 of a subject outside 1\.\.124 \(125-nm-02-000\)',
+        match=r'skipped 3 of 6 samples: 2 with fewer than 61 frames with a pose \(001-nm-01-000, '
+        r'001-nm-04-018\); 1 with a subject outside 1\.\.124 \(125-nm-02-000\)',
     ):
         dataset = CASIABPose(str(tmp_path))
     assert dataset.names() == ['001-nm-02-000', '001-nm-03-000', '001-nm-05-018']

@@ -49,7 +49,7 @@ def test_reads_both_layouts(tmp_path, write, packed):
 
 def test_protocols(tmp_path):
     opengait(tmp_path / 'raw', [f'{subject:03d}-nm-01-000' for subject in range(1, 126)], 1)
-    with pytest.warns(UserWarning, match=r'1 of 125 walks: 1 of a subject outside 1\.\.124'):
+    with pytest.warns(UserWarning, match=r'1 of 125 sequences: 1 with a subject outside 1\.\.124'):
         dataset = CASIABSilhouettes(str(tmp_path))
     for protocol, number in (('LT', 74), ('MT', 62), ('ST', 24)):
         train, test = dataset.official_split(protocol)

@@ -57,7 +57,7 @@ def spoiled(value):
 @pytest.mark.parametrize(
     ('position', 'label', 'reason'),
     [
-        (gait(5, 15), 1, 'not of 16 joints x 3 numbers a frame'),
+        (gait(5, 15), 1, 'without 16 joints x 3 numbers per frame'),
         (gait(0), 1, 'without frames'),
         (spoiled(np.nan), 1, 'NaN or infinite'),
         (spoiled(np.inf), 1, 'NaN or infinite'),
@@ -79,7 +79,7 @@ def test_a_gait_that_cannot_be_used_is_counted(write, position, label, reason):
 
 
 def test_nothing_to_use_is_an_error(write):
-    with pytest.raises(ValueError, match=r'all 2 samples were skipped: 2 not of 16 joints'):
+    with pytest.raises(ValueError, match=r'all 2 samples were skipped: 2 without 16 joints'):
         read_emotion_gait(*write({'a': gait(5, 15), 'b': gait(5, 15)}, {'a': 1, 'b': 1}))
     with pytest.raises(ValueError, match='no samples found'):
         read_emotion_gait(*write({}, {}))
@@ -91,15 +91,15 @@ def test_missing_cut_off_and_foreign_files_are_named(write, tmp_path):
         read_emotion_gait(str(tmp_path / 'nowhere.h5'), labels)
     content = (tmp_path / 'features.h5').read_bytes()
     (tmp_path / 'features.h5').write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match=r'features\.h5: not an h5 file, or cut off'):
+    with pytest.raises(ValueError, match=r'features\.h5: not an HDF5 file, or truncated'):
         read_emotion_gait(features, labels)
     (tmp_path / 'labels.h5').write_text('no h5')
-    with pytest.raises(ValueError, match=r'labels\.h5: not an h5 file'):
+    with pytest.raises(ValueError, match=r'labels\.h5: not an HDF5 file'):
         read_emotion_gait(str(tmp_path / 'labels.h5'), labels)
 
 
 def test_a_group_where_a_gait_should_be_is_named(write):
-    with pytest.raises(ValueError, match=r"the gait 'a' cannot be read"):
+    with pytest.raises(ValueError, match=r"gait 'a' cannot be read"):
         read_emotion_gait(*write({'a/b': gait(5)}, {'a': 1}))
 
 
@@ -121,7 +121,7 @@ def test_positions_too_large_for_single_precision_are_not_finite(write):
 def test_links_that_lead_nowhere_are_named(write):
     nowhere = h5py.SoftLink('/nowhere')
     for features, labels in (({'a': nowhere}, {'a': 1}), ({'a': gait()}, {'a': nowhere})):
-        with pytest.raises(ValueError, match=r"the gait 'a' cannot be read"):
+        with pytest.raises(ValueError, match=r"gait 'a' cannot be read"):
             read_emotion_gait(*write(features, labels))
 
 

@@ -49,7 +49,7 @@ def test_sizes(tmp_path):
     write(tmp_path / 'sad' / '2.png', picture(99, (20, 6)))
     assert FaceFolder(root, size=6)[2].image.shape == (1, 6, 6)
     assert FaceFolder(root, size=(4, 6)).size == (4, 6)
-    message = r'2.png: size: expected 8 x 12 as of .*1.png, found 20 x 6; pass size='
+    message = r'2.png: size: expected 8 x 12 as in .*1.png, found 20 x 6; pass size='
     with pytest.raises(ValueError, match=message):
         FaceFolder(root)
     for size in (0, (3,), 2.5, (4, -1)):

@@ -21,7 +21,7 @@ def test_jaffe(tmp_path):
     for number, name in enumerate(names, start=1):
         write(tmp_path / 'raw' / 'jaffe' / name, picture(10 * number, (16, 16)))
     (tmp_path / 'raw' / 'jaffe' / 'KA.HA1.29.tiff').write_bytes(b'II*')
-    message = 'skipped 2 of 6 images: .*KA.HA1.29.tiff.*; 1 not named as KA.AN1.39.tiff'
+    message = 'skipped 2 of 6 images: .*KA.HA1.29.tiff.*; 1 not named like KA.AN1.39.tiff'
     with pytest.warns(UserWarning, match=message):
         dataset = JAFFE(str(tmp_path))
     names = [dataset.class_names[y] for y in dataset.labels('y')]
@@ -94,7 +94,7 @@ def test_copies_of_ck_plus(tmp_path):
     with zipfile.ZipFile(tmp_path / 'raw' / 'ck48.zip', 'w') as archive:
         for number, name in enumerate(names, start=1):
             archive.writestr(f'CK+48/{name}', encode(picture(number), name))
-    with pytest.warns(UserWarning, match='skipped 1 of 3 images: 1 not named as S005'):
+    with pytest.warns(UserWarning, match='skipped 1 of 3 images: 1 not named like S005'):
         dataset = CKPlus(str(tmp_path))
     assert [dataset.class_names[y] for y in dataset.labels('y')] == ['happiness', 'anger']
     assert dataset.labels('subject').tolist() == [10, 11]
@@ -192,7 +192,9 @@ def test_folders_of_fer2013(tmp_path):
     names = ['train/angry/1.jpg', 'test/happy/1.jpg', 'val/sad/1.jpg', 'train/other/1.jpg', '2.jpg']
     for number, name in enumerate(names, start=1):
         write(tmp_path / 'raw' / 'fer' / name, picture(10 * number, (48, 48)))
-    with pytest.warns(UserWarning, match='skipped 2 of 5 images: 2 not in folders named as train/'):
+    with pytest.warns(
+        UserWarning, match='skipped 2 of 5 images: 2 not in folders named like train/'
+    ):
         dataset = FER2013(str(tmp_path))
     assert dataset.labels('part').tolist() == [2, 0, 1]
     assert [dataset.class_names[y] for y in dataset.labels('y')] == [

@@ -74,15 +74,15 @@ def test_names_are_compared_whatever_their_case_and_form():
     assert MixedFaces([one, two], ['fear']).labels('y').tolist() == [0, 0, 0, 0]
     both = MixedFaces([one, two], {'joy': ('happy', 'happiness')})
     assert both.labels('y').tolist() == [0, 0, 0, 0]
-    with pytest.raises(ValueError, match='classes are different ones'):
+    with pytest.raises(ValueError, match='classes must be at least one and distinct'):
         MixedFaces([one], ['happy', 'happiness'])
 
 
 def test_sizes_and_missing_subjects():
     one, two = Toy(('fear',)), Toy(('fear',), size=(12, 24), subject=False)
-    with pytest.raises(ValueError, match=r'images are of the sizes \[\(6, 6\), \(12, 24\)\]'):
+    with pytest.raises(ValueError, match=r'size must be given .*\[\(6, 6\), \(12, 24\)\]'):
         MixedFaces([one, two])
-    with pytest.warns(UserWarning, match='2 of 4 faces are of sets without subjects'):
+    with pytest.warns(UserWarning, match='2 of 4 faces are from datasets without subjects'):
         mixed = MixedFaces([one, two], size=8)
     assert mixed.size == (8, 8)
     assert mixed.labels('subject').tolist() == [0, 1, 2, 3]
@@ -93,7 +93,7 @@ def test_a_set_without_subjects_takes_none_from_the_others():
     """Nor does it bring faces of one of their subjects to both sides."""
     one, two = Toy(('fear', 'anger')), Toy(('fear', 'anger'), first=100, subject=False)
     parts = [two.index_select([0, 1, 2]), two.index_select([3, 0])]  # face 0 in both
-    with pytest.warns(UserWarning, match='5 of 9 faces are of sets without subjects'):
+    with pytest.warns(UserWarning, match='5 of 9 faces are from datasets without subjects'):
         mixed = MixedFaces([one, *parts])
     assert mixed.labels('subject').tolist() == [0, 1, 0, 1, 2, 3, 4, 5, 2]
     for train, test in mixed.folds(3, 0, 'subject'):
@@ -111,9 +111,12 @@ def test_subjects_of_parts_of_one_set_are_the_same():
 @pytest.mark.parametrize(
     ('classes', 'message'),
     [
-        (['joy'], r"set 0 has the classes \['fear', 'anger'\], none of \['joy'\] for 'joy'"),
-        ({'bad': ('fear',), 'worse': ('fear', 'anger')}, 'classes are different ones'),
-        ([], 'one at least'),
+        (['joy'], r"\['joy'\] of 'joy', got \['fear', 'anger'\] in dataset 0"),
+        (
+            {'bad': ('fear',), 'worse': ('fear', 'anger')},
+            'classes must be at least one and distinct',
+        ),
+        ([], 'at least one and distinct'),
     ],
 )
 def test_classes_that_cannot_be(classes, message):
@@ -122,9 +125,9 @@ def test_classes_that_cannot_be(classes, message):
 
 
 def test_nothing_to_mix():
-    with pytest.raises(ValueError, match='no set of faces'):
+    with pytest.raises(ValueError, match='at least one dataset'):
         MixedFaces([])
-    with pytest.raises(ValueError, match='one at least'):
+    with pytest.raises(ValueError, match='at least one and distinct'):
         MixedFaces([Toy(('a',)), Toy(('b',))])
 
 

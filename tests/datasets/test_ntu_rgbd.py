@@ -64,9 +64,9 @@ def test_reads_both_archives(tmp_path):
     assert smaller.num_classes == 60
     assert smaller.class_names[59] == 'walking apart'
     assert len(os.listdir(tmp_path / 'processed')) == 2
-    with pytest.raises(ValueError, match=r"name is one of \['ntu60', 'ntu120'\], got 'ntu'"):
+    with pytest.raises(ValueError, match=r"name must be one of \['ntu60', 'ntu120'\], got 'ntu'"):
         NTURGBD(str(tmp_path), 'ntu')
-    with pytest.raises(ValueError, match='num_people is at least 1, got 0'):
+    with pytest.raises(ValueError, match='num_people must be an integer >= 1, got 0'):
         NTURGBD(str(tmp_path), num_people=0)
 
 
@@ -121,7 +121,7 @@ def test_the_list_of_missing_skeletons_and_empty_files(tmp_path):
         UserWarning,
         match=r'raw: skipped 5 of 7 samples: 1 in the list of missing skeletons '
         r'\(S001C002P001R001A001\); 1 with bodies not at least one .*; 1 with content not the text '
-        r'.*; 1 with frames not 20 .*; 1 not named as .*\(walk\)',
+        r'.*; 1 with frames not 20 .*; 1 not named like .*\(walk\)',
     ):
         dataset = NTURGBD(str(tmp_path))
     assert dataset.names() == ['S001C001P001R001A001', 'S001C003P001R001A001']

@@ -77,7 +77,7 @@ def test_bad_sequences_are_counted(tmp_path):
     with pytest.warns(
         UserWarning,
         match=r'raw: skipped 6 of 9 samples: 2 with content not JSON .*; 2 with skeletons not .*; '
-        r'1 of an action not in .*\(a07_s01_e00_v01\); 1 not named as a{action.*\(walk\)',
+        r'1 with an action not in .*\(a07_s01_e00_v01\); 1 not named like a{action.*\(walk\)',
     ):
         assert len(NWUCLA(str(tmp_path))) == 3
 

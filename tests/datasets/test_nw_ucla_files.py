@@ -25,8 +25,8 @@ def test_reads_a_sequence(tmp_path):
     [
         ('', r'content: expected JSON, found an empty file'),
         ('{"skeletons": [[[0.1', r'content: expected JSON'),
-        ([1], 'skeletons: expected the positions of joints, found no such field'),
-        ({'pos': 1}, 'skeletons: expected the positions of joints, found no such field'),
+        ([1], 'skeletons: expected the joint positions, found no such field'),
+        ({'pos': 1}, 'skeletons: expected the joint positions, found no such field'),
         ({'skeletons': []}, r'skeletons: .*\[T, 20, 3\], found the shape \[0\]'),
         ({'skeletons': np.zeros((4, 25, 3)).tolist()}, r'found the shape \[4, 25, 3\]'),
         ({'skeletons': [[[float('nan')] * 3] * 20]}, 'NaN or infinite'),

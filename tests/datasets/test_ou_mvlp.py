@@ -60,7 +60,8 @@ def test_what_cannot_be_used(tmp_path):
     opengait(tmp_path / 'raw', ['00001-00-000', '10308-00-000', '00000-00-000'])
     official(tmp_path / 'raw', ['00001-00-000'])
     reason = (
-        r'3 of 4 walks: 2 of a subject outside 1\.\.10307 .*; 1 with the labels of another walk'
+        r'3 of 4 sequences: 2 with a subject outside 1\.\.10307 .*; '
+        r'1 with the labels of another sequence'
     )
     with pytest.warns(UserWarning, match=reason):
         assert OUMVLP(str(tmp_path)).names() == ['00001-00-000']

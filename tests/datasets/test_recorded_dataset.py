@@ -37,7 +37,7 @@ class Runs(RecordedDataset):
             raise MalformedFileError(path, 'content', 'a number', 'none')
         return np.full((3, 17, 2), int(content), np.float32), None
 
-    def left_out(self):
+    def excluded_names(self):
         return {'2-004'}
 
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_used_is_counted_and_what_belongs_elsewhere_is_not(root):
         r'2 with content not a number \(1-004, 1-005\)',
         r'1 in the list of missing skeletons \(2-004\)',
         r'1 of another action \(3-001\)',
-        r'1 not named as {action}-{subject:03d} \(notes\)',
+        r'1 not named like {action}-{subject:03d} \(notes\)',
     ):
         assert re.search(part, message)
 

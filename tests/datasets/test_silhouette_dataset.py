@@ -49,7 +49,8 @@ def test_options(tmp_path):
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(3))
     write_images(tmp_path / 'raw' / 'anna' / 'walk-2', clip(4))
     with pytest.warns(
-        UserWarning, match=r'1 of 2 walks: 1 of fewer than 4 frames with a body \(.*anna/walk-1\)'
+        UserWarning,
+        match=r'1 of 2 sequences: 1 with fewer than 4 frames with a body \(.*anna/walk-1\)',
     ):
         dataset = Corridor(str(tmp_path), num_strips=8, size=(32, 22), min_frames=4)
     assert torch.equal(dataset[0].silhouettes, expected(clip(4), (32, 22)))
@@ -58,7 +59,7 @@ def test_options(tmp_path):
     assert len(Corridor(str(tmp_path))) == 2  # processed by itself
     for options, message in (
         ({'num_strips': 0}, 'num_strips must be an integer >= 1, got 0'),
-        ({'size': 64}, r'size is \(height, width\), got 64'),
+        ({'size': 64}, r'size must be \(height, width\), got 64'),
         ({'size': (64, 0)}, 'width must be an integer >= 1, got 0'),
         ({'min_frames': 1.5}, 'min_frames must be an integer >= 1, got 1.5'),
     ):
@@ -82,8 +83,8 @@ def test_what_cannot_be_used_is_counted(tmp_path):
     messages = [str(warning.message) for warning in warned]
     assert len(messages) == 2
     assert re.search(
-        r'skipped 4 of 6 walks: 1 not in folders named as anna/walk-1 \(ben/run-1\); '
-        r'1 of fewer than 1 frames with a body \(ben/walk-2\); '
+        r'skipped 4 of 6 sequences: 1 not in folders named like anna/walk-1 \(ben/run-1\); '
+        r'1 with fewer than 1 frames with a body \(ben/walk-2\); '
         r'1 of a stranger \(carl/walk-1\); '
         r'1 with silhouettes not an array of bytes of shape \[T, H, W\] \(ben/walk-3\)$',
         messages[0],
@@ -113,12 +114,15 @@ def test_aligned_pickles_are_read_as_they_are(tmp_path):
     assert torch.equal(dataset[1].silhouettes[0], torch.from_numpy(square[..., 10:54]))
 
 
-def test_other_walks_with_the_same_labels_are_counted(tmp_path):
+def test_other_sequences_with_the_same_labels_are_counted(tmp_path):
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(3))
     write_images(tmp_path / 'raw' / 'zone' / 'anna' / 'walk-1', clip(4))
     write_pickle(tmp_path / 'raw' / 'anna' / 'walk-2' / 'a.pkl', clip(4))
     write_pickle(tmp_path / 'raw' / 'anna' / 'walk-2' / 'b.pkl', clip(7))
-    reason = r'2 of 4 walks: 2 with the labels of another walk \(zone/anna/walk-1, anna/walk-2/b\)'
+    reason = (
+        r'2 of 4 sequences: 2 with the labels of another sequence '
+        r'\(zone/anna/walk-1, anna/walk-2/b\)'
+    )
     with pytest.warns(UserWarning, match=reason):
         dataset = Corridor(str(tmp_path))
     assert dataset.num_frames.tolist() == [3, 4]
@@ -130,7 +134,7 @@ def test_images_without_a_number_beside_numbered_ones_are_counted(tmp_path):
     write_images(tmp_path / 'raw' / 'ben' / 'walk-1', clip(1), 'a.png')
     with pytest.warns(
         UserWarning,
-        match=r'1 of 5 frames: 1 without a number beside numbered ones \(anna/walk-1/thumb\)',
+        match=r'1 of 5 frames: 1 without a frame number \(anna/walk-1/thumb\)',
     ):
         dataset = Corridor(str(tmp_path))
     assert dataset.num_frames.tolist() == [3, 1]
@@ -141,7 +145,7 @@ def test_nothing_to_read(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'Corridor needs folders .* anna/walk-1/\*\.png'):
         Corridor(str(tmp_path))
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', 0 * clip(2))
-    with pytest.raises(ValueError, match='all 1 walks were skipped: 1 of fewer than 1'):
+    with pytest.raises(ValueError, match='all 1 sequences were skipped: 1 with fewer than 1'):
         Corridor(str(tmp_path))
     assert not (tmp_path / 'processed').exists()
 
@@ -157,7 +161,7 @@ class Nothing(Corridor):
 
 def test_samples_need_silhouettes():
     with pytest.raises(ValueError, match=r"Nothing: sample 0 has no field 'silhouettes'"):
-        Nothing()
+        Nothing(None)
 
 
 def test_clips_without_much_in_them(tmp_path):

@@ -63,7 +63,7 @@ def test_reads_samples_and_splits(tmp_path):
         ValueError, match=r"SkeletonPickle has the protocols \['xsub'\], got 'xview'"
     ):
         dataset.official_split('xview')
-    with pytest.raises(ValueError, match=r"has the parts \['xsub_train', .*got 'val'"):
+    with pytest.raises(ValueError, match=r"name must be one of \['xsub_train', .*got 'val'"):
         dataset.part('val')
 
 
@@ -144,6 +144,8 @@ def bad(**change):
         (bad(keypoint=np.zeros((1, 0, 17, 2))), 'keypoint not numbers of shape'),
         (bad(keypoint=...), 'keypoint not numbers of shape'),
         (bad(keypoint='text'), 'keypoint not numbers of shape'),
+        (bad(keypoint=[[[[1, 2]], [[1]]]]), 'keypoint not numbers of shape'),
+        (bad(keypoint_score=[[1], [1, 2]]), 'keypoint_score not numbers of shape'),
         (
             bad(keypoint_score=np.ones((1, 5, 16))),
             r'keypoint_score not numbers of shape \[1, 5, 17',
@@ -202,7 +204,7 @@ def test_a_file_with_something_that_runs_is_refused(tmp_path):
 
 
 def test_missing_empty_and_cut_off_files_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'SkeletonPickle needs the file set\.pkl in .*raw'):
+    with pytest.raises(FileNotFoundError, match=r'SkeletonPickle needs set\.pkl in .*raw'):
         SkeletonPickle(str(tmp_path), 'set.pkl', 'coco17')
     root = write(tmp_path, content(annotation('a')))
     path = tmp_path / 'raw' / 'set.pkl'

@@ -78,10 +78,10 @@ def test_bad_files_are_counted(tmp_path):
     (raw / name(9, 1, kind='X')).write_text(whole)
     with pytest.warns(
         UserWarning,
-        match=r'skipped 6 of 9 samples: 1 of a subject outside 1\.\.28 \(subject29.*; '
-        r'1 of a run outside 1\.\.6 \(subject4.*; 1 with content not a table \(subject6.*; '
+        match=r'skipped 6 of 9 samples: 1 with a subject outside 1\.\.28 \(subject29.*; '
+        r'1 with a run outside 1\.\.6 \(subject4.*; 1 with content not a table \(subject6.*; '
         r'1 with rows not a number for each column \(subject7.*; 1 with header not the 18 joints '
-        r'.*; 1 not named as subject{subject}_Seq_.*\(subject9',
+        r'.*; 1 not named like subject{subject}_Seq_.*\(subject9',
     ):
         assert len(UCalgaryGait(str(tmp_path))) == 3
 

@@ -55,7 +55,7 @@ def test_bad_sequences_are_counted(tmp_path):
     savemat(folder / 'a2_s3_t1_skeleton.mat', {'d_skel': np.zeros((25, 3, 4))})
     with pytest.warns(
         UserWarning,
-        match=r'skipped 4 of 7 samples: 1 of an action outside 1\.\.27 .*; 2 with content not a '
+        match=r'skipped 4 of 7 samples: 1 with an action outside 1\.\.27 .*; 2 with content not a '
         r'MATLAB file .*; 1 with d_skel not numbers of shape \[20, 3, T\] \(a2_s3_t1_skeleton\)',
     ):
         assert len(UTDMHAD(str(tmp_path))) == 3

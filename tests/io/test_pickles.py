@@ -206,3 +206,9 @@ def test_bytes_are_read_like_the_file(tmp_path):
     same(load_pickle('nowhere.pkl', content), CONTENT)
     with pytest.raises(ValueError, match=r'nowhere\.pkl: content: .*an empty file'):
         load_pickle('nowhere.pkl', b'')
+
+
+def test_a_huge_memo_number_takes_no_memory():
+    # LONG_BINPUT with the number 2**32 - 1: an array of so many pointers would be 32 GB.
+    content = b'\x80\x04]r\xff\xff\xff\xff.'
+    assert load_pickle('file', content) == []

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphmotion.metrics import ClassificationScores, classification_scores, confusion_matrix
+from graphmotion.metrics import ClassificationScores, classification_scores
 
 EMOTIONS = ('happy', 'angry', 'sad', 'neutral')
 
@@ -33,69 +33,6 @@ def loop_figures(target, prediction, num_classes):
         f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
         out.append(((tp + tn) / len(target), precision, recall, f1))
     return np.array(out, dtype=np.float64)
-
-
-def test_confusion_matrix_counts_labels_by_row():
-    matrix = confusion_matrix([0, 0, 0, 1, 2], [0, 1, 1, 1, 0], num_classes=3)
-    assert matrix.tolist() == [[1, 2, 0], [0, 1, 0], [1, 0, 0]]
-    assert matrix.dtype == torch.long
-
-
-@pytest.mark.parametrize('make', [list, tuple, np.array, torch.tensor])
-def test_confusion_matrix_takes_sequences_arrays_and_tensors(make):
-    target, prediction = draw()
-    expected = np.zeros((4, 4), dtype=int)
-    for y, p in zip(target.tolist(), prediction.tolist()):
-        expected[y, p] += 1
-    out = confusion_matrix(make(target.tolist()), make(prediction.tolist()), 4)
-    assert out.tolist() == expected.tolist()
-
-
-def test_confusion_matrix_takes_read_only_and_narrow_integers():
-    target = np.array([0, 1, 1], dtype=np.uint8)
-    target.flags.writeable = False
-    out = confusion_matrix(target, torch.tensor([0, 1, 0], dtype=torch.int32), 2)
-    assert out.tolist() == [[1, 0], [1, 1]]
-    # Counts beyond the range of the labels' own type.
-    many = np.zeros(300, dtype=np.uint8)
-    assert confusion_matrix(many, many, 20)[0, 0] == 300
-
-
-def test_confusion_matrix_leaves_its_input_alone():
-    target, prediction = draw()
-    before = target.clone(), prediction.clone()
-    confusion_matrix(target, prediction, 4)
-    assert torch.equal(target, before[0])
-    assert torch.equal(prediction, before[1])
-
-
-@pytest.mark.parametrize(
-    ('target', 'prediction', 'error', 'message'),
-    [
-        ([0, 1], [0], ValueError, 'got 2 and 1'),
-        ([], [], ValueError, 'empty'),
-        ([0, 4], [0, 1], ValueError, r'target has 1 labels outside 0\.\.3, the first is 4 at pos'),
-        ([0, 1], [-1, 1], ValueError, r'prediction has 1 labels outside 0\.\.3.*-1 at position 0'),
-        ([0.0, 1.0], [0, 1], TypeError, 'target holds float'),
-        ([0, 1], torch.rand(2, 4), TypeError, 'argmax'),
-        ([0, 1], torch.rand(2).bfloat16(), TypeError, 'prediction holds torch.bfloat16'),
-        ([True, False], [0, 1], TypeError, 'target holds bool'),
-        (['a', 'b'], [0, 1], TypeError, 'target holds <U1'),
-        ([[0], [1]], [0, 1], ValueError, r'shape \[2, 1\]'),
-        (3, [0], ValueError, r'shape \[\]'),
-    ],
-)
-def test_bad_labels_are_refused(target, prediction, error, message):
-    with pytest.raises(error, match=message):
-        confusion_matrix(target, prediction, 4)
-    with pytest.raises(error, match=message):
-        classification_scores(target, prediction, 4)
-
-
-@pytest.mark.parametrize('num_classes', [0, -1, 2.0, True, None])
-def test_bad_number_of_classes_is_refused(num_classes):
-    with pytest.raises(ValueError, match='num_classes must be an integer >= 1'):
-        confusion_matrix([0], [0], num_classes)
 
 
 @pytest.mark.parametrize('num_classes', [2, 4, 7])
@@ -248,9 +185,9 @@ def test_bad_confusion_matrices_are_refused(counts, error, message):
 @pytest.mark.parametrize(
     ('names', 'message'),
     [
-        (['a'], '1 names for 2 classes'),
-        (['a', 'a'], 'not all different'),
-        ('ab', 'got the str'),
+        (['a'], r"must be 2 distinct names, got \['a'\]"),
+        (['a', 'a'], r"2 distinct names, got \['a', 'a'\]"),
+        ('ab', 'got the string'),
     ],
 )
 def test_bad_class_names_are_refused(names, message):

@@ -69,13 +69,16 @@ def test_features_without_spread_and_repeated_samples():
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda x, y: (x, y[:-1]), r'x is \[N, F\] and labels \[N\], got \[90, 12\] and \[89\]'),
-        (lambda x, y: (x, y * 0), 'two or more, got 1'),
-        (lambda x, y: (x / 0, y), 'not finite'),
+        (
+            lambda x, y: (x, y[:-1]),
+            r'\[N, F\] and labels \[N\], got \[90, 12\] and \[89\]',
+        ),
+        (lambda x, y: (x, y * 0), 'at least two classes, got 1'),
+        (lambda x, y: (x / 0, y), 'x must be finite'),
         (lambda x, y: (x, y, 0), 'num_principal must be an integer >= 1, got 0'),
         (lambda x, y: (x, y, 5, 0), 'num_components must be an integer >= 1, got 0'),
         (lambda x, y: (x, y, 5, 2, 1.5), r'shrinkage must be in \[0, 1\], got 1.5'),
-        (lambda x, y: (torch.eye(4), torch.tensor([0, 0, 1, 2]), 3, 2, 0), 'no inverse'),
+        (lambda x, y: (torch.eye(4), torch.tensor([0, 0, 1, 2]), 3, 2, 0), 'must be invertible'),
     ],
 )
 def test_bad_input_is_refused(change, message):
@@ -83,5 +86,5 @@ def test_bad_input_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         discriminant_projection(*change(x, torch.from_numpy(labels)))
     project = discriminant_projection(x, torch.from_numpy(labels))
-    with pytest.raises(ValueError, match=r'\[90, 11\], expected \[N, 12\]'):
+    with pytest.raises(ValueError, match=r'shape \[N, 12\], got \[90, 11\]'):
         project(x[:, 1:])

@@ -72,12 +72,12 @@ def test_one_stream_is_itself():
 @pytest.mark.parametrize(
     ('logits', 'options', 'reason'),
     [
-        ([], {}, 'no stream'),
+        ([], {}, 'logits must not be empty'),
         ([torch.ones(2, 1), torch.ones(3, 1)], {}, r'got \[\[2, 1\], \[3, 1\]\]'),
-        ([torch.ones(1)], {}, 'one shape'),
-        ([torch.ones(2, 2)], {'weights': [1, 2]}, r'one for each of 1 streams, got \[1, 2\]'),
-        ([torch.ones(2, 2)], {'weights': [0]}, 'not all zero'),
-        ([torch.ones(2, 2)], {'weights': [-1]}, 'not be negative'),
+        ([torch.ones(1)], {}, 'the same shape'),
+        ([torch.ones(2, 2)], {'weights': [1, 2]}, r'one per stream \(1\), got \[1, 2\]'),
+        ([torch.ones(2, 2)], {'weights': [0]}, 'with a positive sum'),
+        ([torch.ones(2, 2)], {'weights': [-1]}, 'non-negative'),
         ([torch.tensor([[0.0, -torch.inf]])], {}, 'must be finite'),
         ([torch.tensor([[0.3, 0.7], [1.0, 0.0]])], {}, 'must not be probabilities'),
         ([torch.ones(2, 2)], {'kind': 'votes'}, "got 'votes'"),

@@ -64,7 +64,7 @@ def test_format():
     assert summary.format('accuracy') == '0.600 ± 0.141'
     assert summary.format('accuracy', percent=True) == '60.0 ± 14.1'
     assert str(summary).splitlines()[-1] == 'accuracy  0.600 ± 0.141'
-    with pytest.raises(ValueError, match=r"no figure 'f1'.*accuracy"):
+    with pytest.raises(ValueError, match=r"name must be one of \['accuracy'\], got 'f1'"):
         summary.format('f1')
 
 
@@ -78,12 +78,12 @@ def test_dict_goes_through_json():
 @pytest.mark.parametrize(
     ('folds', 'error', 'message'),
     [
-        ([], ValueError, 'no fold'),
+        ([], ValueError, 'folds must not be empty'),
         ([{'a': 1}, {'b': 1}], ValueError, r"fold 1 and fold 0.*\['a', 'b'\]"),
         ([FOLDS[0], ClassificationScores([[1]])], ValueError, 'calm'),
-        ([{'a': 'high'}], TypeError, "fold 0: 'a' is no number"),
-        ([{'a': [1, 2]}], TypeError, "fold 0: 'a' is no number"),
-        ([{'a': 1}, 0.5], TypeError, 'fold 1 is a float'),
+        ([{'a': 'high'}], TypeError, "fold 0: 'a' must be a number"),
+        ([{'a': [1, 2]}], TypeError, "fold 0: 'a' must be a number"),
+        ([{'a': 1}, 0.5], TypeError, 'fold 1 must be .*, got float'),
     ],
 )
 def test_bad_folds_are_refused(folds, error, message):
@@ -125,9 +125,9 @@ def test_class_may_be_called_like_a_column():
 @pytest.mark.parametrize(
     ('rows', 'message'),
     [
-        ({}, 'at least one row'),
-        ({'a': FOLDS[0], 'b': ClassificationScores([[1]])}, "'b' has the classes"),
-        ({'a': fold_summary([{'loss': 1}])}, 'without scores'),
+        ({}, 'rows must not be empty'),
+        ({'a': FOLDS[0], 'b': ClassificationScores([[1]])}, "'b' must have classes"),
+        ({'a': fold_summary([{'loss': 1}])}, 'must summarise ClassificationScores'),
     ],
 )
 def test_bad_tables_are_refused(rows, message):

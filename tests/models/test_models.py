@@ -178,7 +178,7 @@ def test_reset_parameters_draws_anew(name):
 
 
 def test_wrong_number_of_nodes_is_refused(name):
-    with pytest.raises(ValueError, match='a multiple of the 16 nodes'):
+    with pytest.raises(ValueError, match='a multiple of 16 nodes'):
         small(name)(torch.randn(17, 12, 3))
 
 

@@ -163,12 +163,12 @@ def test_strides_shorten_time():
 def test_options_that_do_not_fit_are_refused():
     for options, reason in (
         ({'scales': (16, 7)}, r'levels of \[16, 10, 5, 3\] nodes, none of 7'),
-        ({'scales': (10, 5)}, 'the first scale is the 16 joints'),
-        ({'scales': (16, 5, 10)}, 'from fine to coarse'),
-        ({'scales': ()}, 'the first scale is the 16 joints'),
-        ({'cross_scale_layers': 5}, r'0\.\.4, got 5'),
-        ({'cross_scale_pairs': 'some'}, "'neighbors' or 'all', got 'some'"),
-        ({'strides': (1, 2)}, '2 strides for 4 layers'),
+        ({'scales': (10, 5)}, 'scales must start with the 16 joints'),
+        ({'scales': (16, 5, 10)}, 'scales must be decreasing'),
+        ({'scales': ()}, 'scales must start with the 16 joints'),
+        ({'cross_scale_layers': 5}, r'in \[0, 4\], got 5'),
+        ({'cross_scale_pairs': 'some'}, r"\['neighbors', 'all'\], got 'some'"),
+        ({'strides': (1, 2)}, 'each of the 4 layers, got 2'),
         ({'hierarchy': 'organs'}, "the part hierarchy 'organs'"),
     ):
         with pytest.raises(ValueError, match=reason):
@@ -203,7 +203,7 @@ def test_no_parameter_is_empty(options):
 
 def test_messages_may_begin_without_weight():
     """Then the scales are independent at first, and learn to use what others send."""
-    model = msa_gcn(initial_cross_weight=0.0, **SMALL).eval()
+    model = msa_gcn(cross_weight_init=0.0, **SMALL).eval()
     alone = msa_gcn(cross_scale_layers=0, **SMALL).eval()
     alone.load_state_dict(model.state_dict(), strict=False)
     x = torch.randn(2 * 16, 8, 3)

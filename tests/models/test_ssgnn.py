@@ -474,7 +474,7 @@ def test_node_weights_are_answers_to_impulses(make):
 
 def test_wrong_features_are_refused(name):
     model = BUILDERS[name](GRAPH, 4)
-    with pytest.raises(ValueError, match='a multiple of the 40 nodes'):
+    with pytest.raises(ValueError, match='a multiple of 40 nodes'):
         model(torch.randn(41, 1))
     with pytest.raises(ValueError, match=r'x must have shape \[num_nodes, 1\], got \[40, 2\]'):
         model(torch.randn(40, 2))

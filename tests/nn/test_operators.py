@@ -14,12 +14,14 @@ from graphmotion.nn import (
     CrossScaleConv,
     JointAttention,
     LargeKernelTemporalConv,
+    LocalGlobalTemporal,
     LocallyConnectedConv,
     MotionBatchNorm,
     MultiResolutionTemporalConv,
     PartPooling,
     ScaleFusion,
     SelectiveTemporalConv,
+    SeparateLinear,
     SpatialConv,
     SpatialGate,
     SpectralConv,
@@ -70,6 +72,23 @@ class Resolutions(MultiResolutionTemporalConv):
         return torch.cat(super().forward(x), dim=-1)
 
 
+class Sequences(LocalGlobalTemporal):
+    """Returns both outputs of all branches as one tensor."""
+
+    def forward(self, x):
+        return torch.cat(super().forward(x), dim=-1).movedim(0, 1)
+
+
+class SeparateNodes(SeparateLinear):
+    """Maps each node of a graph by its own weights."""
+
+    def forward(self, x, num_nodes):
+        graphs = x.view(len(x) // num_nodes, num_nodes, *x.shape[1:]).transpose(1, 2)
+        out = super().forward(graphs.flatten(0, 1))
+        out = out.view(len(graphs), x.size(1), num_nodes, out.size(-1))
+        return out.transpose(1, 2).flatten(0, 1)
+
+
 OPERATORS = {
     'spatial': (SpatialConv(C, 10, 3), (ADJ,)),
     'spatial_narrowing': (SpatialConv(C, 4, 3), (ADJ,)),
@@ -85,6 +104,11 @@ OPERATORS = {
     'selective': (SelectiveTemporalConv(C, 10), (V,)),
     'resolutions': (Resolutions(C, 10), ()),
     'resolutions_shared': (Resolutions(C, 10, share_weights=True), ()),
+    'temporal_sequences': (
+        Sequences(C, C, heads=2, num_blocks=(1, 1), feedforward_channels=12),
+        (),
+    ),
+    'separate_linear': (SeparateNodes(V, C, 10), (V,)),
     'large_kernel': (LargeKernelTemporalConv(C, 10, 3), ()),
     'large_kernel_zeros': (LargeKernelTemporalConv(C, 10, 5, 'zeros'), ()),
     'attended_frames': (ConvValueTemporalAttention(C), ()),
@@ -264,5 +288,5 @@ def test_wrong_number_of_nodes_is_refused(x):
         (CrossScaleConv(C, C), None),
     )
     for module, args in pairs:
-        with pytest.raises(ValueError, match='multiple of the 16 nodes'):
+        with pytest.raises(ValueError, match='multiple of 16 nodes'):
             module((wrong, wrong), (V, V)) if args is None else module(wrong, *args)

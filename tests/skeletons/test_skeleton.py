@@ -51,7 +51,7 @@ def test_joints_may_be_named_or_numbered(bones):
     [
         ('abc', [(0, 1), (1, 2), (2, 0)], r'the bone \(c, a\) closes a cycle'),
         ('abcd', [(0, 1), (1, 2), (0, 2), (2, 3)], r'\(a, c\) closes a cycle'),
-        ('ab', [('a', 'x')], r"unknown joint 'x'; the joints are \['a', 'b'\]"),
+        ('ab', [('a', 'x')], r"unknown joint 'x'; expected one of \['a', 'b'\]"),
         ('aba', [(0, 1), (1, 2)], "two joints are named 'a'"),
         ('abcd', [(0, 1), (2, 3)], r"not connected: no path of bones from 'a' to \['c', 'd'\]"),
         ('ab', [], r"not connected.*\['b'\]"),

@@ -1,3 +1,4 @@
+import math
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
@@ -23,6 +24,14 @@ def test_one_cycle_rises_to_its_rate_and_falls():
     assert max(out) == pytest.approx(0.1)
     assert out.index(max(out)) == pytest.approx(19, abs=1)
     assert out[-1] < 1e-4
+
+
+@pytest.mark.parametrize(('warmup', 'steps'), [(0.1, 10), (0.25, 4), (1 / 49, 49)])
+def test_one_cycle_with_a_single_step_of_warm_up_starts_at_its_rate(warmup, steps):
+    out = learning_rates(OneCycle(lr=0.1, max_epochs=steps, warmup=warmup), 1)
+    end = 0.1 / 25 / 1e4
+    falls = [(1 + math.cos(math.pi * step / (steps - 1))) / 2 for step in range(steps)]
+    assert out == pytest.approx([end + (0.1 - end) * fall for fall in falls])
 
 
 def test_one_cycle_decouples_weight_decay_from_the_gradient():

@@ -92,7 +92,7 @@ def test_batch_of_colour_images_matches_its_samples(transform, assert_alike):
 
 
 @pytest.mark.parametrize(
-    'transform', [T.RandomImageAffine((20, 20), (0.9, 0.9), (0.1, 0.1)), T.RandomImageFlip(1.0)]
+    'transform', [T.RandomImageAffine((20, 20), (0.9, 0.9)), T.RandomImageFlip(1.0)]
 )
 def test_channels_of_colour_images_move_alike(transform):
     data = face(channels=(3,))
@@ -239,8 +239,10 @@ def slow_affine(image, degrees, scale, shift):
 @pytest.mark.parametrize(
     ('degrees', 'scale', 'shift'), [(0, 1, 0), (30, 1, 0), (-8, 1.4, 0.1), (90, 0.6, -0.2)]
 )
-def test_affine_pixels_and_landmarks(degrees, scale, shift):
-    transform = T.RandomImageAffine((degrees,) * 2, (scale,) * 2, (shift,) * 2)
+def test_affine_pixels_and_landmarks(degrees, scale, shift, monkeypatch):
+    end = torch.full((1, 4), float(shift > 0))  # the lower or the upper end of all intervals
+    monkeypatch.setattr('graphmotion.transforms.fields.rand_per_graph', lambda *_: end)
+    transform = T.RandomImageAffine((degrees,) * 2, (scale,) * 2, abs(shift))
     data = face(dtype=torch.float64)
     expected = slow_affine(data.image[0].numpy(), degrees, scale, (shift, shift))
     out = transform(data)
@@ -286,6 +288,15 @@ def test_draws_differ_between_images_and_are_within_bounds():
     for value, low, high in ((scale, 0.5, 1.5), (degrees, -10, 10)):
         assert low - 1e-3 <= value.min() < low + 0.05 * (high - low)
         assert high - 0.05 * (high - low) < value.max() <= high + 1e-3
+
+
+def test_translations_of_images_are_within_their_bounds():
+    batch = Batch.from_data_list([face(0) for _ in range(400)])
+    transform = T.RandomImageAffine(0, (1, 1), translate=(0.2, 0.05))
+    shift = transform(batch.clone()).landmarks - batch.landmarks
+    for value, limit in zip(shift.view(400, 68, 2)[:, 0].T, (0.2 * SIZE[1], 0.05 * SIZE[0])):
+        assert -limit - 1e-4 <= value.min() < -0.9 * limit
+        assert 0.9 * limit < value.max() <= limit + 1e-4
 
 
 def test_flipped_landmarks_swap_sides():
@@ -337,10 +348,14 @@ def test_noise():
             r'scales must be an interval \(low, high\) in \(0, inf\)',
         ),
         (lambda: T.RandomImageAffine((3, 1)), 'degrees must be an interval'),
-        (lambda: T.RandomImageAffine(translate='x'), 'translate must be an interval'),
+        (lambda: T.RandomImageAffine(translate=-0.1), 'translate must be a number at least 0'),
+        (
+            lambda: T.RandomImageAffine(translate=(0.1, 0.1, 0.1)),
+            r'translate must be a number or \(horizontal, vertical\)',
+        ),
         (lambda: T.RandomImageBrightness(contrast=(-1, 1)), 'contrast must be non-negative'),
         (lambda: T.RandomImageBrightness(0.2), 'brightness must be an interval'),
-        (lambda: T.ImageNoise(-1), 'std must be non-negative'),
+        (lambda: T.ImageNoise(-1), 'std must be a number at least 0'),
         (lambda: T.RandomImageFlip(2), r'p must be in \[0, 1\]'),
         (lambda: T.AddEigenbasis(0), 'num_modes must be an integer >= 1'),
         (lambda: T.AddEigenbasis(2, 'x'), r"normalization must be one of \[None, 'sym'\]"),

@@ -78,7 +78,7 @@ def test_file_is_written_with_its_folder(tmp_path):
         ([[1, 2]], None, ValueError, 'square'),
         ([[0.5, 0.5], [0.0, 1.0]], None, TypeError, 'integer counts'),
         ([[0, 0], [0, 0]], None, ValueError, 'all zero'),
-        ([[1, 0], [0, 1]], ['a'], ValueError, '1 names for 2 classes'),
+        ([[1, 0], [0, 1]], ['a'], ValueError, 'must be 2 distinct names'),
     ],
 )
 def test_invalid_input(confusion, names, error, message):

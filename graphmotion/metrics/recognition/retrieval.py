@@ -1,4 +1,4 @@
-"""The gallery samples nearest to a probe."""
+"""Retrieval of the gallery samples nearest to a probe."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _CHUNK = 2**22  # pairs sorted at a time
 
 @dataclass(frozen=True, eq=False)
 class Retrieval:
-    r"""The gallery samples nearest to some probes, in order; made by :func:`retrieve`.
+    r"""The gallery samples nearest to each probe, returned by :func:`retrieve`.
 
-    Samples are named by their positions in the embedding.
+    Samples are given as row indices of the embedding.
 
     Args:
-        probes (Tensor): The probes.
-        nearest (Tensor): The nearest gallery samples, the nearest first; -1 where the gallery has
-            no more.
-        distance (Tensor): Their distances, NaN where there is no sample.
-        correct (Tensor): Whether they are of the probe's subject.
+        probes (Tensor): Probes.
+        nearest (Tensor): Gallery samples of each probe, nearest first, padded with -1 if the
+            gallery has fewer samples.
+        distance (Tensor): Distances of the gallery samples, padded with NaN.
+        correct (Tensor): Whether each gallery sample has the subject of the probe.
 
     Shapes:
         - **probes:** :math:`(N)`, integers
@@ -49,22 +49,20 @@ def retrieve(
     k: int = 5,
     distance: str = 'cosine',
 ) -> Retrieval:
-    r"""Find the gallery samples nearest to each probe, of all views at once: those that
-    :func:`gallery_probe` ranks for CMC and mAP.
+    r"""Finds the gallery samples nearest to each probe among all views.
 
-    If the protocol excludes identical views, samples of the probe's subject in its own view are
-    left out, and with :obj:`same_view_impostors=False` all samples of that view. A probe never
-    finds itself.
-
-    Of samples at the same distance that of the lower view, then of the lower position is first.
+    These are the samples that :func:`gallery_probe` ranks for CMC and mAP. If the protocol excludes
+    identical views, samples of the probe's subject in the probe's view are excluded; with
+    :obj:`same_view_impostors=False`, all samples in that view are. A probe never finds itself.
+    Samples at the same distance are ordered by view, then by row index.
 
     Args:
-        embedding (Tensor): The embeddings, see :func:`gallery_probe`.
-        labels (dict or dataset): The labels of the same samples by name, or the dataset.
-        protocol (GalleryProbeProtocol): What is gallery and what are probes.
-        probes (Tensor or sequence of int, optional): The positions of the probes; by default all,
-            one set after another. (default: :obj:`None`)
-        k (int, optional): How many to find for each. (default: :obj:`5`)
+        embedding (Tensor): Embeddings, as in :func:`gallery_probe`.
+        labels (dict or dataset): Labels of the same samples by name, or the dataset.
+        protocol (GalleryProbeProtocol): Protocol that selects gallery and probes.
+        probes (Tensor or sequence of int, optional): Row indices of the probes; by default all
+            probes, one probe set after another. (default: :obj:`None`)
+        k (int, optional): Number of gallery samples for each probe. (default: :obj:`5`)
         distance (str, optional): :obj:`"cosine"` or :obj:`"euclidean"`. (default:
             :obj:`"cosine"`)
 
@@ -72,20 +70,22 @@ def retrieve(
         - **embedding:** :math:`(N, D)`, or :math:`(N, P, D)` in :math:`P` parts
 
     Raises:
-        ValueError: If a position is not that of a probe, :obj:`k` is below 1, or as in
-            :func:`gallery_probe`.
+        ValueError: If a row index is not that of a probe, :obj:`k` is below 1, or for the reasons
+            given in :func:`gallery_probe`.
     """
     check_int('k', k, 1)
     gallery = Gallery(embedding, labels, protocol, distance)
-    every = torch.cat(list(gallery.probes.values()))
-    chosen = every if probes is None else torch.as_tensor(probes).to(every).view(-1)
-    wrong = chosen[~torch.isin(chosen, every)].tolist()
+    all_probes = torch.cat(list(gallery.probes.values()))
+    rows = all_probes if probes is None else torch.as_tensor(probes).to(all_probes).view(-1)
+    wrong = rows[~torch.isin(rows, all_probes)].tolist()
     if wrong:
-        raise ValueError(f'the positions {wrong[:9]} are not those of probes of {protocol.name!r}')
-    chunks = chosen.split(max(1, _CHUNK // len(gallery.positions)))
+        raise ValueError(
+            f'probes must be row indices of probes of {protocol.name!r}, got {wrong[:9]}'
+        )
+    chunks = rows.split(max(1, _CHUNK // len(gallery.positions)))
     parts = [_retrieve(gallery, samples, k) for samples in chunks]
-    nearest, far, correct = (torch.cat(part).cpu() for part in zip(*parts))
-    return Retrieval(chosen.cpu(), nearest, far, correct)
+    nearest, distances, correct = (torch.cat(part).cpu() for part in zip(*parts))
+    return Retrieval(rows.cpu(), nearest, distances, correct)
 
 
 def _retrieve(gallery: Gallery, samples: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -94,20 +94,19 @@ def _retrieve(gallery: Gallery, samples: Tensor, k: int) -> tuple[Tensor, Tensor
     similarity.masked_fill_(itself, -torch.inf)
     same_subject = gallery.subject[gallery.positions] == gallery.subject[samples].unsqueeze(1)
     if gallery.protocol.exclude_identical_view:
-        dropped = gallery.column_view == gallery.view[samples].unsqueeze(1)
+        excluded = gallery.column_view == gallery.view[samples].unsqueeze(1)
         if gallery.protocol.same_view_impostors:
-            dropped &= same_subject
-        similarity.masked_fill_(dropped, -torch.inf)
+            excluded &= same_subject
+        similarity.masked_fill_(excluded, -torch.inf)
     similarity, columns = (t[:, :k] for t in similarity.sort(dim=1, descending=True, stable=True))
-    there = similarity > -torch.inf
-    nearest = gallery.positions[columns]
-    correct = there & same_subject.gather(1, columns)
-    far = gallery.similarity.distances(samples, columns).masked_fill(~there, torch.nan)
-    nearest = nearest.masked_fill(~there, -1)
-    missing = k - nearest.size(1)  # a gallery smaller than k
+    valid = similarity > -torch.inf
+    nearest = gallery.positions[columns].masked_fill(~valid, -1)
+    correct = valid & same_subject.gather(1, columns)
+    distances = gallery.similarity.distances(samples, columns).masked_fill(~valid, torch.nan)
+    missing = k - nearest.size(1)  # positive if the gallery has fewer than k samples
     pad = torch.nn.functional.pad
     return (
         pad(nearest, (0, missing), value=-1),
-        pad(far, (0, missing), value=torch.nan),
+        pad(distances, (0, missing), value=torch.nan),
         pad(correct, (0, missing), value=False),
     )

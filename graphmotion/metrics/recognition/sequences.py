@@ -1,4 +1,4 @@
-"""Recognition of sequences of which there are several samples."""
+"""Recognition of sequences that consist of several samples."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ def match_sequences(
     distance: str = 'cosine',
     sequence: str | None = None,
 ) -> dict[str, float]:
-    r"""Rank-1 accuracy of whole sequences, each recognised by all of its samples, such as the half
-    cycles of a walk.
+    r"""Computes the rank-1 accuracy of sequences, each recognised by all of its samples.
 
-    The distance of two sequences is the symmetric mean of :func:`sequence_distances`, as in the
-    `"MPCA: Multilinear Principal Component Analysis of Tensor Objects"
-    <https://doi.org/10.1109/TNN.2007.901277>`_ paper. A probe is recognised if it is nearer to a
-    gallery sequence of its subject than to any of another; one whose subject is not in the gallery
-    is left out. There is one gallery of all views. A sample that is both gallery and probe is not
-    compared with itself.
+    The samples of a sequence are, for instance, the half cycles of a walk. The distance of two
+    sequences is that of :func:`sequence_distances`, as in the `"MPCA: Multilinear Principal
+    Component Analysis of Tensor Objects" <https://doi.org/10.1109/TNN.2007.901277>`_ paper. A probe
+    sequence is recognised if it is nearer to a gallery sequence of its subject than to any sequence
+    of another subject; a probe sequence whose subject is not in the gallery is ignored. One gallery
+    holds all views. A sample that is both gallery and probe is not compared with itself.
 
     .. code-block:: python
 
@@ -35,120 +34,119 @@ def match_sequences(
         print(sum(rates.values()) / len(rates))
 
     Args:
-        embedding (Tensor): The embeddings of all samples.
-        labels (dict or dataset): The labels of the same samples by name, or the dataset.
-        protocol (GalleryProbeProtocol): What is gallery and what are probes.
-        distance (str, optional): Of two samples, :obj:`"cosine"` or :obj:`"euclidean"`; for
-            embeddings in parts the mean over the parts. (default: :obj:`"cosine"`)
-        sequence (str, optional): The label, numbers or words, that tells the sequences of a subject
-            apart; by default the gallery and each set of probes have one of each subject.
-            (default: :obj:`None`)
+        embedding (Tensor): Embeddings of all samples.
+        labels (dict or dataset): Labels of the same samples by name, or the dataset.
+        protocol (GalleryProbeProtocol): Protocol that selects gallery and probes.
+        distance (str, optional): Distance of two samples, :obj:`"cosine"` or :obj:`"euclidean"`;
+            for embeddings in parts, the mean of the distances of the parts.
+            (default: :obj:`"cosine"`)
+        sequence (str, optional): Label, numbers or strings, that distinguishes the sequences of a
+            subject; by default, all samples of a subject in the gallery, or in one probe set, are
+            one sequence. (default: :obj:`None`)
 
     Shapes:
         - **embedding:** :math:`(N, D)`, or :math:`(N, P, D)` in :math:`P` parts
 
     Returns:
-        dict: The accuracy of each set of probes; NaN if no subject is in the gallery.
+        dict: Accuracy of each probe set; NaN if none of its subjects is in the gallery.
 
     Raises:
-        ValueError: If the embedding has another shape, is not finite or not one for each label, a
-            label is missing or not one for each sample, the gallery or a set of probes is empty, or
-            the protocol leaves out a probe's own view.
-        TypeError: If the embedding does not hold real numbers.
+        ValueError: If the embedding has another shape, is not finite or differs from the labels in
+            the number of samples, a label is missing or invalid, the gallery or a probe set is
+            empty, or the protocol excludes identical views.
+        TypeError: If the embedding is not a floating-point tensor.
     """
     if protocol.exclude_identical_view:
         raise ValueError(
-            f'the protocol {protocol.name!r} leaves out the view of a probe, but sequences are '
-            f'matched with all views: give dataclasses.replace(protocol, '
+            f'protocol must not exclude identical views, since sequences are matched with all '
+            f'views, got {protocol.name!r}; pass dataclasses.replace(protocol, '
             f'exclude_identical_view=False)'
         )
     subject = protocol.read(labels)[protocol.subject]
-    if len(subject) != len(embedding):
-        raise ValueError(
-            f'embedding and labels are of the same samples, got {len(embedding)} embeddings and '
-            f'{len(subject)} labels'
-        )
     name = subject.unique(return_inverse=True)[1]
     if sequence is not None:
         pairs = torch.stack([name, _sequence_numbers(labels, sequence, len(name))], dim=1)
         name = pairs.unique(dim=0, return_inverse=True)[1]
     owner = subject.new_zeros(int(name.max()) + 1).scatter_(0, name, subject)
     gallery, probes = protocol.select(labels)
-    check_embedding(embedding, gallery, distance, stacklevel=3)
+    check_embedding(embedding, len(subject), gallery, distance, stacklevel=3)
     similarity = Similarity(embedding, gallery, distance)
     out = {}
-    for title, positions in probes.items():
+    for probe_set, positions in probes.items():
         pairwise = similarity.distance_matrix(positions)
         itself = positions.unsqueeze(1) == gallery
         pairwise = pairwise.masked_fill(itself.to(pairwise.device), torch.inf)
         own, known = name[positions], name[gallery]
         between = sequence_distances(pairwise, own, known).cpu()
         match = owner[own.unique()].unsqueeze(1) == owner[known.unique()]
-        right = between.masked_fill(~match, torch.inf).amin(dim=1)
+        correct = between.masked_fill(~match, torch.inf).amin(dim=1)
         wrong = between.masked_fill(match, torch.inf).amin(dim=1)
-        there = right.isfinite()
-        out[title] = float((right < wrong)[there].double().mean())
+        has_match = correct.isfinite()
+        out[probe_set] = float((correct < wrong)[has_match].double().mean())
     return out
 
 
 def sequence_distances(distance: Tensor, probes: Tensor, gallery: Tensor) -> Tensor:
-    r"""The distances between sequences, from those between their samples: the mean of what each
-    sample of one has to the nearest sample of the other, taken in both directions. Samples at
-    an infinite distance are not compared; sequences of no others are infinitely far apart.
+    r"""Computes distances between sequences from the distances between their samples.
+
+    The distance of two sequences is the mean distance of a sample to the nearest sample of the
+    other sequence, averaged over both directions. Pairs of samples at an infinite distance are
+    ignored; two sequences without any other pair have an infinite distance.
 
     .. math::
         D(P, G) = \frac{1}{2} \left( \frac{1}{|P|} \sum_{i \in P} \min_{j \in G} d_{ij} +
         \frac{1}{|G|} \sum_{j \in G} \min_{i \in P} d_{ij} \right)
 
     Args:
-        distance (Tensor): The distances of the samples.
-        probes (Tensor): The sequence of each sample in the rows.
-        gallery (Tensor): The sequence of each sample in the columns.
+        distance (Tensor): Distances of the samples.
+        probes (Tensor): Sequence of each sample in the rows.
+        gallery (Tensor): Sequence of each sample in the columns.
 
     Shapes:
         - **distance:** :math:`(N, M)`
         - **probes:** :math:`(N)`, integers
         - **gallery:** :math:`(M)`, integers
-        - **output:** one row and one column for each sequence, in the order of their numbers
+        - **output:** :math:`(P, G)` with one row and one column for each sequence, in ascending
+          order of their numbers
 
     Raises:
-        ValueError: If shapes do not go together or there is no sample.
+        ValueError: If the shapes do not match or there are no samples.
     """
     if distance.dim() != 2 or distance.shape != (*probes.shape, *gallery.shape):
         raise ValueError(
-            f'distance is [N, M], probes [N] and gallery [M], got {list(distance.shape)}, '
+            f'distance must be [N, M], probes [N] and gallery [M], got {list(distance.shape)}, '
             f'{list(probes.shape)} and {list(gallery.shape)}'
         )
     if not distance.numel():
-        raise ValueError(f'there is no sample: distance is {list(distance.shape)}')
+        raise ValueError(f'distance must not be empty, got shape {list(distance.shape)}')
     rows, columns = probes.to(distance.device), gallery.to(distance.device)
-    there = _nearest_mean(distance, rows, columns)
-    back = _nearest_mean(distance.t(), columns, rows)
-    return (there + back.t()) / 2
+    forward = _mean_of_nearest(distance, rows, columns)
+    backward = _mean_of_nearest(distance.t(), columns, rows)
+    return (forward + backward.t()) / 2
 
 
-def _nearest_mean(distance: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """The mean, over the rows of a sequence, of the least in the columns of another."""
+def _mean_of_nearest(distance: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Averages over the rows of a sequence the minimum over the columns of another sequence."""
     row, column = (number.unique(return_inverse=True)[1] for number in (rows, columns))
     num_rows, num_columns = int(row.max()) + 1, int(column.max()) + 1
-    least = distance.new_full((len(distance), num_columns), torch.inf)
-    least.scatter_reduce_(1, column.expand_as(distance), distance, 'amin')
-    there = least.isfinite()
+    nearest = distance.new_full((len(distance), num_columns), torch.inf)
+    nearest.scatter_reduce_(1, column.expand_as(distance), distance, 'amin')
+    valid = nearest.isfinite()
     zeros = distance.new_zeros(num_rows, num_columns)
-    total = zeros.index_add(0, row, least.masked_fill(~there, 0))
-    counts = zeros.index_add(0, row, there.to(zeros.dtype))
+    total = zeros.index_add(0, row, nearest.masked_fill(~valid, 0))
+    counts = zeros.index_add(0, row, valid.to(zeros.dtype))
     return (total / counts).masked_fill(counts == 0, torch.inf)
 
 
 def _sequence_numbers(labels: Labels, sequence: str, size: int) -> Tensor:
-    """The label of sequences, counted from 0."""
+    """Returns the sequence of each sample as a number from 0."""
     if isinstance(labels, Mapping) and sequence not in labels:
-        raise ValueError(f'there is no label {sequence!r}; there are {sorted(labels)}')
+        raise ValueError(f'sequence must be one of the labels {sorted(labels)}, got {sequence!r}')
     given = labels[sequence] if isinstance(labels, Mapping) else labels.labels(sequence)
     values = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
     if values.shape != (size,) or values.dtype.kind not in 'biufUS':
         raise ValueError(
-            f'the label {sequence!r} is one number or word for each of {size} samples, got '
+            f'label {sequence!r} must be one number or string for each of {size} samples, got '
             f'{values.dtype} of shape {list(values.shape)}'
         )
     return torch.from_numpy(np.unique(values, return_inverse=True)[1])

@@ -1,4 +1,4 @@
-"""Similarity of embeddings by cosine or Euclidean distance, whole or in parts."""
+"""Similarity of embeddings, or of their parts, by cosine or Euclidean distance."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from torch import Tensor
 from graphmotion.checks import check_choice
 
 DISTANCES = ('cosine', 'euclidean')
-COLLAPSED = 1e-2  # the relative spread below which a gallery is reported as collapsed
+COLLAPSED = 1e-2  # relative spread below which a gallery is reported as collapsed
 
 
 class Similarity:
-    r"""Similarity of any sample to each sample of a gallery: a number that falls as their distance
-    grows, cheap to compute for many pairs. Similarities of different samples are not comparable;
-    distances are.
+    r"""Similarity of samples to each sample of a gallery.
 
-    The distance is cosine or Euclidean. For embeddings of :math:`P` parts it is the mean over the
-    parts of the distance of each part. The cosine distance of a vector of length zero to any other
-    is one.
+    The similarity of a sample decreases with the distance and is fast to compute for many pairs.
+    Similarities of different samples are not comparable; distances are.
 
-    Inner products of embeddings that lie close together agree in their leading digits, and single
-    precision loses the rest. Therefore the origin is moved into the gallery first. For vectors
-    :math:`\mathbf{u}` and :math:`\mathbf{v}` of length one and any origin :math:`\mathbf{o}`
+    The distance is cosine or Euclidean. For embeddings of :math:`P` parts, it is the mean of the
+    distances of the parts. The cosine distance of a zero vector to any other vector is one.
+
+    Inner products of nearly equal embeddings agree in their leading digits, and the others are lost
+    in single precision. The origin is therefore moved into the gallery first. For unit vectors
+    :math:`\mathbf{u}` and :math:`\mathbf{v}` and any origin :math:`\mathbf{o}`,
 
     .. math::
         \mathbf{u}^{\top} \mathbf{v} = 1 - \frac{1}{2} \Vert (\mathbf{u} - \mathbf{o}) -
         (\mathbf{v} - \mathbf{o}) \Vert^2
 
-    so that Euclidean distances rank as cosines do. The computation is in the embedding's precision,
-    at least single, which resolves distances down to about :math:`10^{-3}` of the largest ones.
+    so that Euclidean and cosine distances give the same ranking. The computation uses the precision
+    of the embedding, at least single, which resolves distances down to about :math:`10^{-3}` of the
+    largest distance.
 
     Args:
-        embedding (Tensor): The embeddings of all samples.
-        gallery (Tensor): The positions of the gallery.
+        embedding (Tensor): Embeddings of all samples.
+        gallery (Tensor): Row indices of the gallery samples.
         distance (str, optional): :obj:`"cosine"` or :obj:`"euclidean"`.
             (default: :obj:`"cosine"`)
 
@@ -45,7 +46,7 @@ class Similarity:
 
     Raises:
         ValueError: If the distance is unknown or the embedding has another shape.
-        TypeError: If the embedding does not hold real numbers.
+        TypeError: If the embedding is not a floating-point tensor.
     """
 
     def __init__(self, embedding: Tensor, gallery: Tensor, distance: str = 'cosine') -> None:
@@ -53,12 +54,12 @@ class Similarity:
         gallery = gallery.to(parts.device)
         self.distance = distance
         self.num_parts = parts.size(1)
-        # Their cosine distance to all others is one.
+        # The cosine distance of zero vectors to all others is one.
         is_zero = ~parts.any(dim=-1, keepdim=True) & (distance == 'cosine')
-        parts = parts - _middle(parts[gallery])
+        parts = parts - _medoid(parts[gallery])
         half_square = parts.square().sum(dim=-1, keepdim=True).div_(2)
-        # One more entry makes the product of a sample and one of the gallery, o and g, what ranks
-        # their distance: o @ g - g @ g / 2, which is o @ o / 2 - |o - g|^2 / 2.
+        # With one more entry, the product of a sample o and a gallery sample g ranks by distance:
+        # o @ g - g @ g / 2 = o @ o / 2 - |o - g|^2 / 2.
         last = half_square[gallery] + is_zero[gallery] / 2
         self.gallery = torch.cat([parts[gallery], last], dim=-1)  # [G, P, D + 1]
         samples = torch.cat([parts, torch.full_like(half_square, -1)], dim=-1)
@@ -69,19 +70,19 @@ class Similarity:
 
     @property
     def device(self) -> torch.device:
-        r"""Where similarities are computed."""
+        r"""Device on which similarities are computed."""
         return self.samples.device
 
     def empty(self, num_samples: int) -> Tensor:
-        r"""Room for the result of a call with this number of samples."""
+        r"""Returns an uninitialised tensor for the result of a call with this number of samples."""
         return self.samples.new_empty(num_samples, len(self.gallery))
 
     def __call__(self, samples: Tensor, out: Tensor | None = None) -> Tensor:
-        r"""Similarity of these samples to each of the gallery.
+        r"""Computes the similarity of samples to each gallery sample.
 
         Args:
-            samples (Tensor): Positions among all samples.
-            out (Tensor, optional): Where to write the result. (default: :obj:`None`)
+            samples (Tensor): Row indices of the samples.
+            out (Tensor, optional): Tensor for the result. (default: :obj:`None`)
 
         Shapes:
             - **samples:** :math:`(C)`, integers
@@ -92,7 +93,7 @@ class Similarity:
         if out is None:
             out = self.empty(len(samples))
         if self.distance == 'cosine' or self.num_parts == 1:
-            # The mean over the parts is, but for a factor, one product of all parts side by side.
+            # The mean over the parts is, up to a factor, one product of the concatenated parts.
             return torch.mm(own.flatten(1), self.gallery.flatten(1).t(), out=out)
         out.zero_()
         part = torch.empty_like(out)
@@ -103,7 +104,7 @@ class Similarity:
         return out.div_(self.num_parts)
 
     def distance_matrix(self, samples: Tensor) -> Tensor:
-        r"""Distances of these samples to each of the gallery.
+        r"""Computes the distances of samples to each gallery sample.
 
         Shapes:
             - **samples:** :math:`(C)`, integers
@@ -120,11 +121,11 @@ class Similarity:
         return difference.mul_(2).sqrt_()
 
     def distances(self, samples: Tensor, others: Tensor) -> Tensor:
-        r"""Distances of these samples to some of the gallery.
+        r"""Computes the distances of samples to selected gallery samples.
 
         Shapes:
             - **samples:** :math:`(C)`, integers
-            - **others:** :math:`(C, k)`, positions in the gallery
+            - **others:** :math:`(C, k)`, positions in the gallery of the selected samples
             - **output:** :math:`(C, k)`
         """
         samples, others = samples.to(self.device), others.to(self.device)
@@ -137,25 +138,26 @@ class Similarity:
 
 
 def relative_spread(embedding: Tensor, distance: str = 'cosine') -> Tensor:
-    r"""Spread of embeddings, relative to their mean: near zero where training has collapsed and
-    all samples have almost the same embedding.
+    r"""Computes the spread of embeddings relative to their mean.
+
+    It is close to zero if training has collapsed and all samples have almost the same embedding.
 
     .. math::
         \frac{1}{\Vert \bar{\mathbf{x}} \Vert} \sqrt{\frac{1}{N} \sum_{i=1}^{N}
         \Vert \mathbf{x}_i - \bar{\mathbf{x}} \Vert^2}, \qquad
         \bar{\mathbf{x}} = \frac{1}{N} \sum_{i=1}^{N} \mathbf{x}_i
 
-    Here :math:`\mathbf{x}_i` is what the distance compares: the embedding for the Euclidean
-    distance, the embedding scaled to length one, each part by itself, for the cosine distance.
-    Parts are put side by side. The ratio is zero if all are zero.
+    Here :math:`\mathbf{x}_i` is the embedding for the Euclidean distance, and the concatenation of
+    its parts, each scaled to unit length, for the cosine distance. The ratio is zero if all
+    embeddings are zero.
 
     .. code-block:: python
 
         spread = relative_spread(embed(model, dataset))
-        print(f'{spread:.2g}')  # 1 or more if directions are many, 1e-3 if training has collapsed
+        print(f'{spread:.2g}')  # 1 or more for diverse directions, 1e-3 for a collapsed training
 
     Args:
-        embedding (Tensor): The embeddings.
+        embedding (Tensor): Embeddings.
         distance (str, optional): :obj:`"cosine"` or :obj:`"euclidean"`.
             (default: :obj:`"cosine"`)
 
@@ -165,7 +167,7 @@ def relative_spread(embedding: Tensor, distance: str = 'cosine') -> Tensor:
 
     Raises:
         ValueError: If the distance is unknown or the embedding has another shape.
-        TypeError: If the embedding does not hold real numbers.
+        TypeError: If the embedding is not a floating-point tensor.
     """
     x = _comparable(as_parts(embedding), distance).flatten(1)
     mean = x.mean(dim=0)
@@ -173,14 +175,21 @@ def relative_spread(embedding: Tensor, distance: str = 'cosine') -> Tensor:
     return torch.where(spread == 0, spread, spread / mean.norm())
 
 
-def check_embedding(embedding: Tensor, gallery: Tensor, distance: str, stacklevel: int) -> None:
-    """Refuse embeddings that are not finite, and warn of a gallery that has collapsed."""
+def check_embedding(
+    embedding: Tensor, num_samples: int, gallery: Tensor, distance: str, stacklevel: int
+) -> None:
+    """Checks the number of embeddings and that they are finite; warns of a collapsed gallery."""
+    if len(embedding) != num_samples:
+        raise ValueError(
+            f'embedding and labels must have the same number of samples, got {len(embedding)} '
+            f'embeddings and {num_samples} labels'
+        )
     parts = as_parts(embedding)
     wrong = ~parts.flatten(1).isfinite().all(dim=1)
     if wrong.any():
         raise ValueError(
-            f'the embeddings of {int(wrong.sum())} samples are not finite, the first at position '
-            f'{int(wrong.nonzero()[0])}'
+            f'embedding must be finite, got {int(wrong.sum())} samples that are not, the first at '
+            f'position {int(wrong.nonzero()[0])}'
         )
     spread = float(relative_spread(parts[gallery.to(parts.device)], distance))
     if len(gallery) > 1 and spread < COLLAPSED:
@@ -192,14 +201,14 @@ def check_embedding(embedding: Tensor, gallery: Tensor, distance: str, stackleve
 
 
 def as_parts(embedding: Tensor) -> Tensor:
-    """Embeddings in parts, [N, P, D], in single precision or double."""
+    """Returns embeddings in parts, [N, P, D], in single or double precision."""
     if not isinstance(embedding, Tensor) or not embedding.is_floating_point():
         found = embedding.dtype if isinstance(embedding, Tensor) else type(embedding).__name__
-        raise TypeError(f'embedding must be a tensor of real numbers, got {found}')
+        raise TypeError(f'embedding must be a floating-point tensor, got {found}')
     if embedding.dim() not in (2, 3) or embedding.numel() == 0:
         raise ValueError(
-            f'embedding must be [samples, channels] or [samples, parts, channels] and not empty, '
-            f'got the shape {list(embedding.shape)}'
+            f'embedding must have shape [N, D] or [N, P, D] and not be empty, got '
+            f'{list(embedding.shape)}'
         )
     embedding = embedding.detach()
     if embedding.dtype != torch.float64:
@@ -208,7 +217,7 @@ def as_parts(embedding: Tensor) -> Tensor:
 
 
 def _comparable(parts: Tensor, distance: str) -> Tensor:
-    """What the distance compares: parts of length one for the cosine distance."""
+    """Returns the vectors to compare: parts of unit length for the cosine distance."""
     check_choice('distance', distance, DISTANCES)
     if distance == 'euclidean':
         return parts
@@ -216,8 +225,8 @@ def _comparable(parts: Tensor, distance: str) -> Tensor:
     return torch.where(length == 0, 0, parts / length)
 
 
-def _middle(parts: Tensor) -> Tensor:
-    """The part of a sample that is nearest to the mean, for each part: [G, P, D] to [P, D]."""
-    # Not the mean itself: differences of whole numbers remain whole, and equal distances equal.
-    far = (parts - parts.mean(dim=0)).square().sum(dim=-1)
-    return parts[far.argmin(dim=0), torch.arange(parts.size(1), device=parts.device)]
+def _medoid(parts: Tensor) -> Tensor:
+    """Returns the sample nearest to the mean, for each part: [G, P, D] to [P, D]."""
+    # Not the mean itself: differences of integers remain integers, and equal distances equal.
+    distance = (parts - parts.mean(dim=0)).square().sum(dim=-1)
+    return parts[distance.argmin(dim=0), torch.arange(parts.size(1), device=parts.device)]

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention: the one place that chooses how it is computed."""
+"""Scaled dot-product attention, computed in the fastest way for its size and device."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from graphmotion.nn.graphs import is_known
 
-# Forward and backward on a CPU, with d = 16 to 32: the fused kernel takes 1.6 to 2.3 times as long
-# as the plain products at 25 x 25 scores, as long at about 48 x 48, 0.9 times at 128 x 128.
+# Forward and backward on a CPU with d = 16 to 32: the fused kernel takes 1.6 to 2.3 times the time
+# of plain products at 25 x 25 scores, the same time at about 48 x 48, 0.9 times at 128 x 128.
 _MAX_PLAIN_SCORES = 48 * 48
 
-# Below so many channels of a head, products along channels waste most of a vector. They then run
-# along nodes, as does the softmax: forward and backward 1.4 times as fast at 17 nodes and d = 4,
-# but slower at 25 nodes and d = 16.
+# With fewer channels per head, products along channels waste most of a vector register. Products
+# and softmax then run along nodes: forward and backward are 1.4 times as fast at 17 nodes and
+# d = 4, but slower at 25 nodes and d = 16.
 _NARROW = 8
 
 
@@ -29,27 +29,29 @@ def attend(
     residual_map: Tensor | None = None,
     scale: float | None = None,
 ) -> Tensor:
-    r"""Attention of queries to values by the likeness of queries and keys.
+    r"""Computes scaled dot-product attention.
 
     .. math::
         \left( \mathrm{softmax}\left(s \mathbf{Q} \mathbf{K}^{\top} + \mathbf{B}\right)
         + \mathbf{R} \right) \mathbf{V}
 
-    Short sequences on a CPU are computed as printed; others, unless :math:`\mathbf{R}` needs the
-    weights themselves, by :func:`~torch.nn.functional.scaled_dot_product_attention`, which never
-    holds all scores at once.
+    Short sequences on a CPU, and attention with :math:`\mathbf{R}`, are computed as in the
+    equation; otherwise :func:`~torch.nn.functional.scaled_dot_product_attention` is used, which
+    never stores all scores.
 
     Args:
         query (Tensor): Queries :math:`(*, L, d)`.
         key (Tensor): Keys :math:`(*, S, d)`.
-        value (Tensor): Values :math:`(*, S, d_v)`; the last of the leading dimensions may be 1,
-            for heads that share their values.
-        bias (Tensor, optional): Added to the scores: broadcasts to :math:`(*, L, S)`.
-        mask (Tensor, optional): Boolean, :obj:`True` where a key is real: broadcasts to
-            :math:`(*, L, S)`. A query without any real key attends to all keys alike.
-        residual_map (Tensor, optional): Added to the weights, after the softmax: broadcasts to
-            :math:`(*, L, S)`. The mask applies to it as well.
-        scale (float, optional): The factor :math:`s`: :math:`1 / \sqrt{d}` if not given.
+        value (Tensor): Values :math:`(*, S, d_v)`; the last leading dimension may be 1 if heads
+            share values.
+        bias (Tensor, optional): Bias :math:`\mathbf{B}` of the scores, broadcastable to
+            :math:`(*, L, S)`. (default: :obj:`None`)
+        mask (Tensor, optional): Boolean mask of the valid keys, broadcastable to :math:`(*, L, S)`.
+            A query without valid keys attends to all keys equally. (default: :obj:`None`)
+        residual_map (Tensor, optional): Map :math:`\mathbf{R}` added to the weights after the
+            softmax, broadcastable to :math:`(*, L, S)`. It is masked too. (default: :obj:`None`)
+        scale (float, optional): Factor :math:`s`; :math:`1 / \sqrt{d}` if not given.
+            (default: :obj:`None`)
 
     Shapes:
         - **output:** :math:`(*, L, d_v)`
@@ -62,7 +64,7 @@ def attend(
     value = value.expand(*lead, *value.shape[-2:])
     if mask is not None:
         bias = _masked((query.new_zeros(()) if bias is None else bias).to(query.dtype), mask)
-    if bias is not None:  # expanded over the graphs by the kernel, which copies nothing
+    if bias is not None:  # the kernel broadcasts over the graphs without a copy
         first = bias.size(0) if bias.dim() == query.dim() else 1
         bias = _four_dimensional(bias.to(query.dtype).expand(first, *lead[1:], *scores))
     query, key, value = (_four_dimensional(part) for part in (query, key, value))
@@ -78,7 +80,7 @@ def attention_map(
     residual_map: Tensor | None = None,
     scale: float | None = None,
 ) -> Tensor:
-    r"""The weights :math:`(*, L, S)` with which :func:`attend` sums values."""
+    r"""Computes the weights :math:`(*, L, S)` with which :func:`attend` sums values."""
     scores = attention_scores(query, key, scale)
     if bias is not None:
         scores = scores + bias.to(scores.dtype)
@@ -96,7 +98,7 @@ def attention_map(
 
 
 def attention_scores(query: Tensor, key: Tensor, scale: float | None = None) -> Tensor:
-    r"""The products :math:`s \mathbf{Q} \mathbf{K}^{\top}`: :math:`(*, L, S)`."""
+    r"""Computes the scores :math:`s \mathbf{Q} \mathbf{K}^{\top}`: :math:`(*, L, S)`."""
     if scale is None:
         scale = 1 / math.sqrt(query.size(-1))
     zero = query.new_zeros(1, 1, 1)
@@ -104,14 +106,14 @@ def attention_scores(query: Tensor, key: Tensor, scale: float | None = None) -> 
         left, right = (_rows(part.transpose(-2, -1)) for part in (key, query))
         scores = torch.baddbmm(zero, left.transpose(1, 2), right, beta=0, alpha=scale)
         return scores.view(*query.shape[:-2], *scores.shape[1:]).transpose(-2, -1)
-    # `matmul` would lay out the keys anew, transposed, and scaling is one more pass.
+    # `matmul` would copy the transposed keys, and scaling would be another pass.
     left, right = _rows(query), _rows(key)
     scores = torch.baddbmm(zero, left, right.transpose(1, 2), beta=0, alpha=scale)
     return scores.view(*query.shape[:-1], key.size(-2))
 
 
 def apply_map(weights: Tensor, value: Tensor) -> Tensor:
-    """Sum values by their weights: ``[*, L, S]`` and ``[*, S, d]`` to ``[*, L, d]``."""
+    """Sums weighted values: ``[*, L, S]`` and ``[*, S, d]`` to ``[*, L, d]``."""
     weights = weights.to(value.dtype)
     if value.dim() > 3 and value.size(-3) == 1 < weights.size(-3):  # one product for all heads
         out = weights.flatten(-3, -2) @ value.squeeze(-3)
@@ -122,15 +124,15 @@ def apply_map(weights: Tensor, value: Tensor) -> Tensor:
 
 
 def _rows(x: Tensor) -> Tensor:
-    """The matrices [*, L, d] as one batch, which :func:`torch.baddbmm` takes."""
+    """Flattens the leading dimensions of [*, L, d], as :func:`torch.baddbmm` requires."""
     return x.reshape(-1, *x.shape[-2:])
 
 
 def _masked(scores: Tensor, mask: Tensor) -> Tensor:
-    # Finite, so that a row without any key has finite weights and gradients.
+    # A finite value, so that a row without valid keys has finite weights and gradients.
     return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
 
 
 def _four_dimensional(x: Tensor) -> Tensor:
-    """The fused kernels take [*, *, L, d]; strides between rows are free, so this seldom copies."""
+    """Views [*, L, d] with four dimensions, as the fused kernels require; this seldom copies."""
     return x.reshape(x.size(0), math.prod(x.shape[1:-2]), *x.shape[-2:])

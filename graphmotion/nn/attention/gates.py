@@ -1,4 +1,4 @@
-"""Gates that weigh nodes and channels."""
+"""Gates over nodes and channels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from graphmotion.nn.resettable import ResettableModule
 
 
 class SpatialGate(ResettableModule):
-    r"""Spatial attention: weighs each node, in each frame, by a gate of its own features.
+    r"""Spatial attention that scales the features of each node in each frame.
 
     .. math::
         \mathbf{x}^{\prime} = \sigma(\mathbf{w}^{\top} \mathbf{x} + b) \, \mathbf{x}
 
-    It is the spatial half of the `"CBAM: Convolutional Block Attention Module"
+    It corresponds to the spatial attention of the `"CBAM: Convolutional Block Attention Module"
     <https://arxiv.org/abs/1807.06521>`_ paper, with a learned reduction of the channels.
 
     Args:
@@ -33,7 +33,7 @@ class SpatialGate(ResettableModule):
         self.lin = Linear(channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Weigh the nodes of ``x``."""
+        """Scales the nodes of ``x``."""
         return self.lin(x).sigmoid() * x
 
     def __repr__(self) -> str:
@@ -42,11 +42,13 @@ class SpatialGate(ResettableModule):
 
 class ChannelGate(ResettableModule):
     r"""Channel attention from the `"Squeeze-and-Excitation Networks"
-    <https://arxiv.org/abs/1709.01507>`_ paper: weighs the channels of each graph by its mean.
+    <https://arxiv.org/abs/1709.01507>`_ paper, which scales the channels of each graph.
 
     .. math::
         \mathbf{X}^{\prime} = \mathbf{X} \odot \sigma\left(\mathbf{W}_2 \,
         \mathrm{ReLU}(\mathbf{W}_1 \bar{\mathbf{x}} + \mathbf{b}_1) + \mathbf{b}_2\right)
+
+    where :math:`\bar{\mathbf{x}}` is the mean over the nodes and frames of a graph.
 
     Args:
         channels (int): Size of each feature :math:`C`.
@@ -54,12 +56,12 @@ class ChannelGate(ResettableModule):
             least 4. (default: :obj:`16`)
 
     Shapes:
-        - **x:** node features :math:`(|\mathcal{V}|, T, C)`, or :math:`(|\mathcal{V}|, C)`
-        - **num_nodes:** the number of nodes of every graph, or
-        - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither there is one graph
-        - **batch_size:** the number of graphs in :obj:`batch`, counted if not given; compilation
-          and export need it
-        - **output:** node features of the shape of :obj:`x`
+        - **x:** node features :math:`(|\mathcal{V}|, T, C)` or :math:`(|\mathcal{V}|, C)`
+        - **num_nodes:** number of nodes of every graph, or
+        - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither, there is a single graph
+        - **batch_size:** number of graphs in :obj:`batch`, counted if not given; required for
+          compilation and export
+        - **output:** node features with the shape of :obj:`x`
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
@@ -77,7 +79,7 @@ class ChannelGate(ResettableModule):
         batch: Tensor | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Weigh the channels of ``x``."""
+        """Scales the channels of ``x``."""
         gate = self.mlp(graph_mean(x, num_nodes, batch, batch_size)).sigmoid()
         between = [1] * (x.dim() - 2)
         if batch is not None:

@@ -1,4 +1,4 @@
-"""What attention over the nodes of each frame shares, within a graph and between two."""
+"""Base class of attention over the nodes of each frame."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from torch.nn.functional import linear
 
 from graphmotion.checks import check_choice, check_int
 from graphmotion.nn.attention.attend import apply_map, attend, attention_map, attention_scores
-from graphmotion.nn.graphs import pad_graphs, split_graphs, unpad_graphs
+from graphmotion.nn.graphs import check_channels, to_graphs, to_nodes
 from graphmotion.nn.resettable import ResettableModule
 
 NORMALIZATIONS = ('softmax', 'tanh')
 
 
 def project(parts: tuple[Tensor, ...], lin: Linear) -> tuple[Tensor, ...]:
-    """Queries, keys and values, or some of them, each by its rows of one weight.
+    """Projects queries, keys and values, or two of them, each by its rows of one weight.
 
-    Apart, not by one product: each result is then in one piece, in which heads and frames can be
-    taken for one dimension, and so needs no copy where the kernel takes strides.
+    One product per part keeps each result contiguous, so that heads and frames can be viewed as one
+    dimension and kernels that accept strides need no copy.
     """
     weights, biases = lin.weight.chunk(len(parts)), lin.bias.chunk(len(parts))
-    return tuple(linear(*of_part) for of_part in zip(parts, weights, biases))
+    return tuple(map(linear, parts, weights, biases))
 
 
 class Nodes(NamedTuple):
-    """The nodes of one side of an attention, graph by graph."""
+    """The source or target nodes of an attention as graphs."""
 
     values: Tensor  # [B, V, T, C]
-    compared: Tensor  # the same with positions: what queries and keys are made of
-    mask: Tensor | None  # [B, V], where nodes are real
-    ids: Tensor | None  # [B, T, V], where each node stands in the global map
+    compared: Tensor  # values with positions, the input of queries and keys
+    mask: Tensor | None  # [B, V], real nodes
+    ids: Tensor | None  # [B, T, V], index of each node in the global map
 
 
 class NodeAttention(ResettableModule):
     """Multi-head attention between the nodes of each frame; subclasses project the features.
 
     The arguments are those of :class:`JointAttention`; ``map_size`` is the number of target and
-    source nodes in the global map, if there is one.
+    source nodes in the global map.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class NodeAttention(ResettableModule):
         head_channels: int | None = None,
         value_projection: bool = True,
         map_size: Sequence[int] | None = None,
+        global_map: bool = False,
         per_frame: bool = True,
         normalization: str = 'softmax',
     ) -> None:
@@ -61,11 +62,13 @@ class NodeAttention(ResettableModule):
         if head_channels is None:
             if channels % heads:
                 raise ValueError(
-                    f'{channels} channels cannot be divided evenly among {heads} heads: choose '
-                    f'another number of heads, or give head_channels'
+                    f'channels must be a multiple of heads={heads} if head_channels is not given, '
+                    f'got {channels}'
                 )
             head_channels = channels // heads
         check_choice('normalization', normalization, NORMALIZATIONS)
+        if global_map and map_size is None:
+            raise ValueError('global_map requires num_nodes')
         self.channels = channels
         self.heads = heads
         self.out_channels = channels if out_channels is None else out_channels
@@ -75,7 +78,7 @@ class NodeAttention(ResettableModule):
         self.normalization = normalization
         value_channels = head_channels if value_projection else channels
         self.proj = Linear(heads * value_channels, self.out_channels)
-        self.global_map = None if map_size is None else Parameter(torch.empty(heads, *map_size))
+        self.global_map = Parameter(torch.empty(heads, *(map_size or ()))) if global_map else None
         self.alpha = Parameter(torch.empty(heads, 1, 1)) if normalization == 'tanh' else None
 
     def reset_parameters(self) -> None:
@@ -99,22 +102,15 @@ class NodeAttention(ResettableModule):
         ids: Tensor | None,
     ) -> Nodes:
         x = self._with_frames(x, 'x')
-        mask = None
-        if batch is not None:
-            graphs, mask = pad_graphs(x, batch, batch_size, num_nodes)
-        else:
-            graphs = split_graphs(x, x.size(0) if num_nodes is None else num_nodes)
+        graphs, mask = to_graphs(x, num_nodes, batch, batch_size)
         compared = graphs
         if position is not None:
             encoding = self._with_frames(position, 'position').to(x.dtype)
-            if batch is not None:
-                encoding, _ = pad_graphs(encoding, batch, *graphs.shape[:2])
-            else:
-                encoding = split_graphs(encoding, graphs.size(1))
+            encoding, _ = to_graphs(encoding, graphs.size(1), batch, graphs.size(0))
             if not _broadcasts(encoding, graphs.shape):
                 raise ValueError(
-                    f'position has the shape {list(position.shape)}, expected those of x, '
-                    f'{list(x.shape)}, or of one graph, or one frame of them'
+                    f'position must have the shape of x, {list(x.shape)}, of one graph, or of one '
+                    f'frame of either, got {list(position.shape)}'
                 )
             compared = graphs + encoding
         if ids is not None:
@@ -122,16 +118,12 @@ class NodeAttention(ResettableModule):
         return Nodes(graphs, compared, mask, ids)
 
     @staticmethod
-    def _restore(out: Tensor, x: Tensor, batch: Tensor | None) -> Tensor:
-        """[B, V, T, C] to the nodes and frames of x, which it was made from."""
-        out = out.flatten(0, 1) if batch is None else unpad_graphs(out, batch)
-        return out.view(*x.shape[:-1], out.size(-1))
+    def _to_nodes(out: Tensor, x: Tensor, batch: Tensor | None) -> Tensor:
+        """Returns [B, V, T, C] with the leading dimensions of ``x``, the input."""
+        return to_nodes(out, batch).view(*x.shape[:-1], out.size(-1))
 
     def _with_frames(self, x: Tensor, name: str) -> Tensor:
-        if x.dim() < 2 or x.size(-1) != self.channels:
-            raise ValueError(
-                f'{name} has the shape {list(x.shape)}, expected [num_nodes, T, {self.channels}]'
-            )
+        check_channels(x, self.channels, name)
         return x.reshape(x.size(0), math.prod(x.shape[1:-1]), self.channels)
 
     def _attend(
@@ -143,9 +135,7 @@ class NodeAttention(ResettableModule):
         source: Nodes,
         return_attention: bool,
     ) -> tuple[Tensor, Tensor | None]:
-        """Sum values of the source for the target, and project them; the map [B, T, H, Vt, Vs],
-        if asked for.
-        """
+        """Returns the output of the target and, if requested, the map [B, T, H, Vt, Vs]."""
         num_frames = query.size(2)
         query, key = self._split(query, self.heads), self._split(key, self.heads)
         value = self._split(value, self.heads if self.value_projection else 1)
@@ -199,24 +189,27 @@ class NodeAttention(ResettableModule):
         return weights if mask is None else weights.masked_fill(~mask, 0)
 
     def _split(self, x: Tensor, heads: int) -> Tensor:
-        """[B, V, T, H * d] to [B, T, H, V, d]; the frames of a clip are channels of one frame."""
+        """Rearranges [B, V, T, H * d] to [B, T, H, V, d].
+
+        If all frames share a map, they are channels of a single frame, [B, 1, H, V, T * d].
+        """
         x = x.unflatten(-1, (heads, x.size(-1) // heads))
         if self.per_frame:
             return x.permute(0, 2, 3, 1, 4)
         return x.permute(0, 3, 1, 2, 4).flatten(3).unsqueeze(1)
 
     def _merge(self, x: Tensor, num_frames: int) -> Tensor:
-        """[B, T, H, V, d] to [B, V, T, H * d]: undoes :meth:`_split`."""
+        """Rearranges [B, T, H, V, d] to [B, V, T, H * d]; undoes :meth:`_split`."""
         if not self.per_frame:
             x = x.squeeze(1).unflatten(-1, (num_frames, x.size(-1) // num_frames))
             return x.permute(0, 2, 3, 1, 4).flatten(3)
         return x.permute(0, 3, 1, 2, 4).flatten(3)
 
     def _residual_map(self, target: Nodes, source: Nodes) -> Tensor | None:
-        """The global map for the nodes at hand: broadcasts to [B, T, H, Vt, Vs]."""
+        """Returns the global map of the given nodes, broadcastable to [B, T, H, Vt, Vs]."""
         if self.global_map is None:
             if target.ids is not None or source.ids is not None:
-                raise ValueError('node_ids are numbers in the global map, of which there is none')
+                raise ValueError('node_ids requires global_map=True')
             return None
         sizes = self.global_map.shape[1:]
         for side, size in zip((target, source), sizes):
@@ -230,7 +223,7 @@ class NodeAttention(ResettableModule):
             else side.ids
             for side in (target, source)
         )
-        # Many times as fast, backward, as indexing with both.
+        # In the backward pass, much faster than indexing with rows and columns.
         index = rows.unsqueeze(-1) * sizes[1] + columns.unsqueeze(-2)
         gathered = self.global_map.flatten(1).index_select(1, index.flatten())
         return gathered.view(self.heads, *index.shape).permute(1, 2, 0, 3, 4)
@@ -238,25 +231,23 @@ class NodeAttention(ResettableModule):
     def _check_ids(self, side: Nodes, size: int) -> None:
         num_graphs, num_nodes, num_frames = side.values.shape[:3]
         if side.ids is None:
-            # Smaller graphs of a mixed batch are the first nodes of the map.
+            # The nodes of smaller graphs in a mixed batch are the first nodes of the map.
             if num_nodes > size or (num_nodes < size and side.mask is None):
                 raise ValueError(
-                    f'a graph has {num_nodes} nodes and the global map {size}: node_ids say which '
-                    f'they are'
+                    f'without node_ids, graphs must have the {size} nodes of the global map, got '
+                    f'{num_nodes}'
                 )
             return
         shape = (num_graphs, num_frames if self.per_frame else 1, num_nodes)
         if not _broadcasts(side.ids, shape) or side.ids.size(-1) != num_nodes:
-            raise ValueError(
-                f'node_ids has the shape {list(side.ids.shape)}, expected {list(shape)}'
-            )
+            raise ValueError(f'node_ids must have shape {list(shape)}, got {list(side.ids.shape)}')
         eager = not torch.compiler.is_compiling() and side.ids.device.type == 'cpu'
         if eager and side.ids.numel():
             low, high = (int(end) for end in side.ids.aminmax())
             if low < 0 or high >= size:
                 raise ValueError(
-                    f'node_ids run from {low} to {high}, expected numbers in a global map of '
-                    f'{size} nodes'
+                    f'node_ids must be in 0..{size - 1}, the nodes of the global map, got values '
+                    f'from {low} to {high}'
                 )
 
 

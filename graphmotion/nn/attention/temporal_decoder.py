@@ -1,4 +1,4 @@
-"""From the features of all frames to one of the whole sequence."""
+"""Decoding of a sequence of frames into a single feature."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from graphmotion.nn.resettable import ResettableModule
 
 
 class TemporalDecoder(ResettableModule):
-    r"""Set-to-one temporal decoding: the encoder and decoder of the `"Attention Is All You Need"
-    <https://arxiv.org/abs/1706.03762>`_ paper, where the frames of a node are encoded, and the one
-    query that is decoded is their maximum.
+    r"""Set-to-one temporal decoding with the encoder and decoder of the `"Attention Is All You
+    Need" <https://arxiv.org/abs/1706.03762>`_ paper.
+
+    The frames of each node are encoded. A single query, their maximum, is decoded:
 
     .. math::
         \mathbf{x}^{\prime}_v = \mathrm{Decoder}\left( \max_t \mathbf{x}_{v,t},\,
         \mathrm{Encoder}(\mathbf{x}_{v,1}, \ldots, \mathbf{x}_{v,T}) \right)
 
-    Each block adds its input and normalises after it. Without positions the order of the frames is
-    of no effect; nodes do not mix.
+    Each block adds its input and is followed by a normalisation. Without positions, the order of
+    the frames has no effect. Nodes do not exchange information.
 
     Args:
         channels (int): Size of each feature :math:`C`.
         heads (int, optional): Number of heads. (default: :obj:`8`)
-        num_encoder_layers (int, optional): Number of encoder blocks; without any, the decoder
-            attends to the input. (default: :obj:`4`)
+        num_encoder_layers (int, optional): Number of encoder blocks; with 0, the decoder attends to
+            the input. (default: :obj:`4`)
         num_decoder_layers (int, optional): Number of decoder blocks. (default: :obj:`4`)
         feedforward_channels (int, optional): Size of the hidden layers. (default: :obj:`2048`)
         dropout (float, optional): Dropout probability. (default: :obj:`0.1`)
@@ -37,14 +38,14 @@ class TemporalDecoder(ResettableModule):
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, C)`
-        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`True` where a frame is real, for
-          sequences that are padded at any place; all are real if not given
-        - **output:** node features :math:`(|\mathcal{V}|, C)`; of a node without any real frame
-          they mean nothing, but are finite
+        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`False` for padded frames, which may be
+          anywhere in a sequence; no frame is padded if not given
+        - **output:** node features :math:`(|\mathcal{V}|, C)`; arbitrary but finite for a node
+          without any real frame
 
     Raises:
-        ValueError: If :math:`C` is not a multiple of the number of heads, there is no decoder
-            block or no frame, or shapes do not fit.
+        ValueError: If :math:`C` is not a multiple of the number of heads, there are no decoder
+            blocks or no frames, or shapes do not match.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class TemporalDecoder(ResettableModule):
     ) -> None:
         super().__init__()
         if heads < 1 or channels % heads:
-            raise ValueError(f'{channels} channels cannot be divided evenly among {heads} heads')
+            raise ValueError(f'channels must be a multiple of heads={heads}, got {channels}')
         check_int('num_decoder_layers', num_decoder_layers, 1)
         self.channels = channels
         self.heads = heads
@@ -80,7 +81,7 @@ class TemporalDecoder(ResettableModule):
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.
 
-        Matrices are drawn by Glorot's rule, as in :class:`torch.nn.Transformer`.
+        Matrices have a Glorot initialisation, as in :class:`torch.nn.Transformer`.
         """
         super().reset_parameters()
         for name, parameter in self.named_parameters():
@@ -90,11 +91,11 @@ class TemporalDecoder(ResettableModule):
                 torch.nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Decode the frames of each node of ``x``."""
+        """Decodes the frames of each node of ``x``."""
         if x.dim() != 3 or x.size(1) < 1 or x.size(2) != self.channels:
             raise ValueError(
-                f'x has the shape {list(x.shape)}, expected [num_nodes, T, {self.channels}] with '
-                f'at least one frame'
+                f'x must have shape [num_nodes, T, {self.channels}] with at least one frame, got '
+                f'{list(x.shape)}'
             )
         padded = padded_frames(x, mask)
         query = frame_max(x, padded).unsqueeze(1)
@@ -106,7 +107,7 @@ class TemporalDecoder(ResettableModule):
         memory = self.encoder_norm(memory)
         for block in self.decoder:
             query = block(query, memory, memory_key_padding_mask=padded)
-        return self.decoder_norm(query).squeeze(1).to(x.dtype)  # normalisations may widen it
+        return self.decoder_norm(query).squeeze(1).to(x.dtype)  # autocast may widen normalisations
 
     def __repr__(self) -> str:
         return (

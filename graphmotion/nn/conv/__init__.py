@@ -3,6 +3,7 @@ from graphmotion.nn.conv.divergence import Divergence
 from graphmotion.nn.conv.locally_connected_conv import LocallyConnectedConv
 from graphmotion.nn.conv.oriented_gradients import OrientedGradients
 from graphmotion.nn.conv.per_frame import PerFrame
+from graphmotion.nn.conv.silhouette_backbone import SilhouetteBackbone
 from graphmotion.nn.conv.spatial_conv import SpatialConv
 from graphmotion.nn.conv.spectral_conv import SpectralConv
 
@@ -12,6 +13,7 @@ __all__ = [
     'LocallyConnectedConv',
     'OrientedGradients',
     'PerFrame',
+    'SilhouetteBackbone',
     'SpatialConv',
     'SpectralConv',
 ]

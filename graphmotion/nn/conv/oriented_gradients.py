@@ -83,7 +83,7 @@ class OrientedGradients(Module):
         self.register_buffer('weight', weight, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns ``x`` with its gradients."""
+        """Appends the gradients of ``x``."""
         num_channels = x.size(1)
         columns = split_graphs(x, self.num_nodes).transpose(0, 1).flatten(1)  # [N, B * C]
         gradient = torch.stack([self._gather(columns, axis) for axis in (0, 1)], dim=-1)
@@ -106,8 +106,10 @@ class OrientedGradients(Module):
 
 
 def _stencils(pos: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
-    """Edges with self-loops, and their weights [E, 3] in both components of a node's gradient and
-    in the mean around the node.
+    """Returns edges with self-loops, and their weights [E, 3].
+
+    The columns are the weights in both components of the gradient and in the mean over a node and
+    its neighbours.
     """
     edges, slope = gradient_stencils(pos, edge_index)
     count = 1 + torch.bincount(edge_index[1], minlength=len(pos))

@@ -22,22 +22,25 @@ from graphmotion.nn.graphs import (
 class SpatialConv(torch.nn.Module):
     r"""The partitioned spatial graph convolution from the `"Spatial Temporal Graph Convolutional
     Networks for Skeleton-Based Action Recognition" <https://arxiv.org/abs/1801.07455>`_ paper,
-    with the learned residual adjacency of the `"Two-Stream Adaptive Graph Convolutional Networks
-    for Skeleton-Based Action Recognition" <https://arxiv.org/abs/1805.07694>`_ paper as an option.
+    with an optional learned residual adjacency as in the `"Two-Stream Adaptive Graph Convolutional
+    Networks for Skeleton-Based Action Recognition" <https://arxiv.org/abs/1805.07694>`_ paper.
 
     .. math::
         \mathbf{X}^{\prime}_t = \sum_{k=1}^{K} \left(\mathbf{A}_k \odot \mathbf{M}_k +
         \mathbf{B}_k \right) \left( \mathbf{X}_t \mathbf{\Theta}_k + \mathbf{b}_k \right)
 
-    where :math:`\mathbf{M}_k` weighs edges and :math:`\mathbf{B}_k` adds to them; both are left
-    out by default. Row :math:`i` of :math:`\mathbf{A}_k` holds what node :math:`i` receives.
+    where :math:`\mathbf{M}_k` is a learned edge importance and :math:`\mathbf{B}_k` a learned
+    residual adjacency, both optional. Row :math:`i` of :math:`\mathbf{A}_k` holds the weights of
+    the edges to node :math:`i`.
 
-    A dense and a sparse adjacency give the same result. Dense is the faster by far for graphs of
-    one topology; sparse lets a batch mix topologies, and has no second derivatives. The edges of a
-    skeleton that give what :meth:`~graphmotion.skeletons.Skeleton.adjacency` gives are those of
-    :meth:`~graphmotion.skeletons.Skeleton.edges`; the bones alone, :obj:`(skeleton.edge_index,
-    None)`, sum over neighbours without self-loops and normalisation. PyG's :func:`dense_to_sparse`
-    reads rows as sources: :obj:`dense_to_sparse(adj.t())` is what :obj:`adj` is here.
+    A dense and a sparse adjacency give the same result. A dense adjacency is far faster if all
+    graphs have the same topology; a sparse adjacency supports batches with different topologies but
+    no second derivatives. The sparse equivalent of
+    :meth:`~graphmotion.skeletons.Skeleton.adjacency` is
+    :meth:`~graphmotion.skeletons.Skeleton.edges`. The bones alone,
+    :obj:`(skeleton.edge_index, None)`, sum over neighbours without self-loops or normalisation.
+    Since rows are sources in PyG's :func:`dense_to_sparse`, :obj:`dense_to_sparse(adj.t())` is the
+    equivalent of :obj:`adj`.
 
     .. code-block:: python
 
@@ -53,30 +56,30 @@ class SpatialConv(torch.nn.Module):
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
         num_partitions (int, optional): Number of partitions :math:`K`. (default: :obj:`1`)
-        num_nodes (int, optional): Number of nodes :math:`V` of every graph; needed only for the
-            two options below. (default: :obj:`None`)
+        num_nodes (int, optional): Number of nodes :math:`V` of every graph; required for
+            :obj:`edge_importance` and :obj:`residual_adjacency`. (default: :obj:`None`)
         edge_importance (bool, optional): If set to :obj:`True`, learns :math:`\mathbf{M}`,
             initially one. (default: :obj:`False`)
         residual_adjacency (bool, optional): If set to :obj:`True`, learns :math:`\mathbf{B}`,
             initially zero. (default: :obj:`False`)
-        bias (bool, optional): If set to :obj:`False`, there is no :math:`\mathbf{b}_k`.
+        bias (bool, optional): If set to :obj:`False`, no bias :math:`\mathbf{b}_k` is added.
             (default: :obj:`True`)
 
     Shapes:
-        - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`; of static graphs
-          :math:`(|\mathcal{V}|, F_{in})`
+        - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`, or
+          :math:`(|\mathcal{V}|, F_{in})` for static graphs
         - **adj:** one of
 
-          * :math:`(V, V)`, or :math:`(K, V, V)` if :math:`K > 1`: shared by all graphs
-          * :math:`(B, V, V)`, or :math:`(B, K, V, V)` if :math:`K > 1`: of each graph
+          * an adjacency shared by all graphs, :math:`(V, V)`, or :math:`(K, V, V)` if :math:`K > 1`
+          * an adjacency of each graph, :math:`(B, V, V)`, or :math:`(B, K, V, V)` if :math:`K > 1`
           * a tuple of edge indices :math:`(2, |\mathcal{E}|)` and edge weights
-            :math:`(|\mathcal{E}|)`, or :math:`(|\mathcal{E}|, K)` if :math:`K > 1`; :obj:`None`
-            for weights of one if :math:`K = 1`
+            :math:`(|\mathcal{E}|)`, or :math:`(|\mathcal{E}|, K)` if :math:`K > 1`; if
+            :math:`K = 1`, the weights may be :obj:`None` for weights of one
         - **output:** node features :math:`(|\mathcal{V}|, T, F_{out})`
 
     Raises:
-        ValueError: If the number of nodes is not a multiple of V, or the adjacency does not have
-            :math:`K` partitions.
+        ValueError: If the number of nodes is not a multiple of :math:`V`, or the adjacency does not
+            have :math:`K` partitions.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class SpatialConv(torch.nn.Module):
     ) -> None:
         super().__init__()
         if (edge_importance or residual_adjacency) and num_nodes is None:
-            raise ValueError('edge_importance and residual_adjacency need num_nodes')
+            raise ValueError('edge_importance and residual_adjacency require num_nodes')
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.num_partitions = num_partitions
@@ -106,7 +109,8 @@ class SpatialConv(torch.nn.Module):
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.
 
-        They are drawn uniformly, by the number of inputs, as in :class:`torch.nn.Linear`.
+        The distribution is uniform with a bound given by the number of inputs, as in
+        :class:`torch.nn.Linear`.
         """
         uniform(self.in_channels, self.weight)
         uniform(self.in_channels, self.bias)
@@ -116,15 +120,15 @@ class SpatialConv(torch.nn.Module):
             torch.nn.init.zeros_(self.residual_adjacency)
 
     def forward(self, x: Tensor, adj: Adjacency) -> Tensor:
-        """Convolve ``x`` over ``adj``."""
+        """Convolves ``x`` over ``adj``."""
         check_channels(x, self.in_channels)
         if self.edge_importance is not None or self.residual_adjacency is not None:
             split_graphs(x, self.num_nodes or 1)
         parts = self._partitions(adj, x.size(0))
         shape = (*x.shape[:-1], self.out_channels)
         out: Tensor | None = None
-        # The cheaper order: sum over neighbours where the features are narrower. What follows the
-        # first product is added to its result in place.
+        # Sum over neighbours where features have fewer channels, which is cheaper. Later products
+        # are added to the result of the first one in place.
         if self.in_channels >= self.out_channels:
             inputs = x.reshape(-1, x.size(-1))
             for k, part in enumerate(parts):
@@ -135,13 +139,13 @@ class SpatialConv(torch.nn.Module):
             received = self._accumulate(x, part, k).view(-1, x.size(-1))
             if out is None:
                 out = received @ self.weight[k]
-            else:  # autocast does not reach what is done in place
+            else:  # autocast does not apply to in-place operations
                 out.addmm_(received.to(out.dtype), self.weight[k].to(out.dtype))
         assert out is not None
         out = out.view(shape)
         if self.bias is None:
             return out
-        # The bias travels along the edges like the features do.
+        # The bias is part of the messages along the edges.
         ones = x.new_ones(x.size(0), 1)
         degree = [self._accumulate(ones, part, k).view(-1, 1) for k, part in enumerate(parts)]
         bias = torch.cat(degree, dim=1).to(self.bias.dtype) @ self.bias
@@ -158,24 +162,20 @@ class SpatialConv(torch.nn.Module):
         if isinstance(adj, Tensor):
             return accumulate(x, adj.to(x.dtype), out)
         out = accumulate(x, adj, out)
-        if self.residual_adjacency is not None:  # between all joints, edges or not
+        if self.residual_adjacency is not None:  # dense, between all nodes
             out = accumulate(x, self.residual_adjacency[k].to(x.dtype), out)
         return out
 
     def _partitions(self, adj: Adjacency, size: int) -> Sequence[Tensor | SortedEdges]:
-        """The adjacency of each partition, edge importance included."""
+        """Returns the adjacency of each partition with its edge importance."""
         num = self.num_partitions
         if isinstance(adj, Tensor):
             dense = adj.unsqueeze(-3) if num == 1 and adj.dim() in (2, 3) else adj
             if dense.dim() not in (3, 4) or dense.size(-3) != num:
-                raise ValueError(
-                    f'adj has the shape {list(adj.shape)}, expected '
-                    + ('[V, V] or [B, V, V]' if num == 1 else f'[{num}, V, V] or [B, {num}, V, V]')
-                )
+                shapes = '[V, V] or [B, V, V]' if num == 1 else f'[{num}, V, V] or [B, {num}, V, V]'
+                raise ValueError(f'adj must have shape {shapes}, got {list(adj.shape)}')
             if self.num_nodes is not None and dense.size(-1) != self.num_nodes:
-                raise ValueError(
-                    f'adj has {dense.size(-1)} nodes, expected num_nodes={self.num_nodes}'
-                )
+                raise ValueError(f'adj must have {self.num_nodes} nodes, got {dense.size(-1)}')
             if self.edge_importance is not None:
                 dense = dense * self.edge_importance
             if self.residual_adjacency is not None:
@@ -184,15 +184,13 @@ class SpatialConv(torch.nn.Module):
         edge_index, weight = adj
         if weight is None:
             if num > 1:
-                raise ValueError(
-                    f'edge_weight must be [num_edges, {num}], a weight for each partition, got None'
-                )
+                raise ValueError(f'edge_weight must have shape [num_edges, {num}], got None')
             weight = torch.ones(edge_index.size(1), num, device=edge_index.device)
         weight = weight.unsqueeze(-1) if weight.dim() == 1 else weight
         if weight.shape != (edge_index.size(1), num):
             raise ValueError(
-                f'edge_weight has the shape {list(adj[1].shape)}, '  # type: ignore[union-attr]
-                f'expected [{edge_index.size(1)}, {num}]'
+                f'edge_weight must have shape [{edge_index.size(1)}, {num}], got '
+                f'{list(adj[1].shape)}'  # type: ignore[union-attr]
             )
         if self.edge_importance is not None:
             source, target = edge_index % self.edge_importance.size(-1)

@@ -27,25 +27,26 @@ class SpectralConv(torch.nn.Module):
     :math:`\mathbf{B} \in \mathbb{R}^{K \times Q}`, so that the number of parameters does not grow
     with the number of modes. Smooth multipliers yield filters that are local on the graph.
 
-    Multipliers are specific to the graph they were learned on. They do not depend on the signs of
-    eigenvectors, but on the choice of the basis within a repeated eigenvalue.
+    Multipliers are specific to the graph that they were learned on. The result does not depend on
+    the signs of eigenvectors, but on the choice of the basis within a repeated eigenvalue.
 
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
         num_modes (int): Number of eigenvectors :math:`K`.
-        num_knots (int, optional): Number of spline coefficients :math:`Q`; a multiplier for each
-            mode if not given. (default: :obj:`None`)
-        bias (bool, optional): If set to :obj:`False`, there is no :math:`\mathbf{b}`.
+        num_knots (int, optional): Number of spline coefficients :math:`Q`; by default, each mode
+            has a separate multiplier. (default: :obj:`None`)
+        bias (bool, optional): If set to :obj:`False`, no bias :math:`\mathbf{b}` is added.
             (default: :obj:`True`)
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, F_{in})` or :math:`(|\mathcal{V}|, T,
           F_{in})`
-        - **eigenvectors:** :math:`(N, K)`, shared by all graphs, or :math:`(|\mathcal{V}|, K)`,
-          those of each graph; a graph of fewer modes has zeros in the last columns
-        - **num_nodes:** number of nodes :math:`N` of every graph. Required if there are as many
-          eigenvector rows as nodes, which may be one graph or several graphs with a basis each
+        - **eigenvectors:** :math:`(N, K)` if all graphs share them, or :math:`(|\mathcal{V}|, K)`
+          for separate eigenvectors of each graph; a graph with fewer modes has zeros in the last
+          columns
+        - **num_nodes:** number of nodes :math:`N` of every graph. Required if there is one row of
+          eigenvectors per node, which may be a single graph or several graphs
         - **batch:** ascending graph index of each node :math:`(|\mathcal{V}|)` if graphs differ in
           size; :obj:`num_nodes` is then the size of the largest graph and :obj:`batch_size` the
           number of graphs, both computed if not given
@@ -85,14 +86,15 @@ class SpectralConv(torch.nn.Module):
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.
 
-        They are drawn uniformly, by the number of inputs, as in :class:`torch.nn.Linear`.
+        The distribution is uniform with a bound given by the number of inputs, as in
+        :class:`torch.nn.Linear`.
         """
         uniform(self.in_channels, self.weight)
         uniform(self.in_channels, self.bias)
 
     @property
     def multipliers(self) -> Tensor:
-        r"""The multiplier of each mode, from each to each channel: :math:`(K, F_{in}, F_{out})`."""
+        r"""Multipliers of each mode and pair of channels: :math:`(K, F_{in}, F_{out})`."""
         if self.basis is None:
             return self.weight
         return (self.basis @ self.weight.flatten(1)).view(-1, *self.weight.shape[1:])
@@ -105,23 +107,23 @@ class SpectralConv(torch.nn.Module):
         batch: Tensor | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Multiply the modes of ``x``."""
+        """Filters ``x`` in the eigenbasis."""
         if x.size(-1) != self.in_channels:
-            raise ValueError(f'x has {x.size(-1)} channels, expected {self.in_channels}')
+            raise ValueError(f'x must have {self.in_channels} channels, got {x.size(-1)}')
         rows = eigenvectors.size(0)
         if eigenvectors.dim() != 2 or eigenvectors.size(1) != self.num_modes:
             raise ValueError(
-                f'eigenvectors has the shape {list(eigenvectors.shape)}, '
-                f'expected [num_nodes, {self.num_modes}]'
+                f'eigenvectors must have shape [num_nodes, {self.num_modes}], got '
+                f'{list(eigenvectors.shape)}'
             )
         if batch is not None and rows != x.size(0):
             raise ValueError(
-                f'eigenvectors has {rows} rows, expected one for each of the {x.size(0)} nodes'
+                f'eigenvectors must have one row for each of {x.size(0)} nodes, got {rows} rows'
             )
         if batch is None and num_nodes is not None and rows not in (num_nodes, x.size(0)):
             raise ValueError(
-                f'eigenvectors has {rows} rows, expected one for each of the {num_nodes} nodes '
-                f'of a graph or of the {x.size(0)} of all'
+                f'eigenvectors must have one row for each of num_nodes={num_nodes} nodes or for '
+                f'each of the {x.size(0)} nodes of x, got {rows} rows'
             )
         if batch is None and num_nodes is None and rows == x.size(0):
             raise ValueError(
@@ -132,34 +134,35 @@ class SpectralConv(torch.nn.Module):
         if batch is not None:
             graphs, _ = pad_graphs(x, batch, batch_size, num_nodes)
             padded, _ = pad_graphs(eigenvectors, batch, *graphs.shape[:2])
-            out = unpad_graphs(self._each(graphs.flatten(2), padded), batch)
+            out = unpad_graphs(self._filter_each(graphs.flatten(2), padded), batch)
         elif num_nodes is None or rows == num_nodes:
-            out = self._shared(split_graphs(x, rows).flatten(2), eigenvectors).flatten(0, 1)
+            out = self._filter_shared(split_graphs(x, rows).flatten(2), eigenvectors).flatten(0, 1)
         else:
             graphs = split_graphs(x, num_nodes).flatten(2)
-            out = self._each(graphs, split_graphs(eigenvectors, num_nodes)).flatten(0, 1)
+            out = self._filter_each(graphs, split_graphs(eigenvectors, num_nodes)).flatten(0, 1)
         out = out.reshape(*x.shape[:-1], self.out_channels)
         return out if self.bias is None else out + self.bias.to(out.dtype)
 
-    def _shared(self, x: Tensor, basis: Tensor) -> Tensor:
-        """Graphs [B, N, T * C] in one basis [N, K]: one wide product there and back.
+    def _filter_shared(self, x: Tensor, basis: Tensor) -> Tensor:
+        """Filters graphs [B, N, T * C] in one basis [N, K].
 
-        Ten times faster than a product for each graph: with few channels, these are as narrow.
+        One wide product for all graphs is ten times faster than a product for each graph, which
+        is narrow if there are few channels.
         """
         columns = x.transpose(0, 1).flatten(1)
         modes = self._multiply((basis.t() @ columns).view(self.num_modes, -1, self.in_channels))
         columns = basis @ modes.flatten(1)
         return columns.view(basis.size(0), x.size(0), self._width(x)).transpose(0, 1)
 
-    def _each(self, x: Tensor, basis: Tensor) -> Tensor:
-        """Graphs [B, N, T * C] in bases [B, N, K] of their own."""
+    def _filter_each(self, x: Tensor, basis: Tensor) -> Tensor:
+        """Filters graphs [B, N, T * C], each in its basis [B, N, K]."""
         modes = torch.bmm(basis.mT, x).transpose(0, 1)
         modes = self._multiply(modes.reshape(self.num_modes, -1, self.in_channels))
         modes = modes.view(self.num_modes, x.size(0), self._width(x))
         return torch.bmm(basis, modes.transpose(0, 1))
 
     def _width(self, x: Tensor) -> int:
-        """T * F of graphs [B, N, T * C]."""
+        """Returns T * F for graphs [B, N, T * C]."""
         return x.size(-1) // self.in_channels * self.out_channels
 
     def _multiply(self, modes: Tensor) -> Tensor:
@@ -174,9 +177,10 @@ class SpectralConv(torch.nn.Module):
 
 
 def _spline_basis(num_modes: int, num_knots: int) -> Tensor:
-    """B-splines over the number of the mode, evenly spaced, cubic where there are enough of them.
+    """Returns evenly spaced B-splines over the modes, [num_modes, num_knots].
 
-    Columns [num_modes, num_knots] that sum to one, so that equal coefficients are one multiplier.
+    They are cubic if there are at least four, and sum to one for each mode, so that equal
+    coefficients give equal multipliers.
     """
     degree = min(3, num_knots - 1)
     inner = torch.linspace(0, 1, num_knots - degree + 1, dtype=torch.float64)

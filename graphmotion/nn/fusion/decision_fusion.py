@@ -8,9 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import Module, Parameter
 
+from graphmotion.checks import check_choice
+
 
 class DecisionFusion(Module):
     r"""Fuses the decisions of several classifiers, given their logits.
+
+    With :math:`p_{mc}` the probability that classifier :math:`m` assigns to class :math:`c`, the
+    fused probability :math:`p_c` is computed by one of these rules:
 
     - :obj:`"max"`: :math:`p_c \propto \max_m p_{mc}`, the decision of the most confident
       classifier;
@@ -21,7 +26,7 @@ class DecisionFusion(Module):
 
     Args:
         num_parts (int): Number of classifiers :math:`M`.
-        mode (str, optional): Rule of the fusion. (default: :obj:`"max"`)
+        mode (str, optional): Fusion rule. (default: :obj:`"max"`)
 
     Shapes:
         - **logits:** :math:`M` tensors :math:`(B, \text{num\_classes})`
@@ -36,8 +41,7 @@ class DecisionFusion(Module):
 
     def __init__(self, num_parts: int, mode: str = 'max') -> None:
         super().__init__()
-        if mode not in self.modes:
-            raise ValueError(f'mode must be one of {list(self.modes)}, got {mode!r}')
+        check_choice('mode', mode, self.modes)
         self.mode = mode
         self.weight = Parameter(torch.zeros(num_parts)) if mode == 'learned' else None
 

@@ -1,4 +1,4 @@
-"""Fusion of the scales of a body."""
+"""Fusion of features at several scales of a body."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from graphmotion.nn.attention.gates import ChannelGate, SpatialGate
+from graphmotion.nn.graphs import check_same_shape
 from graphmotion.nn.resettable import ResettableModule
 
 
 class ScaleFusion(ResettableModule):
-    r"""Fuses features of several scales, brought to the same nodes, into one: the adaptive
-    attention fusion of the `"MSA-GCN: Multiscale Adaptive Graph Convolution Network for Gait
-    Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_ paper.
+    r"""The adaptive attention fusion of scales from the `"MSA-GCN: Multiscale Adaptive Graph
+    Convolution Network for Gait Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_ paper.
 
-    The paper names a spatial and a channel attention and no more. Here the scales stand side by
-    side as channels, a channel gate weighs each channel of each scale, the scales are added, and
-    a spatial gate weighs the nodes:
+    The features of all scales must have the same nodes. The paper mentions a spatial and a channel
+    attention without details. Here, a channel gate scales the concatenated channels of all scales,
+    the scales are added, and a spatial gate scales the nodes:
 
     .. math::
         \mathbf{X}^{\prime} = \mathrm{SpatialGate}\left(\sum_i \left[\mathrm{ChannelGate}(
@@ -33,14 +33,14 @@ class ScaleFusion(ResettableModule):
 
     Shapes:
         - **xs:** :math:`n` tensors of node features :math:`(|\mathcal{V}|, T, C)`
-        - **num_nodes:** the number of nodes of every graph, or
-        - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither there is one graph
-        - **batch_size:** the number of graphs in :obj:`batch`, counted if not given; compilation
-          and export need it
+        - **num_nodes:** number of nodes of every graph, or
+        - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither, there is a single graph
+        - **batch_size:** number of graphs in :obj:`batch`, counted if not given; required for
+          compilation and export
         - **output:** node features :math:`(|\mathcal{V}|, T, C)`
 
     Raises:
-        ValueError: If the number of tensors is not :obj:`num_scales`.
+        ValueError: If there are not :obj:`num_scales` tensors of the same shape.
     """
 
     def __init__(
@@ -59,13 +59,11 @@ class ScaleFusion(ResettableModule):
         batch: Tensor | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Fuse the scales ``xs``."""
-        shapes = [list(x.shape) for x in xs]
-        if len(xs) != self.num_scales or any(shape != shapes[0] for shape in shapes):
-            raise ValueError(f'expected {self.num_scales} scales of one shape, got {shapes}')
+        """Fuses the scales ``xs``."""
+        check_same_shape(xs, self.num_scales)
         if self.channel_gate is not None:
-            together = torch.cat(list(xs), dim=-1)
-            gated = self.channel_gate(together, num_nodes, batch, batch_size)
+            stacked = torch.cat(list(xs), dim=-1)
+            gated = self.channel_gate(stacked, num_nodes, batch, batch_size)
             xs = gated.chunk(len(xs), -1)
         out = xs[0]
         for x in xs[1:]:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from graphmotion.checks import check_choice
+from graphmotion.checks import check_choice, check_int
 
 REDUCTIONS = ('sum', 'concat')
 
 
 class HorizontalPyramidPooling(torch.nn.Module):
-    r"""Pools feature maps of people to horizontal strips, which become the nodes of a graph: the
-    horizontal pyramid pooling of the `"Horizontal Pyramid Matching for Person Re-identification"
+    r"""Pools feature maps of people to horizontal strips, which become the nodes of a graph, as in
+    the `"Horizontal Pyramid Matching for Person Re-identification"
     <https://arxiv.org/abs/1804.05275>`_ paper.
 
     .. math::
@@ -25,46 +25,44 @@ class HorizontalPyramidPooling(torch.nn.Module):
         \mathbf{x}_p = \mathrm{mean}_{(h, w) \in p} \, \mathbf{F}_{hw} \, \Vert \,
         \max_{(h, w) \in p} \, \mathbf{F}_{hw}
 
-    Each bin count cuts the map into that many strips of equal height, from top to bottom; the
-    strips of all counts follow one another. Their number :math:`P` is the attribute
+    Each level of the pyramid splits the map into strips of equal height, from top to bottom. The
+    strips of all levels are concatenated; their number :math:`P` is the attribute
     :obj:`num_strips`.
 
     Args:
-        bins (sequence of int, optional): How many strips to cut, once for each level of the
-            pyramid. (default: :obj:`(16,)`)
-        reduce (str, optional): :obj:`"sum"` adds mean and maximum, :obj:`"concat"` sets them side
-            by side. (default: :obj:`"sum"`)
+        bins (sequence of int, optional): Number of strips of each level. (default: :obj:`(16,)`)
+        reduce (str, optional): :obj:`"sum"` adds mean and maximum, :obj:`"concat"` concatenates
+            them. (default: :obj:`"sum"`)
 
     Shapes:
-        - **x:** feature maps :math:`(B, C, T, H, W)`, or :math:`(B, C, H, W)` without frames
-        - **output:** strip features :math:`(B \cdot P, T, C)`, or :math:`(B \cdot P, C)`; of
-          :obj:`"concat"` with :math:`2 C` channels
+        - **x:** feature maps :math:`(B, C, T, H, W)` or :math:`(B, C, H, W)`
+        - **output:** strip features :math:`(B \cdot P, T, C)` or :math:`(B \cdot P, C)`, with
+          :math:`2 C` channels for :obj:`"concat"`
 
     Raises:
-        ValueError: If the height :math:`H` is not a multiple of every bin count.
+        ValueError: If the height :math:`H` is not a multiple of the number of strips of a level.
     """
 
     def __init__(self, bins: Sequence[int] = (16,), reduce: str = 'sum') -> None:
         super().__init__()
         check_choice('reduce', reduce, REDUCTIONS)
-        self.bins = tuple(bins)
-        if not self.bins or any(not isinstance(n, int) or n < 1 for n in self.bins):
-            raise ValueError(f'bins are numbers of strips, at least 1 each, got {bins!r}')
+        self.bins = tuple(check_int('bins', num, 1) for num in bins)
+        if not self.bins:
+            raise ValueError('bins must not be empty')
         self.num_strips = sum(self.bins)
         self.reduce = reduce
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool the feature maps ``x`` to strips."""
+        """Pools the feature maps ``x`` to strips."""
         if x.dim() not in (4, 5):
             raise ValueError(
-                'x holds feature maps [B, C, T, H, W] or [B, C, H, W], '
-                f'got the shape {list(x.shape)}'
+                f'x must have shape [B, C, T, H, W] or [B, C, H, W], got {list(x.shape)}'
             )
         height = x.size(-2)
         for num in self.bins:
             if height % num:
-                raise ValueError(f'x is {height} high, expected a multiple of the {num} strips')
-        # The map is read once, in strips that make up those of all levels.
+                raise ValueError(f'the height of x must be a multiple of {num}, got {height}')
+        # The map is read once, in the finest strips, which are then combined for each level.
         strips = x.reshape(*x.shape[:-2], math.lcm(*self.bins), -1)
         mean, largest = strips.mean(dim=-1), strips.amax(dim=-1)
         means = [mean.unflatten(-1, (num, -1)).mean(dim=-1) for num in self.bins]

@@ -1,4 +1,4 @@
-"""Selection of the most important joints of each frame."""
+"""Selection of the joints with the highest scores in each frame."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class TopKJoints(NamedTuple):
 
     Shapes:
         - **x:** features of the kept joints :math:`(B \cdot K, T, C)`
-        - **joint_ids:** the number of each kept joint in its graph :math:`(B, T, K)`
-        - **score:** the score of each kept joint :math:`(B, T, K)`
+        - **joint_ids:** index of each kept joint in its graph :math:`(B, T, K)`
+        - **score:** score of each kept joint :math:`(B, T, K)`
     """
 
     x: Tensor
@@ -31,10 +31,11 @@ class TopKJoints(NamedTuple):
 
 
 class TopKJointPooling(torch.nn.Module):
-    r"""Keeps the :math:`K` joints of each frame that score best: the focal joints of the `"Focal
-    and Global Spatial-Temporal Transformer for Skeleton-based Action Recognition"
-    <https://arxiv.org/abs/2210.02693>`_ paper, with the gate of the `"Graph U-Nets"
-    <https://arxiv.org/abs/1905.05178>`_ paper.
+    r"""Keeps the :math:`K` joints with the highest scores in each frame.
+
+    These are the focal joints of the `"Focal and Global Spatial-Temporal Transformer for
+    Skeleton-based Action Recognition" <https://arxiv.org/abs/2210.02693>`_ paper, with the gate of
+    the `"Graph U-Nets" <https://arxiv.org/abs/1905.05178>`_ paper:
 
     .. math::
         \mathbf{s}_t = \sigma\left(\mathbf{X}_t \, \mathbf{w} / \Vert \mathbf{w} \Vert\right),
@@ -42,24 +43,24 @@ class TopKJointPooling(torch.nn.Module):
         \quad \mathbf{X}^{\prime}_t = \mathbf{X}_{t, \mathbf{i}_t} \odot
         \mathbf{s}_{t, \mathbf{i}_t}
 
-    Each frame keeps joints of its own. They stand in the order of their numbers, so that a slot
-    holds the same joint in successive frames where it can.
+    The selection may differ between frames. By default, kept joints are in the order of their
+    indices, so that a position often holds the same joint in successive frames.
 
-    Un-pooling puts the features of kept joints back in their places, with zeros elsewhere.
+    Unpooling returns the features of kept joints to their nodes and sets all others to zero.
 
     Args:
         channels (int): Size of each feature :math:`C`.
         k (int): Number of joints to keep :math:`K`.
         gate (bool, optional): If set to :obj:`False`, features are not multiplied by their scores,
-            and :math:`\mathbf{w}` gets no gradient from them. (default: :obj:`True`)
-        order (str, optional): :obj:`"index"`, or :obj:`"score"` for the best joint first.
-            (default: :obj:`"index"`)
+            so that :math:`\mathbf{w}` receives no gradient from them. (default: :obj:`True`)
+        order (str, optional): Order of the kept joints: :obj:`"index"`, or :obj:`"score"` for the
+            highest score first. (default: :obj:`"index"`)
 
     Shapes:
-        - **x:** node features :math:`(B \cdot V, T, C)`, or :math:`(B \cdot V, C)` without frames
-        - **num_nodes:** the number of nodes :math:`V` of every graph
-        - **output:** :class:`TopKJoints` with features :math:`(B \cdot K, T, C)`, numbers of
-          joints :math:`(B, T, K)` and scores :math:`(B, T, K)`
+        - **x:** node features :math:`(B \cdot V, T, C)` or :math:`(B \cdot V, C)`
+        - **num_nodes:** number of nodes :math:`V` of every graph
+        - **output:** :class:`TopKJoints` with features :math:`(B \cdot K, T, C)`, joint indices
+          :math:`(B, T, K)` and scores :math:`(B, T, K)`
 
     Raises:
         ValueError: If a graph has fewer than :math:`K` nodes, or the number of nodes is not a
@@ -80,18 +81,18 @@ class TopKJointPooling(torch.nn.Module):
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.
 
-        They are drawn uniformly, by the number of channels.
+        The distribution is uniform with a bound given by the number of channels.
         """
         uniform(self.channels, self.weight)
 
     def forward(self, x: Tensor, num_nodes: int) -> TopKJoints:
-        """Keep the joints of ``x`` that score best, frame by frame."""
+        """Keeps the joints of ``x`` with the highest scores in each frame."""
         check_channels(x, self.channels)
         if self.k > num_nodes:
-            raise ValueError(f'cannot keep {self.k} joints of a graph of {num_nodes} nodes')
+            raise ValueError(f'num_nodes must be at least k={self.k}, got {num_nodes}')
         num_graphs, frames = split_graphs(x, num_nodes).size(0), x.shape[1:-1]
-        rows = x.reshape(-1, self.channels)  # once: gradients of one view add up in place
-        # Reduced precision would decide which joints are kept, and so would a saturated sigmoid.
+        rows = x.reshape(-1, self.channels)  # a single view, whose gradients are added in place
+        # Reduced precision or a saturated sigmoid would change the selection.
         with torch.autocast(x.device.type, enabled=False):
             weight = torch.nn.functional.normalize(self.weight, dim=0).to(x.dtype)
             logit = (rows @ weight).view(num_graphs, num_nodes, math.prod(frames)).mT
@@ -99,7 +100,7 @@ class TopKJointPooling(torch.nn.Module):
         if self.order == 'index':
             joint_ids = joint_ids.sort(dim=-1).values
         score = logit.gather(-1, joint_ids).sigmoid()
-        # Whole rows by one index: several times as fast as gathering single numbers.
+        # Selecting rows by one index is several times as fast as gathering single numbers.
         out = rows.index_select(0, _rows(joint_ids, num_nodes))
         out = out.view(num_graphs, self.k, math.prod(frames), self.channels)
         if self.gate:
@@ -111,14 +112,14 @@ class TopKJointPooling(torch.nn.Module):
         )
 
     def unpool(self, x: Tensor, joint_ids: Tensor, num_nodes: int) -> Tensor:
-        r"""Put the features of kept joints :math:`(B \cdot K, T, C)` back in their places, with
-        zeros elsewhere: :math:`(B \cdot V, T, C)`.
+        r"""Returns the features of kept joints :math:`(B \cdot K, T, C)` to their nodes, with zeros
+        elsewhere: :math:`(B \cdot V, T, C)`.
         """
         num_graphs, frames = joint_ids.size(0), joint_ids.shape[1:-1]
         if x.shape[:-1] != (num_graphs * self.k, *frames):
             raise ValueError(
-                f'x has the shape {list(x.shape)}, expected {num_graphs * self.k} nodes and the '
-                f'frames of joint_ids, which has the shape {list(joint_ids.shape)}'
+                f'x must have {num_graphs * self.k} nodes and the frames of joint_ids, which has '
+                f'shape {list(joint_ids.shape)}, got {list(x.shape)}'
             )
         rows = _rows(joint_ids.reshape(num_graphs, math.prod(frames), self.k), num_nodes)
         out = x.new_zeros(num_graphs * num_nodes, *x.shape[1:])
@@ -132,7 +133,7 @@ class TopKJointPooling(torch.nn.Module):
 
 
 def _rows(joint_ids: Tensor, num_nodes: int) -> Tensor:
-    """Joints [B, T, K] as rows of the features [B * V * T, C], in the order [B, K, T]."""
+    """Returns the rows of joints [B, T, K] in features [B * V * T, C], in the order [B, K, T]."""
     num_graphs, num_frames, _ = joint_ids.shape
     graph = torch.arange(num_graphs, device=joint_ids.device).view(-1, 1, 1)
     frame = torch.arange(num_frames, device=joint_ids.device)

@@ -1,4 +1,4 @@
-"""Attention over the frames of each node whose values are convolved."""
+"""Temporal attention with convolved values."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from graphmotion.nn.temporal.temporal_conv import TemporalConv
 
 class ConvValueTemporalAttention(ResettableModule):
     r"""The focal and global temporal attention from the `"Focal and Global Spatial-Temporal
-    Transformer for Skeleton-based Action Recognition" <https://arxiv.org/abs/2210.02693>`_ paper:
-    the values of the attention of each node over its frames are temporal convolutions, one
-    dilation a head, and are added to what is attended to.
+    Transformer for Skeleton-based Action Recognition" <https://arxiv.org/abs/2210.02693>`_ paper.
+
+    Each node attends to its frames. The values of each head are a temporal convolution with the
+    dilation of the head, and are added to the result of the attention:
 
     .. math::
         \mathbf{V}_h &= \mathrm{TCN}_h(\mathbf{X} + \mathbf{P}) \\
@@ -30,23 +31,22 @@ class ConvValueTemporalAttention(ResettableModule):
         [\mathbf{H}_1, \ldots, \mathbf{H}_H] \, \mathbf{W}\right)\right) + \mathbf{X} + \mathbf{P}
 
     with :math:`d = F / H` and linear maps :math:`\mathbf{Q}`, :math:`\mathbf{K}` of
-    :math:`\mathbf{X} + \mathbf{P}`. The position :math:`\mathbf{P}` of frames is
-    :meth:`~graphmotion.nn.encoding.sinusoidal_encoding`, added before everything. With a stride,
-    values, queries, keys and the shortcut, which then is linear and normalised, are at the same
-    frames.
+    :math:`\mathbf{X} + \mathbf{P}`. The position :math:`\mathbf{P}` of the frames is
+    :func:`~graphmotion.nn.encoding.sinusoidal_encoding`. With a stride, values, queries, keys and
+    the shortcut are computed at every :math:`s`-th frame, and the shortcut is a linear map followed
+    by a normalisation.
 
     Args:
         channels (int): Size of each input and output feature.
-        kernel_size (int, optional): Number of frames of the convolutions, odd.
+        kernel_size (int, optional): Kernel size of the convolutions in frames, odd.
             (default: :obj:`7`)
-        dilations (sequence of int, optional): The dilation of each head.
-            (default: :obj:`(1, 2)`)
-        stride (int, optional): Step over the frames. (default: :obj:`1`)
-        attention (bool, optional): If set to :obj:`False`, heads are their values alone.
-            (default: :obj:`True`)
+        dilations (sequence of int, optional): Dilation of each head. (default: :obj:`(1, 2)`)
+        stride (int, optional): Stride :math:`s` over the frames. (default: :obj:`1`)
+        attention (bool, optional): If set to :obj:`False`, heads are their convolutions without
+            attention. (default: :obj:`True`)
         convolution (bool, optional): If set to :obj:`False`, values are linear in each frame.
             (default: :obj:`True`)
-        position (bool, optional): If set to :obj:`False`, the position is left out.
+        position (bool, optional): If set to :obj:`False`, no position is added.
             (default: :obj:`True`)
         negative_slope (float, optional): Slope of the activation below zero.
             (default: :obj:`0.1`)
@@ -56,8 +56,8 @@ class ConvValueTemporalAttention(ResettableModule):
         - **output:** node features :math:`(|\mathcal{V}|, \lceil T / s \rceil, F)`
 
     Raises:
-        ValueError: If the heads do not divide the channels, or neither attention nor convolution
-            is left.
+        ValueError: If the number of heads does not divide the channels, or both :obj:`attention`
+            and :obj:`convolution` are :obj:`False`.
     """
 
     def __init__(
@@ -74,11 +74,10 @@ class ConvValueTemporalAttention(ResettableModule):
         super().__init__()
         if not dilations or channels % len(dilations):
             raise ValueError(
-                f'dilations has {len(dilations)} heads, expected a divisor of the {channels} '
-                'channels'
+                f'the number of dilations must divide channels={channels}, got {len(dilations)}'
             )
         if not (attention or convolution):
-            raise ValueError('one of attention and convolution has to be True, got neither')
+            raise ValueError('attention or convolution must be True, got neither')
         self.channels = channels
         self.kernel_size = kernel_size
         self.dilations = tuple(dilations)
@@ -105,7 +104,7 @@ class ConvValueTemporalAttention(ResettableModule):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Attend to the convolved frames of each node."""
+        """Attends to the convolved frames of each node."""
         if self.position:
             x = x + sinusoidal_encoding(x.size(1), self.channels, x.device, x.dtype)
         heads = [value(x) for value in self.values]

@@ -1,4 +1,4 @@
-"""Convolution over many frames: a kernel for each channel, then a linear map of the channels."""
+"""Depthwise separable temporal convolution with a large kernel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import Conv1d, Parameter
 from torch.nn.functional import linear, pad
 from torch_geometric.nn.inits import uniform
 
-from graphmotion.checks import check_choice, check_int
+from graphmotion.checks import check_choice, check_int, check_odd
 from graphmotion.nn.graphs import is_known
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import convolve_frames
@@ -19,7 +19,7 @@ PADDINGS = ('reflect_start', 'reflect', 'zeros')
 
 
 class LargeKernelTemporalConv(ResettableModule):
-    r"""The depthwise separable convolution with a large kernel over time from the `"GaitMixer:
+    r"""The depthwise separable temporal convolution with a large kernel from the `"GaitMixer:
     Skeleton-based Gait Representation Learning via Wide-spectrum Multi-axial Mixer"
     <https://arxiv.org/abs/2210.15491>`_ paper.
 
@@ -27,10 +27,10 @@ class LargeKernelTemporalConv(ResettableModule):
         \mathbf{x}^{\prime}_{v,t} = \mathbf{b} + \mathbf{\Theta} \Big( \mathbf{a} +
         \sum_{j=0}^{k-1} \mathbf{w}_j \odot \mathbf{x}_{v,\, t + j - o} \Big)
 
-    where each channel has a kernel of its own. With :obj:`padding='reflect_start'` the offset
-    is :math:`o = k - 1`: the kernel looks back from frame :math:`t`, and the frames that it
-    misses before the first are those after it, mirrored. Otherwise :math:`o = \lfloor k / 2
-    \rfloor`, and both ends are mirrored or zero.
+    where each channel has a separate kernel. With :obj:`padding='reflect_start'`, the offset is
+    :math:`o = k - 1`: the kernel covers frame :math:`t` and the frames before it, and the start of
+    the sequence is padded by reflection. Otherwise :math:`o = \lfloor k / 2 \rfloor`, and both ends
+    are padded by reflection or with zeros.
 
     The parameters have the names and shapes of two :class:`torch.nn.Conv1d`: ``depthwise.weight``
     :math:`(F_{in}, 1, k)` and ``pointwise.weight`` :math:`(F_{out}, F_{in}, 1)`.
@@ -38,11 +38,11 @@ class LargeKernelTemporalConv(ResettableModule):
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
-        kernel_size (int, optional): Number of frames :math:`k`; odd where the kernel has a
-            middle. (default: :obj:`31`)
-        padding (str, optional): The frames beyond the ends: :obj:`"reflect_start"`,
-            :obj:`"reflect"` or :obj:`"zeros"`. (default: :obj:`"reflect_start"`)
-        bias (bool, optional): If set to :obj:`False`, there are no additive biases.
+        kernel_size (int, optional): Kernel size :math:`k` in frames; odd unless the padding is
+            :obj:`"reflect_start"`. (default: :obj:`31`)
+        padding (str, optional): :obj:`"reflect_start"`, :obj:`"reflect"` or :obj:`"zeros"`.
+            (default: :obj:`"reflect_start"`)
+        bias (bool, optional): If set to :obj:`False`, no biases are added.
             (default: :obj:`True`)
 
     Shapes:
@@ -51,7 +51,7 @@ class LargeKernelTemporalConv(ResettableModule):
 
     Raises:
         ValueError: If a centred kernel is not odd, the padding is unknown, or there are too few
-            frames to mirror: it takes :math:`T > o`.
+            frames for a reflection, which requires :math:`T > o`.
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class LargeKernelTemporalConv(ResettableModule):
         self.pointwise = Conv1d(in_channels, out_channels, kernel_size=1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``x`` along its frames."""
-        # As a matrix, which takes the layout that the depthwise part leaves without a copy.
+        """Convolves ``x`` along its frames."""
+        # A matrix product accepts the layout of the depthwise part without a copy.
         rows = self.depthwise(x).flatten(0, 1)
         out = linear(rows, self.pointwise.weight.squeeze(2), self.pointwise.bias)
         return out.view(*x.shape[:2], self.out_channels)
@@ -85,12 +85,12 @@ class LargeKernelTemporalConv(ResettableModule):
 
 
 class DepthwiseTemporalConv(torch.nn.Module):
-    r"""The first half of :class:`LargeKernelTemporalConv`: each channel alone.
+    r"""The depthwise convolution of :class:`LargeKernelTemporalConv`.
 
-    A kernel this large touches about as many frames as there are, so it is laid out as a matrix
-    over them, mirrored frames included. The product is many times faster than a depthwise
-    convolution, most of all in its gradients. Only where there are none to come, a convolution in
-    the layout of motion tensors is faster yet, on a CPU.
+    A large kernel covers most of the frames. It is therefore written as a matrix over all frames,
+    including reflected frames. The product is many times faster than a depthwise convolution,
+    especially in the backward pass. Without gradients on a CPU, a convolution in the layout of
+    motion tensors is even faster.
     """
 
     def __init__(
@@ -98,12 +98,10 @@ class DepthwiseTemporalConv(torch.nn.Module):
     ) -> None:
         super().__init__()
         check_choice('padding', padding, PADDINGS)
-        check_int('kernel_size', kernel_size, 1)
-        if padding != 'reflect_start' and kernel_size % 2 == 0:
-            raise ValueError(
-                f"kernel_size is an odd number of frames with padding='{padding}', "
-                f'got {kernel_size}'
-            )
+        if padding == 'reflect_start':
+            check_int('kernel_size', kernel_size, 1)
+        else:
+            check_odd('kernel_size', kernel_size)
         self.channels = channels
         self.kernel_size = kernel_size
         self.padding = padding
@@ -117,40 +115,41 @@ class DepthwiseTemporalConv(torch.nn.Module):
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.
 
-        They are drawn uniformly, by the number of inputs, as in :class:`torch.nn.Conv1d`.
+        The distribution is uniform with a bound given by the number of inputs, as in
+        :class:`torch.nn.Conv1d`.
         """
         uniform(self.kernel_size, self.weight)
         uniform(self.kernel_size, self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve each channel of ``x`` along its frames."""
+        """Convolves each channel of ``x`` along its frames."""
         num_nodes, num_frames, channels = x.shape
         if self.mode == 'reflect' and num_frames <= max(self.ends):
             raise ValueError(
-                f"padding='{self.padding}' with kernel_size={self.kernel_size} takes at least "
-                f'{max(self.ends) + 1} frames, got {num_frames}'
+                f"x must have at least {max(self.ends) + 1} frames for padding='{self.padding}' "
+                f'and kernel_size={self.kernel_size}, got {num_frames}'
             )
-        # Not in reduced precision, for which the convolution is slow, or never ends.
-        exact = x.dtype in (torch.float32, torch.float64)
-        exact = exact and not torch.is_autocast_enabled(x.device.type)
-        if x.device.type == 'cpu' and exact and not torch.is_grad_enabled():
+        # In reduced precision, the convolution is extremely slow.
+        full_precision = x.dtype in (torch.float32, torch.float64)
+        full_precision = full_precision and not torch.is_autocast_enabled(x.device.type)
+        if x.device.type == 'cpu' and full_precision and not torch.is_grad_enabled():
             padding = None
             if self.mode == 'reflect':
                 begin, end = self.ends
-                mirrored = x[:, 1 : begin + 1].flip(1), x, x[:, num_frames - 1 - end : -1].flip(1)
-                x, padding = torch.cat(mirrored, dim=1), 0
+                reflected = x[:, 1 : begin + 1].flip(1), x, x[:, num_frames - 1 - end : -1].flip(1)
+                x, padding = torch.cat(reflected, dim=1), 0
             kernel = self.weight.unsqueeze(2)
             return convolve_frames(x, kernel, self.bias, groups=channels, padding=padding)
         lines = _transpose(x.flatten(0, 1)).contiguous()
         lines = lines.view(channels, num_nodes, num_frames)
         window = max(2 * self.kernel_size, 64)
         if not is_known(num_frames) or num_frames <= 2 * window:
-            # Which frame lies where, counted from one: zero is none.
+            # The frame at each position of the padded sequence; -1 for zero padding.
             frames = 1 + torch.arange(num_frames, dtype=torch.float, device=x.device)
             frames = pad(frames.view(1, 1, -1), self.ends, self.mode).flatten() - 1
             out = self._product(lines, frames, num_frames)
         else:
-            # Of so many the matrix would be all but empty: overlapping windows share a small one.
+            # A matrix over all frames would be almost empty; overlapping windows share a small one.
             rest = -num_frames % window
             width = window + self.kernel_size - 1
             windows = pad(pad(lines, self.ends, self.mode), (0, rest)).unfold(2, width, window)
@@ -160,7 +159,7 @@ class DepthwiseTemporalConv(torch.nn.Module):
         return _transpose(out.flatten(1)).view(x.shape)
 
     def _product(self, lines: Tensor, frames: Tensor, num_frames: int) -> Tensor:
-        """Lines times the matrix of what each output takes where ``frames`` follow upon another."""
+        """Multiplies lines by the matrix of the kernels, for the given sequence of frames."""
         taps = frames.unfold(0, self.kernel_size, 1).t().unsqueeze(1)  # [k, 1, T]
         taps = taps == torch.arange(num_frames, device=frames.device).unsqueeze(1)
         matrix = self.weight.squeeze(1) @ taps.flatten(1).to(self.weight.dtype)
@@ -175,14 +174,14 @@ class DepthwiseTemporalConv(torch.nn.Module):
 
 
 def _transpose(x: Tensor) -> Tensor:
-    # A compiler lays out gradients itself.
+    # A compiler chooses the layout of gradients.
     return x.t() if torch.compiler.is_compiling() else _Transpose.apply(x)
 
 
 class _Transpose(torch.autograd.Function):
-    """The transpose of a matrix, whose gradient is copied into that layout where it is not yet.
+    """Transpose of a matrix with a contiguous gradient.
 
-    Left to itself it would be a view, which what comes before reads many times slower.
+    By default, the gradient is a view, which the backward pass of the input reads far more slowly.
     """
 
     @staticmethod

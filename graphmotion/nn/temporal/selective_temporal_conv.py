@@ -1,4 +1,4 @@
-"""Temporal convolution that selects among kernels."""
+"""Temporal convolution that selects among kernel sizes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from graphmotion.nn.temporal.temporal_conv import TemporalConv
 
 
 class SelectiveTemporalConv(ResettableModule):
-    r"""Temporal convolutions of several kernel sizes, weighed by attention for each sample: the
-    adaptive selection of the `"MSA-GCN: Multiscale Adaptive Graph Convolution Network for Gait
-    Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_ paper, read as the `"Selective
-    Kernel Networks" <https://arxiv.org/abs/1903.06586>`_ unit.
+    r"""Temporal convolutions with several kernel sizes, combined by attention for each graph.
+
+    This is the adaptive selection of the `"MSA-GCN: Multiscale Adaptive Graph Convolution Network
+    for Gait Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_ paper, interpreted as the
+    unit of the `"Selective Kernel Networks" <https://arxiv.org/abs/1903.06586>`_ paper.
 
     .. math::
         \mathbf{U}_i = \mathrm{TCN}_i(\mathbf{X}), \quad
@@ -26,28 +27,30 @@ class SelectiveTemporalConv(ResettableModule):
         \mathbf{a}_i = \mathrm{softmax}_i(\mathbf{W}_i \mathbf{z}), \quad
         \mathbf{X}^{\prime} = \sum_i \mathbf{a}_i \odot \mathbf{U}_i
 
-    The mean runs over all nodes and frames of a graph, and the weights of each channel sum to one
-    over the kernels. With one kernel this is :class:`TemporalConv`.
+    The mean is over all nodes and frames of a graph, and the weights of each channel sum to one
+    over the kernels. With a single kernel, this is :class:`TemporalConv`.
 
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
-        kernel_sizes (sequence of int, optional): The kernel sizes, odd. (default: :obj:`(5, 9)`)
-        stride (int, optional): Step of all kernels. (default: :obj:`1`)
-        reduction (int, optional): :math:`\mathbf{z}` has :math:`F_{out} / \text{reduction}`
-            units. (default: :obj:`16`)
-        min_channels (int, optional): ... but at least this many. (default: :obj:`32`)
+        kernel_sizes (sequence of int, optional): Kernel sizes in frames, odd.
+            (default: :obj:`(5, 9)`)
+        stride (int, optional): Stride of all kernels. (default: :obj:`1`)
+        reduction (int, optional): The hidden layer :math:`\mathbf{z}` has
+            :math:`F_{out} / \text{reduction}` units. (default: :obj:`16`)
+        min_channels (int, optional): Minimum number of units of the hidden layer.
+            (default: :obj:`32`)
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
-        - **num_nodes:** the number of nodes of every graph, or
-        - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither there is one graph
-        - **batch_size:** the number of graphs in :obj:`batch`, counted if not given; compilation
-          and export need it
+        - **num_nodes:** number of nodes of every graph, or
+        - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither, there is a single graph
+        - **batch_size:** number of graphs in :obj:`batch`, counted if not given; required for
+          compilation and export
         - **output:** node features :math:`(|\mathcal{V}|, \lceil T / s \rceil, F_{out})`
 
     Raises:
-        ValueError: If there is no kernel or one is not odd.
+        ValueError: If there are no kernels or a kernel size is not odd.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class SelectiveTemporalConv(ResettableModule):
     ) -> None:
         super().__init__()
         if not kernel_sizes:
-            raise ValueError('kernel_sizes needs at least one kernel size')
+            raise ValueError('kernel_sizes must not be empty')
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_sizes = tuple(kernel_sizes)
@@ -82,12 +85,12 @@ class SelectiveTemporalConv(ResettableModule):
         batch: Tensor | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        r"""The weight of each kernel for each graph and channel: :math:`(M, B, F_{out})`."""
+        r"""Returns the weight of each kernel, graph and channel: :math:`(M, B, F_{out})`."""
         means = [graph_mean(u, num_nodes, batch, batch_size) for u in branches]
         mean = torch.stack(means).sum(dim=0)
         z = self.squeeze(mean)
         if self.training and z.size(0) == 1:
-            # One graph has no statistics of a batch; those gathered so far stand in.
+            # Batch statistics of a single graph are undefined; use the running statistics.
             norm = self.norm
             z = torch.nn.functional.batch_norm(
                 z, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
@@ -104,7 +107,7 @@ class SelectiveTemporalConv(ResettableModule):
         batch: Tensor | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Convolve ``x`` along its frames with the kernels that its graphs select."""
+        """Convolves ``x`` along its frames with the kernels that its graphs select."""
         branches = [conv(x) for conv in self.convs]
         if len(branches) == 1:
             return branches[0]

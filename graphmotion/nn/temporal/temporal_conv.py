@@ -6,36 +6,35 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from graphmotion.checks import check_odd
 from graphmotion.nn.graphs import check_channels
 from graphmotion.nn.resettable import ResettableModule
 
 
 class TemporalConv(ResettableModule):
-    r"""Convolution over time, shared by all nodes.
+    r"""Convolution over frames with weights shared by all nodes.
 
     .. math::
         \mathbf{x}^{\prime}_{v,t} = \mathbf{b} + \sum_{j} \mathbf{\Theta}_j^{\top}
         \mathbf{x}_{v,\, s t + d (j - \lfloor k / 2 \rfloor)}
 
-    with kernel size :math:`k`, stride :math:`s` and dilation :math:`d`; frames before the first
-    and after the last are zero.
+    with kernel size :math:`k`, stride :math:`s` and dilation :math:`d`, and zero padding at both
+    ends.
 
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
-        kernel_size (int, optional): Number of frames :math:`k`, odd. (default: :obj:`9`)
-        stride (int, optional): Step :math:`s`. (default: :obj:`1`)
-        dilation (int, optional): Distance :math:`d` of the frames of the kernel.
-            (default: :obj:`1`)
-        bias (bool, optional): If set to :obj:`False`, there is no additive bias.
-            (default: :obj:`True`)
+        kernel_size (int, optional): Kernel size :math:`k` in frames, odd. (default: :obj:`9`)
+        stride (int, optional): Stride :math:`s`. (default: :obj:`1`)
+        dilation (int, optional): Dilation :math:`d`. (default: :obj:`1`)
+        bias (bool, optional): If set to :obj:`False`, no bias is added. (default: :obj:`True`)
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
         - **output:** node features :math:`(|\mathcal{V}|, \lceil T / s \rceil, F_{out})`
 
     Raises:
-        ValueError: If the kernel size is not odd, so that no frame is its middle.
+        ValueError: If the kernel size is not odd.
     """
 
     def __init__(
@@ -48,8 +47,7 @@ class TemporalConv(ResettableModule):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f'kernel_size is an odd number of frames, got {kernel_size}')
+        check_odd('kernel_size', kernel_size)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = kernel_size
@@ -64,11 +62,11 @@ class TemporalConv(ResettableModule):
             dilation=(1, dilation),
             bias=bias,
         )
-        # The layout in which the image of forward() lies, so that no call has to convert it.
+        # The memory format of the image in forward(), so that no call has to convert the weights.
         self.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``x`` along its frames."""
+        """Convolves ``x`` along its frames."""
         check_channels(x, self.in_channels)
         return convolve_frames(x, self.conv.weight, self.conv.bias, self.stride, self.dilation)
 
@@ -88,11 +86,12 @@ def convolve_frames(
     groups: int = 1,
     padding: int | None = None,
 ) -> Tensor:
-    """Convolve [N, T, C] with the kernels [F, C, 1, k] of an image: see :class:`TemporalConv`.
+    """Convolves [N, T, C] with kernels [F, C, 1, k] along the frames, as :class:`TemporalConv`.
 
-    So many zeros as make the result as long as ``x`` stand at both ends, or ``padding``.
+    Pads both ends with ``padding`` zeros. By default, without a stride, the result has as many
+    frames as ``x``.
     """
-    # Seen as a channels-last image one pixel high, which costs no copy on either side.
+    # A view as a channels-last image with a height of one pixel, without a copy on either side.
     image = x.unsqueeze(1).permute(0, 3, 1, 2)
     if padding is None:
         padding = dilation * (weight.size(-1) // 2)

@@ -430,17 +430,21 @@ def test_closer_entries_are_counted(monkeypatch):
     ('change', 'error', 'message'),
     [
         ({'distance': 'manhattan'}, ValueError, "'euclidean'.*got 'manhattan'"),
-        ({'ranks': ()}, ValueError, 'ranks are numbers from 1'),
-        ({'ranks': (0, 1)}, ValueError, r'from 1, got \[0, 1\]'),
+        ({'ranks': ()}, ValueError, 'ranks must not be empty'),
+        ({'ranks': (0, 1)}, ValueError, 'ranks must be an integer >= 1, got 0'),
         ({'chunk_size': 0}, ValueError, 'chunk_size must be an integer >= 1, got 0'),
         ({'embedding': torch.ones(3, 2)}, ValueError, '3 embeddings and 60 labels'),
-        ({'embedding': torch.ones(60)}, ValueError, r'shape \[60\]'),
-        ({'embedding': torch.ones(60, 2).long()}, TypeError, 'real numbers, got torch.int64'),
-        ({'embedding': [[1.0]] * 60}, TypeError, 'real numbers, got list'),
+        ({'embedding': torch.ones(60)}, ValueError, r'must have shape .*, got \[60\]'),
+        (
+            {'embedding': torch.ones(60, 2).long()},
+            TypeError,
+            'must be a floating.*torch.int64',
+        ),
+        ({'embedding': [[1.0]] * 60}, TypeError, 'must be a floating.*list'),
         (
             {'embedding': torch.ones(60, 2).index_fill(0, torch.tensor([7, 9]), torch.nan)},
             ValueError,
-            '2 samples are not finite, the first at position 7',
+            'got 2 samples that are not, the first at position 7',
         ),
     ],
 )

@@ -1,4 +1,3 @@
-import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -7,78 +6,11 @@ import torch
 
 from graphmotion.metrics import (
     CASIA_B_LT,
-    CASIA_B_MT,
-    CASIA_B_ST,
     ODD_TO_EVEN_TAKES,
-    OU_MVLP,
-    USF,
     GalleryProbeProtocol,
 )
 
 from .gait_labels import Labelled, casia_b_labels
-
-
-@pytest.mark.parametrize(
-    ('protocol', 'num_train', 'num_test'),
-    [(CASIA_B_ST, 24, 100), (CASIA_B_MT, 62, 62), (CASIA_B_LT, 74, 50)],
-)
-def test_casia_b_splits_by_subject(protocol, num_train, num_test):
-    train, test = protocol.split(Labelled(casia_b_labels(124, num_views=2)))
-    assert train.labels('subject').unique().tolist() == list(range(num_train))
-    assert test.labels('subject').unique().tolist() == list(range(num_train, 124))
-    assert len(train) + len(test) == 124 * 10 * 2
-    assert len(test) == num_test * 10 * 2
-
-
-def test_casia_b_gallery_and_probes():
-    labels = casia_b_labels(80, num_views=3)
-    gallery, probes = CASIA_B_LT.select(labels)
-    assert list(probes) == ['NM', 'BG', 'CL']
-    rows = {'gallery': gallery, **probes}
-    found = {
-        name: {(int(labels['condition'][i]), int(labels['take'][i])) for i in positions}
-        for name, positions in rows.items()
-    }
-    assert found == {
-        'gallery': {(0, 1), (0, 2), (0, 3), (0, 4)},
-        'NM': {(0, 5), (0, 6)},
-        'BG': {(1, 1), (1, 2)},
-        'CL': {(2, 1), (2, 2)},
-    }
-    assert [len(p) for p in rows.values()] == [6 * 3 * n for n in (4, 2, 2, 2)]
-    for positions in rows.values():
-        assert labels['subject'][positions].min() == 74  # none to train with
-
-
-def test_ou_mvlp_counts():
-    subject = torch.arange(10307).repeat_interleave(2)
-    take = torch.arange(2).repeat(10307)
-    dataset = Labelled({'subject': subject, 'take': take, 'view': torch.zeros_like(take)})
-    train, test = OU_MVLP.split(dataset)
-    assert len(train) == 2 * 5153
-    assert len(test) == 2 * 5154
-    assert test.labels('subject').unique()[[0, 1, -2, -1]].tolist() == [1, 3, 10305, 10306]
-    gallery, probes = OU_MVLP.select(test)
-    assert test.labels('take')[gallery].unique().tolist() == [1]
-    assert test.labels('take')[probes['00']].unique().tolist() == [0]
-
-
-def test_usf_changes_what_its_probes_are_named_for():
-    covariates = torch.cartesian_prod(*[torch.arange(2)] * 3)
-    labels = dict(zip(('surface', 'shoe', 'camera'), covariates.unbind(1)))
-    labels['subject'] = torch.zeros(8, dtype=torch.long)
-    gallery, probes = USF.select(labels)
-    assert covariates[gallery].tolist() == [[0, 0, 0]]
-    changed = {name: covariates[positions].tolist() for name, positions in probes.items()}
-    assert changed == {  # surface, shoe, camera
-        'A': [[0, 0, 1]],
-        'B': [[0, 1, 0]],
-        'C': [[0, 1, 1]],
-        'D': [[1, 0, 0]],
-        'E': [[1, 1, 0]],
-        'F': [[1, 0, 1]],
-        'G': [[1, 1, 1]],
-    }
 
 
 def test_a_closed_set_trains_with_its_gallery():
@@ -115,7 +47,7 @@ def test_labels_may_be_lists_and_arrays():
 
 
 def test_labels_are_integers():
-    with pytest.raises(ValueError, match="the label 'subject' is one integer for each sample, got"):
+    with pytest.raises(ValueError, match="label 'subject' must be one integer per sample, got"):
         ODD_TO_EVEN_TAKES.select({'subject': ['anna', 'ben'], 'take': [1, 2]})
 
 
@@ -124,35 +56,28 @@ def test_subjects_that_count_from_one_are_noticed():
     protocol = replace(CASIA_B_LT)
     protocol.split(Labelled(labels))
     labels = labels | {'subject': labels['subject'] + 1}
-    with pytest.warns(
-        UserWarning, match=r'here they count from 1: pass train_subjects=range\(1, 75'
-    ):
+    with pytest.warns(UserWarning, match=r'numbered from 1; pass train_subjects=range\(1, 75'):
         protocol.split(Labelled(labels))
 
 
-def test_protocols_of_the_field_can_be_pickled():
-    for protocol in (CASIA_B_LT, OU_MVLP, USF, ODD_TO_EVEN_TAKES):
-        assert pickle.loads(pickle.dumps(protocol)) == protocol
-
-
 def test_bad_protocols_are_refused():
-    with pytest.raises(ValueError, match="'p' has no set of probes"):
+    with pytest.raises(ValueError, match="probes must not be empty, got none for protocol 'p'"):
         GalleryProbeProtocol('p', gallery={'take': 1}, probes={})
-    with pytest.raises(ValueError, match='no condition for its gallery'):
+    with pytest.raises(ValueError, match="gallery of protocol 'p' must be a non-empty dict"):
         GalleryProbeProtocol('p', gallery={}, probes={'a': {'take': 2}})
-    with pytest.raises(ValueError, match=r"no condition for its probes 'a'.*got 2"):
+    with pytest.raises(ValueError, match=r"probes 'a' of protocol 'p' must be .*got 2"):
         GalleryProbeProtocol('p', gallery={'take': 1}, probes={'a': 2})
 
 
 def test_missing_labels_are_named():
     labels = casia_b_labels(2, num_views=2)
     del labels['view']
-    with pytest.raises(ValueError, match=r"'CASIA-B LT' needs the label 'view'.*\['condition'"):
+    with pytest.raises(ValueError, match=r"include 'view' for .* 'CASIA-B LT', got \['condition'"):
         CASIA_B_LT.select(labels)
-    with pytest.raises(ValueError, match="needs the label 'view': no field 'view'; there are"):
+    with pytest.raises(ValueError, match=r"must include 'view' for .*, no field 'view'; there are"):
         CASIA_B_LT.split(Labelled(labels))
     labels['view'] = torch.zeros(3)
-    with pytest.raises(ValueError, match=r"one for each sample, got the shapes.*'view': \[3\]"):
+    with pytest.raises(ValueError, match=r"labels must all have shape .*'view': \[3\]"):
         CASIA_B_LT.select(labels)
 
 
@@ -160,21 +85,21 @@ def test_empty_parts_are_named():
     labels = casia_b_labels(80, num_views=2)
     few = {name: values[labels['condition'] < 2] for name, values in labels.items()}
     message = (
-        r"set of probes 'CL' of the protocol 'CASIA-B LT' is empty.*condition 2, take \(1, 2\)"
+        r"probe set 'CL' of protocol 'CASIA-B LT' must not be empty.*condition 2, take \(1, 2\)"
     )
     with pytest.raises(ValueError, match=message):
         CASIA_B_LT.select(few)
     probes = {name: values[labels['take'] > 4] for name, values in labels.items()}
-    with pytest.raises(ValueError, match=r"gallery of .* is empty.*'take': \[5, 6\]"):
+    with pytest.raises(ValueError, match=r"gallery of .* must not be empty.*'take': \[5, 6\]"):
         CASIA_B_LT.select(probes)
-    with pytest.raises(ValueError, match=r'gallery .* is empty.*the 0 samples of test subjects'):
+    with pytest.raises(ValueError, match=r'gallery .* must not be empty.*got 0 samples of test'):
         CASIA_B_LT.select(casia_b_labels(74, num_views=2))
     late = {**labels, 'subject': labels['subject'] + 74}
-    with pytest.raises(ValueError, match='no sample to train with: no subject of the 1600'):
+    with pytest.raises(ValueError, match='at least one training sample, got none of 1600 samples'):
         CASIA_B_LT.split(Labelled(late))
 
 
 def test_a_function_has_to_return_a_mask():
     protocol = replace(ODD_TO_EVEN_TAKES, gallery={'take': lambda take: take % 2})
-    with pytest.raises(ValueError, match=r"on 'take' returns a mask.*int64 of \[2\]"):
+    with pytest.raises(ValueError, match=r"on 'take' must return a boolean mask.*int64 of \[2\]"):
         protocol.select({'subject': [0, 0], 'take': [1, 2]})

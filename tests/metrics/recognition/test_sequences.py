@@ -80,15 +80,15 @@ def test_ties_do_not_help_and_strangers_are_left_out():
 def test_refuses_what_does_not_go_together(labels):
     with pytest.raises(ValueError, match='got 7 embeddings and 120 labels'):
         match_sequences(torch.ones(7, 3), labels, PROTOCOL)
-    with pytest.raises(ValueError, match="'USF' needs the label 'surface'"):
+    with pytest.raises(ValueError, match="include 'surface' for protocol 'USF'"):
         match_sequences(torch.ones(120, 3), labels, USF)
     with pytest.raises(ValueError, match=r"distance must be one of .*, got 'far'"):
         match_sequences(torch.ones(120, 3), labels, PROTOCOL, 'far')
-    with pytest.raises(ValueError, match=r"no label 'walk'; there are \['probe', 'subject'"):
+    with pytest.raises(ValueError, match=r"one of the labels \['probe', 'subject'.*got 'walk'"):
         match_sequences(torch.ones(120, 3), labels, PROTOCOL, sequence='walk')
     with pytest.raises(ValueError, match=r'got \[2, 3\], \[2\] and \[4\]'):
         sequence_distances(torch.ones(2, 3), torch.zeros(2).long(), torch.zeros(4).long())
-    with pytest.raises(ValueError, match='there is no sample'):
+    with pytest.raises(ValueError, match='distance must not be empty'):
         sequence_distances(torch.ones(0, 3), torch.zeros(0).long(), torch.zeros(3).long())
 
 
@@ -111,7 +111,7 @@ def test_sequences_may_be_named(labels):
         named = labels | {'take': [names[take] for take in labels['take']]}
         assert match_sequences(embedding, named, PROTOCOL, sequence='take') == expected
     for wrong in ([0, 1], [None] * 120, [[0]] * 120):
-        with pytest.raises(ValueError, match="'take' is one number or word for each of 120"):
+        with pytest.raises(ValueError, match="'take' must be one number or string for each of 120"):
             match_sequences(embedding, labels | {'take': wrong}, PROTOCOL, sequence='take')
 
 

@@ -322,36 +322,36 @@ def test_large_scores_stay_finite():
 
 
 def test_refuses_what_does_not_fit(x):
-    with pytest.raises(ValueError, match='8 channels cannot be divided evenly among 3 heads'):
+    with pytest.raises(ValueError, match=r'channels must be a multiple of heads=3 .* got 8'):
         JointAttention(8, 3)
     assert JointAttention(8, 3, head_channels=4).double()(x, V).shape == x.shape
     with pytest.raises(ValueError, match='heads must be an integer >= 1, got 0'):
         JointAttention(8, 0)
     with pytest.raises(ValueError, match=r"one of \['softmax', 'tanh'\], got 'relu'"):
         JointAttention(8, 2, normalization='relu')
-    with pytest.raises(ValueError, match='global_map needs num_nodes'):
+    with pytest.raises(ValueError, match='global_map requires num_nodes'):
         JointAttention(8, 2, global_map=True)
     module = make('global_map')
-    with pytest.raises(ValueError, match='multiple of the 4 nodes'):
+    with pytest.raises(ValueError, match='multiple of 4 nodes'):
         module(x, 4)
-    with pytest.raises(ValueError, match='has 2 nodes and the global map 5: node_ids'):
+    with pytest.raises(ValueError, match=r'without node_ids, .* 5 nodes of the global map, got 2'):
         module(x, 2)
-    with pytest.raises(ValueError, match='has 6 nodes and the global map 5'):
+    with pytest.raises(ValueError, match='the 5 nodes of the global map, got 6'):
         module(torch.randn(6, T, C).double(), batch=torch.zeros(6, dtype=torch.long))
-    with pytest.raises(ValueError, match=r'node_ids has the shape \[1, 1, 3\], expected \[2, 3, 5'):
+    with pytest.raises(ValueError, match=r'node_ids must have shape \[2, 3, 5\], got \[1, 1, 3\]'):
         module(x, V, node_ids=torch.zeros(1, 1, 3, dtype=torch.long))
-    with pytest.raises(ValueError, match='node_ids run from 0 to 5'):
+    with pytest.raises(ValueError, match=r'node_ids must be in .* got values from 0 to 5'):
         module(x, V, node_ids=torch.arange(1, 6).view(1, 1, V) * torch.tensor([0, 1, 1, 1, 1]))
-    with pytest.raises(ValueError, match='of which there is none'):
+    with pytest.raises(ValueError, match='node_ids requires global_map=True'):
         make('plain')(x, V, node_ids=torch.arange(V).view(1, 1, V))
-    with pytest.raises(ValueError, match=r'node_ids has the shape .* expected \[2, 1, 5\]'):
+    with pytest.raises(ValueError, match=r'node_ids must have shape \[2, 1, 5\]'):
         make('decoupled')(x, V, node_ids=torch.arange(V).expand(B, T, V))
-    with pytest.raises(ValueError, match=r'x has the shape \[10, 3, 8\], expected .* 6\]'):
+    with pytest.raises(ValueError, match=r'x must have shape .* 6\], got \[10, 3, 8\]'):
         JointAttention(6, 2)(x, V)
-    with pytest.raises(ValueError, match=r'position has the shape \[5, 6\], expected .* 8\]'):
+    with pytest.raises(ValueError, match=r'position must have shape .* 8\], got \[5, 6\]'):
         make('plain')(x, V, position=torch.randn(V, 6))
     for wrong in (torch.randn(V, T - 1, C), torch.randn(3 * V, C)):
-        with pytest.raises(ValueError, match='or of one graph, or one frame of them'):
+        with pytest.raises(ValueError, match='of one graph, or of one frame of either'):
             make('plain')(x, V, position=wrong)
 
 

@@ -223,16 +223,16 @@ def test_type_under_autocast(x):
 
 
 def test_refuses_what_does_not_fit(x):
-    with pytest.raises(ValueError, match='8 channels cannot be divided evenly among 3 heads'):
+    with pytest.raises(ValueError, match='channels must be a multiple of heads=3, got 8'):
         TemporalDecoder(C, heads=3)
     with pytest.raises(ValueError, match='num_decoder_layers must be an integer >= 1, got 0'):
         TemporalDecoder(C, num_decoder_layers=0)
     module = make()
-    with pytest.raises(ValueError, match=r'x has the shape \[6, 8\]'):
+    with pytest.raises(ValueError, match=r'x must have shape .*, got \[6, 8\]'):
         module(x[:, 0])
     with pytest.raises(ValueError, match='with at least one frame'):
         module(x[:, :0])
-    with pytest.raises(ValueError, match=r'mask is torch.bool and has the shape \[6, 6\]'):
+    with pytest.raises(ValueError, match=r'mask must be .*, got torch.bool of shape \[6, 6\]'):
         module(x, torch.ones(N, T - 1, dtype=torch.bool))
-    with pytest.raises(ValueError, match=r'mask is torch\.float32'):
+    with pytest.raises(ValueError, match=r'mask must be a boolean .* got torch\.float32'):
         module(x, torch.ones(N, T))

@@ -227,7 +227,7 @@ def test_no_tensor_of_messages_is_kept():
 
 def test_wrong_input_is_refused():
     conv = LocallyConnectedConv(3, 5, edges(), N)
-    with pytest.raises(ValueError, match='x has 13 nodes, expected a multiple of the 12 nodes'):
+    with pytest.raises(ValueError, match='multiple of 12 nodes, got 13'):
         conv(torch.randn(N + 1, 3))
     with pytest.raises(ValueError, match='x must have 3 channels, got 4'):
         conv(torch.randn(N, 4))

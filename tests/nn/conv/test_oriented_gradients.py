@@ -76,5 +76,5 @@ def test_bad_input_is_refused():
         OrientedGradients(torch.rand(3, 3), torch.tensor([[0, 1], [1, 0]]))
     with pytest.raises(ValueError, match='num_directions must be >= 1'):
         OrientedGradients(POS, EDGES, num_directions=0)
-    with pytest.raises(ValueError, match='a multiple of the 72 nodes'):
+    with pytest.raises(ValueError, match='a multiple of 72 nodes'):
         OrientedGradients(POS, EDGES)(torch.randn(71, 1))

@@ -175,16 +175,16 @@ def test_number_of_parameters():
 @pytest.mark.parametrize(
     ('shape', 'kwargs', 'reason'),
     [
-        ((10, 4), {}, r'shape \[10, 4\], expected \[num_nodes, 5\]'),
-        ((2, 10, 5), {}, r'shape \[2, 10, 5\], expected \[num_nodes, 5\]'),
-        ((9, 5), {}, 'x has 20 nodes, expected a multiple of the 9 nodes'),
-        ((9, 5), {'num_nodes': 10}, 'has 9 rows, expected one for each of the 10 nodes'),
-        ((20, 5), {'num_nodes': 8}, 'x has 20 nodes, expected a multiple of the 8 nodes'),
-        ((10, 5), {'batch': torch.zeros(20).long()}, r'has 10 rows, expected .* 20 nodes'),
+        ((10, 4), {}, r'shape \[num_nodes, 5\], got \[10, 4\]'),
+        ((2, 10, 5), {}, r'shape \[num_nodes, 5\], got \[2, 10, 5\]'),
+        ((9, 5), {}, 'multiple of 9 nodes, got 20'),
+        ((9, 5), {'num_nodes': 10}, 'for each of num_nodes=10 nodes .*, got 9 rows'),
+        ((20, 5), {'num_nodes': 8}, 'multiple of 8 nodes, got 20'),
+        ((10, 5), {'batch': torch.zeros(20).long()}, 'one row for each of 20 nodes, got 10'),
         (
             (20, 5),
             {'batch': torch.zeros(19).long()},
-            r'batch has the shape \[19\], expected .* 20 nodes',
+            r'batch must have shape \[20\], got \[19\]',
         ),
         ((20, 5), {'batch': torch.zeros(20).long(), 'num_nodes': 10}, 'at most 10'),
     ],
@@ -195,7 +195,7 @@ def test_wrong_input_is_refused(shape, kwargs, reason):
 
 
 def test_wrong_sizes_are_refused():
-    with pytest.raises(ValueError, match='x has 6 channels, expected 3'):
+    with pytest.raises(ValueError, match='x must have 3 channels, got 6'):
         SpectralConv(3, 4, 5)(torch.randn(20, 6), torch.randn(20, 5))
     for args in ((3, 4, 0), (3, 4, 5, 0)):
         with pytest.raises(ValueError, match='must be an integer >= 1, got 0'):

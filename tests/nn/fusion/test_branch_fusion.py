@@ -72,13 +72,13 @@ def test_autocast_keeps_the_type(dtype):
 
 
 def test_wrong_input_is_refused():
-    with pytest.raises(ValueError, match='expected 3 branches of one shape'):
+    with pytest.raises(ValueError, match='must be 3 tensors of the same shape'):
         BranchFusion(C, 3)(branches(2))
-    with pytest.raises(ValueError, match='expected 2 branches of one shape'):
+    with pytest.raises(ValueError, match='must be 2 tensors of the same shape'):
         BranchFusion(C, 2)([torch.randn(V, T, C), torch.randn(1, T, C)])
     with pytest.raises(ValueError, match=r"\['sum', 'attention'\], got 'mean'"):
         BranchFusion(C, 2, 'mean')
-    with pytest.raises(ValueError, match='attention has no direction'):
+    with pytest.raises(ValueError, match="reverse requires mode='sum'"):
         BranchFusion(C, 2, 'attention', reverse=True)
-    with pytest.raises(ValueError, match="only with mode='attention'"):
+    with pytest.raises(ValueError, match="requires mode='attention'"):
         BranchFusion(C, 2).attention(branches(2))

@@ -30,10 +30,10 @@ def test_against_its_formula():
 
 
 def test_wrong_number_of_scales_is_refused():
-    with pytest.raises(ValueError, match='expected 3 scales of one shape'):
+    with pytest.raises(ValueError, match='must be 3 tensors of the same shape'):
         ScaleFusion(C, 3)([torch.randn(V, 5, C)] * 2, V)
 
 
 def test_scales_of_different_shape_are_refused():
-    with pytest.raises(ValueError, match='expected 2 scales of one shape'):
+    with pytest.raises(ValueError, match='must be 2 tensors of the same shape'):
         ScaleFusion(8, 2, attention=False)([torch.randn(6, 2, 8), torch.randn(1, 1, 8)])

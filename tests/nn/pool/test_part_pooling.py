@@ -42,10 +42,10 @@ def test_every_member_gets_the_value_of_its_part():
 @pytest.mark.parametrize(
     ('assignment', 'reason'),
     [
-        (torch.tensor([[1.0, 1], [0, 1]]), 'every node one part'),
-        (torch.tensor([[1.0, 1], [0, 0]]), 'every part a node'),
+        (torch.tensor([[1.0, 1], [0, 1]]), r'one part for each node, got \[1, 2\]'),
+        (torch.tensor([[1.0, 1], [0, 0]]), r'a node for each part, got \[2, 0\]'),
         (torch.tensor([[0.5, 1], [0.5, 0]]), 'zeros and ones'),
-        (torch.ones(3), 'a matrix'),
+        (torch.ones(3), 'must be a matrix'),
     ],
 )
 def test_what_is_no_partition_is_refused(assignment, reason):
@@ -117,5 +117,5 @@ def test_one_linear_map_serves_all_parts():
 
 def test_concatenation_cannot_be_unpooled():
     pool = PartPooling(SKELETON.assignment(1), 'concat')
-    with pytest.raises(ValueError, match='cannot be un-pooled: use PartPooling'):
+    with pytest.raises(ValueError, match="must be 'mean' or 'max' to unpool"):
         pool.unpool(torch.randn(10, 4, 3))

@@ -148,9 +148,9 @@ def test_nodes_do_not_mix():
 
 
 def test_bad_settings_are_refused():
-    with pytest.raises(ValueError, match='3 heads, expected a divisor of the 8'):
+    with pytest.raises(ValueError, match='must divide channels=8, got 3'):
         ConvValueTemporalAttention(8, dilations=(1, 2, 3))
-    with pytest.raises(ValueError, match='0 heads'):
+    with pytest.raises(ValueError, match='must divide channels=8, got 0'):
         ConvValueTemporalAttention(8, dilations=())
     with pytest.raises(ValueError, match='got neither'):
         ConvValueTemporalAttention(8, attention=False, convolution=False)

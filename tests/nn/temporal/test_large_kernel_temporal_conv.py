@@ -150,7 +150,7 @@ def test_number_of_parameters(channels, count):
 def test_too_few_frames_to_mirror_are_refused(padding, kernel_size, least):
     conv = LargeKernelTemporalConv(2, 2, kernel_size, padding)
     assert conv(torch.randn(1, least, 2)).shape == (1, least, 2)
-    with pytest.raises(ValueError, match=f'at least {least} frames, got {least - 1}'):
+    with pytest.raises(ValueError, match=f'at least {least} frames .*, got {least - 1}'):
         conv(torch.randn(1, least - 1, 2))
 
 
@@ -160,7 +160,7 @@ def test_zeros_take_any_number_of_frames():
 
 def test_bad_settings_are_refused():
     for padding in ('reflect', 'zeros'):
-        with pytest.raises(ValueError, match='odd number of frames'):
+        with pytest.raises(ValueError, match='kernel_size must be odd'):
             LargeKernelTemporalConv(2, 2, 4, padding)
     with pytest.raises(ValueError, match=r"padding must be one of .*, got 'same'"):
         LargeKernelTemporalConv(2, 2, padding='same')

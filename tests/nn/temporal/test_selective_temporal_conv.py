@@ -66,7 +66,7 @@ def test_number_of_parameters_with_the_normalisation_before(channels, count):
 
 
 def test_no_kernel_is_refused():
-    with pytest.raises(ValueError, match='at least one kernel'):
+    with pytest.raises(ValueError, match='kernel_sizes must not be empty'):
         SelectiveTemporalConv(3, 4, kernel_sizes=())
 
 

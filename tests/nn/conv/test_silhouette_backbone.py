@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import conv3d, leaky_relu, max_pool2d
 
-from graphmotion.models.silhouette_backbone import SilhouetteBackbone
+from graphmotion.nn import SilhouetteBackbone
 
 B, T, H, W = 2, 7, 8, 6
 

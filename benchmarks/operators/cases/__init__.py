@@ -1,0 +1,5 @@
+"""The benchmarked operators; importing this package registers all cases."""
+
+from benchmarks.operators.cases import attention, batches, conv, fusion, norm, pool, temporal
+
+__all__ = ['attention', 'batches', 'conv', 'fusion', 'norm', 'pool', 'temporal']

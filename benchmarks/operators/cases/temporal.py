@@ -1,0 +1,171 @@
+"""Cases of temporal convolutions."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor
+from torch.nn import BatchNorm2d, Buffer, Conv1d, Module, ModuleList, ReflectionPad1d, Sequential
+from torch.nn.functional import leaky_relu
+
+from benchmarks.nchw import from_nchw, nchw_linear, nchw_temporal_conv
+from benchmarks.operators.harness import Call, Setup, as_leaf, case
+from graphmotion.nn import (
+    ConvValueTemporalAttention,
+    LargeKernelTemporalConv,
+    LocalGlobalTemporal,
+    MultiResolutionTemporalConv,
+    SelectiveTemporalConv,
+    TemporalConv,
+)
+from graphmotion.nn.encoding import sinusoidal_encoding
+
+DEPTHWISE_CONV1D = 'depthwise Conv1d on [B*V, C, T]'
+NCHW_CONV = 'Conv2d in NCHW'
+
+
+@case(TemporalConv, 'kernel of 9')
+def temporal(s: Setup) -> tuple[Call, dict[str, Call]]:
+    conv = TemporalConv(s.channels, s.channels, kernel_size=9)
+    line = Conv1d(s.channels, s.channels, 9, padding=4)
+    line.load_state_dict({'weight': conv.conv.weight.squeeze(2), 'bias': conv.conv.bias})
+    return (
+        Call(conv, s.x),
+        {
+            'Conv1d on [B*V, C, T]': Call(line, as_leaf(s.x.mT), view=lambda out: out.mT),
+            NCHW_CONV: Call(nchw_temporal_conv(conv), s.nchw(s.x), view=from_nchw),
+        },
+    )
+
+
+@case(SelectiveTemporalConv, 'kernels of 5 and 9')
+def selective(s: Setup) -> tuple[Call, dict[str, Call]]:
+    conv = SelectiveTemporalConv(s.channels, s.channels, kernel_sizes=(5, 9))
+    image = Call(NCHWSelectiveConv(conv), s.nchw(s.x), view=from_nchw)
+    return Call(conv, s.x, s.joints), {'the same in NCHW': image}
+
+
+class NCHWSelectiveConv(Module):
+    """Kernel selection on images [B, C, T, V]."""
+
+    def __init__(self, conv: SelectiveTemporalConv) -> None:
+        super().__init__()
+        self.convs = ModuleList(map(nchw_temporal_conv, conv.convs))
+        self.squeeze, self.norm, self.select = conv.squeeze, conv.norm, conv.select
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps images to images."""
+        branches = [conv(x) for conv in self.convs]
+        z = self.norm(self.squeeze(sum(branches).mean(dim=(2, 3)))).relu()
+        weights = torch.stack([select(z) for select in self.select]).softmax(dim=0)
+        return sum(u * a[:, :, None, None] for u, a in zip(branches, weights))
+
+
+@case(MultiResolutionTemporalConv, 'windows of 1, 3 and 5')
+def multi_resolution(s: Setup) -> tuple[Call, dict[str, Call]]:
+    conv = MultiResolutionTemporalConv(s.channels, s.channels)
+    image = Call(NCHWMultiResolutionConv(conv), s.nchw(s.x), view=from_nchw)
+    return Call(conv, s.x), {'the same in NCHW': image}
+
+
+class NCHWMultiResolutionConv(Module):
+    """Multi-resolution convolution on images [B, C, T, V]."""
+
+    def __init__(self, conv: MultiResolutionTemporalConv) -> None:
+        super().__init__()
+        self.first = ModuleList(map(nchw_temporal_conv, conv.first))
+        self.second = ModuleList(map(nchw_temporal_conv, conv.second))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Maps images to images."""
+        hidden = [first(x).relu() for first in self.first]
+        return [h + second(h).relu() for h, second in zip(hidden, self.second)]
+
+
+@case(LargeKernelTemporalConv, 'depthwise part', frames=60, channels=256)
+def depthwise(s: Setup) -> tuple[Call, dict[str, Call]]:
+    size = 31 if s.frames > 31 else 3
+    conv = LargeKernelTemporalConv(s.channels, s.channels, size, padding='zeros').depthwise
+    lines = Conv1d(s.channels, s.channels, size, padding=size // 2, groups=s.channels)
+    lines.load_state_dict(conv.state_dict())
+    return Call(conv, s.x), {
+        DEPTHWISE_CONV1D: Call(lines, as_leaf(s.x.mT), view=lambda out: out.mT)
+    }
+
+
+@case(LargeKernelTemporalConv, 'with reflection padding', frames=60, channels=256)
+def large_kernel(s: Setup) -> tuple[Call, dict[str, Call]]:
+    size = min(31, s.frames)
+    conv = LargeKernelTemporalConv(s.channels, s.channels, size)
+    lines = Sequential(
+        OrderedDict(
+            padding=ReflectionPad1d((size - 1, 0)),
+            depthwise=Conv1d(s.channels, s.channels, size, groups=s.channels),
+            pointwise=Conv1d(s.channels, s.channels, 1),
+        )
+    )
+    lines.load_state_dict(conv.state_dict())
+    return (
+        Call(conv, s.x),
+        {
+            'ReflectionPad1d, depthwise and pointwise Conv1d on [B*V, C, T]': Call(
+                lines, as_leaf(s.x.mT), view=lambda out: out.mT
+            )
+        },
+    )
+
+
+@case(ConvValueTemporalAttention, 'two heads')
+def conv_value_attention(s: Setup) -> tuple[Call, dict[str, Call]]:
+    module = ConvValueTemporalAttention(s.channels)
+    image = Call(NCHWConvValueAttention(module, s.frames), s.nchw(s.x), view=from_nchw)
+    return Call(module, s.x), {'the same in NCHW, with einsum': image}
+
+
+class NCHWConvValueAttention(Module):
+    """Attention over frames with convolved values on images [B, C, T, V]."""
+
+    def __init__(self, module: ConvValueTemporalAttention, num_frames: int) -> None:
+        super().__init__()
+        position = sinusoidal_encoding(num_frames, module.channels)
+        self.position = Buffer(position.t().unsqueeze(-1))
+        self.values = ModuleList(map(nchw_temporal_conv, module.values))
+        self.heads = ModuleList(map(nchw_linear, module.heads))
+        self.query, self.key = nchw_linear(module.query), nchw_linear(module.key)
+        self.out = nchw_linear(module.out)
+        self.norm = BatchNorm2d(module.channels)
+        self.slope = module.negative_slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps images to images."""
+        x = x + self.position
+        num, heads = len(self.heads), []
+        queries, keys = self.query(x).chunk(num, dim=1), self.key(x).chunk(num, dim=1)
+        for mix, conv, query, key in zip(self.heads, self.values, queries, keys):
+            value = conv(x)
+            scores = torch.einsum('nctv,ncsv->nvts', query, key) / query.size(1) ** 0.5
+            attended = torch.einsum('nvts,ncsv->nctv', scores.softmax(dim=-1), value)
+            heads.append(mix(attended) + value)
+        return leaky_relu(self.norm(self.out(torch.cat(heads, dim=1))), self.slope) + x
+
+
+@case(LocalGlobalTemporal, '3 windows, a block each', frames=32)
+def local_global_temporal(s: Setup) -> tuple[Call, dict[str, Call]]:
+    module = LocalGlobalTemporal(
+        s.channels,
+        s.channels,
+        heads=s.heads,
+        num_blocks=(1, 1),
+        feedforward_channels=4 * s.channels,
+    ).to(s.device)
+
+    def branch_by_branch(x: Tensor) -> tuple[Tensor, Tensor]:
+        branches = torch.stack(module.local(x)).cumsum(dim=0)
+        decoded = [module.decode(branch.unsqueeze(0)) for branch in branches]
+        return branches.amax(dim=2), torch.cat(decoded)
+
+    return (
+        Call(module, s.x),
+        {'the branches one by one': Call(branch_by_branch, s.x, parameters=module.parameters())},
+    )

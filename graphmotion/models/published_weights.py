@@ -1,0 +1,37 @@
+"""Loading of published weights, which have other names and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor
+
+
+def match_state_dict(
+    weights: Iterable[tuple[str, str | None, Tensor]], state_dict: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Returns published weights with the names and shapes of a model.
+
+    Args:
+        weights (iterable of tuples): Name in the checkpoint, name in the model or :obj:`None`, and
+            value. Shapes may differ in dimensions of size 1.
+        state_dict (mapping): State of the model.
+
+    Raises:
+        ValueError: If a name or shape does not match, or weights are missing.
+    """
+    out: dict[str, Tensor] = {}
+    for name, key, value in weights:
+        if key is None or key not in state_dict:
+            raise ValueError(f'the checkpoint holds {name!r}, which this model does not have')
+        shape = state_dict[key].shape
+        if [n for n in value.shape if n != 1] != [n for n in shape if n != 1]:
+            raise ValueError(
+                f'the checkpoint holds {name!r} of shape {list(value.shape)}, expected '
+                f'{list(shape)}'
+            )
+        out[key] = value.reshape(shape)
+    missing = sorted(state_dict.keys() - out.keys())
+    if missing:
+        raise ValueError(f'the checkpoint does not hold {missing}, which this model has')
+    return out
