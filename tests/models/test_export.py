@@ -36,6 +36,12 @@ CASES = {
     'lmgcs_ou_mvlp': ('lmgcs_ou_mvlp', STRIPS | {'fusion': 'attention'}, 'silhouettes'),
     'spagnn': ('spagnn', FACES | {'standardize': True, 'num_directions': 4}, 'face'),
     'spegnn': ('spegnn', FACES | {'num_pools': 1, 'reduce': 'max'}, 'face'),
+    'spagnn, shared': ('spagnn', FACES | {'shared': True, 'num_layers': 2}, 'face'),
+    'spegnn, directional': (
+        'spegnn',
+        FACES | {'channels': (3, 4), 'num_pools': 2, 'directional': True, 'multiscale': True},
+        'face',
+    ),
     'spegnn, own bases': ('spegnn', OWN_BASES, 'face with basis'),
     'ssgnn': ('ssgnn', FACES, 'face'),
 }
