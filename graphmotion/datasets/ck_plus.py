@@ -55,6 +55,12 @@ class CKPlus(FaceFiles):
             (default: :obj:`None`)
         force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
+        color (bool, optional): If :obj:`True`, images are red, green and blue.
+            (default: :obj:`False`)
+        landmarks (bool, optional): If :obj:`True`, samples have the field :obj:`landmarks`
+            :math:`(68, 2)`, read from files such as
+            :obj:`Landmarks/S005/001/S005_001_00000011_landmarks.txt`. Images without landmarks are
+            skipped with a warning. (default: :obj:`False`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -76,10 +82,14 @@ class CKPlus(FaceFiles):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        color: bool = False,
+        landmarks: bool = False,
     ) -> None:
         self.num_peaks = check_int('num_peaks', num_peaks, 1)
         self.class_names = (*EXPRESSIONS[1:], *(['neutral'] if neutral else []))
-        super().__init__(root, size, transform, pre_transform, pre_filter, force_reload)
+        super().__init__(
+            root, size, transform, pre_transform, pre_filter, force_reload, color, landmarks
+        )
 
     @property
     def processed_file_names(self) -> list[str]:

@@ -9,16 +9,17 @@ from graphmotion.data.graph_dataset import GraphDataset
 
 
 class FaceDataset(GraphDataset):
-    r"""The base class of datasets of grayscale face images of the same size.
+    r"""The base class of datasets of face images of the same size.
 
     A subclass sets :obj:`class_names` before it calls this constructor, and yields its samples in
     :meth:`read`.
 
     :obj:`dataset[i]` is a :class:`~torch_geometric.data.Data` with the field :obj:`image`
-    :math:`(1, H, W)` of bytes, the class :obj:`y`, and other fields such as :obj:`subject` and
-    :obj:`landmarks` :math:`(L, 2)`. Landmarks are in pixels, with :math:`x` to the right and
-    :math:`y` down, and the first pixel extends from 0 to 1. A sample has no nodes until a transform
-    creates them. :meth:`get_batch` returns the images of a batch as :math:`(B, H, W)`.
+    :math:`(1, H, W)` of bytes, or :math:`(1, 3, H, W)` in colour, the class :obj:`y`, and other
+    fields such as :obj:`subject` and :obj:`landmarks` :math:`(L, 2)`. Landmarks are in pixels, with
+    :math:`x` to the right and :math:`y` down, and the first pixel extends from 0 to 1. A sample has
+    no nodes until a transform creates them. :meth:`get_batch` returns the images of a batch as
+    :math:`(B, H, W)` or :math:`(B, 3, H, W)`.
 
     Args:
         root (str or Path, optional): The folder that contains :obj:`raw/` and :obj:`processed/`.
@@ -36,14 +37,18 @@ class FaceDataset(GraphDataset):
     """
 
     def check(self, data: Data, where: str) -> None:
-        r"""Checks that a sample has a grayscale image of bytes."""
+        r"""Checks that a sample has a grayscale or colour image of bytes."""
         image = data.get('image')
-        if image is None or image.dim() != 3 or image.size(0) != 1 or image.dtype != torch.uint8:
-            found = 'none' if image is None else f'{image.dtype} {list(image.shape)}'
-            raise ValueError(f"{where} must have a field 'image' [1, H, W] of bytes, got {found}")
+        shape = () if image is None else tuple(image.shape)
+        valid = shape[:-2] in ((1,), (1, 3)) and len(shape) > 2
+        if image is None or not valid or image.dtype != torch.uint8:
+            found = 'none' if image is None else f'{image.dtype} {list(shape)}'
+            raise ValueError(
+                f"{where} must have a field 'image' [1, H, W] or [1, 3, H, W] of bytes, got {found}"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
         r"""Height and width of the images."""
         assert self._data is not None
-        return tuple(self._data.image.shape[1:])
+        return tuple(self._data.image.shape[-2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,14 @@ from graphmotion.datasets.face_dataset import FaceDataset
 from graphmotion.datasets.raw_files import ManualDownload, raw_entries
 from graphmotion.io import MalformedFileError, SkippedSamples
 from graphmotion.io.files import FoundFile, find_files
-from graphmotion.io.images import IMAGE_SUFFIXES, read_gray_image, resize_image
+from graphmotion.io.images import (
+    IMAGE_SUFFIXES,
+    crop_window,
+    read_color_image,
+    read_gray_image,
+    resize_image,
+)
+from graphmotion.io.landmarks import LANDMARK_SUFFIXES, read_landmarks
 
 Labels = dict[str, int] | str | None
 
@@ -55,6 +63,12 @@ class FaceFiles(ManualDownload, FaceDataset):
             (default: :obj:`None`)
         force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
+        color (bool, optional): If :obj:`True`, images are red, green and blue.
+            (default: :obj:`False`)
+        landmarks (bool, optional): If :obj:`True`, samples have the field :obj:`landmarks`
+            :math:`(68, 2)`, read from a file next to the image, such as :obj:`anna-smile-1.pts`;
+            :func:`~graphmotion.io.read_landmarks` lists the formats. Images without landmarks are
+            skipped with a warning. (default: :obj:`False`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -76,7 +90,11 @@ class FaceFiles(ManualDownload, FaceDataset):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        color: bool = False,
+        landmarks: bool = False,
     ) -> None:
+        self.color = color
+        self.landmarks = landmarks
         self.image_size = None if size is None else check_size('size', size)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
@@ -98,13 +116,14 @@ class FaceFiles(ManualDownload, FaceDataset):
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""A file for each size."""
+        r"""A file for each size, with or without colour and landmarks."""
         return [f'{self.size_name}.pt']
 
     @property
     def size_name(self) -> str:
-        r"""The size of the images as part of a file name."""
-        return 'original' if self.image_size is None else '{}x{}'.format(*self.image_size)
+        r"""The size of the images, colour and landmarks as part of a file name."""
+        size = 'original' if self.image_size is None else '{}x{}'.format(*self.image_size)
+        return size + '_color' * self.color + '_landmarks' * self.landmarks
 
     @property
     def required_files(self) -> str:
@@ -116,7 +135,9 @@ class FaceFiles(ManualDownload, FaceDataset):
         skipped = SkippedSamples(self.raw_dir, 'images')
         total = 0
         first: tuple[str, tuple[int, ...]] | None = None
+        read_image = read_color_image if self.color else read_gray_image
         with find_files(self.raw_dir, IMAGE_SUFFIXES, self.num_folders) as files:
+            points = self._read_landmarks() if self.landmarks else {}
             for name, labels in self.label_files(files).items():
                 if labels is None:
                     continue
@@ -126,24 +147,54 @@ class FaceFiles(ManualDownload, FaceDataset):
                     continue
                 file = files[name]
                 try:
-                    image = read_gray_image(file.path, file.read())
+                    image = read_image(file.path, file.read())
                 except MalformedFileError as error:
                     skipped.add(error.reason, name)
                     continue
+                found = points.get(os.path.splitext(name)[0]) if self.landmarks else None
+                if isinstance(found, str) or (self.landmarks and found is None):
+                    skipped.add(found or 'without a file of landmarks', name)
+                    continue
+                if isinstance(found, np.ndarray) and self.image_size is not None:
+                    found = _resize_points(found, image.shape[-2:], self.image_size)
                 if self.image_size is not None:
                     image = resize_image(image, self.image_size)
-                first = first or (file.path, image.shape)
-                if image.shape != first[1]:
+                size = image.shape[-2:]
+                first = first or (file.path, size)
+                if size != first[1]:
                     raise ValueError(
                         f'{file.path}: size: expected {first[1][0]} x {first[1][1]} as in '
-                        f'{first[0]}, found {image.shape[0]} x {image.shape[1]}; pass '
+                        f'{first[0]}, found {size[0]} x {size[1]}; pass '
                         f'size=(height, width) to resize all images'
                     )
-                yield face_sample(image, **labels)
+                sample = face_sample(image, **labels)
+                if isinstance(found, np.ndarray):
+                    sample.landmarks = torch.from_numpy(found).float()
+                yield sample
         skipped.report(total)
+
+    def _read_landmarks(self) -> dict[str, np.ndarray | str]:
+        """The landmarks, or the reason why they are invalid, by file name without its ending."""
+        out: dict[str, np.ndarray | str] = {}
+        with find_files(self.raw_dir, LANDMARK_SUFFIXES, self.num_folders) as files:
+            for name, file in files.items():
+                try:
+                    points: np.ndarray | str = read_landmarks(file.path, file.read())
+                except MalformedFileError as error:
+                    points = error.reason
+                out[os.path.splitext(name)[0].removesuffix('_landmarks')] = points
+        return out
+
+
+def _resize_points(points: np.ndarray, shape: Sequence[int], size: Sequence[int]) -> np.ndarray:
+    """Moves points as :func:`~graphmotion.io.images.resize_image` moves the image."""
+    if tuple(shape) == tuple(size):
+        return points
+    top, left, rows, columns = crop_window(shape, size)
+    return (points - (left, top)) * (size[1] / columns, size[0] / rows)
 
 
 def face_sample(image: np.ndarray, **labels: int) -> Data:
-    r"""Makes a sample from an image :math:`(H, W)` of bytes and its labels."""
+    r"""Makes a sample from an image :math:`(H, W)` or :math:`(3, H, W)` of bytes and its labels."""
     fields = {name: torch.tensor([value]) for name, value in labels.items()}
     return Data(image=torch.from_numpy(np.ascontiguousarray(image)).unsqueeze(0), **fields)

@@ -57,6 +57,12 @@ class FaceFolder(FaceFiles):
             (default: :obj:`None`)
         force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
+        color (bool, optional): If :obj:`True`, images are red, green and blue.
+            (default: :obj:`False`)
+        landmarks (bool, optional): If :obj:`True`, samples have the field :obj:`landmarks`
+            :math:`(68, 2)`, read from a file next to the image, such as :obj:`happy/1.pts`; see
+            :func:`~graphmotion.io.read_landmarks`. Images without landmarks are skipped with a
+            warning. (default: :obj:`False`)
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -79,6 +85,8 @@ class FaceFolder(FaceFiles):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        color: bool = False,
+        landmarks: bool = False,
     ) -> None:
         self._folder = find_class_folders(root)
         self.parts = () if parts is None else tuple(parts)
@@ -92,7 +100,9 @@ class FaceFolder(FaceFiles):
         self.class_names = self._classes.class_names
         #: Names of the subjects.
         self.subject_names = self._classes.subject_names
-        super().__init__(root, size, transform, pre_transform, pre_filter, force_reload)
+        super().__init__(
+            root, size, transform, pre_transform, pre_filter, force_reload, color, landmarks
+        )
 
     @property
     def raw_dir(self) -> str:
@@ -103,7 +113,7 @@ class FaceFolder(FaceFiles):
     def processed_file_names(self) -> list[str]:
         r"""A file for each combination of images and options."""
         subjects = sorted(self._classes.subjects.items())
-        options = (self.image_size, self.parts, sorted(self._names), subjects)
+        options = (self.size_name, self.parts, sorted(self._names), subjects)
         return [hashed_name('faces', options)]
 
     def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:

@@ -1,6 +1,7 @@
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -56,6 +57,52 @@ def test_sizes(tmp_path):
     for size in (0, (3,), 2.5, (4, -1)):
         with pytest.raises(ValueError, match='size'):
             FaceFolder(root, size=size)
+
+
+def test_colour(tmp_path):
+    color = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    write(tmp_path / 'happy' / '1.png', color)
+    write(tmp_path / 'sad' / '1.png', picture(70))
+    dataset = FaceFolder(str(tmp_path), color=True)
+    assert dataset.size == (8, 8)
+    assert torch.equal(dataset[0].image, torch.from_numpy(color).permute(2, 0, 1)[None])
+    assert torch.equal(dataset[1].image, torch.full((1, 3, 8, 8), 70, dtype=torch.uint8))
+    assert dataset.get_batch([0, 1]).image.shape == (2, 3, 8, 8)
+    assert FaceFolder(str(tmp_path), size=4, color=True)[0].image.shape == (1, 3, 4, 4)
+    assert FaceFolder(str(tmp_path))[0].image.shape == (1, 8, 8)  # not the processed colour images
+
+
+@pytest.mark.parametrize('archive', [False, True])
+def test_landmarks(tmp_path, archive):
+    points = np.random.default_rng(0).uniform(0, 20, (68, 2)).round(3)
+    rows = '\n'.join(f'{x} {y}' for x, y in points)
+    files = {
+        'happy/1.png': encode(picture(10, (20, 30))),
+        'happy/1.txt': rows.encode(),
+        'sad/1.png': encode(picture(20, (20, 30))),
+        'sad/1.pts': f'version: 1\nn_points: 68\n{{\n{rows}\n}}\n'.encode(),
+        'sad/2.png': encode(picture(30, (20, 30))),
+        'sad/2.txt': b'1 2\n3 4\n',
+        'sad/3.png': encode(picture(30, (20, 30))),
+    }
+    (tmp_path / 'raw').mkdir()
+    if archive:
+        with zipfile.ZipFile(tmp_path / 'raw' / 'faces.zip', 'w') as file:
+            for name, content in files.items():
+                file.writestr(name, content)
+    else:
+        for name, content in files.items():
+            (tmp_path / 'raw' / name).parent.mkdir(exist_ok=True)
+            (tmp_path / 'raw' / name).write_bytes(content)
+    with pytest.warns(UserWarning, match='skipped 2 of 4 images'):
+        dataset = FaceFolder(str(tmp_path), landmarks=True)
+    first, second = (data.landmarks.double().numpy() for data in dataset)
+    np.testing.assert_allclose(first, points + 0.5, atol=1e-5)
+    np.testing.assert_allclose(second, points - 0.5, atol=1e-5)
+    with pytest.warns(UserWarning, match='skipped 2 of 4 images'):
+        resized = FaceFolder(str(tmp_path), size=10, landmarks=True)
+    expected = (points + 0.5 - [5, 0]) / 2
+    np.testing.assert_allclose(resized[0].landmarks.double().numpy(), expected, atol=1e-5)
 
 
 def test_subjects(tmp_path):

@@ -64,6 +64,20 @@ def official_ck(root):
         (folder / f'{sequence}_{lengths[sequence]:08d}_emotion.txt').write_text(text)
 
 
+def test_landmarks_of_official_ck_plus(tmp_path):
+    official_ck(tmp_path / 'raw')
+    folder = tmp_path / 'raw' / 'Landmarks' / 'S005' / '001'
+    folder.mkdir(parents=True)
+    rows = '\n'.join(f'  {x:.7e}  {y:.7e}' for x, y in [(8.0, 6.0)] * 68)
+    for frame in (5, 6):
+        (folder / f'S005_001_{frame:08d}_landmarks.txt').write_text(rows)
+    with pytest.warns(UserWarning, match='skipped 6 of 8 images: 4 without a file of landmarks'):
+        dataset = CKPlus(str(tmp_path), size=6, landmarks=True)
+    assert dataset.labels('frame').tolist() == [5, 6]
+    # The middle 12 of 16 columns are kept, and halved.
+    torch.testing.assert_close(dataset[0].landmarks, torch.tensor([[3.25, 3.25]]).expand(68, 2))
+
+
 def test_official_ck_plus(tmp_path):
     official_ck(tmp_path / 'raw')
     with pytest.warns(UserWarning, match='skipped 2 of 8 images: 2 with emotion not a number'):

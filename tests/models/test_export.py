@@ -52,6 +52,12 @@ CASES = {
         'face with basis',
     ),
     'ssgnn': ('ssgnn', {'graph': GRAPH, 'num_classes': 3}, 'face'),
+    'spagnn, shared': ('spagnn', FACES | {'shared': True, 'num_layers': 2}, 'face'),
+    'spegnn, directional': (
+        'spegnn',
+        FACES | {'channels': (3, 4), 'num_pools': 2, 'directional': True, 'multiscale': True},
+        'face',
+    ),
 }
 
 # Large temporal kernels and cluster pooling compute otherwise without gradients.

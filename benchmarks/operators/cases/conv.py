@@ -182,6 +182,27 @@ def locally_connected(s: Setup) -> tuple[Call, dict[str, Call]]:
     )
 
 
+@case(LocallyConnectedConv, 'shared by offset, faces')
+def shared_by_offset(s: Setup) -> tuple[Call, dict[str, Call]]:
+    pos = torch.rand(s.num_points, 2)
+    edges = knn_graph(pos, 8)
+    conv = LocallyConnectedConv(
+        s.channels, s.channels, edges, s.num_points, shared=True, pos=pos
+    ).to(s.device)
+    source, target = conv.edge_index
+
+    def equation(x: Tensor) -> Tensor:
+        sent = x.view(s.batch, s.num_points, -1).index_select(1, source)
+        sent = torch.einsum('bec,es,scd->bed', sent, conv.edge_basis, conv.weight)
+        out = scatter(sent, target, dim=1, dim_size=s.num_points, reduce='sum')
+        return out.flatten(0, 1) + conv.bias
+
+    return (
+        Call(conv, x := s.points()),
+        {'einsum over edges, scatter': Call(equation, x, parameters=conv.parameters())},
+    )
+
+
 @case(SpectralConv, 'shared basis, 256 modes, faces')
 def spectral_shared(s: Setup) -> tuple[Call, dict[str, Call]]:
     return spectral(s, min(256, s.num_points), shared=True)
@@ -211,6 +232,21 @@ def spectral(s: Setup, num_modes: int, shared: bool) -> tuple[Call, dict[str, Ca
         Call(conv, x, *args),
         {'einsum': Call(equation, x, parameters=conv.parameters())},
     )
+
+
+@case(Divergence, '8 neighbours')
+def divergence(s: Setup) -> tuple[Call, dict[str, Call]]:
+    pos = torch.rand(s.num_points, 2)
+    module, x = Divergence(pos, knn_graph(pos, 8)).to(s.device), s.points()
+    target = torch.repeat_interleave(module.first.diff())
+
+    def messages(x: Tensor) -> Tensor:
+        graphs = x.view(s.batch, s.num_points, 2, -1).permute(2, 1, 0, 3)
+        sent = graphs.reshape(2 * s.num_points, -1)[module.source] * module.weight.unsqueeze(1)
+        out = scatter(sent, target, dim_size=s.num_points, reduce='sum')
+        return out.view(s.num_points, s.batch, -1).transpose(0, 1).flatten(0, 1)
+
+    return Call(module, x), {'index, scatter': Call(messages, x)}
 
 
 @case(OrientedGradients, '8 directions, 8 neighbours')

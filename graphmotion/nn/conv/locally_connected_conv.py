@@ -11,7 +11,7 @@ from torch.nn import Parameter
 from torch_geometric.nn.inits import uniform
 from torch_geometric.utils import remove_self_loops
 
-from graphmotion.checks import check_int
+from graphmotion.checks import check_odd
 from graphmotion.nn.graphs import SortedEdges, accumulate, sort_edges, split_graphs
 
 
@@ -136,9 +136,8 @@ class LocallyConnectedConv(torch.nn.Module):
         if pos is None or pos.dim() != 2 or len(pos) != self.num_nodes:
             found = None if pos is None else list(pos.shape)
             raise ValueError(f'pos must have shape [{self.num_nodes}, D] if shared, got {found}')
-        if check_int('kernel_size', kernel_size, 1) % 2 == 0:
-            raise ValueError(f'kernel_size must be odd, got {kernel_size}')
         source, target = self.edge_index
+        kernel_size = check_odd('kernel_size', kernel_size)
         basis = _offset_basis(pos.double(), self.edge_index, kernel_size)
         num_bins = basis.size(1)
         edge, offset = basis.nonzero(as_tuple=True)
