@@ -114,7 +114,8 @@ def make_transforms(args: Namespace, skeleton: Any) -> tuple[Compose, Compose, i
     stream = T.ToStream(args.streams, skeleton)
     body = [T.AlignHeading(skeleton), T.CenterJoint(skeleton, per_frame=False)]
     mirror, turn = T.RandomMirror(skeleton), T.RandomRotateAxes({'y': 10})
-    window = [T.RandomTimeShift(), T.CropFrames(args.frames, pad='loop'), stream]
+    # Motion is computed before gaits are shifted and looped, whose seams are not motion.
+    window = [stream, T.RandomTimeShift(), T.CropFrames(args.frames, pad='loop')]
     train = Compose([*body, mirror, turn, *window])
     return train, Compose([*body, mirror, *window]), stream.num_channels(3)
 
