@@ -35,8 +35,10 @@ def test_archives_and_folders_take_precedence_over_files(tmp_path):
     assert raw_entries(str(tmp_path / 'none'), '.txt') == []
     for name in ('b.txt', 'a.txt', 'c.csv'):
         (tmp_path / name).write_text('')
-    assert raw_entries(str(tmp_path), '.txt') == ['a.txt']
-    assert raw_entries(str(tmp_path), ('.txt', '.csv')) == ['a.txt']
+    (tmp_path / 'D.TXT').write_text('')
+    (tmp_path / '.hidden').mkdir()
+    assert raw_entries(str(tmp_path), '.txt') == ['D.TXT', 'a.txt', 'b.txt']
+    assert raw_entries(str(tmp_path), ('.txt', '.csv')) == ['D.TXT', 'a.txt', 'b.txt', 'c.csv']
     assert raw_entries(str(tmp_path), '.json') == []
     (tmp_path / 'z').mkdir()
     (tmp_path / 'all.ZIP').write_text('')

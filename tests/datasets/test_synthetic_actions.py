@@ -206,7 +206,7 @@ def test_each_combination_of_options_has_a_file(tmp_path, monkeypatch):
         ({'num_frames': (9, 3)}, r'num_frames must be an integer or \(min, max\)'),
         ({'views': (0, 360)}, 'views must be distinct angles'),
         ({'fps': 0}, 'fps must be positive and finite, got 0'),
-        ({'noise': -1}, 'noise must be non-negative and finite, got -1'),
+        ({'noise': -1}, 'noise must be a number at least 0, got -1'),
         ({'missing': 1}, r'missing must be in \[0, 1\), got 1'),
         ({'seed': -1}, 'seed must be'),
         ({'skeleton': 'kinect21'}, 'unknown skeleton'),

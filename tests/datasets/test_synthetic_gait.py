@@ -291,7 +291,7 @@ def test_split_by_subject_and_load():
         ({'views': (0, 360)}, 'views must be distinct angles'),
         ({'views': (22.5,)}, 'views must be an integer, got 22.5'),
         ({'fps': 0}, 'fps must be positive and finite, got 0'),
-        ({'noise': -1}, 'noise must be non-negative and finite, got -1'),
+        ({'noise': -1}, 'noise must be a number at least 0, got -1'),
         ({'seed': -1}, 'seed must be'),
         ({'silhouettes': True}, r'views must be given for silhouettes, such as views=\(90,\)'),
         ({'skeleton': 'coco18'}, 'unknown skeleton'),

@@ -41,5 +41,5 @@ def test_none(make, assert_same):
 
 @pytest.mark.parametrize('argument', ['std', 'joint_std'])
 def test_refuses_negative_deviations(argument):
-    with pytest.raises(ValueError, match=f'{argument} must be non-negative and finite, got -1'):
+    with pytest.raises(ValueError, match=f'{argument} must be a number at least 0, got -1'):
         JointNoise(**{argument: -1})

@@ -88,10 +88,10 @@ def test_probability_and_range():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'degrees': -1}, 'degrees must be non-negative and finite, got -1'),
-        ({'translate': (0.1, -0.1)}, 'translate must be non-negative and finite, got -0.1'),
+        ({'degrees': -1}, 'degrees must be a number at least 0, got -1'),
+        ({'translate': (0.1, -0.1)}, 'translate must be a number at least 0, got -0.1'),
         ({'translate': (0.1, 0.1, 0.1)}, r'translate must be a number or \(horizontal, vertical\)'),
-        ({'translate': float('nan')}, 'translate must be non-negative and finite, got nan'),
+        ({'translate': float('nan')}, 'translate must be a number at least 0, got nan'),
         (
             {'scales': (0, 1)},
             r'scales must be an interval \(low, high\) in \(0, inf\), got \(0, 1\)',

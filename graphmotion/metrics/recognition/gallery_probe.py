@@ -88,8 +88,9 @@ def gallery_probe(
 
     Raises:
         ValueError: If the embedding has another shape, is not finite or differs from the labels in
-            the number of samples, a label is missing, the gallery or a probe set is empty, or an
-            option is invalid.
+            the number of samples, a label is missing, the gallery or a probe set is empty, all
+            samples have the same view although identical views are excluded, or an option is
+            invalid.
         TypeError: If the embedding is not a floating-point tensor.
     """
     ranks = tuple(sorted({check_int('ranks', k, 1) for k in ranks}))
@@ -99,6 +100,12 @@ def gallery_probe(
         check_int('chunk_size', chunk_size, 1)
     gallery = Gallery(embedding, labels, protocol, distance)
     probe_views = torch.cat([gallery.view[p] for p in gallery.probes.values()]).unique()
+    one_view = torch.equal(probe_views, gallery.views) and len(probe_views) == 1
+    if one_view and protocol.view and protocol.exclude_identical_view:
+        raise ValueError(
+            f'protocol must have exclude_identical_view=False for samples of a single view, '
+            f'{int(probe_views)}: all pairs would be excluded'
+        )
     chunk_size = chunk_size or max(1, _CHUNK // len(gallery.positions))
     counts = [_Counts(gallery, probe_views, ranks) for _ in gallery.probes]
     for count, samples in zip(counts, gallery.probes.values()):

@@ -453,3 +453,14 @@ def test_bad_input_is_refused(change, error, message):
     options = {'embedding': embed(labels), 'labels': labels, 'protocol': SMALL, **change}
     with pytest.raises(error, match=message):
         gallery_probe(**options)
+
+
+def test_a_single_view_cannot_be_excluded():
+    labels = casia_b_labels(6)
+    chosen = labels['view'] == 90
+    labels = {name: values[chosen] for name, values in labels.items()}
+    match = r'exclude_identical_view=False for samples of a single view, 90'
+    with pytest.raises(ValueError, match=match):
+        gallery_probe(embed(labels), labels, SMALL)
+    scores = gallery_probe(embed(labels), labels, replace(SMALL, exclude_identical_view=False))
+    assert scores.accuracy().isfinite().all()
