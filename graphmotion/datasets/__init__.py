@@ -14,6 +14,7 @@ from graphmotion.datasets.ou_mvlp import OUMVLP
 from graphmotion.datasets.pose_folder import PoseFolder
 from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.datasets.silhouette_dataset import SilhouetteDataset
+from graphmotion.datasets.skeleton_arrays import SkeletonArrays
 from graphmotion.datasets.skeleton_pickle import SkeletonPickle
 from graphmotion.datasets.synthetic_actions import SyntheticActions
 from graphmotion.datasets.synthetic_faces import SyntheticFaces
@@ -40,6 +41,7 @@ __all__ = [
     'PoseFolder',
     'RecordedDataset',
     'SilhouetteDataset',
+    'SkeletonArrays',
     'SkeletonPickle',
     'SyntheticActions',
     'SyntheticFaces',

@@ -135,15 +135,7 @@ class SkeletonPickle(ManualDownload, MotionDataset):
         for the parts :obj:`"xsub_train"` and :obj:`"xsub_val"`, and :obj:`"official"` for
         :obj:`"train"` and :obj:`"val"` or :obj:`"test"`.
         """
-        out: dict[str, tuple[str, str]] = {}
-        for train in self._split:
-            for other in ('val', 'test'):
-                test = train.replace('train', other)
-                if 'train' in train and test in self._split:
-                    out.setdefault(
-                        train.replace('train', '').strip('_') or 'official', (train, test)
-                    )
-        return out
+        return find_protocols(list(self._split))
 
     def names(self) -> list[str]:
         r"""Returns the name of each sample, its :obj:`frame_dir` in the file."""
@@ -168,3 +160,14 @@ class SkeletonPickle(ManualDownload, MotionDataset):
         if not isinstance(parts, dict) or set(parts) != {'names', 'split'}:
             raise MalformedFileError(path, 'content', 'names and splits', 'something else')
         return parts['names'], parts['split']
+
+
+def find_protocols(parts: Sequence[str]) -> dict[str, tuple[str, str]]:
+    r"""Pairs the names of training parts with those of their test parts, for each protocol."""
+    out: dict[str, tuple[str, str]] = {}
+    for train in parts:
+        for other in ('val', 'test'):
+            test = train.replace('train', other)
+            if 'train' in train and test in parts:
+                out.setdefault(train.replace('train', '').strip('_') or 'official', (train, test))
+    return out
