@@ -47,7 +47,7 @@ class ArrayPart:
         present in each sample, which may be none.
         """
         for array in self.arrays():
-            with np.errstate(over='ignore'):
+            with np.errstate(over='ignore', invalid='ignore'):
                 array = array.astype(np.float32)  # infinite where single precision does not reach
             present = (array != 0).any(axis=(2, 3))  # [M, T]
             num_frames = int(present.any(axis=0).nonzero()[0].max(initial=-1)) + 1
