@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from graphmotion.datasets.gait_pose_dataset import GaitPoseDataset
@@ -25,6 +26,7 @@ class Gait3D:
     )
     layout = '0000/camid0_videoid2/seq0'
     source = 'https://gait3d.github.io, and https://github.com/ShiqiYu/OpenGait for Gait3D.json'
+    protocols: Mapping[str, Any]
     labels: Any
     raw_dir: str
 
@@ -38,7 +40,7 @@ class Gait3D:
         self._numbers = {name: number for number, name in enumerate(self.class_names)}
         self._probes = set(self._partition['PROBE_SET'])
         self.protocols = {'official': ('subject', range(len(train)))}
-        super().__init__(root, *args, **options)
+        super().__init__(root, *args, **options)  # type: ignore[call-arg]
 
     @property
     def raw_file_names(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from graphmotion.datasets.gait_pose_dataset import GaitPoseDataset
@@ -22,7 +23,7 @@ class GREW:
         *(f'{number:05d}train' for number in range(1, _NUM_TRAIN + 1)),
         *(f'{number:05d}' for number in range(1, _NUM_TEST + 1)),
     )
-    protocols = {'official': ('subject', range(_NUM_TRAIN))}
+    protocols: Mapping[str, Any] = {'official': ('subject', range(_NUM_TRAIN))}
     pattern = re.compile(
         r'(?<!\d)(?P<subject>\d{5})(?P<train>train)?/(?P<take>\d{2})/(?P<video>[A-Za-z0-9]+)$'
         r'|(^|/)probe/(\d{2}/)?[A-Za-z0-9]+$'
