@@ -1,4 +1,5 @@
 from graphmotion.io.alphapose import read_alphapose
+from graphmotion.io.azure_kinect import read_azure_kinect
 from graphmotion.io.bvh import BVH, read_bvh
 from graphmotion.io.coco_keypoints import read_coco_keypoints
 from graphmotion.io.files import (
@@ -61,6 +62,7 @@ __all__ = [
     'load_pickle',
     'read_alphapose',
     'read_annotation',
+    'read_azure_kinect',
     'read_bvh',
     'read_coco_keypoints',
     'read_color_image',

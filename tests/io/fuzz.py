@@ -186,6 +186,17 @@ def _write_kinetics(r: Recording) -> Files:
     return {'a.json': _dump({'data': frames, 'label': 'waving', 'label_index': 3})}
 
 
+def _write_azure_kinect(r: Recording) -> Files:
+    frames = [
+        {
+            'frame_id': t,
+            'bodies': [{'body_id': i, 'joint_positions': p.tolist()} for i, (p, _) in enumerate(f)],
+        }
+        for t, f in enumerate(_frames(r))
+    ]
+    return {'a.json': _dump({'joint_names': [], 'frames': frames})}
+
+
 def _write_numpy(r: Recording) -> Files:
     buffer = io.BytesIO()
     np.savez(buffer, keypoints=r.pos, score=r.score)
@@ -326,6 +337,7 @@ CASES = {
     'ultralytics': Case(17, 2, _write_ultralytics, _poses('ultralytics')),
     'yolo_txt': Case(17, 2, _write_yolo, _poses('yolo_txt')),
     'kinetics_skeleton': Case(18, 2, _write_kinetics, _poses('kinetics_skeleton')),
+    'azure_kinect': Case(32, 3, _write_azure_kinect, _poses('azure_kinect'), scores=False),
     'numpy': Case(9, 3, _write_numpy, _poses('numpy')),
     'st-gcn': Case(9, 3, _write_st_gcn, _read_arrays, scores=False),
     'ctr-gcn': Case(9, 3, _write_ctr_gcn, _read_arrays, scores=False),
