@@ -28,7 +28,8 @@ def write_skeleton_pickle(
 
     It is read by :class:`~graphmotion.datasets.SkeletonPickle`;
     :func:`~graphmotion.io.read_skeleton_pickle` describes the format. Labels other than :obj:`y`,
-    such as :obj:`subject`, are written under their own names. Scores are written as
+    such as :obj:`subject`, are written under their own names, and :obj:`image_size` as
+    :obj:`img_shape` and :obj:`original_shape`. Scores are written as
     :obj:`keypoint_score` in 2D and as :obj:`joint_score` in 3D, because PYSKL and MMAction2 reject
     :obj:`keypoint_score` in 3D; they ignore :obj:`joint_score` and read missing joints as joints
     at the origin. The file is written atomically.
@@ -68,6 +69,9 @@ def write_skeleton_pickle(
             # The format has no place for fields other than labels.
             if field not in _CONVERTED and value.numel() == 1 and not value.is_floating_point():
                 annotation[field] = int(value)
+        if data.get('image_size') is not None:
+            height, width = data.image_size.view(2).tolist()
+            annotation['img_shape'] = annotation['original_shape'] = (height, width)
         annotations.append(annotation)
     if names is None:
         names = [f'{number:06d}' for number in range(len(annotations))]

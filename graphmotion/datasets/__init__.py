@@ -5,15 +5,19 @@ from graphmotion.datasets.emotion_gait import EmotionGait, read_emotion_gait
 from graphmotion.datasets.face_dataset import FaceDataset
 from graphmotion.datasets.face_folder import FaceFolder
 from graphmotion.datasets.fer2013 import FER2013
+from graphmotion.datasets.gait3d import Gait3DPose, Gait3DSilhouettes
+from graphmotion.datasets.gait_pose_dataset import GaitPoseDataset
+from graphmotion.datasets.grew import GREWPose, GREWSilhouettes
 from graphmotion.datasets.jaffe import JAFFE
 from graphmotion.datasets.mixed_faces import MixedFaces
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.datasets.ntu_rgbd import NTURGBD
 from graphmotion.datasets.nw_ucla import NWUCLA, read_nw_ucla
-from graphmotion.datasets.ou_mvlp import OUMVLP
+from graphmotion.datasets.ou_mvlp import OUMVLP, OUMVLPPose
 from graphmotion.datasets.pose_folder import PoseFolder
 from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.datasets.silhouette_dataset import SilhouetteDataset
+from graphmotion.datasets.skeleton_arrays import SkeletonArrays
 from graphmotion.datasets.skeleton_pickle import SkeletonPickle
 from graphmotion.datasets.synthetic_actions import SyntheticActions
 from graphmotion.datasets.synthetic_faces import SyntheticFaces
@@ -35,11 +39,18 @@ __all__ = [
     'EmotionGait',
     'FaceDataset',
     'FaceFolder',
+    'GREWPose',
+    'GREWSilhouettes',
+    'Gait3DPose',
+    'Gait3DSilhouettes',
+    'GaitPoseDataset',
     'MixedFaces',
     'MotionDataset',
+    'OUMVLPPose',
     'PoseFolder',
     'RecordedDataset',
     'SilhouetteDataset',
+    'SkeletonArrays',
     'SkeletonPickle',
     'SyntheticActions',
     'SyntheticFaces',

@@ -125,10 +125,11 @@ class CASIABPose(CASIAB, RecordedDataset):
         for path, name, content in read_files(self.raw_dir, '.csv'):
             yield name, partial(read_gaitgraph, path, content)
         for path, name, content in read_files(self.raw_dir, '.pkl', num_folders=3):
-            match = CASIA_B_NAME.match(name)
-            if match:
-                yield name, partial(_read_pickle, '-'.join(match.groups()), path, content)
+            yield name, partial(_read_pickle, name, path, content)
 
 
 def _read_pickle(name: str, path: str, content: bytes) -> dict[str, Track]:
-    return {name: read_opengait_pose(path, content)}
+    match = CASIA_B_NAME.match(name)
+    if not match:
+        raise MalformedFileError(path, 'name', 'in folders like 001/nm-01/090', name)
+    return {'-'.join(match.groups()): read_opengait_pose(path, content)}

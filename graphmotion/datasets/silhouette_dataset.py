@@ -23,6 +23,8 @@ from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouet
 _File = tuple[str, str, bytes]
 # The frames, and the function that returns the name of a frame.
 _Frames = tuple[np.ndarray | Sequence[np.ndarray], Callable[[int], str]]
+# Prefixes of pickles that OpenGait merges with those of silhouettes.
+_OTHER_MODALITIES = ('smpls-', 'pars-')
 _Reader = Callable[[SkippedSamples], _Frames]
 
 
@@ -105,9 +107,10 @@ class SilhouetteDataset(ManualDownload):
         self.invert = invert
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
-    def find_labels(self, **groups: str) -> dict[str, int] | str:
+    def find_labels(self, **groups: str) -> dict[str, int] | str | None:
         r"""Returns the labels of a sequence, which identify it, given the groups of
-        :obj:`pattern`; or the reason to skip it, for the warning.
+        :obj:`pattern`; or the reason to skip it, for the warning; or :obj:`None` if it is not part
+        of the dataset.
         """
         raise NotImplementedError
 
@@ -147,9 +150,11 @@ class SilhouetteDataset(ManualDownload):
         total = total_frames = 0
         for folder, name, read in self._sequences():
             match = self.pattern.search(folder)
-            labels: dict[str, int] | str = f'not in folders named like {self.layout}'
+            labels: dict[str, int] | str | None = f'not in folders named like {self.layout}'
             if match:
                 labels = self.find_labels(**match.groupdict())
+            if labels is None:
+                continue
             if isinstance(labels, str):
                 total += 1
                 skipped.add(labels, folder)
@@ -185,6 +190,8 @@ class SilhouetteDataset(ManualDownload):
         for folder, files in groupby(images, key=lambda file: file[1].rpartition('/')[0]):
             yield folder, folder, partial(_read_images, list(files))
         for path, name, content in read_files(self.raw_dir, '.pkl', num_folders=None):
+            if name.rpartition('/')[2].startswith(_OTHER_MODALITIES):
+                continue
             yield name.rpartition('/')[0], name, partial(_read_pickle, path, name, content)
 
 

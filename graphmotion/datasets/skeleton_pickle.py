@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch_geometric.data import Data
 
 from graphmotion.checks import check_choice
@@ -23,7 +24,7 @@ from graphmotion.io import (
     read_annotation,
     read_skeleton_pickle,
 )
-from graphmotion.io.skeleton_pickle import SCORE_FIELDS
+from graphmotion.io.skeleton_pickle import SCORE_FIELDS, read_image_size
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -35,8 +36,9 @@ class SkeletonPickle(ManualDownload, MotionDataset):
     :func:`~graphmotion.data.write_skeleton_pickle` writes it. The pickle is read without executing
     any of its content. Samples have the fields :obj:`y`, those of :obj:`subject`, :obj:`view`,
     :obj:`condition`, :obj:`take` and :obj:`setup` that all annotations have, :obj:`score` if there
-    are scores or missing joints, and :obj:`annotation`, the position of the sample in the file.
-    Samples may differ in the number of people.
+    are scores or missing joints, :obj:`image_size` :math:`(1, 2)`, height and width, if all
+    annotations have :obj:`img_shape`, and :obj:`annotation`, the position of the sample in the
+    file. Samples may differ in the number of people.
 
     .. code-block:: python
 
@@ -111,18 +113,21 @@ class SkeletonPickle(ManualDownload, MotionDataset):
         valid = []
         for number, annotation in enumerate(self._annotations):
             try:
-                valid.append((number, *read_annotation(annotation, path, self.skeleton.num_joints)))
+                size = read_image_size(annotation, path)
+                fields = read_annotation(annotation, path, self.skeleton.num_joints)
+                valid.append((number, size, *fields))
             except MalformedFileError as error:
                 skipped.add(error.reason, annotation['frame_dir'])
         skipped.report(len(self._annotations))
         # All samples must have the same fields.
         common = set.intersection(*(set(labels) for *_, labels in valid))
-        has_scores = any((score != 1).any() for _, _, score, _ in valid) or any(
+        has_sizes = all(size is not None for _, size, *_ in valid)
+        has_scores = any((score != 1).any() for *_, score, _ in valid) or any(
             a.get(field) is not None for a in self._annotations for field in SCORE_FIELDS
         )
-        for number, pos, score, labels in valid:
+        for number, size, pos, score, labels in valid:
             shared: dict[str, Any] = {name: labels[name] for name in labels if name in common}
-            yield from_array(
+            data = from_array(
                 pos,
                 self.skeleton,
                 score if has_scores else None,
@@ -130,6 +135,9 @@ class SkeletonPickle(ManualDownload, MotionDataset):
                 annotation=number,
                 **shared,
             )
+            if has_sizes:
+                data.image_size = torch.tensor([size])
+            yield data
 
     @property
     def protocols(self) -> dict[str, tuple[str, str]]:  # type: ignore[override]
@@ -137,15 +145,7 @@ class SkeletonPickle(ManualDownload, MotionDataset):
         for the parts :obj:`"xsub_train"` and :obj:`"xsub_val"`, and :obj:`"official"` for
         :obj:`"train"` and :obj:`"val"` or :obj:`"test"`.
         """
-        out: dict[str, tuple[str, str]] = {}
-        for train in self._split:
-            for other in ('val', 'test'):
-                test = train.replace('train', other)
-                if 'train' in train and test in self._split:
-                    out.setdefault(
-                        train.replace('train', '').strip('_') or 'official', (train, test)
-                    )
-        return out
+        return find_protocols(list(self._split))
 
     def names(self) -> list[str]:
         r"""Returns the name of each sample, its :obj:`frame_dir` in the file."""
@@ -170,3 +170,14 @@ class SkeletonPickle(ManualDownload, MotionDataset):
         if not isinstance(parts, dict) or set(parts) != {'names', 'split'}:
             raise MalformedFileError(path, 'content', 'names and splits', 'something else')
         return parts['names'], parts['split']
+
+
+def find_protocols(parts: Sequence[str]) -> dict[str, tuple[str, str]]:
+    r"""Pairs the names of training parts with those of their test parts, for each protocol."""
+    out: dict[str, tuple[str, str]] = {}
+    for train in parts:
+        for other in ('val', 'test'):
+            test = train.replace('train', other)
+            if 'train' in train and test in parts:
+                out.setdefault(train.replace('train', '').strip('_') or 'official', (train, test))
+    return out

@@ -1,5 +1,6 @@
 from graphmotion.graphs.coarsening import Coarsening, coarsening_hierarchy
 from graphmotion.graphs.eigenbasis import laplacian_eigenbasis
+from graphmotion.graphs.face_edges import face_edges
 from graphmotion.graphs.landmark_graph import landmark_graph
 from graphmotion.graphs.laplacian import laplacian
 from graphmotion.graphs.neighbors import edge_weights, knn_graph
@@ -11,6 +12,7 @@ __all__ = [
     'PointGraph',
     'coarsening_hierarchy',
     'edge_weights',
+    'face_edges',
     'knn_graph',
     'landmark_graph',
     'laplacian',

@@ -25,7 +25,9 @@ class FaceSet(Protocol):
         r"""Returns the samples at the given positions as a batch."""
 
 
-def landmark_graph(dataset: FaceSet, k: int = 8, **options: Any) -> PointGraph:
+def landmark_graph(
+    dataset: FaceSet, k: int = 8, edge_index: Tensor | None = None, **options: Any
+) -> PointGraph:
     r"""Makes a graph over the landmarks of a dataset's mean face, which all of its faces share.
 
     .. code-block:: python
@@ -36,6 +38,8 @@ def landmark_graph(dataset: FaceSet, k: int = 8, **options: Any) -> PointGraph:
     Args:
         dataset (GraphDataset): Faces with the field :obj:`landmarks`, such as the training samples.
         k (int, optional): Number of neighbours of each landmark. (default: :obj:`8`)
+        edge_index (Tensor, optional): Edges that replace those to the nearest neighbours, such as
+            :obj:`face_edges("facemesh468")`. (default: :obj:`None`)
         **options (optional): Arguments of :meth:`~graphmotion.graphs.PointGraph.from_points`.
 
     Raises:
@@ -48,4 +52,4 @@ def landmark_graph(dataset: FaceSet, k: int = 8, **options: Any) -> PointGraph:
             raise ValueError(f'{dataset} has no field landmarks of equal number in all faces')
         total = total + points.double().cpu().view(len(part), -1, 2).sum(dim=0)
     pos = (total / len(dataset)).float() - 0.5  # from the centre of the first pixel
-    return PointGraph.from_points(pos, k, **options)
+    return PointGraph.from_points(pos, k, edge_index=edge_index, **options)

@@ -142,6 +142,7 @@ class PointGraph:
         levels: int = 0,
         ratio: float | None = None,
         seed: int = 0,
+        edge_index: Tensor | None = None,
     ) -> PointGraph:
         r"""Builds a nearest-neighbour graph with optional eigenbasis and coarser graphs.
 
@@ -161,8 +162,16 @@ class PointGraph:
             ratio (float, optional): Fraction of the nodes that each level keeps.
                 (default: :obj:`None`)
             seed (int, optional): Random seed of the hierarchy. (default: :obj:`0`)
+            edge_index (Tensor, optional): Edges, each in both directions, :math:`(2, E)`, that
+                replace those to the nearest neighbours. (default: :obj:`None`)
+
+        Raises:
+            ValueError: If :obj:`edge_index` is not within the points, or an option is invalid.
         """
-        edge_index = knn_graph(pos, k)
+        if edge_index is None:
+            edge_index = knn_graph(pos, k)
+        else:
+            _check_edges(edge_index, len(pos))
         edge_weight = edge_weights(pos, edge_index, weight, sigma)
         graph = edge_index, len(pos)
         eigenvalues = eigenvectors = None

@@ -1,4 +1,5 @@
 from graphmotion.io.alphapose import read_alphapose
+from graphmotion.io.azure_kinect import read_azure_kinect
 from graphmotion.io.bvh import BVH, read_bvh
 from graphmotion.io.coco_keypoints import read_coco_keypoints
 from graphmotion.io.files import (
@@ -34,6 +35,7 @@ from graphmotion.io.opengait_pose import read_opengait_pose
 from graphmotion.io.openpose import read_openpose
 from graphmotion.io.pickles import load_pickle
 from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouettes
+from graphmotion.io.skeleton_arrays import ArrayPart, read_skeleton_arrays
 from graphmotion.io.skeleton_json import read_skeleton
 from graphmotion.io.skeleton_pickle import read_annotation, read_skeleton_pickle
 from graphmotion.io.skipped import SkippedSamples
@@ -42,6 +44,7 @@ from graphmotion.io.ultralytics import read_ultralytics, read_yolo_txt
 
 __all__ = [
     'BVH',
+    'ArrayPart',
     'Body',
     'Detection',
     'MalformedFileError',
@@ -59,6 +62,7 @@ __all__ = [
     'load_pickle',
     'read_alphapose',
     'read_annotation',
+    'read_azure_kinect',
     'read_bvh',
     'read_coco_keypoints',
     'read_color_image',
@@ -77,6 +81,7 @@ __all__ = [
     'read_openpose',
     'read_poses',
     'read_skeleton',
+    'read_skeleton_arrays',
     'read_skeleton_pickle',
     'read_ultralytics',
     'read_yolo_txt',

@@ -16,8 +16,10 @@ from graphmotion.io.tracks import Track, split_score
 
 #: Name of a CASIA-B sequence, either in one word or as nested folders.
 CASIA_B_NAME = re.compile(
-    r'(?<!\d)(?P<subject>\d{3})[-/](?P<condition>nm|bg|cl)-(?P<take>\d{2})[-/](?P<view>\d{3})(?!\d)'
+    r'(?<!\d)(?P<subject>\d{3})[-/\\](?P<condition>nm|bg|cl)-(?P<take>\d{2})'
+    r'[-/\\](?P<view>\d{3})(?!\d)'
 )
+_EXPECTED = 'an image name such as 001-nm-01-090/0001.jpg and 17 joints'
 _NUM_JOINTS = 17
 _NUM_CELLS = _NUM_JOINTS * 3
 
@@ -29,9 +31,9 @@ def read_gaitgraph(path: str, content: bytes | None = None) -> dict[str, Track]:
     The file is a CSV table with one row per frame: the image name, followed by :math:`x`,
     :math:`y` (pixels) and confidence of the 17 joints of the layout :obj:`coco17`. Image names
     contain the name of the sequence, such as :obj:`001-bg-01-000/000027.jpg` or
-    :obj:`data/001/bg-01/000/27.png`. The last number after it is the frame number; without one,
-    frames are in file order. A header row is skipped. Confidences above 1 are clipped to 1. Joints
-    without confidence or without a finite position are missing.
+    :obj:`data/001/bg-01/000/27.png`, also with backslashes. The last number after it is the frame
+    number; without one, frames are in file order. A header row is skipped. Confidences above 1 are
+    clipped to 1. Joints without confidence or without a finite position are missing.
 
     Args:
         path (str): Path of the file.
@@ -50,13 +52,14 @@ def read_gaitgraph(path: str, content: bytes | None = None) -> dict[str, Track]:
     skipped = SkippedSamples(path, 'rows')
     poses: dict[str, array] = {}
     orders: dict[str, dict[int, int]] = {}  # frame number -> row, for each sequence
-    total = 0
+    total, example = 0, ''
     try:
         for row in _rows(content):
             total += 1
             match = CASIA_B_NAME.search(row[0])
             values = _floats(row[1:])
             if not match or values is None:
+                example = ','.join(row)[:80]
                 fault = 'without 17 joints' if match else 'without a sequence name'
                 skipped.add(fault, row[0][:80])
                 continue
@@ -72,8 +75,8 @@ def read_gaitgraph(path: str, content: bytes | None = None) -> dict[str, Track]:
     except csv.Error as error:
         raise MalformedFileError(path, 'content', 'a table', str(error)) from error
     if not poses:
-        found = f'{total} other rows' if total else 'none'
-        raise MalformedFileError(path, 'rows', 'an image name and 17 joints', found)
+        found = f'{total} other rows, such as {example!r}' if total else 'none'
+        raise MalformedFileError(path, 'rows', _EXPECTED, found)
     skipped.report(total)
     return {name: _track(poses[name], orders[name]) for name in sorted(poses)}
 

@@ -19,9 +19,9 @@ def read_skeleton_pickle(path: str) -> tuple[dict[str, list[str]], list[dict[str
 
     The file is :obj:`{'split': {name: [frame_dir, ...]}, 'annotations': [...]}`. Each annotation is
     a dict with :obj:`keypoint` :math:`(M, T, V, D)`, :obj:`label`, :obj:`frame_dir`, and
-    optionally :obj:`keypoint_score` :math:`(M, T, V)`, :obj:`total_frames` and further labels. It
-    is read by :func:`load_pickle`, which never runs code. A list of annotations without splits is
-    also accepted.
+    optionally :obj:`keypoint_score` :math:`(M, T, V)`, :obj:`total_frames`, :obj:`img_shape`
+    (height and width of the images) and further labels. It is read by :func:`load_pickle`, which
+    never runs code. A list of annotations without splits is also accepted.
 
     PYSKL and MMAction2 reject :obj:`keypoint_score` for 3D positions. 3D scores are in the field
     :obj:`joint_score`, which they ignore.
@@ -120,6 +120,29 @@ def read_annotation(
     if not isinstance(label, int | np.integer) or label < 0:
         raise MalformedFileError(path, 'label', 'a class index', f'{label!r}')
     return pos, score, {'y': int(label), **labels}
+
+
+def read_image_size(annotation: dict[str, Any], path: str) -> tuple[int, int] | None:
+    r"""Returns the height and width of the images of an annotation, its :obj:`img_shape`.
+
+    Args:
+        annotation (dict): The annotation.
+        path (str): Path of the file, for error messages.
+
+    Returns:
+        tuple or None: :obj:`None` if the annotation has none.
+
+    Raises:
+        ValueError: If the field does not consist of two positive integers.
+    """
+    size = annotation.get('img_shape')
+    if size is None:
+        return None
+    array = np.asarray(size if isinstance(size, tuple | list | np.ndarray) else ())
+    if array.shape != (2,) or array.dtype.kind not in 'iu' or array.min() < 1:
+        path = f'{path}: annotation {annotation.get("frame_dir")!r}'
+        raise MalformedFileError(path, 'img_shape', 'height and width in pixels', f'{size!r:.60}')
+    return int(array[0]), int(array[1])
 
 
 def _kind(value: Any) -> str:

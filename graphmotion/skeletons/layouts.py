@@ -143,6 +143,21 @@ def _ntu25_st_gcn() -> tuple[_Tree, str, dict]:
     return {**tree, **tips}, center, parts
 
 
+def _azure_kinect32() -> tuple[_Tree, str, dict]:
+    tree: dict[str, str | None] = {'pelvis': None, 'spine_navel': 'pelvis'}
+    tree |= {'spine_chest': 'spine_navel', 'neck': 'spine_chest'}
+    for side in ('left', 'right'):
+        arm = ('clavicle', 'shoulder', 'elbow', 'wrist', 'hand', 'hand_tip')
+        tree |= _chain(side, 'spine_chest', *arm) | {f'{side}_thumb': f'{side}_wrist'}
+    for side in ('left', 'right'):
+        tree |= _chain(side, 'pelvis', 'hip', 'knee', 'ankle', 'foot')
+    tree |= {'head': 'neck', 'nose': 'head'}
+    tree |= {f'{side}_{joint}': 'head' for side in ('left', 'right') for joint in ('eye', 'ear')}
+    trunk = {'torso': ('pelvis', 'spine_navel', 'spine_chest'), 'head': ('neck', 'head', *_FACE)}
+    arms = (('clavicle', 'shoulder', 'elbow'), ('wrist', 'hand', 'hand_tip', 'thumb'))
+    return tree, 'pelvis', _parts(trunk, arms, (('hip', 'knee'), ('ankle', 'foot')))
+
+
 def _kinect20() -> tuple[_Tree, str, dict]:
     tree = (
         {'hip_center': 'spine', 'spine': 'shoulder_center'}
@@ -238,6 +253,7 @@ def _ucalgary18() -> tuple[_Tree, str, dict]:
 
 
 _LAYOUTS = {
+    'azure_kinect32': _azure_kinect32,
     'body25': _body25,
     'coco17': _coco17,
     'emotion_gait16': _emotion_gait16,
@@ -256,6 +272,7 @@ _LAYOUTS = {
 def list_skeletons() -> list[str]:
     r"""Returns the names of the built-in layouts, sorted.
 
+    * :obj:`azure_kinect32`: Azure Kinect
     * :obj:`body25`: OpenPose, BODY_25 model
     * :obj:`coco17`: COCO keypoints, used by AlphaPose, HRNet, YOLO, and CASIA-B and OU-MVLP poses
     * :obj:`emotion_gait16` and :obj:`emotion_gait21`: Emotion-Gait

@@ -127,10 +127,12 @@ def test_invalid_files_are_skipped_and_duplicate_sequences_are_read_once(tmp_pat
     (tmp_path / 'raw' / 'other.pkl').write_bytes(b'')
     with pytest.warns(
         UserWarning,
-        match=r'skipped 5 of 9 samples: 1 with rows not an image name and 17 joints \(c\); '
+        match=r'skipped 6 of 10 samples: 1 with rows not an image name such as \S+ and 17 joints '
+        r'\(c\); '
         r'2 with content not a pickle \(004/nm-01/018/018, 004/nm-01/054/notes\); '
         r'1 with poses not numbers of shape \[T, 17, 3\] \(004/nm-01/036/036\); '
-        r'1 with content not a complete pickle \(004/nm-01/054/054\)',
+        r'1 with content not a complete pickle \(004/nm-01/054/054\); '
+        r'1 with name not in folders like 001/nm-01/090 \(.*/raw/other\)',
     ):
         dataset = CASIABPose(str(tmp_path), min_frames=1)
     names = ['001-nm-01-000', '002-nm-01-000', '003-nm-01-000', '004-nm-01-000']
@@ -145,3 +147,11 @@ def test_missing_and_invalid_files_raise(tmp_path):
     with pytest.raises(ValueError, match='all 1 samples were skipped: 1 with rows not'):
         CASIABPose(str(tmp_path))
     assert not (tmp_path / 'processed').exists()
+
+
+def test_unknown_names_are_shown_with_the_expected_ones(tmp_path):
+    folder = tmp_path / 'raw' / 'anna' / 'normal' / '90'
+    folder.mkdir(parents=True)
+    (folder / '90.pkl').write_bytes(pickle.dumps(walk(5)))
+    with pytest.raises(ValueError, match=r'in folders like 001/nm-01/090 \(anna/normal/90/90\)'):
+        CASIABPose(tmp_path)

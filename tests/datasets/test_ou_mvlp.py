@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from graphmotion.datasets import OUMVLP
+from graphmotion.datasets import OUMVLP, OUMVLPPose
 from graphmotion.io import align_silhouettes
 from graphmotion.metrics import OU_MVLP
 from tests.datasets.silhouettes import clip, pack, write_images, write_pickle
+from tests.datasets.test_gait3d import walk
 
 NAMES = ['00001-00-000', '00001-01-270', '00002-00-090', '10307-01-015']
 
@@ -70,3 +71,21 @@ def test_invalid_sequences_are_skipped_and_invalid_options_raise(tmp_path):
             OUMVLP(str(tmp_path), train_subjects=numbers)
     with pytest.raises(FileNotFoundError, match=r'Silhouette_000-00/00001/\*\.png.*osaka-u'):
         OUMVLP(str(tmp_path / 'empty'))
+
+
+def test_reads_poses(tmp_path):
+    for seed, name in enumerate(NAMES):
+        subject, take, view = name.split('-')
+        poses = walk(20 + seed, seed)
+        write_pickle(tmp_path / 'raw' / subject / take / view / f'{view}.pkl', poses)
+    dataset = OUMVLPPose(tmp_path)
+    assert dataset.names() == NAMES
+    assert dataset.labels('view').tolist() == [0, 270, 90, 15]
+    for seed, data in enumerate(dataset):
+        expected = torch.from_numpy(walk(20 + seed, seed)).float().transpose(0, 1)
+        torch.testing.assert_close(data.pos, expected[..., :2])
+    assert dataset.official_split()[0].names() == NAMES[:2]
+    with pytest.raises(ValueError, match='train_subjects'):
+        OUMVLPPose(tmp_path, train_subjects=[0])
+    with pytest.raises(FileNotFoundError, match=r'00001/00/000/\*\.pkl.*GaitLPPose'):
+        OUMVLPPose(tmp_path / 'empty')

@@ -339,3 +339,22 @@ def test_another_layout_of_the_same_name_is_read_again(tmp_path):
     first, second = (SkeletonPickle(root, 'set.pkl', skeleton) for skeleton in skeletons)
     assert not torch.equal(first[0].edge_index, second[0].edge_index)
     assert first.processed_paths != second.processed_paths
+
+
+def test_image_sizes_are_read_and_written(tmp_path):
+    first, second = annotation('a', img_shape=(480, 640)), annotation('b', img_shape=[1080, 1920])
+    dataset = SkeletonPickle(write(tmp_path, content(first, second)), 'set.pkl', 'coco17')
+    assert dataset.labels('image_size').tolist() == [[480, 640], [1080, 1920]]
+    assert dataset[1].image_size.tolist() == [[1080, 1920]]
+    assert dataset.get_batch([1, 0]).image_size.tolist() == [[1080, 1920], [480, 640]]
+    path = tmp_path / 'raw' / 'again.pkl'
+    write_skeleton_pickle(path, dataset)
+    _, annotations = read_skeleton_pickle(str(path))
+    assert annotations[0]['img_shape'] == annotations[0]['original_shape'] == (480, 640)
+    same(dataset, SkeletonPickle(tmp_path, 'again.pkl', 'coco17'))
+    # All samples must have a size.
+    file = content(first, annotation('b', img_shape=None))
+    assert 'image_size' not in SkeletonPickle(write(tmp_path, file, 'c.pkl'), 'c.pkl', 'coco17')[0]
+    file = content(first, annotation('b', img_shape=(0, 640)), annotation('c', img_shape='x'))
+    with pytest.warns(UserWarning, match=r'2 with img_shape not height and width in pixels \(b, c'):
+        assert len(SkeletonPickle(write(tmp_path, file, 'd.pkl'), 'd.pkl', 'coco17')) == 1

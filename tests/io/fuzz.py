@@ -37,6 +37,7 @@ from graphmotion.io import (
     read_opengait_silhouettes,
     read_poses,
     read_skeleton,
+    read_skeleton_arrays,
     read_skeleton_pickle,
 )
 
@@ -185,10 +186,42 @@ def _write_kinetics(r: Recording) -> Files:
     return {'a.json': _dump({'data': frames, 'label': 'waving', 'label_index': 3})}
 
 
+def _write_azure_kinect(r: Recording) -> Files:
+    frames = [
+        {
+            'frame_id': t,
+            'bodies': [{'body_id': i, 'joint_positions': p.tolist()} for i, (p, _) in enumerate(f)],
+        }
+        for t, f in enumerate(_frames(r))
+    ]
+    return {'a.json': _dump({'joint_names': [], 'frames': frames})}
+
+
 def _write_numpy(r: Recording) -> Files:
     buffer = io.BytesIO()
     np.savez(buffer, keypoints=r.pos, score=r.score)
     return {'a.npz': buffer.getvalue()}
+
+
+_DEPTH = np.array([0, 0, 2])  # so that the depth does not look like a score
+
+
+def _write_st_gcn(r: Recording) -> Files:
+    data, labels = io.BytesIO(), pickle.dumps((['walk'], [3]))
+    np.save(data, (r.pos + _DEPTH).transpose(3, 1, 2, 0)[None])
+    return {'train_data.npy': data.getvalue(), 'train_label.pkl': labels}
+
+
+def _write_ctr_gcn(r: Recording) -> Files:
+    buffer = io.BytesIO()
+    flat = (r.pos + _DEPTH).swapaxes(0, 1).reshape(1, r.pos.shape[1], -1)
+    np.savez(buffer, x_train=flat, y_train=np.eye(4)[3:])
+    return {'a.npz': buffer.getvalue()}
+
+
+def _read_arrays(path: Path) -> Any:
+    (sample,) = read_skeleton_arrays(str(path), 9)['train'].samples()
+    return list(zip(sample.pos - _DEPTH, sample.score))
 
 
 def _write_opengait(r: Recording) -> Files:
@@ -304,7 +337,10 @@ CASES = {
     'ultralytics': Case(17, 2, _write_ultralytics, _poses('ultralytics')),
     'yolo_txt': Case(17, 2, _write_yolo, _poses('yolo_txt')),
     'kinetics_skeleton': Case(18, 2, _write_kinetics, _poses('kinetics_skeleton')),
+    'azure_kinect': Case(32, 3, _write_azure_kinect, _poses('azure_kinect'), scores=False),
     'numpy': Case(9, 3, _write_numpy, _poses('numpy')),
+    'st-gcn': Case(9, 3, _write_st_gcn, _read_arrays, scores=False),
+    'ctr-gcn': Case(9, 3, _write_ctr_gcn, _read_arrays, scores=False),
     'bvh': Case(6, 3, _write_bvh, _read_bvh, 1, scores=False),
     'opengait pose': Case(17, 2, _write_opengait, lambda path: [read_opengait_pose(str(path))], 1),
     'skeleton pickle': Case(17, 2, _write_skeleton_pickle, _read_skeleton_pickle),

@@ -32,6 +32,7 @@ def table(tmp_path, *rows, header=True):
         '{}_{:03d}',
         '001/bg-01/018/{1:03d}.jpg',
         'x/001/bg-01/018/001-bg-01-018-{1}.jpg',
+        'C:\\data\\001\\bg-01\\018\\{1:04d}.jpg',
     ],
 )
 def test_reads_sequences_in_the_order_of_their_frames(tmp_path, header, image):
@@ -94,7 +95,10 @@ def test_rows_that_cannot_be_used_are_counted(tmp_path):
         (b'\n \n', 'none'),
         (HEADER.encode(), 'none'),
         (b'\x89PNG\r\n\x1a\n\0\0', '.*'),
-        (HEADER.encode() + b'\n001-nm-01-000/1.jpg,1,2', '1 other rows'),
+        (
+            HEADER.encode() + b'\n001-nm-01-000/1.jpg,1,2',
+            "1 other rows, such as '001-nm-01-000/1.jpg,1,2'",
+        ),
     ],
 )
 def test_files_without_any_are_named(tmp_path, content, found):

@@ -32,6 +32,15 @@ def test_reads_poses_with_and_without_confidence(tmp_path, dtype):
     assert (score == 1).all()
 
 
+def test_the_neck_of_18_joints_is_dropped():
+    array = np.concatenate([poses(), poses()[:, :1]], axis=1)
+    pos, score = read_opengait_pose('x.pkl', pickle.dumps(array))
+    # The order in which OpenGait converts OUMVLP-Pose.
+    order = [0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10]
+    np.testing.assert_allclose(pos, array[:, order, :2], rtol=1e-6)
+    np.testing.assert_allclose(score, array[:, order, 2], rtol=1e-6)
+
+
 def test_joints_without_confidence_are_missing(tmp_path):
     array = poses()
     array[0, 0, 2], array[1, 1, 2], array[2, 2, 0], array[3, 3, 2] = 0, 1.5, np.nan, np.nan

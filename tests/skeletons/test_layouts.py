@@ -5,6 +5,7 @@ import torch
 from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
 
 NUM_JOINTS = {
+    'azure_kinect32': 32,
     'body25': 25,
     'coco17': 17,
     'emotion_gait16': 16,
@@ -21,6 +22,10 @@ NUM_JOINTS = {
 
 # Single joints by position, as the formats' own documentation numbers them.
 POSITIONS = {
+    'azure_kinect32': {0: 'pelvis', 1: 'spine_navel', 3: 'neck', 4: 'left_clavicle'}
+    | {9: 'left_hand_tip', 10: 'left_thumb', 11: 'right_clavicle', 17: 'right_thumb'}
+    | {18: 'left_hip', 22: 'right_hip', 25: 'right_foot', 26: 'head', 27: 'nose', 28: 'left_eye'}
+    | {29: 'left_ear', 30: 'right_eye', 31: 'right_ear'},
     'body25': {1: 'neck', 4: 'right_wrist', 8: 'mid_hip', 14: 'left_ankle', 15: 'right_eye'}
     | {18: 'left_ear', 19: 'left_big_toe', 21: 'left_heel', 22: 'right_big_toe', 24: 'right_heel'},
     'coco17': {0: 'nose', 1: 'left_eye', 4: 'right_ear', 5: 'left_shoulder', 8: 'right_elbow'}
@@ -53,6 +58,8 @@ POSITIONS = {
 
 # Bones by position, as the datasets' papers and reference code draw them.
 BONES = {
+    'azure_kinect32': '0-1 1-2 2-3 2-4 4-5 5-6 6-7 7-8 8-9 7-10 2-11 11-12 12-13 13-14 14-15 15-16 '
+    '14-17 0-18 18-19 19-20 20-21 0-22 22-23 23-24 24-25 3-26 26-27 26-28 26-29 26-30 26-31',
     'emotion_gait16': '0-1 0-10 0-13 1-2 2-3 2-4 2-7 4-5 5-6 7-8 8-9 10-11 11-12 13-14 14-15',
     'emotion_gait21': '0-1 1-2 2-3 3-4 0-5 5-6 6-7 7-8 0-9 9-10 10-11 11-12 '
     '10-13 13-14 14-15 15-16 10-17 17-18 18-19 19-20',

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch_geometric.data import Batch
 
 from graphmotion.transforms import ScaleByImageSize
 
@@ -31,3 +32,27 @@ def test_refuses_a_height_for_positions_in_space(make):
         ValueError, match=r'size must be a width for 3D positions, got \(320, 240\)'
     ):
         ScaleByImageSize((320, 240))(make(dims=3))
+
+
+def test_images_of_different_sizes(make):
+    samples = [make(dims=2) for _ in range(3)]
+    sizes = [(480, 640), (1080, 1920), (100, 50)]
+    for data, size in zip(samples, sizes):
+        data.image_size = torch.tensor([size])
+    expected = [
+        (data.pos / width, data.pos / torch.tensor([width, height]))
+        for data, (height, width) in zip(samples, sizes)
+    ]
+    for column, size in enumerate(('width', 'both')):
+        out = ScaleByImageSize(size)(Batch.from_data_list([data.clone() for data in samples]))
+        torch.testing.assert_close(out.pos, torch.cat([pos[column] for pos in expected]))
+        one = ScaleByImageSize(size)(samples[1].clone())
+        torch.testing.assert_close(one.pos, expected[1][column])
+    assert torch.equal(ScaleByImageSize()(samples[0].clone()).pos, expected[0][0])
+
+
+def test_missing_sizes_raise(make):
+    with pytest.raises(ValueError, match="must have the field 'image_size'"):
+        ScaleByImageSize()(make())
+    with pytest.raises(ValueError, match='size must be a width for 3D positions'):
+        ScaleByImageSize('both')(make(dims=3))

@@ -49,8 +49,8 @@ class GalleryProbeProtocol:
         )
 
     Published protocols are :obj:`CASIA_B_ST`, :obj:`CASIA_B_MT`, :obj:`CASIA_B_LT`, :obj:`OU_MVLP`,
-    :obj:`USF` and :obj:`ODD_TO_EVEN_TAKES`. To use one for a smaller dataset, replace a field:
-    :obj:`dataclasses.replace(CASIA_B_LT, train_subjects=20)`.
+    :obj:`GAIT3D`, :obj:`GREW`, :obj:`USF` and :obj:`ODD_TO_EVEN_TAKES`. To use one for a smaller
+    dataset, replace a field: :obj:`dataclasses.replace(CASIA_B_LT, train_subjects=20)`.
 
     Args:
         name (str): Name of the protocol.

@@ -46,6 +46,26 @@ OU_MVLP = GalleryProbeProtocol(
     train_subjects=range(0, 10305, 2),
 )
 
+#: Gait3D: of the 4,000 subjects, 3,000 are for training and 1,000 for testing, with one probe each;
+#: all other sequences are the gallery, from all cameras.
+GAIT3D = GalleryProbeProtocol(
+    'Gait3D',
+    gallery={'probe': 0},
+    probes={'probes': {'probe': 1}},
+    train_subjects=3000,
+    view=None,
+)
+
+#: GREW as evaluated locally by OpenGait, since the subjects of the official probes are not
+#: published: of two sequences of 6,000 test subjects, take 1 is the gallery and take 2 the probe.
+GREW = GalleryProbeProtocol(
+    'GREW',
+    gallery={'take': 1},
+    probes={'02': {'take': 2}},
+    train_subjects=20000,
+    view=None,
+)
+
 #: The gallery and the probe sets A to G of `"The HumanID Gait Challenge Problem: Data Sets,
 #: Performance, and Analysis" <https://doi.org/10.1109/TPAMI.2005.39>`_ for sequences without a
 #: briefcase. Labels: :obj:`surface` 0 grass, 1 concrete; :obj:`shoe` 0 type A, 1 type B;

@@ -1,0 +1,63 @@
+"""Bodies tracked by Azure Kinect."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphmotion.io.files import MalformedFileError, as_float_array, load_json
+from graphmotion.io.formats import register_format
+from graphmotion.io.tracks import (
+    Detection,
+    Track,
+    fill_gaps,
+    find_detection,
+    iter_objects,
+    make_tracks,
+)
+
+_NUM_JOINTS = 32
+
+
+@register_format('azure_kinect')
+def read_azure_kinect(path: str, max_gap: int = 30) -> list[Track]:
+    r"""Reads a recording in the JSON format of the program :obj:`offline_processor` of
+    `Azure Kinect <https://github.com/microsoft/Azure-Kinect-Samples>`_.
+
+    The file is an object :obj:`{"frames": [{"frame_id": 0, "bodies": [{"body_id": 1,
+    "joint_positions": [[x, y, z], ...]}]}]}` with the 32 joints of the layout
+    :obj:`azure_kinect32`, in millimetres relative to the depth camera. Orientations are ignored.
+    All scores are 1, since the file has no confidences. People are identified by their
+    :obj:`body_id`; see :func:`~graphmotion.io.link_tracks` if it is missing.
+
+    Args:
+        path (str): Path of the file.
+        max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)
+
+    Returns:
+        list of Track: The people in 3D, most visible person first.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is malformed or contains no people.
+    """
+    content = load_json(path)
+    if not isinstance(content, dict) or 'frames' not in content:
+        raise MalformedFileError(path, 'frames', 'a list', 'no such field')
+    frames: dict[int, list[Detection]] = {}
+    for number, entry in iter_objects(path, 'frames', content['frames']):
+        where = f'frames[{number}]'
+        frame = entry.get('frame_id')
+        if not isinstance(frame, int) or frame in frames:
+            raise MalformedFileError(path, f'{where}.frame_id', 'a new number', f'{frame!r}')
+        frames[frame] = []
+        for i, body in iter_objects(path, f'{where}.bodies', entry.get('bodies')):
+            field = f'{where}.bodies[{i}].joint_positions'
+            pos = as_float_array(body.get('joint_positions'), path, field, (_NUM_JOINTS, 3))
+            identity = body.get('body_id')
+            identity = identity if isinstance(identity, int) else None
+            joints = np.concatenate([pos, np.ones((_NUM_JOINTS, 1), np.float32)], axis=1)
+            detection = find_detection(joints, path, field, identity)
+            frames[frame] += [detection] if detection else []
+    if not frames:
+        raise MalformedFileError(path, 'people', 'at least one', 'none')
+    return make_tracks(fill_gaps(frames, path), path, max_gap)
