@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor
-from torch.nn import Module, Sequential
+from torch.nn import Module
 
 from graphmotion.models.registry import register_model
 from graphmotion.models.residual_gcn import CHANNELS, ResidualGCN
 from graphmotion.nn import AdaptiveSpatialConv, MotionBatchNorm, TemporalConv
+from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -50,12 +51,10 @@ class AGCN(ResidualGCN):
         num_people (int, optional): Number of skeletons in a sample. Each has its own
             normalisation of the input; their features are averaged. (default: :obj:`1`)
 
-    Padded frames are not masked. Bring samples to the same length with
-    :class:`~graphmotion.transforms.CropFrames` or :class:`~graphmotion.transforms.ResampleFrames`
-    first.
-
     Shapes:
         - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
+        - **num_frames:** number of frames of each sample before padding :math:`(B)`; padded frames
+          have no effect
         - **output:** logits :math:`(B, \text{num\_classes})`
 
     Raises:
@@ -86,7 +85,9 @@ class AGCN(ResidualGCN):
             )
 
         def make_temporal(size: int, stride: int) -> Module:
-            return Sequential(TemporalConv(size, size, kernel_size, stride), MotionBatchNorm(size))
+            return FrameSequential(
+                TemporalConv(size, size, kernel_size, stride), MotionBatchNorm(size)
+            )
 
         super().__init__(
             body,

@@ -58,12 +58,10 @@ class CTRGCN(ResidualGCN):
         num_people (int, optional): Number of skeletons in a sample. Each has its own
             normalisation of the input; their features are averaged. (default: :obj:`1`)
 
-    Padded frames are not masked. Bring samples to the same length with
-    :class:`~graphmotion.transforms.CropFrames` or :class:`~graphmotion.transforms.ResampleFrames`
-    first.
-
     Shapes:
         - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
+        - **num_frames:** number of frames of each sample before padding :math:`(B)`; padded frames
+          have no effect
         - **output:** logits :math:`(B, \text{num\_classes})`
 
     Raises:

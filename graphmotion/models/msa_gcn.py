@@ -20,6 +20,8 @@ from graphmotion.nn import (
     SelectiveTemporalConv,
     SpatialConv,
 )
+from graphmotion.nn.frame_sequential import FrameSequential
+from graphmotion.nn.frames import mask_padding, repeat_mask, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.shortcut import make_shortcut
@@ -50,6 +52,7 @@ class SelectiveBlock(torch.nn.Module):
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **mask:** boolean :math:`(B \cdot V, T)`, :obj:`False` for padded frames
         - **output:** node features :math:`(B \cdot V, \lceil T / s \rceil, F_{out})`
     """
 
@@ -82,14 +85,14 @@ class SelectiveBlock(torch.nn.Module):
         self.dropout = Dropout(dropout)
         self.shortcut = make_shortcut(in_channels, out_channels, stride)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Applies the layer."""
-        out = self.norm(self.spatial(x, self.adj)).relu()
+        out = self.norm(self.spatial(x, self.adj), mask).relu()
         if self.temporal is not None:
-            out = self.temporal(out, num_nodes=self.adj.size(-1))
+            out = self.temporal(out, num_nodes=self.adj.size(-1), mask=mask)
         elif self.stride > 1:
             out = out[:, :: self.stride]
-        out = self.dropout(out) + self.shortcut(x)
+        out = self.dropout(out) + self.shortcut(x, mask)
         return out.relu() if self.final_relu else out
 
 
@@ -154,12 +157,10 @@ class MSAGCN(ResettableModule):
         hierarchy (str, optional): Name of the part hierarchy; if :obj:`None`, the first one.
             (default: :obj:`None`)
 
-    Padded frames are not masked. Bring samples to the same length with
-    :class:`~graphmotion.transforms.CropFrames` or :class:`~graphmotion.transforms.ResampleFrames`
-    first.
-
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **num_frames:** number of frames of each sample before padding :math:`(B)`; padded frames
+          have no effect
         - **output:** logits :math:`(B, \text{num\_classes})`
 
     Raises:
@@ -168,6 +169,7 @@ class MSAGCN(ResettableModule):
     """
 
     inputs = ('x', 'batch')
+    optional_inputs = ('num_frames',)
 
     def __init__(
         self,
@@ -199,6 +201,7 @@ class MSAGCN(ResettableModule):
                 f'strides must have one entry for each of the {len(channels)} layers, got '
                 f'{len(strides)}'
             )
+        self.strides = strides
         if not 0 <= cross_scale_layers <= len(channels):
             raise ValueError(
                 f'cross_scale_layers must be in [0, {len(channels)}], got {cross_scale_layers}'
@@ -218,7 +221,7 @@ class MSAGCN(ResettableModule):
             )
         adjacencies = [s.adjacency(strategy, max_hop) for s in skeletons]
         self.input_norms = ModuleList(
-            MotionBatchNorm(in_channels, size) if input_norm else torch.nn.Identity()
+            MotionBatchNorm(in_channels, size) if input_norm else FrameSequential()
             for size in self.scales
         )
 
@@ -274,7 +277,11 @@ class MSAGCN(ResettableModule):
             torch.nn.init.constant_(self.cross_weight, self.cross_weight_init)
 
     def forward(
-        self, x: Tensor, batch: Tensor | None = None, return_adjacency: bool = False
+        self,
+        x: Tensor,
+        batch: Tensor | None = None,
+        num_frames: Tensor | None = None,
+        return_adjacency: bool = False,
     ) -> Tensor | tuple[Tensor, list[dict[tuple[int, int], Tensor]]]:
         r"""Returns the logits of each sample; :obj:`batch` only validates that each graph is one
         skeleton.
@@ -284,25 +291,34 @@ class MSAGCN(ResettableModule):
         maps to the adjacency :math:`(B, 16, 10)` over which 16 joints receive from 10 parts.
         """
         check_graph_sizes(x, batch, self.scales[0])
+        num_joints = self.scales[0]
+        x, mask = mask_padding(x, num_frames, num_joints)
         adjacencies: list[dict[tuple[int, int], Tensor]] = []
         if self.fusion is None:
-            x = self.input_norms[0](x)
+            x = self.input_norms[0](x, mask)
         else:
-            xs = [norm(pool(x)) for pool, norm in zip(self.pools, self.input_norms)]
+            graph_mask = None if mask is None else mask[::num_joints]
+            masks = [repeat_mask(graph_mask, size) for size in self.scales]
+            xs = [
+                norm(pool(x), part) for pool, norm, part in zip(self.pools, self.input_norms, masks)
+            ]
             for i, layers in enumerate(self.scale_layers):
-                xs = [layer(x) for layer, x in zip(cast(ModuleList, layers), xs)]
+                blocks = cast(ModuleList, layers)
+                xs = [layer(x, part) for layer, x, part in zip(blocks, xs, masks)]
+                masks = [stride_mask(part, self.strides[i]) for part in masks]
                 if i < self.num_cross_layers:
-                    xs, learned = self._exchange(i, xs)
+                    xs, learned = self._exchange(i, xs, masks)
                     adjacencies.append(learned)
             joints = [cast(PartPooling, pool).unpool(x) for pool, x in zip(self.pools, xs)]
-            x = self.fusion(joints, num_nodes=self.scales[0])
-        for layer in self.layers:
-            x = layer(x)
-        out = self.lin(self.dropout(graph_mean(x, self.scales[0])))
+            mask = masks[0]
+            x = self.fusion(joints, num_nodes=num_joints, mask=mask)
+        for layer, stride in zip(self.layers, self.strides[self.num_fine_layers :]):
+            x, mask = layer(x, mask), stride_mask(mask, stride)
+        out = self.lin(self.dropout(graph_mean(x, num_joints, mask=mask)))
         return (out, adjacencies) if return_adjacency else out
 
     def _exchange(
-        self, i: int, xs: list[Tensor]
+        self, i: int, xs: list[Tensor], masks: list[Tensor | None]
     ) -> tuple[list[Tensor], dict[tuple[int, int], Tensor]]:
         """Adds the messages of other scales, all computed before any is added."""
         assert self.cross_weight is not None
@@ -311,7 +327,12 @@ class MSAGCN(ResettableModule):
         for j, (target, source) in enumerate(self.pairs):
             sizes = (self.scales[source], self.scales[target])
             conv = cast(ModuleDict, self.cross[i])[_key(target, source)]
-            message, adj = conv((xs[source], xs[target]), sizes, return_adjacency=True)
+            message, adj = conv(
+                (xs[source], xs[target]),
+                sizes,
+                mask=(masks[source], masks[target]),
+                return_adjacency=True,
+            )
             out[target] = out[target] + self.cross_weight[i, j] * message
             learned[sizes[1], sizes[0]] = adj
         return out, learned

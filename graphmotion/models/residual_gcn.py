@@ -8,10 +8,12 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Linear, Module, Sequential
+from torch.nn import Dropout, Linear, Module
 from torch.nn.init import constant_, kaiming_normal_, normal_, zeros_
 
 from graphmotion.nn import MotionBatchNorm, TemporalConv
+from graphmotion.nn.frame_sequential import FrameSequential
+from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.shortcut import make_shortcut
@@ -33,14 +35,16 @@ class ResidualBlock(ResettableModule):
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
-        spatial (Module): Graph convolution.
-        temporal (Module): Temporal convolution with normalisation.
+        spatial (Module): Graph convolution, called with features and a mask.
+        temporal (Module): Temporal convolution with normalisation, called with features and a
+            mask.
         stride (int, optional): Stride of the temporal convolution. (default: :obj:`1`)
         shortcut (bool, optional): If set to :obj:`False`, there is no shortcut around the layer.
             (default: :obj:`True`)
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **mask:** boolean :math:`(B \cdot V, T)`, :obj:`False` for padded frames
         - **output:** node features :math:`(B \cdot V, \lceil T / s \rceil, F_{out})`
     """
 
@@ -54,6 +58,7 @@ class ResidualBlock(ResettableModule):
         shortcut: bool = True,
     ) -> None:
         super().__init__()
+        self.stride = stride
         self.spatial = spatial
         self.spatial_norm = MotionBatchNorm(out_channels)
         self.spatial_shortcut = make_shortcut(in_channels, out_channels, 1)
@@ -69,19 +74,19 @@ class ResidualBlock(ResettableModule):
         """
         super().reset_parameters()
         for part in self.children():
-            if isinstance(part, Sequential):  # a temporal convolution and its normalisation
+            if isinstance(part, FrameSequential) and len(part):  # a convolution and its norm
                 conv = cast(TemporalConv, part[0]).conv
                 kaiming_normal_(conv.weight, mode='fan_out')
                 if conv.bias is not None:
                     zeros_(conv.bias)
         constant_(self.spatial_norm.norm.weight, 1e-6)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Applies the layer."""
-        out = (self.spatial_norm(self.spatial(x)) + self.spatial_shortcut(x)).relu()
-        out = self.temporal(out)
+        out = self.spatial_norm(self.spatial(x, mask), mask)
+        out = self.temporal((out + self.spatial_shortcut(x, mask)).relu(), mask)
         if self.shortcut is not None:
-            out = out + self.shortcut(x)
+            out = out + self.shortcut(x, mask)
         return out.relu()
 
 
@@ -104,6 +109,7 @@ class ResidualGCN(ResettableModule):
     """
 
     inputs = ('x', 'batch')
+    optional_inputs = ('num_frames',)
 
     def __init__(
         self,
@@ -141,13 +147,18 @@ class ResidualGCN(ResettableModule):
     def _reset_classifier(self) -> None:
         normal_(self.lin.weight, std=math.sqrt(2 / self.num_classes))
 
-    def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, batch: Tensor | None = None, num_frames: Tensor | None = None
+    ) -> Tensor:
         """Returns the logits of each sample; ``batch`` only validates the number of people."""
         check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
-        x = self.input_norm(x)
+        num_nodes = self.num_people * self.skeleton.num_joints
+        x, mask = mask_padding(x, num_frames, num_nodes)
+        x = self.input_norm(x, mask)
         for layer in self.layers:
-            x = layer(x)
-        return self.lin(self.dropout(graph_mean(x, self.num_people * self.skeleton.num_joints)))
+            x = layer(x, mask)
+            mask = stride_mask(mask, cast(ResidualBlock, layer).stride)
+        return self.lin(self.dropout(graph_mean(x, num_nodes, mask=mask)))
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         r"""Loads a published checkpoint, with names such as :obj:`l1.gcn1.bn.weight`. Outputs match

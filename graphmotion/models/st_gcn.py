@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch.nn import Dropout, Linear, ModuleList
 from graphmotion.models.published_weights import match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
+from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.shortcut import make_shortcut
@@ -40,6 +42,7 @@ class SpatioTemporalBlock(torch.nn.Module):
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **mask:** boolean :math:`(B \cdot V, T)`, :obj:`False` for padded frames
         - **output:** node features :math:`(B \cdot V, \lceil T / s \rceil, F_{out})`
     """
 
@@ -58,6 +61,7 @@ class SpatioTemporalBlock(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.register_buffer('adj', adj, persistent=False)
+        self.stride = stride
         self.spatial = SpatialConv(
             in_channels, out_channels, adj.size(0), adj.size(1), edge_importance
         )
@@ -67,12 +71,12 @@ class SpatioTemporalBlock(torch.nn.Module):
         self.dropout = Dropout(dropout)
         self.shortcut = make_shortcut(in_channels, out_channels, stride) if shortcut else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Applies the layer."""
-        out = self.spatial_norm(self.spatial(x, self.adj)).relu()
-        out = self.dropout(self.temporal_norm(self.temporal(out)))
+        out = self.temporal(self.spatial_norm(self.spatial(x, self.adj), mask).relu(), mask)
+        out = self.dropout(self.temporal_norm(out, stride_mask(mask, self.stride)))
         if self.shortcut is not None:
-            out = out + self.shortcut(x)
+            out = out + self.shortcut(x, mask)
         return out.relu()
 
 
@@ -105,12 +109,10 @@ class STGCN(ResettableModule):
         num_people (int, optional): Number of skeletons in a sample; their features are averaged.
             (default: :obj:`1`)
 
-    Padded frames are not masked. Bring samples to the same length with
-    :class:`~graphmotion.transforms.CropFrames` or :class:`~graphmotion.transforms.ResampleFrames`
-    first.
-
     Shapes:
         - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
+        - **num_frames:** number of frames of each sample before padding :math:`(B)`; padded frames
+          have no effect
         - **output:** logits :math:`(B, \text{num\_classes})`
 
     Raises:
@@ -118,6 +120,7 @@ class STGCN(ResettableModule):
     """
 
     inputs = ('x', 'batch')
+    optional_inputs = ('num_frames',)
 
     def __init__(
         self,
@@ -157,14 +160,19 @@ class STGCN(ResettableModule):
         )
         self.lin = Linear(sizes[-1], num_classes)
 
-    def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, batch: Tensor | None = None, num_frames: Tensor | None = None
+    ) -> Tensor:
         """Returns the logits of each sample; ``batch`` only validates the number of people."""
         check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
+        num_nodes = self.num_people * self.skeleton.num_joints
+        x, mask = mask_padding(x, num_frames, num_nodes)
         if self.input_norm is not None:
-            x = self.input_norm(x)
+            x = self.input_norm(x, mask)
         for layer in self.layers:
-            x = layer(x)
-        return self.lin(graph_mean(x, self.num_people * self.skeleton.num_joints))
+            x = layer(x, mask)
+            mask = stride_mask(mask, cast(SpatioTemporalBlock, layer).stride)
+        return self.lin(graph_mean(x, num_nodes, mask=mask))
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         r"""Loads a published checkpoint, with names such as

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import global_mean_pool
 
+from graphmotion.nn.frames import frame_mean
+
 # An adjacency is a dense matrix, shared [V, V] or of each graph [B, V, V], or PyG's edge_index
 # with edge_weight for a batch that mixes topologies. Entry (i, j) is the weight of the edge from
 # j to i. Skeleton.edges and Skeleton.adjacency return the same weights in both forms.
@@ -137,13 +139,17 @@ def graph_mean(
     num_nodes: int | None = None,
     batch: Tensor | None = None,
     batch_size: int | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Averages over the nodes and frames of each graph: [N, T, C] or [N, C] to [B, C].
 
     Graphs are given by the vector ``batch``, or have ``num_nodes`` nodes each; with neither, there
     is a single graph. ``batch_size`` is the number of graphs in ``batch``. Without it, graphs are
-    counted, which waits for the device and cannot be exported.
+    counted, which waits for the device and cannot be exported. Frames that are False in ``mask``
+    [N, T], the same for all nodes of a graph, are left out.
     """
+    if mask is not None:
+        x = frame_mean(x, mask)
     if batch is not None:
         frames = x if x.dim() == 2 else x.flatten(1, -2).mean(dim=1)
         return global_mean_pool(frames, batch, batch_size)

@@ -19,7 +19,7 @@ _INPUTS = ('x', 'edge_index', 'batch')
 
 
 def model_inputs(model: torch.nn.Module, batch: Batch) -> list[Tensor]:
-    r"""Returns the fields of a batch that a model reads.
+    r"""Returns the fields of a batch that a model requires.
 
     They are named by the attribute :obj:`inputs` of the model, by default
     :obj:`("x", "edge_index", "batch")`. Floating-point fields are cast to the dtype of the model.
@@ -43,10 +43,15 @@ def model_inputs(model: torch.nn.Module, batch: Batch) -> list[Tensor]:
 
 
 def call_model(model: torch.nn.Module, batch: Batch) -> Tensor:
-    r"""Calls a model with the fields of a batch; see :func:`model_inputs`."""
+    r"""Calls a model with the fields of a batch; see :func:`model_inputs`.
+
+    The fields named by the attribute :obj:`optional_inputs` of the model, such as
+    :obj:`num_frames`, are passed by keyword if the batch has them.
+    """
     fields = model_inputs(model, batch)
     if hasattr(model, 'inputs'):
-        return model(*fields)
+        optional: Any = getattr(model, 'optional_inputs', ())
+        return model(*fields, **{name: batch[name] for name in optional if name in batch})
     # By keyword, as the third positional argument of PyG's models is edge_weight.
     return model(**dict(zip(_INPUTS, fields)))
 
@@ -79,7 +84,8 @@ def predict(
     Args:
         model (torch.nn.Module): Returns logits. Its attribute :obj:`inputs` names the fields of a
             batch that it is called with, by default :obj:`x`, :obj:`edge_index` and :obj:`batch`,
-            by keyword. It runs in evaluation mode; its previous mode is restored.
+            by keyword; the attribute :obj:`optional_inputs` names fields that it is called with if
+            the batch has them. It runs in evaluation mode; its previous mode is restored.
         dataset (GraphDataset, Dataset, Subset, sequence of Data, Data or Batch): The samples; see
             :func:`~graphmotion.data.as_dataset`. The transform of the dataset is applied first.
         transform (callable, optional): Transform of each batch. (default: :obj:`None`)
@@ -122,8 +128,9 @@ def embed(
     cosine similarity. Set :obj:`normalize` if a ranking by Euclidean distance should not depend on
     the norm.
 
-    Sequences in a batch are padded to the longest one by repeating the last frame. For models that
-    do not mask the padding, use transforms that crop all sequences to the same length.
+    Sequences in a batch are padded to the longest one by repeating the last frame, which has no
+    effect on models that read :obj:`num_frames`, the number of frames before padding. For other
+    models, use transforms that crop all sequences to the same length.
 
     .. code-block:: python
 
@@ -132,8 +139,9 @@ def embed(
     Args:
         model (torch.nn.Module): Returns embeddings :math:`(B, D)`. Its attribute :obj:`inputs`
             names the fields of a batch that it is called with, by default :obj:`x`,
-            :obj:`edge_index` and :obj:`batch`, by keyword. It runs in evaluation mode; its previous
-            mode is restored.
+            :obj:`edge_index` and :obj:`batch`, by keyword; the attribute :obj:`optional_inputs`
+            names fields that it is called with if the batch has them. It runs in evaluation mode;
+            its previous mode is restored.
         dataset (GraphDataset, Dataset, Subset, sequence of Data, Data or Batch): The samples; see
             :func:`~graphmotion.data.as_dataset`. The transform of the dataset is applied first.
         transforms (callable or sequence of callable, optional): One or more transforms of each

@@ -94,6 +94,25 @@ def test_the_mode_of_the_model_is_restored(fails):
     assert torch.is_grad_enabled()
 
 
+def test_optional_inputs_are_passed_if_the_batch_has_them():
+    class Optional(Projection):
+        optional_inputs = ('num_frames', 'missing')
+
+        def forward(self, x, num_frames=None, missing=None):
+            assert missing is None
+            counts.append(num_frames)
+            return super().forward(x)
+
+    def forget(batch):
+        del batch.num_frames
+        return joints(batch)
+
+    counts = []
+    embed(Optional(), Walkers(2, 3), [joints, forget])
+    assert counts[0].tolist() == [8] * 6
+    assert counts[1] is None
+
+
 def test_invalid_embeddings_raise():
     dataset, model = Walkers(2, 3), Projection()
     with pytest.raises(ValueError, match='transforms must hold at least one transform, got none'):

@@ -61,6 +61,8 @@ class ChannelGate(ResettableModule):
         - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither, there is a single graph
         - **batch_size:** number of graphs in :obj:`batch`, counted if not given; required for
           compilation and export
+        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`False` for padded frames, the same
+          frames for all nodes of a graph
         - **output:** node features with the shape of :obj:`x`
     """
 
@@ -78,9 +80,10 @@ class ChannelGate(ResettableModule):
         num_nodes: int | None = None,
         batch: Tensor | None = None,
         batch_size: int | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Scales the channels of ``x``."""
-        gate = self.mlp(graph_mean(x, num_nodes, batch, batch_size)).sigmoid()
+        gate = self.mlp(graph_mean(x, num_nodes, batch, batch_size, mask)).sigmoid()
         between = [1] * (x.dim() - 2)
         if batch is not None:
             return x * gate.index_select(0, batch).view(-1, *between, self.channels)

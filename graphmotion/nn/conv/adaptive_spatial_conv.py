@@ -10,6 +10,7 @@ from torch.nn import Linear, Parameter
 from torch.nn.init import normal_, zeros_
 
 from graphmotion.nn.conv.spatial_conv import SpatialConv
+from graphmotion.nn.frames import zero_padding
 from graphmotion.nn.graphs import check_channels, check_partitions, split_graphs
 
 
@@ -47,6 +48,8 @@ class AdaptiveSpatialConv(torch.nn.Module):
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **mask:** boolean :math:`(B \cdot V, T)`, :obj:`False` for padded frames, the same frames
+          for all nodes of a graph
         - **output:** node features :math:`(B \cdot V, T, F_{out})`
 
     Raises:
@@ -105,22 +108,24 @@ class AdaptiveSpatialConv(torch.nn.Module):
                 normal_(lin.weight, std=math.sqrt(2 / self.embedding_channels))
                 zeros_(lin.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Convolves ``x`` over the adjacencies of its graphs."""
         check_channels(x, self.in_channels)
-        adj = self.adj + self._similarity(x) if self.similarity else self.adj
+        adj = self.adj + self._similarity(x, mask) if self.similarity else self.adj
         out = self.conv(x, adj)
         return out + self.bias.sum(dim=0).to(out.dtype)
 
-    def _similarity(self, x: Tensor) -> Tensor:
+    def _similarity(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Returns the similarity of all pairs of nodes, [B, K, V, V]."""
         num_partitions, num_nodes = self.adj.shape[:2]
         num_graphs, num_frames = split_graphs(x, num_nodes).size(0), x.size(1)
-        size = num_frames * self.embedding_channels
+        size: int | Tensor = num_frames * self.embedding_channels
+        query, key = self.query(x), self.key(x)
+        if mask is not None:
+            query = zero_padding(query, mask)
+            size = mask[::num_nodes].sum(dim=1).view(-1, 1, 1, 1) * self.embedding_channels
         shape = (num_graphs, num_nodes, num_frames, num_partitions, self.embedding_channels)
-        query, key = (
-            lin(x).view(shape).permute(0, 3, 1, 2, 4).flatten(3) for lin in (self.query, self.key)
-        )
+        query, key = (part.view(shape).permute(0, 3, 1, 2, 4).flatten(3) for part in (query, key))
         return (query @ key.mT / size).softmax(dim=-1)
 
     def __repr__(self) -> str:

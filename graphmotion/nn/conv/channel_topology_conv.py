@@ -11,6 +11,7 @@ from torch.nn.functional import linear
 from torch.nn.init import normal_, zeros_
 
 from graphmotion.checks import check_choice, check_int
+from graphmotion.nn.frames import frame_mean
 from graphmotion.nn.graphs import check_channels, check_partitions, split_graphs
 
 CORRELATIONS = ('difference', 'sum', 'mlp')
@@ -60,6 +61,7 @@ class ChannelTopologyConv(torch.nn.Module):
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **mask:** boolean :math:`(B \cdot V, T)`, :obj:`False` for padded frames
         - **output:** node features :math:`(B \cdot V, T, F_{out})`
 
     Raises:
@@ -133,14 +135,14 @@ class ChannelTopologyConv(torch.nn.Module):
             if self.refine:
                 self.alpha.fill_(self.alpha_init)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Convolves ``x`` over the topologies of its channels."""
         check_channels(x, self.in_channels)
         num_partitions, num_nodes = self.adj.shape[:2]
         graphs = split_graphs(x, num_nodes)
         num_graphs, num_frames = graphs.size(0), graphs.size(2)
         columns = graphs.flatten(1, 2).mT
-        mean = graphs.mean(dim=2)
+        mean = split_graphs(frame_mean(x, mask), num_nodes)
         out: Tensor | None = None
         # In the layout [B, F, V, T], each channel is a matrix product without a copy.
         for k in range(num_partitions):

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import Linear
 
 from graphmotion.nn.attention.gates import SpatialGate
+from graphmotion.nn.frames import frame_mean
 from graphmotion.nn.graphs import check_same_graphs, count_graphs, to_graphs, to_nodes
 from graphmotion.nn.resettable import ResettableModule
 
@@ -43,6 +44,8 @@ class CrossScaleConv(ResettableModule):
           :math:`(|\mathcal{V}_t|)` if graphs differ in size; :obj:`num_nodes` is then the size of
           the largest graphs and :obj:`batch_size` the number of graphs, both counted if not given.
           With neither, there is a single graph
+        - **mask:** tuple of boolean :math:`(B \cdot V_s, T)` and :math:`(B \cdot V_t, T)`,
+          :obj:`False` for padded frames
         - **output:** target features :math:`(B \cdot V_t, T, F_{out})`, and with
           :obj:`return_adjacency` also the adjacency :math:`(B, V_t, V_s)`, padded with zero columns
           if graphs differ in size
@@ -75,6 +78,7 @@ class CrossScaleConv(ResettableModule):
         num_nodes: tuple[int, int] | None = None,
         batch: tuple[Tensor, Tensor] | None = None,
         batch_size: int | None = None,
+        mask: tuple[Tensor | None, Tensor | None] | None = None,
     ) -> Tensor:
         r"""Returns the learned adjacency of each graph, :math:`(B, V_t, V_s)`; rows sum to one."""
         # In full precision even under autocast, since scores are exponents, and only one vector
@@ -82,21 +86,25 @@ class CrossScaleConv(ResettableModule):
         with torch.autocast(x[0].device.type, enabled=False):
             if batch is not None and batch_size is None:  # one scale may lack the last graph
                 batch_size = count_graphs(*batch)
-            (source, mask), (target, _) = (
-                to_graphs(embed(part.mean(dim=1).to(self.lin.weight.dtype)), num, vec, batch_size)
-                for embed, part, num, vec in zip(
+            none = (None, None)
+            means = [
+                frame_mean(part, m).to(self.lin.weight.dtype) for part, m in zip(x, mask or none)
+            ]
+            (source, real), (target, _) = (
+                to_graphs(embed(mean), num, vector, batch_size)
+                for embed, mean, num, vector in zip(
                     (self.source_embedding, self.target_embedding),
-                    x,
-                    num_nodes or (None, None),
-                    batch or (None, None),
+                    means,
+                    num_nodes or none,
+                    batch or none,
                 )
             )
             check_same_graphs(
                 (source.size(0), *x[0].shape[1:-1]), (target.size(0), *x[1].shape[1:-1])
             )
             scores = target @ source.transpose(1, 2)
-            if mask is not None:
-                scores = scores.masked_fill(~mask.unsqueeze(1), torch.finfo(scores.dtype).min)
+            if real is not None:
+                scores = scores.masked_fill(~real.unsqueeze(1), torch.finfo(scores.dtype).min)
             return scores.softmax(dim=-1)
 
     def forward(
@@ -105,10 +113,11 @@ class CrossScaleConv(ResettableModule):
         num_nodes: tuple[int, int] | None = None,
         batch: tuple[Tensor, Tensor] | None = None,
         batch_size: int | None = None,
+        mask: tuple[Tensor | None, Tensor | None] | None = None,
         return_adjacency: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Sends messages from the source scale to the target scale."""
-        adj = self.adjacency(x, num_nodes, batch, batch_size)
+        adj = self.adjacency(x, num_nodes, batch, batch_size, mask)
         source, _ = to_graphs(self.lin(x[0]), adj.size(2), batch and batch[0], adj.size(0))
         out = (adj.to(source.dtype) @ source.flatten(2)).view(*adj.shape[:2], *source.shape[2:])
         out = to_nodes(out, batch and batch[1])

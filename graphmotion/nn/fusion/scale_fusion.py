@@ -37,6 +37,8 @@ class ScaleFusion(ResettableModule):
         - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither, there is a single graph
         - **batch_size:** number of graphs in :obj:`batch`, counted if not given; required for
           compilation and export
+        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`False` for padded frames, the same
+          frames for all nodes of a graph
         - **output:** node features :math:`(|\mathcal{V}|, T, C)`
 
     Raises:
@@ -58,12 +60,13 @@ class ScaleFusion(ResettableModule):
         num_nodes: int | None = None,
         batch: Tensor | None = None,
         batch_size: int | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Fuses the scales ``xs``."""
         check_same_shape(xs, self.num_scales)
         if self.channel_gate is not None:
             stacked = torch.cat(list(xs), dim=-1)
-            gated = self.channel_gate(stacked, num_nodes, batch, batch_size)
+            gated = self.channel_gate(stacked, num_nodes, batch, batch_size, mask)
             xs = gated.chunk(len(xs), -1)
         out = xs[0]
         for x in xs[1:]:

@@ -11,6 +11,7 @@ from torch.nn import Linear, ModuleList
 from torch.nn.functional import max_pool2d
 from torch.nn.init import kaiming_normal_, normal_, zeros_
 
+from graphmotion.nn.frames import stride_mask, zero_padding
 from graphmotion.nn.norm import MotionBatchNorm
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import TemporalConv
@@ -43,6 +44,7 @@ class MultiScaleTemporalConv(ResettableModule):
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
+        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`False` for padded frames
         - **output:** node features :math:`(|\mathcal{V}|, \lceil T / s \rceil, F_{out})`
 
     Raises:
@@ -95,14 +97,16 @@ class MultiScaleTemporalConv(ResettableModule):
         for norm in (self.reduce_norm, self.norm):
             normal_(norm.norm.weight, 1.0, 0.02)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Convolves ``x`` along its frames at several scales."""
-        *convolved, pooled = self.reduce_norm(self.reduce(x)).relu().split(self.branch_channels, -1)
+        reduced = self.reduce_norm(self.reduce(x), mask).relu()
+        # Zeros do not change the maximum either, as no feature is negative.
+        *convolved, pooled = zero_padding(reduced, mask).split(self.branch_channels, -1)
         outs = [conv(part) for conv, part in zip(self.convs, convolved)]
         image = pooled.unsqueeze(1).permute(0, 3, 1, 2)
         image = max_pool2d(image, (1, 3), (1, self.stride), (0, 1))
         outs += [image.permute(0, 2, 3, 1).squeeze(1), self.point(x)]
-        return self.norm(torch.cat(outs, dim=-1))
+        return self.norm(torch.cat(outs, dim=-1), stride_mask(mask, self.stride))
 
     def __repr__(self) -> str:
         return (

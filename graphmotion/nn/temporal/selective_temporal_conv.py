@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
+from graphmotion.nn.frames import stride_mask, zero_padding
 from graphmotion.nn.graphs import expand_to_nodes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import TemporalConv
@@ -47,6 +48,8 @@ class SelectiveTemporalConv(ResettableModule):
         - **batch:** batch vector :math:`(|\mathcal{V}|)`; with neither, there is a single graph
         - **batch_size:** number of graphs in :obj:`batch`, counted if not given; required for
           compilation and export
+        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`False` for padded frames, the same
+          frames for all nodes of a graph
         - **output:** node features :math:`(|\mathcal{V}|, \lceil T / s \rceil, F_{out})`
 
     Raises:
@@ -84,9 +87,10 @@ class SelectiveTemporalConv(ResettableModule):
         num_nodes: int | None = None,
         batch: Tensor | None = None,
         batch_size: int | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         r"""Returns the weight of each kernel, graph and channel: :math:`(M, B, F_{out})`."""
-        means = [graph_mean(u, num_nodes, batch, batch_size) for u in branches]
+        means = [graph_mean(u, num_nodes, batch, batch_size, mask) for u in branches]
         mean = torch.stack(means).sum(dim=0)
         z = self.squeeze(mean)
         if self.training and z.size(0) == 1:
@@ -106,12 +110,15 @@ class SelectiveTemporalConv(ResettableModule):
         num_nodes: int | None = None,
         batch: Tensor | None = None,
         batch_size: int | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Convolves ``x`` along its frames with the kernels that its graphs select."""
+        x = zero_padding(x, mask)
         branches = [conv(x) for conv in self.convs]
         if len(branches) == 1:
             return branches[0]
-        weights = self.attention(branches, num_nodes, batch, batch_size)
+        mask = stride_mask(mask, self.stride)
+        weights = self.attention(branches, num_nodes, batch, batch_size, mask)
         parts = [u * expand_to_nodes(a, num_nodes, batch) for u, a in zip(branches, weights)]
         return torch.stack(parts).sum(dim=0) if len(parts) > 2 else parts[0] + parts[1]
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from graphmotion.checks import check_odd
+from graphmotion.nn.frames import zero_padding
 from graphmotion.nn.graphs import check_channels
 from graphmotion.nn.resettable import ResettableModule
 
@@ -19,7 +20,7 @@ class TemporalConv(ResettableModule):
         \mathbf{x}_{v,\, s t + d (j - \lfloor k / 2 \rfloor)}
 
     with kernel size :math:`k`, stride :math:`s` and dilation :math:`d`, and zero padding at both
-    ends.
+    ends. Padded frames of :obj:`x` also count as zeros.
 
     Args:
         in_channels (int): Size of each input feature.
@@ -31,6 +32,7 @@ class TemporalConv(ResettableModule):
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
+        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`False` for padded frames
         - **output:** node features :math:`(|\mathcal{V}|, \lceil T / s \rceil, F_{out})`
 
     Raises:
@@ -65,9 +67,11 @@ class TemporalConv(ResettableModule):
         # The memory format of the image in forward(), so that no call has to convert the weights.
         self.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Convolves ``x`` along its frames."""
         check_channels(x, self.in_channels)
+        if self.kernel_size > 1:
+            x = zero_padding(x, mask)
         return convolve_frames(x, self.conv.weight, self.conv.bias, self.stride, self.dilation)
 
     def __repr__(self) -> str:
