@@ -233,20 +233,6 @@ def peak_memory(run: Callable[[], Any], device: str | torch.device = 'cpu') -> i
 # Reports ######################################################################################
 
 
-def markdown_table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[str] = ()
-) -> str:
-    """Formats a table; the columns named in ``left`` are left-aligned."""
-    lines = [list(map(str, line)) for line in (head, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    aligns = ['<' if name in left else '>' for name in head]
-    rule = ['-' * (w - 1) + ('-' if a == '<' else ':') for w, a in zip(widths, aligns)]
-    return '\n'.join(
-        '| ' + ' | '.join(f'{c:{a}{w}}' for c, a, w in zip(line, aligns, widths)) + ' |'
-        for line in (lines[0], rule, *lines[1:])
-    )
-
-
 def ratio_cells(ratio: dict[str, float] | None, digits: int = 2) -> tuple[str, str]:
     """Formats a ratio as its median and its quartiles; two empty cells if there is none."""
     if ratio is None:

@@ -32,7 +32,6 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
-    markdown_table,
     parse_args,
     quartiles,
     ratio,
@@ -41,6 +40,7 @@ from benchmarks.common import (
     write_json,
 )
 from graphmotion.graphs import knn_graph, laplacian, laplacian_eigenbasis, sample_pixels
+from graphmotion.metrics import markdown_table
 
 NODES = (256, 512, 1024, 2048, 4096, 9000, 26214)
 NUM_NEIGHBORS, NODE_FRACTION = 8, 0.4
@@ -54,7 +54,7 @@ LIMITS = {
     PYG: (1100, 'it uses a solver for non-symmetric matrices'),
 }
 
-# Implementations ###############################################################################
+# Implementations ##############################################################################
 
 Basis = tuple[Any, Any]  # eigenvalues and eigenvectors
 
@@ -90,7 +90,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Tensor, int, int], Basis]] = {
     PYG: transform,
 }
 
-# Measurement ###################################################################################
+# Measurement ##################################################################################
 
 
 def pixel_graph_edges(num_nodes: int, device: str) -> Tensor:
@@ -164,7 +164,7 @@ def measure(num_nodes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
-# Reports #######################################################################################
+# Reports ######################################################################################
 
 COLUMNS = (
     'nodes',

@@ -27,7 +27,6 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
-    markdown_table,
     parse_args,
     peak_memory,
     quartiles,
@@ -40,6 +39,7 @@ from benchmarks.random_motion import RandomMotion, StoredSamples
 from graphmotion.data import graph_loader
 from graphmotion.datasets import FaceDataset
 from graphmotion.graphs import pixel_graph
+from graphmotion.metrics import markdown_table
 from graphmotion.skeletons import list_skeletons
 from graphmotion.transforms import ToPixelGraph, ToStream
 
@@ -59,7 +59,7 @@ TARGET = {'batch': 64, 'ratio': 8}  # against PyG's loader on the same dataset
 FACE_TARGET = {'images': 10_000, 'size': 100, 'seconds': 60.0}
 FACE_MODES, FACE_BATCH = 256, 64
 
-# Loaders #######################################################################################
+# Loaders ######################################################################################
 
 
 def make_loaders(
@@ -103,7 +103,7 @@ def check(loaders: dict[str, Iterable[Batch]]) -> None:
                     raise AssertionError(f'{name}: the field {field!r} differs')
 
 
-# Measurement ###################################################################################
+# Measurement ##################################################################################
 
 
 def consume(loader: Iterable[Batch], device: torch.device) -> Callable[[], None]:
@@ -194,7 +194,7 @@ def prepare_faces(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-# Reports #######################################################################################
+# Reports ######################################################################################
 
 COLUMNS = (
     'sequences',

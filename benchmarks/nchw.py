@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import Conv2d, Module
+from torch.nn import BatchNorm2d, Conv2d, Linear, Module, ModuleList
 
 from graphmotion.data import to_dense
 from graphmotion.nn import SpatialConv
@@ -35,19 +35,33 @@ def nchw_temporal_conv(module: Module) -> Conv2d:
     return out
 
 
-def nchw_linear(lin: Module) -> Conv2d:
-    """Returns a linear map of channels as a 1 x 1 convolution, with the same weights."""
-    out_channels, in_channels = lin.weight.shape[:2]
-    out = Conv2d(in_channels, out_channels, 1)
-    weight = lin.weight.view(out_channels, in_channels, 1, 1)
-    out.load_state_dict({'weight': weight, 'bias': lin.bias})
+def nchw_pointwise(weight: Tensor, bias: Tensor) -> Conv2d:
+    """Returns a linear map [F, C] as a 1 x 1 convolution."""
+    out = Conv2d(weight.size(1), weight.size(0), 1)
+    out.load_state_dict({'weight': weight[..., None, None], 'bias': bias})
     return out
+
+
+def nchw_linear(lin: Module) -> Conv2d:
+    """Returns a linear layer or a pointwise convolution as a 1 x 1 convolution."""
+    return nchw_pointwise(lin.weight.flatten(1), lin.bias)
 
 
 def nchw_partition_linear(conv: SpatialConv) -> Conv2d:
     """Returns the linear maps of all partitions as one 1 x 1 convolution."""
-    num_partitions, in_channels, out_channels = conv.weight.shape
-    weight = conv.weight.transpose(1, 2).reshape(num_partitions * out_channels, in_channels, 1, 1)
-    out = Conv2d(in_channels, num_partitions * out_channels, 1)
-    out.load_state_dict({'weight': weight, 'bias': conv.bias.flatten()})
+    return nchw_pointwise(conv.weight.mT.flatten(0, 1), conv.bias.flatten())
+
+
+def nchw_linear_parts(lin: Linear, num_parts: int) -> list[Conv2d]:
+    """Splits the output channels of a linear layer into 1 x 1 convolutions."""
+    return list(map(nchw_pointwise, lin.weight.chunk(num_parts), lin.bias.chunk(num_parts)))
+
+
+def nchw_norm_parts(norm: Module, num_parts: int) -> ModuleList:
+    """Splits the channels of a :class:`MotionBatchNorm` into normalisations of images."""
+    norm = norm.get_submodule('norm')
+    weights, biases = norm.weight.chunk(num_parts), norm.bias.chunk(num_parts)
+    out = ModuleList(BatchNorm2d(len(weight)) for weight in weights)
+    for part, weight, bias in zip(out, weights, biases):
+        part.load_state_dict({'weight': weight, 'bias': bias}, strict=False)
     return out

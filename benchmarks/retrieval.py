@@ -28,7 +28,6 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
-    markdown_table,
     parse_args,
     quartiles,
     ratio,
@@ -37,7 +36,7 @@ from benchmarks.common import (
     time_once,
     write_json,
 )
-from graphmotion.metrics import GalleryProbeProtocol, gallery_probe
+from graphmotion.metrics import GalleryProbeProtocol, gallery_probe, markdown_table
 
 NUM_VIEWS, RANKS = 14, (1, 5, 10, 20)
 MISSING = 0.01  # fraction of sequences
@@ -49,7 +48,7 @@ TOLERANCE = 1e-3  # rounding can reorder pairs with nearly equal distances
 
 PROTOCOL = GalleryProbeProtocol('walks', gallery={'take': 1}, probes={'00': {'take': 0}})
 
-# Implementations ###############################################################################
+# Implementations ##############################################################################
 
 Labels = dict[str, Tensor]
 Figures = dict[str, float]
@@ -107,7 +106,7 @@ def plain(embedding: Tensor, labels: Labels) -> Figures:
 
 IMPLEMENTATIONS: dict[str, Callable[[Tensor, Labels], Figures]] = {OURS: ours, PLAIN: plain}
 
-# Measurement ###################################################################################
+# Measurement ##################################################################################
 
 
 def process_memory(name: str, num_subjects: int, channels: int, threads: int) -> int:
@@ -139,7 +138,8 @@ def measure(num_subjects: int, args: argparse.Namespace) -> list[dict[str, Any]]
     names = [name for name in IMPLEMENTATIONS if name == OURS or num_subjects <= args.max_plain]
     runs = {name: partial(IMPLEMENTATIONS[name], embedding, labels) for name in names}
     figures = {}
-    if len(runs) > 1 or num_subjects != TARGET['subjects']:  # a warm-up would be too slow
+    # A single implementation at the size of the target takes too long to run without timing.
+    if len(runs) > 1 or num_subjects != TARGET['subjects']:
         figures = {name: run() for name, run in runs.items()}
         check(figures)
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -166,7 +166,7 @@ def measure(num_subjects: int, args: argparse.Namespace) -> list[dict[str, Any]]
     ]
 
 
-# Reports #######################################################################################
+# Reports ######################################################################################
 
 COLUMNS = (
     'subjects',

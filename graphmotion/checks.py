@@ -1,6 +1,6 @@
 """Validation of arguments, shared by the whole library.
 
-Each helper returns the valid value or raises :class:`ValueError` with a message of the form
+Each function returns the valid value or raises :class:`ValueError` with a message of the form
 ``<argument> must be <constraint>, got <value>``.
 """
 

@@ -19,13 +19,13 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
-    markdown_table,
     parse_args,
     ratio_cells,
     write_json,
 )
 from benchmarks.models.harness import measure
 from graphmotion import models
+from graphmotion.metrics import markdown_table
 
 TINY = {'batch': 2, 'frames': 8, 'compile': False}
 COLUMNS = (

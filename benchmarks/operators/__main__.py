@@ -19,7 +19,6 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
-    markdown_table,
     parse_args,
     write_json,
 )
@@ -34,6 +33,7 @@ from benchmarks.operators.report import (
     table_row,
 )
 from benchmarks.operators.targets import evaluate_targets
+from graphmotion.metrics import markdown_table
 
 TINY = {'batch': [2, 4], 'joints': 16, 'frames': [4, 6], 'channels': 8}
 TARGET_COLUMNS = ('operator', 'size', 'pass', 'against', 'at least', 'measured', 'target')

@@ -21,7 +21,6 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
-    markdown_table,
     parse_args,
     write_json,
 )
@@ -29,6 +28,7 @@ from benchmarks.scaling.harness import fit_exponents, measure, select_workloads
 from benchmarks.scaling.plot import plot_scaling
 from benchmarks.scaling.workloads import FACE_MODELS, GRAPH_OPERATORS, OPERATORS, SWEEPS
 from graphmotion.extras import requires_extra
+from graphmotion.metrics import markdown_table
 
 COLUMNS = ('sweep', 'operator', 'size', 'ms', 'IQR', 'MB', 'time ~', 'memory ~')
 TEXT_COLUMNS = ('sweep', 'operator')

@@ -1,3 +1,4 @@
+from graphmotion.data.arrays import from_array, to_array
 from graphmotion.data.batching import (
     batch_index,
     field_names,
@@ -18,14 +19,13 @@ from graphmotion.data.gait_features import GaitFeatures, gait_features
 from graphmotion.data.graph_dataset import GraphDataset
 from graphmotion.data.list_dataset import as_dataset
 from graphmotion.data.loader import graph_loader
-from graphmotion.data.point_samples import graph_to_batch, graph_to_data, load_graph, save_graph
+from graphmotion.data.point_graph_files import load_graph, save_graph
+from graphmotion.data.point_samples import graph_to_batch, graph_to_data
 from graphmotion.data.samplers import BalancedBatchSampler, BatchSampler, DistributedBatchSampler
 from graphmotion.data.samples import (
     TIME_DIMS,
-    from_array,
     from_dense,
     num_valid_frames,
-    to_array,
     to_dense,
     valid_frames,
     visible_joints,

@@ -1,9 +1,9 @@
-"""Batches of graphs: the one place that touches PyG's bookkeeping.
+"""Batches of graphs, and the only access to PyG's internal data of batches.
 
-Besides its tensors, a batch of PyG holds the vectors :obj:`batch` and :obj:`ptr`, and, to be taken
-apart again, records of where the rows of each field begin and what was added to them. The
-functions here keep all of these consistent. They accept a sample as well, which has no records, and
-a batch that was assembled by hand and cannot be taken apart.
+A batch of PyG consists of tensors, the vectors :obj:`batch` and :obj:`ptr`, and records that are
+needed to separate it into samples: where the rows of each sample begin in a field, and what was
+added to them. The functions in this module keep all of these consistent. They also accept samples
+and manually assembled batches, which have no records.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _Graph = TypeVar('_Graph', bound=Data | HeteroData)
 _EMPTY_BATCHES = {cls: Batch(_base_cls=cls) for cls in (Data, HeteroData)}
 
 _RECORDS = ('_slice_dict', '_inc_dict')
-# What describes the nodes of a batch and is not a field of a sample.
+# Entries that describe the nodes of a batch and are not fields of a sample.
 _NODE_VECTORS = ('batch', 'ptr', 'num_nodes')
-# Beside names that contain "index" or "batch": fields that PyG shifts, or takes for nodes or edges.
+# Names that PyG treats specially, in addition to those that contain "index" or "batch".
 _RESERVED = {'num_nodes', 'ptr', 'face', 'edge_attr', 'edge_weight'}
 
 
@@ -58,20 +58,20 @@ def batch_index(data: Data) -> Tensor:
 
 
 def field_names(data: Data) -> set[str]:
-    r"""Returns the names of all fields, without what describes the nodes of a batch."""
+    r"""Returns the names of all fields, without the entries that describe the nodes of a batch."""
     return {name for name in data.keys() if name not in _NODE_VECTORS}  # noqa: SIM118
 
 
 def is_reserved_name(name: str) -> bool:
-    r"""Returns whether a label must not have this name, since PyG would shift its values in a batch
-    or take it for a property of nodes or edges.
-    """
+    r"""Returns whether PyG treats fields of this name specially, so that it cannot be a label."""
     return name in _RESERVED or 'index' in name or 'batch' in name
 
 
 def to_data_list(batch: Batch) -> list[Data]:
-    r"""Takes a batch apart, as its method :meth:`to_data_list` does, including fields that were set
-    after the batch was made, with a row for each node, edge or graph.
+    r"""Separates a batch into samples, including fields that were added to the batch.
+
+    In contrast to :meth:`Batch.to_data_list`, it supports fields that were added without a record,
+    with one row per node, edge or graph.
 
     Raises:
         ValueError: If such a field has another number of rows.
@@ -89,9 +89,9 @@ def to_data_list(batch: Batch) -> list[Data]:
 
 
 def make_batch(fields: Mapping[str, Tensor], offsets: Mapping[str, Tensor]) -> Batch:
-    r"""Makes a batch of fields that are concatenated already, with any number of rows per graph.
+    r"""Makes a batch from concatenated fields with any number of rows per graph.
 
-    Nodes and edges are then set by :func:`set_nodes` and :func:`set_edges`:
+    Nodes and edges are added by :func:`set_nodes` and :func:`set_edges`:
 
     .. code-block:: python
 
@@ -103,9 +103,9 @@ def make_batch(fields: Mapping[str, Tensor], offsets: Mapping[str, Tensor]) -> B
         batch[1]  # Data(pos=[3, 3], y=[1], edge_index=[2, 1]), with the edge from 0 to 2
 
     Args:
-        fields (mapping): For each name, the rows of all graphs, concatenated.
-        offsets (mapping): For each name, on the CPU: where the rows of each graph begin, and the
-            number of all, :math:`(B + 1)`.
+        fields (mapping): For each name, the concatenated rows of all graphs.
+        offsets (mapping): For each name, the index of the first row of each graph, followed by the
+            total number of rows, :math:`(B + 1)`, on the CPU.
     """
     batch_size = len(next(iter(offsets.values()))) - 1
     out = _empty(Data, batch_size)
@@ -121,8 +121,8 @@ def set_field(data: Data, name: str, value: Tensor, per_node: bool = True) -> No
 
     Args:
         data (Data): A sample or a batch; changed in place.
-        name (str): The name of the field.
-        value (Tensor): The rows of all graphs, concatenated.
+        name (str): Name of the field.
+        value (Tensor): The concatenated rows of all graphs.
         per_node (bool, optional): If set to :obj:`False`, each graph has one row.
             (default: :obj:`True`)
     """
@@ -140,7 +140,7 @@ def set_nodes(
 ) -> None:
     r"""Sets the number of nodes of each graph, and fields with one row per node.
 
-    Fields of nodes that are set already and not passed here must have as many rows.
+    Existing fields of nodes that are not passed must have the same number of rows.
 
     Args:
         data (Data or HeteroData): A sample or a batch; changed in place.
@@ -174,7 +174,7 @@ def set_edges(
     fields: Mapping[str, Tensor] = {},
     kind: _EdgeType | None = None,
 ) -> None:
-    r"""Sets the edges of all graphs, and fields with one row per edge. The nodes are set before.
+    r"""Sets the edges of all graphs, and fields with one row per edge. Nodes must be set before.
 
     Args:
         data (Data or HeteroData): A sample or a batch; changed in place.
@@ -204,7 +204,7 @@ def set_edges(
 def set_shared_edges(
     data: Data, edge_index: Tensor, num_nodes: int, fields: Mapping[str, Tensor] = {}
 ) -> None:
-    r"""Sets the same edges in all graphs, which have equally many nodes.
+    r"""Sets the same edges in all graphs, which must have the same number of nodes.
 
     Args:
         data (Data): A sample or a batch; changed in place.
@@ -219,7 +219,7 @@ def set_shared_edges(
 
 
 def remove_fields(data: Data, names: Collection[str]) -> None:
-    r"""Removes the fields of these names, where there are any."""
+    r"""Removes the fields with the given names, if they exist."""
     for name in names:
         if name in data:
             del data[name]
@@ -232,12 +232,12 @@ def remove_fields(data: Data, names: Collection[str]) -> None:
 def repeat_edge_index(
     edge_index: Tensor, num_nodes: int | tuple[int, int], num_repeats: int
 ) -> Tensor:
-    r"""Repeats the edges of one graph for several equal graphs, one after another.
+    r"""Repeats the edges of one graph for several identical graphs, one after another.
 
     Args:
         edge_index (Tensor): The edges of one graph :math:`(2, E)`.
-        num_nodes (int or tuple): Number of nodes of one graph; of sources and of targets where
-            edges lead from one type of nodes to another.
+        num_nodes (int or tuple): Number of nodes of one graph, or of its source nodes and its
+            target nodes in a bipartite graph.
         num_repeats (int): Number of graphs :math:`B`.
 
     Returns:
@@ -253,14 +253,14 @@ def repeat_edge_index(
 
 
 def to_hetero(data: Data, node_type: str, edge_type: _EdgeType) -> HeteroData:
-    r"""Converts a sample or a batch to a heterogeneous one of one node type and one edge type.
+    r"""Converts a sample or a batch to a heterogeneous one with one node type and one edge type.
 
-    Fields of the graphs stay fields of the graphs. :func:`from_hetero` is the inverse.
+    Fields of graphs remain fields of graphs. :func:`from_hetero` is the inverse.
 
     Args:
         data (Data): A sample or a batch.
-        node_type (str): The type that the nodes get.
-        edge_type (tuple): The type that the edges get.
+        node_type (str): The type of the nodes.
+        edge_type (tuple): The type of the edges.
     """
     out = _empty_like(data, HeteroData)
     for name, value in _store(data).items():
@@ -272,7 +272,7 @@ def to_hetero(data: Data, node_type: str, edge_type: _EdgeType) -> HeteroData:
         _store(out, kind)[name] = value
         offsets, shift = _recorded(data, name)
         if offsets is not None:
-            if name == 'edge_index':  # PyG shifts sources and targets apart
+            if name == 'edge_index':  # PyG shifts sources and targets separately
                 shift = shift.view(-1, 1, 1).expand(-1, 2, 1)
             _record(out, name, offsets, shift, kind)
     _copy_node_counts(_store(data), _store(out, node_type))
@@ -280,13 +280,13 @@ def to_hetero(data: Data, node_type: str, edge_type: _EdgeType) -> HeteroData:
 
 
 def from_hetero(data: HeteroData, node_type: str, edge_type: _EdgeType) -> Data:
-    r"""Returns the sample or the batch of one node type and one edge type, with the fields of the
-    graphs; the inverse of :func:`to_hetero`.
+    r"""Extracts one node type and one edge type of a heterogeneous sample or batch, with the fields
+    of graphs; the inverse of :func:`to_hetero`.
 
     Args:
         data (HeteroData): A heterogeneous sample or batch.
         node_type (str): The type of the nodes.
-        edge_type (tuple): The type of the edges, between nodes of that type.
+        edge_type (tuple): The type of the edges, between nodes of the given type.
     """
     out = _empty_like(data, Data)
     kinds: tuple[Any, ...] = (node_type, edge_type, None)
@@ -304,29 +304,29 @@ def from_hetero(data: HeteroData, node_type: str, edge_type: _EdgeType) -> Data:
 
 
 def _root(data: Data | HeteroData) -> Any:
-    """The storage in which PyG keeps the records."""
+    """Returns the storage in which PyG keeps the records."""
     return data._global_store if isinstance(data, HeteroData) else data._store
 
 
 def _store(data: Data | HeteroData, kind: str | _EdgeType | None = None) -> Any:
-    """The storage of a node type or an edge type, or of the graph."""
+    """Returns the storage of a node type or an edge type, or of the graph."""
     return _root(data) if kind is None else data[kind]
 
 
 def _records(data: Data | HeteroData) -> dict[str, Any]:
-    """The attributes in which PyG keeps the records, among others."""
+    """Returns the attributes of the storage, which include the records."""
     return vars(_root(data))
 
 
 def _has_records(data: Data | HeteroData) -> bool:
-    """Whether PyG can take the batch apart."""
+    """Returns whether PyG can separate the batch into samples."""
     return _RECORDS[0] in _records(data)
 
 
 def _recorded(
     data: Data | HeteroData, name: str, kind: str | _EdgeType | None = None
 ) -> tuple[Any, Any]:
-    """What :func:`_record` noted of a field, or nothing."""
+    """Returns the offsets and the shift that :func:`_record` stored for a field, if any."""
     found = []
     for key in _RECORDS:
         record = _records(data).get(key, {})
@@ -341,7 +341,7 @@ def _record(
     shift: Tensor | None = None,
     kind: str | _EdgeType | None = None,
 ) -> None:
-    """Notes where the rows of each graph begin in a field, and what was added to them."""
+    """Stores where the rows of each graph begin in a field, and what was added to them."""
     records = _records(data)
     if _RECORDS[0] not in records:
         return
@@ -356,27 +356,27 @@ def _record(
 
 
 def _offsets(data: Data | HeteroData, sizes: int | Tensor) -> Tensor:
-    """Where parts of these sizes begin, and the size of all: [B + 1]."""
+    """Returns where parts of the given sizes begin, and the total size: [B + 1]."""
     if isinstance(sizes, int):
         return torch.arange(num_graphs(data) + 1) * sizes
     return torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
 
 
 def _node_offsets(data: Data | HeteroData, kind: str | None = None) -> Tensor:
-    """Where the nodes of each graph begin, on the CPU: [B + 1]."""
+    """Returns where the nodes of each graph begin, on the CPU: [B + 1]."""
     slices = _root(data)._slice_dict
     slices = slices if kind is None else slices.get(kind, {})
-    # The positions', where there are any, since copying from a GPU waits for it.
+    # The offsets of pos are on the CPU already, while copying ptr from a GPU synchronizes.
     return slices['pos'] if 'pos' in slices else _store(data, kind).ptr.cpu()
 
 
 def _matching_offsets(batch: Any, name: str) -> Tensor:
-    """The offsets of nodes, graphs or edges: those with as many rows as a field has."""
+    """Returns the offsets of nodes, graphs or edges, whichever match the rows of a field."""
     rows = {'graphs': torch.arange(batch.num_graphs + 1)}
     if batch.get('ptr') is not None:
         rows = {'nodes': batch.ptr.cpu(), **rows}
     edges = _recorded(batch, 'edge_index')[0]
-    if edges is not None:  # named after edges, a field is theirs first
+    if edges is not None:  # for fields named after edges, edges take precedence
         rows = {'edges': edges, **rows} if name.startswith('edge') else {**rows, 'edges': edges}
     value = batch[name]
     if isinstance(value, Tensor) and value.dim() and 'index' not in name:
@@ -397,7 +397,7 @@ def _empty(cls: type[Data] | type[HeteroData], batch_size: int) -> Any:
 
 
 def _empty_like(data: Data | HeteroData, cls: type[_Graph]) -> _Graph:
-    """A sample or a batch without any fields, which can be taken apart if ``data`` can."""
+    """Returns a sample or a batch without fields, which has records if ``data`` has."""
     if not isinstance(data, Batch):
         return cls()
     out = _empty(cls, num_graphs(data))
@@ -408,7 +408,7 @@ def _empty_like(data: Data | HeteroData, cls: type[_Graph]) -> _Graph:
 
 
 def _copy_node_counts(source: Any, target: Any) -> None:
-    """Copies the number of nodes of each graph, where it cannot be inferred from a field."""
+    """Copies the number of nodes of each graph, if it cannot be inferred from a field."""
     if '_num_nodes' in vars(source):
         target._num_nodes = source._num_nodes
 

@@ -11,7 +11,7 @@ from torch_geometric.data import Batch, Data
 
 from graphmotion.data.samples import TIME_DIMS
 
-# Minimum number of dimensions of fields along time; with fewer, the sample is static.
+# Minimum number of dimensions of fields along time; the fields of static samples have fewer.
 _MIN_DIMS = {'pos': 3, 'x': 3, 'score': 2, 'silhouettes': 4}
 
 

@@ -1,4 +1,4 @@
-"""Samples stored as a few flat tensors."""
+"""Storage of samples in a few flat tensors."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch_geometric.data import Data
 
 from graphmotion.data.rows import Column, Rows, pack_bits, unpack_bits
 
-# Fields that are stored as bits, eight pixels of a row in a byte.
+# The field that is stored as bits, eight pixels of a row in a byte.
 _BITS = 'silhouettes'
-# The number of frames of each sample, stored beside its fields.
+# The number of frames of each sample, stored like a field.
 _FRAMES = 'stored_frames'
 # Fields that follow from the others and are not stored.
 _DERIVED = ('edge_index', 'num_nodes')
-# A fingerprint reads at most so many bytes of a field, in so many pieces.
+# Maximum number of bytes of a field in a fingerprint, and number of pieces of larger fields.
 _HASHED = 2**26
 _PIECES = 64
 
 
 class FlatStorage:
-    r"""Samples as flat tensors: the rows of each field, one sample after another.
+    r"""Stores the rows of each field in a flat tensor, one sample after another.
 
     Fields along time :math:`(V, T, *)` are stored as rows :math:`(V \cdot T, *)`, so that samples
     may differ in their numbers of nodes and frames. A :class:`FlatWriter` collects the rows.
@@ -39,7 +39,7 @@ class FlatStorage:
         self.data = Data(**stored['fields'])
         self.slices: dict[str, Tensor] = stored['slices']
         self._width: int = stored['width']
-        # Positions are computed on the CPU, wherever the rows are.
+        # Positions of rows are computed on the CPU, whatever the device of the rows.
         frames = stored['fields'][_FRAMES]
         self._rows: dict[str, Rows] = {}
         for name, slices in self.slices.items():
@@ -93,15 +93,15 @@ class FlatStorage:
         return self._rows[name].items[samples]
 
     def get(self, sample: int) -> dict[str, Tensor]:
-        r"""Returns the fields of a sample, as views of the storage where nothing is unpacked."""
+        r"""Returns the fields of a sample, as views of the storage unless they are unpacked."""
         return {
             name: self._unpack(name, self._rows[name].get(values, sample))
             for name, values in self.fields.items()
         }
 
     def take(self, samples: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        r"""Returns the fields of the given samples, concatenated, and where those of each sample
-        begin. Shorter samples are padded by their last frame.
+        r"""Returns the concatenated fields of the given samples, and the offset of each sample in
+        them. Shorter samples are padded by their last frame.
         """
         fields, offsets = self.fields, {}
         found: dict[Rows, tuple[Tensor, Tensor]] = {}
@@ -115,8 +115,8 @@ class FlatStorage:
         return fields, offsets
 
     def fingerprint(self, samples: Tensor) -> str:
-        r"""Returns a hash of the stored content and of the chosen samples. Of fields above 64 MB,
-        64 pieces are read.
+        r"""Returns a hash of the stored content and of the selected samples. Only 64 pieces of
+        fields above 64 MB are read.
         """
         total = hashlib.sha256(samples.numpy().tobytes())
         for name, values in sorted(self.data.to_dict().items()):
@@ -148,10 +148,10 @@ class FlatWriter:
 
     Args:
         frame_fields (collection of str): The fields whose second dimension is time.
-        folder (str, optional): Where rows are kept in temporary files, so that a set may be larger
-            than the memory; by default in memory. (default: :obj:`None`)
-        check (callable, optional): Called with each sample and its name for errors, to refuse it by
-            a :class:`ValueError`. (default: :obj:`None`)
+        folder (str, optional): Folder of temporary files for the rows, so that a dataset may be
+            larger than the memory; by default, rows are kept in memory. (default: :obj:`None`)
+        check (callable, optional): Called with each sample and its name in error messages; raises
+            :class:`ValueError` if the sample is invalid. (default: :obj:`None`)
     """
 
     def __init__(
@@ -181,11 +181,11 @@ class FlatWriter:
 
         Args:
             data (Data): The sample.
-            where (str): What to call it in errors.
+            where (str): Name of the sample in error messages.
 
         Raises:
-            ValueError: If it would not come back as it is, or its fields differ from those of the
-                first sample in name, type or size.
+            ValueError: If a field cannot be stored, or the fields differ from those of the first
+                sample in name, type or size.
         """
         _check_tensors(data, where)
         if self.check is not None:
@@ -197,7 +197,8 @@ class FlatWriter:
         known = self._columns.keys() - {_FRAMES}
         if self._columns and fields.keys() != known:
             raise ValueError(
-                f'{where} has the fields {sorted(fields)}, the first has {sorted(known)}'
+                f'{where} must have the fields {sorted(known)} of the first sample, got '
+                f'{sorted(fields)}'
             )
         for name, value in fields.items():
             rows = value.flatten(0, 1) if name in self.frame_fields else value
@@ -205,26 +206,28 @@ class FlatWriter:
                 rows, width = pack_bits(rows), rows.size(-1)
                 if width != (self._width or width):
                     raise ValueError(
-                        f'{where} has silhouettes {width} pixels wide, the first has {self._width}'
+                        f'{where}: {name!r} must be {self._width} pixels wide as in the first '
+                        f'sample, got {width}'
                     )
                 self._width = width
             column = self._columns.setdefault(name, Column(rows, self.folder))
             if rows.dtype != column.dtype:
                 raise ValueError(
-                    f'{where} has {name!r} of {rows.dtype}, the first has {column.dtype}'
+                    f'{where}: {name!r} must be of {column.dtype} as in the first sample, got '
+                    f'{rows.dtype}'
                 )
             if rows.shape[1:] != column.shape:
                 raise ValueError(
-                    f'{where} has {name!r} of shape {list(value.shape)}, which does not go with '
-                    f'that of the first sample'
+                    f'{where}: the shape of {name!r} must match that of the first sample, got '
+                    f'{list(value.shape)}'
                 )
             column.append(rows)
         frames = torch.tensor([num_frames])
         self._columns.setdefault(_FRAMES, Column(frames, self.folder)).append(frames)
 
     def content(self) -> dict[str, Any]:
-        r"""Returns all samples as plain tensors: the rows of each field, and where those of each
-        sample begin. Rows in files stay there until they are read.
+        r"""Returns all samples as plain tensors: the rows of each field, and the offset of each
+        sample in them. Rows in files stay there until they are accessed.
         """
         return {
             'fields': {name: column.joined() for name, column in self._columns.items()},
@@ -240,24 +243,26 @@ def _check_tensors(data: Data, where: str) -> None:
     fields = {name: v for name, v in data.to_dict().items() if name != 'num_nodes'}
     bad = [name for name, v in fields.items() if not isinstance(v, Tensor) or v.dim() == 0]
     if bad:
-        raise ValueError(f'{where}: the fields {bad} are not tensors of one dimension or more')
+        raise ValueError(f'{where}: fields {bad} must be tensors of at least one dimension')
 
 
 def _count_frames(fields: dict[str, Tensor], frame_fields: Collection[str], where: str) -> int:
-    """The number of frames of all fields along time, or 1 without such fields."""
+    """Returns the number of frames of all fields along time, or 1 without such fields."""
     shapes = {name: fields[name].shape for name in frame_fields if name in fields}
     num_frames = next((shape[1] for shape in shapes.values() if len(shape) > 1), 1)
     for name, shape in shapes.items():
         if shape[1:2] != (num_frames,):
             raise ValueError(
-                f'{where}: {name!r} has the shape {list(shape)}, expected {num_frames} frames in '
-                f'its second dimension'
+                f'{where}: {name!r} must have {num_frames} frames in its second dimension, got '
+                f'shape {list(shape)}'
             )
     return num_frames
 
 
 def _check_bits(images: Tensor, where: str) -> None:
     if images.dim() != 4 or images.size(0) != 1 or not images.numel():
-        raise ValueError(f'{where} has silhouettes {list(images.shape)}, expected [1, T, H, W]')
+        raise ValueError(
+            f'{where}: {_BITS!r} must have shape [1, T, H, W], got {list(images.shape)}'
+        )
     if bool(((images != 0) & (images != 1)).any()):
-        raise ValueError(f'{where} has silhouettes with other values than 0 and 1')
+        raise ValueError(f'{where}: {_BITS!r} must hold no values other than 0 and 1')

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphmotion.checks import check_positive
 from graphmotion.data.batching import num_nodes_per_graph
 from graphmotion.data.samples import num_valid_frames, to_dense, visible_joints
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -67,12 +68,13 @@ def gait_features(data: Data, skeleton: str | Skeleton, fps: float) -> GaitFeatu
             :obj:`fps` is not positive.
     """
     skeleton = get_skeleton(skeleton)
-    if not 0 < fps < math.inf:
-        raise ValueError(f'fps must be a positive number, got {fps!r}')
+    fps = check_positive('fps', fps)
     pos, num_joints = data.get('pos'), skeleton.num_joints
     if pos is None or pos.dim() != 3:
-        found = 'none' if pos is None else f'one of shape {list(pos.shape)}'
-        raise ValueError(f"expected a field 'pos' [num_nodes, num_frames, D], found {found}")
+        found = 'none' if pos is None else list(pos.shape)
+        raise ValueError(
+            f"data must have a field 'pos' of shape [num_nodes, num_frames, D], got {found}"
+        )
     num_nodes = num_nodes_per_graph(data)
     if bool((num_nodes != num_joints).any()):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The base class of all datasets."""
+"""The base class of datasets."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ _Graph = TypeVar('_Graph', bound=Data)
 
 
 class GraphDataset(SplittableDataset):
-    r"""A dataset that keeps its samples in a few flat tensors and follows PyG's contract.
+    r"""The base class of datasets that store their samples in a few flat tensors.
+
+    It implements the interface of :class:`~torch_geometric.data.InMemoryDataset`, and
+    :meth:`get_batch` assembles a batch without creating its samples.
 
     Samples may differ in length and in the number of nodes. A subclass names the fields along time
     in :obj:`frame_fields`, sets :obj:`class_names` before it calls this constructor, and yields its
     samples in :meth:`read`; it names :obj:`raw_file_names` if it reads files. Without a
-    :obj:`root`, samples are made in memory and nothing is written.
-
-    :obj:`dataset[i]` is a :class:`~torch_geometric.data.Data`; :meth:`get_batch` assembles a batch
-    at once. Fields called :obj:`silhouettes` are stored as bits.
+    :obj:`root`, samples are kept in memory and nothing is written. The field :obj:`silhouettes` is
+    stored as bits.
 
     Args:
         root (str or Path, optional): The folder that contains :obj:`raw/` and :obj:`processed/`.
@@ -50,7 +51,7 @@ class GraphDataset(SplittableDataset):
             (default: :obj:`False`)
 
     Raises:
-        ValueError: If a processed file is damaged or holds anything else.
+        ValueError: If a processed file is damaged or invalid.
     """
 
     class_names: tuple[str, ...] = ()
@@ -66,6 +67,8 @@ class GraphDataset(SplittableDataset):
         force_reload: bool = False,
     ) -> None:
         self._in_memory = root is None
+        # PyG expands "~" in strings only.
+        root = None if root is None else os.fspath(root)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload=force_reload)
         if self._in_memory:
             self._set_storage(self._pack(self._prepare(self.read())))
@@ -83,7 +86,7 @@ class GraphDataset(SplittableDataset):
 
         Args:
             data (Data): The sample.
-            where (str): What to call it in the error.
+            where (str): Name of the sample in error messages.
 
         Raises:
             ValueError: If a field is missing or has a wrong shape.
@@ -124,7 +127,7 @@ class GraphDataset(SplittableDataset):
         return not self._in_memory and super().has_download
 
     def _process(self) -> None:
-        # PyG's own version of this step unpickles files in processed/ without restrictions.
+        # PyG's implementation unpickles files in processed/ without restrictions.
         if self._in_memory:
             return
         if self.force_reload or not all(os.path.exists(path) for path in self.processed_paths):
@@ -137,23 +140,23 @@ class GraphDataset(SplittableDataset):
             content = self._pack(self._prepare(self.read()), self.processed_dir)
             save_tensors(content, self.processed_paths[0])
         except BaseException:
-            with suppress(OSError):  # the folder stays if it holds other files
+            with suppress(OSError):  # the folder remains if it contains other files
                 os.rmdir(self.processed_dir)
             raise
 
     def _prepare(self, samples: Iterable[Data]) -> Iterator[Data]:
-        """Yields the samples that are to be stored."""
+        """Applies pre_filter and pre_transform to the samples."""
         for data in samples:
             if self.pre_filter is None or self.pre_filter(data):
                 yield data if self.pre_transform is None else self.pre_transform(data)
 
     def _pack(self, samples: Iterable[Data], folder: str | None = None) -> dict[str, Any]:
-        """Returns the content of a processed file; see :class:`FlatWriter`."""
+        """Returns the content of a processed file."""
         with FlatWriter(self.frame_fields, folder, self.check) as writer:
             for data in samples:
                 writer.append(data, f'{type(self).__name__}: sample {len(writer)}')
             if not len(writer):
-                raise ValueError(f'{type(self).__name__}: there is no sample to store')
+                raise ValueError(f'{type(self).__name__}: no sample to store')
             return {
                 'version': _VERSION,
                 'dataset': type(self).__name__,
@@ -181,8 +184,8 @@ class GraphDataset(SplittableDataset):
             raise ValueError(f'{path}: not a processed dataset')
         if known['dataset'] != type(self).__name__:
             raise ValueError(
-                f'{path}: processed by {known["dataset"]}, not by {type(self).__name__}; give '
-                f'each dataset a root of its own, or process it again with force_reload=True'
+                f'{path}: processed by {known["dataset"]}, not by {type(self).__name__}; use a '
+                f'separate root for each dataset, or process it again with force_reload=True'
             )
         for name in ('pre_transform', 'pre_filter'):
             if known[name] != _describe(getattr(self, name)):
@@ -195,37 +198,37 @@ class GraphDataset(SplittableDataset):
 
     def _set_storage(self, stored: dict[str, Any]) -> None:
         self._storage = FlatStorage(stored, self.frame_fields)
-        # What PyG's methods refer to, such as those that move a dataset to another device.
+        # Attributes that methods of InMemoryDataset access, such as to().
         self._data, self.slices = self._storage.data, self._storage.slices
 
     # Samples ##################################################################
 
     def get(self, idx: int) -> Data:
-        r"""Returns the stored sample of that number, whose tensors are views of the storage."""
+        r"""Returns a stored sample by its number. Its tensors are views of the storage."""
         out = Data(**self._storage.get(idx))
         return self._add_graphs(out, torch.tensor([idx]))
 
     def get_batch(self, samples: Sequence[int] | Tensor) -> Batch:
-        r"""Assembles samples into a batch from the stored tensors at once.
+        r"""Assembles a batch from the storage, before :obj:`transform`.
 
-        The result is that of :meth:`Batch.from_data_list` on the samples before :obj:`transform`,
-        except that samples may differ in length: shorter ones are padded at the end by their last
-        frame, and :obj:`num_frames` is their number of frames before padding.
+        The result equals that of :meth:`Batch.from_data_list`, except that samples may differ in
+        length: shorter samples are padded by their last frame, and :obj:`num_frames` is their
+        number of frames before padding.
 
         Args:
             samples (sequence of int): Positions in this dataset, or a boolean mask.
 
         Returns:
-            Batch: With fields :obj:`pos` :math:`(\sum_i V_i, \max_i T_i, D)` and so on.
+            Batch: The batch, with fields such as :obj:`pos` :math:`(\sum_i V_i, \max_i T_i, D)`.
 
         Raises:
-            IndexError: If a position is out of range, or there is none.
+            IndexError: If a position is out of range, or no sample is selected.
         """
         stored = self._stored_positions(samples)
         return self._add_graphs(make_batch(*self._storage.take(stored)), stored)
 
     def _add_graphs(self, data: _Graph, samples: Tensor) -> _Graph:
-        """Sets the nodes and edges of stored samples, where samples have any."""
+        """Sets the nodes and edges of stored samples that have them."""
         num_nodes = self.count_nodes(samples)
         if num_nodes is not None:
             set_nodes(data, num_nodes)
@@ -248,26 +251,28 @@ class GraphDataset(SplittableDataset):
         samples = torch.as_tensor(samples).view(-1)
         if samples.dtype == torch.bool:
             if len(samples) != len(self):
-                raise IndexError(f'a mask of {len(samples)} booleans for {len(self)} samples')
+                raise IndexError(f'a mask must have {len(self)} entries, got {len(samples)}')
             samples = samples.nonzero().view(-1)
         if samples.is_floating_point() or not len(samples):
-            raise IndexError(f'samples are positions in the dataset, at least one, got {samples}')
+            raise IndexError(f'samples must be one or more positions, got {samples}')
         if int(samples.min()) < -len(self) or int(samples.max()) >= len(self):
-            raise IndexError(f'positions are below {len(self)}, got {samples.tolist()}')
+            raise IndexError(
+                f'positions must be in [{-len(self)}, {len(self) - 1}], got {samples.tolist()}'
+            )
         samples = samples.long() % len(self)
         if self._indices is None:
             return samples
         return torch.as_tensor(self._indices, dtype=torch.long)[samples]
 
     def copy(self: _Self, idx: Any = None) -> _Self:
-        r"""Returns a dataset with a storage of its own that holds the selected samples; see
+        r"""Returns a dataset with a copy of the selected samples; see
         :meth:`~torch_geometric.data.InMemoryDataset.copy`.
         """
-        chosen = self if idx is None else self.index_select(idx)
+        selected = self if idx is None else self.index_select(idx)
         out = copy.copy(self)
         out._indices = None
-        # Stored samples have passed pre_filter and pre_transform already.
-        out._set_storage(self._pack(self.get(i) for i in chosen.indices()))
+        # pre_filter and pre_transform are already applied to stored samples.
+        out._set_storage(self._pack(self.get(i) for i in selected.indices()))
         return out
 
     def labels(self, field: str = 'y') -> Tensor:
@@ -280,7 +285,9 @@ class GraphDataset(SplittableDataset):
         values = fields.get(field)
         if values is None or field in self.frame_fields or len(values) != self.len():
             names = [name for name, rows in fields.items() if len(rows) == self.len()]
-            raise ValueError(f'no field {field!r} with one number a sample; there are {names}')
+            raise ValueError(
+                f'the dataset has no field {field!r} with one number per sample; it has {names}'
+            )
         return values[torch.as_tensor(self.indices(), dtype=torch.long)]
 
     def len(self) -> int:
@@ -289,5 +296,5 @@ class GraphDataset(SplittableDataset):
 
 
 def _describe(transform: Callable | None) -> str:
-    """The name of a transform, without the address in the name of a function."""
+    """Returns the representation of a transform without the address of a function."""
     return str(transform).split(' at 0x')[0]

@@ -47,7 +47,7 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def _python_seeded(seed: int) -> Iterator[None]:
-    """Seeds the generators of Python and NumPy, which foreign transforms may use, and restores
+    """Seeds the generators of Python and NumPy, which third-party transforms may use, and restores
     their states on exit.
     """
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
@@ -105,12 +105,12 @@ def graph_loader(
     samples_per_class: int = 4,
     batches_per_epoch: int | None = None,
 ) -> DataLoader:
-    r"""Creates a loader that assembles and transforms batches as a unit.
+    r"""Creates a loader that assembles and transforms whole batches instead of samples.
 
-    It replaces PyG's :class:`~torch_geometric.loader.DataLoader`, is an order of magnitude faster
-    for a :class:`GraphDataset`, and pads samples of different lengths. The order of the samples and
-    the random draws of transforms from torch, NumPy or Python depend only on the seed and the
-    epoch, not on earlier draws or the number of workers.
+    Compared with PyG's :class:`~torch_geometric.loader.DataLoader`, it is an order of magnitude
+    faster for a :class:`GraphDataset`, and pads samples of different lengths. The order of the
+    samples and the random draws of transforms from torch, NumPy or Python depend only on the seed
+    and the epoch, not on earlier draws or the number of workers.
 
     The :obj:`transform` of the dataset is applied first: to each batch if it consists of
     graphmotion's transforms, which gives the same result, otherwise to each sample.

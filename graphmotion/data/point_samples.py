@@ -1,9 +1,7 @@
-"""Samples and batches on a graph over points, and files of such graphs."""
+"""Samples and batches on a graph over points."""
 
 from __future__ import annotations
 
-from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,41 +14,7 @@ from graphmotion.data.batching import (
     set_nodes,
     set_shared_edges,
 )
-from graphmotion.data.tensor_files import load_tensors, save_tensors
-from graphmotion.graphs import Coarsening, PointGraph
-
-# The version of the format of files.
-_VERSION = 1
-
-
-def save_graph(graph: PointGraph, path: str | Path) -> None:
-    r"""Writes a graph to a file atomically."""
-    levels = [
-        {field.name: getattr(level, field.name).cpu() for field in fields(Coarsening)}
-        for level in graph.hierarchy
-    ]
-    own: dict[str, Any] = {**graph.to('cpu').tensors(), 'image_size': graph.image_size}
-    save_tensors({'point_graph': _VERSION, **own, 'hierarchy': levels}, path)
-
-
-def load_graph(path: str | Path) -> PointGraph:
-    r"""Reads a graph from a file without executing any of its content.
-
-    Raises:
-        FileNotFoundError: If there is no file.
-        ValueError: If the file is damaged or holds anything else.
-    """
-    stored = load_tensors(path)
-    if not isinstance(stored, dict) or 'point_graph' not in stored:
-        raise ValueError(f'{path}: not a graph that save_graph wrote')
-    version = stored.pop('point_graph')
-    if version != _VERSION:
-        raise ValueError(f'{path}: written in version {version}, expected {_VERSION}')
-    try:
-        levels = tuple(Coarsening(**level) for level in stored.pop('hierarchy'))
-        return PointGraph(**stored, hierarchy=levels)
-    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
-        raise ValueError(f'{path}: not a whole graph ({error})') from error
+from graphmotion.graphs import PointGraph
 
 
 def graph_to_data(graph: PointGraph, x: Tensor, basis: bool = False, **labels: Any) -> Data:
@@ -82,8 +46,8 @@ def graph_to_data(graph: PointGraph, x: Tensor, basis: bool = False, **labels: A
 
 
 def graph_to_batch(graph: PointGraph, x: Tensor, basis: bool = False, **labels: Tensor) -> Batch:
-    r"""Makes a batch of samples on a graph over points at once, equal to that of
-    :meth:`Batch.from_data_list` on the samples of :func:`graph_to_data`.
+    r"""Makes a batch of samples on a graph over points, equal to the result of
+    :meth:`Batch.from_data_list` for samples of :func:`graph_to_data`.
 
     Args:
         graph (PointGraph): The graph.

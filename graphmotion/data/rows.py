@@ -47,7 +47,7 @@ class Column:
             self._rows.append(rows)
             return
         if self._file is None:
-            # Without a name, so that nothing remains however the process ends.
+            # A file without a name is removed however the process ends.
             self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115
         self._file.write(rows.detach().cpu().to(self.dtype).contiguous().numpy().tobytes())
 
@@ -80,12 +80,12 @@ class Rows:
     def __init__(self, slices: Tensor, frames: Tensor | None = None) -> None:
         self.slices = slices
         self.frames = frames
-        # The items of a sample are its nodes in a field along time, else its rows.
+        # The items of a sample are the nodes of a field along time, or the rows of other fields.
         rows = slices.diff()
         self.items = rows if frames is None else rows // frames
-        # Number of rows per sample if it is the same for all, so that a sample is one block.
-        alike = [bool((n == n[0]).all()) for n in (rows, self.items)]
-        self.whole = int(rows[0]) if all(alike) else None
+        # Number of rows of every sample, or None if it differs between samples.
+        constant = [bool((n == n[0]).all()) for n in (rows, self.items)]
+        self.size = int(rows[0]) if all(constant) else None
 
     def same(self, other: Rows) -> bool:
         """Returns whether both describe the same layout."""
@@ -93,15 +93,15 @@ class Rows:
 
     def get(self, values: Tensor, sample: int) -> Tensor:
         """Returns the field of a sample, given the rows ``values`` of all samples."""
-        if self.whole is None:
+        if self.size is None:
             start, end = self.slices[sample : sample + 2].tolist()
         else:
-            start, end = sample * self.whole, (sample + 1) * self.whole
+            start, end = sample * self.size, (sample + 1) * self.size
         return self._shape(values[start:end], sample)
 
     def find(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the index for :meth:`take`, and where the items of each sample begin."""
-        if self.whole is not None:
+        """Returns the index for :meth:`take`, and the offset of the items of each sample."""
+        if self.size is not None:
             return samples, torch.arange(len(samples) + 1) * self.items[0]
         start, items = self.slices[samples], self.items[samples]
         offsets = torch.cat([items.new_zeros(1), items.cumsum(0)])
@@ -119,14 +119,14 @@ class Rows:
         """Returns the items of a field, given the rows ``values`` of all samples and the index of
         :meth:`find`.
         """
-        if self.whole is None:
+        if self.size is None:
             out = values.index_select(0, found.flatten())
             return out.view(found.shape + values.shape[1:])
-        out = values.view(len(self.items), self.whole, *values.shape[1:]).index_select(0, found)
+        out = values.view(len(self.items), self.size, *values.shape[1:]).index_select(0, found)
         return self._shape(out.flatten(0, 1), 0)
 
     def _shape(self, rows: Tensor, sample: int) -> Tensor:
-        """Views rows as items with the number of frames of that sample."""
+        """Views rows as items with the number of frames of the sample."""
         if self.frames is None:
             return rows
         return rows.view(-1, int(self.frames[sample]), *rows.shape[1:])

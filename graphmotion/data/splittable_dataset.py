@@ -9,16 +9,17 @@ import torch
 from torch import Tensor
 from torch_geometric.data import InMemoryDataset
 
+from graphmotion.checks import check_choice
 from graphmotion.data.splits import random_split, stratified_folds, stratified_subset
 
 _Self = TypeVar('_Self', bound='SplittableDataset')
 
 
 class SplittableDataset(InMemoryDataset):
-    r"""The base class of datasets that split themselves by the labels of their samples.
+    r"""The base class of datasets that can be split by the labels of their samples.
 
     A subclass implements :meth:`labels` and names its official protocols in :obj:`protocols`. Parts
-    share their storage with the dataset.
+    share the storage of the dataset.
     """
 
     #: For each official protocol, the field that separates training from test samples and its
@@ -41,8 +42,8 @@ class SplittableDataset(InMemoryDataset):
         Args:
             ratios (sequence of float, optional): Ratio of each part. (default: :obj:`(8, 1, 1)`)
             seed (int, optional): The same seed gives the same parts. (default: :obj:`0`)
-            by (str, optional): A field, such as :obj:`"subject"`, none of whose values may occur in
-                two parts. (default: :obj:`None`)
+            by (str, optional): A field, such as :obj:`"subject"`, whose values must not occur in
+                more than one part. (default: :obj:`None`)
         """
         parts = random_split(len(self), ratios, seed, None if by is None else self.labels(by))
         return [self.index_select(part) for part in parts]
@@ -61,16 +62,16 @@ class SplittableDataset(InMemoryDataset):
         Args:
             num_folds (int, optional): Number of folds. (default: :obj:`5`)
             seed (int, optional): The same seed gives the same folds. (default: :obj:`0`)
-            by (str, optional): A field, such as :obj:`"subject"`, none of whose values may occur in
-                two folds. (default: :obj:`None`)
+            by (str, optional): A field, such as :obj:`"subject"`, whose values must not occur in
+                more than one fold. (default: :obj:`None`)
         """
         groups = None if by is None else self.labels(by)
         folds = stratified_folds(self.labels('y'), num_folds, seed, groups)
         return [(self.index_select(train), self.index_select(test)) for train, test in folds]
 
     def leave_one_out(self: _Self, by: str = 'subject') -> list[tuple[_Self, _Self]]:
-        r"""Returns, for each value of a field in ascending order, all samples without it for
-        training and those with it for testing.
+        r"""Returns a training and a test part for each value of a field, in ascending order. The
+        test part consists of the samples with this value.
 
         .. code-block:: python
 
@@ -81,20 +82,20 @@ class SplittableDataset(InMemoryDataset):
             by (str, optional): The field. (default: :obj:`"subject"`)
 
         Raises:
-            ValueError: If there is no such field, or it has only one value.
+            ValueError: If the field is missing or has only one value.
         """
         labels = self.labels(by)
         values = labels.unique()
         if len(values) < 2:
-            raise ValueError(f'all samples have one value of {by!r}, nothing is left to train on')
+            raise ValueError(f'field {by!r} must have at least two values, got one')
         return [
             (self.index_select(labels != value), self.index_select(labels == value))
             for value in values
         ]
 
     def subset(self: _Self, ratio: float, seed: int = 0) -> _Self:
-        r"""Returns a random share of the samples of each class. With the same seed, a smaller share
-        is part of a larger one; see :func:`~graphmotion.data.stratified_subset`.
+        r"""Returns a random fraction of the samples of each class; see
+        :func:`~graphmotion.data.stratified_subset`.
 
         .. code-block:: python
 
@@ -102,7 +103,7 @@ class SplittableDataset(InMemoryDataset):
                 part = train.subset(ratio)
 
         Args:
-            ratio (float): The share, in :math:`(0, 1]`; at least one sample of each class is kept.
+            ratio (float): The fraction, in :math:`(0, 1]`; at least one sample of each class.
             seed (int, optional): The same seed gives the same samples. (default: :obj:`0`)
         """
         return self.index_select(stratified_subset(self.labels('y').cpu(), ratio, seed))
@@ -120,24 +121,20 @@ class SplittableDataset(InMemoryDataset):
                 (default: :obj:`None`)
 
         Raises:
-            ValueError: If there is no such protocol, or all samples are on one side of it.
+            ValueError: If the protocol does not exist, or one of its parts has no samples.
         """
-        chosen = next(iter(self.protocols), None) if protocol is None else protocol
-        if chosen is None or chosen not in self.protocols:
-            raise ValueError(
-                f'{type(self).__name__} has the protocols {list(self.protocols)}, got {protocol!r}'
-            )
-        parts = self._parts(self.protocols[chosen])
-        for part, name in zip(parts, ('training', 'test')):
+        name: Any = next(iter(self.protocols), None) if protocol is None else protocol
+        parts = self._parts(self.protocols[check_choice('protocol', name, self.protocols)])
+        for part, kind in zip(parts, ('training', 'test')):
             if not len(part):
                 raise ValueError(
-                    f'{type(self).__name__}: none of the {len(self)} samples is a {name} sample of '
-                    f'the protocol {chosen!r}'
+                    f'{type(self).__name__}: none of the {len(self)} samples is a {kind} sample of '
+                    f'protocol {name!r}'
                 )
         return parts
 
     def _parts(self: _Self, protocol: Any) -> tuple[_Self, _Self]:
-        """The training and the test samples of a value of :obj:`protocols`."""
+        """Returns the training and the test samples of a value of :obj:`protocols`."""
         field, values = protocol
         labels = self.labels(field)
         train = torch.isin(labels, torch.tensor(sorted(values), device=labels.device))

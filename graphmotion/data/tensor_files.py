@@ -1,4 +1,4 @@
-"""Files of tensors: written atomically, and read without executing any of their content."""
+"""Files of tensors, written atomically and read without executing any content."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def save_tensors(content: Any, path: str | Path) -> None:
 
 
 def load_tensors(path: str | Path, mmap: bool = False) -> Any:
-    r"""Reads a file of :func:`save_tensors` to the CPU; with :obj:`mmap`, tensors stay on the disk
+    r"""Reads a file of :func:`save_tensors` to the CPU; with :obj:`mmap`, tensors stay on disk
     until they are accessed.
 
     Raises:
-        FileNotFoundError: If there is no file.
-        ValueError: If the file is damaged or holds anything else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is damaged or invalid.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'{path}: there is no such file')
+        raise FileNotFoundError(f'{path}: no such file')
     try:
         return torch.load(path, weights_only=True, map_location='cpu', mmap=mmap)
     except Exception as error:

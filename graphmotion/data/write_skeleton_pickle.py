@@ -9,7 +9,7 @@ from typing import Any
 
 from torch_geometric.data import Data
 
-from graphmotion.data.samples import to_array
+from graphmotion.data.arrays import to_array
 from graphmotion.io import atomic_write
 from graphmotion.skeletons import Skeleton, get_skeleton
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class ClassFolders:
@@ -40,13 +41,14 @@ class ClassFolders:
         return labels
 
 
-def find_class_folders(root: str) -> str:
+def find_class_folders(root: str | Path) -> str:
     r"""Returns the folder of the class folders, which is :obj:`raw/` in :obj:`root` or, if that
     does not exist, :obj:`root`.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
     """
+    root = os.path.normpath(os.path.expanduser(root))
     raw = os.path.join(root, 'raw')
     folder = raw if os.path.isdir(raw) else root
     if not os.path.isdir(folder):

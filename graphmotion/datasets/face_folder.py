@@ -88,7 +88,6 @@ class FaceFolder(FaceFiles):
         color: bool = False,
         landmarks: bool = False,
     ) -> None:
-        root = os.path.normpath(os.path.expanduser(root))
         self._folder = find_class_folders(root)
         self.parts = () if parts is None else tuple(parts)
         if self.parts:

@@ -106,7 +106,6 @@ class PoseFolder(MotionDataset):
                 f'{self.skeleton.name!r}, got {self.columns}'
             )
         self.reader_options = dict(reader_options or {})
-        root = os.path.normpath(os.path.expanduser(root))
         self._folder = find_class_folders(root)
         self._recordings = self._find_recordings()
         self._classes = ClassFolders(self._folder, self._recordings, subject, 'recordings')

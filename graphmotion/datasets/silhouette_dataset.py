@@ -36,7 +36,8 @@ class SilhouetteDataset(ManualDownload):
     Sequences are searched for in :obj:`raw/` and its subfolders, and inside the zip archives in
     them: folders with one image per frame (:obj:`.png`), or one pickle per sequence (:obj:`.pkl`)
     in the format of `OpenGait <https://github.com/ShiqiYu/OpenGait>`_. If a folder contains both,
-    the images are read. Silhouettes are aligned by :func:`~graphmotion.io.align_silhouettes`.
+    the images are read. Silhouettes are aligned by :func:`~graphmotion.io.align_silhouettes`, which
+    does not change aligned ones.
 
     Frames are skipped with a warning if their file is damaged, they show no body, or their file
     name has no number while others have one. Sequences are skipped with a warning if they have
@@ -113,7 +114,7 @@ class SilhouetteDataset(ManualDownload):
     def check(self, data: Data, where: str) -> None:
         r"""Checks that a sample has silhouettes."""
         if data.get('silhouettes') is None:
-            raise ValueError(f"{where} has no field 'silhouettes' [1, num_frames, H, W]")
+            raise ValueError(f"{where} must have a field 'silhouettes' [1, num_frames, H, W]")
 
     @property
     def raw_file_names(self) -> list[str]:

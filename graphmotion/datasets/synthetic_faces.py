@@ -79,7 +79,7 @@ class SyntheticFaces(FaceDataset):
         pose (float or tuple, optional): Maximum yaw, pitch and roll of the head in degrees, or one
             number for all, at most 30. (default: :obj:`(5, 4, 3)`)
         light (float, optional): Factor of the variation of light, exposure and background between
-            images, at most 4; 0 is constant light from above the camera. (default: :obj:`1`)
+            images, at most 4; 0 is constant light from the front and above. (default: :obj:`1`)
         framing (float, optional): Factor of the variation of the crop. (default: :obj:`1`)
         noise (float, optional): Factor of blur and sensor noise. (default: :obj:`1`)
         individuality (float, optional): Factor of the deviation of the expressions of a subject

@@ -153,7 +153,7 @@ class _Graph:
     num_nodes: int
 
     def merge(self, cluster: np.ndarray) -> _Graph:
-        """Graph of clusters with summed weights, without edges inside clusters."""
+        """Returns the graph of clusters, with summed weights and without edges inside clusters."""
         row, col = cluster[self.row], cluster[self.col]
         low, high = np.minimum(row, col), np.maximum(row, col)
         apart, count = low != high, int(cluster.max()) + 1
@@ -162,11 +162,11 @@ class _Graph:
         return _Graph(pair // count, pair % count, weight, count)
 
     def renumber(self, rank: np.ndarray) -> _Graph:
-        """Same graph with renumbered nodes."""
+        """Returns the graph with renumbered nodes."""
         return self.merge(rank)
 
     def to_tensors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Edges in both directions, sorted, and their weights."""
+        """Returns sorted edges in both directions and their weights."""
         row, col = np.concatenate([[self.row, self.col], [self.col, self.row]], axis=1)
         order = np.lexsort((col, row))
         edge_index = torch.from_numpy(np.stack([row[order], col[order]]))

@@ -25,7 +25,7 @@ _SHARE = 8
 _BLOCK = 8
 _TOLERANCE = 1e-9
 
-# Shifts that are tried in turn, relative to the mean diagonal of L. The iteration resolves
+# Shifts that are tried in order, relative to the mean diagonal of L. The iteration resolves
 # eigenvalues that are not far below the shift; a larger shift loses fewer digits.
 _SHIFTS = (1e-3, 1e-6, 1e-9, 1e-12)
 
@@ -150,7 +150,7 @@ def _count_graphs(batch: Tensor, num_nodes: int) -> int:
 def _trivial_modes(
     edge_index: Tensor, num_nodes: int, size: int, weight: Tensor, normalization: str | None
 ) -> tuple[Tensor, Tensor]:
-    """Component of each node, counted within its graph, and its entry in the trivial mode."""
+    """Returns the component of each node within its graph and its entry in the trivial mode."""
     adjacency = to_csr(edge_index, weight, num_nodes)
     _, component = connected_components(adjacency, directed=False)
     _, first, component = np.unique(component, return_index=True, return_inverse=True)
@@ -175,7 +175,7 @@ def _all_modes(
     size: int,
     num_modes: int,
 ) -> tuple[Tensor, Tensor]:
-    """Modes of graphs of equal size by dense matrices: [B, K] and [B, N, K]."""
+    """Computes the modes of graphs of equal size by dense matrices: [B, K] and [B, N, K]."""
     dense = values.new_zeros(len(component), size)
     dense.index_put_((entries[0], entries[1] % size), values, accumulate=True)
     dense, component = dense.view(-1, size, size), component.view(-1, size)
@@ -204,7 +204,7 @@ def _few_modes(
     size: int,
     num_modes: int,
 ) -> tuple[Tensor, Tensor]:
-    """Modes of one large graph by a block Lanczos iteration on the inverse: [1, K], [1, N, K]."""
+    """Computes the modes of a large graph by block Lanczos iteration: [1, K] and [1, N, K]."""
     device = values.device
     component, amplitude = component.cpu(), amplitude.cpu()
     count = min(int(component.max()) + 1, num_modes)
@@ -229,7 +229,7 @@ def _few_modes(
 def _iterate(
     matrix: csr_array, trivial: Tensor, num_modes: int, relative_shift: float
 ) -> tuple[Tensor, Tensor] | None:
-    """Modes [K] and [N, K] with one shift, given the trivial ones as rows; None on failure."""
+    """Computes modes [K] and [N, K] with one shift, given trivial rows; None on failure."""
     count, size = trivial.shape
     scale = float(matrix.diagonal().max())
     shift = relative_shift * float(matrix.diagonal().mean())

@@ -140,7 +140,7 @@ def edge_weights(
 
 
 def _nearest(points: np.ndarray, k: int, loop: bool) -> np.ndarray:
-    """Indices of the k nearest points of each point, by distance, then by index: [N, k]."""
+    """Returns the k nearest points of each point, by distance, then by index: [N, k]."""
     tree, size = cKDTree(points), len(points)
     out = np.empty((size, k), dtype=np.int64)
     left, count = np.arange(size), k + 9  # the point itself, k others, and some possible ties

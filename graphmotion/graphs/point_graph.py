@@ -202,7 +202,7 @@ class PointGraph:
         )
 
     def _digest(self) -> str:
-        """Fingerprint of the graph, without eigenvectors, which are not unique."""
+        """Returns a fingerprint of the graph without eigenvectors, which are not unique."""
         own = [self.pos, self.edge_index, self.edge_weight, self.eigenvalues]
         digest = hashlib.sha256()
         for value in (*own, *(level.cluster for level in self.hierarchy)):

@@ -91,7 +91,7 @@ def _iter_people(path: str, content: Any) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def _identity(value: Any) -> int | None:
-    """Track ID, which some versions wrap in lists."""
+    """Returns a track ID, which some versions wrap in lists."""
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     return int(value) if isinstance(value, int | float) and value == value // 1 else None

@@ -102,13 +102,13 @@ def read_coco_keypoints(
 
 
 def _video(entry: dict[str, Any]) -> str | None:
-    """Name of the video of an image or a result, if it has one."""
+    """Returns the name of the video of an image or a result, if it has one."""
     value = next((entry[name] for name in _VIDEO_FIELDS if entry.get(name) is not None), None)
     return None if value is None else str(value)
 
 
 def _frame_of_result(person: dict[str, Any]) -> tuple[str, int] | None:
-    """Recording and frame number of a result."""
+    """Returns the recording and the frame number of a result."""
     image = person.get('image_id')
     if isinstance(image, str):
         name, number = split_frame_name(image)
@@ -122,7 +122,7 @@ def _find(images: dict[Any, tuple[str, int]], image: Any) -> tuple[str, int] | N
 
 
 def _images(path: str, content: dict[str, Any]) -> dict[int | str, tuple[str, int]]:
-    """Recording and position in time of each image by its ID."""
+    """Returns the recording and the frame number of each image by its ID."""
     images = list(dict(iter_objects(path, 'images', content['images'])).values())
     timed = all(isinstance(image.get('frame_id'), int) for image in images)
     out: dict[int | str, tuple[str, int]] = {}

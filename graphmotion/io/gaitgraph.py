@@ -79,7 +79,7 @@ def read_gaitgraph(path: str, content: bytes | None = None) -> dict[str, Track]:
 
 
 def _rows(content: bytes) -> Iterator[list[str]]:
-    """Non-empty rows of the table without its header."""
+    """Yields the non-empty rows of the table without its header."""
     text = io.TextIOWrapper(io.BytesIO(content), 'utf-8-sig', errors='replace', newline='')
     first = True
     for row in csv.reader(text):

@@ -24,7 +24,7 @@ def read_mediapipe(path: str, world: bool = False, max_gap: int = 30) -> list[Tr
     The file is a list with one entry per frame, or an object with that list in :obj:`frames`. Each
     entry is one of:
 
-    * :obj:`null` or :obj:`[]` if nobody was detected,
+    * :obj:`null` or :obj:`[]` if no person was detected,
     * a list of 33 landmarks :obj:`{"x": .., "y": .., "z": .., "visibility": ..}` (one person),
     * a list of such lists (several people),
     * an object with one of the above in :obj:`pose_landmarks` and :obj:`pose_world_landmarks`,

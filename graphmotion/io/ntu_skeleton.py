@@ -26,7 +26,7 @@ class Body(NamedTuple):
 
     @property
     def motion(self) -> float:
-        r"""Variance of the positions over joints and frames, summed over the coordinates."""
+        r"""Returns the variance of positions over joints and frames, summed over coordinates."""
         return float(self.pos.astype(np.float64).var(axis=(0, 1)).sum())
 
 

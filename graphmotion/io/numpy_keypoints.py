@@ -78,7 +78,7 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
 
 
 def _people_first(array: np.ndarray, order: str) -> np.ndarray:
-    """Permute to [M, T, V, *]; an array of other dimensions is returned as it is."""
+    """Permutes to [M, T, V, *]; an array of another rank is returned as it is."""
     if array.ndim != len(order):
         return array
     array = array.transpose([order.index(axis) for axis in 'MTVC' if axis in order])

@@ -134,14 +134,14 @@ def _scalar(kind: _DType, content: bytes | str) -> Any:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """Bytes in protocols before 3."""
+    """Decodes bytes of protocols before 3."""
     if encoding != 'latin1':
         raise _Forbidden(f'text in the encoding {encoding}')
     return text.encode('latin1')
 
 
 def _no_bytes(*args: Any) -> bytes:
-    """Empty bytes in protocols before 3."""
+    """Returns the empty bytes of protocols before 3."""
     if args:
         raise _Forbidden('a call of bytes')
     return b''
@@ -167,12 +167,12 @@ _KNOWN = {name: _Maker(make) for name, make in _MAKERS.items()}
 
 
 def _plain(value: Any, done: dict[int, Any]) -> Any:
-    """Replaces :class:`_Array` by plain arrays."""
+    """Replaces each :class:`_Array` by a plain array."""
     if isinstance(value, _Array):
         return value.view(np.ndarray)
     if isinstance(value, _Maker | _DType):
         raise _Forbidden('a function or a type')
-    if id(value) in done:  # also containers that contain themselves
+    if id(value) in done:  # containers may contain themselves
         return done[id(value)]
     if isinstance(value, list):
         done[id(value)] = value

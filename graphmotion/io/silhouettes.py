@@ -10,7 +10,7 @@ import numpy as np
 from graphmotion.io.files import MalformedFileError
 from graphmotion.io.pickles import load_pickle
 
-_PIXELS_AT_ONCE = 2**18  # fits in the cache
+_PIXELS_PER_BATCH = 2**18  # fits into the processor's cache
 
 
 def read_opengait_silhouettes(path: str, content: bytes | None = None) -> np.ndarray:
@@ -36,7 +36,7 @@ def read_opengait_silhouettes(path: str, content: bytes | None = None) -> np.nda
     if not isinstance(frames, np.ndarray):
         raise MalformedFileError(path, 'silhouettes', expected, type(frames).__name__)
     if frames.ndim != 3 or frames.size == 0 or frames.dtype not in (np.uint8, np.bool_):
-        found = f'{frames.dtype} of the shape {list(frames.shape)}'
+        found = f'{frames.dtype} of shape {list(frames.shape)}'
         raise MalformedFileError(path, 'silhouettes', expected, found)
     return frames
 
@@ -80,7 +80,7 @@ def align_silhouettes(
     Returns:
         tuple: Silhouettes :math:`(T', H, W)`, unsigned bytes 0 and 1, and a boolean mask
         :math:`(T)` of the frames that were kept. There may be none. Bodies too thin to cover half
-        of any pixel are removed, too.
+        of any pixel are also removed.
 
     Raises:
         ValueError: If :obj:`frames` are not such images, or an option is not positive.
@@ -115,58 +115,58 @@ def align_silhouettes(
     images = np.asarray(frames) if aligned else _stack(frames, white)
     out = np.zeros((len(frames), height, width), np.uint8)
     kept = np.zeros(len(frames), bool)
-    step = max(1, _PIXELS_AT_ONCE // max(1, images[:1].size))
+    step = max(1, _PIXELS_PER_BATCH // max(1, images[:1].size))
     for start in range(0, len(frames), step):
         part = slice(start, start + step)
-        counts = [np.count_nonzero(body) for body in _body(images[part], white)]
-        chosen = start + (np.array(counts) >= min_pixels).nonzero()[0]
-        if len(chosen):
-            out[chosen] = _align(images[chosen], white, size, aligned)
-            kept[chosen] = out[chosen].any(axis=(1, 2))
+        counts = [np.count_nonzero(body) for body in _body_mask(images[part], white)]
+        selected = start + (np.array(counts) >= min_pixels).nonzero()[0]
+        if len(selected):
+            out[selected] = _align(images[selected], white, size, aligned)
+            kept[selected] = out[selected].any(axis=(1, 2))
     return out[kept], kept
 
 
-def _body(images: np.ndarray, white: int) -> np.ndarray:
+def _body_mask(images: np.ndarray, white: int) -> np.ndarray:
     return images >= (white + 1) // 2
 
 
 def _stack(frames: np.ndarray | Sequence[np.ndarray], white: int) -> np.ndarray:
     """Crops each frame to its body and pads the crops to a common size."""
-    cut = []
+    cropped = []
     for frame in frames:
-        body = _body(frame, white)
-        cut.append(frame[_span(np.any(body, axis=1)), _span(np.any(body, axis=0))])
-    height, width = (max((frame.shape[dim] for frame in cut), default=0) for dim in (0, 1))
-    out = np.zeros((len(cut), height, width), np.uint8)
-    for image, frame in zip(out, cut):
+        body = _body_mask(frame, white)
+        cropped.append(frame[_extent(np.any(body, axis=1)), _extent(np.any(body, axis=0))])
+    height, width = (max((frame.shape[dim] for frame in cropped), default=0) for dim in (0, 1))
+    out = np.zeros((len(cropped), height, width), np.uint8)
+    for image, frame in zip(out, cropped):
         image[: frame.shape[0], : frame.shape[1]] = frame
     return out
 
 
 def _covers_borders(frames: np.ndarray | Sequence[np.ndarray], white: int) -> bool:
-    """Whether most pixels at the borders of most images belong to a body."""
+    """Returns whether most pixels at the borders of most images belong to a body."""
     covered = []
     for frame in frames:
-        body = _body(frame, white)
+        body = _body_mask(frame, white)
         border = np.concatenate([body[0], body[-1], body[:, 0], body[:, -1]])
         covered.append(border.mean() > 0.5)
     return bool(np.mean(covered) > 0.5) if covered else False
 
 
-def _span(mask: np.ndarray) -> slice:
-    """From the first to the last set element."""
+def _extent(mask: np.ndarray) -> slice:
+    """Returns the range from the first to the last set element."""
     (found,) = mask.nonzero()
     return slice(found[0], found[-1] + 1) if len(found) else slice(0, 0)
 
 
 def _is_aligned(frames: np.ndarray | Sequence[np.ndarray], white: int, size: Sequence[int]) -> bool:
-    """Whether most bodies fill the height of their images and are centred."""
+    """Returns whether most bodies fill the height of their images and are centred."""
     shapes = {frame.shape for frame in frames}
     height, width = shapes.pop() if len(shapes) == 1 else (0, 0)
     if not height or (width != height and width * size[0] != height * size[1]):
         return False
     images = np.asarray(frames)
-    rows = np.any(_body(images, white), axis=2)
+    rows = np.any(_body_mask(images, white), axis=2)
     seen = rows.any(axis=1)
     images, rows = images[seen], rows[seen]
     fills = rows[:, :2].any(axis=1) & rows[:, -2:].any(axis=1)
@@ -178,7 +178,7 @@ def _align(images: np.ndarray, white: int, size: Sequence[int], aligned: bool) -
     height, width = size
     top, bottom = np.array([0]), np.array([images.shape[1]])
     if not aligned:
-        rows = np.any(_body(images, white), axis=2)
+        rows = np.any(_body_mask(images, white), axis=2)
         top = rows.argmax(axis=1)
         bottom = rows.shape[1] - rows[:, ::-1].argmax(axis=1)
     scale = ((bottom - top) / height)[:, None]  # input pixels per output pixel
@@ -188,12 +188,12 @@ def _align(images: np.ndarray, white: int, size: Sequence[int], aligned: bool) -
     middle = images.shape[2] / 2 if aligned else _middle(out.sum(axis=1, dtype=np.float64))
     edges = middle + scale * (np.arange(width + 1) - width / 2)
     out = out @ _overlap(edges, image.shape[2]).swapaxes(1, 2)
-    least = scale**2 * (0.5 - 1e-6)  # a half, up to rounding errors
-    return (out >= least.astype(np.float32)[:, :, None]).astype(np.uint8)
+    threshold = scale**2 * (0.5 - 1e-6)  # a half, up to rounding errors
+    return (out >= threshold.astype(np.float32)[:, :, None]).astype(np.uint8)
 
 
 def _middle(mass: np.ndarray) -> np.ndarray:
-    """Position [T, 1] with half of the mass of the columns [T, W] on either side."""
+    """Returns the positions [T, 1] with half of the mass of columns [T, W] on either side."""
     upto = mass.cumsum(axis=1)
     half = upto[:, -1:] / 2
     middle = (upto < half).sum(axis=1, keepdims=True)
@@ -202,6 +202,6 @@ def _middle(mass: np.ndarray) -> np.ndarray:
 
 
 def _overlap(edges: np.ndarray, size: int) -> np.ndarray:
-    """Fraction of each of ``size`` pixels between consecutive edges: [T, N + 1] to [T, N, size]."""
+    """Returns the fractions [T, N, size] of pixels between consecutive edges [T, N + 1]."""
     before = edges.astype(np.float32)[:, :, None] - np.arange(size, dtype=np.float32)
     return np.diff(before.clip(0, 1, out=before), axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 from graphmotion.io.files import MalformedFileError, as_float_array, shape_of
 from graphmotion.io.pickles import load_pickle
 
-# The scores of positions in the plane, and in space.
+# Score fields of 2D and 3D positions.
 SCORE_FIELDS = ('keypoint_score', 'joint_score')
 _LABELS = ('subject', 'view', 'condition', 'take', 'setup')
 
@@ -21,7 +21,7 @@ def read_skeleton_pickle(path: str) -> tuple[dict[str, list[str]], list[dict[str
     a dict with :obj:`keypoint` :math:`(M, T, V, D)`, :obj:`label`, :obj:`frame_dir`, and
     optionally :obj:`keypoint_score` :math:`(M, T, V)`, :obj:`total_frames` and further labels. It
     is read by :func:`load_pickle`, which never runs code. A list of annotations without splits is
-    accepted, too.
+    also accepted.
 
     PYSKL and MMAction2 reject :obj:`keypoint_score` for 3D positions. 3D scores are in the field
     :obj:`joint_score`, which they ignore.

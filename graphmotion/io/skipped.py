@@ -34,7 +34,7 @@ class SkippedSamples:
         self._names.setdefault(reason, []).append(name)
 
     def report(self, total: int) -> None:
-        r"""Warns about the skipped ones of :obj:`total` samples, if any.
+        r"""Warns if any of :obj:`total` samples were skipped.
 
         Raises:
             ValueError: If there are no samples or all of them were skipped.

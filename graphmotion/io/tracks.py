@@ -261,12 +261,12 @@ def iter_objects(path: str, field: str, value: Any) -> Iterator[tuple[int, dict[
 
 
 def _extent(person: Detection) -> tuple[np.ndarray, float]:
-    """Centroid and bounding-box diagonal of a person."""
+    """Returns the centroid and the bounding-box diagonal of a person."""
     present = person.pos[person.score > 0]
     size = float(np.linalg.norm(present.max(axis=0) - present.min(axis=0)))
     return present.mean(axis=0), max(size, 1e-6)
 
 
 def _distance(extent: tuple[np.ndarray, float], other: tuple[np.ndarray, float]) -> float:
-    """Distance between two people relative to the larger of their sizes."""
+    """Returns the distance between two people relative to the larger of their sizes."""
     return float(np.linalg.norm(extent[0] - other[0])) / max(extent[1], other[1])

@@ -180,7 +180,8 @@ def format_table(
     lines = [['', *(heading for heading, _ in columns)]]
     for name, row in rows.items():
         lines.append([name, *(_cell(row, metric, percent) for _, metric in columns)])
-    out = ['  '.join(line).rstrip() for line in align_columns(lines)]
+    is_left = [i == 0 for i in range(len(lines[0]))]
+    out = ['  '.join(line).rstrip() for line in align_columns(lines, is_left)]
     return '\n'.join([out[0], '-' * max(map(len, out)), *out[1:]])
 
 

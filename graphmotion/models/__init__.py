@@ -1,3 +1,5 @@
+from graphmotion.models.agcn import AGCN, agcn
+from graphmotion.models.ctr_gcn import CTRGCN, ctr_gcn
 from graphmotion.models.fg_stformer import FGSTFormer, fg_stformer
 from graphmotion.models.gaitformer import GaitFormer, gaitformer
 from graphmotion.models.gaitmixer import GaitMixer, gaitmixer
@@ -10,6 +12,8 @@ from graphmotion.models.ssgnn import SSGNN, ssgnn
 from graphmotion.models.st_gcn import STGCN, st_gcn
 
 __all__ = [
+    'AGCN',
+    'CTRGCN',
     'LMGCS',
     'MSAGCN',
     'SPAGNN',
@@ -19,7 +23,9 @@ __all__ = [
     'FGSTFormer',
     'GaitFormer',
     'GaitMixer',
+    'agcn',
     'create_model',
+    'ctr_gcn',
     'fg_stformer',
     'gaitformer',
     'gaitmixer',

@@ -104,7 +104,7 @@ class GaitFormer(ResettableModule):
         return normalize(self.lin(self.norm(joints)), dim=-1)
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
-        r"""Loads a published checkpoint. Outputs equal those of the published network.
+        r"""Loads a published checkpoint. Outputs match the published network.
 
         The spatial stage and the head have the same names as in GaitMixer. The temporal stage may
         have any prefix: its blocks and layer normalisation are identified by the remainder of

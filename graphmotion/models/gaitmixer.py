@@ -236,7 +236,7 @@ class GaitMixer(ResettableModule):
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         r"""Loads a published checkpoint, with names such as
-        :obj:`spatial_blocks.0.attn.qkv.weight`. Outputs equal those of the published network.
+        :obj:`spatial_blocks.0.attn.qkv.weight`. Outputs match the published network.
 
         Raises:
             ValueError: If a name or a shape does not match. The model is then unchanged.

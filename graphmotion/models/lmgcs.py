@@ -271,7 +271,7 @@ def lmgcs_ou_mvlp(feature_dim: int = 256, **options: Any) -> LMGCS:
 
     It has 19,107,712 parameters with three branches. The first temporal convolution maps the 512
     features of a strip to 256, the size of all later features; the paper does not specify this
-    size. :obj:`options` are those of :class:`LMGCS`.
+    size. :obj:`options` are further options of :class:`LMGCS`.
     """
     options = {'channels': (64, 128, 256, 256)} | options
     return LMGCS(feature_dim=feature_dim, **options)

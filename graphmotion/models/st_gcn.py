@@ -168,7 +168,7 @@ class STGCN(ResettableModule):
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         r"""Loads a published checkpoint, with names such as
-        :obj:`st_gcn_networks.0.gcn.conv.weight`. Outputs equal those of the published network.
+        :obj:`st_gcn_networks.0.gcn.conv.weight`. Outputs match the published network.
 
         The checkpoints were trained on the graphs :obj:`"ntu25_st_gcn"` and
         :obj:`"openpose18_st_gcn"` and the partition of :obj:`cap_distance=True`:

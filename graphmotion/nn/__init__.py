@@ -6,6 +6,8 @@ from graphmotion.nn.attention import (
     TemporalDecoder,
 )
 from graphmotion.nn.conv import (
+    AdaptiveSpatialConv,
+    ChannelTopologyConv,
     CrossScaleConv,
     Divergence,
     LocallyConnectedConv,
@@ -30,13 +32,16 @@ from graphmotion.nn.temporal import (
     LargeKernelTemporalConv,
     LocalGlobalTemporal,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     SelectiveTemporalConv,
     TemporalConv,
 )
 
 __all__ = [
+    'AdaptiveSpatialConv',
     'BranchFusion',
     'ChannelGate',
+    'ChannelTopologyConv',
     'ClusterPooling',
     'ConvValueTemporalAttention',
     'CrossAttention',
@@ -50,6 +55,7 @@ __all__ = [
     'LocallyConnectedConv',
     'MotionBatchNorm',
     'MultiResolutionTemporalConv',
+    'MultiScaleTemporalConv',
     'OrientedGradients',
     'PartPooling',
     'PerFrame',

@@ -9,7 +9,7 @@ from torch_geometric.nn.inits import reset
 class ResettableModule(torch.nn.Module):
     r"""A module that resets its parameters by resetting its submodules.
 
-    Subclasses with parameters of their own extend :meth:`reset_parameters`.
+    Subclasses with other parameters extend :meth:`reset_parameters`.
     """
 
     def reset_parameters(self) -> None:

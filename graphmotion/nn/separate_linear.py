@@ -46,8 +46,8 @@ class SeparateLinear(Module):
         """Maps the parts of ``x``."""
         if x.dim() != 3 or x.shape[1:] != self.weight.shape[:2]:
             raise ValueError(
-                f'x has the shape {list(x.shape)}, expected [B, {self.weight.size(0)}, '
-                f'{self.weight.size(1)}]'
+                f'x must have shape [B, {self.weight.size(0)}, {self.weight.size(1)}], got '
+                f'{list(x.shape)}'
             )
         return torch.bmm(x.transpose(0, 1), self.weight).transpose(0, 1)
 

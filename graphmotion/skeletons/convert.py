@@ -10,7 +10,7 @@ from torch import Tensor
 from graphmotion.skeletons.layouts import get_skeleton
 from graphmotion.skeletons.skeleton import Skeleton
 
-# Names of the same place on the body in different layouts.
+# Names of the same place on the body in different layouts; the first is the common name.
 SAME_PLACE = (
     ('pelvis', 'root', 'mid_hip', 'hip_center', 'spine_base'),
     ('thorax', 'shoulder_center', 'spine_shoulder'),
@@ -61,8 +61,8 @@ def conversion_matrix(
         ValueError: If target joints cannot be derived.
     """
     source, target = get_skeleton(source), get_skeleton(target)
-    chosen = dict(substitutes or {})
-    for joint in chosen:
+    substitutes = dict(substitutes or {})
+    for joint in substitutes:
         target.index(joint)
     rows = dict(zip(source.joints, torch.eye(source.num_joints, dtype=torch.float64)))
     places: dict[str, Tensor] = {}
@@ -74,12 +74,12 @@ def conversion_matrix(
 
     out, missing = [], []
     for joint in target.joints:
-        if joint in chosen:
-            used = chosen[joint]
-            used = [used] if isinstance(used, str) else list(used)
-            if not used:
+        if joint in substitutes:
+            given = substitutes[joint]
+            given = [given] if isinstance(given, str) else list(given)
+            if not given:
                 raise ValueError(f'substitutes must name at least one joint for {joint!r}')
-            out.append(torch.stack([rows[source.joints[source.index(u)]] for u in used]).mean(0))
+            out.append(torch.stack([rows[source.joints[source.index(j)]] for j in given]).mean(0))
         elif joint in rows:
             out.append(rows[joint])
         elif _PLACE.get(joint, joint) in places:

@@ -49,7 +49,7 @@ def _parts(
 
 
 def _both(tree: Mapping[str, str]) -> dict[str, str]:
-    """Alternating left and right entries, for layouts that interleave the sides."""
+    """Alternating entries for left and right, for layouts that interleave the sides."""
     out = {}
     for joint, parent in tree.items():
         for side in ('left', 'right'):
@@ -58,7 +58,7 @@ def _both(tree: Mapping[str, str]) -> dict[str, str]:
 
 
 def _chain(side: str, root: str, *joints: str) -> dict[str, str]:
-    """One limb, joint after joint, from the joint it hangs on."""
+    """Joints of one limb as a chain that starts at the joint ``root``."""
     names = [f'{side}_{joint}' for joint in joints]
     return dict(zip(names, [root, *names[:-1]]))
 
@@ -188,7 +188,7 @@ def _mediapipe33() -> tuple[_Tree, str, dict]:
     tree: dict[str, str | None] = {'nose': None}
     for side in ('left', 'right'):
         tree |= _chain(side, 'nose', 'eye_inner', 'eye', 'eye_outer', 'ear')
-        # The ear closes the chain of the eye, but stands after both eyes in the data.
+        # The ear ends the chain of the eye, but comes after both eyes in the data.
     tree = {j: p for j, p in tree.items() if not j.endswith('_ear')}
     tree |= {'left_ear': 'left_eye_outer', 'right_ear': 'right_eye_outer'}
     tree |= {'left_mouth': 'nose', 'right_mouth': 'nose'}
@@ -228,7 +228,7 @@ def _h36m17() -> tuple[_Tree, str, dict]:
 
 def _ucalgary18() -> tuple[_Tree, str, dict]:
     tree: dict[str, str | None] = {}
-    for side in ('left', 'right'):  # the data list legs from the foot up
+    for side in ('left', 'right'):  # in the data, legs start at the foot
         leg = _chain(side, 'spine_base', 'hip', 'knee', 'ankle', 'foot')
         tree |= dict(reversed(leg.items()))
     tree |= {'spine_base': None, 'spine_mid': 'spine_base', 'neck': 'spine_mid', 'head': 'neck'}
@@ -271,7 +271,7 @@ def list_skeletons() -> list[str]:
       of the neck: the graph of the published code and weights of ST-GCN, 2s-AGCN and PYSKL
     * :obj:`ucalgary18`: Kinect v2 without hands, used by the University of Calgary gait dataset
 
-    For :obj:`coco17` and :obj:`kinect20`, the graphs equal those of PYSKL and CTR-GCN. See
+    For :obj:`coco17` and :obj:`kinect20`, the graphs equal the graphs of PYSKL and CTR-GCN. See
     :meth:`Skeleton.adjacency` for the partitions of published code.
 
     If an estimator defines keypoint connections with cycles or a separate face (COCO, MediaPipe),

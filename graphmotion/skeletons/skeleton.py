@@ -152,7 +152,7 @@ class Skeleton:
     ) -> Tensor:
         r"""Returns the normalised adjacency with self-loops, split into :math:`K` partitions.
 
-        The partitions are those of the `"Spatial Temporal Graph Convolutional Networks for
+        The partitions are defined in the `"Spatial Temporal Graph Convolutional Networks for
         Skeleton-Based Action Recognition" <https://arxiv.org/abs/1801.07455>`_ paper. Joint
         :math:`i` receives along row :math:`i`, and the partitions sum to the full adjacency.
 

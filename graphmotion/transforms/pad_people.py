@@ -21,11 +21,12 @@ from graphmotion.transforms.fields import get_pos, split_bodies
 
 
 class PadPeople(BaseTransform):
-    r"""Pads or cuts each sample to :math:`M` people, as models with :obj:`num_people` require.
+    r"""Pads or truncates each sample to :math:`M` people, as models with :obj:`num_people` require.
 
-    Added people are missing in all frames: their positions, scores and other fields are zero. Of
-    more people, the first :math:`M` are kept, which are the most visible ones in the output of this
-    library's readers. Each person gets the edges within the first person of the sample.
+    Added people are missing in all frames: their positions, scores and other fields are zero. If
+    a sample has more people, the first :math:`M` are kept, which are the most visible ones in the
+    output of this library's readers. Each person gets the edges within the first person of the
+    sample.
 
     .. code-block:: python
 
@@ -51,9 +52,9 @@ class PadPeople(BaseTransform):
         self.skeleton = get_skeleton(skeleton)
 
     def forward(self, data: Data) -> Data:
-        """Pads or cuts a sample, or each sample of a batch."""
+        """Pads or truncates a sample or each sample in a batch."""
         size = self.skeleton.num_joints
-        # In any case, so that a sample has the same fields alone and in a batch.
+        # Always added, so that a sample has the same fields alone and in a batch.
         fields = {'score': get_pos(data).new_ones(data.pos.shape[:2])}
         fields |= {name: data[name] for name in field_names(data) if data.is_node_attr(name)}
         people = {name: split_bodies(data, value, self.skeleton) for name, value in fields.items()}

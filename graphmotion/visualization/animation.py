@@ -58,12 +58,7 @@ def animate_skeleton(
         fps (float, optional): The number of frames per second, at most 50. GIF stores durations
             in hundredths of a second, so that 30 frames per second play as 33.
             (default: :obj:`20`)
-        score (Tensor or list of Tensor, optional): The confidences of each sequence. Joints with a
-            confidence of 0 or a non-finite position are not drawn. (default: :obj:`None`)
-        labels (sequence of str, optional): The label of each sequence. (default: :obj:`None`)
-        view (str or tuple, optional): The viewpoint, see :func:`project`.
-            (default: :obj:`"oblique"`)
-        up (str, optional): The upward axis, see :func:`project`. (default: :obj:`None`)
+        score, labels, view, up (optional): See :func:`plot_pose_strip`.
         follow (bool, optional): If set to :obj:`True`, horizontal motion of the body is removed.
             (default: :obj:`False`)
         size (float, optional): The height of a panel in inches of 100 pixels.

@@ -78,18 +78,10 @@ def plot_focal_joints(
         frames (sequence of int, optional): The frames to draw of each sequence. If set to
             :obj:`None`, :obj:`num_poses` evenly spaced frames with their own selection are drawn.
             (default: :obj:`None`)
-        num_poses (int, optional): The number of poses if :obj:`frames` is not given.
-            (default: :obj:`6`)
         num_links (int, optional): The maximum number of lines for each body. (default: :obj:`6`)
-        labels (sequence of str, optional): The label of each sequence. (default: :obj:`None`)
         view (str or tuple, optional): The viewpoint, see :func:`project`.
             (default: :obj:`"front"`)
-        up (str, optional): The upward axis, see :func:`project`. (default: :obj:`None`)
-        follow (bool, optional): If set to :obj:`False`, horizontal motion of the body is kept,
-            which shrinks bodies that travel. (default: :obj:`True`)
-        title (str, optional): The title of the figure. (default: :obj:`None`)
-        path (str, optional): The file to save the figure to; its suffix sets the format.
-            (default: :obj:`None`)
+        num_poses, labels, up, follow, title, path (optional): See :func:`plot_pose_strip`.
 
     Shapes:
         - **pos:** :math:`(M \cdot V, T, D)` with :math:`M` bodies and :math:`D \in \{2, 3\}`

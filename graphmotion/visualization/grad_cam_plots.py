@@ -127,18 +127,9 @@ def plot_grad_cam_on_body(
             of several models by name.
         pos (Tensor): The sequence, with the frames that were passed to the model.
         skeleton (str or Skeleton): The skeleton, or the name of a built-in one.
-        frames (sequence of int, optional): The frames to draw. If set to :obj:`None`,
-            :obj:`num_poses` evenly spaced frames are drawn. (default: :obj:`None`)
-        num_poses (int, optional): The number of poses if :obj:`frames` is not given.
-            (default: :obj:`6`)
         view (str or tuple, optional): The viewpoint, see :func:`project`.
             (default: :obj:`"front"`)
-        up (str, optional): The upward axis, see :func:`project`. (default: :obj:`None`)
-        follow (bool, optional): If set to :obj:`False`, horizontal motion of the body is kept,
-            which shrinks bodies that travel. (default: :obj:`True`)
-        title (str, optional): The title of the figure. (default: :obj:`None`)
-        path (str, optional): The file to save the figure to; its suffix sets the format.
-            (default: :obj:`None`)
+        frames, num_poses, up, follow, title, path (optional): See :func:`plot_pose_strip`.
 
     Shapes:
         - **maps:** :math:`(M \cdot V, T)` for :math:`M` bodies

@@ -97,14 +97,7 @@ def plot_pose_gallery(
         num_rows (int, optional): The maximum number of sequences in each column, taken in the
             given order. (default: :obj:`4`)
         num_poses (int, optional): The number of poses of each sequence. (default: :obj:`3`)
-        score (list of Tensor, optional): The confidences, see :func:`plot_pose_strip`.
-            (default: :obj:`None`)
-        view (str or tuple, optional): The viewpoint, see :func:`project`.
-            (default: :obj:`"oblique"`)
-        up (str, optional): The upward axis, see :func:`project`. (default: :obj:`None`)
-        title (str, optional): The title of the figure. (default: :obj:`None`)
-        path (str, optional): The file to save the figure to; its suffix sets the format.
-            (default: :obj:`None`)
+        score, view, up, title, path (optional): See :func:`plot_pose_strip`.
 
     Shapes:
         - **pos:** :math:`(B \cdot V, T, D)` with :math:`B` bodies and :math:`D \in \{2, 3\}`

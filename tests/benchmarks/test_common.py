@@ -155,18 +155,6 @@ def test_operations_of_the_matrix_product():
     assert common.count_flops(run) == count == 2 * 64**3
 
 
-def test_markdown():
-    table = common.markdown_table(
-        ['name', 'ms'], [['a', '1.5'], ['longer', '10.25']], left=['name']
-    )
-    assert table.splitlines() == [
-        '| name   |    ms |',
-        '| ------ | ----: |',
-        '| a      |   1.5 |',
-        '| longer | 10.25 |',
-    ]
-
-
 def test_json_is_written_if_a_path_is_given(tmp_path):
     common.write_json(None, results=[])
     common.write_json(tmp_path / 'a.json', results=[1.5], environment={'threads': 1})

@@ -1,4 +1,4 @@
-"""Batches made by hand against those of PyG."""
+"""Batches made by this module compared with those of PyG."""
 
 import copy
 import pickle
@@ -53,14 +53,14 @@ def faces(sizes=(5, 4, 7)):
 
 
 def clips():
-    """Silhouettes, whose number of nodes no field tells."""
+    """Silhouettes, whose number of nodes cannot be inferred from a field."""
     for i in range(3):
         clip = torch.rand(1, 6, 4, 3) < 0.5
         yield Data(silhouettes=clip, y=torch.tensor([i]), num_frames=torch.tensor([6]), num_nodes=4)
 
 
 def assert_equal(ours, theirs):
-    """Whether both hold the same, compared in all detail."""
+    """Compares two samples in all details."""
     assert type(ours) is type(theirs)
     if isinstance(theirs, dict):
         assert ours.keys() == theirs.keys()
@@ -74,7 +74,7 @@ def assert_equal(ours, theirs):
 
 
 def assert_same_batch(ours, theirs):
-    """Whether two batches are the same, also where they are taken apart."""
+    """Compares two batches and their samples."""
     assert type(ours) is type(theirs)
     assert_equal(ours.to_dict(), theirs.to_dict())
     assert ours.num_graphs == len(ours) == theirs.num_graphs
@@ -139,7 +139,7 @@ def test_silhouettes():
     assert [data.num_nodes for data in batch.to_data_list()] == [4, 4, 4]
 
 
-def test_graphs_of_images_of_which_nothing_stays():
+def test_images_are_replaced_by_graphs():
     batch = Batch.from_data_list([Data(image=d.image, y=d.y) for d in faces()])
     kept = copy.copy(batch)
     x, pos = torch.rand(3, 6, 2), torch.rand(3, 6, 2)
@@ -172,7 +172,7 @@ def test_other_numbers_of_nodes_and_edges():
     assert_same_batch(kept, Batch.from_data_list(samples))
 
 
-def test_a_sample_is_set_as_a_batch_is():
+def test_samples_are_changed_like_batches():
     data = Data()
     set_nodes(data, 5, {'pos': torch.rand(5, 3)})
     set_shared_edges(data, torch.tensor([[0], [4]]), 5, {'edge_weight': torch.ones(1)})
@@ -216,7 +216,7 @@ def test_fields_that_were_set_without_records():
 
 
 @pytest.mark.parametrize('value', [torch.rand(5), torch.tensor(1.0), 'walk'])
-def test_fields_of_nothing_in_a_batch_are_refused(value):
+def test_fields_with_another_number_of_rows_raise(value):
     batch = Batch.from_data_list(list(walks()))
     batch.extra = value
     edges = batch.num_edges
@@ -224,7 +224,7 @@ def test_fields_of_nothing_in_a_batch_are_refused(value):
         to_data_list(batch)
 
 
-def test_batches_that_cannot_be_taken_apart():
+def test_batches_without_records():
     expected = Batch.from_data_list(list(walks()))
     batch = Batch(_base_cls=Data)
     for name, value in expected.to_dict().items():
@@ -320,15 +320,15 @@ def test_repeated_edges(sizes):
 @pytest.mark.parametrize(
     'name', ['y', 'subject', 'view', 'frame_index', 'batch', 'my_batch', 'face', 'ptr', 'num_nodes']
 )
-def test_reserved_names_are_those_that_a_batch_changes(name):
-    """A label is reserved where the samples of a batch do not come back with what they had."""
+def test_reserved_names_are_changed_by_batches(name):
+    """A name is reserved if a batch does not preserve the values of the field."""
     samples = [Data(pos=torch.rand(n, 3), **{name: torch.tensor([3])}) for n in (2, 4)]
     batch = Batch.from_data_list(samples)
     kept = batch[name].tolist() == [3, 3] and batch.num_nodes == 6
     assert is_reserved_name(name) is not kept
 
 
-def test_nothing_else_touches_the_bookkeeping_of_pyg():
+def test_no_other_module_accesses_internal_data_of_batches():
     names = re.compile(r'\b(_slice_dict|_inc_dict|_num_graphs|\w*ptr|_store|_global_store)\b')
     root = Path(graphmotion.__file__).parent
     found = {

@@ -33,7 +33,7 @@ def storage(request, tmp_path):
     return FlatStorage(content(samples(), str(tmp_path) if request.param else None), FRAMES)
 
 
-def test_samples_come_back(storage):
+def test_stored_samples_equal_the_originals(storage):
     assert len(storage) == 3
     assert storage.fields.keys() == {'pos', 'silhouettes', 'landmarks', 'y'}
     assert storage.fields['silhouettes'].shape == (4 + 2 + 4, 3, 2)
@@ -47,7 +47,7 @@ def test_samples_come_back(storage):
     assert storage.device == torch.device('cpu')
 
 
-def test_several_samples_are_those_of_pyg_with_their_last_frame_repeated(storage):
+def test_several_samples_equal_those_of_pyg_with_repeated_last_frames(storage):
     chosen = [1, 2, 1]
     fields, offsets = storage.take(torch.tensor(chosen))
     parts = []
@@ -63,7 +63,7 @@ def test_several_samples_are_those_of_pyg_with_their_last_frame_repeated(storage
         assert torch.equal(offsets[name], expected._slice_dict[name])
 
 
-def test_fingerprints_depend_on_content_and_choice(storage):
+def test_fingerprints_depend_on_content_and_selection(storage):
     every = torch.arange(3)
     assert storage.fingerprint(every) == FlatStorage(
         content([Data(**storage.get(i)) for i in range(3)]), FRAMES
@@ -74,23 +74,32 @@ def test_fingerprints_depend_on_content_and_choice(storage):
     assert storage.fingerprint(every) != before
 
 
-def test_samples_that_cannot_be_stored_are_refused():
+def test_samples_that_cannot_be_stored_raise():
     first = next(samples())
 
     def other(**fields):
         return [first, Data(**{**first.to_dict(), **fields})]
 
     for items, message in (
-        (other(y=torch.tensor(1)), r"^sample 1: the fields \['y'\] are not tensors"),
-        (other(note='a'), r"^sample 1: the fields \['note'\] are not tensors"),
-        (other(z=torch.ones(1)), r"^sample 1 has the fields \[.*'z'\], the first has \["),
-        (other(y=torch.ones(1)), r"^sample 1 has 'y' of torch.float32, the first has torch.int64"),
-        (other(pos=torch.ones(3, 4, 3).double()), r"^sample 1 has 'pos' of shape \[3, 4, 3\]"),
-        (other(pos=torch.ones(3)), r"^sample 1: 'pos' has the shape \[3\], expected 4 frames"),
-        (other(pos=torch.ones(3, 5, 2)), r"^sample 1: 'silhouettes' .* expected 5 frames in its"),
-        (other(silhouettes=torch.ones(2, 4, 3, 11)), r'silhouettes \[2, 4, 3, 11\], expected'),
-        (other(silhouettes=torch.ones(1, 4, 3, 8)), '8 pixels wide, the first has 11'),
-        (other(silhouettes=torch.full((1, 4, 3, 11), 2)), 'other values than 0 and 1'),
+        (other(y=torch.tensor(1)), r"^sample 1: fields \['y'\] must be tensors of at least"),
+        (other(note='a'), r"^sample 1: fields \['note'\] must be tensors of at least"),
+        (other(z=torch.ones(1)), r"^sample 1 must have the fields \[.*'y'\] of .*, got \[.*'z'\]"),
+        (
+            other(y=torch.ones(1)),
+            r"^sample 1: 'y' must be of torch.int64 as in the first .*, got torch.float32",
+        ),
+        (
+            other(pos=torch.ones(3, 4, 3).double()),
+            r"^sample 1: the shape of 'pos' must match .*, got \[3, 4, 3\]",
+        ),
+        (other(pos=torch.ones(3)), r"^sample 1: 'pos' must have 4 frames .*, got shape \[3\]"),
+        (other(pos=torch.ones(3, 5, 2)), r"^sample 1: 'silhouettes' must have 5 frames in its"),
+        (other(silhouettes=torch.ones(2, 4, 3, 11)), r'\[1, T, H, W\], got \[2, 4, 3, 11\]'),
+        (
+            other(silhouettes=torch.ones(1, 4, 3, 8)),
+            'must be 11 pixels wide as in the first sample, got 8',
+        ),
+        (other(silhouettes=torch.full((1, 4, 3, 11), 2)), 'no values other than 0 and 1'),
     ):
         with pytest.raises(ValueError, match=message):
             content(items)
@@ -102,7 +111,7 @@ def test_a_check_sees_each_sample_once():
     assert seen == [('sample 0', 0), ('sample 1', 1), ('sample 2', 2)]
 
 
-def test_what_is_consistent():
+def test_consistency():
     stored = content(samples())
     assert FlatStorage.is_consistent(stored, FRAMES)
     fields, slices = stored['fields'], stored['slices']

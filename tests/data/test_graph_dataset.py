@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -76,22 +78,25 @@ def test_silhouettes_are_stored_as_bits(tmp_path, stored):
     assert torch.equal(dataset.copy([1])[0].silhouettes, clips[1].silhouettes)
 
 
-def test_what_cannot_be_stored_as_bits():
+def test_invalid_silhouettes_raise():
     for options, message in (
-        ({'values': 3}, 'sample 0 has silhouettes with other values than 0 and 1'),
-        ({'widths': (11, 12)}, 'sample 1 has silhouettes 12 pixels wide, the first has 11'),
+        ({'values': 3}, "sample 0: 'silhouettes' must hold no values other than 0 and 1"),
+        (
+            {'widths': (11, 12)},
+            "sample 1: 'silhouettes' must be 11 pixels wide as in the first sample, got 12",
+        ),
         (
             {'shape': (2, 3, 4, 5)},
-            r'sample 0 has silhouettes \[2, 3, 4, 5\], expected \[1, T, H, W\]',
+            r"sample 0: 'silhouettes' must have shape \[1, T, H, W\], got \[2, 3, 4, 5\]",
         ),
-        ({'shape': (1, 3, 0, 5)}, r'sample 0 has silhouettes \[1, 3, 0, 5\]'),
+        ({'shape': (1, 3, 0, 5)}, r'sample 0: .*, got \[1, 3, 0, 5\]'),
     ):
         with pytest.raises(ValueError, match=message):
             Clips(**options)
 
 
-def test_images_of_different_size_are_refused():
-    with pytest.raises(ValueError, match=r"sample 1 has 'image' of shape"):
+def test_images_of_different_sizes_raise():
+    with pytest.raises(ValueError, match="sample 1: the shape of 'image' must match"):
         Wide()
 
 
@@ -103,7 +108,7 @@ class Wide(Faces):
             yield Data(image=torch.zeros(1, 8, width).byte(), y=torch.tensor([0]))
 
 
-def test_a_fingerprint_tells_sets_apart():
+def test_fingerprints_distinguish_datasets():
     dataset = Faces()
     assert dataset.fingerprint() == Faces().fingerprint()
     other = [dataset[1:], dataset.index_select([0, 2, 1, 3]), Faces(sizes=(6,) * 5), Clips()]
@@ -112,7 +117,7 @@ def test_a_fingerprint_tells_sets_apart():
     assert dataset.device == torch.device('cpu')
 
 
-def test_a_fingerprint_is_that_of_all_samples(monkeypatch):
+def test_fingerprints_depend_on_all_samples(monkeypatch):
     changed = Faces()
     changed._data.image[-1, -1, -1] ^= 1
     assert changed.fingerprint() != Faces().fingerprint()
@@ -135,17 +140,27 @@ class Ages(Faces):
 
 
 @pytest.mark.parametrize('stored', [False, True])
-def test_numbers_of_different_types_are_refused(tmp_path, stored):
-    with pytest.raises(ValueError, match=r"Ages: sample 1 has 'age' of torch.float32, the first"):
+def test_fields_of_different_types_raise(tmp_path, stored):
+    with pytest.raises(
+        ValueError, match=r"Ages: sample 1: 'age' must be of torch.int64 .*, got torch.float32"
+    ):
         Ages(str(tmp_path) if stored else None)
 
 
-def test_what_another_dataset_processed_is_refused(tmp_path):
+def test_files_processed_by_another_dataset_raise(tmp_path):
     Faces(str(tmp_path))
 
     class Portraits(Faces):
         pass
 
-    with pytest.raises(ValueError, match=r'data\.pt: processed by Faces, not by Portraits; give'):
+    with pytest.raises(ValueError, match=r'data\.pt: processed by Faces, not by Portraits; use'):
         Portraits(str(tmp_path))
     assert len(Portraits(str(tmp_path), force_reload=True)) == 4
+
+
+@pytest.mark.parametrize('kind', [str, Path])
+def test_the_home_directory_is_expanded(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Faces(kind('~/faces'))
+    assert (tmp_path / 'faces' / 'processed' / 'data.pt').is_file()

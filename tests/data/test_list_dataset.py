@@ -10,7 +10,7 @@ from tests.toy import Waves
 
 
 class Plain(InMemoryDataset):
-    """Samples as PyG keeps them."""
+    """A dataset of PyG."""
 
     def __init__(self, samples, transform=None):
         super().__init__(transform=transform)

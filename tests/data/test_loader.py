@@ -79,7 +79,7 @@ def test_the_transform_of_the_dataset_is_applied_first():
         assert batch[i].num_frames.tolist() == [4]
 
 
-def test_own_transforms_get_batches_and_foreign_ones_samples():
+def test_transforms_of_graphmotion_receive_batches_and_others_samples():
     seen = []
 
     def center(data):

@@ -6,7 +6,7 @@ from graphmotion.data.rows import Column, Rows, pack_bits, unpack_bits
 
 
 @pytest.mark.parametrize('width', [1, 7, 8, 9, 44])
-def test_bits_come_back(width):
+def test_unpacked_bits_equal_the_originals(width):
     images = torch.randint(0, 2, (3, 2, width)).byte()
     packed = pack_bits(images)
     assert packed.shape == (3, 2, -(-width // 8))
@@ -18,7 +18,7 @@ def test_bits_come_back(width):
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.uint8, torch.bool, torch.int64])
-def test_a_column_in_a_file_is_that_in_memory(tmp_path, dtype):
+def test_columns_in_files_equal_those_in_memory(tmp_path, dtype):
     parts = [torch.randint(0, 2, (n, 3, 2)).to(dtype) for n in (2, 0, 5)]
     columns = [Column(parts[0], folder) for folder in (None, str(tmp_path))]
     for column in columns:
@@ -32,7 +32,7 @@ def test_a_column_in_a_file_is_that_in_memory(tmp_path, dtype):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_rows_of_samples_that_differ_in_nodes_and_frames():
+def test_rows_of_samples_of_different_sizes():
     samples = [torch.rand(n, t, 2) for n, t in ((3, 4), (1, 2), (2, 4))]
     rows = torch.cat([sample.flatten(0, 1) for sample in samples])
     layout = Rows(torch.tensor([0, 12, 14, 22]), torch.tensor([4, 2, 4]))
@@ -46,7 +46,7 @@ def test_rows_of_samples_that_differ_in_nodes_and_frames():
 
 
 @pytest.mark.parametrize('frames', [None, torch.tensor([2, 2, 2])])
-def test_rows_of_samples_of_one_size(frames):
+def test_rows_of_samples_of_equal_size(frames):
     rows = torch.rand(12, 5)
     layout = Rows(torch.tensor([0, 4, 8, 12]), frames)
     index, offsets = layout.find(torch.tensor([2, 0]))

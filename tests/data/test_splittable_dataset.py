@@ -14,7 +14,7 @@ def numbers(parts):
     return [part.labels('subject').tolist() for part in parts]
 
 
-def test_parts_are_those_of_the_functions(dataset):
+def test_parts_equal_those_of_the_functions(dataset):
     subject = dataset.labels('subject')
     expected = [subject[part].tolist() for part in random_split(11, (2, 1), 3)]
     assert numbers(dataset.split((2, 1), seed=3)) == expected
@@ -35,7 +35,7 @@ def test_no_value_is_in_two_parts(dataset):
     assert len(train.labels('part').unique()) == len(test.labels('part').unique()) == 1
 
 
-def test_one_value_is_left_out_at_a_time(dataset):
+def test_leave_one_out(dataset):
     folds = dataset.leave_one_out('y')
     assert [test.labels().unique().tolist() for _, test in folds] == [[0], [1], [2]]
     for number, (train, test) in enumerate(folds):
@@ -43,7 +43,7 @@ def test_one_value_is_left_out_at_a_time(dataset):
         assert sorted(sample for part in numbers((train, test)) for sample in part) == [
             *range(1, 12)
         ]
-    with pytest.raises(ValueError, match="all samples have one value of 'y'"):
+    with pytest.raises(ValueError, match="field 'y' must have at least two values, got one"):
         dataset[dataset.labels() == 1].leave_one_out('y')
 
 
@@ -60,12 +60,12 @@ def test_official_splits():
     train, test = dataset.official_split('subjects')
     assert (train.labels('subject').tolist(), test.labels('subject').tolist()) == ([1, 2], [0, 3])
     with pytest.raises(
-        ValueError, match=r"Faces has the protocols \['given', 'subjects'\], got 'x'"
+        ValueError, match=r"protocol must be one of \['given', 'subjects'\], got 'x'"
     ):
         dataset.official_split('x')
-    with pytest.raises(ValueError, match=r'Clips has the protocols \[\], got None'):
+    with pytest.raises(ValueError, match=r'protocol must be one of \[\], got None'):
         Clips().official_split()
-    none = 'Faces: none of the 2 samples is a {} sample of the protocol {!r}'
+    none = 'Faces: none of the 2 samples is a {} sample of protocol {!r}'
     with pytest.raises(ValueError, match=none.format('test', 'subjects')):
         dataset[1:3].official_split('subjects')
     with pytest.raises(ValueError, match=none.format('training', 'given')):

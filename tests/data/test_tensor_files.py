@@ -5,7 +5,7 @@ from graphmotion.data.tensor_files import load_tensors, save_tensors
 
 
 @pytest.mark.parametrize('mmap', [False, True])
-def test_tensors_come_back(tmp_path, mmap):
+def test_loaded_tensors_equal_the_originals(tmp_path, mmap):
     path = tmp_path / 'tensors.pt'
     for number in (1, 2):  # the second over the first
         content = {'version': number, 'fields': {'x': torch.rand(3, 2)}, 'names': ['a', 'b']}
@@ -17,12 +17,12 @@ def test_tensors_come_back(tmp_path, mmap):
 
 
 class Foreign:
-    """Something that unpickling would have to run code for."""
+    """An object whose unpickling executes code."""
 
 
-def test_files_of_anything_else_are_refused(tmp_path):
+def test_other_files_raise(tmp_path):
     path = tmp_path / 'tensors.pt'
-    with pytest.raises(FileNotFoundError, match=r'tensors\.pt: there is no such file'):
+    with pytest.raises(FileNotFoundError, match=r'tensors\.pt: no such file'):
         load_tensors(path)
     torch.save(Foreign(), path)
     message = r'tensors\.pt: damaged or not written by this library'

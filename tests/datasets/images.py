@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def picture(number, shape=(8, 8)):
-    """An image of one grey, by which it is known again."""
+    """A constant image, identified by its intensity."""
     return np.full(shape, number, np.uint8)
 
 

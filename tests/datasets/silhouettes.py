@@ -1,4 +1,4 @@
-"""Trees of silhouettes, as data sets of gait have them."""
+"""Silhouette files for tests of datasets."""
 
 import pickle
 import zipfile
@@ -29,7 +29,7 @@ def write_pickle(path, images):
 
 
 def pack(folder):
-    """Put all files of a folder into one archive in it."""
+    """Packs all files of a folder into an archive in the folder."""
     paths = [path for path in sorted(folder.rglob('*')) if path.is_file()]
     with zipfile.ZipFile(folder / 'all.zip', 'w') as archive:
         for path in paths:

@@ -81,7 +81,7 @@ def test_protocols(tmp_path):
     assert len(dataset.official_split()[0]) == 74
 
 
-def test_short_sequences_are_left_out_and_frames_without_a_pose_do_not_count(tmp_path):
+def test_short_sequences_are_skipped_and_frames_without_a_pose_do_not_count(tmp_path):
     write_table(tmp_path, {'001-nm-01-000': 60, '001-nm-02-000': 61, '125-nm-02-000': 61})
     poses = walk(62)
     poses[[3, 8], :, 2] = 0
@@ -103,7 +103,7 @@ def test_short_sequences_are_left_out_and_frames_without_a_pose_do_not_count(tmp
     torch.testing.assert_close(dataset[2].pos, expected)
 
 
-def test_another_least_number_of_frames_is_another_file(tmp_path):
+def test_each_minimum_number_of_frames_has_a_file(tmp_path):
     write_table(tmp_path, SEQUENCES)
     assert len(CASIABPose(str(tmp_path), min_frames=5)) == 4
     with pytest.warns(UserWarning, match='skipped 2 of 4'):
@@ -113,7 +113,7 @@ def test_another_least_number_of_frames_is_another_file(tmp_path):
             CASIABPose(str(tmp_path), min_frames=least)
 
 
-def test_bad_files_are_counted_and_a_sequence_is_taken_once(tmp_path):
+def test_invalid_files_are_skipped_and_duplicate_sequences_are_read_once(tmp_path):
     write_table(tmp_path, {'001-nm-01-000': 5, '002-nm-01-000': 6}, 'a.csv')
     write_table(tmp_path, {'002-nm-01-000': 4, '003-nm-01-000': 7}, 'b.csv')
     (tmp_path / 'raw' / 'c.csv').write_text('')
@@ -138,7 +138,7 @@ def test_bad_files_are_counted_and_a_sequence_is_taken_once(tmp_path):
     assert dataset.num_frames.tolist() == [5, 6, 7, 5]
 
 
-def test_nothing_to_read(tmp_path):
+def test_missing_and_invalid_files_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'CASIABPose needs casia-b_pose_coco\.zip.*OpenG'):
         CASIABPose(str(tmp_path))
     (tmp_path / 'raw' / 'a.csv').write_text(HEADER)

@@ -58,7 +58,7 @@ def test_protocols(tmp_path):
     assert len(dataset.official_split()[0]) == 74
 
 
-def test_all_of_it_is_small_on_disk(tmp_path):
+def test_processed_files_are_small(tmp_path):
     opengait(tmp_path / 'raw', frames=80)
     dataset = CASIABSilhouettes(str(tmp_path))
     size = os.path.getsize(dataset.processed_paths[0])
@@ -68,6 +68,6 @@ def test_all_of_it_is_small_on_disk(tmp_path):
     assert 13640 * 80 * 64 * 6 < 0.5e9
 
 
-def test_says_what_it_needs(tmp_path):
+def test_missing_files_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'001/nm-01/000/\*\.png.*cbsr\.ia\.ac\.cn'):
         CASIABSilhouettes(str(tmp_path))

@@ -41,12 +41,12 @@ def test_the_files_with_21_joints(tmp_path):
     assert os.listdir(tmp_path / 'processed') == ['emotion_gait21.pt']
 
 
-def test_says_where_to_get_the_files(tmp_path):
+def test_missing_files_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'features\.h5.*labels\.h5.*raw.*request'):
         EmotionGait(str(tmp_path))
 
 
-def test_a_cut_off_file_leaves_nothing_behind(tmp_path):
+def test_a_truncated_file_raises_and_leaves_no_file(tmp_path):
     write(tmp_path, {'a': gait(500)}, {'a': 2})
     path = tmp_path / 'raw' / 'features.h5'
     path.write_bytes(path.read_bytes()[:3000])
@@ -55,7 +55,7 @@ def test_a_cut_off_file_leaves_nothing_behind(tmp_path):
     assert not (tmp_path / 'processed').exists()
 
 
-def test_a_bad_gait_is_left_out_and_counted(tmp_path):
+def test_invalid_gaits_are_skipped(tmp_path):
     bad = gait(6)
     bad[0, 0] = np.nan
     write(tmp_path, {'a': gait(5), 'b': bad, 'c': gait(0)}, {'a': 2, 'b': 1, 'c': 0})

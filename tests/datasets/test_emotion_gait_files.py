@@ -12,7 +12,7 @@ from graphmotion.io import (
 
 @pytest.fixture
 def write(tmp_path):
-    """Write both files from dicts and give their paths."""
+    """Writes both files from dictionaries and returns their paths."""
 
     def write(features, labels):
         paths = [str(tmp_path / 'features.h5'), str(tmp_path / 'labels.h5')]
@@ -29,7 +29,7 @@ def gait(frames=5, joints=16):
     return np.random.default_rng(frames).normal(size=(frames, joints * 3))
 
 
-def test_reads_positions_joint_after_joint_and_classes(write):
+def test_reads_positions_and_classes(write):
     positions = {'b': gait(5), 'a': gait(9)}
     gaits = read_emotion_gait(*write(positions, {'a': 3, 'b': 0}))
     assert [(name, pos.shape, label) for name, pos, label in gaits] == [
@@ -69,7 +69,7 @@ def spoiled(value):
         (None, 1, 'a class but no positions'),
     ],
 )
-def test_a_gait_that_cannot_be_used_is_counted(write, position, label, reason):
+def test_invalid_gaits_are_skipped(write, position, label, reason):
     features = {'good': gait(), 'better': gait(7)} | ({} if position is None else {'bad': position})
     labels = {'good': 0, 'better': 1} | ({} if label is None else {'bad': label})
     paths = write(features, labels)
@@ -78,14 +78,14 @@ def test_a_gait_that_cannot_be_used_is_counted(write, position, label, reason):
     assert [name for name, _, _ in gaits] == ['better', 'good']
 
 
-def test_nothing_to_use_is_an_error(write):
+def test_no_valid_gait_raises(write):
     with pytest.raises(ValueError, match=r'all 2 samples were skipped: 2 without 16 joints'):
         read_emotion_gait(*write({'a': gait(5, 15), 'b': gait(5, 15)}, {'a': 1, 'b': 1}))
     with pytest.raises(ValueError, match='no samples found'):
         read_emotion_gait(*write({}, {}))
 
 
-def test_missing_cut_off_and_foreign_files_are_named(write, tmp_path):
+def test_missing_truncated_and_other_files_raise(write, tmp_path):
     features, labels = write({'a': gait(500)}, {'a': 1})
     with pytest.raises(FileNotFoundError, match=r'nowhere\.h5: no such file'):
         read_emotion_gait(str(tmp_path / 'nowhere.h5'), labels)
@@ -98,12 +98,12 @@ def test_missing_cut_off_and_foreign_files_are_named(write, tmp_path):
         read_emotion_gait(str(tmp_path / 'labels.h5'), labels)
 
 
-def test_a_group_where_a_gait_should_be_is_named(write):
+def test_a_group_instead_of_a_gait_raises(write):
     with pytest.raises(ValueError, match=r"gait 'a' cannot be read"):
         read_emotion_gait(*write({'a/b': gait(5)}, {'a': 1}))
 
 
-def test_names_of_many_skipped_samples_are_cut_short():
+def test_names_of_many_skipped_samples_are_shortened():
     skipped = SkippedSamples('set')
     for i in range(5):
         skipped.add('empty', f's{i}')
@@ -118,15 +118,15 @@ def test_positions_too_large_for_single_precision_are_not_finite(write):
         assert len(read_emotion_gait(*paths)) == 1
 
 
-def test_links_that_lead_nowhere_are_named(write):
+def test_broken_links_raise(write):
     nowhere = h5py.SoftLink('/nowhere')
     for features, labels in (({'a': nowhere}, {'a': 1}), ({'a': gait()}, {'a': nowhere})):
         with pytest.raises(ValueError, match=r"gait 'a' cannot be read"):
             read_emotion_gait(*write(features, labels))
 
 
-def test_damage_inside_a_file_is_a_clear_error(write):
-    """Whatever h5py raises, nothing but a ValueError that names the file comes out."""
+def test_damaged_file_content_raises(write):
+    """Every exception of h5py becomes a ValueError that names the file."""
     names = [f'gait{i}' for i in range(12)]
     paths = write({n: gait() for n in names}, {n: i % 4 for i, n in enumerate(names)})
     random = np.random.default_rng(0)

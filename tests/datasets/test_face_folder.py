@@ -1,4 +1,5 @@
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,3 +175,10 @@ def test_bad_folders_raise(tmp_path):
     write(tmp_path / 'stray.png', picture(1))
     with pytest.raises(ValueError, match=r'stray.png: folder: expected a class folder'):
         FaceFolder(str(tmp_path))
+
+
+@pytest.mark.parametrize('kind', [str, Path])
+def test_the_home_directory_is_expanded(tmp_path, monkeypatch, kind):
+    fill(tmp_path, ['happy/1.png', 'sad/1.png'])
+    monkeypatch.setenv('HOME', str(tmp_path.parent))
+    assert FaceFolder(kind(f'~/{tmp_path.name}')).names() == ['happy/1.png', 'sad/1.png']

@@ -1,4 +1,4 @@
-"""The published sets of faces."""
+"""Published face datasets."""
 
 import os
 import zipfile
@@ -37,7 +37,7 @@ def test_jaffe(tmp_path):
     for number, (train, test) in enumerate(folds):
         assert len(train) == 3
         assert test.labels('subject').tolist() == [dataset.labels('subject')[number]]
-    with pytest.raises(ValueError, match="one value of 'subject'"):
+    with pytest.raises(ValueError, match="'subject' must have at least two values, got one"):
         dataset[:1].leave_one_out()
     with pytest.raises(ValueError, match="no field 'person'"):
         dataset.leave_one_out('person')
@@ -178,7 +178,7 @@ def test_the_table_of_fer2013(tmp_path, form):
         ('', r'Usage not one of'),
     ],
 )
-def test_damaged_rows_are_counted(tmp_path, row, message):
+def test_damaged_rows_are_skipped(tmp_path, row, message):
     (tmp_path / 'raw').mkdir()
     (tmp_path / 'raw' / 'fer2013.csv').write_bytes(table([ROWS[0], row, ROWS[1]]))
     with pytest.warns(UserWarning, match=rf'skipped 1 of 3 rows: 1 with {message}.*line 3'):

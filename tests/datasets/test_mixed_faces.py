@@ -29,7 +29,7 @@ class Toy(FaceDataset):
             yield data
 
 
-def test_classes_that_all_sets_have():
+def test_common_classes_are_the_default():
     one = Toy(('fear', 'anger', 'neutral', 'surprise'))
     two = Toy(('surprise', 'anger', 'fear'), first=100)
     mixed = MixedFaces([one, two])
@@ -55,7 +55,7 @@ def test_merged_classes():
     assert [int(d.image[0, 0, 0]) for d in part] == [9, 0]
 
 
-def test_the_three_classes_of_sets_with_names_of_their_own():
+def test_three_classes_of_datasets_with_other_class_names():
     three = MixedFaces.THREE_CLASSES
     smic = Toy(('negative', 'positive', 'surprise'))
     casme = Toy(('disgust', 'happiness', 'others', 'repression', 'surprise'))
@@ -66,7 +66,7 @@ def test_the_three_classes_of_sets_with_names_of_their_own():
     assert torch.equal(mixed.labels('y'), expected.repeat_interleave(2))
 
 
-def test_names_are_compared_whatever_their_case_and_form():
+def test_class_names_are_compared_without_case_and_form():
     one, two = Toy(('Happy', 'Fear', 'Neutral')), Toy(('fear', 'happiness'))
     mixed = MixedFaces([one, two])
     assert mixed.class_names == ('Happy', 'Fear')
@@ -89,8 +89,8 @@ def test_sizes_and_missing_subjects():
     assert 'subject' not in MixedFaces([two, Toy(('fear',), subject=False)], size=8)[0]
 
 
-def test_a_set_without_subjects_takes_none_from_the_others():
-    """Nor does it bring faces of one of their subjects to both sides."""
+def test_subjects_of_a_dataset_without_subjects_are_separate():
+    """A face that is in two parts of the dataset is one subject."""
     one, two = Toy(('fear', 'anger')), Toy(('fear', 'anger'), first=100, subject=False)
     parts = [two.index_select([0, 1, 2]), two.index_select([3, 0])]  # face 0 in both
     with pytest.warns(UserWarning, match='5 of 9 faces are from datasets without subjects'):
@@ -100,7 +100,7 @@ def test_a_set_without_subjects_takes_none_from_the_others():
         assert not set(train.labels('subject').tolist()) & set(test.labels('subject').tolist())
 
 
-def test_subjects_of_parts_of_one_set_are_the_same():
+def test_parts_of_a_dataset_share_their_subjects():
     one = Toy(('fear', 'anger'))
     parts = [one.index_select([0, 1]), one.index_select([3, 2]), Toy(('fear', 'anger'))]
     mixed = MixedFaces(parts)
@@ -119,12 +119,12 @@ def test_subjects_of_parts_of_one_set_are_the_same():
         ([], 'at least one and distinct'),
     ],
 )
-def test_classes_that_cannot_be(classes, message):
+def test_invalid_classes_raise(classes, message):
     with pytest.raises(ValueError, match=message):
         MixedFaces([Toy(('fear', 'anger'))], classes)
 
 
-def test_nothing_to_mix():
+def test_no_datasets_and_no_common_classes_raise():
     with pytest.raises(ValueError, match='at least one dataset'):
         MixedFaces([])
     with pytest.raises(ValueError, match='at least one and distinct'):
@@ -141,7 +141,7 @@ def test_names_of_expressions():
     assert set(SyntheticFaces.EXPRESSIONS) == set(EXPRESSIONS)
 
 
-def test_nested_shares_of_each_class():
+def test_nested_subsets_of_each_class():
     y = torch.tensor([0] * 50 + [1] * 20 + [3] * 3)[torch.randperm(73)]
     before = set()
     for ratio in (0.01, 0.1, 0.25, 0.5, 0.9, 1.0):

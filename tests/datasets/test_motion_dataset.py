@@ -60,7 +60,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize('root', [True, False])
-def test_samples_come_back_as_they_were_read(tmp_path, root):
+def test_stored_samples_equal_the_samples_read(tmp_path, root):
     dataset = Walks(str(tmp_path) if root else None)
     assert len(dataset) == 8
     for i, frames in enumerate(LENGTHS):
@@ -92,7 +92,7 @@ def test_processed_samples_are_loaded_and_not_read_again(tmp_path):
         ({'lengths': [1, 1]}, [1, 0]),
     ],
 )
-def test_a_batch_is_that_of_pyg_where_lengths_agree(tmp_path, root, options, chosen):
+def test_batches_of_equal_lengths_equal_those_of_pyg(tmp_path, root, options, chosen):
     dataset = Walks(str(tmp_path) if root else None, **options)
     batch = dataset.get_batch(chosen)
     expected = Batch.from_data_list([dataset[i] for i in chosen])
@@ -112,7 +112,7 @@ def test_a_batch_is_that_of_pyg_where_lengths_agree(tmp_path, root, options, cho
 
 
 @pytest.mark.parametrize('lengths', [LENGTHS, [5] * 8])
-def test_a_batch_does_what_a_batch_does(lengths):
+def test_batches_support_the_methods_of_pyg(lengths):
     dataset = Walks(lengths=lengths)
     chosen = [0, 3, 7]
     batch = dataset.get_batch(chosen)
@@ -136,7 +136,7 @@ def test_a_batch_does_what_a_batch_does(lengths):
 
 
 @pytest.mark.parametrize('lengths', [LENGTHS, [5] * 8])
-def test_changes_to_a_batch_are_its_own(lengths):
+def test_changes_to_a_batch_do_not_change_the_dataset(lengths):
     dataset = Walks(lengths=lengths)
     first, expected = dataset.get_batch([0, 3]), dataset.get_batch([0, 3])
     for value in first.to_dict().values():
@@ -146,7 +146,7 @@ def test_changes_to_a_batch_are_its_own(lengths):
         same(again, expected)
 
 
-def test_batches_of_every_size_have_their_own_bones():
+def test_cached_bones_fit_batches_of_every_size():
     dataset = Walks(lengths=[4] * 8)
     for size in (2, 8, 1, 5):
         same(dataset.get_batch(range(size)), Batch.from_data_list(list(dataset[:size])))
@@ -170,7 +170,7 @@ def test_samples_may_have_one_person_or_two():
     same(batch[1], dataset[1])
 
 
-def test_clips_travel_along():
+def test_silhouettes_are_part_of_samples_and_batches():
     dataset = Walks(lengths=[4, 6], clips=True)
     assert dataset[1].silhouettes.shape == (1, 6, 4, 13)
     batch = dataset.get_batch([0, 1])
@@ -185,7 +185,7 @@ def test_pygs_loader_works():
     same(batches[0], dataset.get_batch([0, 1, 2, 3]))
 
 
-def test_subsets_know_their_samples():
+def test_subsets_contain_the_selected_samples():
     dataset = Walks()
     part = dataset[[6, 1, 4]]
     assert part.labels().tolist() == [0, 1, 1]
@@ -240,14 +240,14 @@ def test_splits_and_folds():
     assert not set(train.labels('subject').tolist()) & set(test.labels('subject').tolist())
 
 
-def test_nothing_half_processed_stays(tmp_path):
+def test_failed_processing_leaves_no_file(tmp_path):
     with pytest.raises(RuntimeError, match='broke off'):
         Walks(str(tmp_path), fail=True)
     assert not os.path.exists(tmp_path / 'processed') or not os.listdir(tmp_path / 'processed')
     assert len(Walks(str(tmp_path))) == 8
 
 
-def test_a_processing_that_breaks_off_keeps_what_was_there(tmp_path, monkeypatch):
+def test_failed_processing_keeps_the_old_files(tmp_path, monkeypatch):
     Walks(str(tmp_path))
     monkeypatch.setattr(torch, 'save', lambda *_: (_ for _ in ()).throw(OSError('disk full')))
     with pytest.raises(OSError, match='disk full'):
@@ -268,7 +268,7 @@ class Boom:
 
 
 @pytest.mark.parametrize('content', [b'', b'nonsense', Boom, {'version': 1}, [1, 2]])
-def test_a_damaged_or_foreign_processed_file_is_refused(tmp_path, content):
+def test_damaged_and_other_processed_files_raise(tmp_path, content):
     Walks(str(tmp_path))
     path = tmp_path / 'processed' / 'data.pt'
     if isinstance(content, bytes):
@@ -281,17 +281,17 @@ def test_a_damaged_or_foreign_processed_file_is_refused(tmp_path, content):
     assert len(Walks(str(tmp_path), force_reload=True)) == 8
 
 
-def test_samples_with_different_fields_are_refused():
+def test_samples_with_different_fields_raise():
     class Uneven(Walks):
         def read(self):
             yield sample(0, 5)
             yield sample(1, 5, view=torch.tensor([1]))
 
-    with pytest.raises(ValueError, match=r"sample 1 has the fields .*'view'"):
+    with pytest.raises(ValueError, match=r"sample 1 must have the fields .*'view'"):
         Uneven()
 
 
-def test_samples_in_two_and_in_three_dimensions_are_refused():
+def test_samples_with_different_dimensions_raise():
     class Mixed(Walks):
         def read(self):
             yield sample(0, 5)
@@ -299,16 +299,18 @@ def test_samples_in_two_and_in_three_dimensions_are_refused():
             data.pos = torch.zeros(17, 5, 3)
             yield data
 
-    with pytest.raises(ValueError, match=r"sample 1 has 'pos' of shape \[17, 5, 3\]"):
+    with pytest.raises(
+        ValueError, match=r"sample 1: the shape of 'pos' must match .*, got \[17, 5, 3\]"
+    ):
         Mixed()
 
 
-def test_no_sample_is_an_error():
+def test_no_samples_raise():
     with pytest.raises(ValueError, match='no sample to store'):
         Walks(lengths=[])
 
 
-def test_samples_that_would_not_come_back_as_they_were_are_refused():
+def test_samples_that_cannot_be_stored_raise():
     def openpose(data):
         return ConvertSkeleton('coco17', 'openpose18')(data)
 
@@ -325,9 +327,9 @@ def test_samples_that_would_not_come_back_as_they_were_are_refused():
             "sample 0 must have the joints and bones of 'coco17', got 18 nodes and 34 edges",
         ),
         (AddSelfLoops(), 'got 17 nodes and 49 edges'),
-        (mark('y', torch.tensor(1)), r"the fields \['y'\] are not tensors of one dim"),
-        (mark('name', 'walk'), r"the fields \['name'\] are not tensors"),
-        (mark('score', torch.ones(17, 2)), r"'score' has the shape \[17, 2\], expected 5 frames"),
+        (mark('y', torch.tensor(1)), r"fields \['y'\] must be tensors of at least one dim"),
+        (mark('name', 'walk'), r"fields \['name'\] must be tensors"),
+        (mark('score', torch.ones(17, 2)), r"'score' must have 5 frames .*, got shape \[17, 2\]"),
         (mark('pos', torch.ones(17, 2)), r"must have a field 'pos' .*, got \[17, 2\]"),
         (mark('pos', torch.ones(17, 0, 2)), r'at least one frame, got \[17, 0, 2\]'),
     ):
@@ -343,11 +345,11 @@ def test_samples_of_a_batch_are_positions_or_a_mask():
     part = dataset[[6, 1, 4]]
     same(part.get_batch([-1]), dataset.get_batch([4]))
     for samples in ([8], [-9], [], [0.5], mask[:3]):
-        with pytest.raises(IndexError, match=r'positions|mask of 3'):
+        with pytest.raises(IndexError, match=r'positions|mask must have'):
             dataset.get_batch(samples)
 
 
-def test_a_processed_file_whose_parts_do_not_fit_is_refused(tmp_path):
+def test_inconsistent_processed_files_raise(tmp_path):
     Walks(str(tmp_path))
     path = tmp_path / 'processed' / 'data.pt'
     stored = torch.load(path, weights_only=True)
@@ -383,8 +385,8 @@ def test_a_dataset_on_the_gpu():
     same(dataset.get_batch([1, 2]), expected.get_batch([1, 2]))
 
 
-def test_samples_wait_on_the_disk_while_a_set_is_processed(tmp_path):
-    """Neither are all of them held in memory, nor does what they wait in stay."""
+def test_samples_are_kept_on_disk_during_processing(tmp_path):
+    """Samples are not all kept in memory, and temporary files are removed."""
     seen = []
 
     class Many(MotionDataset):

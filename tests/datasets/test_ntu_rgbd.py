@@ -10,7 +10,7 @@ from tests.io.test_ntu_skeleton import text
 
 
 def person(seed, place=0.0, motion=0.3, frames=20):
-    """A body 1.7 high and 0.5 wide at that place, which goes to and fro."""
+    """A body of height 1.7 and width 0.5 at the given position, which moves back and forth."""
     points = np.random.default_rng(seed).uniform(-0.5, 0.5, size=(25, 3))
     points[0], points[1] = -0.5, 0.5
     path = motion * np.sin(np.arange(frames))[:, None] * np.array([1.0, 0, 0])
@@ -70,7 +70,7 @@ def test_reads_both_archives(tmp_path):
         NTURGBD(str(tmp_path), num_people=0)
 
 
-def test_one_person_leaves_the_place_of_the_second_empty(tmp_path):
+def test_an_absent_second_person_is_missing(tmp_path):
     write(tmp_path, {'S001C001P001R001A001': ONE})
     data = NTURGBD(str(tmp_path))[0]
     assert data.pos.shape == (50, 20, 3)
@@ -82,7 +82,7 @@ def test_one_person_leaves_the_place_of_the_second_empty(tmp_path):
     assert NTURGBD(str(tmp_path), num_people=1)[0].pos.shape == (25, 20, 3)
 
 
-def test_who_moves_more_comes_first_and_what_is_no_person_is_left_out(tmp_path):
+def test_people_are_sorted_by_motion_and_spurious_bodies_are_removed(tmp_path):
     calm, lively = person(1, -1, 0.1), person(2, 1, 0.5)
     furniture = person(3, 2, 0.6) * [4, 1, 1]
     content = recording((7, 0, calm), (5, 0, furniture), (3, 0, lively[:12]), (9, 14, lively[14:]))
@@ -97,7 +97,7 @@ def test_who_moves_more_comes_first_and_what_is_no_person_is_left_out(tmp_path):
     assert len(os.listdir(tmp_path / 'processed')) == 2
 
 
-def test_two_people_who_cross_five_metres_are_both_there(tmp_path):
+def test_two_people_who_walk_five_metres_are_kept(tmp_path):
     way = np.zeros((40, 1, 3))
     way[:, 0, 0] = np.linspace(0, 5, 40)
     there, back = person(1, motion=0, frames=40) + way, person(2, motion=0, frames=40) + way[::-1]
@@ -127,7 +127,7 @@ def test_the_list_of_missing_skeletons_and_empty_files(tmp_path):
     assert dataset.names() == ['S001C001P001R001A001', 'S001C003P001R001A001']
 
 
-def test_nothing_half_read_stays(tmp_path):
+def test_no_valid_recording_raises_and_leaves_no_file(tmp_path):
     write(tmp_path, {'S001C001P001R001A001': text([{}])})
     with pytest.raises(ValueError, match='all 1 samples were skipped: 1 with bodies not'):
         NTURGBD(str(tmp_path))

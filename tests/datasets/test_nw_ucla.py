@@ -55,7 +55,7 @@ def test_reads_the_archive(tmp_path):
     assert test.labels('view').tolist() == [3]
 
 
-def test_a_joint_in_the_camera_is_missing(tmp_path):
+def test_joints_at_the_origin_are_missing(tmp_path):
     lost = sequence(2)
     lost['skeletons'][1][7] = [0, 0, 0]
     write(tmp_path, a02_s01_e00_v01=json.dumps(lost))
@@ -64,7 +64,7 @@ def test_a_joint_in_the_camera_is_missing(tmp_path):
     assert dataset[0].score.min() == 1
 
 
-def test_bad_sequences_are_counted(tmp_path):
+def test_invalid_sequences_are_skipped(tmp_path):
     more = {
         'a02_s01_e00_v01': '',
         'a02_s01_e00_v02': json.dumps(sequence(3))[:100],
@@ -82,7 +82,7 @@ def test_bad_sequences_are_counted(tmp_path):
         assert len(NWUCLA(str(tmp_path))) == 3
 
 
-def test_says_where_to_get_the_files(tmp_path):
+def test_missing_files_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'NWUCLA needs all_sqe\.zip.*raw: see https://'):
         NWUCLA(str(tmp_path))
 

@@ -33,7 +33,7 @@ def test_reads_a_sequence(tmp_path):
         ({'skeletons': None}, 'found nothing'),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path, content, match):
+def test_invalid_files_raise(tmp_path, content, match):
     with pytest.raises(ValueError, match=rf'a\.json: {match}|a\.json: .*{match}'):
         read_nw_ucla(write(tmp_path / 'a.json', content))
     with pytest.raises(FileNotFoundError, match='no such file'):

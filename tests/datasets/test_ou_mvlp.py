@@ -56,7 +56,7 @@ def test_protocol(tmp_path):
     assert train.labels('subject').unique().tolist() == [1, 10306]
 
 
-def test_what_cannot_be_used(tmp_path):
+def test_invalid_sequences_are_skipped_and_invalid_options_raise(tmp_path):
     opengait(tmp_path / 'raw', ['00001-00-000', '10308-00-000', '00000-00-000'])
     official(tmp_path / 'raw', ['00001-00-000'])
     reason = (

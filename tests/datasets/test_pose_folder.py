@@ -13,7 +13,7 @@ ARM = Skeleton(['shoulder', 'elbow', 'wrist'], [(0, 1), (1, 2)], name='arm')
 
 
 def joints(number, num_joints=3, dims=2):
-    """Positions with their score: the first coordinate tells which recording it is."""
+    """Positions and scores; the first coordinate identifies the recording."""
     out = np.random.default_rng(number).uniform(1, 9, (num_joints, dims + 1))
     out[:, 0], out[:, -1] = number, 0.5
     return out
@@ -27,7 +27,7 @@ def write_openpose(path, number, num_joints):
 
 
 def write_list(path, number, num_joints):
-    """A file that both AlphaPose and COCO may have written."""
+    """A file that is valid in the formats of AlphaPose and COCO."""
     path.parent.mkdir(parents=True, exist_ok=True)
     keypoints = joints(number, num_joints).ravel().tolist()
     content = [{'image_id': frame, 'keypoints': keypoints} for frame in range(2)]

@@ -68,11 +68,11 @@ def test_official_splits(root):
         assert set(train.indices()).isdisjoint(test.indices())
     train, test = dataset[1:].official_split('first')
     assert (train.names(), test.names()) == (['2-001'], ['1-002', '2-003'])
-    with pytest.raises(ValueError, match=r"Runs has the protocols \['odd', 'first'\], got 'even'"):
+    with pytest.raises(ValueError, match=r"protocol must be one of \['odd', 'first'\], got 'even'"):
         dataset.official_split('even')
 
 
-def test_an_archive_is_read_where_it_lies(root):
+def test_archives_are_read_without_unpacking(root):
     expected = Runs(str(root))
     other = root / 'other'
     (other / 'raw').mkdir(parents=True)
@@ -85,7 +85,7 @@ def test_an_archive_is_read_where_it_lies(root):
     assert os.listdir(other / 'raw') == ['any name.zip']
 
 
-def test_what_cannot_be_used_is_counted_and_what_belongs_elsewhere_is_not(root):
+def test_invalid_recordings_are_skipped_with_a_warning_and_others_without(root):
     for name in ('1-004', '1-005', '2-004', '3-001', '9-001', 'notes'):
         (root / 'raw' / f'{name}.txt').write_text('x')
     with pytest.warns(UserWarning, match='skipped 5 of 9') as caught:
@@ -102,7 +102,7 @@ def test_what_cannot_be_used_is_counted_and_what_belongs_elsewhere_is_not(root):
         assert re.search(part, message)
 
 
-def test_nothing_to_use_is_an_error_and_leaves_nothing(tmp_path):
+def test_no_valid_recording_raises_and_leaves_no_file(tmp_path):
     (tmp_path / 'raw').mkdir()
     (tmp_path / 'raw' / '1-001.txt').write_text('x')
     with pytest.raises(ValueError, match=r'raw: all 1 samples were skipped: 1 with content'):
@@ -110,14 +110,14 @@ def test_nothing_to_use_is_an_error_and_leaves_nothing(tmp_path):
     assert not (tmp_path / 'processed').exists()
 
 
-def test_a_damaged_archive_is_an_error_and_leaves_nothing(root):
+def test_a_damaged_archive_raises_and_leaves_no_file(root):
     (root / 'raw' / 'runs.zip').write_bytes(b'PK\3\4')
     with pytest.raises(ValueError, match=r'runs\.zip: content: expected a complete zip archive'):
         Runs(str(root))
     assert not (root / 'processed').exists()
 
 
-def test_says_what_is_missing(tmp_path):
+def test_missing_files_raise(tmp_path):
     message = r'Runs needs runs\.zip, or the \.txt files in it, in .*raw: see https://example\.org'
     for _ in range(2):  # also where there is an empty folder
         with pytest.raises(FileNotFoundError, match=message):
@@ -127,7 +127,7 @@ def test_says_what_is_missing(tmp_path):
         Runs(str(tmp_path))
 
 
-def test_what_was_processed_is_not_read_again(root):
+def test_processed_recordings_are_not_read_again(root):
     Runs(str(root))
     (root / 'raw' / '1-001.txt').write_text('9')
     assert Runs(str(root))[0].pos[0, 0, 0] == 5

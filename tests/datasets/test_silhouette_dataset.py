@@ -67,7 +67,7 @@ def test_options(tmp_path):
             Corridor(str(tmp_path), **options)
 
 
-def test_what_cannot_be_used_is_counted(tmp_path):
+def test_invalid_frames_and_sequences_are_skipped(tmp_path):
     raw = tmp_path / 'raw'
     images = clip(6)
     images[[0, 4]] = 0
@@ -97,7 +97,7 @@ def test_what_cannot_be_used_is_counted(tmp_path):
     assert torch.equal(dataset[0].silhouettes, expected(images[[1, 3, 5]]))
 
 
-def test_a_walk_is_taken_once_images_first(tmp_path):
+def test_images_are_preferred_to_pickles(tmp_path):
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(3))
     write_pickle(tmp_path / 'raw' / 'anna' / 'walk-1' / 'a.pkl', clip(5))
     write_pickle(tmp_path / 'raw' / 'anna' / 'walk-2' / 'a.pkl', clip(4))
@@ -114,7 +114,7 @@ def test_aligned_pickles_are_read_as_they_are(tmp_path):
     assert torch.equal(dataset[1].silhouettes[0], torch.from_numpy(square[..., 10:54]))
 
 
-def test_other_sequences_with_the_same_labels_are_counted(tmp_path):
+def test_sequences_with_the_same_labels_are_skipped(tmp_path):
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(3))
     write_images(tmp_path / 'raw' / 'zone' / 'anna' / 'walk-1', clip(4))
     write_pickle(tmp_path / 'raw' / 'anna' / 'walk-2' / 'a.pkl', clip(4))
@@ -128,7 +128,7 @@ def test_other_sequences_with_the_same_labels_are_counted(tmp_path):
     assert dataset.num_frames.tolist() == [3, 4]
 
 
-def test_images_without_a_number_beside_numbered_ones_are_counted(tmp_path):
+def test_images_without_a_frame_number_are_skipped(tmp_path):
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(3))
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(1, 5), 'thumb.png')
     write_images(tmp_path / 'raw' / 'ben' / 'walk-1', clip(1), 'a.png')
@@ -141,7 +141,7 @@ def test_images_without_a_number_beside_numbered_ones_are_counted(tmp_path):
     assert torch.equal(dataset[0].silhouettes, expected(clip(3)))
 
 
-def test_nothing_to_read(tmp_path):
+def test_missing_and_invalid_files_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'Corridor needs folders .* anna/walk-1/\*\.png'):
         Corridor(str(tmp_path))
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', 0 * clip(2))
@@ -160,11 +160,11 @@ class Nothing(Corridor):
 
 
 def test_samples_need_silhouettes():
-    with pytest.raises(ValueError, match=r"Nothing: sample 0 has no field 'silhouettes'"):
+    with pytest.raises(ValueError, match=r"Nothing: sample 0 must have a field 'silhouettes'"):
         Nothing(None)
 
 
-def test_clips_without_much_in_them(tmp_path):
+def test_nearly_constant_clips(tmp_path):
     white, line = np.full((1, 64, 64), 255, np.uint8), np.zeros((1, 64, 64), np.uint8)
     line[:, :, 30] = 255
     write_images(tmp_path / 'raw' / 'anna' / 'walk-1', white)

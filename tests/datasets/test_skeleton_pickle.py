@@ -59,9 +59,7 @@ def test_reads_samples_and_splits(tmp_path):
     again = SkeletonPickle(str(tmp_path), 'set.pkl', 'coco17')
     assert again.names() == ['a', 'b', 'c']
     assert again.num_classes == 3
-    with pytest.raises(
-        ValueError, match=r"SkeletonPickle has the protocols \['xsub'\], got 'xview'"
-    ):
+    with pytest.raises(ValueError, match=r"protocol must be one of \['xsub'\], got 'xview'"):
         dataset.official_split('xview')
     with pytest.raises(ValueError, match=r"name must be one of \['xsub_train', .*got 'val'"):
         dataset.part('val')
@@ -82,7 +80,7 @@ def test_names_of_splits(tmp_path, parts, protocols):
     dataset = SkeletonPickle(write(tmp_path, file), 'set.pkl', 'coco17')
     assert list(dataset.protocols) == protocols
     if not protocols:
-        with pytest.raises(ValueError, match=r'has the protocols \[\], got None'):
+        with pytest.raises(ValueError, match=r'protocol must be one of \[\], got None'):
             dataset.official_split()
 
 
@@ -112,7 +110,7 @@ def test_scores_of_one_are_scores(tmp_path, field, dims):
     assert SkeletonPickle(write(tmp_path, file), 'set.pkl', 'coco17')[0].score.min() == 1
 
 
-def test_labels_that_all_have_are_kept(tmp_path):
+def test_labels_of_all_annotations_are_kept(tmp_path):
     file = content(
         annotation('a', subject=3, view=np.int64(2), img_shape=(2, 3), clip=1, keypoint_score=None),
         annotation('b', subject=4, img_shape=(2, 3)),
@@ -157,7 +155,7 @@ def bad(**change):
         (bad(label='walk'), 'label not a class index'),
     ],
 )
-def test_a_bad_sample_is_counted(tmp_path, wrong, reason):
+def test_invalid_samples_are_skipped(tmp_path, wrong, reason):
     root = write(tmp_path, content(annotation('a'), wrong, annotation('c'), train=['bad', 'c']))
     with pytest.warns(UserWarning, match=rf'set\.pkl: skipped 1 of 3 samples: 1 with {reason}'):
         dataset = SkeletonPickle(root, 'set.pkl', 'coco17')
@@ -179,7 +177,7 @@ def test_a_bad_sample_is_counted(tmp_path, wrong, reason):
         (content(annotation('a'), train=['b', 'c']), "found 2 others, such as 'b'"),
     ],
 )
-def test_other_files_are_refused_and_nothing_stays(tmp_path, file, match):
+def test_other_files_raise_and_leave_no_file(tmp_path, file, match):
     with pytest.raises(ValueError, match=rf'set\.pkl: .*{match}'):
         SkeletonPickle(write(tmp_path, file), 'set.pkl', 'coco17')
     folder = tmp_path / 'processed'
@@ -196,14 +194,14 @@ class Command:
         return os.system, (f'touch {self.path}',)
 
 
-def test_a_file_with_something_that_runs_is_refused(tmp_path):
+def test_files_that_execute_code_raise(tmp_path):
     root = write(tmp_path, content(annotation('a', extra=Command(tmp_path / 'ran'))))
     with pytest.raises(ValueError, match=r'set\.pkl: object: .* found posix\.system'):
         SkeletonPickle(root, 'set.pkl', 'coco17')
     assert os.listdir(tmp_path) == ['raw']
 
 
-def test_missing_empty_and_cut_off_files_are_named(tmp_path):
+def test_missing_empty_and_truncated_files_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'SkeletonPickle needs set\.pkl in .*raw'):
         SkeletonPickle(str(tmp_path), 'set.pkl', 'coco17')
     root = write(tmp_path, content(annotation('a')))
@@ -215,7 +213,7 @@ def test_missing_empty_and_cut_off_files_are_named(tmp_path):
             SkeletonPickle(root, 'set.pkl', 'coco17')
 
 
-def test_a_processing_that_breaks_off_keeps_what_was_there(tmp_path, monkeypatch):
+def test_failed_processing_keeps_the_old_files(tmp_path, monkeypatch):
     root = write(tmp_path, content(annotation('a')))
     SkeletonPickle(root, 'set.pkl', 'coco17')
     write(tmp_path, content(annotation('b')))

@@ -55,7 +55,7 @@ def test_layouts(name):
         assert 'view' not in data.to_dict()
 
 
-def test_own_layout():
+def test_custom_skeleton():
     arm = Skeleton(['left_shoulder', 'left_elbow', 'left_wrist'], [(0, 1), (1, 2)], name='arm')
     assert SyntheticActions(skeleton=arm, **SMALL)[0].pos.shape == (3, 12, 3)
     with pytest.raises(ValueError, match=r'must be landmarks .*, got \[.tail.\]'):
@@ -70,7 +70,7 @@ def test_same_seed_same_motions():
     assert len({x.pos[5, 3, 0].item() for x in a}) == len(a)
 
 
-def test_a_motion_does_not_depend_on_the_size_of_the_set():
+def test_a_motion_does_not_depend_on_the_size_of_the_dataset():
     options = {'num_frames': (10, 20), 'missing': 0.1}
     big = SyntheticActions(num_subjects=3, num_takes=3, **options)
     small = SyntheticActions(
@@ -87,7 +87,7 @@ def test_a_motion_does_not_depend_on_the_size_of_the_set():
         assert torch.equal(data.score, other.score)
 
 
-def test_views_are_of_the_same_motion_turned():
+def test_views_are_rotations_of_the_same_motion():
     views = (0, 90, -45)
     dataset = SyntheticActions(views=views, noise=0, **SMALL)
     for i in range(0, len(dataset), 3):
@@ -160,7 +160,7 @@ def test_protocols():
     assert len(train) + len(test) == len(dataset)
     by_default = dataset.official_split()[0]
     assert set(by_default.labels('subject').tolist()) == {0, 2, 4}
-    with pytest.raises(ValueError, match=r"SyntheticActions has the protocols \['cross_subject'"):
+    with pytest.raises(ValueError, match=r"protocol must be one of \['cross_subject'"):
         dataset.official_split('cross_setup')
     assert list(SyntheticActions(views=None, **SMALL).protocols) == ['cross_subject']
     assert SyntheticActions(views=None, **(SMALL | {'num_subjects': 1})).protocols == {}
@@ -179,7 +179,7 @@ def test_nothing_is_written_without_a_root(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_stored_once_for_each_set_of_options(tmp_path, monkeypatch):
+def test_each_combination_of_options_has_a_file(tmp_path, monkeypatch):
     made = SyntheticActions(str(tmp_path), **SMALL)
     assert len(os.listdir(tmp_path / 'processed')) == 1
     with monkeypatch.context() as patch:
@@ -212,7 +212,7 @@ def test_stored_once_for_each_set_of_options(tmp_path, monkeypatch):
         ({'skeleton': 'kinect21'}, 'unknown skeleton'),
     ],
 )
-def test_bad_options(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         SyntheticActions(**({'num_subjects': 1, 'num_takes': 1} | options))
 
@@ -240,7 +240,7 @@ def many():
 
 
 def accuracy(features, dataset, classes=None):
-    """Of ridge regression on one-hot classes, on subjects that it was not fitted to."""
+    """Accuracy of ridge regression on one-hot classes for held-out subjects."""
     y, train = dataset.labels('y'), dataset.labels('subject') % 2 == 0
     chosen = torch.isin(y, torch.arange(13) if classes is None else torch.tensor(classes))
     x, y, train = features.flatten(1).double()[chosen], y[chosen], train[chosen]
@@ -253,7 +253,7 @@ def accuracy(features, dataset, classes=None):
 
 
 @pytest.mark.slow
-def test_a_frame_tells_much_less_than_the_sequence(many):
+def test_single_frames_are_less_informative_than_sequences(many):
     dataset, whole, frame = many
     of_sequence = accuracy(whole, dataset)
     of_frame = max(accuracy(frame, dataset), accuracy(frame - frame[:, :1], dataset))
@@ -265,7 +265,7 @@ def test_a_frame_tells_much_less_than_the_sequence(many):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('pair', [('sit down', 'stand up'), ('raise arms', 'lower arms')])
-def test_only_the_order_of_frames_tells_some_actions_apart(many, pair):
+def test_only_the_order_of_frames_distinguishes_some_actions(many, pair):
     dataset, whole, frame = many
     classes = [dataset.class_names.index(name) for name in pair]
     assert accuracy(whole, dataset, classes) > 0.95
@@ -277,7 +277,7 @@ def test_only_the_order_of_frames_tells_some_actions_apart(many, pair):
 
 
 @pytest.mark.slow
-def test_length_place_and_size_tell_nothing(many):
+def test_length_position_and_size_are_uninformative(many):
     dataset, _, frame = many
     length = dataset.labels('num_frames').double().unsqueeze(1)
     chance = 1 / 13 + 3 * (1 / 13 / 520) ** 0.5

@@ -41,7 +41,7 @@ def test_default():
     assert torch.equal(batch.image[1:2], dataset[5].image)
 
 
-def test_images_fill_the_range_of_greys():
+def test_images_use_the_range_of_intensities():
     images = torch.stack(
         [data.image for data in SyntheticFaces(num_subjects=10, num_takes=1)]
     ).float()
@@ -72,7 +72,7 @@ def test_same_seed_same_faces():
     assert len({tuple(x.image.flatten().tolist()) for x in a}) == len(a)
 
 
-def test_a_face_does_not_depend_on_the_size_of_the_set():
+def test_a_face_does_not_depend_on_the_size_of_the_dataset():
     big = SyntheticFaces(num_subjects=4, num_takes=3, expressions=SyntheticFaces.EXPRESSIONS)
     small = SyntheticFaces(num_subjects=3, num_takes=2, expressions=('sadness', 'contempt'))
     found = {(int(x.subject), big.class_names[int(x.y)], int(x.take)): x for x in big}
@@ -177,7 +177,7 @@ def test_nothing_is_written_without_a_root(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_stored_once_for_each_set_of_options(tmp_path, monkeypatch):
+def test_each_combination_of_options_has_a_file(tmp_path, monkeypatch):
     options = {'num_subjects': 1, 'num_takes': 1}
     made = SyntheticFaces(str(tmp_path), **options)
     assert len(os.listdir(tmp_path / 'processed')) == 1
@@ -234,7 +234,7 @@ def test_load_and_split():
         ({'seed': -1}, 'seed must be'),
     ],
 )
-def test_bad_options(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         SyntheticFaces(**({'num_subjects': 1, 'num_takes': 1} | options))
 

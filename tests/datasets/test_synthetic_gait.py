@@ -49,7 +49,7 @@ def test_layouts(name):
     assert data.edge_index.max() == len(data.pos) - 1
 
 
-def test_own_layout():
+def test_custom_skeleton():
     legs = Skeleton(['pelvis', 'left_hip', 'left_knee'], [(0, 1), (1, 2)], name='leg')
     data = SyntheticGait(skeleton=legs, noise=0, **SMALL)[0]
     own = body_lengths(sample_walks(0, [(0, 'happy', 'normal', 1)]).traits)['thigh']
@@ -67,7 +67,7 @@ def test_same_seed_same_gaits():
     assert len({x.pos[5, 3, 0].item() for x in a}) == len(a)
 
 
-def test_a_gait_does_not_depend_on_the_size_of_the_set():
+def test_a_gait_does_not_depend_on_the_size_of_the_dataset():
     options = {'skeleton': 'coco17', 'num_frames': (10, 20), 'silhouettes': True}
     big = SyntheticGait(
         **options,
@@ -158,7 +158,7 @@ def test_joints_outside_the_image_are_missing():
     assert torch.equal(data.score > 0, inside)
 
 
-def test_silhouettes_hold_the_joints():
+def test_joints_are_inside_the_silhouettes():
     options = {'skeleton': 'coco17', 'noise': 0, 'silhouettes': True, **SMALL}
     dataset = SyntheticGait(views=(0, 54, 90, 180), conditions=('normal', 'bag', 'coat'), **options)
     rows, inside = [], []
@@ -232,7 +232,7 @@ def test_nothing_is_written_without_a_root(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_stored_once_for_each_set_of_options(tmp_path, monkeypatch):
+def test_each_combination_of_options_has_a_file(tmp_path, monkeypatch):
     made = SyntheticGait(str(tmp_path), **SMALL)
     assert len(os.listdir(tmp_path / 'processed')) == 1
     with monkeypatch.context() as patch:
@@ -298,13 +298,13 @@ def test_split_by_subject_and_load():
         ({'views': (0,), 'travel': True, 'num_frames': 600}, 'must be in front of the camera'),
     ],
 )
-def test_bad_options(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         SyntheticGait(**({'num_subjects': 1, 'num_takes': 1} | options))
 
 
 def accuracy(features, dataset):
-    """Of a linear classifier on subjects that it was not trained on."""
+    """Accuracy of a linear classifier for held-out subjects."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -319,7 +319,7 @@ def accuracy(features, dataset):
 @pytest.mark.parametrize(
     'options', [{}, {'skeleton': 'h36m17', 'views': (54,), 'travel': True}], ids=['3d', 'view']
 )
-def test_a_single_frame_tells_much_less_than_the_sequence(options):
+def test_single_frames_are_less_informative_than_sequences(options):
     dataset = SyntheticGait(num_subjects=60, **options)
     pos = torch.stack([data.pos for data in dataset])
     score = torch.stack([data.get('score', data.pos[..., 0] + 2) for data in dataset])

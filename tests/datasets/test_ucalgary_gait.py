@@ -68,7 +68,7 @@ def test_targets(tmp_path):
         UCalgaryGait(str(tmp_path), target='gender')
 
 
-def test_bad_files_are_counted(tmp_path):
+def test_invalid_files_are_skipped(tmp_path):
     write(tmp_path, [(1, 1), (2, 1), (3, 1), (29, 1), (4, 8), (5, 7)])
     raw = tmp_path / 'raw'
     whole = table(walk(1, 1))
@@ -86,7 +86,7 @@ def test_bad_files_are_counted(tmp_path):
         assert len(UCalgaryGait(str(tmp_path))) == 3
 
 
-def test_says_where_to_get_the_files(tmp_path):
+def test_missing_files_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'UCalgaryGait needs GeometricPositions\.zip'):
         UCalgaryGait(str(tmp_path))
 

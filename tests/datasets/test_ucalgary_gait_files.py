@@ -70,7 +70,7 @@ whole = table(walk())
         ('\0' * 500, '.*expected'),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path, content, match):
+def test_invalid_files_raise(tmp_path, content, match):
     (tmp_path / 'a.csv').write_text(content)
     with pytest.raises(ValueError, match=rf'a\.csv: {match}'):
         read_ucalgary_gait(str(tmp_path / 'a.csv'))

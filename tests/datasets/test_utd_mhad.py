@@ -46,7 +46,7 @@ def test_reads_the_files(tmp_path, packed):
     assert test.labels('subject').tolist() == [8]
 
 
-def test_bad_sequences_are_counted(tmp_path):
+def test_invalid_sequences_are_skipped(tmp_path):
     write(tmp_path, FRAMES | {'a28_s1_t1': 5, 'a2_s1_t1': 5, 'a2_s2_t1': 5, 'a2_s3_t1': 5})
     folder = tmp_path / 'raw' / 'Skeleton'
     (folder / 'a2_s1_t1_skeleton.mat').write_bytes(b'')
@@ -61,7 +61,7 @@ def test_bad_sequences_are_counted(tmp_path):
         assert len(UTDMHAD(str(tmp_path))) == 3
 
 
-def test_says_where_to_get_the_files(tmp_path):
+def test_missing_files_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'UTDMHAD needs Skeleton\.zip.*raw: see https://'):
         UTDMHAD(str(tmp_path))
 

@@ -21,7 +21,7 @@ def test_reads_a_sequence_in_the_order_of_the_layout(tmp_path):
 
 
 @pytest.mark.parametrize('do_compression', [False, True])
-def test_empty_cut_off_and_foreign_files_are_named(tmp_path, do_compression):
+def test_empty_truncated_and_other_files_raise(tmp_path, do_compression):
     path = tmp_path / 'a.mat'
     savemat(
         path,
@@ -50,12 +50,12 @@ def test_empty_cut_off_and_foreign_files_are_named(tmp_path, do_compression):
         ({'d_skel': np.ones((20, 3, 2)) * 1j}, 'complex numbers'),
     ],
 )
-def test_wrong_variables_are_named(tmp_path, variables, found):
+def test_invalid_variables_raise(tmp_path, variables, found):
     with pytest.raises(ValueError, match=rf'a\.mat: d_skel: expected .*, found {found}'):
         read_utd_mhad(write(tmp_path / 'a.mat', **variables))
 
 
-def test_damage_is_a_clear_error_or_other_numbers(tmp_path):
+def test_damaged_files_raise_or_give_other_numbers(tmp_path):
     path = tmp_path / 'a.mat'
     savemat(path, {'d_skel': np.random.default_rng(0).normal(size=(20, 3, 5))})
     whole = np.frombuffer(path.read_bytes(), np.uint8)

@@ -8,7 +8,7 @@ from graphmotion.io import MalformedFileError, align_silhouettes, read_opengait_
 
 
 def blob(height=70, width=50, seed=0, top=5, left=8, frame=(100, 90)):
-    """A ragged body with a hole in an image."""
+    """Returns an image of a ragged body with a hole."""
     random = np.random.default_rng(seed)
     image = np.zeros(frame, np.uint8)
     for row in range(height):
@@ -19,7 +19,7 @@ def blob(height=70, width=50, seed=0, top=5, left=8, frame=(100, 90)):
 
 
 def slow(image, size, white=255):
-    """The same pixel by pixel, in double precision; also how far each is from being the other."""
+    """Aligns pixel by pixel in double precision, and returns the margin of each decision."""
     height, width = size
     image = image.astype(np.float64) / white
     rows = (image >= 0.5).any(axis=1).nonzero()[0]
@@ -106,7 +106,7 @@ def opengait(image, size=64):
     return np.pad(body, ((0, 0), (size, size)))[:, median + size // 2 : median + 3 * size // 2]
 
 
-def test_what_is_aligned_stays_so():
+def test_aligned_silhouettes_are_unchanged():
     images = np.stack([blob(seed=s) for s in range(5)])
     once, _ = align_silhouettes(images)
     twice, kept = align_silhouettes(once * 255)
@@ -210,9 +210,9 @@ def test_reads_pickles(tmp_path):
     (tmp_path / 'a.pkl').write_bytes(pickle.dumps(clip))
     assert (read_opengait_silhouettes(str(tmp_path / 'a.pkl')) == clip).all()
     for content, message in (
-        (clip[0], r'uint8 of the shape \[8, 6\]'),
-        (clip[:0], r'uint8 of the shape \[0, 8, 6\]'),
-        (clip.astype(np.float32), r'float32 of the shape \[3, 8, 6\]'),
+        (clip[0], r'uint8 of shape \[8, 6\]'),
+        (clip[:0], r'uint8 of shape \[0, 8, 6\]'),
+        (clip.astype(np.float32), r'float32 of shape \[3, 8, 6\]'),
         ([clip], 'list'),
     ):
         with pytest.raises(

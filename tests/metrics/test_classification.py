@@ -19,7 +19,7 @@ def draw(num_classes=4, num_samples=97, seed=0):
 
 
 def loop_figures(target, prediction, num_classes):
-    """All figures of a class from the definitions, sample by sample."""
+    """Loops over samples for the metrics of each class."""
     out = []
     for c in range(num_classes):
         tp = fp = fn = tn = 0
@@ -36,7 +36,7 @@ def loop_figures(target, prediction, num_classes):
 
 
 @pytest.mark.parametrize('num_classes', [2, 4, 7])
-def test_figures_are_those_of_a_loop_over_samples(num_classes):
+def test_metrics_against_a_loop_over_samples(num_classes):
     target, prediction = draw(num_classes, seed=num_classes)
     scores = classification_scores(target, prediction, num_classes)
     expected = loop_figures(target.tolist(), prediction.tolist(), num_classes)
@@ -67,14 +67,14 @@ def test_mean_one_vs_rest_accuracy_follows_from_accuracy(seed):
 @pytest.mark.parametrize(
     ('errors', 'num_samples', 'printed'), [(27, 208, 0.9351), (22, 184, 0.9402)]
 )
-def test_mean_one_vs_rest_accuracy_of_the_printed_results(errors, num_samples, printed):
+def test_mean_one_vs_rest_accuracy_matches_the_paper(errors, num_samples, printed):
     target = torch.arange(num_samples) % 4
     prediction = torch.where(torch.arange(num_samples) < errors, (target + 1) % 4, target)
     scores = classification_scores(target, prediction, 4)
     assert scores.mean_one_vs_rest_accuracy == pytest.approx(printed, abs=5e-5)
 
 
-def test_f1_of_macro_means_is_the_one_that_the_paper_prints():
+def test_f1_of_macro_means_matches_the_paper():
     # Printed: P .8048, R .8201, F1 .8124; and P .8074, R .7726, F1 .7896. A two-class matrix
     # with such means: macro precision and recall are free, so that only the formula is tested.
     for precision, recall, printed in ((0.8048, 0.8201, 0.8124), (0.8074, 0.7726, 0.7896)):
@@ -95,7 +95,7 @@ def test_the_two_f1_differ():
 
 
 @pytest.mark.parametrize('seed', range(3))
-def test_figures_are_those_of_scikit_learn(seed):
+def test_metrics_match_scikit_learn(seed):
     metrics = pytest.importorskip('sklearn.metrics')
     target, prediction = (labels.numpy() for labels in draw(5, 60, seed))
     prediction[prediction == 2] = 3  # never predicted
@@ -117,7 +117,7 @@ def test_figures_are_those_of_scikit_learn(seed):
     assert scores.confusion.tolist() == expected.tolist()
 
 
-def test_absent_classes_have_defined_figures_without_warnings():
+def test_absent_classes_have_defined_metrics_without_warnings():
     # Class 1 is never predicted, class 2 has no samples, class 3 neither.
     scores = classification_scores([0, 0, 1, 0], [0, 0, 0, 2], 4)
     assert scores.class_precision == pytest.approx((2 / 3, 0, 0, 0))
@@ -195,7 +195,7 @@ def test_bad_class_names_are_refused(names, message):
         classification_scores([0, 1], [0, 1], 2, names)
 
 
-def test_dict_goes_through_json_and_back():
+def test_dict_is_restored_from_json():
     scores = classification_scores(*draw(), 4, EMOTIONS)
     text = json.dumps(scores.as_dict(), allow_nan=False)
     out = json.loads(text)

@@ -36,7 +36,7 @@ def test_confusion_matrix_takes_read_only_and_narrow_integers():
     assert confusion_matrix(many, many, 20)[0, 0] == 300
 
 
-def test_confusion_matrix_leaves_its_input_alone():
+def test_confusion_matrix_does_not_modify_its_input():
     target, prediction = draw()
     before = target.clone(), prediction.clone()
     confusion_matrix(target, prediction, 4)

@@ -14,7 +14,7 @@ def samples(num=90, features=12, classes=4, seed=0):
 
 @pytest.mark.parametrize('features', [12, 200])  # fewer and more than samples
 @pytest.mark.parametrize('shrinkage', [0.0, 0.2])
-def test_is_that_of_sklearn(features, shrinkage):
+def test_matches_scikit_learn(features, shrinkage):
     decomposition = pytest.importorskip('sklearn.decomposition')
     discriminant_analysis = pytest.importorskip('sklearn.discriminant_analysis')
     x, labels = samples(features=features)
@@ -44,7 +44,7 @@ def test_directions_have_unit_scatter_within_classes_and_are_in_order():
     assert (np.diff(ratios) < 0).all()
 
 
-def test_components_are_limited_and_labels_are_any_integers():
+def test_numbers_of_components_are_limited_and_labels_are_arbitrary():
     x, labels = samples()
     project = discriminant_projection(x.float(), torch.from_numpy(100 - 7 * labels), 5, 2)
     assert project.matrix.shape == (12, 2)

@@ -44,7 +44,7 @@ def test_logarithms_of_probabilities_are_logits():
         )
 
 
-def test_the_two_differ_where_one_stream_is_sure():
+def test_kinds_differ_if_one_stream_is_confident():
     logits = [torch.tensor([[9.0, 0.0, 1.0]]), torch.tensor([[0.0, 6.0, 6.1]])]
     assert fuse_streams(logits).argmax() == 0
     logits = [torch.tensor([[0.989, 0.001, 0.01]]).log(), torch.tensor([[5e-4, 0.5, 0.4995]]).log()]
@@ -63,7 +63,7 @@ def test_no_sample():
     assert fuse_streams([torch.zeros(0, 3)] * 2).shape == (0, 3)
 
 
-def test_one_stream_is_itself():
+def test_one_stream_is_unchanged():
     (logits,) = streams(1)
     for kind in ('logits', 'probabilities'):
         torch.testing.assert_close(fuse_streams([logits], kind=kind), logits.softmax(dim=-1))

@@ -13,9 +13,9 @@ def test_columns_are_aligned():
     ]
 
 
-def test_first_columns_are_aligned_to_the_left():
-    lines = markdown_table(['', 'b', 'c'], [['x', 'long', '1']], num_left=2).splitlines()
-    assert lines == ['|     | b    |   c |', '| --- | ---- | --: |', '| x   | long |   1 |']
+def test_columns_aligned_to_the_left_are_named():
+    lines = markdown_table(['a', 'b', 'c'], [['1', 'long', '']], left=['b']).splitlines()
+    assert lines == ['|   a | b    |   c |', '| --: | ---- | --: |', '|   1 | long |     |']
 
 
 def test_a_table_without_rows_is_its_head():

@@ -34,7 +34,7 @@ def test_population_deviation():
     assert summary.std['accuracy'] == pytest.approx(statistics.pstdev(values), abs=1e-12)
 
 
-def test_pooled_is_the_scores_of_all_predictions():
+def test_pooled_scores_use_all_predictions():
     pooled = fold_summary(FOLDS).pooled
     assert pooled.confusion.tolist() == [[23, 7], [9, 22]]
     assert pooled.class_names == ('calm', 'upset')
@@ -68,7 +68,7 @@ def test_format():
         summary.format('f1')
 
 
-def test_dict_goes_through_json():
+def test_dict_is_restored_from_json():
     summary = fold_summary(FOLDS)
     out = json.loads(json.dumps(summary.as_dict(), allow_nan=False))
     assert out['mean']['macro_f1'] == summary.mean['macro_f1']
@@ -117,7 +117,7 @@ def test_table_of_scores_and_summaries():
     assert '85.00' in format_table({'plain': FOLDS[0]}, percent=True)
 
 
-def test_class_may_be_called_like_a_column():
+def test_class_names_may_equal_column_names():
     table = format_table({'': ClassificationScores([[1, 0], [1, 1]], ['mean', 'top-1'])})
     assert len(table.splitlines()[0].split()) == 8
 

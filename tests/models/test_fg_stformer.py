@@ -22,7 +22,7 @@ def count(module):
 
 
 def spatial_block(before, after, num_maps):
-    """The parameters of a spatial block, from the formulas of its parts."""
+    """Number of parameters of a spatial block, computed from its layers."""
     attention = 2 * 3 * (after // 4) * (before + 1) + 3 * num_maps + (3 * before + 1) * after
     shortcuts = 2 * ((before + 1) * after + 2 * after) if before != after else 0
     return attention + 2 * after + (after + 1) * after + 2 * after + shortcuts
@@ -49,7 +49,7 @@ def test_numbers_of_parameters():
     assert count(model) == first + then + branches + rest == 8_835_492
 
 
-def test_the_shapes_of_the_paper():
+def test_shapes_of_the_paper():
     model = fg_stformer()
     seen = {}
 
@@ -66,7 +66,7 @@ def test_the_shapes_of_the_paper():
     }  # fmt: skip
 
 
-def test_focal_joints_are_those_that_score_best():
+def test_focal_joints_have_the_highest_scores():
     model = small().eval()
     entered = []
     model.focal.register_forward_hook(lambda _m, args, _o: entered.append(args[0]))
@@ -83,7 +83,7 @@ def test_focal_joints_are_those_that_score_best():
     torch.testing.assert_close(seen.joint_to_part.sum(dim=-1), 1 + shared[best])
 
 
-def test_all_joints_without_a_gate_is_no_selection():
+def test_keeping_all_joints_without_a_gate_equals_no_selection():
     every = small(num_focal_joints=25, gate=False).eval()
     none = small(focal_joints=False).eval()
     none.load_state_dict({k: v for k, v in every.state_dict().items() if 'focal' not in k})
@@ -91,7 +91,7 @@ def test_all_joints_without_a_gate_is_no_selection():
     torch.testing.assert_close(every(x), none(x))
 
 
-def test_the_score_learns_by_the_gate_alone():
+def test_scores_receive_gradients_only_through_the_gate():
     x = torch.randn(2 * 25, 12, 3)
     for gate in (True, False):
         model = small(gate=gate)
@@ -100,8 +100,8 @@ def test_the_score_learns_by_the_gate_alone():
         assert (gradient is not None and bool((gradient != 0).any())) == gate
 
 
-def test_joints_are_known_by_their_numbers():
-    """Focal joints carry codes and rows of the global map of the joints that they are."""
+def test_focal_joints_keep_their_identity():
+    """Focal joints have the position encodings and global map rows of the selected joints."""
     model = small(channels=(8, 8), num_joint_layers=1, num_focal_joints=4, part_branch=False).eval()
     block = model.joint_spatial[0]
     torch.nn.init.normal_(block.attention.global_map)
@@ -125,8 +125,8 @@ def test_joints_are_known_by_their_numbers():
         torch.testing.assert_close(out[:, t : t + 1], y, atol=1e-5, rtol=1e-5)
 
 
-def test_mirrored_joints_without_codes_give_the_same():
-    """Nothing else tells left from right, where no frame leaves joints out."""
+def test_mirrored_joints_without_encodings_give_the_same_output():
+    """Only position encodings and the selection of joints distinguish left from right."""
     options = {'global_map': False, 'focal_joints': False}
     model = small(position=False, **options).eval().double()
     x = torch.randn(25, 12, 3).double()
@@ -186,7 +186,7 @@ def test_rows_of_table_3():
 
 @pytest.mark.parametrize('num_joint_layers', [1, 2, 3, 4])
 def test_rows_of_table_4(num_joint_layers):
-    """The network may part anywhere; frames are then halved where it has parted, too."""
+    """The network may split at any layer; frames are halved in both branches."""
     model = small(channels=(8, 8, 16, 32), num_joint_layers=num_joint_layers).eval()
     out, focal = model(torch.randn(25, 13, 3), return_attention=True)
     assert out.shape == (1, 5)
@@ -196,7 +196,7 @@ def test_rows_of_table_4(num_joint_layers):
         assert focal.joint_ids is None
 
 
-def test_the_attention_of_the_older_paper():
+def test_attention_of_the_earlier_paper():
     model = small(normalization='tanh', per_frame=False, focal_joints=False).eval()
     assert model.spatial[0].attention.alpha.numel() == 3
     # Without the maps of the branches, its spatial blocks are those that its authors published.
@@ -240,6 +240,6 @@ def test_any_skeleton_with_parts():
         ({'hierarchy': 'organs'}, "the part hierarchy 'organs'"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(options, reason):
+def test_invalid_options_raise(options, reason):
     with pytest.raises(ValueError, match=reason):
         small(**options)

@@ -12,7 +12,7 @@ def count(module):
 
 
 def test_numbers_of_parameters():
-    """Those of the published networks, part by part."""
+    """Numbers of the published networks, part by part."""
     mixer, former = gaitmixer(), gaitformer()
     assert count(mixer) == 166_304
     assert count(former) == 141_952
@@ -51,8 +51,8 @@ def test_embeddings_have_length_one(make):
     torch.testing.assert_close(out.norm(dim=-1), torch.ones(3))
 
 
-def test_at_first_joints_are_told_apart_by_nothing():
-    """The codes of joints begin as zeros, and the mean does not know their order."""
+def test_initially_the_order_of_joints_has_no_effect():
+    """Position encodings start as zeros, and the mean is invariant to the order."""
     model, order = gaitmixer().eval(), torch.randperm(17)
     x = torch.randn(17, 60, 2)
     torch.testing.assert_close(model(x[order]), model(x), atol=1e-5, rtol=1e-5)
@@ -86,7 +86,7 @@ def test_joints_mix_in_space_and_frames_in_time():
     assert changed[40:].all()
 
 
-def test_what_does_not_move_stays_so_where_frames_are_mirrored():
+def test_reflected_frames_keep_static_input_static():
     x = torch.randn(17, 1, 2).expand(-1, 60, -1)
     for padding, constant in (('reflect_start', True), ('reflect', True), ('zeros', False)):
         features = gaitmixer(padding=padding).eval().features(x)
@@ -94,7 +94,7 @@ def test_what_does_not_move_stays_so_where_frames_are_mirrored():
         assert (spread < 1e-4) == constant
 
 
-def test_a_kernel_of_one_frame_knows_no_order():
+def test_a_kernel_of_one_frame_ignores_the_order_of_frames():
     model, order = gaitmixer(kernel_size=1).eval(), torch.randperm(60)
     x = torch.randn(17, 60, 2)
     torch.testing.assert_close(model(x[:, order]), model(x), atol=1e-5, rtol=1e-5)
@@ -110,8 +110,8 @@ def test_numbers_of_frames():
         former(torch.randn(17, 61, 2))
 
 
-def test_frames_are_told_apart_by_their_codes():
-    """Which begin as zeros."""
+def test_position_encodings_distinguish_frames():
+    """They start as zeros."""
     model, order = gaitformer().eval(), torch.randperm(60)
     x = torch.randn(17, 60, 2)
     torch.testing.assert_close(model(x[:, order]), model(x), atol=1e-4, rtol=1e-4)
@@ -121,7 +121,7 @@ def test_frames_are_told_apart_by_their_codes():
 
 
 def published(model):
-    """The weights of a model under the names of the published checkpoints, in their shapes."""
+    """The weights of a model with the names and shapes of published checkpoints."""
     theirs = {
         'spatial.lin': 'spatial_joint_to_embedding',
         'attention_norm': 'norm1', 'attention': 'attn', 'mlp_norm': 'norm2',
@@ -151,7 +151,7 @@ def published(model):
     return out
 
 
-def test_weights_under_the_published_names():
+def test_loads_published_names():
     source, model = gaitmixer().eval(), gaitmixer().eval()
     x = torch.randn(2 * 17, 60, 2)
     with torch.no_grad():
@@ -179,7 +179,7 @@ def test_weights_under_the_published_names():
 
 
 @pytest.mark.parametrize('frames', ['temporal_', 'Temporal_', ''])
-def test_gaitformer_loads_published_checkpoints_whatever_their_temporal_part_is_called(frames):
+def test_gaitformer_loads_published_names_with_any_temporal_prefix(frames):
     torch.manual_seed(0)
     source, model = gaitformer(num_frames=40).eval(), gaitformer(num_frames=40).eval()
     for parameter in source.parameters():

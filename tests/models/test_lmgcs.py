@@ -60,7 +60,7 @@ def row(request):
 
 
 def on_paper(builder=lmgcs, **options):
-    """A model without memory for its weights."""
+    """A model without memory for its weights, on the meta device."""
     with torch.device('meta'):
         return builder(**options)
 
@@ -70,7 +70,7 @@ def on_paper(builder=lmgcs, **options):
     [((1,), 14_656_192, 7.70), ((1, 3), 15_704_768, 10.72), ((1, 3, 5), 16_753_344, 13.74)],
 )
 def test_numbers_of_parameters_and_operations(window_sizes, parameters, macs):
-    """As in the docstring, where those of the paper stand beside them."""
+    """As in the table of the docstring, next to the numbers of the paper."""
     model = on_paper(window_sizes=window_sizes)
     assert count(model) == parameters
     with FlopCounterMode(display=False) as counter:
@@ -104,7 +104,7 @@ def test_numbers_of_parameters_by_part():
     assert wide.backbone.channels == (64, 128, 256, 256)
 
 
-def test_the_modules_of_both_stages_are_the_whole(row):
+def test_both_stages_together_train_all_modules(row):
     model = small(row)
     both = sum(count(module) for module in model.local_modules + model.global_modules)
     assert both == count(model)
@@ -137,8 +137,8 @@ def test_parts_against_loops():
         torch.testing.assert_close(embedding[clip], expected.flatten())
 
 
-def test_a_strip_of_the_image_changes_its_parts_alone():
-    """Where nothing lies between strips: kernels of convolutions reach over their borders."""
+def test_a_strip_of_the_image_only_changes_its_own_parts():
+    """The kernels are cut to one row, since larger ones extend across the borders of strips."""
     model = small(channels=(4,), pools=(1,), bins=(8,))
     x = clips().float()
     with torch.no_grad():
@@ -151,7 +151,7 @@ def test_a_strip_of_the_image_changes_its_parts_alone():
         assert changed.view(3, 8).nonzero().tolist() == [[branch, 2] for branch in range(3)]
 
 
-def test_what_the_embedding_is_made_of(row):
+def test_the_embedding_consists_of_the_parts(row):
     model, x = small(row), clips()
     features, out = model.features(x), model(x)
     parts = [features.global_parts] if features.global_parts is not None else []
@@ -164,7 +164,7 @@ def test_what_the_embedding_is_made_of(row):
 
 
 def test_the_order_of_frames(row):
-    """A set of frames has none, unless frames are told apart."""
+    """It has no effect on a set of frames."""
     model, x, order = small(row), clips(), torch.tensor([3, 0, 5, 1, 4, 2])
     same = torch.allclose(model(x[:, order]), model(x), atol=1e-5)
     assert same == ('set' in row)
@@ -172,7 +172,7 @@ def test_the_order_of_frames(row):
 
 
 def test_padding_changes_nothing(row):
-    """Not even frames of noise; clips are shorter than a window, down to one frame."""
+    """Even if padded frames hold noise; clips may be shorter than a window."""
     model, x, lengths = small(row), clips(4), [3, T, 1, 4]
     out = model(x, torch.tensor(lengths))
     for number, length in enumerate(lengths):
@@ -183,7 +183,7 @@ def test_padding_changes_nothing(row):
     assert not torch.allclose(unpadded[0], out[0], atol=1e-4)
 
 
-def test_padded_frames_get_no_gradient():
+def test_padded_frames_receive_no_gradient():
     x = clips(2).float().requires_grad_()
     small()(x, torch.tensor([2, T])).sum().backward()
     assert x.grad[0, :2].any()
@@ -198,7 +198,7 @@ def test_a_batch_is_its_clips_one_by_one(row):
 
 
 def bars():
-    """Twelve still bodies: upright bars of four widths and three heights."""
+    """Twelve static bodies: upright bars of four widths and three heights."""
     x = torch.zeros(12, 3, 32, 22)
     for clip in range(12):
         half = 2 + 2 * (clip % 4)
@@ -207,8 +207,8 @@ def bars():
 
 
 @pytest.mark.parametrize('row', ['baseline', 'local', 'local + fusion', 'local + attention', 'all'])
-def test_bodies_differ_from_the_start(row):
-    """The spread of the embeddings is a visible part of their mean, in each row of the ablation."""
+def test_embeddings_of_bodies_differ_at_initialisation(row):
+    """The spread of embeddings is not negligible against their mean, in each ablation row."""
     ratios = []
     for seed in range(4):
         torch.manual_seed(seed)
@@ -244,7 +244,7 @@ def test_types_of_silhouettes(dtype):
     ],
     ids=['blank', 'white', 'one frame', 'one pixel wide', 'one column of one frame', 'one pixel'],
 )
-def test_clips_of_little(row, x):
+def test_degenerate_clips(row, x):
     model = small(row).train()
     out = model(x.requires_grad_())
     out.square().sum().backward()
@@ -263,12 +263,12 @@ def test_clips_of_little(row, x):
         ((2, T, 22, W), 'a multiple of 4 rows .* got 22 pixels, which give 6 rows'),
     ],
 )
-def test_wrong_shapes_are_refused(shape, match):
+def test_invalid_shapes_raise(shape, match):
     with pytest.raises(ValueError, match=match):
         small()(torch.zeros(shape))
 
 
-def test_wrong_numbers_of_frames_and_bytes_are_refused():
+def test_invalid_numbers_of_frames_and_values_raise():
     model, x = small(), clips(2)
     for wrong, match in (
         (torch.tensor([1]), r'num_frames must have the shape \[2\], .* got \[1\]'),
@@ -286,7 +286,7 @@ def test_wrong_numbers_of_frames_and_bytes_are_refused():
 # Use ##########################################################################
 
 
-def test_models_of_the_registry():
+def test_registered_models():
     for name in ('lmgcs', 'lmgcs_ou_mvlp'):
         model = create_model(name, **SMALL)
         assert model.inputs == ('silhouettes', 'num_frames')
@@ -294,7 +294,7 @@ def test_models_of_the_registry():
         assert name in models.__all__
 
 
-def test_every_parameter_gets_a_gradient(row):
+def test_every_parameter_receives_a_gradient(row):
     model = small(row, embed_local=True).train()
     model(clips()).square().sum().backward()
     without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
@@ -322,7 +322,7 @@ def test_trains_under_autocast(row):
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
-def test_reset_parameters_draws_anew(row):
+def test_reset_parameters(row):
     model = small(row)
     torch.manual_seed(1)
     model.reset_parameters()
@@ -337,7 +337,7 @@ def test_reset_parameters_draws_anew(row):
 
 
 @pytest.mark.parametrize('dtype', [torch.uint8, torch.int16, torch.int64, torch.float32])
-def test_values_above_one_are_refused_in_any_type(dtype):
+def test_values_above_one_raise_for_any_type(dtype):
     model, images = small('baseline'), clips().to(dtype)
     assert torch.equal(model(images), model(images.bool()))
     with pytest.raises(ValueError, match='must hold 0 and 1, got values up to 255'):

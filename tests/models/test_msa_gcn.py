@@ -26,7 +26,7 @@ def test_numbers_of_parameters():
     assert extra == 2 * 3 * (16 + 10 + 5)
 
 
-def test_one_scale_and_one_kernel_is_a_plain_st_gcn():
+def test_one_scale_and_one_kernel_equals_a_plain_st_gcn():
     model = MSAGCN(
         SKELETON, scales=(16,), kernel_sizes=(5,), input_norm=False, channels=(6, 6, 10)
     ).eval()
@@ -83,7 +83,7 @@ def test_messages_are_computed_before_any_is_added():
     torch.testing.assert_close(out[2], xs[2] + cross['1_to_2']((xs[1], xs[2]), (10, 5)))
 
 
-def test_learned_adjacencies_can_be_asked_for():
+def test_returns_learned_adjacencies():
     model = msa_gcn(cross_scale_layers=3, cross_scale_pairs='all', scales=(16, 10, 3), **SMALL)
     model.eval()
     x = torch.randn(2 * 16, 8, 3)
@@ -135,7 +135,7 @@ def test_table_viii_kernels(kernels):
 
 
 def test_mirroring_the_body_changes_nothing():
-    """Left-right exchange is an automorphism of the graph and of the parts."""
+    """Swapping left and right is an automorphism of the graph and of the parts."""
     model = msa_gcn(input_norm=False, **SMALL).eval()
     x = torch.randn(16, 8, 3)
     torch.testing.assert_close(model(x[MIRROR]), model(x), atol=1e-5, rtol=1e-5)
@@ -148,7 +148,7 @@ def test_a_constant_pose_is_the_same_on_all_scales():
         assert torch.equal(pool(pose), torch.ones(pool.num_parts, 8, 3))
 
 
-def test_strides_shorten_time():
+def test_strides_reduce_the_number_of_frames():
     model = msa_gcn(strides=(1, 2, 1, 2), **SMALL).eval()
     x = torch.randn(16, 12, 3)
     lengths = []
@@ -160,7 +160,7 @@ def test_strides_shorten_time():
     assert frames(x).shape == (1, 4)
 
 
-def test_options_that_do_not_fit_are_refused():
+def test_invalid_options_raise():
     for options, reason in (
         ({'scales': (16, 7)}, r'levels of \[16, 10, 5, 3\] nodes, none of 7'),
         ({'scales': (10, 5)}, 'scales must start with the 16 joints'),
@@ -182,7 +182,7 @@ def test_a_skeleton_without_parts_has_one_scale():
     assert msa_gcn(legs, scales=(6,), **SMALL)(torch.randn(6, 8, 3)).shape == (1, 4)
 
 
-def test_the_named_hierarchy_decides_the_parts():
+def test_hierarchy_selects_the_parts():
     joints = ['a', 'b', 'c', 'd']
     halves = {'ends': [{'left': ['a', 'b'], 'right': ['c', 'd']}]}
     thirds = {'middle': [{'left': ['a'], 'between': ['b', 'c'], 'right': ['d']}]}
@@ -195,14 +195,14 @@ def test_the_named_hierarchy_decides_the_parts():
 
 @pytest.mark.parametrize('options', [{'scales': (16,)}, {'cross_scale_layers': 0}])
 def test_no_parameter_is_empty(options):
-    """Distributed training would ask it for a gradient."""
+    """Distributed training requires a gradient of every parameter."""
     model = msa_gcn(**options, **SMALL)
     model.reset_parameters()
     assert all(p.numel() for p in model.parameters())
 
 
-def test_messages_may_begin_without_weight():
-    """Then the scales are independent at first, and learn to use what others send."""
+def test_messages_may_start_with_zero_weight():
+    """The scales are then initially independent and learn to use messages."""
     model = msa_gcn(cross_weight_init=0.0, **SMALL).eval()
     alone = msa_gcn(cross_scale_layers=0, **SMALL).eval()
     alone.load_state_dict(model.state_dict(), strict=False)
@@ -218,7 +218,7 @@ def test_messages_may_begin_without_weight():
     assert (msa_gcn(**SMALL).cross_weight == 1).all()
 
 
-def test_options_of_the_layers_reach_them():
+def test_layer_options_are_passed_on():
     x = torch.randn(2 * 16, 8, 3)
     model = msa_gcn(final_relu=True, **SMALL).eval()
     out = []

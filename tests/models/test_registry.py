@@ -7,13 +7,13 @@ from graphmotion.models import create_model, list_models, register_model, regist
 
 @pytest.fixture
 def clean(monkeypatch):
-    """The registry as it was before the test."""
+    """Restores the registry after the test."""
     monkeypatch.setattr(registry, '_MODELS', dict(registry._MODELS))
 
 
 def test_models_by_name_and_task():
     assert list_models('gait*') == ['gaitformer', 'gaitmixer']
-    assert list_models(task='action') == ['fg_stformer', 'st_gcn']
+    assert list_models(task='action') == ['agcn', 'ctr_gcn', 'fg_stformer', 'st_gcn']
     assert list_models('s*', task='expression') == ['spagnn', 'spegnn', 'ssgnn']
     assert list_models('GAIT*') == []
     every = {name for task in registry.TASKS for name in list_models(task=task)}
@@ -26,7 +26,7 @@ def test_builders_are_importable_by_the_names_of_the_models():
         assert name in models.__all__
 
 
-def test_a_model_of_ones_own(clean):
+def test_register_a_custom_model(clean):
     @register_model('my_gcn', task='action')
     class MyGCN(torch.nn.Module):
         def __init__(self, width=3):

@@ -75,7 +75,7 @@ def test_partition_is_an_option(strategy):
     assert model(torch.randn(17, 8, 3)).shape == (1, 3)
 
 
-def test_options_of_the_layers_reach_them():
+def test_layer_options_are_passed_on():
     x = torch.randn(17, 8, 3)
     model = STGCN('coco17', 3, channels=(4,), max_hop=2, strategy='distance')
     assert torch.equal(model.layers[0].adj, get_skeleton('coco17').adjacency('distance', 2))
@@ -99,7 +99,7 @@ def test_one_partition_serves_a_batch():
 
 
 def published(channels, strides, num_nodes, num_classes, adj, in_channels=3):
-    """Random weights under the names and in the shapes of the published checkpoints."""
+    """Random weights with the names and shapes of published checkpoints."""
     weights = {'A': adj}
 
     def norm(name, size):
@@ -177,7 +177,7 @@ def test_published_weights_give_the_published_outputs(name):
     torch.testing.assert_close(again(nodes), expected)
 
 
-def test_other_checkpoints_are_refused_and_the_model_stays_as_it_was():
+def test_other_checkpoints_raise_and_leave_the_model_unchanged():
     body = get_skeleton('ntu25_st_gcn')
     adj = body.adjacency('spatial', cap_distance=True).transpose(1, 2)
     weights = published((4,), (1,), 25, 5, adj)

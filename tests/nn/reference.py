@@ -1,11 +1,11 @@
-"""Slow formulas that the operators are held against, in float64 loops."""
+"""Slow references of operators as loops in double precision."""
 
 import torch
 from torch import Tensor
 
 
 def spatial_conv(x: Tensor, adj: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x [V, T, C], adj [K, V, V], weight [K, C, F], bias [K, F]; node by node, frame by frame."""
+    """Loops over nodes and frames; x [V, T, C], adj [K, V, V], weight [K, C, F], bias [K, F]."""
     num_nodes, num_frames, _ = x.shape
     out = torch.zeros(num_nodes, num_frames, weight.size(-1), dtype=torch.float64)
     for k in range(len(adj)):
@@ -22,7 +22,7 @@ def spatial_conv(x: Tensor, adj: Tensor, weight: Tensor, bias: Tensor | None) ->
 def temporal_conv(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, dilation: int = 1
 ) -> Tensor:
-    """x [N, T, C], weight [F, C, k]; frame by frame, zeros outside."""
+    """Loops over nodes and frames with zero padding; x [N, T, C], weight [F, C, k]."""
     num_nodes, num_frames, _ = x.shape
     size = weight.size(-1)
     frames = range(0, num_frames, stride)
@@ -39,14 +39,25 @@ def temporal_conv(
 
 
 def random_adjacency(*shape: int) -> Tensor:
-    """Random weights, about half of them zero, so that a sparse form has fewer entries."""
+    """Returns random weights, about half of them zero."""
     return torch.rand(shape) * (torch.rand(shape) > 0.5)
 
 
 def to_sparse(adj: Tensor, num_graphs: int = 1) -> tuple[Tensor, Tensor]:
-    """A dense adjacency [K, V, V] of each of several graphs as edges and weights [E, K]."""
+    """Returns edges and weights [E, K] of graphs with a dense adjacency [K, V, V]."""
     target, source = (adj != 0).any(dim=0).nonzero(as_tuple=True)
     weight = adj[:, target, source].t()
     offset = adj.size(-1) * torch.arange(num_graphs).repeat_interleave(len(source))
     edge_index = torch.stack([source, target]).repeat(1, num_graphs) + offset
     return edge_index, weight.repeat(num_graphs, 1)
+
+
+def correlation(query: Tensor, key: Tensor, kind: str, mlp: tuple[Tensor, ...] = ()) -> Tensor:
+    """Returns the correlation of the embeddings [R] of two joints in ChannelTopologyConv."""
+    if kind == 'difference':
+        return query - key
+    if kind == 'sum':
+        return query + key
+    first, first_bias, second, second_bias = mlp
+    hidden = (first @ torch.cat([query, key]) + first_bias).clamp(min=0)
+    return second @ hidden + second_bias

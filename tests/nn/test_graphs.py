@@ -43,7 +43,7 @@ def test_means_of_graphs_against_a_loop(shape):
     torch.testing.assert_close(graph_mean(x), x.reshape(-1, 7).mean(dim=0, keepdim=True))
 
 
-def test_padding_room_and_graphs_at_the_end_without_nodes():
+def test_larger_padding_and_trailing_empty_graphs():
     x = torch.randn(9, 2)
     dense, mask = pad_graphs(x, BATCH, 6, 8)
     assert dense.shape == (6, 8, 2)
@@ -51,7 +51,7 @@ def test_padding_room_and_graphs_at_the_end_without_nodes():
     assert torch.equal(unpad_graphs(dense, BATCH), x)
 
 
-def test_padding_hands_gradients_back():
+def test_padding_passes_gradients():
     x = torch.randn(9, 2, requires_grad=True)
     dense, _ = pad_graphs(x, BATCH)
     dense.backward(torch.full_like(dense, 2.0))
@@ -64,7 +64,7 @@ def test_padding_of_nothing():
     assert mask.shape == (0, 0)
 
 
-def test_padding_refuses_what_does_not_fit():
+def test_invalid_padding_is_refused():
     with pytest.raises(ValueError, match='at most 4 nodes, got 5'):
         pad_graphs(torch.randn(9, 2), BATCH, 4, 4)
     with pytest.raises(ValueError, match=r'must have shape \[8\], got \[9\]'):
@@ -83,8 +83,8 @@ def test_padding_exports_with_its_sizes():
     assert torch.equal(program.module()(x, BATCH), x)
 
 
-def test_a_batch_vector_goes_before_the_number_of_nodes():
-    """Which is then that of the largest graph, for all operators alike."""
+def test_a_batch_vector_takes_precedence_over_num_nodes():
+    """num_nodes is then the size of the largest graph, for all operators."""
     x = torch.randn(48, 4, 8)
     batch = torch.arange(3).repeat_interleave(torch.tensor([10, 22, 16]))
     for module in (ChannelGate(8), SelectiveTemporalConv(8, 8).eval()):
@@ -92,7 +92,7 @@ def test_a_batch_vector_goes_before_the_number_of_nodes():
         torch.testing.assert_close(both, module(x, batch=batch))
 
 
-def test_batch_vectors_that_cannot_be_are_refused():
+def test_invalid_batch_vectors_are_refused():
     attention, x = JointAttention(8, 2), torch.randn(4, 2, 8)
     with pytest.raises(ValueError, match='must be in ascending order'):
         attention(x, batch=torch.tensor([1, 1, 0, 0]))
@@ -100,7 +100,7 @@ def test_batch_vectors_that_cannot_be_are_refused():
         attention(x, batch=torch.tensor([0, 1, 2, 2]), batch_size=2)
 
 
-def test_another_number_of_channels_is_refused():
+def test_wrong_number_of_channels_is_refused():
     x = torch.randn(4, 5, 16)
     for module, args in (
         (MotionBatchNorm(8), ()),

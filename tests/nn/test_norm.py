@@ -10,7 +10,7 @@ def test_normalises_each_channel_over_nodes_and_frames():
     torch.testing.assert_close(norm(x), (x - mean) / (var + 1e-5).sqrt(), atol=1e-5, rtol=1e-5)
 
 
-def test_normalises_each_node_apart():
+def test_normalises_each_node_separately():
     norm = MotionBatchNorm(3, num_nodes=4)
     x = torch.randn(2 * 4, 6, 3) + torch.arange(4.0).repeat(2).view(-1, 1, 1)
     graphs = x.view(2, 4, 6, 3)

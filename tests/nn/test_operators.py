@@ -1,4 +1,4 @@
-"""What every operator must do, whatever it computes."""
+"""Requirements of all operators."""
 
 import copy
 
@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from graphmotion.nn import (
+    AdaptiveSpatialConv,
     BranchFusion,
     ChannelGate,
+    ChannelTopologyConv,
     ClusterPooling,
     ConvValueTemporalAttention,
     CrossAttention,
@@ -18,6 +20,7 @@ from graphmotion.nn import (
     LocallyConnectedConv,
     MotionBatchNorm,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     PartPooling,
     ScaleFusion,
     SelectiveTemporalConv,
@@ -38,28 +41,28 @@ EIGENVECTORS = torch.linalg.eigh(torch.eye(V) - ADJ.sum(dim=0)).eigenvectors[:, 
 
 
 class Fused(ScaleFusion):
-    """Takes its scales as one tensor, so that it is called as the others are."""
+    """Accepts its scales as one tensor, as the other operators do."""
 
     def forward(self, x, num_nodes=None, batch=None):
         return super().forward([x, 2 * x], num_nodes, batch)
 
 
 class Branches(BranchFusion):
-    """Takes two branches as one tensor, and returns them so."""
+    """Accepts and returns two branches as one tensor."""
 
     def forward(self, x):
         return torch.cat(super().forward([x, 2 * x]), dim=-1)
 
 
 class Crossed(CrossAttention):
-    """Takes its target and source as one tensor."""
+    """Accepts target and source as one tensor."""
 
     def forward(self, x, num_nodes):
         return super().forward((x, x.square()), (num_nodes, num_nodes))
 
 
 class Kept(TopKJointPooling):
-    """Returns the features of the joints that it keeps alone."""
+    """Returns only the features of the kept joints."""
 
     def forward(self, x, num_nodes):
         return super().forward(x, num_nodes).x
@@ -93,6 +96,13 @@ OPERATORS = {
     'spatial': (SpatialConv(C, 10, 3), (ADJ,)),
     'spatial_narrowing': (SpatialConv(C, 4, 3), (ADJ,)),
     'spatial_learned': (SpatialConv(C, 10, 3, V, True, True), (ADJ,)),
+    'adaptive': (AdaptiveSpatialConv(C, 12, ADJ), ()),
+    'channel_topology': (ChannelTopologyConv(C, 10, ADJ, alpha_init=0.5), ()),
+    'channel_topology_mlp': (
+        ChannelTopologyConv(C, 10, ADJ, correlation='mlp', alpha_init=0.5),
+        (),
+    ),
+    'channel_topology_static': (ChannelTopologyConv(C, 10, ADJ, refine=False), ()),
     'spectral': (SpectralConv(C, 10, 6), (EIGENVECTORS, V)),
     'spectral_smooth': (SpectralConv(C, 10, 6, num_knots=4), (EIGENVECTORS, V)),
     'locally_connected': (LocallyConnectedConv(C, 10, SKELETON.edge_index, V), ()),
@@ -101,6 +111,8 @@ OPERATORS = {
         (),
     ),
     'temporal': (TemporalConv(C, 10, 5, stride=2), ()),
+    'multi_scale': (MultiScaleTemporalConv(C, 12), ()),
+    'multi_scale_strided': (MultiScaleTemporalConv(C, 12, 3, 2, (1, 2, 3, 4)), ()),
     'selective': (SelectiveTemporalConv(C, 10), (V,)),
     'resolutions': (Resolutions(C, 10), ()),
     'resolutions_shared': (Resolutions(C, 10, share_weights=True), ()),
@@ -134,7 +146,14 @@ OPERATORS = {
     'branch_sums': (Branches(C, 2), ()),
     'branch_attention': (Branches(C, 2, 'attention'), ()),
 }
-TEMPORAL = ('temporal', 'selective', 'resolutions', 'large_kernel', 'attended_frames')
+TEMPORAL = (
+    'temporal',
+    'multi_scale',
+    'selective',
+    'resolutions',
+    'large_kernel',
+    'attended_frames',
+)
 FRAMEWISE = [name for name in OPERATORS if not name.startswith(TEMPORAL)]
 
 
@@ -152,14 +171,14 @@ def x():
     return torch.randn(B * V, T, C)
 
 
-def test_a_batch_is_its_samples_one_by_one(operator, x):
+def test_a_batch_equals_separate_samples(operator, x):
     module, args = operator
     module.eval()
     alone = [module(part, *args) for part in x.split(V)]
     torch.testing.assert_close(module(x, *args), torch.cat(alone), atol=1e-5, rtol=1e-5)
 
 
-def test_no_graph_gives_no_graph(operator, x):
+def test_empty_batches(operator, x):
     module, args = operator
     module.eval()
     none = x[:0].requires_grad_()
@@ -169,7 +188,7 @@ def test_no_graph_gives_no_graph(operator, x):
     assert none.grad.shape == none.shape
 
 
-def test_reset_parameters_draws_anew(operator, x):
+def test_reset_parameters_changes_all_parameters(operator, x):
     module, args = operator
     if not hasattr(module, 'reset_parameters'):
         pytest.skip('no parameters')
@@ -204,7 +223,7 @@ def test_double_precision_and_gradients(operator, x):
     assert torch.autograd.gradcheck(lambda v: module(v, *args), (wide,), fast_mode=True)
 
 
-def test_every_parameter_gets_a_gradient(operator, x):
+def test_every_parameter_receives_a_gradient(operator, x):
     module, args = operator
     if not list(module.parameters()):
         pytest.skip('no parameters')
@@ -228,7 +247,7 @@ def test_autocast(operator, x):
 
 
 @pytest.mark.parametrize('training', [False, True])
-def test_autocast_does_not_widen_in_silence(operator, x, training):
+def test_autocast_keeps_reduced_precision(operator, x, training):
     module, args = operator
     module.train(training)
     with torch.autocast('cpu', dtype=torch.bfloat16), torch.set_grad_enabled(training):
@@ -258,7 +277,7 @@ def test_cuda_gives_the_same(operator, x):
 
 @pytest.mark.parametrize('name', FRAMEWISE)
 def test_frames_do_not_mix(name, x):
-    """Operators over nodes treat frames alike: permuting frames permutes the output."""
+    """For operators over nodes, permuting frames permutes the output."""
     module, args = OPERATORS[name]
     module = copy.deepcopy(module).eval()
     order = torch.randperm(T)
@@ -267,8 +286,8 @@ def test_frames_do_not_mix(name, x):
     )
 
 
-def test_gates_and_selection_tell_graphs_apart_by_a_batch_vector(x):
-    """Graphs of different size in one batch equal the graphs alone."""
+def test_gates_and_selection_with_a_batch_vector(x):
+    """Graphs of different sizes in one batch equal separate graphs."""
     sizes = [16, 10, 22]
     batch = torch.arange(3).repeat_interleave(torch.tensor(sizes))
     for module in (ChannelGate(C), SelectiveTemporalConv(C, C), Fused(C, 2)):

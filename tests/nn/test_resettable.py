@@ -5,7 +5,7 @@ from graphmotion.nn.resettable import ResettableModule
 
 
 class Scaled(ResettableModule):
-    """A parameter of its own, and submodules, some without a reset of their own."""
+    """A module with a parameter and submodules, some without parameters to reset."""
 
     def __init__(self):
         super().__init__()
@@ -32,7 +32,7 @@ def test_all_parameters_are_reset_in_the_order_of_the_modules():
         assert torch.equal(layer.bias, other.bias)
 
 
-def test_a_module_that_holds_others_calls_their_own_reset():
+def test_submodules_are_reset_by_their_own_method():
     class Outer(ResettableModule):
         def __init__(self):
             super().__init__()

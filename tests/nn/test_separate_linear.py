@@ -6,18 +6,18 @@ import torch
 from graphmotion.nn import SeparateLinear
 
 
-def test_separate_maps_are_one_matrix_of_blocks():
+def test_equals_a_block_diagonal_matrix():
     lin, x = SeparateLinear(3, 4, 2), torch.randn(5, 3, 4)
     blocks = torch.block_diag(*lin.weight)
     torch.testing.assert_close(lin(x).flatten(1), x.flatten(1) @ blocks)
-    with pytest.raises(ValueError, match=r'shape \[5, 4, 3\], expected \[B, 3, 4\]'):
+    with pytest.raises(ValueError, match=r'shape \[B, 3, 4\], got \[5, 4, 3\]'):
         lin(x.transpose(1, 2))
 
 
 @pytest.mark.parametrize(
     ('size', 'std'), [((16, 32, 24), 0.0417), ((62, 128, 256), 0.0064), ((48, 256, 256), 0.0051)]
 )
-def test_separate_maps_start_as_in_published_code(size, std):
+def test_initial_weights_of_published_code(size, std):
     lin = SeparateLinear(*size)
     num_parts, in_channels, out_channels = size
     expected = math.sqrt(2 / (in_channels * out_channels + num_parts * out_channels))

@@ -24,7 +24,7 @@ def mean(pos, name, *joints):
     return sum(at(pos, name, joint) for joint in joints) / len(joints)
 
 
-def test_same_names_are_taken_over_exactly():
+def test_joints_of_the_same_name_are_copied_exactly():
     pos = draw('coco17')
     out = convert(pos, 'coco17', 'openpose18')
     assert out.shape == (18, 5, 3)
@@ -35,7 +35,7 @@ def test_same_names_are_taken_over_exactly():
     assert torch.equal(at(out, 'openpose18', 'neck'), expected)
 
 
-def test_stated_midpoints():
+def test_documented_midpoints():
     pos = draw('coco17')
     out = convert(pos, 'coco17', 'h36m17')
     pelvis = mean(pos, 'coco17', 'left_hip', 'right_hip')
@@ -94,7 +94,7 @@ def test_other_names_of_one_place(source, joint, target, name):
         ('emotion_gait21', 'kinect20'),
     ],
 )
-def test_everyday_conversions_need_no_help(source, target):
+def test_common_conversions_need_no_substitutes(source, target):
     weight = conversion_matrix(source, target)
     assert weight.shape == (get_skeleton(target).num_joints, get_skeleton(source).num_joints)
     torch.testing.assert_close(weight.sum(dim=1), torch.ones(len(weight)).to(weight))
@@ -116,7 +116,7 @@ def test_subset_and_order():
     assert torch.equal(convert(pos, source, target), pos[[11, 0, 3]])
 
 
-def test_all_missing_joints_are_listed_with_a_way_out():
+def test_error_lists_all_missing_joints_and_a_solution():
     with pytest.raises(ValueError, match='has no joints for') as caught:
         convert(draw('coco17'), 'coco17', 'emotion_gait16')
     message = str(caught.value)
@@ -153,7 +153,7 @@ def test_substitutes():
         ({'neck': []}, 'neck'),
     ],
 )
-def test_bad_substitutes_are_refused(substitutes, message):
+def test_invalid_substitutes_raise(substitutes, message):
     with pytest.raises(ValueError, match=message):
         convert(draw('coco17'), 'coco17', 'openpose18', substitutes)
 
@@ -169,7 +169,7 @@ def test_several_bodies_and_any_trailing_shape():
     assert convert(draw('coco17')[:, 0], 'coco17', 'openpose18').shape == (18, 3)
 
 
-def test_precision_and_gradient_go_through():
+def test_keeps_precision_and_gradient():
     pos = draw('coco17', dtype=torch.float32).requires_grad_()
     out = convert(pos, 'coco17', 'h36m17')
     assert out.dtype == torch.float32
@@ -188,18 +188,18 @@ def test_pixels_may_be_integers():
 
 
 @pytest.mark.parametrize('shape', [(17, 0, 2), (0, 4, 2)])
-def test_nothing_is_converted_to_nothing(shape):
+def test_empty_tensors(shape):
     out = convert(torch.zeros(shape), 'coco17', 'openpose18')
     assert out.shape == (18 * shape[0] // 17, *shape[1:])
 
 
 @pytest.mark.parametrize('shape', [(16, 5, 3), (18, 5, 3), (17,)])
-def test_wrong_shapes_are_refused(shape):
+def test_invalid_shapes_raise(shape):
     with pytest.raises(ValueError, match=r"multiple of the 17 joints of 'coco17'"):
         convert(torch.zeros(shape), 'coco17', 'openpose18')
 
 
-def test_users_own_layouts():
+def test_custom_layouts():
     mine = Skeleton(['mid_hip', 'nose', 'head_top'], [(0, 1), (1, 2)], name='mine')
     pos = draw('coco17')
     out = convert(pos, 'coco17', mine, substitutes={'head_top': ['left_eye', 'right_eye']})

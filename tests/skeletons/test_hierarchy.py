@@ -50,7 +50,7 @@ def test_a_single_member_needs_no_list():
     assert make(levels).hierarchy().members(1) == ((0,), (1, 2, 3, 4, 5))
 
 
-def test_several_hierarchies_are_told_by_name():
+def test_hierarchies_are_selected_by_name():
     skeleton = Skeleton(
         list('abc'),
         [(0, 1), (1, 2)],
@@ -84,7 +84,7 @@ def test_several_hierarchies_are_told_by_name():
         ([[['a', 'b', 'c'], ['d', 'e', 'f']]], 'level 1'),
     ],
 )
-def test_bad_hierarchies_are_refused(levels, message):
+def test_invalid_hierarchies_raise(levels, message):
     with pytest.raises(ValueError, match=message) as caught:
         make(levels)
     assert "Skeleton 'mine', hierarchy 'parts'" in str(caught.value)
@@ -106,7 +106,7 @@ def test_hierarchies_is_a_mapping_of_names():
         (lambda h: h.above(3), 'got 3'),
     ],
 )
-def test_bad_levels_are_refused(ask, message):
+def test_invalid_levels_raise(ask, message):
     with pytest.raises(ValueError, match=message):
         ask(make().hierarchy())
 
@@ -144,7 +144,7 @@ def test_assignments_compose(name):
 # Coarser skeletons ############################################################
 
 
-def test_coarsen_joins_parts_that_a_bone_joins():
+def test_coarsen_connects_parts_that_a_bone_connects():
     coarse = make(center='c').coarsen(1)
     assert coarse.joints == ('ab', 'cd', 'ef')
     assert {frozenset(bone) for bone in coarse.bones} == {frozenset((0, 1)), frozenset((1, 2))}
@@ -159,7 +159,7 @@ def test_coarsen_joins_parts_that_a_bone_joins():
 
 
 @pytest.mark.parametrize('name', list_skeletons())
-def test_coarse_bones_are_those_of_the_assignment(name):
+def test_coarse_bones_match_the_assignment(name):
     skeleton = get_skeleton(name)
     fine = skeleton.adjacency(normalization=None)[0] - torch.eye(skeleton.num_joints)
     for level in range(skeleton.hierarchy().num_levels):
@@ -171,7 +171,7 @@ def test_coarse_bones_are_those_of_the_assignment(name):
         assert assignment[coarse.center, skeleton.center] == 1
 
 
-def test_parts_that_close_a_cycle_are_refused():
+def test_parts_that_close_a_cycle_raise():
     levels = [{'ends': ['a', 'f'], 'x': ['b', 'c'], 'y': ['d', 'e']}]
     with pytest.raises(ValueError, match='closes a cycle'):
         make(levels).coarsen(1)

@@ -143,20 +143,20 @@ def test_layouts_of_published_weights_have_the_same_joints_and_parts(name):
     assert len(set(published.bones) - set(ours.bones)) == 2
 
 
-def test_get_returns_a_skeleton_as_it_is_and_the_same_one_each_time():
+def test_get_returns_skeletons_unchanged_and_is_cached():
     skeleton = Skeleton(['a', 'b'], [(0, 1)])
     assert get_skeleton(skeleton) is skeleton
     assert get_skeleton('ntu25') is get_skeleton('ntu25')
 
 
 @pytest.mark.parametrize('name', ['ntu', 'COCO17', ''])
-def test_unknown_name_lists_those_there_are(name):
+def test_unknown_name_lists_the_built_in_layouts(name):
     with pytest.raises(ValueError, match=r'unknown skeleton.*coco17.*ntu25'):
         get_skeleton(name)
 
 
 @pytest.mark.parametrize('value', [25, None, ['coco17']])
-def test_neither_name_nor_skeleton_is_refused(value):
+def test_other_types_raise(value):
     with pytest.raises(TypeError, match=type(value).__name__):
         get_skeleton(value)
 
@@ -173,7 +173,7 @@ def sets(text):
 
 
 @pytest.mark.parametrize('name', NUM_JOINTS)
-def test_hierarchies_go_down_to_limbs_and_halves(name):
+def test_hierarchies_coarsen_to_limbs_and_halves(name):
     skeleton = get_skeleton(name)
     hierarchy = skeleton.hierarchy()
     assert hierarchy.sizes[0] == skeleton.num_joints
@@ -227,8 +227,8 @@ def test_ten_parts_of_kinect():
 
 
 @pytest.mark.parametrize('name', NUM_JOINTS)
-def test_parts_keep_the_sides_apart(name):
-    """Left is named first in a pair at every level: it says which limb is which."""
+def test_parts_do_not_mix_sides(name):
+    """Left comes first in a pair at every level, which identifies the limbs."""
     skeleton = get_skeleton(name)
     for level in range(1, skeleton.hierarchy().num_levels - 1):
         coarse = skeleton.coarsen(level)

@@ -69,13 +69,13 @@ def test_joints_may_be_named_or_numbered(bones):
         (['a', 3], [(0, 1)], 'non-empty str, got 3'),
     ],
 )
-def test_bad_skeletons_are_refused_with_the_reason(joints, bones, message):
+def test_invalid_skeletons_raise_with_the_reason(joints, bones, message):
     with pytest.raises(ValueError, match=message) as caught:
         Skeleton(list(joints), bones, name='mine')
     assert "Skeleton 'mine'" in str(caught.value)
 
 
-def test_a_single_str_is_no_list_of_names():
+def test_a_single_str_of_names_raises():
     with pytest.raises(ValueError, match='joints is a list of names'):
         Skeleton('ab', [(0, 1)])
 
@@ -92,13 +92,13 @@ def test_a_single_str_is_no_list_of_names():
         ([0], 'a left-right pair is two joints, got 0'),
     ],
 )
-def test_bad_pairs_are_refused(pairs, message):
+def test_invalid_pairs_raise(pairs, message):
     with pytest.raises(ValueError, match=message):
         make(pairs=pairs)
 
 
 @pytest.mark.parametrize(('center', 'message'), [('x', "unknown joint 'x'"), (4, 'out of range')])
-def test_bad_centre_is_refused(center, message):
+def test_invalid_centre_raises(center, message):
     with pytest.raises(ValueError, match=message):
         make(center=center)
 
@@ -117,11 +117,11 @@ def test_bad_centre_is_refused(center, message):
         (['cleft', 'cright'], ()),
     ],
 )
-def test_pairs_are_read_off_the_names(joints, pairs):
+def test_pairs_are_inferred_from_names(joints, pairs):
     assert Skeleton(joints, [(0, 1)]).pairs == pairs
 
 
-def test_given_pairs_replace_those_of_the_names():
+def test_given_pairs_replace_inferred_pairs():
     names = ['left_knee', 'right_knee', 'a', 'b']
     skeleton = make(names, pairs=[('a', 'b')])
     assert skeleton.pairs == ((2, 3),)
@@ -221,7 +221,7 @@ def cases():
 
 
 @pytest.mark.parametrize(('tree', 'skeleton'), cases())
-def test_hops_and_parents_are_those_of_networkx(tree, skeleton):
+def test_hops_and_parents_match_networkx(tree, skeleton):
     size = skeleton.num_joints
     expected = dict(nx.all_pairs_shortest_path_length(tree))
     hops = skeleton.hop_distance()
@@ -276,7 +276,7 @@ def loop_adjacency(tree, center, strategy, max_hop, normalization):
 @pytest.mark.parametrize('normalization', ['row', 'column', 'sym', None])
 @pytest.mark.parametrize('max_hop', [0, 1, 2, 3])
 @pytest.mark.parametrize('strategy', ['uniform', 'distance', 'spatial'])
-def test_partitions_are_those_of_the_paper(strategy, max_hop, normalization):
+def test_partitions_match_the_paper(strategy, max_hop, normalization):
     for tree, skeleton in [*cases()[:3], random_tree(7)]:
         adj = skeleton.adjacency(strategy, max_hop, normalization)
         expected = loop_adjacency(tree, skeleton.center, strategy, max_hop, normalization)
@@ -288,7 +288,7 @@ def test_partitions_are_those_of_the_paper(strategy, max_hop, normalization):
 @pytest.mark.parametrize('normalization', ['row', 'sym', None])
 @pytest.mark.parametrize('max_hop', [0, 1, 2])
 @pytest.mark.parametrize('strategy', ['uniform', 'distance', 'spatial'])
-def test_edges_hold_what_the_adjacency_holds(strategy, max_hop, normalization):
+def test_edges_match_the_adjacency(strategy, max_hop, normalization):
     for tree, skeleton in [*cases()[:2], random_tree(7)]:
         edge_index, weight = skeleton.edges(strategy, max_hop, normalization)
         expected = loop_adjacency(tree, skeleton.center, strategy, max_hop, normalization)
@@ -313,7 +313,7 @@ def test_edges_of_published_partitions(options):
     assert adj[:, target, source].sum() == adj.sum()
 
 
-def test_edges_are_those_of_pygs_dense_to_sparse_of_the_transpose():
+def test_edges_match_dense_to_sparse_of_the_transpose():
     adj, (edge_index, weight) = ARM.adjacency(), ARM.edges()
     expected = dense_to_sparse(adj[0].t())
     assert torch.equal(edge_index, expected[0])
@@ -339,7 +339,7 @@ def test_partitions_sum_to_the_normalised_adjacency(tree, skeleton):
         np.testing.assert_allclose(laplacian, expected, atol=1e-6)
 
 
-def test_spatial_partition_tells_near_from_far():
+def test_spatial_partition_separates_nearer_and_farther_neighbours():
     # b is the centre of a - b - c - d.
     itself, farther, nearer = make(center='b').adjacency('spatial', normalization=None)
     assert torch.equal(itself, torch.eye(4))
@@ -353,7 +353,7 @@ def columns_to_one(a):
 
 
 def st_gcn_graph(num_nodes, bones, center, max_hop):
-    """The spatial partition of ST-GCN's code: distances beyond max_hop are infinite, also those to
+    """The spatial partition of ST-GCN's code: distances beyond max_hop are infinite, including to
     the centre, and columns receive."""
     distance = np.full((num_nodes, num_nodes), np.inf)
     lengths = dict(nx.all_pairs_shortest_path_length(nx.Graph(bones)))
@@ -417,7 +417,7 @@ def test_partitions_of_published_weights(name, inward, center):
     assert body.parents == tuple(parents)
 
 
-def test_a_capped_distance_finds_nearer_neighbours_around_the_centre_only():
+def test_a_capped_distance_only_separates_neighbours_around_the_centre():
     # b is the centre of a - b - c - d - e.
     path = make('abcde', ((0, 1), (1, 2), (2, 3), (3, 4)), center='b')
     _, farther, nearer = path.adjacency('spatial', normalization=None, cap_distance=True)
@@ -428,7 +428,7 @@ def test_a_capped_distance_finds_nearer_neighbours_around_the_centre_only():
         assert torch.equal(same, path.adjacency(strategy, 2))
 
 
-def test_each_partition_may_be_normalised_by_itself():
+def test_partitions_may_be_normalised_separately():
     for strategy in ('uniform', 'distance', 'spatial'):
         binary = get_skeleton('ntu25').adjacency(strategy, 2, normalization=None)
         for normalization in ('row', 'column', 'sym'):
@@ -449,7 +449,7 @@ def test_each_partition_may_be_normalised_by_itself():
         ({'max_hop': -1}, 'at least 0, got -1'),
     ],
 )
-def test_bad_adjacencies_are_refused(options, message):
+def test_invalid_adjacencies_raise(options, message):
     with pytest.raises(ValueError, match=message):
         ARM.adjacency(**options)
     with pytest.raises(ValueError, match=message):
@@ -459,7 +459,7 @@ def test_bad_adjacencies_are_refused(options, message):
 # Subsets ######################################################################
 
 
-def test_subset_keeps_order_pairs_and_ways():
+def test_subset_keeps_order_pairs_and_paths():
     body = get_skeleton('coco17')
     limbs = [j for j in reversed(body.joints) if 'eye' not in j and 'ear' not in j]
     small = body.subset(limbs, name='limbs')
@@ -474,7 +474,7 @@ def test_subset_keeps_order_pairs_and_ways():
     assert names <= kept
 
 
-def test_subset_bridges_what_is_left_out():
+def test_subset_bridges_removed_joints():
     chain = make(center='a')
     small = chain.subset(['a', 'd'])
     assert small.bones in (((1, 0),), ((0, 1),))
@@ -490,7 +490,7 @@ def test_subset_bridges_what_is_left_out():
     assert star.parents == (0, 0, 0)
 
 
-def test_subset_drops_half_pairs():
+def test_subset_drops_incomplete_pairs():
     small = get_skeleton('coco17').subset(['nose', 'left_eye', 'left_ear', 'right_ear'])
     assert [tuple(small.joints[i] for i in pair) for pair in small.pairs] == [
         ('left_ear', 'right_ear')
@@ -501,6 +501,6 @@ def test_subset_drops_half_pairs():
     ('joints', 'message'),
     [(['x'], 'unknown joint'), (['a', 'a'], 'different joints'), ([], 'different joints')],
 )
-def test_bad_subsets_are_refused(joints, message):
+def test_invalid_subsets_raise(joints, message):
     with pytest.raises(ValueError, match=message):
         make().subset(joints)

@@ -8,6 +8,8 @@ from graphmotion.training import (
     OneCycle,
     RecognitionRecipe,
     StepDecay,
+    agcn_recipe,
+    ctr_gcn_recipe,
     fg_stformer_recipe,
     gaitmixer_recipe,
     msa_gcn_recipe,
@@ -86,6 +88,38 @@ def test_recipe_of_fg_stformer():
     out = learning_rates(optimization, 2)
     assert out[:10] == pytest.approx([0.001 * (i + 1) for i in range(10)])
     assert out[10::2] == pytest.approx([0.01] * 45 + [0.001] * 20 + [0.0001] * 10)
+
+
+def check_sgd(optimization, weight_decay, rates):
+    """Nesterov momentum, and these learning rates by epoch."""
+    optimizer = optimization.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    assert type(optimizer) is torch.optim.SGD
+    group = optimizer.param_groups[0]
+    assert (group['momentum'], group['nesterov'], group['weight_decay']) == (
+        0.9,
+        True,
+        weight_decay,
+    )
+    assert learning_rates(optimization, 1) == pytest.approx(rates)
+
+
+def test_recipe_of_ctr_gcn():
+    recipe = ctr_gcn_recipe()
+    rates = [0.02, 0.04, 0.06, 0.08] + [0.1] * 31 + [0.01] * 20 + [0.001] * 10
+    check_sgd(recipe.optimization, 4e-4, rates)
+    assert recipe.batch_size == 64
+    recipe = ctr_gcn_recipe('nw_ucla')  # five times as many epochs
+    rates = [0.004 * (i + 1) for i in range(25)] + [0.1] * 225 + [0.01] * 75
+    check_sgd(recipe.optimization, 1e-4, rates)
+    assert recipe.batch_size == 16
+    with pytest.raises(ValueError, match=r"dataset must be one of .*, got 'ucla'"):
+        ctr_gcn_recipe('ucla')
+
+
+def test_recipe_of_agcn():
+    recipe = agcn_recipe()
+    check_sgd(recipe.optimization, 1e-4, [0.1] * 30 + [0.01] * 10 + [0.001] * 10)
+    assert recipe.batch_size == 64
 
 
 def test_recipes_are_frozen_and_changed_by_replace():

@@ -79,7 +79,7 @@ def test_samples_have_edges_of_their_own(assert_alike):
     assert 'edge_index' not in out
 
 
-@pytest.mark.parametrize('name', ['st_gcn', 'fg_stformer'])
+@pytest.mark.parametrize('name', ['agcn', 'ctr_gcn', 'st_gcn', 'fg_stformer'])
 def test_row_i_belongs_to_graph_i(name):
     model = create_model(name, skeleton=BODY, num_classes=4, num_people=2, channels=(8, 8)).eval()
     samples = [ToStream('joint', BODY)(sample(m)) for m in (1, 2, 3)]

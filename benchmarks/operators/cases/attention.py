@@ -6,11 +6,12 @@ import copy
 
 import torch
 from torch import Tensor
-from torch.nn import Module, MultiheadAttention, Transformer
+from torch.nn import Module
 from torch.nn.functional import scaled_dot_product_attention
 
 from benchmarks.nchw import from_nchw, nchw_linear
 from benchmarks.operators.harness import Call, Setup, as_leaf, case
+from benchmarks.operators.oracle import MaxQueryTransformer, to_multihead_attention
 from graphmotion.nn import (
     ChannelGate,
     CrossAttention,
@@ -96,22 +97,6 @@ def cross_attention(s: Setup) -> tuple[Call, dict[str, Call]]:
     return Call(attention, pair, sizes), {'MultiheadAttention on [B*T, V, C]': theirs}
 
 
-def to_multihead_attention(attention: JointAttention | CrossAttention) -> MultiheadAttention:
-    """Returns PyTorch's attention with the same weights."""
-    out = MultiheadAttention(attention.channels, attention.heads, batch_first=True)
-    names = ['qkv'] if isinstance(attention, JointAttention) else ['q', 'kv']
-    state = attention.state_dict()
-    out.load_state_dict(
-        {
-            'in_proj_weight': torch.cat([state[f'{name}.weight'] for name in names]),
-            'in_proj_bias': torch.cat([state[f'{name}.bias'] for name in names]),
-            'out_proj.weight': state['proj.weight'],
-            'out_proj.bias': state['proj.bias'],
-        }
-    )
-    return out
-
-
 def num_heads(s: Setup) -> int:
     """Returns the number of heads of 16 channels, at least two."""
     return max(2, s.channels // 16)
@@ -119,24 +104,9 @@ def num_heads(s: Setup) -> int:
 
 @case(TemporalDecoder, 'one block each', frames=60)
 def temporal_decoder(s: Setup) -> tuple[Call, dict[str, Call]]:
-    sizes = (s.channels, num_heads(s), 1, 1, 4 * s.channels, 0.0)
-    decoder, theirs = TemporalDecoder(*sizes), Transformer(*sizes, batch_first=True)
-    weights = {
-        name.replace('coder.', 'coder.layers.').replace('coder_norm', 'coder.norm'): weight
-        for name, weight in decoder.state_dict().items()
-    }
-    theirs.load_state_dict(weights)
-
-    class MaxQueryTransformer(Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.transformer = theirs
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.transformer(x, x.max(dim=1, keepdim=True).values).squeeze(1)
-
+    decoder = TemporalDecoder(s.channels, num_heads(s), 1, 1, 4 * s.channels, dropout=0.0)
     return Call(decoder, s.x), {
-        'Transformer on [N, T, C]': Call(MaxQueryTransformer(), as_leaf(s.x))
+        'Transformer on [N, T, C]': Call(MaxQueryTransformer(decoder), as_leaf(s.x))
     }
 
 

@@ -7,15 +7,22 @@ import warnings
 
 import torch
 from torch import Tensor
-from torch.nn import LeakyReLU, MaxPool3d, Module, Sequential, Unflatten
+from torch.nn import LeakyReLU, MaxPool3d, Module, ModuleList, Sequential, Unflatten
 from torch_geometric.nn import GCNConv
 from torch_geometric.utils import dense_to_sparse, scatter, softmax, to_torch_csr_tensor
 
-from benchmarks.nchw import from_nchw, nchw_partition_linear
+from benchmarks.nchw import (
+    from_nchw,
+    nchw_linear_parts,
+    nchw_partition_linear,
+    nchw_pointwise,
+)
 from benchmarks.operators.harness import Call, Setup, as_leaf, case
 from graphmotion.data import repeat_edge_index, to_dense
 from graphmotion.graphs import knn_graph
 from graphmotion.nn import (
+    AdaptiveSpatialConv,
+    ChannelTopologyConv,
     CrossScaleConv,
     Divergence,
     LocallyConnectedConv,
@@ -274,11 +281,11 @@ def silhouette_backbone(s: Setup) -> tuple[Call, dict[str, Call]]:
     for conv in module.convs:
         layers += [copy.deepcopy(conv), MaxPool3d((1, 2, 2)), LeakyReLU()]
     plain = Sequential(Unflatten(1, (1, -1)), *layers).to(s.device)
-    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return Call(module, clips), {'Conv3d, default memory format': Call(plain, clips)}
+    plain.to(memory_format=torch.contiguous_format)
+    return Call(module, clips), {'Conv3d in the default memory format': Call(plain, clips)}
 
 
-@case(SeparateLinear, 'a map for each strip')
+@case(SeparateLinear, 'one map per strip')
 def separate_linear(s: Setup) -> tuple[Call, dict[str, Call]]:
     module = SeparateLinear(s.joints, s.channels, s.channels).to(s.device)
     shape = (s.batch * s.frames, s.joints, s.channels)
@@ -288,3 +295,80 @@ def separate_linear(s: Setup) -> tuple[Call, dict[str, Call]]:
         return torch.einsum('bpc,pcd->bpd', x, module.weight)
 
     return Call(module, x), {'einsum': Call(einsum, x, parameters=module.parameters())}
+
+
+@case(AdaptiveSpatialConv, '3 partitions')
+def adaptive_spatial(s: Setup) -> tuple[Call, dict[str, Call]]:
+    adj = s.skeleton.adjacency('spatial').to(s.device)
+    conv = AdaptiveSpatialConv(s.channels, s.channels, adj)
+    image = Call(NCHWAdaptiveConv(conv), s.nchw(s.x), adj, view=from_nchw)
+    return Call(conv, s.x), {'Conv2d and einsum, in NCHW': image}
+
+
+@case(ChannelTopologyConv, '3 partitions')
+def channel_topology(s: Setup) -> tuple[Call, dict[str, Call]]:
+    adj = s.skeleton.adjacency('spatial').to(s.device)
+    conv = ChannelTopologyConv(s.channels, s.channels, adj, alpha_init=0.5)
+    image = Call(NCHWChannelTopologyConv(conv), s.nchw(s.x), view=from_nchw)
+    return Call(conv, s.x), {'Conv2d and einsum, in NCHW': image}
+
+
+class NCHWAdaptiveConv(Module):
+    """Adaptive convolution on images [B, C, T, V] in a loop over partitions."""
+
+    def __init__(self, conv: AdaptiveSpatialConv) -> None:
+        super().__init__()
+        self.residual = conv.conv.get_parameter('residual_adjacency')
+        self.maps = ModuleList(map(nchw_pointwise, conv.conv.weight.mT, conv.bias))
+        self.queries, self.keys = (
+            ModuleList(nchw_linear_parts(lin, len(self.maps))) for lin in (conv.query, conv.key)
+        )
+
+    def forward(self, x: Tensor, adj: Tensor) -> Tensor:
+        """Maps images to images."""
+        parts = zip(self.maps, self.queries, self.keys, adj + self.residual)
+        outs = []
+        for map_, query, key, part in parts:
+            q, k = query(x), key(x)
+            scores = torch.einsum('nctv,nctw->nvw', q, k) / (q.size(1) * q.size(2))
+            outs.append(map_(torch.einsum('nwv,nctv->nctw', part + scores.softmax(dim=2), x)))
+        return sum(outs[1:], outs[0])
+
+
+class NCHWChannelTopologyConv(Module):
+    """Channel-wise topology convolution on images [B, C, T, V] in a loop over partitions."""
+
+    def __init__(self, conv: ChannelTopologyConv) -> None:
+        super().__init__()
+        self.topology, self.alpha = conv.topology, conv.alpha
+        self.maps = ModuleList(map(nchw_pointwise, conv.weight, conv.bias))
+        self.refine = ModuleList(map(nchw_pointwise, conv.refine_weight, conv.refine_bias))
+        self.queries, self.keys = (
+            ModuleList(nchw_linear_parts(lin, len(self.maps))) for lin in (conv.query, conv.key)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps images to images."""
+        outs = []
+        for map_, refine, query, key, shared in zip(
+            self.maps, self.refine, self.queries, self.keys, self.topology
+        ):
+            pairs = query(x).mean(dim=2).unsqueeze(3) - key(x).mean(dim=2).unsqueeze(2)
+            topology = shared + self.alpha * refine(pairs.tanh())
+            outs.append(torch.einsum('ncuv,nctv->nctu', topology, map_(x)))
+        return sum(outs[1:], outs[0])
+
+
+@case(Divergence, '8 neighbours')
+def divergence(s: Setup) -> tuple[Call, dict[str, Call]]:
+    pos = torch.rand(s.num_points, 2)
+    module, x = Divergence(pos, knn_graph(pos, 8)).to(s.device), s.points()
+    target = torch.repeat_interleave(module.first.diff())
+
+    def messages(x: Tensor) -> Tensor:
+        graphs = x.view(s.batch, s.num_points, 2, -1).permute(2, 1, 0, 3)
+        sent = graphs.reshape(2 * s.num_points, -1)[module.source] * module.weight.unsqueeze(1)
+        out = scatter(sent, target, dim_size=s.num_points, reduce='sum')
+        return out.view(s.num_points, s.batch, -1).transpose(0, 1).flatten(0, 1)
+
+    return Call(module, x), {'index, scatter': Call(messages, x)}

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import torch
 from torch import Tensor
-from torch.nn import BatchNorm2d, Buffer, Conv1d, Module, ModuleList, ReflectionPad1d, Sequential
-from torch.nn.functional import leaky_relu
+from torch.nn import BatchNorm2d, Buffer, Conv1d, Module, ModuleList
+from torch.nn.functional import leaky_relu, max_pool2d
 
-from benchmarks.nchw import from_nchw, nchw_linear, nchw_temporal_conv
+from benchmarks.nchw import (
+    from_nchw,
+    nchw_linear,
+    nchw_linear_parts,
+    nchw_norm_parts,
+    nchw_temporal_conv,
+)
+from benchmarks.operators.cases.attention import num_heads
 from benchmarks.operators.harness import Call, Setup, as_leaf, case
+from benchmarks.operators.oracle import to_conv1d
 from graphmotion.nn import (
     ConvValueTemporalAttention,
     LargeKernelTemporalConv,
     LocalGlobalTemporal,
     MultiResolutionTemporalConv,
+    MultiScaleTemporalConv,
     SelectiveTemporalConv,
     TemporalConv,
 )
@@ -98,19 +105,11 @@ def depthwise(s: Setup) -> tuple[Call, dict[str, Call]]:
 def large_kernel(s: Setup) -> tuple[Call, dict[str, Call]]:
     size = min(31, s.frames)
     conv = LargeKernelTemporalConv(s.channels, s.channels, size)
-    lines = Sequential(
-        OrderedDict(
-            padding=ReflectionPad1d((size - 1, 0)),
-            depthwise=Conv1d(s.channels, s.channels, size, groups=s.channels),
-            pointwise=Conv1d(s.channels, s.channels, 1),
-        )
-    )
-    lines.load_state_dict(conv.state_dict())
     return (
         Call(conv, s.x),
         {
             'ReflectionPad1d, depthwise and pointwise Conv1d on [B*V, C, T]': Call(
-                lines, as_leaf(s.x.mT), view=lambda out: out.mT
+                to_conv1d(conv), as_leaf(s.x.mT), view=lambda out: out.mT
             )
         },
     )
@@ -150,22 +149,48 @@ class NCHWConvValueAttention(Module):
         return leaky_relu(self.norm(self.out(torch.cat(heads, dim=1))), self.slope) + x
 
 
-@case(LocalGlobalTemporal, '3 windows, a block each', frames=32)
+@case(LocalGlobalTemporal, '3 windows, one block each', frames=32)
 def local_global_temporal(s: Setup) -> tuple[Call, dict[str, Call]]:
     module = LocalGlobalTemporal(
         s.channels,
         s.channels,
-        heads=s.heads,
+        heads=num_heads(s),
         num_blocks=(1, 1),
         feedforward_channels=4 * s.channels,
     ).to(s.device)
 
-    def branch_by_branch(x: Tensor) -> tuple[Tensor, Tensor]:
+    def loop(x: Tensor) -> tuple[Tensor, Tensor]:
         branches = torch.stack(module.local(x)).cumsum(dim=0)
         decoded = [module.decode(branch.unsqueeze(0)) for branch in branches]
         return branches.amax(dim=2), torch.cat(decoded)
 
     return (
         Call(module, s.x),
-        {'the branches one by one': Call(branch_by_branch, s.x, parameters=module.parameters())},
+        {'loop over branches': Call(loop, s.x, parameters=module.parameters())},
     )
+
+
+@case(MultiScaleTemporalConv, 'dilations of 1 and 2')
+def multi_scale(s: Setup) -> tuple[Call, dict[str, Call]]:
+    conv = MultiScaleTemporalConv(s.channels, s.channels)
+    image = Call(NCHWMultiScaleConv(conv), s.nchw(s.x), view=from_nchw)
+    return Call(conv, s.x), {'loop over branches, in NCHW': image}
+
+
+class NCHWMultiScaleConv(Module):
+    """Multi-scale temporal convolution on images [B, C, T, V] in a loop over branches."""
+
+    def __init__(self, conv: MultiScaleTemporalConv) -> None:
+        super().__init__()
+        self.reduce = ModuleList(nchw_linear_parts(conv.reduce, len(conv.convs) + 1))
+        self.norms = nchw_norm_parts(conv.reduce_norm, len(self.reduce))
+        self.convs = ModuleList(map(nchw_temporal_conv, conv.convs))
+        self.point = nchw_temporal_conv(conv.point)
+        self.last = nchw_norm_parts(conv.norm, len(self.reduce) + 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps images to images."""
+        hidden = [norm(reduce(x)).relu() for norm, reduce in zip(self.norms, self.reduce)]
+        outs = [conv(part) for conv, part in zip(self.convs, hidden)]
+        outs += [max_pool2d(hidden[-1], (3, 1), (1, 1), (1, 0)), self.point(x)]
+        return torch.cat([norm(out) for norm, out in zip(self.last, outs)], dim=1)

@@ -196,11 +196,13 @@ class GalleryProbeProtocol:
         if self.train_subjects is None:
             return dataset.index_select(gallery), dataset
         train = self.is_train(dataset)
+        expected = _describe(self.train_subjects)
         if isinstance(self.train_subjects, (int, np.integer)):
+            expected = f'below {expected}'
             first = int(dataset.labels(self.subject).min())
             if first == 1:
                 warnings.warn(
-                    f'protocol {self.name!r} trains on subjects below {self.train_subjects}, '
+                    f'protocol {self.name!r} trains on subjects {expected}, '
                     f'numbered from 0, but the subjects of the dataset are numbered from 1; pass '
                     f'train_subjects=range(1, {int(self.train_subjects) + 1})',
                     stacklevel=2,
@@ -208,7 +210,7 @@ class GalleryProbeProtocol:
         if not train.any():
             raise ValueError(
                 f'protocol {self.name!r} must select at least one training sample, got none of '
-                f'{len(train)} samples for the subjects {_describe(self.train_subjects)}'
+                f'{len(train)} samples for subjects {expected}'
             )
         return dataset.index_select(train), dataset.index_select(~train)
 

@@ -254,7 +254,7 @@ def format_recognition_table(
         for name, rates in columns.items():
             cells = [_cell(v[i] if i < len(v) else v.nanmean(dim=0)) for v in rates.values()]
             lines.append([probe_set, *([name] if named else []), *cells])
-    return markdown_table([*names, *next(iter(columns.values()))], lines, num_left=len(names))
+    return markdown_table([*names, *next(iter(columns.values()))], lines, left=names)
 
 
 def _columns(scores: GalleryProbeScores, rank: int, left_out_are_wrong: bool) -> dict[str, Tensor]:

@@ -1,3 +1,5 @@
+from graphmotion.nn.conv.adaptive_spatial_conv import AdaptiveSpatialConv
+from graphmotion.nn.conv.channel_topology_conv import ChannelTopologyConv
 from graphmotion.nn.conv.cross_scale_conv import CrossScaleConv
 from graphmotion.nn.conv.divergence import Divergence
 from graphmotion.nn.conv.locally_connected_conv import LocallyConnectedConv
@@ -8,6 +10,8 @@ from graphmotion.nn.conv.spatial_conv import SpatialConv
 from graphmotion.nn.conv.spectral_conv import SpectralConv
 
 __all__ = [
+    'AdaptiveSpatialConv',
+    'ChannelTopologyConv',
     'CrossScaleConv',
     'Divergence',
     'LocallyConnectedConv',

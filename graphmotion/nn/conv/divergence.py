@@ -47,9 +47,7 @@ class Divergence(Module):
         self.num_nodes = len(pos)
         edges, weight = gradient_stencils(pos.double(), edge_index)
         # One bag of both components of all neighbours for each node.
-        edges = torch.stack(
-            [torch.cat([edges[0], edges[0] + self.num_nodes]), edges[1].repeat(2)]
-        )
+        edges = torch.stack([torch.cat([edges[0], edges[0] + self.num_nodes]), edges[1].repeat(2)])
         weight = weight.t().reshape(-1, 1).to(torch.get_default_dtype())
         bags = sort_edges(edges, weight, 2 * self.num_nodes)[0]
         self.register_buffer('source', bags.source, persistent=False)

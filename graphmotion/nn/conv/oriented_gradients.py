@@ -23,7 +23,7 @@ class OrientedGradients(Module):
     The gradient at a node is the slope of the plane that best fits the differences to its
     neighbours, weighted by proximity. Its rectified component in each of :math:`Q` directions is
     normalised by the gradient magnitude around the node, so that faint and strong contours
-    contribute alike:
+    contribute equally:
 
     .. math::
         \mathbf{g}_v = \mathrm{arg\,min}_{\mathbf{g}} \sum_{u \in \mathcal{N}(v)} e^{-\|

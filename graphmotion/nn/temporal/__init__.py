@@ -2,6 +2,7 @@ from graphmotion.nn.temporal.conv_value_temporal_attention import ConvValueTempo
 from graphmotion.nn.temporal.large_kernel_temporal_conv import LargeKernelTemporalConv
 from graphmotion.nn.temporal.local_global_temporal import LocalGlobalTemporal
 from graphmotion.nn.temporal.multi_resolution_temporal_conv import MultiResolutionTemporalConv
+from graphmotion.nn.temporal.multi_scale_temporal_conv import MultiScaleTemporalConv
 from graphmotion.nn.temporal.selective_temporal_conv import SelectiveTemporalConv
 from graphmotion.nn.temporal.temporal_conv import TemporalConv
 
@@ -10,6 +11,7 @@ __all__ = [
     'LargeKernelTemporalConv',
     'LocalGlobalTemporal',
     'MultiResolutionTemporalConv',
+    'MultiScaleTemporalConv',
     'SelectiveTemporalConv',
     'TemporalConv',
 ]

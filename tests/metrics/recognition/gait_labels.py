@@ -1,10 +1,10 @@
-"""Labels of gait sets, and datasets that have nothing but labels."""
+"""Labels of gait datasets, and datasets that consist of labels."""
 
 import torch
 
 
 def casia_b_labels(num_subjects, num_views=11, keep=1.0, seed=0):
-    """Labels in CASIA-B's shape; a part of the sequences is missing if ``keep`` is below 1."""
+    """Returns labels as in CASIA-B; sequences are missing if ``keep`` is below 1."""
     takes = [(0, take) for take in range(1, 7)] + [(c, take) for c in (1, 2) for take in (1, 2)]
     rows = [
         (subject, condition, take, 18 * view)
@@ -19,7 +19,7 @@ def casia_b_labels(num_subjects, num_views=11, keep=1.0, seed=0):
 
 
 class Labelled:
-    """The least of a dataset that protocols ask for."""
+    """The interface of a dataset that protocols require."""
 
     def __init__(self, labels):
         self.fields = labels

@@ -1,4 +1,4 @@
-"""Embeddings that all but coincide and still tell every subject apart."""
+"""Embeddings that are nearly equal but still distinguish all subjects."""
 
 import torch
 
@@ -12,7 +12,7 @@ LABELS = {
 
 
 def nearly_equal(num_parts=1, channels=64, spread=3e-4):
-    """Two samples of 200 subjects around a common vector of length 8."""
+    """Returns two samples of 200 subjects around a common vector of length 8."""
     generator = torch.Generator().manual_seed(0)
     shape = num_parts, channels
 

@@ -22,7 +22,7 @@ SMALL = replace(CASIA_B_LT, train_subjects=2)
 
 
 def embed(labels, dim=6, spread=1.0, seed=0, dtype=torch.float64):
-    """Embeddings that tell subjects apart, and views somewhat, with noise."""
+    """Returns noisy embeddings that depend on subjects and, less, on views."""
     generator = torch.Generator().manual_seed(seed)
     people = torch.randn(int(labels['subject'].max()) + 1, dim, generator=generator)
     noise = torch.randn(len(labels['subject']), dim, generator=generator)
@@ -33,7 +33,7 @@ def embed(labels, dim=6, spread=1.0, seed=0, dtype=torch.float64):
 
 
 def slow_distance(a, b, distance):
-    """Of two samples [D] or [P, D], in plain Python's double precision."""
+    """Distance of two samples [D] or [P, D] in double precision."""
     parts = []
     for p, g in zip(np.atleast_2d(a), np.atleast_2d(b)):
         if distance == 'cosine':
@@ -44,7 +44,7 @@ def slow_distance(a, b, distance):
 
 
 def slow_scores(embedding, labels, protocol, distance, ranks):
-    """All figures, one probe after another."""
+    """Loops over probes for all scores."""
     x = embedding.double().numpy()
     subject = labels['subject'].tolist()
     has_views = protocol.view is not None
@@ -72,7 +72,7 @@ def slow_scores(embedding, labels, protocol, distance, ranks):
         return [i + 1 + sum(w <= d for w in wrong) for i, d in enumerate(matches)]
 
     def is_dropped(g, p):
-        """From the gallery of all views."""
+        """Scores with the gallery of all views."""
         if not protocol.exclude_identical_view or view[g] != view[p]:
             return False
         return subject[g] == subject[p] or not protocol.same_view_impostors
@@ -112,7 +112,7 @@ def assert_same(scores, slow, ranks):
 
 
 def columns_of(scores):
-    """Every figure, to be compared."""
+    """Returns all scores for a comparison."""
     return json.dumps(scores.as_dict(), allow_nan=False)
 
 
@@ -122,7 +122,7 @@ def columns_of(scores):
 @pytest.mark.parametrize('distance', ['cosine', 'euclidean'])
 @pytest.mark.parametrize('exclude', [True, False])
 @pytest.mark.parametrize('impostors', [True, False])
-def test_every_figure_is_that_of_a_slow_loop(distance, exclude, impostors):
+def test_all_metrics_against_a_loop(distance, exclude, impostors):
     labels = casia_b_labels(7, num_views=3, keep=0.4)  # missing takes and views
     protocol = replace(SMALL, exclude_identical_view=exclude, same_view_impostors=impostors)
     embedding = embed(labels)
@@ -137,8 +137,8 @@ def test_every_figure_is_that_of_a_slow_loop(distance, exclude, impostors):
 
 
 @pytest.mark.parametrize('impostors', [True, False])
-def test_very_ragged_views(impostors):
-    """A view that only probes have, one that only the gallery has, a subject without gallery."""
+def test_views_with_very_different_numbers_of_samples(impostors):
+    """One view only has probes, one only has gallery samples, and a subject has no gallery."""
     labels = casia_b_labels(7, num_views=4, keep=0.5, seed=1)
     is_gallery = (labels['condition'] == 0) & (labels['take'] < 5)
     drop = (is_gallery & (labels['view'] == 0)) | (~is_gallery & (labels['view'] == 54))
@@ -184,7 +184,7 @@ def test_one_view():
         torch.testing.assert_close(scores.accuracy(k), scores.cmc[:, k - 1])
 
 
-def test_average_precision_is_that_of_scikit_learn():
+def test_average_precision_matches_scikit_learn():
     labels = {k: v for k, v in casia_b_labels(5, num_views=2).items() if k != 'view'}
     embedding = embed(labels)
     unit = torch.nn.functional.normalize(embedding, dim=1)
@@ -207,7 +207,7 @@ LINE = GalleryProbeProtocol('line', {'take': 1}, {'probe': {'take': 2}}, view=No
 
 
 def on_a_line(subjects):
-    """Scores of a probe whose nearest gallery samples are of these subjects, in order."""
+    """Scores of a probe given the subjects of its nearest gallery samples in order."""
     embedding = torch.tensor([[float(i)] for i in range(len(subjects) + 1)])
     labels = {'subject': [0, *subjects], 'take': [2] + [1] * len(subjects)}
     return gallery_probe(embedding, labels, LINE, 'euclidean', ranks=(1, 2, 3))
@@ -232,7 +232,7 @@ def test_figures_by_hand(order, precision, penalty, first):
     assert [scores.mean_accuracy(k) for k in (1, 2, 3)] == [float(k >= first) for k in (1, 2, 3)]
 
 
-def test_impostors_in_the_view_of_the_probe_count_by_default():
+def test_impostors_in_the_probe_view_count_by_default():
     # Along a line: the probe, its subject in its view, an impostor there, its subject elsewhere.
     labels = {'subject': [0, 0, 1, 0], 'take': [2, 1, 1, 1], 'view': [90, 90, 90, 0]}
     embedding = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
@@ -252,7 +252,7 @@ def test_impostors_in_the_view_of_the_probe_count_by_default():
     assert both.mean_average_precision.item() == pytest.approx((1 + 2 / 3) / 2)
 
 
-def test_impostors_in_the_view_of_the_probe_do_not_change_accuracy_by_view():
+def test_impostors_in_the_probe_view_do_not_change_accuracy_by_view():
     labels = casia_b_labels(8, num_views=3, keep=0.8)
     embedding = embed(labels)
     scores = gallery_probe(embedding, labels, SMALL)
@@ -262,7 +262,7 @@ def test_impostors_in_the_view_of_the_probe_do_not_change_accuracy_by_view():
     assert (scores.mean_average_precision < without.mean_average_precision).all()
 
 
-def test_a_probe_without_true_match_is_left_out():
+def test_a_probe_without_a_true_match_is_excluded():
     scores = on_a_line([1, 2])
     assert (scores.num_scored.tolist(), scores.num_left_out.tolist()) == ([0], [1])
     assert (scores.scored.tolist(), scores.left_out.tolist()) == ([[[0]]], [[[1]]])
@@ -277,7 +277,7 @@ def test_a_probe_without_true_match_is_left_out():
     assert scores.mean_accuracy(left_out_are_wrong=True) == 0.5
 
 
-def test_ties_are_lost():
+def test_ties_rank_wrong_samples_first():
     labels = {'subject': [0, 0, 1, 0], 'take': [2, 1, 1, 1]}
     embedding = torch.tensor([[0.0], [1.0], [1.0], [3.0]])
     scores = gallery_probe(embedding, labels, LINE, 'euclidean')
@@ -292,7 +292,7 @@ def test_ties_are_lost():
 
 
 def test_a_sample_is_not_compared_with_itself():
-    """Leave one out: all samples are gallery and probes."""
+    """Leave-one-out: all samples are gallery and probes."""
     protocol = GalleryProbeProtocol('all', {'take': (1, 2)}, {'all': {'take': (1, 2)}}, view=None)
     labels = {'subject': torch.tensor([0, 0, 1, 1, 2]), 'take': torch.ones(5)}
     embedding = torch.tensor([[0.0], [5.0], [1.0], [2.0], [9.0]])
@@ -316,7 +316,7 @@ def test_perfect_embeddings(distance):
     assert scores.pair_accuracy().nan_to_num(1).eq(1).all()
 
 
-def test_views_alone_give_chance_when_identical_views_are_excluded():
+def test_embeddings_of_views_have_chance_accuracy_without_identical_views():
     labels = casia_b_labels(22, num_views=11)
     generator = torch.Generator().manual_seed(0)
     views = torch.randn(11, 16, generator=generator)[labels['view'] // 18]
@@ -331,7 +331,7 @@ def test_views_alone_give_chance_when_identical_views_are_excluded():
     assert scores.mean_average_precision.mean() < 2 * chance
 
 
-def test_identical_views_change_the_means_only_where_they_are_not_excluded():
+def test_identical_views_change_the_means_only_if_included():
     labels = casia_b_labels(10, num_views=3)
     embedding = embed(labels)
     scores = gallery_probe(embedding, labels, SMALL)
@@ -344,7 +344,7 @@ def test_identical_views_change_the_means_only_where_they_are_not_excluded():
 
 
 @pytest.mark.parametrize('distance', ['cosine', 'euclidean'])
-def test_chunks_change_nothing(distance):
+def test_chunk_size_has_no_effect(distance):
     labels = casia_b_labels(8, num_views=3, keep=0.7)
     embedding = embed(labels)
     whole = gallery_probe(embedding, labels, SMALL, distance)
@@ -356,7 +356,7 @@ def test_chunks_change_nothing(distance):
             torch.testing.assert_close(getattr(parts, name), getattr(whole, name))
 
 
-def test_the_order_of_the_samples_changes_nothing():
+def test_the_order_of_the_samples_has_no_effect():
     labels = casia_b_labels(8, num_views=3, keep=0.7)
     embedding = embed(labels).round()  # with ties
     scores = gallery_probe(embedding, labels, SMALL, 'euclidean')
@@ -369,7 +369,7 @@ def test_the_order_of_the_samples_changes_nothing():
         torch.testing.assert_close(getattr(again, name), getattr(scores, name))
 
 
-def test_training_subjects_take_no_part():
+def test_training_subjects_are_ignored():
     labels = casia_b_labels(8, num_views=3, keep=0.8)
     embedding = embed(labels)
     scores = gallery_probe(embedding, labels, SMALL)
@@ -401,7 +401,7 @@ def test_lower_precision_is_computed_in_single(dtype):
         assert found == pytest.approx(exact, abs=2e-3)
 
 
-def test_the_embedding_is_left_as_it_is():
+def test_the_embedding_is_not_modified():
     labels = casia_b_labels(5, num_views=2)
     embedding = embed(labels, dtype=torch.float32).requires_grad_()
     before = embedding.detach().clone()

@@ -13,7 +13,7 @@ from graphmotion.metrics import (
 from .gait_labels import Labelled, casia_b_labels
 
 
-def test_a_closed_set_trains_with_its_gallery():
+def test_closed_set_protocols_train_on_the_gallery():
     dataset = Labelled({'subject': [0, 0, 0, 1, 1], 'take': [1, 2, 3, 1, 2]})
     dataset.fields = {name: torch.tensor(values) for name, values in dataset.fields.items()}
     train, test = ODD_TO_EVEN_TAKES.split(dataset)
@@ -25,7 +25,7 @@ def test_a_closed_set_trains_with_its_gallery():
     assert not ODD_TO_EVEN_TAKES.exclude_identical_view
 
 
-def test_subjects_to_train_with_are_a_number_a_list_or_a_function():
+def test_training_subjects_may_be_a_number_a_list_or_a_function():
     labels = {'subject': torch.arange(6), 'take': torch.tensor([1, 2] * 3)}
     for subjects, expected in (
         (2, [0, 1]),
@@ -51,7 +51,7 @@ def test_labels_are_integers():
         ODD_TO_EVEN_TAKES.select({'subject': ['anna', 'ben'], 'take': [1, 2]})
 
 
-def test_subjects_that_count_from_one_are_noticed():
+def test_subjects_numbered_from_one_raise_a_warning():
     labels = casia_b_labels(80)
     protocol = replace(CASIA_B_LT)
     protocol.split(Labelled(labels))
@@ -99,7 +99,7 @@ def test_empty_parts_are_named():
         CASIA_B_LT.split(Labelled(late))
 
 
-def test_a_function_has_to_return_a_mask():
+def test_a_condition_must_return_a_mask():
     protocol = replace(ODD_TO_EVEN_TAKES, gallery={'take': lambda take: take % 2})
     with pytest.raises(ValueError, match=r"on 'take' must return a boolean mask.*int64 of \[2\]"):
         protocol.select({'subject': [0, 0], 'take': [1, 2]})

@@ -60,7 +60,7 @@ def test_ou_mvlp_counts():
     assert test.labels('take')[probes['00']].unique().tolist() == [0]
 
 
-def test_usf_changes_what_its_probes_are_named_for():
+def test_usf_probe_sets():
     covariates = torch.cartesian_prod(*[torch.arange(2)] * 3)
     labels = dict(zip(('surface', 'shoe', 'camera'), covariates.unbind(1)))
     labels['subject'] = torch.zeros(8, dtype=torch.long)

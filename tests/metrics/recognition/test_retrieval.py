@@ -23,7 +23,7 @@ def noise(labels):
 )
 @pytest.mark.parametrize('exclude', [True, False])
 @pytest.mark.parametrize('impostors', [True, False])
-def test_nearest_are_those_of_a_sorted_matrix(distance, expected, exclude, impostors):
+def test_nearest_match_a_sorted_matrix(distance, expected, exclude, impostors):
     labels = casia_b_labels(5, num_views=3, keep=0.7)
     embedding = noise(labels)
     protocol = replace(SMALL, exclude_identical_view=exclude, same_view_impostors=impostors)
@@ -61,7 +61,7 @@ def test_parts_have_the_mean_of_their_distances():
             assert far[0].item() == pytest.approx(matrix[probe, gallery].min())
 
 
-def test_the_first_is_that_of_the_scores():
+def test_the_nearest_agree_with_the_scores():
     labels = casia_b_labels(8, num_views=3, keep=0.9)
     embedding = noise(labels)
     scores = gallery_probe(embedding, labels, SMALL)
@@ -70,7 +70,7 @@ def test_the_first_is_that_of_the_scores():
     assert [rate.mean().item() for rate in rates] == pytest.approx(scores.cmc[:, 0].tolist())
 
 
-def test_chosen_probes_and_ties():
+def test_selected_probes_and_ties():
     labels = {'subject': [0, 1, 0, 1, 0], 'take': [2, 1, 1, 1, 2]}
     embedding = torch.tensor([[0.0], [1.0], [-1.0], [0.5], [9.0]])
     found = retrieve(embedding, labels, LINE, probes=[4, 0], k=2, distance='euclidean')
@@ -80,7 +80,7 @@ def test_chosen_probes_and_ties():
     assert found.correct.tolist() == [[False, False], [False, False]]
 
 
-def test_a_gallery_of_few():
+def test_a_gallery_with_fewer_than_k_samples():
     labels = {'subject': [0, 0, 1], 'take': [2, 1, 1]}
     embedding = torch.tensor([[0.0], [1.0], [2.0]])
     found = retrieve(embedding, labels, LINE, k=4, distance='euclidean')

@@ -27,7 +27,7 @@ PAPER = {
 
 
 def scores_of(rates, total=1000):
-    """Scores whose accuracy for each probe set and view is that in per cent."""
+    """Returns scores with given accuracies in percent for each probe set and view."""
     hits = (torch.tensor(rates, dtype=torch.float64) * total / 100).round().long()
     hits = hits.unsqueeze(-1).repeat(1, 1, 11)
     hits[:, range(11), range(11)] = total  # identical views are recognised, and have to be left out
@@ -64,7 +64,7 @@ def test_a_row_is_the_mean_of_eleven_views():
     assert round(100 * scores.mean_accuracy(), 1) == 88.3
 
 
-def test_table_of_the_paper():
+def test_table_in_the_layout_of_papers():
     table = scores_of([row for row, _ in PAPER.values()]).format_table()
     rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines()]
     assert rows[0] == ['probes', *(f'{v}°' for v in VIEWS), 'mean']
@@ -104,7 +104,7 @@ def test_table_without_views_shows_ranks():
         format_recognition_table({'a': scores, 'b': other})
 
 
-def test_what_has_no_figure_is_a_dash():
+def test_undefined_values_are_dashes():
     scores = scores_of([PAPER['NM'][0]])
     scored = scores.scored.clone()
     scored[:, 0] = 0
@@ -120,7 +120,7 @@ def test_what_has_no_figure_is_a_dash():
     assert again.format_table() == scores.format_table()
 
 
-def test_what_is_left_out_can_be_counted_as_wrong():
+def test_probes_without_a_match_can_count_as_errors():
     scores = scores_of([[80.0] * 11])
     scores = replace(scores, left_out=torch.full_like(scores.scored, 250))
     assert scores.mean_accuracy() == pytest.approx(0.8)
@@ -128,7 +128,7 @@ def test_what_is_left_out_can_be_counted_as_wrong():
     assert ' 64.0 ' in scores.format_table(left_out_are_wrong=True)
 
 
-def test_dict_goes_through_json():
+def test_dict_is_restored_from_json():
     labels = casia_b_labels(6, num_views=3, keep=0.5)
     embedding = torch.randn(len(labels['subject']), 4, generator=torch.Generator().manual_seed(0))
     scores = gallery_probe(embedding, labels, replace(CASIA_B_LT, train_subjects=1))

@@ -47,7 +47,7 @@ def labels():
 @pytest.mark.parametrize('distance', ['cosine', 'euclidean'])
 @pytest.mark.parametrize('shape', [(4,), (3, 4)])
 @pytest.mark.parametrize('sequence', [None, 'take'])
-def test_is_what_a_loop_finds(labels, distance, shape, sequence):
+def test_against_a_loop(labels, distance, shape, sequence):
     random = np.random.default_rng(2)
     embedding = random.normal(size=(120, *shape)) + labels['subject'].reshape(-1, *[1] * len(shape))
     embedding = embedding * (1 + random.uniform(size=embedding.shape))
@@ -67,7 +67,7 @@ def test_is_what_a_loop_finds(labels, distance, shape, sequence):
         assert out[title] == pytest.approx(np.mean(hits))
 
 
-def test_ties_do_not_help_and_strangers_are_left_out():
+def test_ties_do_not_help_and_unknown_subjects_are_excluded():
     labels = {'subject': [0, 1, 0, 1, 2, 2], 'probe': [0, 0, 1, 1, 1, 2]}
     with pytest.warns(UserWarning, match='have collapsed'):
         out = match_sequences(torch.ones(6, 3), labels, PROTOCOL)
@@ -77,7 +77,7 @@ def test_ties_do_not_help_and_strangers_are_left_out():
     assert out['A'] == 1
 
 
-def test_refuses_what_does_not_go_together(labels):
+def test_mismatched_input_is_refused(labels):
     with pytest.raises(ValueError, match='got 7 embeddings and 120 labels'):
         match_sequences(torch.ones(7, 3), labels, PROTOCOL)
     with pytest.raises(ValueError, match="include 'surface' for protocol 'USF'"):
@@ -115,7 +115,7 @@ def test_sequences_may_be_named(labels):
             match_sequences(embedding, labels | {'take': wrong}, PROTOCOL, sequence='take')
 
 
-def test_refuses_to_leave_out_views(labels):
+def test_protocols_that_exclude_views_are_refused(labels):
     protocol = replace(PROTOCOL, view='take', exclude_identical_view=True)
     with pytest.raises(ValueError, match=r'replace\(protocol, exclude_identical_view=False\)'):
         match_sequences(torch.ones(120, 3), labels, protocol)

@@ -26,7 +26,7 @@ def test_nearly_equal_embeddings_are_ranked_in_single_precision(distance, num_pa
 
 @pytest.mark.parametrize('distance', ['cosine', 'euclidean'])
 @pytest.mark.parametrize('num_parts', [1, 4])
-def test_distances_of_nearly_equal_embeddings_are_those_of_double_precision(distance, num_parts):
+def test_distances_of_nearly_equal_embeddings_match_double_precision(distance, num_parts):
     embedding = nearly_equal(num_parts)
     samples, gallery = torch.arange(1, 400, 2), torch.arange(0, 400, 2)
     parts = embedding.view(400, num_parts, -1).numpy()
@@ -50,7 +50,7 @@ def test_distances_of_nearly_equal_embeddings_are_those_of_double_precision(dist
 
 @pytest.mark.parametrize('distance', ['cosine', 'euclidean'])
 @pytest.mark.parametrize('shape', [(6,), (3, 6)])
-def test_distances_are_those_of_scipy(distance, shape):
+def test_distances_match_scipy(distance, shape):
     embedding = torch.randn(30, *shape, dtype=torch.float64) + 2
     samples, gallery = torch.tensor([4, 0, 29, 7]), torch.arange(5, 25)
     similarity = Similarity(embedding, gallery, distance)
@@ -69,7 +69,7 @@ def test_distances_are_those_of_scipy(distance, shape):
     assert similarity(samples, out=room) is room
 
 
-def test_equal_euclidean_distances_of_whole_numbers_stay_equal():
+def test_equal_euclidean_distances_of_integers_stay_equal():
     embedding = torch.randint(-5, 6, (300, 40)).float()
     similarity = Similarity(embedding, torch.arange(100), 'euclidean')(torch.arange(100, 300))
     exact = (embedding[100:, None] - embedding[:100]).square().sum(dim=-1)
@@ -77,7 +77,7 @@ def test_equal_euclidean_distances_of_whole_numbers_stay_equal():
         assert len(row.unique()) == len(far.unique())
 
 
-def test_a_vector_of_length_zero_is_as_far_from_all_in_cosine_distance():
+def test_cosine_distance_of_zero_vectors_is_one():
     parts = torch.randn(20, 3, 5, dtype=torch.float64)
     parts[4, 1] = parts[11, 1] = parts[11, 2] = parts[17] = 0
     samples, gallery = torch.tensor([3, 4, 17]), torch.arange(5, 20)
@@ -129,7 +129,7 @@ def test_relative_spread_of_special_embeddings():
 
 
 @pytest.mark.parametrize('distance', ['cosine', 'euclidean'])
-def test_a_collapsed_gallery_is_warned_of(distance):
+def test_a_collapsed_gallery_raises_a_warning(distance):
     protocols = {'embedding': nearly_equal(), 'labels': LABELS, 'protocol': TAKES}
     for function in (gallery_probe, retrieve, match_sequences):
         with pytest.warns(UserWarning, match=r'relative_spread is 0\.0003.*at least 0\.01') as told:

@@ -1,4 +1,4 @@
-"""Attention over nodes, by its formula, in double precision and in loops."""
+"""Attention over nodes as loops in double precision."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ def attention(
     positions: tuple[Tensor, Tensor],
     maps: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """One graph: target [Vt, T, C], source [Vs, T, C], positions that broadcast to them, maps
+    """Attention of one graph: target [Vt, T, C], source [Vs, T, C], broadcastable positions, maps
     [T, H, Vt, Vs]. Returns features and the attention [T, H, Vt, Vs].
     """
     (num_target, num_frames, _), num_source = target.shape, source.size(0)
@@ -53,7 +53,7 @@ def attention(
 
 
 def random_maps(module) -> None:
-    """Move what starts as constants away from them."""
+    """Replaces constant initial parameters by random ones."""
     with torch.no_grad():
         for name in ('global_map', 'alpha'):
             if getattr(module, name) is not None:

@@ -9,7 +9,7 @@ from graphmotion.nn.attention.attend import attend
 
 
 def by_loops(query, key, value, bias=0.0, mask=None, residual_map=0.0, scale=None):
-    """Row by row, in double precision; all arguments have the same leading dimensions."""
+    """Loops over rows in double precision; all arguments have the same leading dimensions."""
     lead, length = query.shape[:-2], query.size(-2)
     bias = torch.as_tensor(bias).double().expand(*lead, length, key.size(-2))
     residual_map = torch.as_tensor(residual_map).double().expand(bias.shape)
@@ -42,13 +42,13 @@ def take(monkeypatch, way):
 
 @pytest.fixture(params=WAYS)
 def path(request, monkeypatch):
-    """Each way of computing it."""
+    """Each implementation."""
     take(monkeypatch, request.param)
     return request.param
 
 
 def sample(*lead):
-    """Queries, keys and values of which the last two are not in one piece."""
+    """Queries, keys and values, the last two not contiguous."""
     return (
         torch.randn(*lead, 4, 6),
         torch.randn(*lead, 6, 5).mT,
@@ -93,7 +93,7 @@ def test_heads_may_share_values(path):
     )
 
 
-def test_all_ways_have_the_same_gradients(monkeypatch):
+def test_all_implementations_have_the_same_gradients(monkeypatch):
     inputs = [part.double().requires_grad_() for part in sample(2, 3)]
     mask = torch.rand(2, 1, 1, 5) > 0.4
     grads = []
@@ -106,7 +106,7 @@ def test_all_ways_have_the_same_gradients(monkeypatch):
         torch.testing.assert_close(other, grads[0])
 
 
-def test_queries_without_any_key_are_finite(path):
+def test_queries_without_valid_keys_are_finite(path):
     inputs = [part.requires_grad_() for part in sample(2, 3)]
     mask = torch.ones(2, 1, 1, 5, dtype=torch.bool)
     mask[1] = False
@@ -117,7 +117,7 @@ def test_queries_without_any_key_are_finite(path):
         assert grad.isfinite().all()
 
 
-def test_type_is_kept(path):
+def test_dtype_is_kept(path):
     for dtype in (torch.float64, torch.bfloat16):
         query, key, value = (part.to(dtype) for part in sample(2, 3))
         out = attend(query, key, value, torch.randn(4, 5), torch.rand(4, 5) > 0.1)
@@ -125,7 +125,7 @@ def test_type_is_kept(path):
         assert attend(query, key, value, residual_map=torch.randn(4, 5)).dtype == dtype
 
 
-def test_short_sequences_on_a_cpu_are_plain(monkeypatch):
+def test_short_sequences_on_a_cpu_use_plain_products(monkeypatch):
     calls = []
 
     def fused(*args, **kwargs):

@@ -33,7 +33,7 @@ def make(form: str, dtype=torch.float64) -> CrossAttention:
 
 
 def by_loops(module, target, source, positions=None, maps=None):
-    """One graph; maps [T, H, Vt, Vs]."""
+    """Attention of one graph; maps [T, H, Vt, Vs]."""
     num = 2 if module.value_projection else 1
     weights = (module.q.weight, *module.kv.weight.chunk(num), None)[:3]
     biases = (module.q.bias, *module.kv.bias.chunk(num), None)[:3]
@@ -63,7 +63,7 @@ def test_against_a_loop(form, x):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_positions_are_for_queries_and_keys_alone(form, x):
+def test_positions_affect_only_queries_and_keys(form, x):
     module = make(form)
     positions = torch.randn(VS, C).double(), torch.randn(VT, C).double()
     out = module(x, (VS, VT), position=positions)
@@ -77,7 +77,7 @@ def test_positions_are_for_queries_and_keys_alone(form, x):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_graphs_of_different_size_are_the_graphs_alone(form):
+def test_graphs_of_different_sizes_equal_separate_graphs(form):
     module = make(form)
     sizes = ([1, 3, 2], [5, 2, 1])
     x = tuple(torch.randn(sum(size), T, C).double() for size in sizes)
@@ -94,7 +94,7 @@ def test_graphs_of_different_size_are_the_graphs_alone(form):
 
 
 def test_a_graph_without_sources_is_finite():
-    """The last graph has nodes on one side alone."""
+    """The last graph has nodes on one side only."""
     module = make('plain')
     x = torch.randn(3, T, C).double().requires_grad_(), torch.randn(4, T, C).double()
     batch = torch.tensor([0, 0, 0]), torch.tensor([0, 0, 1, 1])
@@ -104,7 +104,7 @@ def test_a_graph_without_sources_is_finite():
     assert torch.autograd.grad(out.sum(), x[0])[0].isfinite().all()
 
 
-def test_a_set_crossed_with_itself_is_self_attention():
+def test_cross_attention_of_a_set_with_itself_is_self_attention():
     alone = JointAttention(C, 2, num_nodes=VT, global_map=True)
     random_maps(alone)
     crossed = CrossAttention(C, 2, num_nodes=(VT, VT), global_map=True)
@@ -119,14 +119,14 @@ def test_a_set_crossed_with_itself_is_self_attention():
     )
 
 
-def test_one_source_gives_all_targets_the_same():
+def test_one_source_sends_the_same_to_all_targets():
     module = make('plain')
     x = torch.randn(1, T, C).double(), torch.randn(VT, T, C).double()
     out = module(x)
     torch.testing.assert_close(out, out[:1].expand_as(out))
 
 
-def test_kept_joints_attend_to_parts_over_their_rows_of_the_map():
+def test_kept_joints_use_their_rows_of_the_global_map():
     module = make('global_map')
     joints, parts = torch.randn(B * VT, T, C).double(), torch.randn(B * VS, T, C).double()
     kept = TopKJointPooling(C, 2).double()(joints, VT)
@@ -154,7 +154,7 @@ def test_permuting_targets_or_sources(x):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_every_parameter_and_both_sides_get_a_gradient(form, x):
+def test_every_parameter_and_both_inputs_receive_a_gradient(form, x):
     module = make(form)
     x = tuple(side.requires_grad_() for side in x)
     out = module(x, (VS, VT))
@@ -172,7 +172,7 @@ def test_gradients_of_double_precision(form):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_reset_parameters_draws_anew(form):
+def test_reset_parameters_changes_all_parameters(form):
     module = make(form)
     module.reset_parameters()
     torch.manual_seed(3)
@@ -204,7 +204,7 @@ def test_compiles_and_exports(form, x):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_type_under_autocast(form, x):
+def test_dtype_under_autocast(form, x):
     module = make(form, torch.float32)
     x = tuple(side.float() for side in x)
     with torch.autocast('cpu', dtype=torch.bfloat16):
@@ -219,7 +219,7 @@ def test_static_graphs(x):
     torch.testing.assert_close(module(tuple(side[:, 0] for side in x), (VS, VT)), expected)
 
 
-def test_refuses_what_does_not_fit(x):
+def test_invalid_input_is_refused(x):
     module = make('global_map')
     with pytest.raises(ValueError, match=r'got \[2, 3\] and \[2, 4\]'):
         module((x[0][:, :3], x[1]), (VS, VT))

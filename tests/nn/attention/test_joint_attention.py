@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchmarks.operators.oracle import to_multihead_attention
 from graphmotion.nn import JointAttention, TopKJointPooling
 from tests.nn.attention.loops import attention, random_maps
 
@@ -44,7 +45,7 @@ def make(form: str, dtype=torch.float64) -> JointAttention:
 
 
 def by_loops(module, x, position=None, ids=None):
-    """Graph by graph; position [V, 1 or T, C] and ids [B, T, V]."""
+    """Loops over graphs; position [V, 1 or T, C] and ids [B, T, V]."""
     num = 3 if module.value_projection else 2
     weights = (*module.qkv.weight.chunk(num), None)[:3]
     biases = (*module.qkv.bias.chunk(num), None)[:3]
@@ -81,7 +82,7 @@ def test_against_a_loop(form, x):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_positions_are_for_queries_and_keys_alone(form, x):
+def test_positions_affect_only_queries_and_keys(form, x):
     module = make(form)
     position = torch.randn(V, C).double()
     expected, _ = by_loops(module, x, position.unsqueeze(1))
@@ -95,7 +96,7 @@ def test_positions_are_for_queries_and_keys_alone(form, x):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_graphs_of_different_size_are_the_graphs_alone(form):
+def test_graphs_of_different_sizes_equal_separate_graphs(form):
     module = make(form)
     sizes = [5, 2, 1, 4]
     x = torch.randn(sum(sizes), T, C).double().requires_grad_()
@@ -119,7 +120,7 @@ def test_graphs_of_different_size_are_the_graphs_alone(form):
     assert maps[1, :, :, :2, 2:].abs().max() == 0
 
 
-def test_graphs_of_different_size_are_masked_in_the_fused_kernel_too(monkeypatch):
+def test_graphs_of_different_sizes_are_masked_in_the_fused_kernel(monkeypatch):
     monkeypatch.setattr('graphmotion.nn.attention.attend._MAX_PLAIN_SCORES', 0)
     module = make('plain')
     sizes = [5, 2, 1, 4]
@@ -138,7 +139,7 @@ def test_permuting_joints_permutes_the_output(form, x):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_frames_mix_where_the_map_is_of_the_clip(form, x):
+def test_frames_mix_if_all_frames_share_a_map(form, x):
     module = make(form)
     changed = x.clone()
     changed[:, 1] += 1.0
@@ -150,7 +151,7 @@ def test_frames_mix_where_the_map_is_of_the_clip(form, x):
         assert moved[[0, 2]].min() > 1e-6
 
 
-def test_kept_joints_take_their_rows_of_the_global_map(x):
+def test_kept_joints_use_their_rows_of_the_global_map(x):
     module = make('global_map')
     kept = TopKJointPooling(C, 4).double()(x, V)
     out = module(kept.x, 4, node_ids=kept.joint_ids)
@@ -168,7 +169,7 @@ def test_kept_joints_take_their_rows_of_the_global_map(x):
 
 
 @pytest.mark.parametrize('form', ['global_map', 'clip_global_unprojected', 'decoupled'])
-def test_node_ids_in_the_order_of_the_map_change_nothing(form, x):
+def test_node_ids_in_the_order_of_the_map_have_no_effect(form, x):
     module = make(form)
     ids = torch.arange(V).view(1, 1, V)
     torch.testing.assert_close(module(x, V, node_ids=ids), module(x, V))
@@ -180,7 +181,7 @@ def test_node_ids_in_the_order_of_the_map_change_nothing(form, x):
     torch.testing.assert_close(module(shuffled, V, node_ids=ids[..., order]), expected)
 
 
-def test_the_global_map_gets_its_gradient_through_node_ids():
+def test_the_global_map_receives_a_gradient_through_node_ids():
     module = make('global_map')
     x = torch.randn(2 * 3, T, C).double()
     ids = torch.stack([torch.randperm(4)[:3] for _ in range(2 * T)]).view(2, T, 3)
@@ -189,21 +190,12 @@ def test_the_global_map_gets_its_gradient_through_node_ids():
     assert module.global_map.grad[:, 4].abs().max() == 0
 
 
-def test_it_is_the_attention_of_torch(x):
-    """Weights of the names and order in which fused attention is commonly stored."""
+def test_matches_multihead_attention_of_torch(x):
     module = make('plain')
-    torch_module = torch.nn.MultiheadAttention(C, 2, batch_first=True).double()
-    module.load_state_dict(
-        {
-            'qkv.weight': torch_module.in_proj_weight,
-            'qkv.bias': torch.randn_like(torch_module.in_proj_bias),
-            'proj.weight': torch_module.out_proj.weight,
-            'proj.bias': torch_module.out_proj.bias,
-        }
-    )
-    torch_module.in_proj_bias.data = module.qkv.bias.data
+    assert (module.qkv.bias != 0).all()
     frames = x.view(B, V, T, C).transpose(1, 2).reshape(B * T, V, C)
-    expected, maps = torch_module(frames, frames, frames, average_attn_weights=False)
+    reference = to_multihead_attention(module).double()
+    expected, maps = reference(frames, frames, frames, average_attn_weights=False)
     expected = expected.view(B, T, V, C).transpose(1, 2).reshape(B * V, T, C)
     out, found = module(x, V, return_attention=True)
     torch.testing.assert_close(out, expected)
@@ -276,7 +268,7 @@ def test_static_graphs_and_more_dimensions(form, x):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_type_under_autocast(form, x):
+def test_dtype_under_autocast(form, x):
     module = make(form, torch.float32)
     x = x.float()
     with torch.autocast('cpu', dtype=torch.bfloat16):
@@ -321,7 +313,7 @@ def test_large_scores_stay_finite():
     torch.testing.assert_close(maps.sum(dim=-1), torch.ones(1, T, 2, V))
 
 
-def test_refuses_what_does_not_fit(x):
+def test_invalid_input_is_refused(x):
     with pytest.raises(ValueError, match=r'channels must be a multiple of heads=3 .* got 8'):
         JointAttention(8, 3)
     assert JointAttention(8, 3, head_channels=4).double()(x, V).shape == x.shape
@@ -364,7 +356,7 @@ def test_repr_names_the_options():
 
 
 def test_scale_of_the_scores():
-    """One query that equals one key: the closed form of two joints."""
+    """Closed form for two joints, where one query equals one key."""
     module = JointAttention(4, 1)
     with torch.no_grad():
         module.qkv.weight.copy_(torch.eye(4).repeat(3, 1))
@@ -375,8 +367,8 @@ def test_scale_of_the_scores():
     torch.testing.assert_close(maps[0, 0, 0, 0], torch.tensor([weight, 1 - weight]))
 
 
-def test_the_fused_kernel_is_given_views(monkeypatch):
-    """Heads and frames are one dimension to it: nothing is laid out anew on the way."""
+def test_the_fused_kernel_receives_views(monkeypatch):
+    """Heads and frames are one dimension of the kernel, and no input is copied."""
     shapes = []
 
     def fused(query, key, value, **kwargs):

@@ -3,6 +3,7 @@ import copy
 import pytest
 import torch
 
+from benchmarks.operators.oracle import MaxQueryTransformer
 from graphmotion.nn import TemporalDecoder
 from graphmotion.nn.encoding import sinusoidal_encoding
 
@@ -20,7 +21,7 @@ def x():
 
 
 def test_against_a_loop(x):
-    """Node by node, head by head, from the weights."""
+    """Loops over nodes and heads."""
     module = make(position=True).double()
     x = x.double()
 
@@ -64,22 +65,9 @@ def test_against_a_loop(x):
         torch.testing.assert_close(module(x)[node], norm(module.decoder_norm, query)[0])
 
 
-def test_it_is_the_transformer_of_torch(x):
+def test_matches_transformer_of_torch(x):
     module = make()
-    reference = torch.nn.Transformer(C, 2, 2, 2, 12, batch_first=True).eval()
-    state = reference.state_dict()
-    renamed = {}
-    for name, value in state.items():
-        for old, new in (
-            ('encoder.layers', 'encoder'),
-            ('decoder.layers', 'decoder'),
-            ('encoder.norm', 'encoder_norm'),
-            ('decoder.norm', 'decoder_norm'),
-        ):
-            name = name.replace(old, new)
-        renamed[name] = value
-    module.load_state_dict(renamed)
-    expected = reference(x, x.amax(dim=1, keepdim=True)).squeeze(1)
+    expected = MaxQueryTransformer(module).eval()(x)
     torch.testing.assert_close(module(x), expected, atol=1e-5, rtol=1e-5)
 
 
@@ -109,8 +97,8 @@ def test_nodes_do_not_mix(x):
     assert moved[[0, 1, 3, 4, 5]].max() < 1e-6
 
 
-def test_padded_frames_are_without_effect(x):
-    """Wherever they stand and whatever they hold, forward and backward."""
+def test_padded_frames_have_no_effect(x):
+    """At any position and with any values, forward and backward."""
     lengths = [7, 1, 3, 5, 2, 7]
     mask = torch.zeros(N, T, dtype=torch.bool)
     for node, length in enumerate(lengths):
@@ -149,8 +137,8 @@ def test_a_node_without_real_frames_is_finite(x):
     assert torch.autograd.grad(out.sum(), x)[0].isfinite().all()
 
 
-def test_one_frame_is_attended_to_alone(x):
-    """The weights of the attention are one: the queries and keys of memory have no effect."""
+def test_a_single_frame(x):
+    """All attention weights are one, so that queries and keys of the memory have no effect."""
     module = make(num_encoder_layers=0)
     single = x[:, :1]
     out = module(single)
@@ -168,7 +156,7 @@ def test_without_an_encoder_the_decoder_reads_the_input(x):
     torch.testing.assert_close(module(repeated), module(x[:, :1]), atol=1e-5, rtol=1e-5)
 
 
-def test_dropout_is_of_training_alone(x):
+def test_dropout_is_active_in_training_only(x):
     module = make(dropout=0.5)
     torch.testing.assert_close(module(x), module(x))
     module.train()
@@ -176,7 +164,7 @@ def test_dropout_is_of_training_alone(x):
 
 
 def test_the_query_is_the_maximum(x):
-    """With nothing taken from memory and no blocks' effect, what is left of the maximum."""
+    """If attention and feedforward layers are zero, the output is the normalised maximum."""
     module = make(num_decoder_layers=1)
     with torch.no_grad():
         for name, parameter in module.decoder.named_parameters():
@@ -186,7 +174,7 @@ def test_the_query_is_the_maximum(x):
     torch.testing.assert_close(module(x), expected, atol=1e-3, rtol=1e-3)
 
 
-def test_reset_draws_all_parameters():
+def test_reset_changes_all_parameters():
     module = make()
     before = copy.deepcopy(module.state_dict())
     with torch.no_grad():
@@ -214,7 +202,7 @@ def test_compiles_and_exports_with_a_mask(x):
     torch.testing.assert_close(program.module()(x, mask), expected)
 
 
-def test_type_under_autocast(x):
+def test_dtype_under_autocast(x):
     module = make(position=True)
     mask = torch.rand(N, T) > 0.4
     with torch.autocast('cpu', dtype=torch.bfloat16):
@@ -222,7 +210,7 @@ def test_type_under_autocast(x):
     assert module.bfloat16()(x.bfloat16(), mask).dtype == torch.bfloat16
 
 
-def test_refuses_what_does_not_fit(x):
+def test_invalid_input_is_refused(x):
     with pytest.raises(ValueError, match='channels must be a multiple of heads=3, got 8'):
         TemporalDecoder(C, heads=3)
     with pytest.raises(ValueError, match='num_decoder_layers must be an integer >= 1, got 0'):

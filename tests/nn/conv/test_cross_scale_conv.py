@@ -51,7 +51,7 @@ def test_adjacency_against_its_formula():
         torch.testing.assert_close(adj[b], expected)
 
 
-def test_equal_sources_are_taken_from_equally():
+def test_equal_sources_have_equal_weights():
     conv = CrossScaleConv(C, 4)
     source = torch.randn(B, 1, T, C).expand(B, 10, T, C).reshape(-1, T, C)
     adj = conv.adjacency((source, sample(16)), (10, 16))
@@ -79,7 +79,7 @@ def test_gradient_reaches_both_embeddings():
             assert parameter.grad.abs().max() > 0, name
 
 
-def test_a_batch_is_its_samples_one_by_one():
+def test_a_batch_equals_separate_samples():
     conv = CrossScaleConv(C, 4)
     source, target = sample(10), sample(16)
     alone = [conv(pair, (10, 16)) for pair in zip(source.split(10), target.split(16))]
@@ -89,7 +89,7 @@ def test_a_batch_is_its_samples_one_by_one():
 
 
 def test_the_adjacency_is_exact_under_autocast():
-    """Errors in the scores would be errors in an exponent."""
+    """Scores are exponents, so that errors would be amplified."""
     conv = CrossScaleConv(C, 4)
     with torch.no_grad():
         for parameter in conv.parameters():
@@ -122,7 +122,7 @@ def mixed() -> tuple[tuple, tuple]:
     return x, batch
 
 
-def test_a_batch_that_mixes_sizes_is_its_graphs_alone():
+def test_a_batch_with_mixed_sizes_equals_separate_graphs():
     conv = CrossScaleConv(C, 4)
     x, batch = mixed()
     pairs = zip(x[0].split(SIZES[0]), x[1].split(SIZES[1]))
@@ -132,7 +132,7 @@ def test_a_batch_that_mixes_sizes_is_its_graphs_alone():
         torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
-def test_rows_sum_to_one_over_the_nodes_that_there_are():
+def test_rows_sum_to_one_over_real_nodes():
     conv = CrossScaleConv(C, 4)
     x, batch = mixed()
     out, adj = conv(x, return_adjacency=True, batch=batch)
@@ -143,7 +143,7 @@ def test_rows_sum_to_one_over_the_nodes_that_there_are():
         torch.testing.assert_close(matrix[:target, :source].sum(dim=1), torch.ones(target))
 
 
-def test_a_batch_vector_of_equal_sizes_is_num_nodes():
+def test_a_batch_vector_of_equal_sizes_equals_num_nodes():
     conv = CrossScaleConv(C, 4)
     x = sample(10), sample(16)
     batch = tuple(torch.arange(B).repeat_interleave(num) for num in (10, 16))
@@ -161,7 +161,7 @@ def test_a_graph_without_source_nodes_receives_nothing():
     assert x[1].grad.isfinite().all()
 
 
-def test_a_batch_vector_of_other_nodes_is_refused():
+def test_a_batch_vector_of_the_wrong_length_is_refused():
     conv = CrossScaleConv(C, 4)
     x, batch = mixed()
     with pytest.raises(ValueError, match=r'must have shape \[22\], got \[46\]'):
@@ -186,6 +186,6 @@ def test_compiles_and_exports_with_batch_vectors():
     ('source', 'target', 'sizes'),
     [((4, 2, 8), (3, 5, 8), None), ((8, 2, 8), (3, 2, 8), (4, 3)), ((4, 2, 8), (9, 2, 8), (4, 3))],
 )
-def test_scales_that_do_not_go_together_are_refused(source, target, sizes):
+def test_mismatched_scales_are_refused(source, target, sizes):
     with pytest.raises(ValueError, match='same numbers of graphs and frames'):
         CrossScaleConv(8, 8)((torch.randn(source), torch.randn(target)), sizes)

@@ -55,7 +55,7 @@ def test_a_flat_picture_has_no_gradient():
     assert out[:, 1:].abs().max() < 1e-4
 
 
-def test_nodes_in_one_line_have_a_gradient_along_it():
+def test_collinear_nodes_have_a_gradient_along_their_line():
     pos = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
     edges = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
     layer = OrientedGradients(pos, edges, num_directions=2, num_hops=0)

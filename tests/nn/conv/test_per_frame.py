@@ -44,8 +44,8 @@ def test_is_the_convolution_frame_by_frame(name):
     torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_called_directly_the_convolution_takes_frames_for_nodes():
-    """T is larger than V, so that nothing fails: the numbers have the right shape, no more."""
+def test_direct_calls_treat_frames_as_nodes():
+    """T is larger than V, so that nothing fails and the output has the right shape."""
     conv, x = GCNConv(C, F), torch.randn(V, T, C)
     expected = torch.stack([conv(x[:, t], EDGES) for t in range(T)], dim=1)
     naive = conv(x, EDGES)
@@ -54,7 +54,7 @@ def test_called_directly_the_convolution_takes_frames_for_nodes():
     torch.testing.assert_close(PerFrame(conv)(x, EDGES), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_a_batch_that_mixes_skeletons_is_its_samples_alone():
+def test_a_batch_with_mixed_skeletons_equals_separate_samples():
     conv = PerFrame(GCNConv(C, F))
     other = get_skeleton('coco17')
     xs = torch.randn(V, T, C), torch.randn(17, T, C)
@@ -74,7 +74,7 @@ def test_names_of_edge_arguments_can_be_given():
     torch.testing.assert_close(out, torch.stack(expected, dim=1))
 
 
-def test_arguments_of_nodes_are_repeated_and_frames_are_graphs_of_their_own():
+def test_node_arguments_are_repeated_and_frames_are_separate_graphs():
     """ChebConv looks up the largest eigenvalue of each node's graph by ``batch``."""
 
     class Centred(torch.nn.Module):
@@ -107,7 +107,7 @@ def test_hypergraph_convolutions_are_refused():
         PerFrame(HypergraphConv(C, F))
 
 
-def test_what_follows_takes_its_output():
+def test_output_can_be_viewed_as_graphs():
     x = torch.randn(2 * V, T, C)
     model = TemporalConv(F, F, 3)
     assert model(PerFrame(GCNConv(C, F))(x, EDGES)).shape == (2 * V, T, F)
@@ -173,6 +173,6 @@ def test_cuda_gives_the_same():
     torch.testing.assert_close(out, expected, atol=1e-3, rtol=1e-3)
 
 
-def test_no_nodes_give_no_nodes():
+def test_empty_graphs():
     out = PerFrame(GraphConv(C, F))(torch.randn(0, T, C), torch.empty(2, 0, dtype=torch.long))
     assert out.shape == (0, T, F)

@@ -55,7 +55,7 @@ def test_glorot_weights_and_zero_biases(reset):
         assert not conv.bias.any()
 
 
-def test_odd_sizes_lose_nothing():
+def test_odd_sizes_keep_the_last_rows():
     module = make(pools=(1, 2, 3))
     clips = torch.zeros(1, 2, 9, 1).double()
     out = module(clips)
@@ -65,7 +65,7 @@ def test_odd_sizes_lose_nothing():
 
 
 def test_a_shift_in_time_shifts_the_features(clips):
-    """But for the ends, which three layers see from three frames."""
+    """Except for three frames at each end, which depend on the padding of three layers."""
     module = make()
     clips = torch.cat([clips, clips.flip(1)], dim=1)
     out, moved = module(clips), module(clips.roll(1, dims=1))
@@ -73,7 +73,7 @@ def test_a_shift_in_time_shifts_the_features(clips):
 
 
 def test_mirrored_images_have_mirrored_features(clips):
-    """Once kernels are symmetric, and the width can be halved without a rest."""
+    """If kernels are symmetric and the width is even."""
     module = make(pools=(1,))
     with torch.no_grad():
         for conv in module.convs:
@@ -109,7 +109,7 @@ def test_gradients():
         ({'pools': (0,)}, r'counted from 1, got \[0\]'),
     ],
 )
-def test_impossible_layers_are_refused(options, match):
+def test_invalid_layers_raise(options, match):
     with pytest.raises(ValueError, match=match):
         make(**options)
     with pytest.raises(ValueError, match='the 0 layers'):

@@ -39,7 +39,7 @@ def test_learned_adjacency_agrees_in_both_forms():
         torch.testing.assert_close(conv(x, form).double(), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_initially_learned_adjacency_changes_nothing():
+def test_learned_adjacency_has_no_initial_effect():
     plain = SpatialConv(3, 5, 2)
     learned = SpatialConv(3, 5, 2, num_nodes=6, edge_importance=True, residual_adjacency=True)
     learned.load_state_dict(plain.state_dict(), strict=False)
@@ -64,7 +64,7 @@ def test_a_batch_may_mix_skeletons():
 
 @pytest.mark.parametrize('strategy', ['uniform', 'spatial'])
 def test_a_batch_of_mixed_skeletons_in_one_call(strategy):
-    """What each sample gets from its dense adjacency, also of two people and of other lengths."""
+    """Compares with the dense adjacency of each sample, with two people and several lengths."""
     conv = SpatialConv(3, 5, 1 if strategy == 'uniform' else 3)
     samples, expected = [], []
     for name, people, frames in (('ntu25', 2, 6), ('coco17', 1, 4), ('emotion_gait16', 1, 5)):
@@ -87,7 +87,7 @@ def test_partitions_need_weights():
         SpatialConv(3, 5, 3)(torch.randn(17, 2, 3), (edge_index, None))
 
 
-def test_edges_without_weights_weigh_one():
+def test_default_edge_weights_are_one():
     conv = SpatialConv(3, 5)
     edge_index = get_skeleton('coco17').edge_index
     adj = torch.zeros(17, 17)
@@ -142,7 +142,7 @@ def test_number_of_parameters():
 
 @pytest.mark.scatter
 def test_sparse_form_with_torch_scatter():
-    """With torch-scatter installed PyG may take its kernels; the numbers must not change."""
+    """PyG may use the kernels of torch-scatter; the numbers must not change."""
     pytest.importorskip('torch_scatter')
     conv = SpatialConv(3, 5, 3)
     adj = get_skeleton('ntu25').adjacency('spatial')
@@ -175,13 +175,13 @@ def test_double_precision_of_the_sparse_form(learned):
     torch.testing.assert_close(out, conv(x, adj.double()))
 
 
-def test_weights_are_drawn_by_the_number_of_inputs():
+def test_initial_weights_depend_on_the_number_of_inputs():
     weight = SpatialConv(100, 50).weight.abs().max()
     assert 0.09 < weight <= 0.1
 
 
 @pytest.mark.parametrize(('sizes', 'widest'), [((3, 7), 3), ((7, 3), 3), ((4, 4), 4)])
-def test_neighbours_are_summed_where_features_are_narrower(sizes, widest, monkeypatch):
+def test_neighbours_are_summed_where_there_are_fewer_channels(sizes, widest, monkeypatch):
     from graphmotion.nn.conv import spatial_conv
 
     seen, accumulate = [], spatial_conv.accumulate
@@ -260,8 +260,8 @@ def test_sparse_form_compiles_and_exports(sizes):
 
 
 @pytest.mark.parametrize('learned', [False, True])
-def test_no_copy_of_the_features_is_kept_for_the_backward_pass(learned):
-    """Only x is kept, and with a learned adjacency also what it multiplies, once a partition."""
+def test_no_copy_of_the_features_is_saved_for_the_backward_pass(learned):
+    """Only x is saved and, with a learned adjacency, its factor for each partition."""
     conv = SpatialConv(8, 8, 3, 16, learned)
     x = torch.randn(4 * 16, 5, 8, requires_grad=True)
     adj, kept = torch.rand(3, 16, 16), {}
@@ -299,12 +299,12 @@ def test_cuda_gives_the_same_for_a_sparse_adjacency(sizes):
         ([[0, 1], [1, 2]], torch.ones(7), r'must have shape \[2, 1\], got \[7\]'),
     ],
 )
-def test_edges_that_do_not_belong_to_the_nodes_are_refused(edges, weight, reason):
+def test_invalid_edges_are_refused(edges, weight, reason):
     with pytest.raises(ValueError, match=reason):
         SpatialConv(6, 8)(torch.randn(5, 4, 6), (torch.tensor(edges), weight))
 
 
-def test_features_and_skeletons_of_another_size_are_refused():
+def test_wrong_channels_and_nodes_are_refused():
     learned = SpatialConv(4, 8, num_nodes=16, edge_importance=True)
     edges = torch.tensor([[0], [1]])
     for conv, x, adj, reason in (

@@ -7,7 +7,7 @@ from graphmotion.nn import SpectralConv
 
 
 def eigenbasis(graph) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Laplacian, eigenvalues and eigenvectors in double precision."""
+    """Returns Laplacian, eigenvalues and eigenvectors in double precision."""
     laplacian = torch.from_numpy(networkx.laplacian_matrix(graph).toarray().astype(np.float64))
     return laplacian, *torch.linalg.eigh(laplacian)
 
@@ -17,7 +17,7 @@ def random_graph(num_nodes: int, seed: int = 0):
 
 
 def with_multipliers(conv: SpectralConv, multipliers: torch.Tensor) -> SpectralConv:
-    """The convolution of one channel with these."""
+    """Sets the multipliers of a convolution of one channel."""
     conv.weight.data = multipliers.view(-1, 1, 1).clone()
     return conv
 
@@ -41,7 +41,7 @@ def test_all_modes_are_the_dense_filter():
 
 
 def test_known_filters():
-    """Of multipliers one, of the eigenvalues, and of the first mode alone."""
+    """Multipliers of one, the eigenvalues, and the first mode only."""
     laplacian, values, vectors = eigenbasis(random_graph(20))
     conv = SpectralConv(1, 1, 20, bias=False).double()
     x = torch.randn(20, 1).double()
@@ -94,7 +94,7 @@ def test_error_of_a_truncated_basis_falls_with_the_number_of_modes():
     assert errors[-1] < 1e-12
 
 
-def test_graphs_with_bases_of_their_own_are_the_graphs_one_by_one():
+def test_separate_bases_equal_separate_graphs():
     bases = [eigenbasis(random_graph(12, seed))[2][:, :5] for seed in range(3)]
     conv = SpectralConv(3, 4, 5).double()
     x = torch.randn(3 * 12, 2, 3).double()
@@ -105,7 +105,7 @@ def test_graphs_with_bases_of_their_own_are_the_graphs_one_by_one():
     torch.testing.assert_close(conv(x[:, 0], torch.cat(bases), 12), alone[:, 0])
 
 
-def test_a_batch_that_mixes_sizes_is_its_graphs_alone():
+def test_a_batch_with_mixed_sizes_equals_separate_graphs():
     sizes = [12, 7, 20]
     bases = [eigenbasis(random_graph(size))[2][:, :5] for size in sizes]
     conv = SpectralConv(3, 4, 5).double()
@@ -118,7 +118,7 @@ def test_a_batch_that_mixes_sizes_is_its_graphs_alone():
     torch.testing.assert_close(conv(x[:, 0], torch.cat(bases), batch=batch), alone[:, 0])
 
 
-def test_a_graph_of_fewer_modes_has_zeros_for_the_others():
+def test_missing_modes_are_zero_columns():
     _, _, vectors = eigenbasis(random_graph(8))
     large, small = SpectralConv(2, 3, 12).double(), SpectralConv(2, 3, 8).double()
     small.load_state_dict({'weight': large.weight[:8], 'bias': large.bias})
@@ -154,7 +154,7 @@ def test_splines_are_smooth_and_local():
 
 
 def test_a_straight_line_is_a_spline():
-    """Coefficients at the means of neighbouring knots give the line itself."""
+    """Coefficients at the means of neighbouring knots give a straight line."""
     num_knots, degree = 8, 3
     inner = torch.linspace(0, 1, num_knots - degree + 1)
     knots = torch.cat([torch.zeros(degree), inner, torch.ones(degree)])
@@ -203,7 +203,7 @@ def test_wrong_sizes_are_refused():
 
 
 @pytest.mark.slow
-def test_bases_of_each_graph_keep_their_type_compile_and_export():
+def test_separate_bases_keep_the_dtype_compile_and_export():
     conv = SpectralConv(3, 4, 5).eval()
     args = (torch.randn(2 * 8, 2, 3), torch.linalg.qr(torch.randn(2 * 8, 5)).Q, 8)
     out = conv(*args)
@@ -258,7 +258,7 @@ def test_cuda_gives_the_same_for_a_batch_that_mixes_sizes():
 
 @torch.no_grad()
 def test_ambiguous_rows_need_the_number_of_nodes():
-    """As many rows as nodes may be one graph, or several with a basis each."""
+    """One row per node may be a single graph or several graphs with separate bases."""
     conv, x = SpectralConv(3, 2, 4), torch.randn(20, 3)
     stacked = torch.linalg.qr(torch.randn(2, 10, 4)).Q.flatten(0, 1)
     compiled = torch.compile(conv, backend='eager', dynamic=False)

@@ -21,14 +21,14 @@ def test_sums_run_from_the_first_branch_to_the_last():
         torch.testing.assert_close(out, expected)
 
 
-def test_the_reverse_is_the_mirror():
+def test_reverse_sums_start_at_the_last_branch():
     xs = branches(4)
     mirrored = BranchFusion(C, 4)(xs[::-1])[::-1]
     for out, expected in zip(BranchFusion(C, 4, reverse=True)(xs), mirrored, strict=True):
         assert torch.equal(out, expected)
 
 
-def test_what_follows_empty_branches_is_unchanged():
+def test_zero_branches_have_no_effect():
     zero, x = torch.zeros(V, T, C), torch.randn(V, T, C)
     assert torch.equal(BranchFusion(C, 3)([zero, zero, x])[2], x)
 

@@ -46,7 +46,7 @@ def test_learned_fusion():
     assert fusion.weight.grad.abs().min() > 0
 
 
-def test_weights_of_trained_parts_are_the_likeliest():
+def test_fitted_weights_have_the_highest_likelihood():
     y = torch.randint(3, (200,))
     good = torch.randn(200, 3) + 2 * torch.nn.functional.one_hot(y, 3)
     poor = torch.randn(200, 3) + torch.nn.functional.one_hot(y, 3)

@@ -8,7 +8,7 @@ N, M = 7, 4
 
 
 def loop(x, reduce):
-    """Graph by graph, cluster by cluster."""
+    """Loops over graphs and clusters."""
     out = []
     for graph in x.split(N):
         for number in range(M):
@@ -39,20 +39,20 @@ def test_second_derivatives(reduce):
 
 
 @pytest.mark.parametrize('reduce', ['mean', 'max'])
-def test_pooling_what_was_unpooled_changes_nothing(reduce):
+def test_pooling_reverts_unpooling(reduce):
     pool = ClusterPooling(CLUSTER, reduce)
     clusters = torch.randn(3 * M, 5, 2)
     torch.testing.assert_close(pool(pool.unpool(clusters)), clusters)
 
 
 @pytest.mark.parametrize('reduce', ['mean', 'max'])
-def test_a_constant_stays_constant_there_and_back(reduce):
+def test_constants_are_preserved_by_pooling_and_unpooling(reduce):
     pool = ClusterPooling(CLUSTER, reduce)
     x = torch.full((2 * N, 3), 0.7)
     torch.testing.assert_close(pool.unpool(pool(x)), x)
 
 
-def test_members_get_the_value_of_their_cluster():
+def test_unpooling_copies_the_value_of_a_cluster_to_its_members():
     pool = ClusterPooling(CLUSTER)
     assert pool.unpool(torch.arange(8.0).view(8, 1)).flatten().tolist() == [
         *(2, 0, 1, 2, 0, 2, 3),
@@ -61,8 +61,8 @@ def test_members_get_the_value_of_their_cluster():
 
 
 @pytest.mark.parametrize('reduce', ['mean', 'max'])
-def test_nodes_and_clusters_have_no_order(reduce):
-    """Renumbering nodes changes nothing; renumbering clusters renumbers the output."""
+def test_permuting_nodes_and_clusters(reduce):
+    """Permuting nodes has no effect; permuting clusters permutes the output."""
     x = torch.randn(N, 5, 3)
     nodes, clusters = torch.randperm(N), torch.randperm(M)
     expected = ClusterPooling(CLUSTER, reduce)(x)
@@ -80,7 +80,7 @@ def test_thousands_of_nodes():
     torch.testing.assert_close(ClusterPooling(cluster)(x), expected)
 
 
-def test_nothing_is_drawn_or_kept():
+def test_has_no_parameters_or_state():
     pool = ClusterPooling(CLUSTER)
     assert not list(pool.parameters())
     assert not pool.state_dict()
@@ -98,7 +98,7 @@ def test_nothing_is_drawn_or_kept():
         (torch.tensor([], dtype=torch.long), None, r'of shape \[0\]'),
     ],
 )
-def test_what_is_no_clustering_is_refused(cluster, num, reason):
+def test_invalid_clusters_are_refused(cluster, num, reason):
     with pytest.raises(ValueError, match=reason):
         ClusterPooling(cluster, num_clusters=num)
 
@@ -113,8 +113,8 @@ def test_wrong_input_is_refused():
 
 
 @pytest.mark.parametrize('reduce', ['mean', 'max'])
-def test_bfloat16_stays_and_is_summed_exactly(reduce):
-    """Hundreds of members: a running sum in bfloat16 would stop growing."""
+def test_bfloat16_is_kept_and_summed_exactly(reduce):
+    """A running sum of hundreds of members in bfloat16 would stop growing."""
     pool = ClusterPooling(torch.zeros(1000, dtype=torch.long), reduce)
     out = pool(torch.ones(2000, 8, dtype=torch.bfloat16))
     assert out.dtype == torch.bfloat16
@@ -146,7 +146,7 @@ def test_compiles_with_its_gradient(reduce):
     )
 
 
-def test_a_change_of_the_clusters_given_reaches_nothing():
+def test_later_changes_of_the_clusters_have_no_effect():
     cluster = torch.tensor([0, 1, 1, 0])
     pool = ClusterPooling(cluster)
     cluster.fill_(7)

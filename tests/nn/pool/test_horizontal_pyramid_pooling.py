@@ -49,7 +49,7 @@ def test_strips_do_not_mix():
     assert same.tolist() == [True, False, True, True]
 
 
-def test_columns_and_frames_have_no_order():
+def test_permuting_columns_and_frames():
     pool, x = HorizontalPyramidPooling((4, 1)), torch.randn(B, C, T, H, W)
     frames, columns = torch.randperm(T), torch.randperm(W)
     torch.testing.assert_close(pool(x[..., columns]), pool(x))

@@ -21,19 +21,19 @@ def test_against_a_loop(level, reduce):
 
 
 @pytest.mark.parametrize('reduce', ['mean', 'max'])
-def test_pooling_what_was_unpooled_changes_nothing(reduce):
+def test_pooling_reverts_unpooling(reduce):
     pool = PartPooling(SKELETON.assignment(2), reduce)
     parts = torch.randn(3 * 5, 4, 3)
     torch.testing.assert_close(pool(pool.unpool(parts)), parts)
 
 
-def test_a_constant_stays_constant_there_and_back():
+def test_constants_are_preserved_by_pooling_and_unpooling():
     pool = PartPooling(SKELETON.assignment(1))
     x = torch.full((2 * 16, 4, 3), 0.7)
     torch.testing.assert_close(pool.unpool(pool(x)), x)
 
 
-def test_every_member_gets_the_value_of_its_part():
+def test_unpooling_copies_the_value_of_a_part_to_its_members():
     pool = PartPooling(torch.tensor([[1.0, 0, 1, 0], [0, 1, 0, 1]]))
     out = pool.unpool(torch.tensor([[[1.0]], [[2.0]], [[3.0]], [[4.0]]]))
     assert out.flatten().tolist() == [1, 2, 1, 2, 3, 4, 3, 4]
@@ -48,7 +48,7 @@ def test_every_member_gets_the_value_of_its_part():
         (torch.ones(3), 'must be a matrix'),
     ],
 )
-def test_what_is_no_partition_is_refused(assignment, reason):
+def test_invalid_partitions_are_refused(assignment, reason):
     with pytest.raises(ValueError, match=reason):
         PartPooling(assignment)
 
@@ -60,7 +60,7 @@ def test_unknown_reduction_is_refused():
 
 @pytest.mark.scatter
 def test_maximum_with_torch_scatter():
-    """The same as torch-scatter's kernel, gradient included."""
+    """Matches the kernel of torch-scatter, including its gradient."""
     torch_scatter = pytest.importorskip('torch_scatter')
     pool = PartPooling(SKELETON.assignment(1), 'max')
     x = torch.randn(2 * 16, 4, 3, requires_grad=True)
@@ -96,7 +96,7 @@ def test_concatenation_against_a_loop(level, frames):
     assert torch.equal(pool(x), expected)
 
 
-def test_empty_slots_are_zero_whatever_the_members_hold():
+def test_empty_slots_are_zero_for_infinite_members():
     pool = PartPooling(torch.tensor([[1.0, 1, 0], [0, 0, 1]]), 'concat')
     x = torch.full((3, 2, 1), torch.inf, requires_grad=True)
     out = pool(x)
@@ -106,7 +106,7 @@ def test_empty_slots_are_zero_whatever_the_members_hold():
 
 
 def test_one_linear_map_serves_all_parts():
-    """The mean is one such map where the parts have the same size."""
+    """The mean is such a map if all parts have the same size."""
     assignment = torch.eye(3).repeat_interleave(2, dim=1)
     x = torch.randn(2 * 6, 4, 5)
     lin = torch.eye(5).repeat(1, 2) / 2

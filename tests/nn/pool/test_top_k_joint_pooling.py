@@ -26,14 +26,14 @@ def test_against_a_loop(gate, order):
                 torch.testing.assert_close(out[b * K + slot, t], expected)
 
 
-def test_all_joints_in_order_are_the_input_bit_for_bit():
+def test_keeping_all_joints_returns_the_input():
     x = torch.randn(B * V, T, C)
     out, joint_ids, _ = TopKJointPooling(C, V, gate=False)(x, V)
     assert torch.equal(out, x)
     assert torch.equal(joint_ids, torch.arange(V).expand(B, T, V))
 
 
-def test_the_gate_gives_the_weights_a_gradient():
+def test_the_gate_passes_a_gradient_to_the_weights():
     x = torch.randn(B * V, T, C)
     gated, plain = TopKJointPooling(C, K), TopKJointPooling(C, K, gate=False)
     gated(x, V).x.sum().backward()
@@ -43,7 +43,7 @@ def test_the_gate_gives_the_weights_a_gradient():
     assert plain.weight.grad.abs().min() > 0
 
 
-def test_the_length_of_the_weights_does_not_matter():
+def test_the_norm_of_the_weights_has_no_effect():
     pool, x = TopKJointPooling(C, K), torch.randn(B * V, T, C)
     before = pool(x, V)
     with torch.no_grad():
@@ -62,7 +62,7 @@ def test_permuting_joints_permutes_their_numbers():
     torch.testing.assert_close(permuted.x, expected.x)
 
 
-def test_scores_that_saturate_still_rank():
+def test_saturated_scores_are_ranked():
     pool = TopKJointPooling(1, 1)
     torch.nn.init.ones_(pool.weight)
     x = torch.tensor([100.0, 300.0, 200.0]).view(3, 1, 1)
@@ -79,7 +79,7 @@ def test_autocast_keeps_the_same_joints():
     assert kept.joint_ids.item() == 1
 
 
-def test_unpooling_puts_joints_back():
+def test_unpooling_returns_joints_to_their_nodes():
     pool, x = TopKJointPooling(C, K, gate=False), torch.randn(B * V, T, C)
     kept = pool(x, V)
     out = pool.unpool(kept.x, kept.joint_ids, V).view(B, V, T, C)
@@ -94,7 +94,7 @@ def test_unpooling_puts_joints_back():
 
 
 @pytest.mark.parametrize('order', ['index', 'score'])
-def test_unpooling_is_the_transpose_of_taking(order):
+def test_unpooling_is_the_transpose_of_selection(order):
     pool, x = TopKJointPooling(C, K, False, order), torch.randn(B * V, T, C, requires_grad=True)
     kept = pool(x, V)
     y = torch.randn_like(kept.x).requires_grad_()

@@ -18,7 +18,7 @@ def normalise(x, module):
 
 
 def loop(x: Tensor, layer: ConvValueTemporalAttention) -> Tensor:
-    """Head by head and frame by frame, in float64."""
+    """Loops over heads and frames in double precision."""
     x = x.double()
     channels, stride = layer.channels, layer.stride
     if layer.position:
@@ -93,14 +93,14 @@ def test_number_of_parameters(channels, stride):
     assert sum(p.numel() for p in layer.parameters()) == expected
 
 
-def test_what_is_left_out_has_no_parameters():
+def test_omitted_parts_have_no_parameters():
     names = {name for name, _ in ConvValueTemporalAttention(8, attention=False).named_parameters()}
     assert not any(name.startswith(('query', 'key', 'heads')) for name in names)
     layer = ConvValueTemporalAttention(8, convolution=False)
     assert all(value.conv.weight.size(-1) == 1 for value in layer.values)
 
 
-def test_without_head_maps_heads_are_their_convolutions():
+def test_heads_without_attention_are_convolutions():
     layer, plain = make(), make(attention=False)
     for head in layer.heads:
         torch.nn.init.zeros_(head.weight)
@@ -111,8 +111,8 @@ def test_without_head_maps_heads_are_their_convolutions():
 
 
 @pytest.mark.parametrize('attention', [True, False])
-def test_an_impulse_reaches_as_far_as_the_dilated_kernel(attention):
-    """The whole sequence only by attention."""
+def test_an_impulse_spreads_over_the_dilated_kernel(attention):
+    """It reaches the entire sequence only with attention."""
     layer = make(dilations=(2,), attention=attention)
     x = torch.randn(1, 25, 8)
     changed = x.clone()

@@ -1,15 +1,15 @@
 import pytest
 import torch
-from torch.nn import Conv1d
 from torch.nn.functional import pad
 
+from benchmarks.operators.oracle import to_conv1d
 from graphmotion.nn import LargeKernelTemporalConv
 
 PADDINGS = ['reflect_start', 'reflect', 'zeros']
 
 
 def loop(x, conv):
-    """Frame by frame and channel by channel, in float64."""
+    """Loops over frames and kernel positions in double precision."""
     depthwise, pointwise = conv.depthwise, conv.pointwise
     size, last = conv.kernel_size, x.size(1) - 1
     offset = size - 1 if conv.padding == 'reflect_start' else size // 2
@@ -43,22 +43,16 @@ def test_against_a_loop(padding, kernel_size, bias):
 
 @pytest.mark.parametrize('padding', PADDINGS)
 @pytest.mark.parametrize('num_frames', [9, 128, 129, 300])
-def test_gradients_are_those_of_two_convolutions(padding, num_frames):
-    """With as few frames as it takes, and with more than one matrix covers."""
+def test_gradients_match_two_convolutions(padding, num_frames):
+    """From the minimum number of frames to more frames than one matrix covers."""
     conv = LargeKernelTemporalConv(3, 4, 9, padding).double()
-    depthwise = Conv1d(3, 3, 9, groups=3).double()
-    pointwise = Conv1d(3, 4, 1).double()
-    depthwise.load_state_dict(conv.depthwise.state_dict())
-    pointwise.load_state_dict(conv.pointwise.state_dict())
+    reference = to_conv1d(conv).double()
     x = torch.randn(2, num_frames, 3).double().requires_grad_()
-    ends = (8, 0) if padding == 'reflect_start' else (4, 4)
-    wide = pad(x.mT, ends, 'constant' if padding == 'zeros' else 'reflect')
-    expected, out = pointwise(depthwise(wide)).mT, conv(x)
+    expected, out = reference(x.mT).mT, conv(x)
     torch.testing.assert_close(out, expected)
     gradient = torch.randn_like(out)
     ours = torch.autograd.grad(out, [x, *conv.parameters()], gradient)
-    parameters = [*depthwise.parameters(), *pointwise.parameters()]
-    theirs = torch.autograd.grad(expected, [x, *parameters], gradient)
+    theirs = torch.autograd.grad(expected, [x, *reference.parameters()], gradient)
     for a, b in zip(ours, theirs):
         torch.testing.assert_close(a, b)
 
@@ -92,7 +86,7 @@ def test_without_gradients_the_result_is_the_same(padding, num_frames, bias):
 
 
 @pytest.mark.parametrize('num_frames', [40, 200])
-def test_constant_motion_stays_constant_where_frames_are_mirrored(num_frames):
+def test_reflection_preserves_constant_motion(num_frames):
     x = torch.randn(3, 1, 4).expand(-1, num_frames, -1)
     for padding in PADDINGS:
         out = LargeKernelTemporalConv(4, 5, padding=padding)(x)
@@ -147,14 +141,14 @@ def test_number_of_parameters(channels, count):
 @pytest.mark.parametrize(
     ('padding', 'kernel_size', 'least'), [('reflect_start', 31, 31), ('reflect', 31, 16)]
 )
-def test_too_few_frames_to_mirror_are_refused(padding, kernel_size, least):
+def test_too_few_frames_for_a_reflection_are_refused(padding, kernel_size, least):
     conv = LargeKernelTemporalConv(2, 2, kernel_size, padding)
     assert conv(torch.randn(1, least, 2)).shape == (1, least, 2)
     with pytest.raises(ValueError, match=f'at least {least} frames .*, got {least - 1}'):
         conv(torch.randn(1, least - 1, 2))
 
 
-def test_zeros_take_any_number_of_frames():
+def test_zero_padding_accepts_any_number_of_frames():
     assert LargeKernelTemporalConv(2, 3, padding='zeros')(torch.randn(4, 1, 2)).shape == (4, 1, 3)
 
 
@@ -188,7 +182,7 @@ def test_exports_and_compiles_for_few_and_many_frames(num_frames):
 @pytest.mark.parametrize('channels', [3, 16])
 @pytest.mark.parametrize('padding', PADDINGS)
 def test_reduced_precision_without_gradients(channels, padding):
-    """A convolution in this layout would not end."""
+    """A convolution in this layout would take extremely long."""
     conv, x = LargeKernelTemporalConv(channels, 4, padding=padding), torch.randn(2, 60, channels)
     with torch.no_grad():
         expected = conv(x)

@@ -8,22 +8,22 @@ T = 6
 TEMPORAL = {'heads': 2, 'feedforward_channels': 12, 'num_blocks': (1, 1)}
 
 
-def frames_seen(module, frame, branch):
-    """The frames that the features of one frame depend on."""
+def receptive_field(module, frame, branch):
+    """Frames that the features of one frame depend on."""
     x = torch.randn(1, 9, 4, requires_grad=True)
     (gradient,) = torch.autograd.grad(module.branches(x)[branch, 0, frame].sum(), x)
     return gradient[0].abs().sum(dim=-1).nonzero().flatten().tolist()
 
 
-def test_each_branch_sees_its_window():
+def test_receptive_fields_of_branches():
     own = LocalGlobalTemporal(4, 64, share_weights=False, fusion=None, **TEMPORAL)
-    assert [frames_seen(own, 4, i) for i in range(3)] == [[4], [3, 4, 5], [2, 3, 4, 5, 6]]
+    assert [receptive_field(own, 4, i) for i in range(3)] == [[4], [3, 4, 5], [2, 3, 4, 5, 6]]
     shared = LocalGlobalTemporal(4, 64, fusion=None, **TEMPORAL)
-    assert [frames_seen(shared, 4, i) for i in range(3)] == [[4], [3, 4, 5], [2, 4, 6]]
+    assert [receptive_field(shared, 4, i) for i in range(3)] == [[4], [3, 4, 5], [2, 4, 6]]
     fused = LocalGlobalTemporal(4, 64, **TEMPORAL)
-    assert [frames_seen(fused, 4, i) for i in range(3)] == [[4], [3, 4, 5], [2, 3, 4, 5, 6]]
+    assert [receptive_field(fused, 4, i) for i in range(3)] == [[4], [3, 4, 5], [2, 3, 4, 5, 6]]
     reverse = LocalGlobalTemporal(4, 64, reverse=True, **TEMPORAL)
-    assert [frames_seen(reverse, 4, i) for i in range(3)] == [[2, 3, 4, 5, 6]] * 2 + [[2, 4, 6]]
+    assert [receptive_field(reverse, 4, i) for i in range(3)] == [[2, 3, 4, 5, 6]] * 2 + [[2, 4, 6]]
 
 
 def test_fusion_of_branches():
@@ -65,7 +65,7 @@ def test_nodes_do_not_mix():
 
 
 def test_runs_on_the_joints_of_skeletons():
-    """Of two skeletons at once, each sequence with its own length."""
+    """A batch of two skeletons with sequences of different lengths."""
     module = LocalGlobalTemporal(3, 8, **TEMPORAL).eval()
     joints = get_skeleton('coco17').num_joints
     first, second = torch.randn(joints, 9, 3), torch.randn(joints, 4, 3)

@@ -27,7 +27,7 @@ def test_against_a_loop(share_weights, bias):
 
 
 @pytest.mark.parametrize('share_weights', [True, False])
-def test_each_branch_looks_at_its_window(share_weights):
+def test_each_branch_covers_its_window(share_weights):
     conv = MultiResolutionTemporalConv(3, 16, (1, 3, 5), share_weights)
     x = torch.randn(2, 15, 3)
     changed = x.clone()

@@ -43,14 +43,14 @@ def test_weights_of_the_kernels_sum_to_one_for_each_channel():
     torch.testing.assert_close(weights.sum(dim=0), torch.ones(2, 4))
 
 
-def test_equal_kernels_give_what_one_gives():
+def test_equal_kernels_equal_a_single_kernel():
     conv = SelectiveTemporalConv(3, 4, kernel_sizes=(5, 5))
     conv.convs[1].load_state_dict(conv.convs[0].state_dict())
     x = torch.randn(2 * V, 10, 3)
     torch.testing.assert_close(conv(x, V), conv.convs[0](x))
 
 
-def test_a_single_sample_can_be_trained_on():
+def test_training_on_a_single_sample():
     conv = SelectiveTemporalConv(3, 4).train()
     before = conv.norm.running_mean.clone()
     conv(torch.randn(V, 10, 3), V).sum().backward()
@@ -70,7 +70,7 @@ def test_no_kernel_is_refused():
         SelectiveTemporalConv(3, 4, kernel_sizes=())
 
 
-def test_a_single_sample_in_evaluation_takes_no_other_path():
+def test_a_single_sample_in_evaluation():
     conv = SelectiveTemporalConv(3, 4).eval()
     x, calls = torch.randn(V, 10, 3), []
     conv.norm.register_forward_hook(lambda *_: calls.append(1))

@@ -40,5 +40,5 @@ def test_even_kernels_are_refused(kernel_size):
         TemporalConv(3, 4, kernel_size)
 
 
-def test_kernels_lie_as_the_image_does():
+def test_weights_are_channels_last():
     assert TemporalConv(3, 4).conv.weight.is_contiguous(memory_format=torch.channels_last)

@@ -46,7 +46,7 @@ def test_deep_images():
             read_gray_image('a', encode(np.array([[0, bad]], np.float32), 'TIFF'))
 
 
-def test_colours_of_every_kind():
+def test_color_modes():
     colour = np.random.default_rng(1).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     expected = colour @ np.array([0.299, 0.587, 0.114])
     for form in ('TIFF', 'PPM'):
@@ -70,7 +70,7 @@ def test_colours_of_every_kind():
     ('orientation', 'turned'),
     [(3, lambda a: a[::-1, ::-1]), (6, lambda a: np.rot90(a, -1)), (2, lambda a: a[:, ::-1])],
 )
-def test_turned_as_exif_says(form, orientation, turned):
+def test_exif_orientation(form, orientation, turned):
     image = np.zeros((16, 24), np.uint8)
     image[:8, :8] = 255
     exif = Image.Exif()
@@ -81,7 +81,7 @@ def test_turned_as_exif_says(form, orientation, turned):
 
 
 @pytest.mark.parametrize('form', ['JPEG', 'PPM', 'TIFF', 'GIF'])
-def test_cut_files_are_refused(form):
+def test_truncated_files_raise(form):
     image = np.random.default_rng(2).integers(0, 256, (64, 64), dtype=np.uint8)
     content = encode(image, form)
     for size in (1, 10, len(content) // 4, len(content) // 2, len(content) * 3 // 4):
@@ -89,7 +89,7 @@ def test_cut_files_are_refused(form):
             read_gray_image('a', content[:size])
 
 
-def test_what_is_no_image_or_too_large():
+def test_other_files_and_too_large_images_raise():
     for content in (b'P5 0 4 255 ', b'P5 4 0 255 ', b'GIF89a', b'II*\0' + bytes(40)):
         with pytest.raises(MalformedFileError):
             read_gray_image('a', content)
@@ -103,7 +103,7 @@ def test_what_is_no_image_or_too_large():
         read_gray_image('a', gif)
 
 
-def test_resizing_keeps_proportions():
+def test_resizing_keeps_the_aspect_ratio():
     assert resize_image(GRAY, (5, 7)) is GRAY
     wide = np.zeros((20, 40), np.uint8)
     wide[:, 10:30] = 200  # the middle square
@@ -120,7 +120,7 @@ def test_resizing_keeps_proportions():
     assert resize_image(GRAY[:1], (30, 3)).shape == (30, 3)
 
 
-def test_files_of_several_kinds_keep_their_ends(tmp_path):
+def test_several_suffixes_are_kept_in_names(tmp_path):
     (tmp_path / 'a').mkdir()
     for name in ('a/1.png', 'a/1.JPG', '2.tiff', 'notes.txt'):
         (tmp_path / name).write_text(name)

@@ -1,0 +1,201 @@
+"""What the adaptive graph-convolutional networks of skeletons share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import Dropout, Linear, Module, Sequential
+from torch.nn.init import constant_, kaiming_normal_, normal_, zeros_
+
+from graphmotion.models.st_gcn import make_shortcut
+from graphmotion.nn import MotionBatchNorm
+from graphmotion.nn.graphs import check_graph_sizes, graph_mean
+from graphmotion.nn.resettable import ResettableModule
+from graphmotion.skeletons import Skeleton
+
+# The channels of 2s-AGCN and CTR-GCN.
+CHANNELS = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+
+
+class ResidualBlock(ResettableModule):
+    r"""One layer of :class:`ResidualGCN`.
+
+    .. math::
+        \mathbf{H} &= \mathrm{ReLU}(\mathrm{BN}(\mathrm{GCN}(\mathbf{X})) +
+        \mathrm{shortcut}(\mathbf{X})) \\
+        \mathbf{X}^{\prime} &= \mathrm{ReLU}(\mathrm{TCN}(\mathbf{H}) +
+        \mathrm{shortcut}(\mathbf{X}))
+
+    Args:
+        in_channels (int): Size of each input feature.
+        out_channels (int): Size of each output feature.
+        spatial (Module): The graph convolution.
+        temporal (Module): The temporal convolution, normalised.
+        stride (int, optional): Step of the temporal convolution. (default: :obj:`1`)
+        shortcut (bool, optional): If set to :obj:`False`, the input is not added to the result of
+            the temporal convolution. (default: :obj:`True`)
+
+    Shapes:
+        - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **output:** node features :math:`(B \cdot V, \lceil T / s \rceil, F_{out})`
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        spatial: Module,
+        temporal: Module,
+        stride: int = 1,
+        shortcut: bool = True,
+    ) -> None:
+        super().__init__()
+        self.spatial = spatial
+        self.spatial_norm = MotionBatchNorm(out_channels)
+        self.spatial_shortcut = make_shortcut(in_channels, out_channels, 1)
+        self.temporal = temporal
+        self.shortcut = make_shortcut(in_channels, out_channels, stride) if shortcut else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        r"""Resets all learnable parameters of the module.
+
+        The graph convolution is initially scaled by 1e-6, so that the shortcuts dominate, as in
+        the authors' code.
+        """
+        super().reset_parameters()
+        for part in self.children():
+            if isinstance(part, Sequential):  # a temporal convolution and its normalisation
+                conv = part[0].get_submodule('conv')
+                kaiming_normal_(conv.get_parameter('weight'), mode='fan_out')
+                zeros_(conv.get_parameter('bias'))
+        constant_(self.spatial_norm.norm.weight, 1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One layer."""
+        out = (self.spatial_norm(self.spatial(x)) + self.spatial_shortcut(x)).relu()
+        out = self.temporal(out)
+        if self.shortcut is not None:
+            out = out + self.shortcut(x)
+        return out.relu()
+
+
+class ResidualGCN(ResettableModule):
+    r"""Layers of :class:`ResidualBlock`, the mean over joints, frames and people, and a linear
+    classifier: the structure of :class:`AGCN` and :class:`CTRGCN`.
+
+    Args:
+        skeleton (Skeleton): The skeleton.
+        num_classes (int): Number of classes.
+        in_channels (int): Size of each input feature.
+        channels (sequence of int): Output size of each layer. The stride in time is 2 where it
+            grows, but for the first layer.
+        make_spatial (callable): Returns the graph convolution of a layer, given its input and
+            output channels and its index.
+        make_temporal (callable): Returns the temporal convolution of a layer, given its channels
+            and its stride.
+        dropout (float): Dropout probability before the classifier.
+        num_people (int): Number of skeletons in a sample.
+    """
+
+    inputs = ('x', 'batch')
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        num_classes: int,
+        in_channels: int,
+        channels: Sequence[int],
+        make_spatial: Callable[[int, int, int], Module],
+        make_temporal: Callable[[int, int], Module],
+        dropout: float,
+        num_people: int,
+    ) -> None:
+        super().__init__()
+        self.skeleton = skeleton
+        self.num_classes = num_classes
+        self.num_people = num_people
+        self.input_norm = MotionBatchNorm(in_channels, num_people * skeleton.num_joints)
+        layers = []
+        before = in_channels
+        for i, after in enumerate(channels):
+            stride = 2 if i > 0 and after > before else 1
+            spatial, temporal = make_spatial(before, after, i), make_temporal(after, stride)
+            layers.append(ResidualBlock(before, after, spatial, temporal, stride, shortcut=i > 0))
+            before = after
+        self.layers = torch.nn.ModuleList(layers)
+        self.dropout = Dropout(dropout)
+        self.lin = Linear(before, num_classes)
+        self._reset_classifier()
+
+    def reset_parameters(self) -> None:
+        r"""Resets all learnable parameters of the module."""
+        super().reset_parameters()
+        self._reset_classifier()
+
+    def _reset_classifier(self) -> None:
+        normal_(self.lin.weight, std=math.sqrt(2 / self.num_classes))
+
+    def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+        """Logits of each sample; ``batch`` checks that each graph has ``num_people`` skeletons."""
+        check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
+        x = self.input_norm(x)
+        for layer in self.layers:
+            x = layer(x)
+        return self.lin(self.dropout(graph_mean(x, self.num_people * self.skeleton.num_joints)))
+
+    def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
+        r"""Loads weights under the names of the authors' checkpoints, such as
+        :obj:`l1.gcn1.bn.weight`, with which the outputs are the same.
+
+        Raises:
+            ValueError: If a name or a shape does not fit; the model is then left as it was.
+        """
+        theirs = {name.removeprefix('module.'): value for name, value in state_dict.items()}
+        loaded = {}
+        for key, ours in self.state_dict().items():
+            names = list(self._reference_names(key))
+            missing = sorted(set(names) - set(theirs))
+            if missing:
+                raise ValueError(f'the checkpoint lacks {missing}')
+            parts = [self._convert(key, theirs.pop(name)) for name in names]
+            value = parts[0] if ours.dim() == 0 else torch.cat(parts)
+            if value.numel() != ours.numel():
+                shapes = [list(part.shape) for part in parts]
+                raise ValueError(
+                    f'the checkpoint holds {names} of shapes {shapes}, expected '
+                    f'{list(ours.shape)} together'
+                )
+            loaded[key] = value.reshape(ours.shape)
+        if theirs:
+            raise ValueError(f'the checkpoint holds {sorted(theirs)}, which this model lacks')
+        self.load_state_dict(loaded)
+
+    def _reference_names(self, key: str) -> Iterator[str]:
+        """The published tensors that make up one of ours, concatenated."""
+        first, _, rest = key.partition('.')
+        if first != 'layers':
+            yield key.replace('input_norm.norm', 'data_bn').replace('lin', 'fc')
+            return
+        layer, _, rest = rest.partition('.')
+        module, _, leaf = rest.rpartition('.')
+        for name in self._reference_modules(module, leaf):
+            yield f'l{int(layer) + 1}.{name}'
+
+    def _reference_modules(self, module: str, leaf: str) -> list[str]:
+        """The published names of a parameter in a layer."""
+        names = {
+            'spatial_norm.norm': 'gcn1.bn',
+            'spatial_shortcut.0.conv': 'gcn1.down.0',
+            'spatial_shortcut.1.norm': 'gcn1.down.1',
+            'shortcut.0.conv': 'residual.conv',
+            'shortcut.1.norm': 'residual.bn',
+        }
+        return [f'{names[module]}.{leaf}']
+
+    def _convert(self, key: str, value: Tensor) -> Tensor:
+        """A published tensor in the order of ours."""
+        return value
