@@ -357,18 +357,3 @@ class NCHWChannelTopologyConv(Module):
             topology = shared + self.alpha * refine(pairs.tanh())
             outs.append(torch.einsum('ncuv,nctv->nctu', topology, map_(x)))
         return sum(outs[1:], outs[0])
-
-
-@case(Divergence, '8 neighbours')
-def divergence(s: Setup) -> tuple[Call, dict[str, Call]]:
-    pos = torch.rand(s.num_points, 2)
-    module, x = Divergence(pos, knn_graph(pos, 8)).to(s.device), s.points()
-    target = torch.repeat_interleave(module.first.diff())
-
-    def messages(x: Tensor) -> Tensor:
-        graphs = x.view(s.batch, s.num_points, 2, -1).permute(2, 1, 0, 3)
-        sent = graphs.reshape(2 * s.num_points, -1)[module.source] * module.weight.unsqueeze(1)
-        out = scatter(sent, target, dim_size=s.num_points, reduce='sum')
-        return out.view(s.num_points, s.batch, -1).transpose(0, 1).flatten(0, 1)
-
-    return Call(module, x), {'index, scatter': Call(messages, x)}
