@@ -1,153 +1,116 @@
 """Recognise the emotion of a walker from the skeleton, with MSA-GCN or ST-GCN.
 
-    python examples/gait_emotion.py                                  # generated gaits
-    python examples/gait_emotion.py --root DIR --folds 5 --compare   # Emotion-Gait, four models
+    python examples/gait_emotion.py                  # generated gaits
+    python examples/gait_emotion.py --root DIR       # Emotion-Gait
+    python examples/gait_emotion.py --model st_gcn
 
-Prints the row of the MSA-GCN paper's tables for the run. Writes figures, checkpoints and
-results.json to the folder --out; a run that was cut off is continued by the same command.
+Trains on eight tenths of the gaits, selects the best epoch on one tenth and tests on the last.
+Generated gaits are split by subject. Prints the columns of the tables of the MSA-GCN paper, and
+writes figures, checkpoints and results.json to the folder --out. The same command resumes an
+interrupted run. Other scales, kernels and fusion, and the comparison of models by cross-validation
+are in papers/msa_gcn.py.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import logging
 import time
-from dataclasses import asdict
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from options import refuse_unused
+from shared import common
 from torch_geometric.transforms import Compose
 
 import graphmotion.transforms as T
+import graphmotion.visualization as vis
 from graphmotion.datasets import EmotionGait, MotionDataset, SyntheticGait
-from graphmotion.metrics import classification_scores, fold_summary, format_table
+from graphmotion.metrics import ClassificationScores, format_table
 from graphmotion.models import create_model
 from graphmotion.training import (
     ClassificationRecipe,
     Evaluation,
     OneCycle,
-    cross_validate,
     msa_gcn_recipe,
     train_and_test,
 )
-from graphmotion.visualization import (
-    animate_skeleton,
-    plot_confusion_matrix,
-    plot_cross_scale,
-    plot_pose_gallery,
-    plot_pose_strip,
-    plot_training_curves,
+
+TITLES = {'msa_gcn': 'MSA-GCN', 'st_gcn': 'ST-GCN'}
+NOTE = 'Classes and mean: one-vs-rest accuracy, (TP + TN) / all, as in the MSA-GCN paper.'
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model and its training."""
+
+    width: int  # channels of the first layer
+    dropout: float
+    recipe: ClassificationRecipe
+    msa_gcn: dict[str, Any]  # options of MSA-GCN only
+
+
+CPU = Preset(
+    width=8,
+    dropout=0.1,
+    recipe=ClassificationRecipe(
+        OneCycle(lr=2e-3, weight_decay=0.01, max_epochs=15, gradient_clip=5.0, ema_decay=0.98),
+        label_smoothing=0.1,
+        class_balance=0.25,
+        mixup=1.0,
+    ),
+    msa_gcn={'strides': [1, 2, 2, 2], 'final_relu': True, 'cross_weight_init': 0.0},
 )
+PAPER = Preset(width=32, dropout=0.0, recipe=msa_gcn_recipe(), msa_gcn={})
+# For generated gaits and for Emotion-Gait.
+PRESETS = {
+    'cpu': (CPU, replace(CPU, recipe=CPU.recipe.with_optimization(max_epochs=30))),
+    'paper': (PAPER, PAPER),
+}
 
 
-def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def make_parser(description: str = __doc__, out: str = 'results/gait_emotion') -> ArgumentParser:
+    parser = common.make_parser(description)
     data = parser.add_argument_group('data')
     data.add_argument('--root', help='folder of Emotion-Gait: raw/features.h5, raw/labels.h5')
-    data.add_argument('--joints', type=int, default=16, choices=(16, 21), help='of each body')
-    data.add_argument('--subjects', type=int, default=40, help='of the generated gaits')
-    data.add_argument('--folds', type=int, default=0, help='of cross-validation; 0 splits 8:1:1')
-    data.add_argument('--frames', type=int, default=40, help='frames that a model sees')
+    data.add_argument('--joints', type=int, default=16, choices=(16, 21), help='joints of a body')
+    data.add_argument('--subjects', type=int, default=40, help='number of generated subjects')
+    data.add_argument('--frames', type=int, default=40, help='number of input frames')
     data.add_argument(
         '--streams', nargs='+', default=['joint_motion', 'joint_speed'], help='see ToStream'
     )
-    model = parser.add_argument_group('model')
-    model.add_argument('--model', default='msa_gcn', choices=['msa_gcn', 'st_gcn'])
-    model.add_argument('--compare', action='store_true', help='ST-GCN and three MSA-GCNs')
-    model.add_argument('--scales', type=int, nargs='+', help='nodes of each scale, as 16 10 5 3')
-    model.add_argument('--csfm-layers', type=int, help='layers with cross-scale fusion, 0..4')
-    model.add_argument('--kernels', type=int, nargs='*', help='temporal kernels, as 5 9')
-    model.add_argument('--width', type=int, help='channels of the first layer')
-    training = parser.add_argument_group('training')
-    training.add_argument(
-        '--preset',
-        default='cpu',
-        choices=['cpu', 'paper'],
-        help='narrow and strided, for minutes on two cores; or the model and recipe of the paper',
-    )
-    training.add_argument('--epochs', type=int)
-    training.add_argument(
+    data.add_argument(
         '--num-augmentations', type=int, default=6, help='random windows averaged in the test'
     )
-    training.add_argument('--seed', type=int, default=0)
-    training.add_argument(
-        '--repeats', type=int, default=1, help='runs with different seeds, also taken together'
-    )
-    training.add_argument('--fresh', action='store_true', help='do not continue an earlier run')
-    training.add_argument('--quiet', action='store_true', help='no progress bar')
-    training.add_argument('--precision', default='32-true', help="Lightning's, as bf16-mixed")
-    training.add_argument('--devices', default='auto', help="Lightning's")
-    training.add_argument('--out', type=Path, default=Path('results/gait_emotion'))
+    model = parser.add_argument_group('model')
+    model.add_argument('--model', default='msa_gcn', choices=list(TITLES))
+    model.add_argument('--width', type=int, help='channels of the first layer')
+    common.add_training_options(parser, out)
+    return parser
+
+
+def parse(argv: list[str] | None = None, parser: ArgumentParser | None = None) -> Namespace:
+    parser = parser or make_parser()
     args = parser.parse_args(argv)
-    alone = args.model == 'msa_gcn' and not args.compare
-    rules = [
-        ('--subjects', not args.root, 'generated gaits, without --root'),
-        ('--model', not args.compare, 'one model, without --compare'),
-        ('--scales', alone, '--model msa_gcn alone'),
-        ('--csfm-layers', alone, '--model msa_gcn alone'),
-        ('--kernels', alone, '--model msa_gcn alone'),
-    ]
-    refuse_unused(parser, argv, rules)
+    common.refuse_unused(parser, argv, [('--subjects', not args.root, 'without --root')])
     return args
 
 
-def make_dataset(args: argparse.Namespace) -> MotionDataset:
+def make_dataset(args: Namespace) -> MotionDataset:
     skeleton = f'emotion_gait{args.joints}'
     if args.root:
         return EmotionGait(args.root, skeleton)
     return SyntheticGait(skeleton=skeleton, num_subjects=args.subjects, seed=args.seed)
 
 
-def make_models(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """The options of each model to train, by its name in the table."""
-    paper = args.preset == 'paper'
-    width = args.width or (32 if paper else 8)
-    common = {'channels': [width * 2**i for i in range(4)], 'dropout': 0.0 if paper else 0.1}
-    st_gcn = {'name': 'st_gcn'} | common
-    msa_gcn = {'name': 'msa_gcn'} | common
-    if not paper:
-        msa_gcn |= {'strides': [1, 2, 2, 2], 'final_relu': True, 'cross_weight_init': 0.0}
-    if args.compare:
-        return {
-            'ST-GCN': st_gcn,
-            'MSA-GCN, one scale': msa_gcn | {'scales': [args.joints]},
-            'MSA-GCN, no cross-scale fusion': msa_gcn | {'cross_scale_layers': 0},
-            'MSA-GCN': msa_gcn,
-        }
-    if args.model == 'st_gcn':
-        return {'ST-GCN': st_gcn}
-    chosen = {
-        'scales': args.scales,
-        'cross_scale_layers': args.csfm_layers,
-        'kernel_sizes': args.kernels,
-    }
-    return {'MSA-GCN': msa_gcn | {k: v for k, v in chosen.items() if v is not None}}
+def split_by(args: Namespace) -> str | None:
+    """Returns the field by which samples are split; Emotion-Gait does not identify walkers."""
+    return None if args.root else 'subject'
 
 
-def make_recipe(args: argparse.Namespace) -> ClassificationRecipe:
-    recipe = msa_gcn_recipe()
-    if args.preset == 'cpu':
-        optimization = OneCycle(
-            lr=2e-3,
-            weight_decay=0.01,
-            max_epochs=30 if args.root else 15,
-            gradient_clip=5.0,
-            ema_decay=0.98,
-        )
-        recipe = ClassificationRecipe(
-            optimization, label_smoothing=0.1, class_balance=0.25, mixup=1.0
-        )
-    return recipe if args.epochs is None else recipe.with_optimization(max_epochs=args.epochs)
-
-
-def make_transforms(args: argparse.Namespace, skeleton) -> tuple[Compose, Compose, int]:
-    """What happens to training and to test samples, and the number of channels that come out."""
+def make_transforms(args: Namespace, skeleton: Any) -> tuple[Compose, Compose, int]:
+    """Returns the transforms of training and test samples and the number of input channels."""
     stream = T.ToStream(args.streams, skeleton)
     body = [T.AlignHeading(skeleton), T.CenterJoint(skeleton, per_frame=False)]
     mirror, turn = T.RandomMirror(skeleton), T.RandomRotateAxes({'y': 10})
@@ -156,135 +119,123 @@ def make_transforms(args: argparse.Namespace, skeleton) -> tuple[Compose, Compos
     return train, Compose([*body, mirror, *window]), stream.num_channels(3)
 
 
-def run(args, dataset, options, folder: Path) -> list[list[Evaluation]]:
-    """Train and test one model: for each repeat, on every fold or on one split."""
+def get_preset(args: Namespace) -> Preset:
+    return PRESETS[args.preset][bool(args.root)]
+
+
+def make_options(args: Namespace, model: str) -> dict[str, Any]:
+    """Returns the options of a model."""
+    preset = get_preset(args)
+    channels = [(args.width or preset.width) * 2**i for i in range(4)]
+    options = {'name': model, 'channels': channels, 'dropout': preset.dropout}
+    return options | (preset.msa_gcn if model == 'msa_gcn' else {})
+
+
+def make_recipe(args: Namespace) -> ClassificationRecipe:
+    recipe = get_preset(args).recipe
+    return recipe if args.epochs is None else recipe.with_optimization(max_epochs=args.epochs)
+
+
+def training_arguments(
+    args: Namespace, dataset: MotionDataset, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Returns the arguments that train_and_test and cross_validate share."""
     train_transform, transform, channels = make_transforms(args, dataset.skeleton)
-    make_model = partial(create_model, skeleton=dataset.skeleton, in_channels=channels, **options)
-    common = {
-        'make_model': partial(make_model, num_classes=dataset.num_classes),
+    return {
+        'make_model': partial(
+            create_model,
+            skeleton=dataset.skeleton,
+            num_classes=dataset.num_classes,
+            in_channels=channels,
+            **options,
+        ),
         'recipe': make_recipe(args),
         'transform': transform,
         'train_transform': train_transform,
         'num_augmentations': args.num_augmentations,
-        'resume': not args.fresh,
-        'enable_progress_bar': not args.quiet,
-        'precision': args.precision,
-        'devices': args.devices,
-    }
-    by = None if args.root else 'subject'
-    out: list[list[Evaluation]] = []
-    for repeat in range(args.repeats):
-        seed, directory = args.seed + 1000 * repeat, str(folder / f'run{repeat}')
-        if args.folds:
-            folds = dataset.folds(args.folds, seed=args.seed, by=by)
-            out.append(cross_validate(folds=folds, directory=directory, seed=seed, **common))
-        else:
-            train, val, test = dataset.split((8, 1, 1), seed=args.seed, by=by)
-            parts = {'train': train, 'val': val, 'test': test}
-            out.append([train_and_test(directory=directory, seed=seed, **parts, **common)])
-    return out
+    } | common.fit_options(args)
 
 
-def ensemble(repeats: list[list[Evaluation]], classes: tuple[str, ...]) -> list:
-    """The scores on each fold of the mean prediction of all repeats."""
-    scores = []
-    for runs in zip(*repeats):
-        mean = torch.stack([e.probabilities for e in runs]).mean(dim=0)
-        target = runs[0].target
-        scores.append(classification_scores(target, mean.argmax(dim=1), len(classes), classes))
-    return scores
+def draw_data(args: Namespace, dataset: MotionDataset) -> None:
+    """Draws one gait of each class, as a strip and as an animation."""
+    align = T.AlignHeading(dataset.skeleton)
+    gaits = {name: align(data).pos for name, data in common.one_per_class(dataset).items()}
+    look = {'labels': list(gaits), 'view': 'side'}
+    poses = list(gaits.values())
+    vis.plot_pose_strip(poses, dataset.skeleton, path=args.out / 'gaits.png', **look)
+    vis.animate_skeleton(poses, dataset.skeleton, args.out / 'gaits.gif', **look)
 
 
-def summarize(scores: list):
-    return fold_summary(scores) if len(scores) > 1 else scores[0]
-
-
-def tested_samples(args, dataset) -> MotionDataset:
-    """The samples that the first evaluation was tested on."""
-    by = None if args.root else 'subject'
-    if args.folds:
-        return dataset.folds(args.folds, seed=args.seed, by=by)[0][1]
-    return dataset.split((8, 1, 1), seed=args.seed, by=by)[2]
-
-
-def draw_data(args, dataset) -> None:
-    """One gait of each class, as a strip and in motion."""
-    shown = [dataset[int((dataset.labels() == c).nonzero()[0])] for c in range(dataset.num_classes)]
-    gaits = [T.AlignHeading(dataset.skeleton)(data).pos for data in shown]
-    look = {'labels': dataset.class_names, 'view': 'side'}
-    plot_pose_strip(gaits, dataset.skeleton, path=args.out / 'gaits.png', **look)
-    animate_skeleton(gaits, dataset.skeleton, args.out / 'gaits.gif', **look)
-
-
-def draw_results(args, dataset, name, first: Evaluation, scores, folder: Path) -> None:
-    test = tested_samples(args, dataset)
-    plot_confusion_matrix(
-        scores.confusion, dataset.class_names, title=name, path=folder / 'confusion.png'
-    )
-    plot_training_curves(first.history, title=name, path=folder / 'curves.png')
-    plot_pose_gallery(
-        [T.AlignHeading(dataset.skeleton)(data).pos for data in test],
-        dataset.skeleton,
-        first.target,
-        first.probabilities.argmax(dim=1),
-        dataset.class_names,
+def draw_results(
+    args: Namespace,
+    test: MotionDataset,
+    name: str,
+    evaluation: Evaluation,
+    scores: ClassificationScores,
+    folder: Path,
+) -> None:
+    """Draws the confusion matrix, training curves, test gaits and learned adjacencies."""
+    skeleton, classes = test.skeleton, test.class_names
+    vis.plot_confusion_matrix(scores.confusion, classes, title=name, path=folder / 'confusion.png')
+    vis.plot_training_curves(evaluation.history, title=name, path=folder / 'curves.png')
+    align = T.AlignHeading(skeleton)
+    vis.plot_pose_gallery(
+        [align(data).pos for data in test],
+        skeleton,
+        evaluation.target,
+        evaluation.probabilities.argmax(dim=1),
+        classes,
         view='side',
         path=folder / 'gallery.png',
     )
-    if len(getattr(first.model, 'cross', ())):
-        _, transform, _ = make_transforms(args, dataset.skeleton)
+    if len(getattr(evaluation.model, 'cross', ())):
+        batch = make_transforms(args, skeleton)[1](test.get_batch(range(len(test))))
         with torch.no_grad():
-            batch = transform(test.get_batch(range(len(test))))
-            _, layers = first.model(batch.x, return_adjacency=True)
+            _, layers = evaluation.model(batch.x, return_adjacency=True)
         for (target, source), adjacency in layers[-1].items():
-            plot_cross_scale(
+            vis.plot_cross_scale(
                 adjacency.mean(dim=0),
-                dataset.skeleton,
-                title=f'{name}: {target} nodes take from {source}, mean over the test',
+                skeleton,
+                title=f'{name}: {target} nodes receive from {source}, mean over the test samples',
                 path=folder / f'cross_scale_{source}_to_{target}.png',
             )
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     args = parse(argv)
-    logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
-    args.out.mkdir(parents=True, exist_ok=True)
+    common.start(args)
     dataset = make_dataset(args)
-    counts = torch.bincount(dataset.labels(), minlength=dataset.num_classes).tolist()
-    print(f'{dataset}: ' + ', '.join(f'{n} {c}' for n, c in zip(dataset.class_names, counts)))
+    print(common.describe(dataset))
     draw_data(args, dataset)
 
-    rows, report = {}, {}
-    for name, options in make_models(args).items():
-        folder = args.out / name.lower().replace(', ', '_').replace(' ', '_')
-        begin = time.perf_counter()
-        repeats = run(args, dataset, options, folder)
-        seconds = time.perf_counter() - begin
-        scores = [evaluation.scores for runs in repeats for evaluation in runs]
-        row = rows[name] = summarize(scores)
-        first = repeats[0][0]
-        size = sum(p.numel() for p in first.model.parameters())
-        report[name] = {
+    train, val, test = dataset.split((8, 1, 1), seed=args.seed, by=split_by(args))
+    name, options = TITLES[args.model], make_options(args, args.model)
+    folder = args.out / args.model
+    begin = time.perf_counter()
+    evaluation = train_and_test(
+        train=train,
+        val=val,
+        test=test,
+        directory=str(folder),
+        seed=args.seed,
+        **training_arguments(args, dataset, options),
+    )
+    seconds = time.perf_counter() - begin
+    draw_results(args, test, name, evaluation, evaluation.scores, folder)
+    size = common.count_parameters(evaluation.model)
+    print(f'{name}: {size:,} parameters, {seconds:.0f} s\n')
+    print(format_table({name: evaluation.scores}, percent=True))
+    print(f'\n{NOTE}')
+    return common.save_results(
+        args,
+        {
+            'recipe': make_recipe(args),
             'options': options,
             'parameters': size,
             'seconds': seconds,
-            'scores': row.as_dict(),
-            'runs': [s.as_dict() for s in scores],
-        }
-        if args.repeats > 1:
-            together = summarize(ensemble(repeats, dataset.class_names))
-            rows[f'{name}, {args.repeats} runs together'] = together
-            report[name]['ensemble'] = together.as_dict()
-        draw_results(args, dataset, name, first, getattr(row, 'pooled', None) or row, folder)
-        print(f'{name}: {size:,} parameters, {len(scores)} run(s), {seconds:.0f} s')
-
-    print(f'\n{format_table(rows, percent=True)}\n')
-    print('Classes and mean: one against the rest, (TP + TN) / all, as in the MSA-GCN paper.')
-    print(f'Figures, checkpoints and results.json are in {args.out}')
-    arguments = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()}
-    results = {'arguments': arguments, 'recipe': asdict(make_recipe(args)), 'models': report}
-    (args.out / 'results.json').write_text(json.dumps(results, indent=1))
-    return results
+            'scores': {name: evaluation.scores.as_dict()},
+        },
+    )
 
 
 if __name__ == '__main__':

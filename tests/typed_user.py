@@ -67,7 +67,7 @@ faces = SyntheticFaces(
     num_subjects=2, num_takes=1, size=[16, 16], intensity=[0.5, 1.0], pose=[5, 4, 3]
 )
 mixed = MixedFaces([faces], ['anger', 'fear'], size=[12, 12])
-aligned, kept = align_silhouettes(np.full((2, 20, 10), 255, np.uint8), [16, 11])
+aligned, kept = align_silhouettes(np.pad(np.full((2, 20, 10), 255, np.uint8), 4)[4:6], [16, 11])
 
 convolution = graphmotion.nn.SpatialConv(2, 4, num_partitions=3)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch_geometric.data import Data
 
 from graphmotion.data.batching import is_reserved_name, repeat_edge_index
 from graphmotion.data.samples import TIME_DIMS, num_valid_frames, to_dense
-from graphmotion.io.keypoint_axes import axis_order, is_ambiguous
+from graphmotion.io.keypoint_axes import axis_order, is_ambiguous, looks_like_scores
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -32,7 +33,7 @@ def from_array(
 
     .. code-block:: python
 
-        data = from_array(keypoints, 'coco17', score=confidence, y=3, subject=17)
+        data = from_array(keypoints, 'coco17', confidence, axes='TVC', y=3, subject=17)
         data = from_array(array, 'ntu25', axes='CTVM')  # as ST-GCN stores them
 
     Args:
@@ -43,7 +44,7 @@ def from_array(
         axes (str, optional): The order of the axes of :obj:`keypoints` and, without :obj:`"C"`, of
             :obj:`score`: :obj:`"M"` for people, :obj:`"T"` for frames, :obj:`"V"` for joints and
             :obj:`"C"` for coordinates. :obj:`"M"` is ignored for three-dimensional arrays. By
-            default :obj:`"MTVC"`. (default: :obj:`None`)
+            default :obj:`"MTVC"`; required if a shape fits another order. (default: :obj:`None`)
         edges (tuple of Tensor, optional): Edges of one person and their weights, such as the result
             of :meth:`~graphmotion.skeletons.Skeleton.edges`; by default the bones.
             (default: :obj:`None`)
@@ -79,11 +80,21 @@ def from_array(
             f"axes must be 'MTVC' or 'CTVM' for keypoints of shape {shape}, which may be "
             f'[M, T, V, C] or [C, T, V, M], got None'
         )
+    if axes is None and len(shape) == 3 and shape[0] == shape[1]:
+        raise ValueError(
+            f"axes must be 'TVC' or 'VTC' for keypoints of shape {shape}, which fits both, got None"
+        )
     pos = _people_first(pos, order)
     num_people, num_frames = pos.shape[:2]
     if num_people == 0 or num_frames == 0:
         raise ValueError(f'keypoints must have at least one person and one frame, got {shape}')
 
+    if score is None and looks_like_scores(pos.numpy(force=True)):
+        warnings.warn(
+            'the third coordinate is in [0, 1] and looks like a score: pass '
+            'keypoints[..., :2] and score=keypoints[..., 2] if it is one',
+            stacklevel=2,
+        )
     missing = ~pos.isfinite().all(dim=-1)
     confidence = None
     if score is not None:

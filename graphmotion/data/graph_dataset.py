@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ from graphmotion.data.splittable_dataset import SplittableDataset
 from graphmotion.data.tensor_files import load_tensors, save_tensors
 
 # The version of the format of processed files.
-_VERSION = 2
+_VERSION = 3
 
 _Self = TypeVar('_Self', bound='GraphDataset')
 _Graph = TypeVar('_Graph', bound=Data)
@@ -31,6 +32,9 @@ class GraphDataset(SplittableDataset):
 
     It implements the interface of :class:`~torch_geometric.data.InMemoryDataset`, and
     :meth:`get_batch` assembles a batch without creating its samples.
+
+    Raw files are processed again, with a warning, if their names, sizes or modification times have
+    changed since the samples were stored, or if the format of stored samples has.
 
     Samples may differ in length and in the number of nodes. A subclass names the fields along time
     in :obj:`frame_fields`, sets :obj:`class_names` before it calls this constructor, and yields its
@@ -121,6 +125,21 @@ class GraphDataset(SplittableDataset):
 
     # Processing ###############################################################
 
+    def source_files(self) -> list[str]:
+        r"""Returns the paths of the raw files and folders from which the samples are read."""
+        return list(self.raw_paths)
+
+    def _source_hash(self) -> str:
+        """Hash of the names, sizes and times of the raw files; empty if there are none."""
+        states = []
+        for path in self.source_files():
+            with suppress(OSError):
+                state = os.stat(path)
+                # The size of a folder depends on the file system.
+                size = 0 if os.path.isdir(path) else state.st_size
+                states.append((os.path.relpath(path, self.root), size, state.st_mtime_ns))
+        return hashlib.sha256(repr(states).encode()).hexdigest() if states else ''
+
     @property
     def has_download(self) -> bool:
         r"""Whether raw files are required."""
@@ -160,6 +179,7 @@ class GraphDataset(SplittableDataset):
             return {
                 'version': _VERSION,
                 'dataset': type(self).__name__,
+                'sources': '' if folder is None else self._source_hash(),
                 'pre_transform': _describe(self.pre_transform),
                 'pre_filter': _describe(self.pre_filter),
                 **writer.content(),
@@ -167,17 +187,13 @@ class GraphDataset(SplittableDataset):
 
     def _load(self) -> None:
         path = self.processed_paths[0]
-        try:
-            stored = load_tensors(path, mmap=True)
-        except ValueError as error:
-            raise ValueError(f'{error}; process it again with force_reload=True') from error
-        known = stored if isinstance(stored, dict) else {}
-        if {'version', 'fields', 'slices'} <= known.keys() and known['version'] != _VERSION:
-            raise ValueError(
-                f'{path}: written in version {known["version"]} of the format, expected '
-                f'{_VERSION}; process it again with force_reload=True'
-            )
-        header = {'version', 'dataset', 'pre_transform', 'pre_filter'}
+        known = self._read_processed(path)
+        reason = self._find_change(known)
+        if reason:
+            warnings.warn(f'{path}: processing again, since {reason}', stacklevel=3)
+            self.process()
+            known = self._read_processed(path)
+        header = {'version', 'dataset', 'sources', 'pre_transform', 'pre_filter'}
         if known.keys() != header | {'fields', 'slices', 'width'} or not FlatStorage.is_consistent(
             known, self.frame_fields
         ):
@@ -195,6 +211,28 @@ class GraphDataset(SplittableDataset):
                     stacklevel=3,
                 )
         self._set_storage(known)
+
+    def _read_processed(self, path: str) -> dict[str, Any]:
+        try:
+            stored = load_tensors(path, mmap=True)
+        except ValueError as error:
+            raise ValueError(f'{error}; process it again with force_reload=True') from error
+        return stored if isinstance(stored, dict) else {}
+
+    def _find_change(self, known: dict[str, Any]) -> str | None:
+        """Returns why the raw files must be processed again, if they must."""
+        if known.get('dataset') != type(self).__name__ or 'version' not in known:
+            return None  # not a file of this dataset
+        current = self._source_hash()
+        if known['version'] != _VERSION:
+            reason = f'it has version {known["version"]} of the format, not {_VERSION}'
+            if self.source_files() and not current:
+                raise ValueError(
+                    f'{self.processed_paths[0]}: {reason}, and the raw files to process it again '
+                    f'are missing'
+                )
+            return reason
+        return 'the raw files have changed' if current and current != known['sources'] else None
 
     def _set_storage(self, stored: dict[str, Any]) -> None:
         self._storage = FlatStorage(stored, self.frame_fields)

@@ -117,7 +117,7 @@ class CASIABPose(CASIAB, RecordedDataset):
             elif valid.sum() < self.min_frames:
                 skipped.add(f'with fewer than {self.min_frames} frames with a pose', name)
             else:
-                yield from_array(pos[valid], self.skeleton, score[valid], **labels)
+                yield from_array(pos[valid], self.skeleton, score[valid], axes='TVC', **labels)
         skipped.report(total)
 
     def _files(self) -> Iterator[tuple[str, Callable[[], dict[str, Track]]]]:

@@ -37,6 +37,8 @@ class CASIABSilhouettes(CASIAB, SilhouetteDataset):
         size (tuple, optional): Height and width of the silhouettes. (default: :obj:`(64, 44)`)
         min_frames (int, optional): Minimum number of frames; shorter sequences are skipped with a
             warning. (default: :obj:`1`)
+        invert (bool, optional): If :obj:`True`, bodies are black on white in the raw files.
+            (default: :obj:`False`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from graphmotion.io import MalformedFileError
+
+#: The part (0 training, 1 validation, 2 test) of common folder names in lower case.
+PART_FOLDERS = {
+    **dict.fromkeys(('train', 'training'), 0),
+    **dict.fromkeys(('val', 'valid', 'validation', 'publictest'), 1),
+    **dict.fromkeys(('test', 'testing', 'privatetest'), 2),
+}
 
 
 class ClassFolders:
@@ -54,6 +63,41 @@ def find_class_folders(root: str | Path) -> str:
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'{folder}: no such folder')
     return folder
+
+
+def split_parts(
+    folder: str, names: dict[str, str], parts: Sequence[str]
+) -> tuple[dict[str, int], dict[str, str]]:
+    r"""Separates the folder of the part, such as :obj:`train/`, from the names of files.
+
+    Args:
+        folder (str): Folder of the parts, for error messages.
+        names (dict): Name of each file, such as :obj:`"train/wave/1"`.
+        parts (sequence of str): Names of the parts; empty if there are none.
+
+    Returns:
+        tuple: Number of the part of each file, empty without parts, and the names without the part.
+
+    Raises:
+        ValueError: If a file is in none of the parts, or all folders have names of parts although
+            :obj:`parts` is empty.
+    """
+    found = sorted({name.split('/')[0] for name in names.values()})
+    if not parts:
+        if all(name.lower() in PART_FOLDERS for name in found):
+            raise ValueError(
+                f'{folder}: expected class folders, found folders of parts {found}; '
+                f'pass parts={tuple(found)!r}, with the training part first'
+            )
+        return {}, names
+    numbers, out = {}, {}
+    for file, name in names.items():
+        part, _, below = name.partition('/')
+        if part not in parts:
+            path = os.path.join(folder, file)
+            raise MalformedFileError(path, 'folder', f'one of the parts {list(parts)}', part)
+        numbers[file], out[file] = list(parts).index(part), below
+    return numbers, out
 
 
 def _find_subjects(folder: str, names: list[str], pattern: str | None, noun: str) -> dict[str, str]:

@@ -84,7 +84,7 @@ class EmotionGait(ManualDownload, MotionDataset):
             features, labels, self.skeleton.num_joints, num_classes=len(self.class_names)
         )
         for _, pos, label in gaits:
-            yield from_array(pos, self.skeleton, y=label)
+            yield from_array(pos, self.skeleton, axes='TVC', y=label)
 
 
 # Exceptions of h5py when it reads a damaged part of a file.

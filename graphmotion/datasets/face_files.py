@@ -26,13 +26,6 @@ from graphmotion.io.landmarks import LANDMARK_SUFFIXES, read_landmarks
 
 Labels = dict[str, int] | str | None
 
-#: The part (0 training, 1 validation, 2 test) of common folder names in lower case.
-PART_FOLDERS = {
-    **dict.fromkeys(('train', 'training'), 0),
-    **dict.fromkeys(('val', 'valid', 'validation', 'publictest'), 1),
-    **dict.fromkeys(('test', 'testing', 'privatetest'), 2),
-}
-
 
 class FaceFiles(ManualDownload, FaceDataset):
     r"""The base class of face datasets with one image file per face, whose path encodes the labels.

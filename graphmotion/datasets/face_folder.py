@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from graphmotion.datasets.class_folders import ClassFolders, find_class_folders
-from graphmotion.datasets.face_files import PART_FOLDERS, FaceFiles, Labels
+from graphmotion.datasets.class_folders import ClassFolders, find_class_folders, split_parts
+from graphmotion.datasets.face_files import FaceFiles, Labels
 from graphmotion.datasets.processed_files import hashed_name
 from graphmotion.io import MalformedFileError, find_files
 from graphmotion.io.files import FoundFile
@@ -23,14 +23,14 @@ class FaceFolder(FaceFiles):
         root/raw/happy/anna/2.png         class happy, subject anna
         root/raw/sad/1.png                class sad
 
-    PNG, JPEG, PGM, TIFF, GIF and BMP files are read. If :obj:`raw/` does not exist, the class
+    PNG, JPEG, PGM, TIFF, GIF, BMP and WebP files are read. If :obj:`raw/` does not exist, the class
     folders are expected in :obj:`root`. They may be in a zip archive or inside other folders that
     contain all of them. Classes and subjects are numbered by name.
 
     Samples have the fields :obj:`image` :math:`(1, H, W)` of bytes, :obj:`y`, :obj:`file`, the
     position of their file in the sorted list of files, :obj:`subject`, if the images have subjects,
     and :obj:`part`, if :obj:`parts` is given. Images are processed again if files are added,
-    removed or renamed; after changing the content of a file, pass :obj:`force_reload=True`.
+    removed, renamed or changed.
 
     .. code-block:: python
 
@@ -93,8 +93,9 @@ class FaceFolder(FaceFiles):
         if self.parts:
             self.protocols = {'given': ('part', (0,))}
         with find_files(self._folder, IMAGE_SUFFIXES, None) as files:
+            self._sources = sorted({_file_on_disk(file) for file in files.values()})
             names = _strip_common_folders(self._folder, files, 2 + bool(self.parts))
-        self._parts_of, self._names = self._split_parts(names)
+        self._parts_of, self._names = split_parts(self._folder, names, self.parts)
         self._classes = ClassFolders(self._folder, self._names.values(), subject, 'images')
         self.class_names = self._classes.class_names
         #: Names of the subjects.
@@ -125,31 +126,18 @@ class FaceFolder(FaceFiles):
             out[file] = labels
         return out
 
+    def source_files(self) -> list[str]:
+        r"""Returns the paths of all images, or of the archives that hold them."""
+        return self._sources
+
     def names(self) -> list[str]:
         r"""Returns the path of the file of each sample, relative to the folder of classes."""
         names = sorted(self._names)
         return [names[number] for number in self.labels('file').tolist()]
 
-    def _split_parts(self, names: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
-        """Part of each file, and its name without the part."""
-        if not self.parts:
-            found = sorted({name.split('/')[0] for name in names.values()})
-            if all(name.lower() in PART_FOLDERS for name in found):
-                raise ValueError(
-                    f'{self._folder}: expected class folders, found folders of parts {found}; '
-                    f'pass parts={tuple(found)!r}, with the training part first'
-                )
-            return {}, names
-        parts, out = {}, {}
-        for file, name in names.items():
-            part, _, below = name.partition('/')
-            if part not in self.parts:
-                path = os.path.join(self._folder, file)
-                raise MalformedFileError(
-                    path, 'folder', f'one of the parts {list(self.parts)}', part
-                )
-            parts[file], out[file] = self.parts.index(part), below
-        return parts, out
+
+def _file_on_disk(file: FoundFile) -> str:
+    return file.path if file.archive is None else str(file.archive.filename)
 
 
 def _strip_common_folders(folder: str, files: Iterable[str], depth: int) -> dict[str, str]:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 from torch_geometric.data import Data
 
+from graphmotion.datasets.class_folders import PART_FOLDERS
 from graphmotion.datasets.expressions import find_expression
-from graphmotion.datasets.face_files import PART_FOLDERS, FaceFiles, Labels, face_sample
+from graphmotion.datasets.face_files import FaceFiles, Labels, face_sample
 from graphmotion.io import MalformedFileError, SkippedSamples, read_files
 from graphmotion.io.images import resize_image
 
@@ -76,7 +77,9 @@ class FER2013(FaceFiles):
         r"""The table, or the archives and folders in :obj:`raw/`."""
         tables = []
         if os.path.isdir(self.raw_dir):
-            tables = sorted(name for name in os.listdir(self.raw_dir) if name.endswith('.csv'))
+            tables = sorted(
+                name for name in os.listdir(self.raw_dir) if name.lower().endswith('.csv')
+            )
         return tables or super().raw_file_names
 
     @property

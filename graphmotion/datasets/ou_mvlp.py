@@ -43,6 +43,8 @@ class OUMVLP(SilhouetteDataset):
         size (tuple, optional): Height and width of the silhouettes. (default: :obj:`(64, 44)`)
         min_frames (int, optional): Minimum number of frames; shorter sequences are skipped with a
             warning. (default: :obj:`1`)
+        invert (bool, optional): If :obj:`True`, bodies are black on white in the raw files.
+            (default: :obj:`False`)
         train_subjects (collection of int, optional): Training subjects, numbered as in the file
             names. (default: the odd numbers below 10307)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
@@ -76,6 +78,7 @@ class OUMVLP(SilhouetteDataset):
         num_strips: int = 16,
         size: Sequence[int] = (64, 44),
         min_frames: int = 1,
+        invert: bool = False,
         train_subjects: Collection[int] = _ODD,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
@@ -90,7 +93,15 @@ class OUMVLP(SilhouetteDataset):
             )
         self.protocols = {'official': ('subject', [number - 1 for number in numbers])}
         super().__init__(
-            root, num_strips, size, min_frames, transform, pre_transform, pre_filter, force_reload
+            root,
+            num_strips,
+            size,
+            min_frames,
+            invert,
+            transform,
+            pre_transform,
+            pre_filter,
+            force_reload,
         )
 
     def find_labels(self, **groups: str) -> dict[str, int] | str:

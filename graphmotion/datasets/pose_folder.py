@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 
 from graphmotion.checks import check_int
 from graphmotion.data import from_array
-from graphmotion.datasets.class_folders import ClassFolders, find_class_folders
+from graphmotion.datasets.class_folders import ClassFolders, find_class_folders, split_parts
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.datasets.processed_files import hashed_name
 from graphmotion.io import (
@@ -40,8 +40,7 @@ class PoseFolder(MotionDataset):
 
     Samples have the fields :obj:`y`, :obj:`score`, :obj:`recording`, the position of their file in
     the sorted list of recordings, and :obj:`subject`, if the recordings have subjects. Recordings
-    are processed again if files are added, removed or renamed; after changing the content of a
-    file, pass :obj:`force_reload=True`.
+    are processed again if files are added, removed, renamed or changed.
 
     .. code-block:: python
 
@@ -63,6 +62,9 @@ class PoseFolder(MotionDataset):
             at the start of names without their class, such as :obj:`"anna/take2"`. Use
             :obj:`r"(\w+?)_"` for files named :obj:`anna_take2.json`. By default, the subject is the
             folder inside the folder of the class, if there is one. (default: :obj:`None`)
+        parts (sequence of str, optional): Names of folders that contain the class folders, such as
+            :obj:`("train", "test")`. Samples then have the field :obj:`part`, and the protocol
+            :obj:`"given"` trains on the first part and tests on the others. (default: :obj:`None`)
         reader_options (mapping, optional): Options of the reader, such as :obj:`{"world": True}`
             for MediaPipe or :obj:`{"axes": "CTVM"}` for NumPy. (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
@@ -76,8 +78,9 @@ class PoseFolder(MotionDataset):
     Raises:
         FileNotFoundError: If the folder does not exist.
         ValueError: If an option is invalid, there are no class folders, one of them has no
-            recordings, only some recordings have a subject, or no recording is valid. Invalid
-            recordings are skipped with a warning.
+            recordings, all folders have names of parts such as :obj:`train` and :obj:`parts` is not
+            given, only some recordings have a subject, or no recording is valid. Invalid recordings
+            are skipped with a warning.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class PoseFolder(MotionDataset):
         num_people: int = 1,
         columns: Sequence[int] | None = None,
         subject: str | None = None,
+        parts: Sequence[str] | None = None,
         reader_options: Mapping[str, Any] | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
@@ -107,8 +111,13 @@ class PoseFolder(MotionDataset):
             )
         self.reader_options = dict(reader_options or {})
         self._folder = find_class_folders(root)
+        self.parts = () if parts is None else tuple(parts)
+        if self.parts:
+            self.protocols = {'given': ('part', (0,))}
         self._recordings = self._find_recordings()
-        self._classes = ClassFolders(self._folder, self._recordings, subject, 'recordings')
+        names = {name: name for name in self._recordings}
+        self._parts_of, self._names = split_parts(self._folder, names, self.parts)
+        self._classes = ClassFolders(self._folder, self._names.values(), subject, 'recordings')
         self.class_names = self._classes.class_names
         #: Names of the subjects.
         self.subject_names = self._classes.subject_names
@@ -124,7 +133,7 @@ class PoseFolder(MotionDataset):
         r"""A file for each combination of recordings and options."""
         options = (
             self.skeleton.joints, self.skeleton.bones, self._format.name, self.num_people,
-            self.columns, sorted(self.reader_options.items()), sorted(self._recordings),
+            self.columns, sorted(self.reader_options.items()), sorted(self._recordings), self.parts,
             sorted(self._classes.subjects.items()),
         )  # fmt: skip
         return [hashed_name('poses', options)]
@@ -140,9 +149,15 @@ class PoseFolder(MotionDataset):
                 skipped.add(error.reason, name)
                 continue
             num_dims = pos.shape[-1]
-            labels: dict[str, Any] = self._classes.labels(name)
+            labels: dict[str, Any] = self._classes.labels(self._names[name])
+            if self.parts:
+                labels['part'] = self._parts_of[name]
             yield from_array(pos, self.skeleton, score, axes='MTVC', recording=number, **labels)
         skipped.report(len(self._recordings))
+
+    def source_files(self) -> list[str]:
+        r"""Returns the paths of all recordings."""
+        return [self._recordings[name] for name in sorted(self._recordings)]
 
     def names(self) -> list[str]:
         r"""Returns the path of each recording relative to the folder of classes, such as
@@ -170,31 +185,44 @@ class PoseFolder(MotionDataset):
 
     def _find_recordings(self) -> dict[str, str]:
         """Path of each recording by name."""
-        suffixes, in_folder = self._format.suffixes, self._format.in_folder
         recordings: dict[str, str] = {}
-        with os.scandir(self._folder) as entries:
-            classes = sorted(
-                entry.path
-                for entry in entries
-                if entry.is_dir() and entry.name != 'processed' and not entry.name.startswith('.')
-            )
-        if not classes:
-            raise MalformedFileError(self._folder, 'folders', 'one per class', 'none')
-        for folder in classes:
-            found = [path for path in list_files(folder) if path.endswith(suffixes)]
-            if in_folder:
-                found = sorted({os.path.dirname(path) for path in found} - {folder})
-            if not found:
-                ends = ' or '.join(suffixes)
-                expected = f'folders of {ends} files' if in_folder else f'{ends} files'
-                raise MalformedFileError(folder, 'recordings', expected, 'none')
-            for path in found:
-                name = os.path.relpath(path, self._folder).replace(os.sep, '/')
-                name = name if in_folder else os.path.splitext(name)[0]
-                if name in recordings:
-                    other = os.path.basename(recordings[name])
-                    raise MalformedFileError(
-                        path, 'name', f'a different name than {other}', 'only a different suffix'
-                    )
-                recordings[name] = path
+        for part in self.parts or ('',):
+            for folder in _subfolders(os.path.join(self._folder, part)):
+                for path in self._recordings_below(folder):
+                    name = os.path.relpath(path, self._folder).replace(os.sep, '/')
+                    name = name if self._format.in_folder else os.path.splitext(name)[0]
+                    if name in recordings:
+                        other = os.path.basename(recordings[name])
+                        expected = f'a different name than {other}'
+                        raise MalformedFileError(path, 'name', expected, 'only a different suffix')
+                    recordings[name] = path
         return recordings
+
+    def _recordings_below(self, folder: str) -> list[str]:
+        suffixes, in_folder = self._format.suffixes, self._format.in_folder
+        files = list(list_files(folder))
+        found = [path for path in files if path.lower().endswith(suffixes)]
+        if in_folder:
+            found = sorted({os.path.dirname(path) for path in found} - {folder})
+        if not found:
+            ends = ' or '.join(suffixes)
+            expected = f'folders of {ends} files' if in_folder else f'{ends} files'
+            others = sorted({os.path.splitext(path)[1] or os.path.basename(path) for path in files})
+            present = f'only {", ".join(others[:5])}' if others else 'none'
+            raise MalformedFileError(folder, 'recordings', expected, present)
+        return found
+
+
+def _subfolders(folder: str) -> list[str]:
+    """Paths of the folders in a folder of classes."""
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f'{folder}: no such folder')
+    with os.scandir(folder) as entries:
+        found = sorted(
+            entry.path
+            for entry in entries
+            if entry.is_dir() and entry.name != 'processed' and not entry.name.startswith('.')
+        )
+    if not found:
+        raise MalformedFileError(folder, 'folders', 'one per class', 'none')
+    return found

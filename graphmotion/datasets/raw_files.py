@@ -36,16 +36,18 @@ class ManualDownload(GraphDataset):
 
 
 def raw_entries(folder: str, suffixes: str | Sequence[str]) -> list[str]:
-    r"""Returns the zip archives and folders in a folder or, if there are none, the first file with
-    one of the suffixes, which represents all of them.
+    r"""Returns the zip archives and folders in a folder or, if there are none, the files with one
+    of the suffixes in upper or lower case.
     """
     suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
     archives, files = [], []
     if os.path.isdir(folder):
         with os.scandir(folder) as entries:
             for entry in entries:
+                if entry.name.startswith('.'):
+                    continue
                 if entry.name.lower().endswith('.zip') or entry.is_dir():
                     archives.append(entry.name)
-                elif entry.name.endswith(suffixes):
+                elif entry.name.lower().endswith(suffixes):
                     files.append(entry.name)
-    return sorted(archives) or sorted(files)[:1]
+    return sorted(archives) or sorted(files)

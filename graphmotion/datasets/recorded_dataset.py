@@ -98,7 +98,7 @@ class RecordedDataset(ManualDownload, MotionDataset):
                 except MalformedFileError as error:
                     skipped.add(error.reason, name)
                 else:
-                    yield from_array(pos, self.skeleton, score, **labels)
+                    yield from_array(pos, self.skeleton, score, axes='MTVC', **labels)
         skipped.report(total)
 
     def excluded_names(self) -> Collection[str]:

@@ -17,7 +17,7 @@ from graphmotion.checks import check_int
 from graphmotion.datasets.raw_files import ManualDownload, raw_entries
 from graphmotion.io import MalformedFileError, SkippedSamples, read_files
 from graphmotion.io.files import frame_number
-from graphmotion.io.images import read_gray_image
+from graphmotion.io.images import IMAGE_SUFFIXES, read_gray_image
 from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouettes
 
 _File = tuple[str, str, bytes]
@@ -34,7 +34,7 @@ class SilhouetteDataset(ManualDownload):
     horizontal strips into which a model divides the silhouettes.
 
     Sequences are searched for in :obj:`raw/` and its subfolders, and inside the zip archives in
-    them: folders with one image per frame (:obj:`.png`), or one pickle per sequence (:obj:`.pkl`)
+    them: folders with one image per frame, or one pickle per sequence (:obj:`.pkl`)
     in the format of `OpenGait <https://github.com/ShiqiYu/OpenGait>`_. If a folder contains both,
     the images are read. Silhouettes are aligned by :func:`~graphmotion.io.align_silhouettes`, which
     does not change aligned ones.
@@ -63,6 +63,8 @@ class SilhouetteDataset(ManualDownload):
         num_strips (int, optional): Number of nodes of a sample. (default: :obj:`16`)
         size (tuple, optional): Height and width of the silhouettes. (default: :obj:`(64, 44)`)
         min_frames (int, optional): Minimum number of frames of a sequence. (default: :obj:`1`)
+        invert (bool, optional): If :obj:`True`, bodies are black on white in the raw files.
+            (default: :obj:`False`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -89,6 +91,7 @@ class SilhouetteDataset(ManualDownload):
         num_strips: int = 16,
         size: Sequence[int] = (64, 44),
         min_frames: int = 1,
+        invert: bool = False,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
@@ -99,6 +102,7 @@ class SilhouetteDataset(ManualDownload):
             raise ValueError(f'size must be (height, width), got {size!r}')
         self.size = check_int('height', size[0], 1), check_int('width', size[1], 1)
         self.min_frames = check_int('min_frames', min_frames, 1)
+        self.invert = invert
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     def find_labels(self, **groups: str) -> dict[str, int] | str:
@@ -119,12 +123,13 @@ class SilhouetteDataset(ManualDownload):
     @property
     def raw_file_names(self) -> list[str]:
         r"""The archives and folders in :obj:`raw/`."""
-        return raw_entries(self.raw_dir, ('.png', '.pkl')) or [self.layout]
+        return raw_entries(self.raw_dir, (*IMAGE_SUFFIXES, '.pkl')) or [self.layout]
 
     @property
     def processed_file_names(self) -> list[str]:
-        r"""A file for each size and minimum number of frames."""
-        return [f'{self.size[0]}x{self.size[1]}_min_{self.min_frames}_frames.pt']
+        r"""A file for each combination of options."""
+        inverted = '_inverted' if self.invert else ''
+        return [f'{self.size[0]}x{self.size[1]}_min_{self.min_frames}_frames{inverted}.pt']
 
     @property
     def required_files(self) -> str:
@@ -163,7 +168,7 @@ class SilhouetteDataset(ManualDownload):
                 skipped.add(error.reason, folder)
                 continue
             total_frames += len(frames) + len(skipped_frames) - before
-            images, kept = align_silhouettes(frames, self.size)
+            images, kept = align_silhouettes(frames, self.size, invert=self.invert)
             for number in (~kept).nonzero()[0].tolist():
                 skipped_frames.add('without a body', names(number))
             if len(images) < self.min_frames:
@@ -176,7 +181,7 @@ class SilhouetteDataset(ManualDownload):
 
     def _sequences(self) -> Iterator[tuple[str, str, _Reader]]:
         """Yields the folder of each sequence, its name, and the function that reads it."""
-        images = read_files(self.raw_dir, '.png', num_folders=None)
+        images = read_files(self.raw_dir, IMAGE_SUFFIXES, num_folders=None)
         for folder, files in groupby(images, key=lambda file: file[1].rpartition('/')[0]):
             yield folder, folder, partial(_read_images, list(files))
         for path, name, content in read_files(self.raw_dir, '.pkl', num_folders=None):

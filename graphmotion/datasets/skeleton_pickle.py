@@ -13,6 +13,7 @@ from torch_geometric.data import Data
 from graphmotion.checks import check_choice
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
+from graphmotion.datasets.processed_files import hashed_name
 from graphmotion.datasets.raw_files import ManualDownload
 from graphmotion.io import (
     MalformedFileError,
@@ -88,8 +89,9 @@ class SkeletonPickle(ManualDownload, MotionDataset):
     @property
     def processed_file_names(self) -> list[str]:
         r"""The file of the samples and the file of their names and splits."""
-        stem = f'{os.path.splitext(self.name)[0]}_{self.skeleton.name.replace("/", "-")}'
-        return [f'{stem}.pt', f'{stem}.json']
+        layout = (self.skeleton.joints, self.skeleton.bones)
+        name = hashed_name(os.path.splitext(self.name)[0], layout)
+        return [name, f'{os.path.splitext(name)[0]}.json']
 
     def process(self) -> None:
         r"""Writes names and splits, then the samples, each file atomically."""

@@ -204,4 +204,6 @@ class SyntheticActions(MotionDataset):
             score[gaps.repeat(_GAP, axis=0)[start : start + num_frames]] = 0
         view: dict[str, Any] = {} if self.views is None else {'view': number}
         y = self.class_names.index(action)
-        return from_array(pos, self.skeleton, score, y=y, subject=subject, take=take, **view)
+        return from_array(
+            pos, self.skeleton, score, axes='TVC', y=y, subject=subject, take=take, **view
+        )

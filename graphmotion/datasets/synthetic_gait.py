@@ -251,7 +251,7 @@ class SyntheticGait(MotionDataset):
             errors = np.stack([g.standard_normal(pos[0].shape, np.float32) for g in generators])
             pos = pos + self.noise * _NOISE_3D * torch.from_numpy(errors)
             for key, length, one in zip(keys, lengths.tolist(), pos):
-                yield from_array(one[:length], self.skeleton, **self._labels(key))
+                yield from_array(one[:length], self.skeleton, axes='TVC', **self._labels(key))
             return
 
         recorded = [self._record(view, keys, walks, points) for view in self.views]
@@ -261,6 +261,7 @@ class SyntheticGait(MotionDataset):
                     pos[row, :length],
                     self.skeleton,
                     score[row, :length],
+                    axes='TVC',
                     **self._labels(key),
                     view=view,
                 )

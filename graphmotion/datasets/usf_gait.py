@@ -78,7 +78,13 @@ class USFGait(SilhouetteDataset):
         force_reload: bool = False,
     ) -> None:
         super().__init__(
-            root, num_strips, _SIZE, 1, transform, pre_transform, pre_filter, force_reload
+            root,
+            num_strips,
+            _SIZE,
+            transform=transform,
+            pre_transform=pre_transform,
+            pre_filter=pre_filter,
+            force_reload=force_reload,
         )
 
     @property

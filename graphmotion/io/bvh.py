@@ -72,7 +72,7 @@ def read_bvh(path: str, end_sites: bool = False) -> BVH:
     .. code-block:: python
 
         motion = read_bvh('walk.bvh')
-        data = from_array(motion.pos, motion.skeleton)
+        data = from_array(motion.pos, motion.skeleton, axes='TVC')
 
     Args:
         path (str): Path of the file.

@@ -14,10 +14,10 @@ from torch.nn.functional import interpolate
 from graphmotion.extras import requires_extra
 from graphmotion.io.files import MalformedFileError, read_file
 
-FORMATS = ('PNG', 'JPEG', 'BMP', 'PPM', 'TIFF', 'GIF')
-_ENDS = ('png', 'jpg', 'jpeg', 'bmp', 'pgm', 'ppm', 'pnm', 'tif', 'tiff', 'gif')
-#: File name endings of the supported formats.
-IMAGE_SUFFIXES = tuple(f'.{end}' for end in (*_ENDS, *map(str.upper, _ENDS)))
+FORMATS = ('PNG', 'JPEG', 'BMP', 'PPM', 'TIFF', 'GIF', 'WEBP')
+_ENDS = ('png', 'jpg', 'jpeg', 'bmp', 'pgm', 'ppm', 'pnm', 'tif', 'tiff', 'gif', 'webp')
+#: File name endings of the supported formats, in lower case.
+IMAGE_SUFFIXES = tuple(f'.{end}' for end in _ENDS)
 # Larger than any image of a walker or a face; a decompression bomb would exceed it.
 _MOST_PIXELS = 2**24
 
@@ -25,7 +25,7 @@ _MOST_PIXELS = 2**24
 def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
     r"""Reads an image as 8-bit grey values.
 
-    Supports PNG, JPEG, BMP, PGM (PPM), TIFF and GIF files, of which the first frame is read.
+    Supports PNG, JPEG, BMP, PGM (PPM), TIFF, GIF and WebP files, of which the first frame is read.
     Colours are converted to luminance, transparent pixels are blended with black, and EXIF
     orientation is applied. Bilevel images become 0 and 255. 16-bit values are reduced to their
     upper eight bits unless no pixel exceeds 255, and floating-point values are scaled by 255

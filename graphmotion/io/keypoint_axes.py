@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 
 def axis_order(axes: str | None, num_dims: int) -> str:
     r"""Returns the order of the axes of keypoints, by default people, frames, joints, coordinates.
@@ -29,3 +31,15 @@ def axis_order(axes: str | None, num_dims: int) -> str:
 def is_ambiguous(shape: Sequence[int]) -> bool:
     r"""Returns whether a shape fits both :math:`(M, T, V, C)` and :math:`(C, T, V, M)`."""
     return len(shape) == 4 and shape[0] in (2, 3) and shape[3] == 2
+
+
+def looks_like_scores(keypoints: np.ndarray) -> bool:
+    r"""Returns whether the third coordinate seems to be a score: all values are in
+    :math:`[0, 1]`, while the other coordinates have the range of pixels.
+    """
+    if keypoints.shape[-1] != 3:
+        return False
+    values = np.nan_to_num(keypoints)
+    third = values[..., 2]
+    pixels = np.abs(values[..., :2]).max(initial=0) > 20
+    return bool(pixels and third.min() >= 0 and 0 < third.max() <= 1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import numpy as np
 
 from graphmotion.io.files import MalformedFileError, as_float_array
 from graphmotion.io.formats import register_format
-from graphmotion.io.keypoint_axes import axis_order, is_ambiguous
+from graphmotion.io.keypoint_axes import axis_order, is_ambiguous, looks_like_scores
 from graphmotion.io.tracks import Track
 
 
@@ -64,6 +65,12 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
         raise MalformedFileError(path, 'keypoints', expected, found)
     keypoints = as_float_array(keypoints, path, 'keypoints', ('M', 'T', 'V', last), finite=False)
     pos = keypoints[..., :dims]
+    if not score_last and 'score' not in arrays and looks_like_scores(pos):
+        warnings.warn(
+            f'{path}: the third number of each joint is in [0, 1] and looks like a score: pass '
+            f'score_last=True if it is one',
+            stacklevel=2,
+        )
     if score_last:
         score = keypoints[..., dims]
     elif 'score' in arrays:

@@ -58,8 +58,8 @@ def align_silhouettes(
 
     In contrast to these, which interpolate pixels and centre at integer columns, a pixel of the
     result is 1 if at least half of its area is body, and the centre has subpixel precision. A pixel
-    belongs to the body if it is at least half as bright as white, which is 255, or 1 if no pixel of
-    the sequence exceeds 1.
+    belongs to the body if it is at least half as bright as white, which is 255, or the only value
+    other than 0 of a sequence of darker masks, such as 1 or the label of a class.
 
     A sequence that is already aligned, such as OpenGait's pickles of :math:`64 \times 64` pixels,
     is not moved: its middle columns become the result, scaled if the sizes differ. A sequence is
@@ -101,8 +101,7 @@ def align_silhouettes(
                 f'frames[{number}] must be an image [H, W] of unsigned bytes, got '
                 f'{image.dtype if image.ndim else type(frame).__name__} {list(image.shape)}'
             )
-    white = max((int(frame.max()) for frame in frames), default=0)
-    white = 255 if white > 1 else 1
+    white = _white_value(frames)
     if invert:
         frames = [white - frame.astype(np.uint8) for frame in frames]
     elif _covers_borders(frames, white):
@@ -141,6 +140,21 @@ def _stack(frames: np.ndarray | Sequence[np.ndarray], white: int) -> np.ndarray:
     for image, frame in zip(out, cropped):
         image[: frame.shape[0], : frame.shape[1]] = frame
     return out
+
+
+def _white_value(frames: np.ndarray | Sequence[np.ndarray]) -> int:
+    """Value of a white pixel: 255, or the label of the body in masks of two values."""
+    brightest = max((int(frame.max()) for frame in frames), default=0)
+    if brightest >= 128:
+        return 255
+    if all(np.isin(frame, (0, brightest)).all() for frame in frames):
+        return max(brightest, 1)
+    warnings.warn(
+        f'the brightest pixel is {brightest}: pixels of a body must be at least 128, or have a '
+        f'single value other than 0',
+        stacklevel=3,
+    )
+    return 255
 
 
 def _covers_borders(frames: np.ndarray | Sequence[np.ndarray], white: int) -> bool:

@@ -32,7 +32,7 @@ class Track(NamedTuple):
     .. code-block:: python
 
         for track in read_openpose('recording'):
-            data = from_array(track.pos, 'body25', track.score)
+            data = from_array(track.pos, 'body25', track.score, axes='TVC')
 
     Args:
         pos (array): Single-precision joint positions :math:`(T, V, D)`; 0 for missing joints.

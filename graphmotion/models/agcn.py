@@ -1,4 +1,4 @@
-"""AGCN, the adaptive graph-convolutional network of 2s-AGCN."""
+"""AGCN, the adaptive graph convolutional network of 2s-AGCN."""
 
 from __future__ import annotations
 
@@ -18,47 +18,49 @@ class AGCN(ResidualGCN):
     r"""The adaptive graph-convolutional network from the `"Two-Stream Adaptive Graph Convolutional
     Networks for Skeleton-Based Action Recognition" <https://arxiv.org/abs/1805.07694>`_ paper.
 
-    2s-AGCN is two of these, one for joints and one for bones, whose scores are added; see
+    2s-AGCN adds the scores of two such networks, one for joints and one for bones; see
     :class:`~graphmotion.transforms.ToStream` and :func:`~graphmotion.metrics.fuse_streams`.
 
     Each layer is an :class:`~graphmotion.nn.AdaptiveSpatialConv` and a
-    :class:`~graphmotion.nn.TemporalConv`. The adjacency is the published one, whose partitions are
-    normalised one by one, and whose columns receive in the authors' code.
+    :class:`~graphmotion.nn.TemporalConv`. The adjacency is that of the published code, in which
+    partitions are normalised separately and joints receive along columns.
 
     Rows of the ablation study: :obj:`fixed=False` is the network without :math:`\mathbf{A}`,
     :obj:`learned=False` without :math:`\mathbf{B}`, and :obj:`similarity=False` without
     :math:`\mathbf{C}`.
 
     Args:
-        skeleton (Skeleton or str): The skeleton, or the name of a built-in one. The graph of the
-            authors' code and weights is :obj:`"ntu25_st_gcn"` for NTU RGB+D and
+        skeleton (Skeleton or str): A skeleton or the name of a built-in layout. The graph of the
+            published code and weights is :obj:`"ntu25_st_gcn"` for NTU RGB+D and
             :obj:`"openpose18_st_gcn"` for Kinetics.
         num_classes (int): Number of classes.
         in_channels (int, optional): Size of each input feature. (default: :obj:`3`)
-        channels (sequence of int, optional): Output size of each layer. The stride in time is 2
-            where it grows, but for the first layer. (default: the ten layers of the paper)
+        channels (sequence of int, optional): Output size of each layer. Except for the first
+            layer, the temporal stride is 2 where the size grows.
+            (default: the ten layers of the paper)
         kernel_size (int, optional): Number of frames of the temporal kernels. (default: :obj:`9`)
-        fixed (bool, optional): If set to :obj:`False`, the adjacency of the skeleton is left out.
+        fixed (bool, optional): If set to :obj:`False`, the adjacency of the skeleton is omitted.
             (default: :obj:`True`)
-        learned (bool, optional): If set to :obj:`False`, the adjacency that is learned and shared
-            by all samples is left out. (default: :obj:`True`)
-        similarity (bool, optional): If set to :obj:`False`, the adjacency of the similarity of
-            joints in each sample is left out. (default: :obj:`True`)
+        learned (bool, optional): If set to :obj:`False`, the learned adjacency shared by all
+            samples is omitted. (default: :obj:`True`)
+        similarity (bool, optional): If set to :obj:`False`, the adjacency from the similarity of
+            joints in each sample is omitted. (default: :obj:`True`)
         dropout (float, optional): Dropout probability before the classifier.
             (default: :obj:`0.0`)
         num_people (int, optional): Number of skeletons in a sample. Each has its own
             normalisation of the input; their features are averaged. (default: :obj:`1`)
 
-    All frames count alike, including those that a batch was padded with: bring samples of
-    different length to one length first.
+    Padded frames are not masked. Bring samples to the same length with
+    :class:`~graphmotion.transforms.CropFrames` or :class:`~graphmotion.transforms.ResampleFrames`
+    first.
 
     Shapes:
         - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
         - **output:** logits :math:`(B, \text{num\_classes})`
 
     Raises:
-        ValueError: If an option is invalid, or the number of nodes is not a multiple of that of a
-            sample.
+        ValueError: If an option is invalid, or the number of nodes is not a multiple of the nodes
+            of a sample.
     """
 
     def __init__(
@@ -115,9 +117,9 @@ class AGCN(ResidualGCN):
 
     def _convert(self, key: str, value: Tensor) -> Tensor:
         if key.endswith('residual_adjacency'):
-            return value.transpose(1, 2)  # columns receive there
+            return value.transpose(1, 2)  # from columns that receive to rows that receive
         if key.endswith('spatial.conv.weight'):
-            return value.transpose(0, 1)  # [C_out, C_in] there, [C_in, C_out] here
+            return value.transpose(0, 1)  # from [C_out, C_in] to [C_in, C_out]
         return value
 
 

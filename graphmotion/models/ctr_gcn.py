@@ -1,4 +1,4 @@
-"""CTR-GCN, which learns a topology for each channel."""
+"""CTR-GCN, action recognition with a learned topology for each channel."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class CTRGCN(ResidualGCN):
     partitions, :obj:`skeleton.adjacency('spatial', normalization='column', per_partition=True)`.
     The authors train with :func:`~graphmotion.transforms.ctr_gcn_train_transform`.
 
-    Rows of the ablation studies: the baseline and the variant without refinement are
-    :obj:`refine=False`; a baseline with some layers replaced has a boolean for each layer; the
-    variant without shared topologies is :obj:`shared_topology=False`; :obj:`correlation`,
+    Rows of the ablation studies: :obj:`refine=False` is the baseline and the variant without
+    refinement, and one boolean for each layer replaces some layers of the baseline;
+    :obj:`shared_topology=False` is the variant without shared topologies; :obj:`correlation`,
     :obj:`reduction` and :obj:`activation` are the choices of the correlation.
 
     Args:
-        skeleton (Skeleton or str): The skeleton, or the name of a built-in one. The graph of the
-            authors' code and weights is :obj:`"ntu25_st_gcn"` for NTU RGB+D and
+        skeleton (Skeleton or str): A skeleton or the name of a built-in layout. The graph of the
+            published code and weights is :obj:`"ntu25_st_gcn"` for NTU RGB+D and
             :obj:`"kinect20"` for Northwestern-UCLA.
         num_classes (int): Number of classes.
         in_channels (int, optional): Size of each input feature. (default: :obj:`3`)
-        channels (sequence of int, optional): Output size of each layer, a multiple of the branches
-            of the temporal convolution. The stride in time is 2 where it grows, but for the first
-            layer. (default: the ten layers of the paper)
+        channels (sequence of int, optional): Output size of each layer, a multiple of the number
+            of branches of the temporal convolution. Except for the first layer, the temporal stride
+            is 2 where the size grows. (default: the ten layers of the paper)
         kernel_size (int, optional): Number of frames of the temporal kernels. (default: :obj:`5`)
         dilations (sequence of int, optional): Dilations of the temporal kernels.
             (default: :obj:`(1, 2)`)
@@ -47,9 +47,9 @@ class CTRGCN(ResidualGCN):
             (default: :obj:`"difference"`)
         activation (str, optional): See :class:`~graphmotion.nn.ChannelTopologyConv`.
             (default: :obj:`"tanh"`)
-        shared_topology (bool, optional): If set to :obj:`False`, topologies are only those of
+        shared_topology (bool, optional): If set to :obj:`False`, there is no topology shared by all
             channels. (default: :obj:`True`)
-        learn_topology (bool, optional): If set to :obj:`False`, shared topologies stay the
+        learn_topology (bool, optional): If set to :obj:`False`, the shared topology is the fixed
             adjacency. (default: :obj:`True`)
         refine (bool or sequence of bool, optional): Whether topologies are refined for each
             channel; one for all layers, or one for each. (default: :obj:`True`)
@@ -58,16 +58,17 @@ class CTRGCN(ResidualGCN):
         num_people (int, optional): Number of skeletons in a sample. Each has its own
             normalisation of the input; their features are averaged. (default: :obj:`1`)
 
-    All frames count alike, including those that a batch was padded with: bring samples of
-    different length to one length first.
+    Padded frames are not masked. Bring samples to the same length with
+    :class:`~graphmotion.transforms.CropFrames` or :class:`~graphmotion.transforms.ResampleFrames`
+    first.
 
     Shapes:
         - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
         - **output:** logits :math:`(B, \text{num\_classes})`
 
     Raises:
-        ValueError: If an option is invalid, or the number of nodes is not a multiple of that of a
-            sample.
+        ValueError: If an option is invalid, or the number of nodes is not a multiple of the nodes
+            of a sample.
     """
 
     def __init__(

@@ -1,22 +1,23 @@
-"""What the adaptive graph-convolutional networks of skeletons share."""
+"""Base class of the residual graph convolutional networks AGCN and CTR-GCN."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import Dropout, Linear, Module, Sequential
 from torch.nn.init import constant_, kaiming_normal_, normal_, zeros_
 
-from graphmotion.models.st_gcn import make_shortcut
-from graphmotion.nn import MotionBatchNorm
+from graphmotion.nn import MotionBatchNorm, TemporalConv
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.skeletons import Skeleton
 
-# The channels of 2s-AGCN and CTR-GCN.
+# Output size of each layer of 2s-AGCN and CTR-GCN.
 CHANNELS = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
 
 
@@ -32,11 +33,11 @@ class ResidualBlock(ResettableModule):
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
-        spatial (Module): The graph convolution.
-        temporal (Module): The temporal convolution, normalised.
-        stride (int, optional): Step of the temporal convolution. (default: :obj:`1`)
-        shortcut (bool, optional): If set to :obj:`False`, the input is not added to the result of
-            the temporal convolution. (default: :obj:`True`)
+        spatial (Module): Graph convolution.
+        temporal (Module): Temporal convolution with normalisation.
+        stride (int, optional): Stride of the temporal convolution. (default: :obj:`1`)
+        shortcut (bool, optional): If set to :obj:`False`, there is no shortcut around the layer.
+            (default: :obj:`True`)
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
@@ -63,19 +64,20 @@ class ResidualBlock(ResettableModule):
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.
 
-        The graph convolution is initially scaled by 1e-6, so that the shortcuts dominate, as in
-        the authors' code.
+        As in the published code, the graph convolution is initially scaled by 1e-6, so that the
+        shortcuts dominate.
         """
         super().reset_parameters()
         for part in self.children():
             if isinstance(part, Sequential):  # a temporal convolution and its normalisation
-                conv = part[0].get_submodule('conv')
-                kaiming_normal_(conv.get_parameter('weight'), mode='fan_out')
-                zeros_(conv.get_parameter('bias'))
+                conv = cast(TemporalConv, part[0]).conv
+                kaiming_normal_(conv.weight, mode='fan_out')
+                if conv.bias is not None:
+                    zeros_(conv.bias)
         constant_(self.spatial_norm.norm.weight, 1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One layer."""
+        """Applies the layer."""
         out = (self.spatial_norm(self.spatial(x)) + self.spatial_shortcut(x)).relu()
         out = self.temporal(out)
         if self.shortcut is not None:
@@ -84,15 +86,15 @@ class ResidualBlock(ResettableModule):
 
 
 class ResidualGCN(ResettableModule):
-    r"""Layers of :class:`ResidualBlock`, the mean over joints, frames and people, and a linear
-    classifier: the structure of :class:`AGCN` and :class:`CTRGCN`.
+    r"""Base class of :class:`AGCN` and :class:`CTRGCN`: layers of :class:`ResidualBlock`, the mean
+    over joints, frames and people, and a linear classifier.
 
     Args:
-        skeleton (Skeleton): The skeleton.
+        skeleton (Skeleton): A skeleton.
         num_classes (int): Number of classes.
         in_channels (int): Size of each input feature.
-        channels (sequence of int): Output size of each layer. The stride in time is 2 where it
-            grows, but for the first layer.
+        channels (sequence of int): Output size of each layer. Except for the first layer, the
+            temporal stride is 2 where the size grows.
         make_spatial (callable): Returns the graph convolution of a layer, given its input and
             output channels and its index.
         make_temporal (callable): Returns the temporal convolution of a layer, given its channels
@@ -140,7 +142,7 @@ class ResidualGCN(ResettableModule):
         normal_(self.lin.weight, std=math.sqrt(2 / self.num_classes))
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
-        """Logits of each sample; ``batch`` checks that each graph has ``num_people`` skeletons."""
+        """Returns the logits of each sample; ``batch`` only validates the number of people."""
         check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
         x = self.input_norm(x)
         for layer in self.layers:
@@ -148,11 +150,11 @@ class ResidualGCN(ResettableModule):
         return self.lin(self.dropout(graph_mean(x, self.num_people * self.skeleton.num_joints)))
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
-        r"""Loads weights under the names of the authors' checkpoints, such as
-        :obj:`l1.gcn1.bn.weight`, with which the outputs are the same.
+        r"""Loads a published checkpoint, with names such as :obj:`l1.gcn1.bn.weight`. Outputs match
+        the published network.
 
         Raises:
-            ValueError: If a name or a shape does not fit; the model is then left as it was.
+            ValueError: If a name or a shape does not match. The model is then unchanged.
         """
         theirs = {name.removeprefix('module.'): value for name, value in state_dict.items()}
         loaded = {}
@@ -175,7 +177,7 @@ class ResidualGCN(ResettableModule):
         self.load_state_dict(loaded)
 
     def _reference_names(self, key: str) -> Iterator[str]:
-        """The published tensors that make up one of ours, concatenated."""
+        """Yields the names of the published weights that are concatenated to one weight."""
         first, _, rest = key.partition('.')
         if first != 'layers':
             yield key.replace('input_norm.norm', 'data_bn').replace('lin', 'fc')
@@ -186,7 +188,7 @@ class ResidualGCN(ResettableModule):
             yield f'l{int(layer) + 1}.{name}'
 
     def _reference_modules(self, module: str, leaf: str) -> list[str]:
-        """The published names of a parameter in a layer."""
+        """Returns the published names of a parameter in a layer."""
         names = {
             'spatial_norm.norm': 'gcn1.bn',
             'spatial_shortcut.0.conv': 'gcn1.down.0',
@@ -197,5 +199,5 @@ class ResidualGCN(ResettableModule):
         return [f'{names[module]}.{leaf}']
 
     def _convert(self, key: str, value: Tensor) -> Tensor:
-        """A published tensor in the order of ours."""
+        """Returns a published weight with the axes of this model."""
         return value

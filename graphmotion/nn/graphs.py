@@ -67,6 +67,12 @@ def check_channels(x: Tensor, channels: int, name: str = 'x') -> None:
         raise ValueError(f'{name} must have shape [num_nodes, T, {channels}], got {list(x.shape)}')
 
 
+def check_partitions(adj: Tensor) -> None:
+    """Checks the shape of a dense adjacency of partitions."""
+    if adj.dim() != 3 or adj.size(1) != adj.size(2):
+        raise ValueError(f'adj must have shape [K, V, V], got {list(adj.shape)}')
+
+
 class SortedEdges(NamedTuple):
     """Edges sorted by target."""
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-SIDES = (('left', 'right'), ('l', 'r'))
-
 Pairs = tuple[tuple[int, int], ...]
 
 
@@ -91,21 +89,6 @@ def parse_pairs(pairs: Iterable[Sequence[str | int]], names: Sequence[str], labe
             seen.add(joint)
         out.append((i, j))
     return tuple(out)
-
-
-def infer_pairs(names: Sequence[str]) -> Pairs:
-    """Returns the pairs of joints whose names differ only in the word for the side."""
-    position = {name.lower().replace('-', '_').replace(' ', '_'): i for i, name in enumerate(names)}
-    pairs = []
-    for name, i in position.items():
-        words = name.split('_')
-        for left, right in SIDES:
-            if words.count(left) == 1:
-                other = '_'.join(right if word == left else word for word in words)
-                if other in position:
-                    pairs.append((i, position[other]))
-                    break
-    return tuple(pairs)
 
 
 def _parse_pair(pair: Any, names: Sequence[str], label: str, rule: str) -> tuple[int, int]:

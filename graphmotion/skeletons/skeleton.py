@@ -12,6 +12,7 @@ from torch import Tensor
 
 from graphmotion.skeletons import graph, parsing
 from graphmotion.skeletons.hierarchy import Hierarchy, Levels, parse_hierarchies
+from graphmotion.skeletons.sides import find_mirror_pairs
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -36,7 +37,8 @@ class Skeleton:
             minimises the maximum distance to all joints. (default: :obj:`None`)
         pairs (sequence of pairs, optional): Left and right joints that mirroring swaps. If
             :obj:`None`, they are inferred from names such as :obj:`"left_knee"` and
-            :obj:`"right_knee"`; :obj:`"LKnee"` is not recognised. (default: :obj:`None`)
+            :obj:`"right_knee"`, :obj:`"LKnee"` and :obj:`"RKnee"`, or :obj:`"knee.L"` and
+            :obj:`"knee.R"`. (default: :obj:`None`)
         hierarchies (mapping, optional): Named part hierarchies. Each is a list of levels that map
             part names to members: joints in the first level, parts of the previous level in the
             others. (default: :obj:`None`)
@@ -73,7 +75,7 @@ class Skeleton:
         )
         set_field(
             'pairs',
-            parsing.infer_pairs(self.joints)
+            find_mirror_pairs(self.joints)
             if pairs is None
             else parsing.parse_pairs(pairs, self.joints, label),
         )

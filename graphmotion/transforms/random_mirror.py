@@ -54,8 +54,9 @@ class RandomMirror(BaseTransform):
             of the left leg. By default, classes do not change. (default: :obj:`None`)
 
     Raises:
-        ValueError: If an argument is invalid, the axis is out of range, the number of nodes is
-            not a multiple of the joints of the skeleton, or :obj:`y` is not in
+        ValueError: If an argument is invalid, the skeleton has no left-right pairs to swap, the
+            axis is out of range, the number of nodes is not a multiple of the joints of the
+            skeleton, or :obj:`y` is not in
             :obj:`mirrored_classes`.
     """
 
@@ -73,6 +74,11 @@ class RandomMirror(BaseTransform):
         self.axis = axis
         self.center = check_choice('center', center, CENTERS) if isinstance(center, str) else center
         self.swap_sides = swap_sides
+        if swap_sides and self.skeleton is not None and not self.skeleton.pairs:
+            raise ValueError(
+                f'swap_sides must be False for {self.skeleton.name!r}, whose joints have no '
+                f'left-right pairs; or pass pairs to the Skeleton'
+            )
         self.mirrored_classes = None if mirrored_classes is None else tuple(mirrored_classes)
         if self.mirrored_classes is not None:
             classes = self.mirrored_classes

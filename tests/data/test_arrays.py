@@ -208,3 +208,21 @@ def test_arrays_and_labels_that_are_not_numbers_raise():
         with pytest.raises(ValueError, match=f'must not be called {name!r}'):
             from_array(keypoints(4, 17, 2), 'coco17', **{name: 1})
     assert from_array(keypoints(4, 17, 2), 'coco17', y=np.int64(3)).y.tolist() == [3]
+
+
+def test_as_many_frames_as_joints_need_axes():
+    keypoints = torch.rand(17, 17, 2)
+    with pytest.raises(ValueError, match=r"axes must be 'TVC' or 'VTC' for .* \[17"):
+        from_array(keypoints, 'coco17')
+    frames_first = from_array(keypoints, 'coco17', axes='TVC')
+    joints_first = from_array(keypoints, 'coco17', axes='VTC')
+    assert torch.equal(frames_first.pos, keypoints.transpose(0, 1))
+    assert torch.equal(joints_first.pos, keypoints)
+
+
+def test_a_third_coordinate_that_looks_like_a_score_warns():
+    keypoints = torch.cat([300 * torch.rand(8, 17, 2), torch.rand(8, 17, 1)], dim=-1)
+    with pytest.warns(UserWarning, match='looks like a score'):
+        from_array(keypoints, 'coco17')
+    from_array(keypoints / 300, 'coco17')  # a body in metres
+    from_array(keypoints[..., :2], 'coco17', keypoints[..., 2])

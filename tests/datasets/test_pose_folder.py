@@ -157,8 +157,29 @@ def test_added_files_and_other_options_are_read(tmp_path):
     turned = PoseFolder(root, ARM, 'numpy', columns=[2, 1, 0])
     assert torch.equal(turned[0].pos, dataset[0].pos.flip(0))
     write_numpy(tmp_path / 'bow' / 'anna' / 'c', 5, 3)
-    assert PoseFolder(root, ARM, 'numpy')[0].pos[0, 0, 0] == 4
-    assert PoseFolder(root, ARM, 'numpy', force_reload=True)[0].pos[0, 0, 0] == 5
+    with pytest.warns(UserWarning, match='the raw files have changed'):
+        assert PoseFolder(root, ARM, 'numpy')[0].pos[0, 0, 0] == 5
+
+
+def test_parts_are_folders_of_classes(tmp_path):
+    for part, number in (('train', 3), ('val', 5)):
+        for name in ('wave', 'clap'):
+            write_numpy(tmp_path / part / name / 'a', number, 3)
+    with pytest.raises(ValueError, match=r"folders of parts \['train', 'val'\]; pass parts="):
+        PoseFolder(str(tmp_path), ARM, 'numpy')
+    dataset = PoseFolder(str(tmp_path), ARM, 'numpy', parts=('train', 'val'))
+    assert dataset.class_names == ('clap', 'wave')
+    assert dataset.labels('part').tolist() == [0, 0, 1, 1]
+    assert dataset.names() == ['train/clap/a', 'train/wave/a', 'val/clap/a', 'val/wave/a']
+    train, test = dataset.official_split()
+    assert [float(d.pos[0, 0, 0]) for part in (train, test) for d in part] == [3, 3, 5, 5]
+
+
+def test_endings_are_read_in_any_case(tmp_path):
+    root = fill(tmp_path, write_numpy)
+    path = next((tmp_path / 'wave').rglob('*.np*'))
+    path.rename(path.with_suffix(path.suffix.upper()))
+    assert len(PoseFolder(root, ARM, 'numpy')) == 3
 
 
 def test_bad_recordings_are_skipped(tmp_path):
@@ -194,11 +215,13 @@ def test_bad_folders_and_options_raise(tmp_path):
     with pytest.raises(ValueError, match='folders: expected one per class, found none'):
         PoseFolder(str(tmp_path), ARM, 'numpy')
     root = fill(tmp_path, write_numpy)
-    with pytest.raises(ValueError, match=r"format must be one of .*'numpy'.*, got 'bvh'"):
-        PoseFolder(root, ARM, 'bvh')
+    with pytest.raises(ValueError, match=r"format must be one of .*'numpy'.*, got 'xyz'"):
+        PoseFolder(root, ARM, 'xyz')
     with pytest.raises(ValueError, match='num_people must be an integer >= 1, got 0'):
         PoseFolder(root, ARM, 'numpy', num_people=0)
-    with pytest.raises(ValueError, match=r'clap: recordings: expected \.json files, found none'):
+    with pytest.raises(
+        ValueError, match=r'clap: recordings: expected \.json files, found only \.npz'
+    ):
         PoseFolder(root, ARM, 'coco')
     with pytest.raises(ValueError, match=r'clap: recordings: expected folders of \.json files'):
         PoseFolder(root, ARM, 'openpose')

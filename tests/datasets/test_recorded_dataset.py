@@ -127,8 +127,16 @@ def test_missing_files_raise(tmp_path):
         Runs(str(tmp_path))
 
 
-def test_processed_recordings_are_not_read_again(root):
+def test_processed_recordings_are_not_read_again(root, monkeypatch):
+    Runs(str(root))
+    with monkeypatch.context() as patch:
+        patch.setattr(Runs, 'read', lambda self: pytest.fail('read again'))
+        assert Runs(str(root))[0].pos[0, 0, 0] == 5
+
+
+def test_changed_recordings_are_read_again(root):
     Runs(str(root))
     (root / 'raw' / '1-001.txt').write_text('9')
-    assert Runs(str(root))[0].pos[0, 0, 0] == 5
-    assert Runs(str(root), force_reload=True)[0].pos[0, 0, 0] == 9
+    with pytest.warns(UserWarning, match='processing again, since the raw files have changed'):
+        assert Runs(str(root))[0].pos[0, 0, 0] == 9
+    assert Runs(str(root))[0].pos[0, 0, 0] == 9

@@ -8,6 +8,7 @@ import torch
 from graphmotion.data import from_array, write_skeleton_pickle
 from graphmotion.datasets import SkeletonPickle
 from graphmotion.io import read_skeleton_pickle
+from graphmotion.skeletons import Skeleton
 
 
 def annotation(name, frames=5, people=1, dims=2, **fields):
@@ -221,10 +222,13 @@ def test_failed_processing_keeps_the_old_files(tmp_path, monkeypatch):
     with pytest.raises(OSError, match='disk full'):
         SkeletonPickle(root, 'set.pkl', 'coco17', force_reload=True)
     monkeypatch.undo()
-    assert sorted(os.listdir(tmp_path / 'processed')) == ['set_coco17.json', 'set_coco17.pt']
-    assert SkeletonPickle(root, 'set.pkl', 'coco17').names() == ['a']
-    (tmp_path / 'processed' / 'set_coco17.json').write_text('[]')
-    with pytest.raises(ValueError, match=r'set_coco17\.json: content: expected names and splits'):
+    names, stored = sorted(os.listdir(tmp_path / 'processed'))
+    assert (names[:4], names[-5:], stored[-3:]) == ('set_', '.json', '.pt')
+    write(tmp_path, content(annotation('a')))
+    with pytest.warns(UserWarning, match='the raw files have changed'):
+        assert SkeletonPickle(root, 'set.pkl', 'coco17').names() == ['a']
+    (tmp_path / 'processed' / names).write_text('[]')
+    with pytest.raises(ValueError, match=r'\.json: content: expected names and splits'):
         SkeletonPickle(root, 'set.pkl', 'coco17')
 
 
@@ -324,3 +328,14 @@ def test_the_real_nw_ucla_reads_back_equal(tmp_path, nw_ucla):
     assert again.names() == dataset.names()
     parts = again.official_split('cross_view')
     assert [part.names() for part in parts] == [train.names(), test.names()]
+
+
+def test_another_layout_of_the_same_name_is_read_again(tmp_path):
+    root = write(tmp_path, content(annotation('a')))
+    skeletons = [
+        Skeleton([f'j{i}' for i in range(17)], [(0, i) for i in range(1, 17)]),
+        Skeleton([f'j{i}' for i in range(17)], [(i, i + 1) for i in range(16)]),
+    ]
+    first, second = (SkeletonPickle(root, 'set.pkl', skeleton) for skeleton in skeletons)
+    assert not torch.equal(first[0].edge_index, second[0].edge_index)
+    assert first.processed_paths != second.processed_paths

@@ -1,7 +1,6 @@
-import importlib.util
 import json
-from pathlib import Path
 
+import action_recognition as example
 import pytest
 import torch
 from PIL import Image
@@ -9,68 +8,34 @@ from PIL import Image
 from graphmotion.datasets import NWUCLA
 from graphmotion.transforms import ctr_gcn_test_transform, ctr_gcn_train_transform
 
-SCRIPT = Path(__file__).parents[2] / 'examples' / 'action_recognition.py'
 TINY = ['--subjects', '2', '--epochs', '1', '--frames', '16', '--width', '8', '--quiet']
 
 
-@pytest.fixture(scope='module')
-def example():
-    spec = importlib.util.spec_from_file_location('action_recognition', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def undrawn(example, monkeypatch):
-    """Without the figures of the data, which another test looks at."""
-    monkeypatch.setattr(example, 'draw_data', lambda *args: None)
-
-
 @pytest.mark.slow
-def test_streams_are_trained_fused_and_evaluated_again(example, tmp_path, capsys, monkeypatch):
-    streams = ['--streams', 'joint', 'bone_motion', '--weights', '2', '1']
+def test_stream_is_trained_and_evaluated_again(tmp_path, capsys, monkeypatch):
     out = ['--out', str(tmp_path)]
-    first = example.main([*TINY, *streams, *out])
-    printed = capsys.readouterr().out
-    assert 'FG-STFormer, fused' in printed
+    first = example.main([*TINY, '--focal-joints', '5', *out])
+    assert 'FG-STFormer, joint' in capsys.readouterr().out
     folder = tmp_path / 'fg_stformer'
-    assert json.loads((folder / 'results.json').read_text()) == json.loads(json.dumps(first))
-    saved = [
-        torch.load(folder / name / 'predictions.pt', weights_only=True)
-        for name in ('joint', 'bone_motion')
-    ]
-    fused = (2 * saved[0]['logits'] + saved[1]['logits']).argmax(dim=1)
-    expected = (fused == saved[0]['target']).float().mean()
-    assert first['streams']['fused']['scores']['accuracy'] == pytest.approx(float(expected))
+    assert json.loads((folder / 'results.json').read_text()) == first
+    assert first['options']['num_focal_joints'] == 5
+    saved = torch.load(folder / 'joint' / 'predictions.pt', weights_only=True)
+    expected = (saved['logits'].argmax(dim=1) == saved['target']).float().mean()
+    assert first['scores']['accuracy'] == pytest.approx(float(expected))
     for picture in (
         tmp_path / 'actions.png',
         tmp_path / 'actions.gif',
-        folder / 'confusion.png',
-        *(folder / 'joint' / f'{name}.png' for name in ('confusion', 'curves', 'focal_joints')),
+        *(folder / 'joint' / f'{name}.png' for name in ('confusion', 'curves')),
     ):
         with Image.open(picture) as image:
             assert min(image.size) > 100
-    for name in ('draw_data', 'draw_stream'):
-        monkeypatch.setattr(example, name, lambda *args: None)
-    again = example.main([*TINY, *streams, *out, '--evaluate'])
-    for name in ('joint', 'bone_motion', 'fused'):
-        assert again['streams'][name]['scores'] == first['streams'][name]['scores']
+    monkeypatch.setattr(example, 'draw_data', lambda *args: None)
+    again = example.main([*TINY, '--focal-joints', '5', *out, '--evaluate'])
+    assert again['scores'] == first['scores']
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures('undrawn')
-def test_another_model_is_compared_class_by_class(example, tmp_path):
-    options = [*TINY, '--out', str(tmp_path)]
-    example.main([*options, '--model', 'st_gcn', '--protocol', 'cross_view'])
-    other = tmp_path / 'st_gcn' / 'results.json'
-    results = example.main([*options, '--focal-joints', '5', '--compare', str(other)])
-    assert results['options']['num_focal_joints'] == 5
-    assert (tmp_path / 'classes.png').exists()
-
-
-@pytest.mark.usefixtures('undrawn')
-def test_evaluation_needs_what_was_trained(example, tmp_path):
+def test_evaluation_needs_a_trained_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(example, 'draw_data', lambda *args: None)
     with pytest.raises(ValueError, match=r'last\.ckpt'):
         example.main([*TINY, '--out', str(tmp_path), '--evaluate'])
 
@@ -78,23 +43,18 @@ def test_evaluation_needs_what_was_trained(example, tmp_path):
 @pytest.mark.parametrize(
     ('options', 'reason'),
     [
-        (['--dataset', 'nw_ucla'], 'nw_ucla needs a --root'),
-        (['--dataset', 'synthetic', '--root', 'x'], 'synthetic takes no --root'),
-        (['--streams', 'joint', 'bone', '--weights', '1'], '1 --weights for 2 --streams'),
-        (['--weights', '1'], '--weights goes with several --streams'),
-        (['--fusion', 'logits'], '--fusion goes with several --streams'),
-        (['--root', 'x', '--subjects', '9'], '--subjects goes with generated actions'),
-        (['--evaluate', '--fresh'], '--fresh goes with training'),
-        (['--model', 'st_gcn', '--focal-joints', '3'], 'goes with --model fg_stformer'),
+        (['--dataset', 'nw_ucla'], 'nw_ucla needs --root'),
+        (['--dataset', 'synthetic', '--root', 'x'], 'synthetic is generated and takes no --root'),
+        (['--root', 'x', '--subjects', '9'], '--subjects is only valid for generated actions'),
+        (['--evaluate', '--fresh'], 'not allowed with argument --evaluate'),
+        (['--model', 'st_gcn', '--focal-joints', '3'], 'only valid for --model fg_stformer'),
     ],
 )
-def test_options_that_do_not_go_together(example, capsys, options, reason):
-    with pytest.raises(SystemExit):
-        example.parse(options)
-    assert reason in capsys.readouterr().err
+def test_options_that_do_not_go_together(refused, options, reason):
+    assert reason in refused(example, options)
 
 
-def test_presets(example):
+def test_presets():
     args = example.parse(['--preset', 'paper', '--dataset', 'ntu60', '--root', 'x'])
     assert example.make_options(args) == {
         'name': 'fg_stformer',
@@ -105,9 +65,14 @@ def test_presets(example):
     optimization = recipe.optimization
     assert (optimization.lr, optimization.max_epochs, recipe.batch_size) == (0.01, 80, 32)
     assert args.frames == 128
+    for options, epochs in (([], 15), (['--root', 'x'], 60), (['--epochs', '3'], 3)):
+        recipe = example.make_recipe(example.parse(options))
+        assert recipe.optimization.max_epochs == epochs
+    st_gcn = example.make_options(example.parse(['--model', 'st_gcn', '--width', '8']))
+    assert st_gcn == {'name': 'st_gcn', 'channels': [8, 8, 16, 16, 32, 32], 'dropout': 0.1}
 
 
-def test_published_preprocessing(example):
+def test_published_preprocessing():
     for dataset, preset, published in (
         ('ntu120', 'cpu', 'ntu'), ('nw_ucla', 'paper', 'nw_ucla'), ('nw_ucla', 'cpu', None),
     ):  # fmt: skip

@@ -235,3 +235,13 @@ def test_black_on_white_is_noticed_and_can_be_inverted():
     assert (out == expected).all()
     out, _ = align_silhouettes(images == 0, invert=True)  # booleans
     assert (out == expected).all()
+
+
+def test_masks_with_a_label():
+    images = np.stack([blob(seed=s) for s in range(3)])
+    expected, _ = align_silhouettes(images)
+    for label in (1, 15, 76):
+        out, _ = align_silhouettes(images // 255 * np.uint8(label))
+        assert (out == expected).all()
+    with pytest.warns(UserWarning, match='the brightest pixel is 90: pixels of a body must be at'):
+        assert len(align_silhouettes(images // 255 * np.uint8(60) + np.uint8(30))[0]) == 0

@@ -235,7 +235,7 @@ def test_any_skeleton_with_parts():
         ({'num_joint_layers': 0}, r'in \[1, 4\], .* got 0'),
         ({'num_joint_layers': 5}, r'in \[1, 4\], .* got 5'),
         ({'num_focal_joints': 26}, r'in \[1, 25\], the number of joints, got 26'),
-        ({'channels': (8, 9), 'num_joint_layers': 1}, 'a divisor of the 9'),
+        ({'channels': (8, 9), 'num_joint_layers': 1}, 'must divide channels=9, got 2'),
         ({'per_frame': False}, 'per_frame must be True with focal_joints=True'),
         ({'hierarchy': 'organs'}, "the part hierarchy 'organs'"),
     ],

@@ -102,7 +102,7 @@ def test_a_kernel_of_one_frame_ignores_the_order_of_frames():
 
 def test_numbers_of_frames():
     assert gaitmixer().eval()(torch.randn(17, 31, 2)).shape == (1, 128)
-    with pytest.raises(ValueError, match='at least 31 frames, got 30'):
+    with pytest.raises(ValueError, match=r'at least 31 frames .* got 30'):
         gaitmixer()(torch.randn(17, 30, 2))
     former = gaitformer().eval()
     assert former(torch.randn(17, 20, 2)).shape == (1, 128)

@@ -113,7 +113,7 @@ def test_invalid_centre_raises(center, message):
         (['knee_left', 'knee_right'], ((0, 1),)),
         (['left_upper_leg', 'right_upper_leg'], ((0, 1),)),
         (['left_knee', 'right_hip'], ()),
-        (['LKnee', 'RKnee'], ()),
+        (['LKnee', 'RKnee'], ((0, 1),)),
         (['cleft', 'cright'], ()),
     ],
 )

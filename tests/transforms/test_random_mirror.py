@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from graphmotion.skeletons import get_skeleton
+from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms import RandomMirror
 
 
@@ -119,3 +119,10 @@ def test_invalid_mirrored_classes(make):
     data.y = torch.tensor([2])
     with pytest.raises(ValueError, match=r'got \[2\]'):
         mirror(data)
+
+
+def test_a_skeleton_without_pairs_is_not_mirrored_in_silence():
+    skeleton = Skeleton(['a', 'b'], [('a', 'b')])
+    with pytest.raises(ValueError, match="swap_sides must be False for 'custom'"):
+        RandomMirror(skeleton)
+    assert RandomMirror(skeleton, swap_sides=False).p == 0.5

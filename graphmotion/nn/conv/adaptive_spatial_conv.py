@@ -10,7 +10,7 @@ from torch.nn import Linear, Parameter
 from torch.nn.init import normal_, zeros_
 
 from graphmotion.nn.conv.spatial_conv import SpatialConv
-from graphmotion.nn.graphs import check_channels, split_graphs
+from graphmotion.nn.graphs import check_channels, check_partitions, split_graphs
 
 
 class AdaptiveSpatialConv(torch.nn.Module):
@@ -67,6 +67,7 @@ class AdaptiveSpatialConv(torch.nn.Module):
         similarity: bool = True,
     ) -> None:
         super().__init__()
+        check_partitions(adj)
         if not (fixed or learned or similarity):
             raise ValueError('one of fixed, learned and similarity must be True, got none')
         self.in_channels = in_channels

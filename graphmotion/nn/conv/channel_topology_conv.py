@@ -11,7 +11,7 @@ from torch.nn.functional import linear
 from torch.nn.init import normal_, zeros_
 
 from graphmotion.checks import check_choice, check_int
-from graphmotion.nn.graphs import check_channels, split_graphs
+from graphmotion.nn.graphs import check_channels, check_partitions, split_graphs
 
 CORRELATIONS = ('difference', 'sum', 'mlp')
 ACTIVATIONS = {'tanh': torch.tanh, 'sigmoid': torch.sigmoid, 'relu': torch.relu}
@@ -82,6 +82,7 @@ class ChannelTopologyConv(torch.nn.Module):
         alpha_init: float = 0.0,
     ) -> None:
         super().__init__()
+        check_partitions(adj)
         if not (shared_topology or refine):
             raise ValueError('one of shared_topology and refine must be True, got neither')
         self.in_channels = in_channels

@@ -80,6 +80,11 @@ def test_initial_values():
         assert not value.any()
 
 
+def test_adjacency_has_partitions():
+    with pytest.raises(ValueError, match=r'adj must have shape \[K, V, V\], got \[5, 5\]'):
+        AdaptiveSpatialConv(C, F, torch.eye(V))
+
+
 def test_invalid_features():
     with pytest.raises(ValueError, match=f'multiple of {V} nodes'):
         make()(torch.randn(V + 1, T, C))

@@ -133,6 +133,11 @@ def test_invalid_options(options, reason):
         make(**options)
 
 
+def test_adjacency_has_partitions():
+    with pytest.raises(ValueError, match=r'adj must have shape \[K, V, V\], got \[5, 5\]'):
+        ChannelTopologyConv(C, F, torch.eye(V))
+
+
 def test_invalid_features():
     with pytest.raises(ValueError, match=f'multiple of {V} nodes'):
         make()(torch.randn(V + 1, T, C))

@@ -62,5 +62,5 @@ def test_bad_input_is_refused():
         Divergence(torch.rand(3, 3), torch.tensor([[0, 1], [1, 0]]))
     with pytest.raises(ValueError, match=r'x must have shape \[num_nodes, 2 C\], got \[50, 3\]'):
         Divergence(POS, EDGES)(torch.randn(SIZE, 3))
-    with pytest.raises(ValueError, match='a multiple of 50 nodes'):
+    with pytest.raises(ValueError, match='a multiple of 50 nodes, got 51'):
         Divergence(POS, EDGES)(torch.randn(SIZE + 1, 2))

@@ -1,0 +1,125 @@
+r"""Recognise actions by the late fusion of several streams, with FG-STFormer or ST-GCN.
+
+    python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR
+    python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR --model st_gcn \
+        --streams joint --compare results/fg_stformer/fg_stformer/results.json
+
+Trains a network for each of --streams, by default all four, and adds their weighted logits, or
+probabilities with --fusion probabilities. The weights are those of the code of CTR-GCN. --compare
+draws the recall of each class beside that of an earlier run. For FG-STFormer, the focal joints of
+three test samples are drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+import action_recognition as example
+from shared import common
+
+import graphmotion.visualization as vis
+from graphmotion.datasets import MotionDataset
+from graphmotion.metrics import format_table, fuse_streams
+from graphmotion.transforms import ResampleFrames
+
+WEIGHTS = {'joint': 0.6, 'bone': 0.6, 'joint_motion': 0.4, 'bone_motion': 0.4}
+
+
+def parse(argv: list[str] | None = None) -> Namespace:
+    parser = example.make_parser(__doc__)
+    fusion = parser.add_argument_group('streams')
+    fusion.add_argument('--streams', nargs='+', default=example.STREAMS, choices=example.STREAMS)
+    fusion.add_argument('--weights', nargs='+', type=float, help='weight of each stream')
+    fusion.add_argument('--fusion', default='logits', choices=['logits', 'probabilities'])
+    fusion.add_argument('--compare', type=Path, help='results.json of the run to compare with')
+    common.add_training_options(parser, 'results/fg_stformer', evaluate=True)
+    args = example.parse(argv, parser)
+    several = len(args.streams) > 1
+    rules = [(option, several, 'with several --streams') for option in ('--weights', '--fusion')]
+    common.refuse_unused(parser, argv, rules)
+    if args.weights is None:
+        args.weights = [WEIGHTS[name] for name in args.streams]
+    elif len(args.weights) != len(args.streams):
+        parser.error(f'got {len(args.weights)} --weights for {len(args.streams)} --streams')
+    return args
+
+
+def draw_focal_joints(
+    args: Namespace, test: MotionDataset, result: example.StreamResult, path: Path
+) -> None:
+    """Draws the focal joints in a test sample of each of three classes."""
+    labels = test.labels()
+    classes = labels.unique()[:3].tolist()
+    samples = [int((labels == c).nonzero()[0]) for c in classes]
+    batch = test.get_batch(samples)
+    pos = ResampleFrames(args.frames)(batch.clone()).pos
+    model: Any = result.model
+    with torch.no_grad():
+        _, attention = model(result.transform(batch).x, return_attention=True)
+    people = model.num_people  # only the first person of a sample is drawn
+    parts = attention.joint_to_part
+    vis.plot_focal_joints(
+        list(pos.view(len(samples), -1, *pos.shape[1:])[:, : test.skeleton.num_joints]),
+        test.skeleton,
+        list(attention.joint_ids[::people]),
+        list(attention.score[::people]),
+        None if parts is None else list(parts[::people]),
+        model.skeleton.assignment(1),
+        labels=[test.class_names[c] for c in classes],
+        path=path,
+    )
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    args = parse(argv)
+    common.start(args)
+    dataset = example.make_dataset(args)
+    example.draw_data(args, dataset)
+    test = dataset.official_split(args.protocol)[1]
+    title, folder = example.TITLES[args.model], args.out / args.model
+    results = {stream: example.run_stream(args, dataset, stream) for stream in args.streams}
+    if args.model == 'fg_stformer':
+        for stream, result in results.items():
+            draw_focal_joints(args, test, result, folder / stream / 'focal_joints.png')
+    rows = {f'{title}, {stream}': result.scores for stream, result in results.items()}
+    report = {stream: result.report for stream, result in results.items()}
+    name, final = title, next(iter(rows.values()))
+    if len(args.streams) > 1:
+        name = f'{title}, fused'
+        logits = [result.logits for result in results.values()]
+        fused = fuse_streams(logits, args.weights, args.fusion)
+        final = rows[name] = example.score(test, fused)
+        report['fused'] = {'weights': args.weights, 'scores': final.as_dict()}
+        vis.plot_confusion_matrix(final, title=name, path=folder / 'confusion.png')
+    print(f'\n{format_table(rows, percent=True, per_class=False)}\n')
+    recall = dict(zip(dataset.class_names, final.class_recall))
+    if args.compare:
+        other = json.loads(args.compare.read_text())
+        vis.plot_class_comparison(
+            {other['name']: list(other['recall'].values()), name: list(recall.values())},
+            dataset.class_names,
+            path=args.out / 'classes.png',
+        )
+    return common.save_results(
+        args,
+        {
+            'name': name,
+            'recipe': example.make_recipe(args),
+            'options': example.make_options(args),
+            'streams': report,
+            'recall': recall,
+        },
+        folder,
+    )
+
+
+if __name__ == '__main__':
+    main()

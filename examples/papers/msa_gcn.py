@@ -1,0 +1,161 @@
+"""Compare MSA-GCN with ST-GCN and with itself without scales and fusion, by cross-validation.
+
+    python examples/papers/msa_gcn.py --root DIR --folds 5 --compare --repeats 2
+    python examples/papers/msa_gcn.py --root DIR --folds 5 --model st_gcn --streams joint
+    python examples/papers/msa_gcn.py --scales 16 10 5 3 --csfm-layers 1 --kernels 5 7
+
+All models of the comparison share folds, recipe and input streams. Without --folds, models are
+trained and tested on one split, as by gait_emotion.py.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+import gait_emotion
+from shared import common
+
+from graphmotion.datasets import MotionDataset
+from graphmotion.metrics import (
+    ClassificationScores,
+    FoldSummary,
+    classification_scores,
+    fold_summary,
+    format_table,
+)
+from graphmotion.training import Evaluation, cross_validate, train_and_test
+
+
+def parse(argv: list[str] | None = None) -> Namespace:
+    parser = gait_emotion.make_parser(__doc__, out='results/msa_gcn')
+    model = parser.add_argument_group('variants of MSA-GCN')
+    model.add_argument('--scales', type=int, nargs='+', help='nodes per scale, such as 16 10 5 3')
+    model.add_argument('--csfm-layers', type=int, help='layers with cross-scale fusion, 0 to 4')
+    model.add_argument('--kernels', type=int, nargs='*', help='temporal kernels, such as 5 9')
+    protocol = parser.add_argument_group('protocol')
+    protocol.add_argument('--compare', action='store_true', help='ST-GCN and three MSA-GCNs')
+    protocol.add_argument('--folds', type=int, help='number of cross-validation folds')
+    protocol.add_argument(
+        '--repeats', type=int, default=1, help='runs with different seeds, and their ensemble'
+    )
+    args = gait_emotion.parse(argv, parser)
+    alone = args.model == 'msa_gcn' and not args.compare
+    rules = [('--model', not args.compare, 'without --compare')]
+    rules += [
+        (f'--{name}', alone, 'for --model msa_gcn without --compare')
+        for name in ('scales', 'csfm-layers', 'kernels')
+    ]
+    common.refuse_unused(parser, argv, rules)
+    return args
+
+
+def make_models(args: Namespace) -> dict[str, dict[str, Any]]:
+    """Returns the options of each model by its title in the table."""
+    st_gcn = gait_emotion.make_options(args, 'st_gcn')
+    msa_gcn = gait_emotion.make_options(args, 'msa_gcn')
+    if args.compare:
+        return {
+            'ST-GCN': st_gcn,
+            'MSA-GCN, one scale': msa_gcn | {'scales': [args.joints]},
+            'MSA-GCN, no cross-scale fusion': msa_gcn | {'cross_scale_layers': 0},
+            'MSA-GCN': msa_gcn,
+        }
+    if args.model == 'st_gcn':
+        return {'ST-GCN': st_gcn}
+    given = {
+        'scales': args.scales,
+        'cross_scale_layers': args.csfm_layers,
+        'kernel_sizes': args.kernels,
+    }
+    return {'MSA-GCN': msa_gcn | {k: v for k, v in given.items() if v is not None}}
+
+
+def run(
+    args: Namespace, dataset: MotionDataset, options: dict[str, Any], folder: Path
+) -> list[list[Evaluation]]:
+    """Trains and tests a model on all folds or on one split, for each repeat."""
+    arguments = gait_emotion.training_arguments(args, dataset, options)
+    by = gait_emotion.split_by(args)
+    out: list[list[Evaluation]] = []
+    for repeat in range(args.repeats):
+        arguments |= {'directory': str(folder / f'run{repeat}'), 'seed': args.seed + 1000 * repeat}
+        if args.folds:
+            folds = dataset.folds(args.folds, seed=args.seed, by=by)
+            out.append(cross_validate(folds=folds, **arguments))
+        else:
+            train, val, test = dataset.split((8, 1, 1), seed=args.seed, by=by)
+            out.append([train_and_test(train=train, val=val, test=test, **arguments)])
+    return out
+
+
+def first_test_part(args: Namespace, dataset: MotionDataset) -> MotionDataset:
+    by = gait_emotion.split_by(args)
+    if args.folds:
+        return dataset.folds(args.folds, seed=args.seed, by=by)[0][1]
+    return dataset.split((8, 1, 1), seed=args.seed, by=by)[2]
+
+
+def ensemble(repeats: list[list[Evaluation]], classes: tuple[str, ...]) -> list:
+    """Returns the scores of the mean prediction of all repeats on each fold."""
+    scores = []
+    for runs in zip(*repeats):
+        mean = torch.stack([e.probabilities for e in runs]).mean(dim=0)
+        target = runs[0].target
+        scores.append(classification_scores(target, mean.argmax(dim=1), len(classes), classes))
+    return scores
+
+
+def summarize(scores: list[ClassificationScores]) -> ClassificationScores | FoldSummary:
+    return fold_summary(scores) if len(scores) > 1 else scores[0]
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    args = parse(argv)
+    common.start(args)
+    dataset = gait_emotion.make_dataset(args)
+    print(common.describe(dataset))
+    gait_emotion.draw_data(args, dataset)
+    rows: dict[str, ClassificationScores | FoldSummary] = {}
+    report: dict[str, dict[str, Any]] = {}
+    for name, options in make_models(args).items():
+        folder = args.out / common.slug(name)
+        begin = time.perf_counter()
+        repeats = run(args, dataset, options, folder)
+        seconds = time.perf_counter() - begin
+        scores = [evaluation.scores for runs in repeats for evaluation in runs]
+        row = rows[name] = summarize(scores)
+        size = common.count_parameters(repeats[0][0].model)
+        report[name] = {
+            'options': options,
+            'parameters': size,
+            'seconds': seconds,
+            'scores': row.as_dict(),
+            'runs': [s.as_dict() for s in scores],
+        }
+        if args.repeats > 1:
+            combined = summarize(ensemble(repeats, dataset.class_names))
+            rows[f'{name}, ensemble of {args.repeats} runs'] = combined
+            report[name]['ensemble'] = combined.as_dict()
+        gait_emotion.draw_results(
+            args,
+            first_test_part(args, dataset),
+            name,
+            repeats[0][0],
+            row.pooled if isinstance(row, FoldSummary) else row,
+            folder,
+        )
+        print(f'{name}: {size:,} parameters, {len(scores)} run(s), {seconds:.0f} s')
+    print(f'\n{format_table(rows, percent=True)}\n\n{gait_emotion.NOTE}')
+    return common.save_results(args, {'recipe': gait_emotion.make_recipe(args), 'models': report})
+
+
+if __name__ == '__main__':
+    main()

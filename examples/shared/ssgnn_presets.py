@@ -1,0 +1,61 @@
+"""Networks and training of SSGNN for each dataset and preset."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch_geometric.transforms import BaseTransform
+
+import graphmotion.transforms as T
+from graphmotion.training import ClassificationRecipe, OneCycle, StepDecay
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Networks and training."""
+
+    recipes: dict[str, ClassificationRecipe]  # by domain
+    options: dict[str, dict[str, Any]]  # of the networks, by domain
+    pixel_options: dict[str, Any]  # of both networks on pixels
+    augment: tuple[BaseTransform, ...]
+    mirror: bool  # average the test over faces and their mirror images
+    num_modes: int  # eigenvectors of the graph, at most
+
+
+PAPER_RECIPE = ClassificationRecipe(StepDecay(lr=1e-3, max_epochs=100), batch_size=32)
+PAPER = Preset(
+    recipes={'spatial': PAPER_RECIPE, 'spectral': PAPER_RECIPE},
+    options={'spatial': {}, 'spectral': {}},
+    pixel_options={},
+    augment=(T.RandomImageAffine(), T.RandomImageBrightness(), T.ImageNoise()),
+    mirror=False,
+    num_modes=10**9,
+)
+SPATIAL = OneCycle(lr=4e-3, weight_decay=0.05, max_epochs=24)
+SPECTRAL = OneCycle(lr=5e-3, weight_decay=0.01, max_epochs=20)
+CPU = Preset(
+    recipes={
+        'spatial': ClassificationRecipe(SPATIAL, batch_size=32, label_smoothing=0.05),
+        'spectral': ClassificationRecipe(SPECTRAL, batch_size=32, label_smoothing=0.05),
+    },
+    options={
+        'spatial': {'batch_norm': True, 'channels': (24, 48), 'shared': True, 'dropout': 0.3},
+        'spectral': {
+            'batch_norm': True, 'channels': 24, 'num_knots': 16, 'num_pools': 1, 'dropout': 0.2
+        },
+    },
+    pixel_options={'standardize': True, 'num_directions': 8},
+    augment=(T.RandomImageAffine(8, (0.92, 1.08), 0.04), T.RandomImageFlip()),
+    mirror=True,
+    num_modes=256,
+)  # fmt: skip
+LONG = {domain: recipe.with_optimization(max_epochs=48) for domain, recipe in CPU.recipes.items()}
+FER2013 = replace(CPU, recipes=LONG)
+PRESETS = {'cpu': CPU, 'paper': PAPER}
+DATASET_PRESETS = {('fer2013', 'cpu'): FER2013}
+
+
+def get_preset(args: Namespace) -> Preset:
+    return DATASET_PRESETS.get((args.dataset, args.preset), PRESETS[args.preset])

@@ -1,0 +1,63 @@
+import action_recognition
+import fg_stformer as example
+import pytest
+import torch
+from PIL import Image
+
+TINY = ['--subjects', '2', '--epochs', '1', '--frames', '16', '--width', '8', '--quiet']
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+    """Without the figures that another test looks at."""
+    monkeypatch.setattr(action_recognition, 'draw_data', lambda *args: None)
+
+
+@pytest.mark.slow
+def test_streams_are_trained_fused_and_evaluated_again(tmp_path, capsys):
+    streams = ['--streams', 'joint', 'bone_motion', '--weights', '2', '1']
+    out = ['--out', str(tmp_path)]
+    first = example.main([*TINY, *streams, *out])
+    assert 'FG-STFormer, fused' in capsys.readouterr().out
+    folder = tmp_path / 'fg_stformer'
+    saved = [
+        torch.load(folder / name / 'predictions.pt', weights_only=True)
+        for name in ('joint', 'bone_motion')
+    ]
+    fused = (2 * saved[0]['logits'] + saved[1]['logits']).argmax(dim=1)
+    expected = (fused == saved[0]['target']).float().mean()
+    assert first['streams']['fused']['scores']['accuracy'] == pytest.approx(float(expected))
+    for name in ('confusion', 'joint/focal_joints', 'bone_motion/focal_joints'):
+        with Image.open(folder / f'{name}.png') as image:
+            assert min(image.size) > 100
+    again = example.main([*TINY, *streams, *out, '--evaluate'])
+    for name in ('joint', 'bone_motion', 'fused'):
+        assert again['streams'][name]['scores'] == first['streams'][name]['scores']
+
+
+@pytest.mark.slow
+def test_models_are_compared_class_by_class(tmp_path):
+    options = [*TINY, '--streams', 'joint', '--out', str(tmp_path)]
+    example.main([*options, '--model', 'st_gcn', '--protocol', 'cross_view'])
+    other = tmp_path / 'st_gcn' / 'results.json'
+    results = example.main([*options, '--compare', str(other)])
+    assert results['name'] == 'FG-STFormer'
+    assert (tmp_path / 'classes.png').exists()
+
+
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        (['--streams', 'joint', 'bone', '--weights', '1'], 'got 1 --weights for 2 --streams'),
+        (['--streams', 'bone', '--weights', '1'], '--weights is only valid with several --streams'),
+        (['--streams', 'bone', '--fusion', 'logits'], '--fusion is only valid with several'),
+        (['--root', 'x', '--subjects', '9'], '--subjects is only valid for generated actions'),
+    ],
+)
+def test_options_that_do_not_go_together(refused, options, reason):
+    assert reason in refused(example, options)
+
+
+def test_default_weights():
+    assert example.parse([]).weights == [0.6, 0.6, 0.4, 0.4]
+    assert example.parse(['--streams', 'bone_motion', 'bone']).weights == [0.4, 0.6]

@@ -1,0 +1,51 @@
+import pytest
+import ucalgary as example
+
+from tests.datasets.test_ucalgary_gait import write
+
+ROOT = ['--root', 'x']
+CONDITION = [*ROOT, '--task', 'condition']
+
+# As they may after a few steps of training.
+pytestmark = pytest.mark.filterwarnings('ignore:.*embeddings of the gallery have collapsed')
+
+
+@pytest.mark.slow
+def test_identity_and_condition(tmp_path, capsys):
+    runs = [(subject, run) for subject in (1, 2, 3, 4) for run in range(1, 7)]
+    write(tmp_path / 'data', runs)
+    options = ['--root', str(tmp_path / 'data'), '--epochs', '1', '--quiet']
+    results = example.main(
+        [*options, '--models', 'st_gcn', '--one-height', '--out', str(tmp_path / 'a')]
+    )
+    assert 'odd to even takes' in capsys.readouterr().out
+    assert results['scores']['ST-GCN']['ranks'] == [1, 5, 10, 20]
+    results = example.main(
+        [*options, '--task', 'condition', '--folds', '2', '--out', str(tmp_path / 'b')]
+    )
+    assert 0 <= results['condition']['mean']['accuracy'] <= 1
+    assert (tmp_path / 'b' / 'condition' / 'confusion.png').exists()
+
+
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        ([], 'the following arguments are required: --root'),
+        ([*CONDITION, '--models', 'st_gcn'], '--models is only valid for --task identity'),
+        ([*CONDITION, '--embedding', '64'], '--embedding is only valid for --task identity'),
+        ([*CONDITION, '--distance', 'cosine'], '--distance is only valid for --task identity'),
+        ([*CONDITION, '--crops', '3'], '--crops is only valid for --task identity'),
+        ([*CONDITION, '--lr', '0.1'], '--lr is only valid for --task identity'),
+        ([*CONDITION, '--evaluate'], '--evaluate is only valid for --task identity'),
+        ([*CONDITION, '--one-height'], '--one-height is only valid for --task identity'),
+        ([*ROOT, '--folds', '5'], '--folds is only valid for --task condition'),
+        ([*ROOT, '--frames', '30'], 'need --frames 31 or more, got 30'),
+    ],
+)
+def test_options_that_do_not_go_together(refused, options, reason):
+    assert reason in refused(example, options)
+
+
+def test_frames():
+    assert example.parse(ROOT).frames == 60
+    assert example.parse(CONDITION).frames == 48
