@@ -46,24 +46,12 @@ CASES = {
     ),
     'spagnn': ('spagnn', FACES | {'standardize': True, 'num_directions': 4}, 'face'),
     'spegnn': ('spegnn', FACES | {'num_pools': 1, 'reduce': 'max'}, 'face'),
-    'spagnn, shared': ('spagnn', FACES | {'shared': True, 'num_layers': 2}, 'face'),
-    'spegnn, directional': (
-        'spegnn',
-        FACES | {'num_pools': 2, 'directional': True, 'multiscale': True},
-        'face',
-    ),
     'spegnn, own bases': (
         'spegnn',
         FACES | {'basis_per_graph': True, 'num_knots': 5},
         'face with basis',
     ),
     'ssgnn': ('ssgnn', {'graph': GRAPH, 'num_classes': 3}, 'face'),
-    'spagnn, shared': ('spagnn', FACES | {'shared': True, 'num_layers': 2}, 'face'),
-    'spegnn, directional': (
-        'spegnn',
-        FACES | {'num_pools': 2, 'directional': True, 'multiscale': True},
-        'face',
-    ),
     'spagnn, shared': ('spagnn', FACES | {'shared': True, 'num_layers': 2}, 'face'),
     'spegnn, directional': (
         'spegnn',
