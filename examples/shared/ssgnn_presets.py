@@ -55,18 +55,18 @@ CPU = Preset(
 FER2013 = Preset(
     recipes={
         'spatial': ClassificationRecipe(
-            OneCycle(lr=4e-3, weight_decay=0.05, max_epochs=30, ema_decay=0.995),
+            OneCycle(lr=4e-3, weight_decay=0.05, max_epochs=24, ema_decay=0.995),
             batch_size=32,
             label_smoothing=0.1,
         ),
         'spectral': ClassificationRecipe(
-            OneCycle(lr=5e-3, weight_decay=0.05, max_epochs=20, ema_decay=0.995),
+            OneCycle(lr=5e-3, weight_decay=0.05, max_epochs=16, ema_decay=0.995),
             batch_size=32,
             label_smoothing=0.1,
         ),
     },
     options={
-        'spatial': {'channels': (32, 64, 128), 'shared': True},
+        'spatial': {'channels': (32, 64, 128), 'shared': True, 'pool_last': False},
         'spectral': {
             'channels': (24, 48, 96), 'num_knots': 12, 'num_pools': 3, 'directional': True,
             'multiscale': True,
