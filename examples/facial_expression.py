@@ -36,6 +36,7 @@ BUILDERS = {'spatial': spagnn, 'spectral': spegnn}
 FUSIONS = {'maximum': 'max', 'mean': 'mean', 'product': 'product', 'learned': 'learned'}
 FILES = {'folder': FaceFolder, 'jaffe': JAFFE, 'ck_plus': CKPlus, 'fer2013': FER2013}
 # Generated faces, and others of other people in more poses and lights.
+WITH_LANDMARKS = ('folder', 'ck_plus')  # datasets with files of landmarks, and in colour
 GENERATED = {'synthetic': {}, 'synthetic_varied': {'pose': (10, 8, 5), 'light': 2.5}}
 
 
@@ -57,6 +58,7 @@ def make_parser(
     data.add_argument(
         '--subject', metavar='PATTERN', help='subject in the file names of --dataset folder'
     )
+    data.add_argument('--color', action='store_true', help='read red, green and blue')
     data.add_argument('--size', type=int, default=48, help='height and width of the images')
     data.add_argument('--subjects', type=int, default=40, help='number of generated subjects')
     data.add_argument('--takes', type=int, default=6, help='generated faces per expression')
@@ -89,7 +91,12 @@ def check_options(
     ]
     rules += [(f'--{name}', generated, 'for generated faces') for name in ('subjects', 'takes')]
     rules += [
-        ('--landmarks', all(name in GENERATED for name in datasets), 'for generated faces'),
+        ('--color', set(datasets) <= set(WITH_LANDMARKS), 'for --dataset folder or ck_plus'),
+        (
+            '--landmarks',
+            set(datasets) <= {*GENERATED, *WITH_LANDMARKS},
+            'for generated faces and --dataset folder or ck_plus',
+        ),
         ('--nodes', not args.landmarks, 'without --landmarks'),
         ('--fusion', args.domain == 'both', 'for --domain both'),
     ]
@@ -97,10 +104,11 @@ def check_options(
 
 
 def make_dataset(args: Namespace, name: str, root: str | None) -> FaceDataset:
+    files = {'color': args.color, 'landmarks': args.landmarks} if name in WITH_LANDMARKS else {}
     if name == 'folder':
-        return FaceFolder(root, args.size, args.subject, args.parts)
+        return FaceFolder(root, args.size, args.subject, args.parts, **files)
     if name in FILES:
-        return FILES[name](root, size=args.size)
+        return FILES[name](root, size=args.size, **files)
     return SyntheticFaces(
         num_subjects=args.subjects,
         num_takes=args.takes,
@@ -124,7 +132,7 @@ def make_parts(args: Namespace, dataset: FaceDataset) -> tuple[FaceDataset, Face
 
 def make_graph(args: Namespace, train: FaceDataset) -> PointGraph:
     """Returns the graph that all faces share; it does not depend on test faces."""
-    options = {'levels': 2, 'ratio': 0.25, 'seed': args.seed}
+    options = {'levels': get_preset(args).num_levels, 'ratio': 0.25, 'seed': args.seed}
     if args.landmarks:
         num_modes = train.get_batch([0]).landmarks.size(0)
         return landmark_graph(train, args.neighbours, num_modes=num_modes, **options)
@@ -144,11 +152,12 @@ def make_transforms(args: Namespace, graph: PointGraph) -> tuple[Compose, list[C
     if args.landmarks:
         last, channels = T.ToLandmarkGraph(args.neighbours, graph=graph), 2 + args.neighbours
     else:
-        last, channels = T.ToPixelGraph(graph, edges=False), 1
+        last, channels = T.ToPixelGraph(graph, edges=False), 3 if args.color else 1
+    color = [T.RandomImageHSV()] if args.color else []
     views = [Compose([last])]
     if preset.mirror:
         views.append(Compose([T.RandomImageFlip(p=1.0), last]))
-    return Compose([*preset.augment, last]), views, channels
+    return Compose([*preset.augment, *color, last]), views, channels
 
 
 def domains(args: Namespace) -> list[str]:

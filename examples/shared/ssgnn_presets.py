@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torch_geometric.transforms import BaseTransform
@@ -22,6 +22,7 @@ class Preset:
     augment: tuple[BaseTransform, ...]
     mirror: bool  # average the test over faces and their mirror images
     num_modes: int  # eigenvectors of the graph, at most
+    num_levels: int = 2  # coarser graphs
 
 
 PAPER_RECIPE = ClassificationRecipe(StepDecay(lr=1e-3, max_epochs=100), batch_size=32)
@@ -51,8 +52,35 @@ CPU = Preset(
     mirror=True,
     num_modes=256,
 )  # fmt: skip
-LONG = {domain: recipe.with_optimization(max_epochs=48) for domain, recipe in CPU.recipes.items()}
-FER2013 = replace(CPU, recipes=LONG)
+FER2013 = Preset(
+    recipes={
+        'spatial': ClassificationRecipe(
+            OneCycle(lr=4e-3, weight_decay=0.05, max_epochs=24, ema_decay=0.995),
+            batch_size=32,
+            label_smoothing=0.1,
+        ),
+        'spectral': ClassificationRecipe(
+            OneCycle(lr=5e-3, weight_decay=0.05, max_epochs=16, ema_decay=0.995),
+            batch_size=32,
+            label_smoothing=0.1,
+        ),
+    },
+    options={
+        'spatial': {'channels': (32, 64, 128), 'shared': True, 'pool_last': False},
+        'spectral': {
+            'channels': (24, 48, 96), 'num_knots': 12, 'num_pools': 3, 'directional': True,
+            'multiscale': True,
+        },
+    },
+    pixel_options={
+        'standardize': True, 'num_directions': 8, 'batch_norm': True, 'reduce': 'max',
+        'dropout': 0.3,
+    },
+    augment=(T.RandomImageAffine(10, (0.9, 1.1), 0.06), T.RandomImageFlip()),
+    mirror=True,
+    num_modes=10**9,
+    num_levels=3,
+)  # fmt: skip
 PRESETS = {'cpu': CPU, 'paper': PAPER}
 DATASET_PRESETS = {('fer2013', 'cpu'): FER2013}
 

@@ -53,6 +53,8 @@ class SPAGNN(FaceNetwork):
             (default: :obj:`(8, 16)`)
         num_layers (int or sequence of int, optional): Number of convolutions of each level before
             pooling. (default: :obj:`1`)
+        pool_last (bool, optional): Whether the features of the last level are pooled before the
+            fully connected layer. (default: :obj:`True`)
         add_self_loops (bool, optional): Whether the sum includes the node itself.
             (default: :obj:`True`)
         shared (bool, optional): If :obj:`True`, edges of equal offset share their weights, so that
@@ -79,12 +81,14 @@ class SPAGNN(FaceNetwork):
         in_channels: int = 1,
         channels: Sequence[int] = (8, 16),
         num_layers: int | Sequence[int] = 1,
+        pool_last: bool = True,
         add_self_loops: bool = True,
         shared: bool = False,
         **options: Any,
     ) -> None:
         config = FaceNetworkOptions(**options)
-        super().__init__(graph, num_classes, in_channels, len(channels), config)
+        num_levels = len(channels) if pool_last else len(channels) - 1
+        super().__init__(graph, num_classes, in_channels, num_levels, config)
         self.record_graph(graph)
         self.num_layers = tuple(as_list(num_layers, len(channels)))
         if len(self.num_layers) != len(channels) or min(self.num_layers) < 1:
@@ -95,7 +99,7 @@ class SPAGNN(FaceNetwork):
         self.convs, self.norms, self.pools = ModuleList(), ModuleList(), ModuleList()
         before = self.prepared_channels
         pos, edge_index, size = graph.pos, graph.edge_index, graph.num_nodes
-        for after, count, level in zip(channels, self.num_layers, graph.hierarchy):
+        for number, (after, count) in enumerate(zip(channels, self.num_layers)):
             for _ in range(count):
                 conv = _StatefulConv(
                     before, after, edge_index, size, add_self_loops, shared, pos, bias=config.bias
@@ -103,6 +107,9 @@ class SPAGNN(FaceNetwork):
                 self.convs.append(conv)
                 self.norms.append(MotionBatchNorm(after) if config.batch_norm else Identity())
                 before = after
+            if number == num_levels:
+                break
+            level = graph.hierarchy[number]
             self.pools.append(StatefulPooling(level, config.reduce))
             pos = cluster_centers(pos, level)
             edge_index, size = level.edge_index, level.num_clusters
@@ -112,11 +119,12 @@ class SPAGNN(FaceNetwork):
         """Logits of each sample."""
         x = self.prepare_features(x)
         layers = zip(self.convs, self.norms)
-        for pool, count in zip(self.pools, self.num_layers):
+        for number, count in enumerate(self.num_layers):
             for conv, norm in islice(layers, count):
                 out = norm(conv(x)).relu()
                 x = x + out if self.residual and x.size(1) == out.size(1) else out
-            x = pool(x)
+            if number < len(self.pools):
+                x = self.pools[number](x)
         return self.head(x)
 
     @torch.no_grad()

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import facial_expression as example
 import pytest
@@ -72,10 +73,46 @@ def test_preset_of_the_paper():
     assert (len(views), channels) == (1, 1)
 
 
+def test_colour_and_landmarks_from_files(tmp_path):
+    points = '\n'.join(f'{column} 7' for column in range(68))
+    for name in ('happy/1', 'happy/2', 'sad/1', 'sad/2'):
+        path = tmp_path / f'{name}.png'
+        path.parent.mkdir(exist_ok=True)
+        pixels = torch.randint(256, (72, 72, 3), dtype=torch.uint8).numpy()
+        Image.fromarray(pixels).save(path)
+        path.with_suffix('.txt').write_text(points)
+    folder = ['--dataset', 'folder', '--root', str(tmp_path), '--size', '72']
+    for options, num_nodes, num_channels in (
+        (['--color', '--nodes', '100'], 100, 3),
+        (['--landmarks'], 68, 10),
+        (['--color', '--landmarks'], 68, 10),
+    ):
+        args = example.parse([*folder, *options])
+        dataset = example.make_dataset(args, 'folder', str(tmp_path))
+        graph = example.make_graph(args, dataset)
+        transform, views, channels = example.make_transforms(args, graph)
+        assert channels == num_channels
+        for each in (transform, *views):
+            batch = each(dataset.get_batch([0, 3]))
+            assert batch.x.shape == (2 * num_nodes, num_channels)
+        model = example.spagnn(graph, 2, channels, **example.make_options(args, 'spatial'))
+        assert model(batch.x).shape == (2, 2)
+
+
+def test_network_of_fer2013():
+    """The preset fits a graph of 48 x 48 pixels."""
+    args = example.parse(['--dataset', 'fer2013', '--root', 'x', '--nodes', '150'])
+    faces = SimpleNamespace(size=(48, 48))
+    graph = example.make_graph(args, faces)
+    for domain, build in example.BUILDERS.items():
+        model = build(graph, 7, 1, **example.make_options(args, domain))
+        assert model(torch.rand(300, 1)).shape == (2, 7)
+
+
 def test_cpu_presets():
     for options, epochs in (
         ([], (24, 20)),
-        (['--dataset', 'fer2013', '--root', 'x'], (48, 48)),
+        (['--dataset', 'fer2013', '--root', 'x'], (24, 16)),
         (['--epochs', '3'], (3, 3)),
     ):
         args = example.parse(options)
@@ -88,7 +125,8 @@ def test_cpu_presets():
     [
         (['--dataset', 'jaffe'], 'jaffe needs --root'),
         (['--root', 'x'], 'synthetic is generated and takes no --root'),
-        ([*JAFFE, '--landmarks'], '--landmarks is only valid for generated faces'),
+        ([*JAFFE, '--landmarks'], '--landmarks is only valid for generated faces and --dataset'),
+        ([*JAFFE, '--color'], '--color is only valid for --dataset folder or ck_plus'),
         ([*JAFFE, '--subjects', '9'], '--subjects is only valid for generated faces'),
         ([*JAFFE, '--takes', '6'], '--takes is only valid for generated faces'),
         (['--parts', 'train', 'test'], '--parts is only valid for --dataset folder'),

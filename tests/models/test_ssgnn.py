@@ -207,6 +207,16 @@ def test_layers_of_the_spatial_part():
     torch.testing.assert_close(model(x), expected)
 
 
+def test_last_level_without_pooling():
+    model = SPAGNN(GRAPH, 4, channels=(3, 5), pool_last=False)
+    assert (len(model.pools), model.head[-1].in_features) == (1, 10 * 5)
+    x = torch.randn(40, 1)
+    hidden = model.convs[1](model.pools[0](model.convs[0](x).relu())).relu()
+    torch.testing.assert_close(model(x), model.head(hidden))
+    flat = PointGraph.from_points(PIXELS)  # no coarser graph is needed for one level
+    assert SPAGNN(flat, 4, channels=(3,), pool_last=False).head[-1].in_features == 40 * 3
+
+
 def test_multiscale_spectral_part_against_dense_filters():
     model = SPEGNN(GRAPH, 4, 2, channels=(3, 5), num_pools=1, multiscale=True).double()
     level = GRAPH.hierarchy[0]

@@ -4,6 +4,8 @@ import ssgnn as example
 import torch
 from PIL import Image
 
+from graphmotion.metrics import classification_scores, fold_summary
+
 SMALL = ['--size', '16', '--epochs', '1', '--quiet']
 TINY = ['--subjects', '5', '--takes', '1', *SMALL]
 JAFFE = ['--dataset', 'jaffe', '--root', 'x']
@@ -15,6 +17,16 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(facial_expression, 'draw', lambda *_: None)
 
 
+def test_contributions(capsys):
+    y = torch.zeros(1000, dtype=torch.long)
+    rows = {}
+    for title, errors in (('SPAGNN', 231), ('SPEGNN', 429), ('SSGNN', 221)):
+        scores = classification_scores(y, (torch.arange(1000) < errors).long(), 2)
+        rows[title] = fold_summary([scores])
+    example.print_rows(rows, 'one run')
+    assert 'Contributions: SPAGNN 20.8, SPEGNN 1.0' in capsys.readouterr().out
+
+
 def write_faces(folder, names):
     for name in names:
         (folder / name).mkdir(parents=True)
@@ -24,11 +36,11 @@ def write_faces(folder, names):
 
 
 @pytest.mark.slow
-def test_repeats_and_support_vector_machine(tmp_path):
-    options = ['--svm', '--repeats', '2', '--domain', 'spatial', '--out', str(tmp_path)]
+def test_repeats_and_baselines(tmp_path):
+    options = ['--svm', '--cnn', '--repeats', '2', '--domain', 'spatial', '--out', str(tmp_path)]
     first = example.main([*TINY, *options])
     assert first['protocol'] == 'split'
-    assert list(first['results']) == ['SPAGNN', example.SVM]
+    assert list(first['results']) == ['SPAGNN', example.SVM, example.CNN]
     assert first['results']['SPAGNN']['num_folds'] == 2
     for name in ('confusion_spagnn', 'confusion_pixels'):
         with Image.open(tmp_path / f'{name}.png') as picture:
@@ -72,6 +84,7 @@ def test_sweeps(tmp_path, capsys, options, name, values):
     assert list(results['results']) == values
     assert 'a range of' in capsys.readouterr().out
     assert (tmp_path / f'{name}.png').exists()
+    assert (tmp_path / f'{name}_loss.png').exists()
 
 
 @pytest.mark.slow
