@@ -5,6 +5,11 @@ import pytest
 import torch
 
 
+# Several processes of pytest-xdist must not compete for the cores.
+if 'PYTEST_XDIST_WORKER' in os.environ:
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Every test starts from the same random state."""
