@@ -12,6 +12,8 @@ from tests.toy import joints
 
 V, LENGTH = 16, 13
 CLASSIFIER = {'num_classes': 4, 'channels': (8, 8, 12, 16)}
+EMBEDDING = {'embedding_dim': 4, 'in_channels': 3, 'channels': 8, 'depth': 2, 'heads': 2}
+MIXER = EMBEDDING | {'temporal_channels': (8, 12), 'kernel_size': 5}
 
 # Name of a model and its options.
 CASES = {
@@ -31,6 +33,10 @@ CASES = {
         'msa_gcn',
         CLASSIFIER | {'kernel_sizes': (), 'strides': (2, 1, 1, 1), 'attention': False},
     ),
+    'gaitformer': ('gaitformer', EMBEDDING | {'num_frames': 60}),
+    'gaitmixer': ('gaitmixer', MIXER | {'padding': 'reflect_start'}),
+    'gaitmixer, reflected': ('gaitmixer', MIXER | {'padding': 'reflect'}),
+    'gaitmixer, zeros': ('gaitmixer', MIXER | {'padding': 'zeros', 'num_people': 2}),
 }
 
 
