@@ -20,6 +20,8 @@ from graphmotion.nn import (
     TopKJointPooling,
 )
 from graphmotion.nn.encoding import sinusoidal_encoding
+from graphmotion.nn.frame_sequential import FrameSequential
+from graphmotion.nn.frames import mask_padding, repeat_mask, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.shortcut import make_shortcut
@@ -52,6 +54,7 @@ class SpatialTransformerBlock(torch.nn.Module):
         - **num_nodes:** number of nodes of each graph, or a tuple
         - **node_ids:** indices of selected nodes :math:`(B, T, V)`, or a tuple; :obj:`None` for
           all nodes in order
+        - **mask:** boolean :math:`(B \cdot V, T)`, :obj:`False` for padded frames, or a tuple
         - **output:** features :math:`(B \cdot V, T, F_{out})` of the nodes, or of the target nodes
     """
 
@@ -70,30 +73,39 @@ class SpatialTransformerBlock(torch.nn.Module):
         self.attention = attention
         self.norm = MotionBatchNorm(out_channels)
         self.shortcut = make_shortcut(in_channels, out_channels, 1)
-        self.feed_forward = Sequential(
+        self.feed_forward = FrameSequential(
             Linear(out_channels, out_channels), MotionBatchNorm(out_channels)
         )
         self.feed_forward_shortcut = make_shortcut(in_channels, out_channels, 1)
         self.activation = LeakyReLU(_SLOPE)
 
     def forward(
-        self, x: Any, num_nodes: Any, node_ids: Any = None, return_attention: bool = False
+        self,
+        x: Any,
+        num_nodes: Any,
+        node_ids: Any = None,
+        mask: Any = None,
+        return_attention: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Applies the block; also returns the attention maps if requested."""
         if isinstance(x, tuple):
             target = x[1]
+            source_mask, mask = mask or (None, None)
             position: Any = tuple(
                 self._position(i, ids) for i, ids in enumerate(node_ids or (None, None))
             )
         else:
-            target, position = x, self._position(0, node_ids)
+            target, source_mask, position = x, mask, self._position(0, node_ids)
         options: dict[str, Any] = {'position': position, 'return_attention': return_attention}
         if self.attention.global_map is not None:
             options['node_ids'] = node_ids
+        if not self.attention.per_frame:
+            options['mask'] = source_mask
         attended = self.attention(x, num_nodes, **options)
         out, weights = attended if return_attention else (attended, None)
-        out = self.activation(self.norm(out) + self.shortcut(target))
-        out = self.activation(self.feed_forward(out) + self.feed_forward_shortcut(target))
+        out = self.activation(self.norm(out, mask) + self.shortcut(target, mask))
+        shortcut = self.feed_forward_shortcut(target, mask)
+        out = self.activation(self.feed_forward(out, mask) + shortcut)
         return out if weights is None else (out, weights)
 
     def _position(self, side: int, ids: Tensor | None) -> Tensor | None:
@@ -150,10 +162,6 @@ class FGSTFormer(ResettableModule):
     - Parts of different sizes are padded with zeros before the linear map that they share.
     - The hidden layer of the classifier has 256 channels.
 
-    Padded frames are not masked. Bring samples to the same length with
-    :class:`~graphmotion.transforms.CropFrames` or :class:`~graphmotion.transforms.ResampleFrames`
-    first.
-
     Args:
         skeleton (Skeleton or str): A skeleton or the name of a built-in layout. The part branch
             requires a part hierarchy.
@@ -207,6 +215,8 @@ class FGSTFormer(ResettableModule):
 
     Shapes:
         - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
+        - **num_frames:** number of frames of each sample before padding :math:`(B)`; padded frames
+          have no effect
         - **output:** logits :math:`(B, \text{num\_classes})`; with :obj:`return_attention`, a
           tuple of logits and :class:`FocalAttention`
 
@@ -215,6 +225,7 @@ class FGSTFormer(ResettableModule):
     """
 
     inputs = ('x', 'batch')
+    optional_inputs = ('num_frames',)
 
     def __init__(
         self,
@@ -301,7 +312,7 @@ class FGSTFormer(ResettableModule):
 
         sizes = [channels[0], *channels]
         strides = [2 if out_size > size else 1 for size, out_size in pairwise(sizes)]
-        self.input = Sequential(
+        self.input = FrameSequential(
             Linear(in_channels, channels[0]), MotionBatchNorm(channels[0]), LeakyReLU(_SLOPE)
         )
         shared, branched = range(num_joint_layers), range(num_joint_layers, len(channels))
@@ -339,15 +350,23 @@ class FGSTFormer(ResettableModule):
         )  # fmt: skip
 
     def forward(
-        self, x: Tensor, batch: Tensor | None = None, return_attention: bool = False
+        self,
+        x: Tensor,
+        batch: Tensor | None = None,
+        num_frames: Tensor | None = None,
+        return_attention: bool = False,
     ) -> Tensor | tuple[Tensor, FocalAttention]:
         """Returns the logits of each sample; ``batch`` only validates the number of people."""
         num_joints, people = self.skeleton.num_joints, self.num_people
         check_graph_sizes(x, batch, num_joints, people)
         split_graphs(x, people * num_joints)  # raises if the last sample lacks people
-        x = self.input(x)
-        for spatial, temporal in zip(self.spatial, self.temporal):
-            x = temporal(spatial(x, num_joints))
+        x, mask = mask_padding(x, num_frames, people * num_joints)
+        x = self.input(x, mask)
+        for spatial, module in zip(self.spatial, self.temporal):
+            temporal = cast(ConvValueTemporalAttention, module)
+            x = temporal(spatial(x, num_joints, mask=mask), mask)
+            mask = stride_mask(mask, temporal.stride)
+        person_mask = None if mask is None else mask[::num_joints]
 
         ids = score = parts = None
         if self.parts is not None:
@@ -356,24 +375,26 @@ class FGSTFormer(ResettableModule):
             x, ids, score = self.focal(x, num_joints)
         num_kept = num_joints if self.focal is None else self.focal.k
         maps: tuple[Tensor | None, Tensor | None] = (None, None)
+        num_parts = 0 if self.parts is None else self.parts.num_parts
+        mask, part_mask = (repeat_mask(person_mask, size) for size in (num_kept, num_parts))
         for i, stride in enumerate(self.strides):
-            x = self.joint_spatial[i](x, num_kept, ids)
+            x = self.joint_spatial[i](x, num_kept, ids, mask)
             if parts is not None:
-                assert self.parts is not None
-                num_parts = self.parts.num_parts
-                parts = self.part_spatial[i](parts, num_parts)
+                parts = self.part_spatial[i](parts, num_parts, mask=part_mask)
                 if len(self.joint_cross):
+                    sizes, masks = (num_kept, num_parts), (mask, part_mask)
                     x, parts, maps = self._exchange(
-                        i, x, parts, (num_kept, num_parts), ids, return_attention
+                        i, x, parts, sizes, ids, masks, return_attention
                     )
-                parts = self.part_temporal[i](parts)
-            x = self.joint_temporal[i](x)
+                parts = self.part_temporal[i](parts, part_mask)
+            x = self.joint_temporal[i](x, mask)
+            mask, part_mask = stride_mask(mask, stride), stride_mask(part_mask, stride)
             if ids is not None and score is not None and stride > 1:
                 ids, score = ids[:, ::stride], score[:, ::stride]
 
-        pooled = [graph_mean(x, people * num_kept)]
-        if parts is not None and self.parts is not None:
-            pooled.append(graph_mean(parts, people * self.parts.num_parts))
+        pooled = [graph_mean(x, people * num_kept, mask=mask)]
+        if parts is not None:
+            pooled.append(graph_mean(parts, people * num_parts, mask=part_mask))
         out = self.classifier(torch.cat(pooled, dim=-1))
         return (out, FocalAttention(ids, score, *maps)) if return_attention else out
 
@@ -384,13 +405,16 @@ class FGSTFormer(ResettableModule):
         parts: Tensor,
         sizes: tuple[int, int],
         ids: Tensor | None,
+        masks: tuple[Tensor | None, Tensor | None],
         return_attention: bool,
     ) -> tuple[Tensor, Tensor, tuple[Tensor | None, Tensor | None]]:
         """Lets each branch attend to the other, both before the update."""
         to_joints = None if ids is None else (None, ids)
         to_parts = None if ids is None else (ids, None)
-        new_joints = self.joint_cross[i]((parts, joints), sizes[::-1], to_joints, return_attention)
-        new_parts = self.part_cross[i]((joints, parts), sizes, to_parts, return_attention)
+        new_joints = self.joint_cross[i](
+            (parts, joints), sizes[::-1], to_joints, masks[::-1], return_attention
+        )
+        new_parts = self.part_cross[i]((joints, parts), sizes, to_parts, masks, return_attention)
         if not return_attention:
             return new_joints, new_parts, (None, None)
         maps = new_joints[1].mean(dim=2), new_parts[1].mean(dim=2)

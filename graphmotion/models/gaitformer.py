@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 from torch.nn import LayerNorm, Linear, ModuleList, Parameter
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, pad
 
 from graphmotion.models.gaitmixer import (
     BLOCK_NAMES,
@@ -17,6 +17,7 @@ from graphmotion.models.gaitmixer import (
     from_published,
 )
 from graphmotion.models.registry import register_model
+from graphmotion.nn.frames import mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, split_graphs
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -43,6 +44,8 @@ class GaitFormer(ResettableModule):
 
     Shapes:
         - **x:** node features :math:`(B \cdot V, T, F_{in})`
+        - **num_frames:** number of frames of each sample before padding :math:`(B)`; padded frames
+          have no effect
         - **output:** embeddings of unit length :math:`(B, \text{embedding\_dim})`
 
     Raises:
@@ -51,6 +54,7 @@ class GaitFormer(ResettableModule):
     """
 
     inputs = ('x', 'batch')
+    optional_inputs = ('num_frames',)
 
     def __init__(
         self,
@@ -84,22 +88,27 @@ class GaitFormer(ResettableModule):
         torch.nn.init.normal_(self.token)
         torch.nn.init.zeros_(self.position)
 
-    def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, batch: Tensor | None = None, num_frames: Tensor | None = None
+    ) -> Tensor:
         """Returns the embeddings; ``batch`` only validates that each graph is one skeleton."""
         check_graph_sizes(x, batch, self.skeleton.num_joints)
-        num_nodes, num_frames = x.shape[:2]
-        if num_frames > self.num_frames:
+        num_nodes, length = x.shape[:2]
+        if length > self.num_frames:
             raise ValueError(
-                f'x has {num_frames} frames, expected at most num_frames={self.num_frames}'
+                f'x has {length} frames, expected at most num_frames={self.num_frames}'
             )
+        x, mask = mask_padding(x, num_frames, self.skeleton.num_joints)
         x = self.spatial(x)
         token = self.token.to(x.dtype).expand(num_nodes, 1, -1)
-        x = torch.cat([token, x], dim=1) + self.position[: 1 + num_frames].to(x.dtype)
+        x = torch.cat([token, x], dim=1) + self.position[: 1 + length].to(x.dtype)
         # Frames take the place of joints in the attention blocks.
         x = x.reshape(-1, 1, x.size(-1))
+        if mask is not None:
+            mask = pad(mask, (1, 0), value=True).view(-1, 1)
         for block in self.blocks:
-            x = block(x, 1 + num_frames)
-        x = self.temporal_norm(x.view(num_nodes, 1 + num_frames, x.size(-1))[:, 0])
+            x = block(x, 1 + length, mask)
+        x = self.temporal_norm(x.view(num_nodes, 1 + length, x.size(-1))[:, 0])
         joints = split_graphs(x, self.skeleton.num_joints).flatten(1)
         return normalize(self.lin(self.norm(joints)), dim=-1)
 

@@ -13,6 +13,8 @@ from torch.nn.functional import normalize
 from graphmotion.models.published_weights import match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
+from graphmotion.nn.frame_sequential import FrameSequential
+from graphmotion.nn.frames import mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -36,6 +38,7 @@ class AttentionBlock(torch.nn.Module):
     Shapes:
         - **x:** features :math:`(B \cdot V, T, C)`, where :math:`V` joints attend to each other
           in each frame
+        - **mask:** boolean :math:`(B \cdot V, T)`, :obj:`False` for joints to which none attends
         - **output:** features :math:`(B \cdot V, T, C)`
     """
 
@@ -48,9 +51,9 @@ class AttentionBlock(torch.nn.Module):
             Linear(channels, mlp_ratio * channels), GELU(), Linear(mlp_ratio * channels, channels)
         )
 
-    def forward(self, x: Tensor, num_nodes: int) -> Tensor:
+    def forward(self, x: Tensor, num_nodes: int, mask: Tensor | None = None) -> Tensor:
         """Applies the block."""
-        x = x + self.attention(self.attention_norm(x), num_nodes)
+        x = x + self.attention(self.attention_norm(x), num_nodes, mask=mask)
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -125,6 +128,7 @@ class TemporalMixerBlock(torch.nn.Module):
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
+        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`False` for padded frames
         - **output:** node features :math:`(|\mathcal{V}|, T, F_{out})`
     """
 
@@ -136,16 +140,16 @@ class TemporalMixerBlock(torch.nn.Module):
         self.conv = LargeKernelTemporalConv(in_channels, out_channels, kernel_size, padding)
         self.activation = GELU()
         self.norm = MotionBatchNorm(out_channels, eps=1e-3)
-        self.shortcut: torch.nn.Module = torch.nn.Identity()
+        self.shortcut = FrameSequential()
         if in_channels != out_channels:
-            self.shortcut = Sequential(
+            self.shortcut = FrameSequential(
                 Linear(in_channels, out_channels), GELU(), MotionBatchNorm(out_channels, eps=1e-3)
             )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Applies the block."""
-        out = self.norm(self.activation(self.conv(self.dropout(x))))
-        return out + self.shortcut(x)
+        out = self.norm(self.activation(self.conv(self.dropout(x), mask)), mask)
+        return out + self.shortcut(x, mask)
 
 
 @register_model('gaitmixer', task='recognition')
@@ -181,8 +185,10 @@ class GaitMixer(ResettableModule):
             (default: :obj:`1`)
 
     Shapes:
-        - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`; reflecting paddings require
-          at least :obj:`kernel_size` frames
+        - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
+        - **num_frames:** number of frames of each sample before padding :math:`(B)`; padded frames
+          have no effect. The default padding of the convolutions requires at least
+          :obj:`kernel_size` frames
         - **output:** embeddings of unit length :math:`(B, \text{embedding\_dim})`
 
     Raises:
@@ -191,6 +197,7 @@ class GaitMixer(ResettableModule):
     """
 
     inputs = ('x', 'batch')
+    optional_inputs = ('num_frames',)
 
     def __init__(
         self,
@@ -221,17 +228,25 @@ class GaitMixer(ResettableModule):
         self.norm = LayerNorm(sizes[-1])
         self.lin = Linear(sizes[-1], embedding_dim)
 
-    def features(self, x: Tensor) -> Tensor:
-        r"""Returns the features of each joint in each frame, :math:`(B \cdot V, T, C)`."""
+    def features(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        r"""Returns the features of each joint in each frame, :math:`(B \cdot V, T, C)`.
+
+        Frames that are :obj:`False` in :obj:`mask`, :math:`(B \cdot V, T)`, are padding, whose
+        features are arbitrary.
+        """
         x = self.spatial(x)
         for block in self.temporal:
-            x = block(x)
+            x = block(x, mask)
         return x
 
-    def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, batch: Tensor | None = None, num_frames: Tensor | None = None
+    ) -> Tensor:
         """Returns the embeddings; ``batch`` only validates the number of people."""
         check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
-        pooled = graph_mean(self.features(x), self.num_people * self.skeleton.num_joints)
+        num_nodes = self.num_people * self.skeleton.num_joints
+        x, mask = mask_padding(x, num_frames, num_nodes)
+        pooled = graph_mean(self.features(x, mask), num_nodes, mask=mask)
         return normalize(self.lin(self.norm(pooled)), dim=-1)
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:

@@ -73,7 +73,7 @@ def test_without_messages_the_scales_are_independent():
 def test_messages_are_computed_before_any_is_added():
     model = msa_gcn(**SMALL).eval()
     xs = [torch.randn(2 * size, 6, 8) for size in (16, 10, 5)]
-    out, learned = model._exchange(0, xs)
+    out, learned = model._exchange(0, xs, [None] * 3)
     assert set(learned) == {(16, 10), (10, 16), (10, 5), (5, 10)}
     cross = model.cross[0]
     # Pairs count scales from the joints up: the middle one takes from both of the others.

@@ -8,10 +8,13 @@ import torch
 from graphmotion.data import from_array
 from graphmotion.models import create_model
 from graphmotion.training import embed, predict
+from tests.models.test_models import SKELETON_MODELS
 from tests.toy import joints
 
 V, LENGTH = 16, 13
 CLASSIFIER = {'num_classes': 4, 'channels': (8, 8, 12, 16)}
+EMBEDDING = {'embedding_dim': 4, 'in_channels': 3, 'channels': 8, 'depth': 2, 'heads': 2}
+MIXER = EMBEDDING | {'temporal_channels': (8, 12), 'kernel_size': 5}
 
 # Name of a model and its options.
 CASES = {
@@ -30,6 +33,24 @@ CASES = {
     'msa_gcn, no kernel': (
         'msa_gcn',
         CLASSIFIER | {'kernel_sizes': (), 'strides': (2, 1, 1, 1), 'attention': False},
+    ),
+    'gaitformer': ('gaitformer', EMBEDDING | {'num_frames': 60}),
+    'gaitmixer': ('gaitmixer', MIXER | {'padding': 'reflect_start'}),
+    'gaitmixer, reflected': ('gaitmixer', MIXER | {'padding': 'reflect'}),
+    'gaitmixer, zeros': ('gaitmixer', MIXER | {'padding': 'zeros', 'num_people': 2}),
+    'fg_stformer': ('fg_stformer', CLASSIFIER | {'num_joint_layers': 2}),
+    'fg_stformer, two people': ('fg_stformer', CLASSIFIER | {'num_people': 2}),
+    'fg_stformer, one map for all frames': (
+        'fg_stformer',
+        CLASSIFIER | {'focal_joints': False, 'per_frame': False, 'num_joint_layers': 2},
+    ),
+    'fg_stformer, tanh': (
+        'fg_stformer',
+        CLASSIFIER | {'focal_joints': False, 'per_frame': False, 'normalization': 'tanh'},
+    ),
+    'fg_stformer, joints only': (
+        'fg_stformer',
+        CLASSIFIER | {'part_branch': False, 'temporal_convolution': False},
     ),
 }
 
@@ -64,6 +85,10 @@ def case(request):
                 value.add_(0.2 * torch.randn_like(value))
     reflects = 'reflect' in options.get('padding', '')
     return Case(model, options.get('num_people', 1), options['kernel_size'] if reflects else 1)
+
+
+def test_all_models_of_skeletons_are_here():
+    assert {name for name, _ in CASES.values()} == set(SKELETON_MODELS)
 
 
 @pytest.mark.parametrize('counts', [(LENGTH, 4, 9, 1), (7, 7, LENGTH, 11), (5, 6, 7, 8)])

@@ -43,7 +43,7 @@ class CrossAttention(NodeAttention):
             (default: :obj:`"softmax"`)
 
     Shapes:
-        Inputs are tuples for source and target, as in PyG's bipartite convolutions:
+        Inputs except the mask are tuples for source and target, as in PyG's bipartite convolutions:
 
         - **x:** features :math:`(|\mathcal{V}_s|, T, C)` and :math:`(|\mathcal{V}_t|, T, C)`
         - **num_nodes:** numbers of nodes :math:`V_s` and :math:`V_t` of every graph, or
@@ -52,6 +52,8 @@ class CrossAttention(NodeAttention):
         - **position:** encodings added to the inputs of keys and queries; each may be :obj:`None`
         - **node_ids:** indices of the nodes in the global map, :math:`(B, T, V_s)` and
           :math:`(B, T, V_t)`; each may be :obj:`None` if nodes are in the order of the map
+        - **mask:** boolean :math:`(|\mathcal{V}_s|, T)`, :obj:`False` for source nodes or frames
+          that are padding, to which no node attends
         - **output:** target features :math:`(|\mathcal{V}_t|, T, F_{out})`, and with
           :obj:`return_attention` also the attention maps :math:`(B, T, H, V_t, V_s)`
 
@@ -95,6 +97,7 @@ class CrossAttention(NodeAttention):
         batch_size: int | None = None,
         position: tuple[Tensor | None, Tensor | None] | None = None,
         node_ids: tuple[Tensor | None, Tensor | None] | None = None,
+        mask: Tensor | None = None,
         return_attention: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Attends from the target to the source, given in ``x`` as (source, target)."""
@@ -102,9 +105,14 @@ class CrossAttention(NodeAttention):
         if batch is not None and batch_size is None:  # one side may lack nodes of the last graph
             batch_size = count_graphs(*batch)
         source, target = (
-            self._nodes(part, num, vector, batch_size, encoding, ids)
-            for part, num, vector, encoding, ids in zip(
-                x, num_nodes or none, batch or none, position or none, node_ids or none
+            self._nodes(part, num, vector, batch_size, encoding, ids, valid)
+            for part, num, vector, encoding, ids, valid in zip(
+                x,
+                num_nodes or none,
+                batch or none,
+                position or none,
+                node_ids or none,
+                (mask, None),
             )
         )
         check_same_graphs(source.values.shape[::2], target.values.shape[::2])

@@ -60,6 +60,8 @@ class JointAttention(NodeAttention):
         - **node_ids:** index of each node in the global map :math:`(B, T, V)` if nodes are not in
           the order of the map, for instance :obj:`joint_ids` of
           :class:`~graphmotion.nn.TopKJointPooling`
+        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`False` for nodes or frames that are
+          padding, to which no node attends
         - **output:** node features :math:`(|\mathcal{V}|, T, F_{out})`, and with
           :obj:`return_attention` also the attention maps :math:`(B, T, H, V, V)`, with a single
           frame if all frames share them
@@ -103,10 +105,11 @@ class JointAttention(NodeAttention):
         batch_size: int | None = None,
         position: Tensor | None = None,
         node_ids: Tensor | None = None,
+        mask: Tensor | None = None,
         return_attention: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Attends to the joints of each frame of ``x``."""
-        nodes = self._nodes(x, num_nodes, batch, batch_size, position, node_ids)
+        nodes = self._nodes(x, num_nodes, batch, batch_size, position, node_ids, mask)
         if self.value_projection:
             query, key, value = project((nodes.compared, nodes.compared, nodes.values), self.qkv)
         else:

@@ -13,6 +13,7 @@ from torch.nn.functional import linear
 
 from graphmotion.checks import check_choice, check_int
 from graphmotion.nn.attention.attend import apply_map, attend, attention_map, attention_scores
+from graphmotion.nn.frames import zero_padding
 from graphmotion.nn.graphs import check_channels, to_graphs, to_nodes
 from graphmotion.nn.resettable import ResettableModule
 
@@ -34,7 +35,8 @@ class Nodes(NamedTuple):
 
     values: Tensor  # [B, V, T, C]
     compared: Tensor  # values with positions, the input of queries and keys
-    mask: Tensor | None  # [B, V], real nodes
+    real: Tensor | None  # [B, V], nodes that are not padding of smaller graphs
+    mask: Tensor | None  # [B, V, T], those and frames that are not padding
     ids: Tensor | None  # [B, T, V], index of each node in the global map
 
 
@@ -100,9 +102,12 @@ class NodeAttention(ResettableModule):
         batch_size: int | None,
         position: Tensor | None,
         ids: Tensor | None,
+        mask: Tensor | None,
     ) -> Nodes:
         x = self._with_frames(x, 'x')
-        graphs, mask = to_graphs(x, num_nodes, batch, batch_size)
+        graphs, real = to_graphs(x, num_nodes, batch, batch_size)
+        if mask is not None:
+            mask, _ = to_graphs(mask.reshape(x.shape[:2]), graphs.size(1), batch, graphs.size(0))
         compared = graphs
         if position is not None:
             encoding = self._with_frames(position, 'position').to(x.dtype)
@@ -115,7 +120,7 @@ class NodeAttention(ResettableModule):
             compared = graphs + encoding
         if ids is not None:
             ids = ids.unsqueeze(1) if ids.dim() == 2 else ids
-        return Nodes(graphs, compared, mask, ids)
+        return Nodes(graphs, compared, real, mask, ids)
 
     @staticmethod
     def _to_nodes(out: Tensor, x: Tensor, batch: Tensor | None) -> Tensor:
@@ -137,9 +142,12 @@ class NodeAttention(ResettableModule):
     ) -> tuple[Tensor, Tensor | None]:
         """Returns the output of the target and, if requested, the map [B, T, H, Vt, Vs]."""
         num_frames = query.size(2)
+        if source.mask is not None and not self.per_frame:  # the scores are a mean over frames
+            count = source.mask.any(dim=1).sum(dim=1).clamp(min=1).to(key.dtype)
+            key = zero_padding(key, source.mask) * (num_frames / count).view(-1, 1, 1, 1)
         query, key = self._split(query, self.heads), self._split(key, self.heads)
         value = self._split(value, self.heads if self.value_projection else 1)
-        mask = None if source.mask is None else source.mask[:, None, None, None]
+        mask = self._key_mask(source)
         residual = self._residual_map(target, source)
         if self.alpha is None and not return_attention:
             scale = self._scale(num_frames)
@@ -148,6 +156,14 @@ class NodeAttention(ResettableModule):
             weights = self._map(query, key, mask, residual, self._scale(num_frames))
             out = apply_map(weights, value)
         return self.proj(self._merge(out, num_frames)), weights if return_attention else None
+
+    def _key_mask(self, source: Nodes) -> Tensor | None:
+        """Returns the mask of the keys, broadcastable to [B, T, H, Vt, Vs]."""
+        if source.mask is None:
+            return None if source.real is None else source.real[:, None, None, None]
+        if self.per_frame:
+            return source.mask.transpose(1, 2)[:, :, None, None]
+        return source.mask.any(dim=2)[:, None, None, None]
 
     def _options(self) -> str:
         options = ''
@@ -232,7 +248,7 @@ class NodeAttention(ResettableModule):
         num_graphs, num_nodes, num_frames = side.values.shape[:3]
         if side.ids is None:
             # The nodes of smaller graphs in a mixed batch are the first nodes of the map.
-            if num_nodes > size or (num_nodes < size and side.mask is None):
+            if num_nodes > size or (num_nodes < size and side.real is None):
                 raise ValueError(
                     f'without node_ids, graphs must have the {size} nodes of the global map, got '
                     f'{num_nodes}'

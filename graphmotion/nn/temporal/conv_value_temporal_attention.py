@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import Linear, ModuleList, Sequential
+from torch.nn import Linear, ModuleList
 from torch.nn.functional import leaky_relu
 
 from graphmotion.nn.attention.attend import attend
 from graphmotion.nn.encoding import sinusoidal_encoding
+from graphmotion.nn.frame_sequential import FrameSequential
+from graphmotion.nn.frames import stride_mask, zero_padding
 from graphmotion.nn.norm import MotionBatchNorm
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import TemporalConv
@@ -53,6 +55,7 @@ class ConvValueTemporalAttention(ResettableModule):
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, F)`
+        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`False` for padded frames
         - **output:** node features :math:`(|\mathcal{V}|, \lceil T / s \rceil, F)`
 
     Raises:
@@ -98,26 +101,28 @@ class ConvValueTemporalAttention(ResettableModule):
         self.out = Linear(channels, channels)
         self.norm = MotionBatchNorm(channels)
         self.shortcut = (
-            Sequential(Linear(channels, channels), MotionBatchNorm(channels))
+            FrameSequential(Linear(channels, channels), MotionBatchNorm(channels))
             if stride > 1
             else None
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Attends to the convolved frames of each node."""
         if self.position:
             x = x + sinusoidal_encoding(x.size(1), self.channels, x.device, x.dtype)
+        x = zero_padding(x, mask)
         heads = [value(x) for value in self.values]
-        x = x[:, :: self.stride].contiguous()
+        x, mask = x[:, :: self.stride].contiguous(), stride_mask(mask, self.stride)
         if self.attention:
             queries = self.query(x).chunk(len(heads), dim=-1)
             keys = self.key(x).chunk(len(heads), dim=-1)
+            valid = None if mask is None else mask.unsqueeze(1)
             heads = [
-                mix(attend(query, key, value)) + value
+                mix(attend(query, key, value, mask=valid)) + value
                 for mix, query, key, value in zip(self.heads, queries, keys, heads)
             ]
-        out = self.norm(self.out(torch.cat(heads, dim=-1)))
-        shortcut = x if self.shortcut is None else self.shortcut(x)
+        out = self.norm(self.out(torch.cat(heads, dim=-1)), mask)
+        shortcut = x if self.shortcut is None else self.shortcut(x, mask)
         return leaky_relu(out, self.negative_slope) + shortcut.to(out.dtype)
 
     def __repr__(self) -> str:

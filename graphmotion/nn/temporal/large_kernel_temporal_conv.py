@@ -11,6 +11,7 @@ from torch.nn.functional import linear, pad
 from torch_geometric.nn.inits import uniform
 
 from graphmotion.checks import check_choice, check_int, check_odd
+from graphmotion.nn.frames import zero_padding
 from graphmotion.nn.graphs import is_known
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import convolve_frames
@@ -47,6 +48,8 @@ class LargeKernelTemporalConv(ResettableModule):
 
     Shapes:
         - **x:** node features :math:`(|\mathcal{V}|, T, F_{in})`
+        - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`False` for padded frames at the end of
+          a sequence
         - **output:** node features :math:`(|\mathcal{V}|, T, F_{out})`
 
     Raises:
@@ -70,10 +73,10 @@ class LargeKernelTemporalConv(ResettableModule):
         self.depthwise = DepthwiseTemporalConv(in_channels, kernel_size, padding, bias)
         self.pointwise = Conv1d(in_channels, out_channels, kernel_size=1, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Convolves ``x`` along its frames."""
         # A matrix product accepts the layout of the depthwise part without a copy.
-        rows = self.depthwise(x).flatten(0, 1)
+        rows = self.depthwise(x, mask).flatten(0, 1)
         out = linear(rows, self.pointwise.weight.squeeze(2), self.pointwise.bias)
         return out.view(*x.shape[:2], self.out_channels)
 
@@ -121,14 +124,35 @@ class DepthwiseTemporalConv(torch.nn.Module):
         uniform(self.kernel_size, self.weight)
         uniform(self.kernel_size, self.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Convolves each channel of ``x`` along its frames."""
+        if self.mode == 'constant':
+            return self._convolve(zero_padding(x, mask))
+        counts = None if mask is None else mask.sum(dim=1)
+        self._check_frames(x, counts)
+        end = self.ends[1]
+        if counts is None or end == 0:  # no frame depends on later frames
+            return self._convolve(x)
+        return self._convolve(_reflect_end(x, counts, end))[:, : x.size(1)]
+
+    def _check_frames(self, x: Tensor, counts: Tensor | None) -> None:
+        """Checks that all sequences, which have ``counts`` frames, can be reflected."""
+        eager = not torch.compiler.is_compiling() and x.device.type == 'cpu'
+        shortest = x.size(1)
+        message = (
+            f"x must have at least {max(self.ends) + 1} frames for padding='{self.padding}' "
+            f'and kernel_size={self.kernel_size}'
+        )
+        if counts is not None and len(counts):
+            if eager:
+                shortest = int(counts.min())
+            else:
+                torch._assert_async((counts > max(self.ends)).all(), message)
+        if shortest <= max(self.ends):
+            raise ValueError(f'{message}, got {shortest}')
+
+    def _convolve(self, x: Tensor) -> Tensor:
         num_nodes, num_frames, channels = x.shape
-        if self.mode == 'reflect' and num_frames <= max(self.ends):
-            raise ValueError(
-                f"x must have at least {max(self.ends) + 1} frames for padding='{self.padding}' "
-                f'and kernel_size={self.kernel_size}, got {num_frames}'
-            )
         # In reduced precision, the convolution is extremely slow.
         full_precision = x.dtype in (torch.float32, torch.float64)
         full_precision = full_precision and not torch.is_autocast_enabled(x.device.type)
@@ -171,6 +195,13 @@ class DepthwiseTemporalConv(torch.nn.Module):
             f'{self.__class__.__name__}({self.channels}, kernel_size={self.kernel_size}, '
             f"padding='{self.padding}')"
         )
+
+
+def _reflect_end(x: Tensor, counts: Tensor, length: int) -> Tensor:
+    """Replaces padded frames by the reflection of those before; appends ``length`` frames."""
+    frame, last = torch.arange(x.size(1) + length, device=x.device), counts.unsqueeze(1) - 1
+    frame = torch.where(frame <= last, frame, (2 * last - frame).clamp(min=0))
+    return x.gather(1, frame.unsqueeze(-1).expand(-1, -1, x.size(2)))
 
 
 def _transpose(x: Tensor) -> Tensor:
