@@ -9,7 +9,7 @@ from typing import Any
 
 from torch_geometric.data import Data
 
-from graphmotion.checks import check_int
+from graphmotion.checks import check_int, check_positive
 from graphmotion.data import from_array
 from graphmotion.datasets.class_folders import ClassFolders, find_class_folders
 from graphmotion.datasets.motion_dataset import MotionDataset
@@ -39,9 +39,9 @@ class PoseFolder(MotionDataset):
     name.
 
     Samples have the fields :obj:`y`, :obj:`score`, :obj:`recording`, the position of their file in
-    the sorted list of recordings, and :obj:`subject`, if the recordings have subjects. Recordings
-    are processed again if files are added, removed or renamed; after changing the content of a
-    file, pass :obj:`force_reload=True`.
+    the sorted list of recordings, :obj:`subject`, if the recordings have subjects, and
+    :obj:`frame_rate`, if it is known. Recordings are processed again if files are added, removed or
+    renamed; after changing the content of a file, pass :obj:`force_reload=True`.
 
     .. code-block:: python
 
@@ -65,6 +65,8 @@ class PoseFolder(MotionDataset):
             folder inside the folder of the class, if there is one. (default: :obj:`None`)
         reader_options (mapping, optional): Options of the reader, such as :obj:`{"world": True}`
             for MediaPipe or :obj:`{"axes": "CTVM"}` for NumPy. (default: :obj:`None`)
+        frame_rate (float, optional): Frames per second of all recordings; by default that of each
+            file for BVH, and unknown for other formats. (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -89,6 +91,7 @@ class PoseFolder(MotionDataset):
         columns: Sequence[int] | None = None,
         subject: str | None = None,
         reader_options: Mapping[str, Any] | None = None,
+        frame_rate: float | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
@@ -106,6 +109,7 @@ class PoseFolder(MotionDataset):
                 f'{self.skeleton.name!r}, got {self.columns}'
             )
         self.reader_options = dict(reader_options or {})
+        self.frame_rate = None if frame_rate is None else check_positive('frame_rate', frame_rate)
         self._folder = find_class_folders(root)
         self._recordings = self._find_recordings()
         self._classes = ClassFolders(self._folder, self._recordings, subject, 'recordings')
@@ -125,7 +129,7 @@ class PoseFolder(MotionDataset):
         options = (
             self.skeleton.joints, self.skeleton.bones, self._format.name, self.num_people,
             self.columns, sorted(self.reader_options.items()), sorted(self._recordings),
-            sorted(self._classes.subjects.items()),
+            sorted(self._classes.subjects.items()), self.frame_rate,
         )  # fmt: skip
         return [hashed_name('poses', options)]
 
@@ -141,7 +145,12 @@ class PoseFolder(MotionDataset):
                 continue
             num_dims = pos.shape[-1]
             labels: dict[str, Any] = self._classes.labels(name)
-            yield from_array(pos, self.skeleton, score, axes='MTVC', recording=number, **labels)
+            rate = self.frame_rate
+            if rate is None and self._format.read_frame_rate is not None:
+                rate = self._format.read_frame_rate(self._recordings[name])
+            yield from_array(
+                pos, self.skeleton, score, 'MTVC', None, rate, recording=number, **labels
+            )
         skipped.report(len(self._recordings))
 
     def names(self) -> list[str]:

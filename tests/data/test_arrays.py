@@ -208,3 +208,12 @@ def test_arrays_and_labels_that_are_not_numbers_raise():
         with pytest.raises(ValueError, match=f'must not be called {name!r}'):
             from_array(keypoints(4, 17, 2), 'coco17', **{name: 1})
     assert from_array(keypoints(4, 17, 2), 'coco17', y=np.int64(3)).y.tolist() == [3]
+
+
+def test_the_frame_rate_is_stored():
+    data = from_array(np.zeros((4, 17, 3)), 'coco17', frame_rate=29.97, y=1)
+    assert data.frame_rate.shape == (1,)
+    assert data.frame_rate.item() == pytest.approx(29.97)
+    assert 'frame_rate' not in from_array(np.zeros((4, 17, 3)), 'coco17')
+    with pytest.raises(ValueError, match='frame_rate must be positive and finite, got 0'):
+        from_array(np.zeros((4, 17, 3)), 'coco17', frame_rate=0)
