@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 import torch
 
-
 # Several processes of pytest-xdist must not compete for the cores.
 if 'PYTEST_XDIST_WORKER' in os.environ:
     torch.set_num_threads(1)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphmotion.checks import check_positive
 from graphmotion.data.batching import is_reserved_name, repeat_edge_index
 from graphmotion.data.samples import TIME_DIMS, num_valid_frames, to_dense
 from graphmotion.io.keypoint_axes import axis_order, is_ambiguous, looks_like_scores
@@ -22,6 +23,7 @@ def from_array(
     score: np.ndarray | Tensor | None = None,
     axes: str | None = None,
     edges: tuple[Tensor, Tensor] | None = None,
+    frame_rate: float | None = None,
     **labels: Any,
 ) -> Data:
     r"""Makes a sample from an array of joint positions.
@@ -48,6 +50,7 @@ def from_array(
         edges (tuple of Tensor, optional): Edges of one person and their weights, such as the result
             of :meth:`~graphmotion.skeletons.Skeleton.edges`; by default the bones.
             (default: :obj:`None`)
+        frame_rate (float, optional): Frames per second. (default: :obj:`None`)
         **labels (int): Labels such as :obj:`y`, :obj:`subject`, :obj:`view`, :obj:`condition` and
             :obj:`take`, stored as integers of shape :math:`(1)`.
 
@@ -56,12 +59,13 @@ def from_array(
         - **score:** :math:`(T, V)` or :math:`(M, T, V)`
         - **output:** :obj:`pos` :math:`(M \cdot V, T, C)`, :obj:`score` :math:`(M \cdot V, T)` if a
           score is given or a joint is missing, :obj:`edge_index`, :obj:`edge_weight` if
-          :obj:`edges` are given, and :obj:`num_frames`
+          :obj:`edges` are given, :obj:`num_frames`, and :obj:`frame_rate` :math:`(1)` if given
 
     Raises:
         ValueError: If a shape is invalid, :obj:`axes` is not given and the shape is ambiguous,
             there are no frames, a score is outside :math:`[0, 1]`, an edge is outside the skeleton,
-            or a label is not an integer or has the name of another field.
+            :obj:`frame_rate` is not positive, or a label is not an integer or has the name of
+            another field.
     """
     skeleton = get_skeleton(skeleton)
     pos = _floats(keypoints, 'keypoints')
@@ -125,6 +129,8 @@ def from_array(
         data.edge_weight = torch.cat([weight] * num_people)
     if confidence is not None:
         data.score = _nodes_first(confidence.masked_fill(missing, 0.0))
+    if frame_rate is not None:
+        data.frame_rate = pos.new_tensor([check_positive('frame_rate', frame_rate)])
     for name, value in labels.items():
         if name in data or name in TIME_DIMS or is_reserved_name(name):
             raise ValueError(

@@ -48,6 +48,8 @@ class GaitPoseDataset(ManualDownload, MotionDataset):
     """
 
     skeleton = get_skeleton('coco17')
+    #: Frames per second, if all sequences have the same.
+    frame_rate: float | None = None
     #: Pattern that is searched for in the path of the folder of a sequence; its groups are the
     #: arguments of :meth:`find_labels`.
     pattern: re.Pattern
@@ -118,5 +120,7 @@ class GaitPoseDataset(ManualDownload, MotionDataset):
             else:
                 done.add(key)
                 fields: dict[str, Any] = {**labels}
-                yield from_array(pos[valid], self.skeleton, score[valid], **fields)
+                yield from_array(
+                    pos[valid], self.skeleton, score[valid], frame_rate=self.frame_rate, **fields
+                )
         skipped.report(total)

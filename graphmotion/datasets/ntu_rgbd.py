@@ -85,9 +85,9 @@ class NTURGBD(RecordedDataset):
 
     Actions of one or two people with 25 joints, in metres relative to the sensor, with :math:`y`
     up. Samples have the fields :obj:`y` (0..59 or 0..119), :obj:`setup`, :obj:`view` (the camera,
-    1..3), :obj:`subject`, :obj:`take` (the replication, 1 or 2) and :obj:`score`, 1 where a person
-    is visible and 0 elsewhere. Every sample has the joints of :obj:`num_people` people, sorted by
-    decreasing motion; absent people are missing in all frames.
+    1..3), :obj:`subject`, :obj:`take` (the replication, 1 or 2), :obj:`frame_rate` (30) and
+    :obj:`score`, 1 where a person is visible and 0 elsewhere. Every sample has the joints of
+    :obj:`num_people` people, sorted by decreasing motion; absent people are missing in all frames.
 
     By default, spurious bodies are removed, and bodies that the sensor lost and found again are
     merged; see :func:`~graphmotion.io.remove_spurious_bodies` and
@@ -128,6 +128,7 @@ class NTURGBD(RecordedDataset):
     """
 
     suffix = '.skeleton'
+    frame_rate = 30.0
     pattern = _NAME
     name_format = 'S{setup:03d}C{view:03d}P{subject:03d}R{take:03d}A{action:03d}'
     archive = 'nturgbd_skeletons_s001_to_s017.zip'

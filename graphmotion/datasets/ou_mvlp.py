@@ -168,6 +168,7 @@ class OUMVLPPose(OUMVLPLabels, GaitPoseDataset):
 
     pattern = re.compile(r'(?<!\d)(?P<subject>\d{5})/(?P<take>\d{2})/(?P<view>\d{3})$')
     layout = '00001/00/000'
+    frame_rate = 25.0
     source = 'http://www.am.sanken.osaka-u.ac.jp/BiometricDB/GaitLPPose.html'
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch_geometric.data import Data
 
-from graphmotion.checks import check_int
+from graphmotion.checks import check_int, check_positive
 from graphmotion.data import from_array
 from graphmotion.datasets.class_folders import ClassFolders, find_class_folders, split_parts
 from graphmotion.datasets.motion_dataset import MotionDataset
@@ -39,8 +39,9 @@ class PoseFolder(MotionDataset):
     name.
 
     Samples have the fields :obj:`y`, :obj:`score`, :obj:`recording`, the position of their file in
-    the sorted list of recordings, and :obj:`subject`, if the recordings have subjects. Recordings
-    are processed again if files are added, removed, renamed or changed.
+    the sorted list of recordings, :obj:`subject`, if the recordings have subjects, and
+    :obj:`frame_rate`, if it is known. Recordings are processed again if files are added, removed,
+    renamed or changed.
 
     .. code-block:: python
 
@@ -67,6 +68,8 @@ class PoseFolder(MotionDataset):
             :obj:`"given"` trains on the first part and tests on the others. (default: :obj:`None`)
         reader_options (mapping, optional): Options of the reader, such as :obj:`{"world": True}`
             for MediaPipe or :obj:`{"axes": "CTVM"}` for NumPy. (default: :obj:`None`)
+        frame_rate (float, optional): Frames per second of all recordings; by default that of each
+            file for BVH, and unknown for other formats. (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -93,6 +96,7 @@ class PoseFolder(MotionDataset):
         subject: str | None = None,
         parts: Sequence[str] | None = None,
         reader_options: Mapping[str, Any] | None = None,
+        frame_rate: float | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
@@ -110,6 +114,7 @@ class PoseFolder(MotionDataset):
                 f'{self.skeleton.name!r}, got {self.columns}'
             )
         self.reader_options = dict(reader_options or {})
+        self.frame_rate = None if frame_rate is None else check_positive('frame_rate', frame_rate)
         self._folder = find_class_folders(root)
         self.parts = () if parts is None else tuple(parts)
         if self.parts:
@@ -134,7 +139,7 @@ class PoseFolder(MotionDataset):
         options = (
             self.skeleton.joints, self.skeleton.bones, self._format.name, self.num_people,
             self.columns, sorted(self.reader_options.items()), sorted(self._recordings), self.parts,
-            sorted(self._classes.subjects.items()),
+            sorted(self._classes.subjects.items()), self.frame_rate,
         )  # fmt: skip
         return [hashed_name('poses', options)]
 
@@ -152,7 +157,12 @@ class PoseFolder(MotionDataset):
             labels: dict[str, Any] = self._classes.labels(self._names[name])
             if self.parts:
                 labels['part'] = self._parts_of[name]
-            yield from_array(pos, self.skeleton, score, axes='MTVC', recording=number, **labels)
+            rate = self.frame_rate
+            if rate is None and self._format.read_frame_rate is not None:
+                rate = self._format.read_frame_rate(self._recordings[name])
+            yield from_array(
+                pos, self.skeleton, score, 'MTVC', None, rate, recording=number, **labels
+            )
         skipped.report(len(self._recordings))
 
     def source_files(self) -> list[str]:

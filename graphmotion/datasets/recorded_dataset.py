@@ -40,6 +40,8 @@ class RecordedDataset(ManualDownload, MotionDataset):
     name_format: str
     #: Name of the official archive.
     archive: str
+    #: Frames per second, if all recordings have the same.
+    frame_rate: float | None = None
 
     def __init__(
         self,
@@ -98,7 +100,9 @@ class RecordedDataset(ManualDownload, MotionDataset):
                 except MalformedFileError as error:
                     skipped.add(error.reason, name)
                 else:
-                    yield from_array(pos, self.skeleton, score, axes='MTVC', **labels)
+                    yield from_array(
+                        pos, self.skeleton, score, 'MTVC', None, self.frame_rate, **labels
+                    )
         skipped.report(total)
 
     def excluded_names(self) -> Collection[str]:

@@ -38,25 +38,6 @@ class BVH:
     frame_rate: float
 
 
-@register_format('bvh', suffixes=('.bvh',))
-def read_bvh_track(path: str, end_sites: bool = False) -> list[Track]:
-    r"""Reads the joint positions of a BVH file as a recording with one person.
-
-    Args:
-        path (str): Path of the file.
-        end_sites (bool, optional): See :func:`read_bvh`. (default: :obj:`False`)
-
-    Returns:
-        list of Track: The person, with all scores 1.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If the file is malformed.
-    """
-    pos = read_bvh(path, end_sites).pos
-    return [Track(pos, np.ones(pos.shape[:2], np.float32))]
-
-
 def read_bvh(path: str, end_sites: bool = False) -> BVH:
     r"""Reads a BVH (Biovision hierarchy) file and computes joint positions by forward kinematics.
 
@@ -72,7 +53,9 @@ def read_bvh(path: str, end_sites: bool = False) -> BVH:
     .. code-block:: python
 
         motion = read_bvh('walk.bvh')
-        data = from_array(motion.pos, motion.skeleton, axes='TVC')
+        data = from_array(
+            motion.pos, motion.skeleton, axes='TVC', frame_rate=motion.frame_rate
+        )
 
     Args:
         path (str): Path of the file.
@@ -104,6 +87,25 @@ def read_bvh(path: str, end_sites: bool = False) -> BVH:
     bones = [(joints[joints[i].parent].name, joints[i].name) for i in kept if joints[i].parent >= 0]
     skeleton = Skeleton(names, bones, name='bvh', center=names[0])
     return BVH(skeleton, pos[:, kept].astype(np.float32), 1 / frame_time)
+
+
+@register_format('bvh', suffixes=('.bvh',), read_frame_rate=lambda path: read_bvh(path).frame_rate)
+def read_bvh_track(path: str, end_sites: bool = False) -> list[Track]:
+    r"""Reads the joint positions of a BVH file as a recording with one person.
+
+    Args:
+        path (str): Path of the file.
+        end_sites (bool, optional): See :func:`read_bvh`. (default: :obj:`False`)
+
+    Returns:
+        list of Track: The person, with all scores 1.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is malformed.
+    """
+    pos = read_bvh(path, end_sites).pos
+    return [Track(pos, np.ones(pos.shape[:2], np.float32))]
 
 
 def _is_end(joint: _Joint) -> bool:

@@ -18,19 +18,25 @@ class PoseFormat(NamedTuple):
         read (callable): Reads the recording at a path and returns its people.
         suffixes (tuple of str): Endings of the format's files.
         in_folder (bool): Whether a recording is a folder with one file per frame.
+        read_frame_rate (callable, optional): Reads the frames per second of the recording at a
+            path, if the format has them.
     """
 
     name: str
     read: Reader
     suffixes: tuple[str, ...]
     in_folder: bool
+    read_frame_rate: Callable[[str], float] | None = None
 
 
 _FORMATS: dict[str, PoseFormat] = {}
 
 
 def register_format(
-    name: str, suffixes: tuple[str, ...] = ('.json',), in_folder: bool = False
+    name: str,
+    suffixes: tuple[str, ...] = ('.json',),
+    in_folder: bool = False,
+    read_frame_rate: Callable[[str], float] | None = None,
 ) -> Callable[[Reader], Reader]:
     r"""Registers a reader of recordings, so that :func:`read_poses` and
     :class:`~graphmotion.datasets.PoseFolder` find it by name.
@@ -46,6 +52,8 @@ def register_format(
             (default: :obj:`(".json",)`)
         in_folder (bool, optional): Whether a recording is a folder with one file per frame.
             (default: :obj:`False`)
+        read_frame_rate (callable, optional): Reads the frames per second of the recording at a
+            path, if the format has them. (default: :obj:`None`)
 
     Raises:
         ValueError: If another reader is registered under this name.
@@ -54,7 +62,7 @@ def register_format(
     def register(read: Reader) -> Reader:
         if name in _FORMATS:
             raise ValueError(f'the format {name!r} is already registered')
-        _FORMATS[name] = PoseFormat(name, read, suffixes, in_folder)
+        _FORMATS[name] = PoseFormat(name, read, suffixes, in_folder, read_frame_rate)
         return read
 
     return register

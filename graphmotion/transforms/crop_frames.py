@@ -10,7 +10,7 @@ from torch_geometric.transforms import BaseTransform
 from graphmotion.checks import check_choice, check_int
 from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import rand_per_graph
-from graphmotion.transforms.frames import PADS, select_frames, select_padded
+from graphmotion.transforms.frames import PADS, scale_frame_rate, select_frames, select_padded
 
 MODES = ('random', 'center', 'uniform', 'linspace', 'sample')
 # Maximum number of times that 'sample' draws a frame.
@@ -19,6 +19,8 @@ _COPIES = 100
 
 class CropFrames(BaseTransform):
     r"""Selects :math:`L` frames of each sequence.
+
+    If they are spread over the sequence, the field :obj:`frame_rate` changes accordingly.
 
     Args:
         num_frames (int): Number of frames :math:`L`.
@@ -79,13 +81,16 @@ class CropFrames(BaseTransform):
             return select_padded(data, start + step, self.pad)
         if self.mode == 'uniform':
             frame = (2 * step + 1) * counts // (2 * self.num_frames)
+            scale_frame_rate(data, counts.squeeze(1), self.num_frames)
         elif self.mode == 'linspace':
             # The order of operations of np.linspace, so that rounding is the same.
             frame = (step * ((counts - 1).double() / max(self.num_frames - 1, 1))).long()
             if self.num_frames > 1:
                 frame[:, -1:] = counts - 1
+            scale_frame_rate(data, counts.squeeze(1) - 1, self.num_frames - 1)
         else:
             frame = self._sample(data, counts.squeeze(1))
+            scale_frame_rate(data, counts.squeeze(1), self.num_frames)
         return select_frames(data, frame, torch.full_like(counts[:, 0], self.num_frames))
 
     def _sample(self, data: Data, counts: Tensor) -> Tensor:

@@ -47,6 +47,18 @@ def select_padded(data: Data, frame: Tensor, pad: str) -> Data:
     return data
 
 
+def scale_frame_rate(data: Data, old: Tensor, new: Tensor | float) -> Data:
+    """Scales the frame rate, if there is one, by ``new / old``, two numbers of intervals ``[B]``
+    into which the same time is divided; without an interval, it stays.
+    """
+    rate = data.get('frame_rate')
+    if rate is not None:
+        old, new = (torch.as_tensor(n, device=rate.device).to(torch.float64) for n in (old, new))
+        scaled = torch.where((old > 0) & (new > 0), rate * new / old, rate.double())
+        set_field(data, 'frame_rate', scaled.to(rate.dtype), per_node=False)
+    return data
+
+
 def interpolate(value: Tensor, left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
     """Interpolates between the frames ``left`` (weight 0) and ``right`` (weight 1) of each row."""
     weight = _align(weight.to(value.dtype), value)

@@ -226,3 +226,12 @@ def test_a_third_coordinate_that_looks_like_a_score_warns():
         from_array(keypoints, 'coco17')
     from_array(keypoints / 300, 'coco17')  # a body in metres
     from_array(keypoints[..., :2], 'coco17', keypoints[..., 2])
+
+
+def test_the_frame_rate_is_stored():
+    data = from_array(np.zeros((4, 17, 3)), 'coco17', frame_rate=29.97, y=1)
+    assert data.frame_rate.shape == (1,)
+    assert data.frame_rate.item() == pytest.approx(29.97)
+    assert 'frame_rate' not in from_array(np.zeros((4, 17, 3)), 'coco17')
+    with pytest.raises(ValueError, match='frame_rate must be positive and finite, got 0'):
+        from_array(np.zeros((4, 17, 3)), 'coco17', frame_rate=0)

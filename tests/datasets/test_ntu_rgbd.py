@@ -56,6 +56,7 @@ def test_reads_both_archives(tmp_path):
         ('view', [2, 3, 1]),
         ('subject', [3, 1, 45]),
         ('take', [2, 1, 1]),
+        ('frame_rate', [30, 30, 30]),
     ):
         assert larger.labels(field).tolist() == values
     assert larger.num_classes == len(set(larger.class_names)) == 120

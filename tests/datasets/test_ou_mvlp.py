@@ -81,6 +81,7 @@ def test_reads_poses(tmp_path):
     dataset = OUMVLPPose(tmp_path)
     assert dataset.names() == NAMES
     assert dataset.labels('view').tolist() == [0, 270, 90, 15]
+    assert dataset.labels('frame_rate').tolist() == [25] * 4
     for seed, data in enumerate(dataset):
         expected = torch.from_numpy(walk(20 + seed, seed)).float().transpose(0, 1)
         torch.testing.assert_close(data.pos, expected[..., :2])

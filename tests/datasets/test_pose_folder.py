@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from graphmotion.datasets import PoseFolder
-from graphmotion.io import read_mediapipe
+from graphmotion.io import read_bvh, read_mediapipe
 from graphmotion.skeletons import Skeleton
+from tests.io.test_bvh import FILE
 
 ARM = Skeleton(['shoulder', 'elbow', 'wrist'], [(0, 1), (1, 2)], name='arm')
 
@@ -228,3 +229,19 @@ def test_bad_folders_and_options_raise(tmp_path):
     np.save(tmp_path / 'clap' / 'ben' / 'b.npy', np.ones((2, 3, 2)))
     with pytest.raises(ValueError, match=r'b\.npz: name: expected a different name than b\.npy'):
         PoseFolder(root, ARM, 'numpy')
+
+
+def test_frame_rates_are_given_or_read(tmp_path):
+    root = fill(tmp_path / 'numpy', write_numpy)
+    assert 'frame_rate' not in PoseFolder(root, ARM, 'numpy')[0]
+    assert PoseFolder(root, ARM, 'numpy', frame_rate=25).labels('frame_rate').tolist() == [25] * 3
+    with pytest.raises(ValueError, match='frame_rate must be positive'):
+        PoseFolder(root, ARM, 'numpy', frame_rate=0)
+    for name, seconds in (('a', 0.02), ('b', 0.04)):
+        text = FILE.replace('0.0333333', str(seconds))
+        (tmp_path / 'bvh' / 'walk').mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'bvh' / 'walk' / f'{name}.bvh').write_text(text)
+    skeleton = read_bvh(str(tmp_path / 'bvh' / 'walk' / 'a.bvh')).skeleton
+    dataset = PoseFolder(tmp_path / 'bvh', skeleton, 'bvh')
+    assert dataset.labels('frame_rate').tolist() == [50, 25]
+    assert dataset.get_batch([1, 0]).frame_rate.tolist() == [25, 50]

@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from graphmotion.transforms import ResampleFrames
+from graphmotion.data import collate
+from graphmotion.transforms import CropFrames, ResampleFrames, SkipFrames
 
 
 @pytest.mark.parametrize('length', [1, 2, 7, 12, 31])
@@ -88,3 +89,57 @@ def test_invalid_arguments():
         ResampleFrames(0)
     with pytest.raises(ValueError, match=r'window must be in \(0, 1\], got'):
         ResampleFrames(5, window=1.5)
+
+
+@pytest.mark.parametrize('window', [1.0, 0.5])
+def test_frame_rates_of_a_batch_become_one(window, make):
+    rates, lengths = (25.0, 60.0, 29.97, 30.0), (26, 61, 11, 1)
+    samples = [make(num_frames=n, missing=None, dtype=torch.float64) for n in lengths]
+    for data, rate in zip(samples, rates):
+        data.frame_rate = torch.tensor([rate])
+    batch = collate([data.clone() for data in samples])
+    out = ResampleFrames(rate=30, window=window)(batch)
+    assert out.frame_rate.tolist() == [30] * 4
+    if window == 1:
+        # One second each of the first two, 10 / 29.97 s of the third.
+        assert out.num_frames.tolist() == [31, 31, 11, 1]
+    for i, (n, rate) in enumerate(zip(lengths, rates)):
+        count = int(out.num_frames[i])
+        begin = (1 - window) * (n - 1) / 2
+        times = begin + np.arange(count) * rate / 30
+        assert times[-1] <= begin + window * (n - 1) + 1e-3 < times[-1] + rate / 30
+        pos = out.pos[17 * i : 17 * (i + 1)]
+        expected = np.interp(times, np.arange(n), samples[i].pos[3, :, 1])
+        np.testing.assert_allclose(pos[3, :count, 1], expected, atol=1e-4)
+        assert torch.equal(pos[:, count:], pos[:, count - 1 : count].expand_as(pos[:, count:]))
+        one = ResampleFrames(rate=30, window=window)(samples[i].clone())
+        torch.testing.assert_close(one.pos, pos[:, :count])
+
+
+def test_the_frame_rate_follows_the_frames(make):
+    def rate_after(transform, num_frames=13):
+        data = make(num_frames=num_frames, padding=2)
+        data.frame_rate = torch.tensor([24.0])
+        return transform(data).frame_rate.item()
+
+    assert rate_after(ResampleFrames(7)) == 12  # 6 instead of 12 intervals
+    assert rate_after(ResampleFrames(7, window=0.5)) == 24
+    assert rate_after(ResampleFrames(26, align_corners=False)) == 48
+    assert rate_after(ResampleFrames(1)) == 24
+    assert rate_after(ResampleFrames(5), num_frames=1) == 24
+    assert rate_after(SkipFrames(3)) == 8
+    assert rate_after(CropFrames(5, 'random')) == rate_after(CropFrames(5, 'center')) == 24
+    assert rate_after(CropFrames(26, 'uniform')) == rate_after(CropFrames(26, 'sample')) == 48
+    assert rate_after(CropFrames(4, 'linspace')) == 6
+
+
+def test_invalid_rates(make):
+    for options in ({}, {'num_frames': 5, 'rate': 30}):
+        with pytest.raises(ValueError, match='one of num_frames and rate must be given'):
+            ResampleFrames(**options)
+    with pytest.raises(ValueError, match='rate must be positive and finite, got 0'):
+        ResampleFrames(rate=0)
+    with pytest.raises(ValueError, match='align_corners must be True for a rate'):
+        ResampleFrames(rate=5, align_corners=False)
+    with pytest.raises(ValueError, match="must have a positive field 'frame_rate', got none"):
+        ResampleFrames(rate=5)(make())
