@@ -17,6 +17,7 @@ from graphmotion.nn import (
     SeparateLinear,
     SilhouetteBackbone,
 )
+from graphmotion.nn.frames import frame_mask
 from graphmotion.nn.resettable import ResettableModule
 
 
@@ -175,8 +176,8 @@ class LMGCS(ResettableModule):
         The second output is a mask, :math:`(B \cdot P, T)`, :obj:`False` for padded frames, or
         :obj:`None` if there are none.
         """
-        self._check_input(silhouettes, num_frames)
-        mask = _frame_mask(silhouettes, num_frames)
+        self._check_input(silhouettes)
+        mask = frame_mask(num_frames, *silhouettes.shape[:2])
         images = silhouettes.to(self.local_lin.weight.dtype)
         strips = self.pooling(self.backbone(images, None if mask is None else ~mask))
         if mask is not None:
@@ -218,7 +219,7 @@ class LMGCS(ResettableModule):
         """[S, B * P, C] to [B, S, P, C]."""
         return x.unflatten(1, (-1, self.num_strips)).transpose(0, 1)
 
-    def _check_input(self, silhouettes: Tensor, num_frames: Tensor | None) -> None:
+    def _check_input(self, silhouettes: Tensor) -> None:
         shape = list(silhouettes.shape)
         if len(shape) != 4 or min(shape) < 1:
             raise ValueError(f'silhouettes must have the shape [B, T, H, W], none 0, got {shape}')
@@ -231,17 +232,8 @@ class LMGCS(ResettableModule):
                 f'silhouettes must have a height that gives a multiple of {strips} rows of '
                 f'features, got {shape[2]} pixels, which give {rows} rows'
             )
-        if num_frames is not None and list(num_frames.shape) != shape[:1]:
-            raise ValueError(
-                f'num_frames must have the shape {shape[:1]}, one number for each clip, got '
-                f'{list(num_frames.shape)}'
-            )
         if torch.compiler.is_compiling() or silhouettes.device.type != 'cpu':
             return
-        if num_frames is not None:
-            low, high = int(num_frames.min()), int(num_frames.max())
-            if not 1 <= low <= high <= shape[1]:
-                raise ValueError(f'num_frames must be in [1, {shape[1]}], got {low} to {high}')
         highest = float(silhouettes.detach().max())
         if highest > 1:
             raise ValueError(f'silhouettes must hold 0 and 1, got values up to {highest:g}')
@@ -249,17 +241,6 @@ class LMGCS(ResettableModule):
     def extra_repr(self) -> str:
         """Returns the options that no submodule shows."""
         return f'feature_dim={self.feature_dim}, embed_local={self.embed_local}'
-
-
-def _frame_mask(silhouettes: Tensor, num_frames: Tensor | None) -> Tensor | None:
-    """Returns False for padded frames [B, T], or None if no frame is known to be padded."""
-    if num_frames is None:
-        return None
-    length = silhouettes.size(1)
-    eager = not torch.compiler.is_compiling() and silhouettes.device.type == 'cpu'
-    if eager and int(num_frames.min()) == length:
-        return None
-    return torch.arange(length, device=silhouettes.device) < num_frames.unsqueeze(1)
 
 
 lmgcs = LMGCS

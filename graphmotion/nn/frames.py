@@ -20,7 +20,7 @@ def frame_mask(num_frames: Tensor | None, num_graphs: int, length: int) -> Tenso
         return None
     if num_frames.dim() != 1 or num_frames.size(0) != num_graphs:
         raise ValueError(
-            f'num_frames must have shape [{num_graphs}], one number for each graph, got '
+            f'num_frames must have shape [{num_graphs}], one number for each sample, got '
             f'{list(num_frames.shape)}'
         )
     if num_frames.device.type == 'cpu' and not torch.compiler.is_compiling() and num_graphs:
@@ -66,3 +66,25 @@ def frame_mean(x: Tensor, mask: Tensor | None = None) -> Tensor:
     if mask is None:
         return x.mean(dim=1)
     return zero_padding(x, mask).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+
+
+def padded_frames(x: Tensor, mask: Tensor | None) -> Tensor | None:
+    """Returns which frames of x [N, T, C] are padding, or None if ``mask`` is None.
+
+    A node without any real frame keeps all of its frames, since a maximum needs at least one.
+    """
+    if mask is None:
+        return None
+    if mask.shape != x.shape[:2] or mask.dtype != torch.bool:
+        raise ValueError(
+            f'mask must be a boolean tensor of shape {list(x.shape[:2])}, got {mask.dtype} of '
+            f'shape {list(mask.shape)}'
+        )
+    return ~(mask | ~mask.any(dim=1, keepdim=True))
+
+
+def frame_max(x: Tensor, padded: Tensor | None) -> Tensor:
+    """Returns the maximum over the frames of each node that are not padding: [N, C]."""
+    if padded is not None:
+        x = x.masked_fill(padded.unsqueeze(-1), -torch.inf)
+    return x.amax(dim=1)

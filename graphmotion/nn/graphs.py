@@ -167,28 +167,6 @@ def expand_to_nodes(x: Tensor, num_nodes: int | None = None, batch: Tensor | Non
     return x.unsqueeze(1)
 
 
-def padded_frames(x: Tensor, mask: Tensor | None) -> Tensor | None:
-    """Returns which frames of x [N, T, C] are padding, or None if ``mask`` is None.
-
-    A node without any real frame keeps all of its frames, since a maximum needs at least one.
-    """
-    if mask is None:
-        return None
-    if mask.shape != x.shape[:2] or mask.dtype != torch.bool:
-        raise ValueError(
-            f'mask must be a boolean tensor of shape {list(x.shape[:2])}, got {mask.dtype} of '
-            f'shape {list(mask.shape)}'
-        )
-    return ~(mask | ~mask.any(dim=1, keepdim=True))
-
-
-def frame_max(x: Tensor, padded: Tensor | None) -> Tensor:
-    """Returns the maximum over the frames of each node that are not padding: [N, C]."""
-    if padded is not None:
-        x = x.masked_fill(padded.unsqueeze(-1), -torch.inf)
-    return x.amax(dim=1)
-
-
 def check_same_shape(xs: Sequence[Tensor], count: int) -> None:
     """Checks the number of tensors and that they have the same shape."""
     shapes = [list(x.shape) for x in xs]

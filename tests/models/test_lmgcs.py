@@ -271,7 +271,7 @@ def test_invalid_shapes_raise(shape, match):
 def test_invalid_numbers_of_frames_and_values_raise():
     model, x = small(), clips(2)
     for wrong, match in (
-        (torch.tensor([1]), r'num_frames must have the shape \[2\], .* got \[1\]'),
+        (torch.tensor([1]), r'num_frames must have shape \[2\], .* got \[1\]'),
         (torch.tensor([0, 3]), r'must be in \[1, 6\], got 0 to 3'),
         (torch.tensor([2, 7]), r'must be in \[1, 6\], got 2 to 7'),
     ):

@@ -146,6 +146,17 @@ def test_compiles_into_one_graph(name):
 
 
 @pytest.mark.slow
+def test_compiles_and_exports_with_num_frames(name):
+    model = small(name, channels=(4, 8)).eval()
+    args = torch.randn(3 * 16, 12, 3), None, torch.tensor([7, 12, 4])
+    torch._dynamo.reset()
+    compiled = torch.compile(model, backend='eager', fullgraph=True)
+    torch.testing.assert_close(compiled(*args), model(*args))
+    torch._dynamo.reset()
+    torch.testing.assert_close(torch.export.export(model, args).module()(*args), model(*args))
+
+
+@pytest.mark.slow
 def test_exports(name):
     model = small(name, channels=(4, 8)).eval()
     x = torch.randn(2 * 16, 12, 3)

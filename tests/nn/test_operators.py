@@ -1,6 +1,7 @@
 """Requirements of all operators."""
 
 import copy
+import inspect
 
 import pytest
 import torch
@@ -43,8 +44,8 @@ EIGENVECTORS = torch.linalg.eigh(torch.eye(V) - ADJ.sum(dim=0)).eigenvectors[:, 
 class Fused(ScaleFusion):
     """Accepts its scales as one tensor, as the other operators do."""
 
-    def forward(self, x, num_nodes=None, batch=None):
-        return super().forward([x, 2 * x], num_nodes, batch)
+    def forward(self, x, num_nodes=None, batch=None, mask=None):
+        return super().forward([x, 2 * x], num_nodes, batch, mask=mask)
 
 
 class Branches(BranchFusion):
@@ -57,8 +58,8 @@ class Branches(BranchFusion):
 class Crossed(CrossAttention):
     """Accepts target and source as one tensor."""
 
-    def forward(self, x, num_nodes):
-        return super().forward((x, x.square()), (num_nodes, num_nodes))
+    def forward(self, x, num_nodes, mask=None):
+        return super().forward((x, x.square()), (num_nodes, num_nodes), mask=mask)
 
 
 class Kept(TopKJointPooling):
@@ -78,8 +79,8 @@ class Resolutions(MultiResolutionTemporalConv):
 class Sequences(LocalGlobalTemporal):
     """Returns both outputs of all branches as one tensor."""
 
-    def forward(self, x):
-        return torch.cat(super().forward(x), dim=-1).movedim(0, 1)
+    def forward(self, x, mask=None):
+        return torch.cat(super().forward(x, mask), dim=-1).movedim(0, 1)
 
 
 class SeparateNodes(SeparateLinear):
@@ -123,6 +124,7 @@ OPERATORS = {
     'separate_linear': (SeparateNodes(V, C, 10), (V,)),
     'large_kernel': (LargeKernelTemporalConv(C, 10, 3), ()),
     'large_kernel_zeros': (LargeKernelTemporalConv(C, 10, 5, 'zeros'), ()),
+    'large_kernel_reflected': (LargeKernelTemporalConv(C, 10, 5, 'reflect'), ()),
     'attended_frames': (ConvValueTemporalAttention(C), ()),
     'attended_frames_strided': (ConvValueTemporalAttention(C, stride=2), ()),
     'joint_attention': (JointAttention(C, 2), (V,)),
@@ -130,7 +132,9 @@ OPERATORS = {
         JointAttention(C, 3, 10, 4, False, V, True, False, 'tanh'),
         (V,),
     ),
+    'joint_attention_of_frames': (JointAttention(C, 2, per_frame=False), (V,)),
     'cross_attention': (Crossed(C, 2), (V,)),
+    'cross_attention_of_frames': (Crossed(C, 2, per_frame=False), (V,)),
     'temporal_decoder': (TemporalDecoder(C, 2, 1, 1, 12), ()),
     'spatial_gate': (SpatialGate(C), ()),
     'channel_gate': (ChannelGate(C), (V,)),
@@ -176,6 +180,22 @@ def test_a_batch_equals_separate_samples(operator, x):
     module.eval()
     alone = [module(part, *args) for part in x.split(V)]
     torch.testing.assert_close(module(x, *args), torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+def takes_mask(name):
+    return 'mask' in inspect.signature(OPERATORS[name][0].forward).parameters
+
+
+@pytest.mark.parametrize('name', list(filter(takes_mask, OPERATORS)))
+def test_padded_frames_have_no_effect(name, x):
+    module, args = OPERATORS[name]
+    module = copy.deepcopy(module).eval()
+    counts = torch.tensor([5, T, 8])
+    mask = (torch.arange(T) < counts.unsqueeze(1)).repeat_interleave(V, dim=0)
+    alone = [module(part[:, :n], *args) for part, n in zip(x.split(V), counts)]
+    out = module(x.masked_fill(~mask.unsqueeze(2), 100.0), *args, mask=mask)
+    for found, expected in zip(out.chunk(B), alone):
+        torch.testing.assert_close(found[:, : expected.size(1)], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_empty_batches(operator, x):
@@ -295,6 +315,26 @@ def test_gates_and_selection_with_a_batch_vector(x):
         together = module(x, batch=batch)
         alone = [module(part) for part in x.split(sizes)]
         torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+def test_padded_frames_with_a_batch_vector(x):
+    sizes, counts = torch.tensor([16, 10, 22]), torch.tensor([5, T, 8])
+    batch = torch.arange(3).repeat_interleave(sizes)
+    mask = torch.arange(T) < counts[batch].unsqueeze(1)
+    modules = (
+        ChannelGate(C),
+        SelectiveTemporalConv(C, C),
+        Fused(C, 2),
+        JointAttention(C, 2),
+        JointAttention(C, 2, per_frame=False),
+    )
+    for module in modules:
+        module.eval()
+        out = module(x, batch=batch, mask=mask)
+        for i, n in enumerate(counts):
+            part = batch == i
+            expected = module(x[part, :n])
+            torch.testing.assert_close(out[part, :n], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_wrong_number_of_nodes_is_refused(x):

@@ -8,7 +8,7 @@ from torch.nn import LayerNorm, ModuleList, TransformerDecoderLayer, Transformer
 
 from graphmotion.checks import check_int
 from graphmotion.nn.encoding import sinusoidal_encoding
-from graphmotion.nn.graphs import frame_max, padded_frames
+from graphmotion.nn.frames import frame_max, padded_frames
 from graphmotion.nn.resettable import ResettableModule
 
 

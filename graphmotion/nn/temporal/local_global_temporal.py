@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import Identity, Linear, Module
 
 from graphmotion.nn.attention.temporal_decoder import TemporalDecoder
+from graphmotion.nn.frames import frame_max, padded_frames
 from graphmotion.nn.fusion.branch_fusion import BranchFusion
-from graphmotion.nn.graphs import frame_max, padded_frames
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.multi_resolution_temporal_conv import MultiResolutionTemporalConv
 

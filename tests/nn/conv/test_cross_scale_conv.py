@@ -189,3 +189,16 @@ def test_compiles_and_exports_with_batch_vectors():
 def test_mismatched_scales_are_refused(source, target, sizes):
     with pytest.raises(ValueError, match='same numbers of graphs and frames'):
         CrossScaleConv(8, 8)((torch.randn(source), torch.randn(target)), sizes)
+
+
+def test_padded_frames_do_not_change_the_adjacency():
+    conv = CrossScaleConv(8, 8).eval()
+    xs, sizes = (torch.randn(2 * 5, 7, 8), torch.randn(2 * 16, 7, 8)), (5, 16)
+    frames = torch.arange(7) < torch.tensor([[4], [7]])
+    masks = tuple(frames.repeat_interleave(size, dim=0) for size in sizes)
+    out, adj = conv(xs, sizes, mask=masks, return_adjacency=True)
+    for i, n in enumerate((4, 7)):
+        parts = tuple(x.chunk(2)[i][:, :n] for x in xs)
+        expected, expected_adj = conv(parts, sizes, return_adjacency=True)
+        torch.testing.assert_close(out.chunk(2)[i][:, :n], expected)
+        torch.testing.assert_close(adj[i : i + 1], expected_adj)

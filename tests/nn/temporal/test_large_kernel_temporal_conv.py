@@ -192,3 +192,25 @@ def test_reduced_precision_without_gradients(channels, padding):
         torch.testing.assert_close(out.float(), expected, atol=0.1, rtol=0.1)
         out = conv.bfloat16()(x.bfloat16())
     torch.testing.assert_close(out.float(), expected, atol=0.1, rtol=0.1)
+
+
+@pytest.mark.parametrize('padding', PADDINGS)
+@pytest.mark.parametrize('grad', [False, True])
+@pytest.mark.parametrize('length', [11, 150])  # the longer one by windows
+def test_padded_sequences_against_a_loop(padding, grad, length):
+    conv, x = LargeKernelTemporalConv(3, 4, 9, padding), torch.randn(4, length, 3)
+    counts = torch.tensor([9, length - 1, 10, length])
+    with torch.set_grad_enabled(grad):
+        out = conv(x, torch.arange(length) < counts.unsqueeze(1))
+    for i, n in enumerate(counts):
+        alone = x[i : i + 1, :n]
+        expected = loop(alone, conv) if n < 20 else conv(alone).double()  # the loop is slow
+        torch.testing.assert_close(out[i : i + 1, :n].double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_padded_sequences_too_short_to_reflect_raise():
+    x, mask = torch.randn(2, 11, 3), torch.arange(11) < torch.tensor([[8], [11]])
+    with pytest.raises(ValueError, match=r'at least 9 frames for .*, got 8'):
+        LargeKernelTemporalConv(3, 4, 9)(x, mask)
+    LargeKernelTemporalConv(3, 4, 9, 'reflect')(x, mask)
+    LargeKernelTemporalConv(3, 4, 9, 'zeros')(x, mask)
