@@ -10,12 +10,9 @@ from torch import Tensor
 
 from graphmotion.checks import check_choice
 from graphmotion.graphs.face_mesh_table import NEIGHBORS
+from graphmotion.skeletons.face_68 import FACE_68_EDGES
 
 LAYOUTS = {'ibug68': 68, 'facemesh468': 468, 'facemesh478': 478}
-
-# Lines through the 68 landmarks: jaw, brows, nose, and closed ones of eyes and lips.
-_LINES_68 = (range(17), range(17, 22), range(22, 27), range(27, 31), range(31, 36))
-_LOOPS_68 = (range(36, 42), range(42, 48), range(48, 60), range(60, 68))
 
 # Lines through MediaPipe's landmarks: brows, and closed ones of lips, eyes and the face.
 _BROWS = (
@@ -65,7 +62,7 @@ def face_edges(layout: str, contours: bool = False) -> Tensor:
     """
     check_choice('layout', layout, LAYOUTS)
     if layout == 'ibug68':
-        pairs = [*_edges(_LINES_68), *_edges(_LOOPS_68, closed=True)]
+        pairs = list(FACE_68_EDGES)
     elif contours:
         pairs = [*_edges(_BROWS), *_edges(_FACE_LOOPS, closed=True)]
     else:

@@ -12,15 +12,15 @@ NORMALIZATIONS = ('row', 'column', 'sym')
 
 
 def hop_distance(num_nodes: int, edges: Sequence[tuple[int, int]]) -> Tensor:
-    """Computes the shortest path length between any two nodes of a connected graph."""
+    """Computes the shortest path length between any two nodes, ``num_nodes`` without a path."""
     adj = torch.zeros(num_nodes, num_nodes)
     for i, j in edges:
         adj[i, j] = adj[j, i] = 1
-    hops = torch.full((num_nodes, num_nodes), -1, dtype=torch.long)
+    hops = torch.full((num_nodes, num_nodes), num_nodes, dtype=torch.long)
     reach = torch.eye(num_nodes)
     for hop in range(num_nodes):
-        hops[(reach > 0) & (hops < 0)] = hop
-        if bool((hops >= 0).all()):
+        hops[(reach > 0) & (hops == num_nodes)] = hop
+        if bool((hops < num_nodes).all()):
             break
         reach = (reach @ (adj + torch.eye(num_nodes)) > 0).float()
     return hops
@@ -66,10 +66,11 @@ def partition(
         raise ValueError(f'strategy must be one of {list(STRATEGIES)}, got {strategy!r}')
     if max_hop < 0:
         raise ValueError(f'max_hop must be at least 0, got {max_hop}')
-    near = (hops <= max_hop).unsqueeze(0)
+    connected = hops < len(hops)
+    near = (connected & (hops <= max_hop)).unsqueeze(0)
     masks = near
     if strategy != 'uniform':
-        masks = hops == torch.arange(max_hop + 1).view(-1, 1, 1)
+        masks = connected & (hops == torch.arange(max_hop + 1).view(-1, 1, 1))
     if strategy == 'spatial':
         to_center = hops[center].clamp(max=max_hop + 1) if cap_distance else hops[center]
         nearer = to_center.unsqueeze(0) < to_center.unsqueeze(1)  # source nearer than target

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import pairwise
+from typing import Any
 
+from graphmotion.skeletons.face_68 import FACE_68_EDGES, FACE_68_MIRROR
 from graphmotion.skeletons.skeleton import Skeleton
 
 # A layout is a tree {joint: parent} in the order of the data, so that bones are (joint, parent).
@@ -269,8 +272,50 @@ _LAYOUTS = {
 }
 
 
-def list_skeletons() -> list[str]:
-    r"""Returns the names of the built-in layouts, sorted.
+def _hand21() -> dict[str, Any]:
+    fingers = ('index_finger', 'middle_finger', 'ring_finger', 'pinky')
+    chains = [[f'thumb_{joint}' for joint in ('cmc', 'mcp', 'ip', 'tip')]]
+    chains += [[f'{name}_{joint}' for joint in ('mcp', 'pip', 'dip', 'tip')] for name in fingers]
+    joints = ['wrist', *(joint for chain in chains for joint in chain)]
+    bones = [bone for chain in chains for bone in pairwise(chain)]
+    palm = ['wrist', *(chain[0] for chain in chains[1:]), 'wrist']
+    bones += [('wrist', 'thumb_cmc'), *pairwise(palm)]
+    return {
+        'joints': joints,
+        'bones': bones,
+        'center': 'wrist',
+        'hierarchies': {'parts': {'palm': 'wrist'} | {c[0].split('_')[0]: c for c in chains}},
+    }
+
+
+def _coco_wholebody133() -> dict[str, Any]:
+    body = get_skeleton('coco17')
+    joints, bones = list(body.joints), [(body.joints[i], body.joints[j]) for i, j in body.bones]
+    for side in ('left', 'right'):
+        feet = [f'{side}_{joint}' for joint in ('big_toe', 'small_toe', 'heel')]
+        joints += feet
+        bones += [(joint, f'{side}_ankle') for joint in feet]
+    joints += [f'face_{number}' for number in range(68)]
+    bones += [(f'face_{i}', f'face_{j}') for i, j in FACE_68_EDGES]
+    for side in ('left', 'right'):
+        joints.append(f'{side}_hand_root')
+        bones.append((f'{side}_hand_root', f'{side}_wrist'))
+        for name in ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger'):
+            finger = _chain(side, f'{side}_hand_root', *(f'{name}{k}' for k in range(1, 5)))
+            joints += finger
+            bones += finger.items()
+    sides = [(j, j.replace('left', 'right', 1)) for j in joints if j.startswith('left')]
+    face = [(f'face_{i}', f'face_{j}') for i, j in enumerate(FACE_68_MIRROR) if i < j]
+    return {'joints': joints, 'bones': bones, 'center': 'nose', 'pairs': sides + face}
+
+
+# Layouts whose bones form cycles or several components.
+_GRAPHS = {'coco_wholebody133': _coco_wholebody133, 'hand21': _hand21}
+
+
+def list_skeletons(tree: bool = True) -> list[str]:
+    r"""Returns the names of the built-in layouts of bodies or, if :obj:`tree` is :obj:`False`, of
+    those whose bones do not form a tree, sorted.
 
     * :obj:`azure_kinect32`: Azure Kinect
     * :obj:`body25`: OpenPose, BODY_25 model
@@ -291,15 +336,24 @@ def list_skeletons() -> list[str]:
     For :obj:`coco17` and :obj:`kinect20`, the graphs equal the graphs of PYSKL and CTR-GCN. See
     :meth:`Skeleton.adjacency` for the partitions of published code.
 
+    The bones of these form cycles or several components:
+
+    * :obj:`coco_wholebody133`: COCO-WholeBody: :obj:`coco17`, feet, the 68 facial landmarks of
+      300-W, whose lines are not connected to each other or to the body, and hands, whose roots are
+      connected to the wrists
+    * :obj:`hand21`: hands of MediaPipe, with a closed palm
+
     If an estimator defines keypoint connections with cycles or a separate face (COCO, MediaPipe),
     the bones form a tree through the nose: shoulders are connected to the nose, hips to the
     shoulders.
     """
-    return sorted(_LAYOUTS)
+    return sorted(_LAYOUTS if tree else _GRAPHS)
 
 
 @cache
 def _build(name: str) -> Skeleton:
+    if name in _GRAPHS:
+        return Skeleton(name=name, tree=False, **_GRAPHS[name]())
     tree, center, hierarchies = _LAYOUTS[name]()
     return Skeleton(
         tuple(tree),
@@ -323,9 +377,10 @@ def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
         raise TypeError(
             f'skeleton must be a Skeleton or the name of one, got {type(skeleton).__name__}'
         )
-    if skeleton not in _LAYOUTS:
+    if skeleton not in _LAYOUTS and skeleton not in _GRAPHS:
+        names = sorted([*_LAYOUTS, *_GRAPHS])
         raise ValueError(
-            f'unknown skeleton {skeleton!r}; the built-in ones are {list_skeletons()}. '
+            f'unknown skeleton {skeleton!r}; the built-in ones are {names}. '
             f'Define your own by Skeleton(joints, bones)'
         )
     return _build(skeleton)

@@ -44,8 +44,10 @@ def parse_index(item: str | int, names: Sequence[str], label: str, kind: str) ->
     return index
 
 
-def parse_bones(bones: Iterable[Sequence[str | int]], names: Sequence[str], label: str) -> Pairs:
-    """Returns the bones of a tree as pairs of joint indices."""
+def parse_bones(
+    bones: Iterable[Sequence[str | int]], names: Sequence[str], label: str, tree: bool = True
+) -> Pairs:
+    """Returns the bones of a tree, or of any graph, as pairs of joint indices."""
     out: list[tuple[int, int]] = []
     parent = list(range(len(names)))  # union-find, to name the bone that closes a cycle
 
@@ -62,15 +64,18 @@ def parse_bones(bones: Iterable[Sequence[str | int]], names: Sequence[str], labe
             raise ValueError(f'{label}: the bone {text} joins a joint to itself')
         if frozenset((i, j)) in seen:
             raise ValueError(f'{label}: the bone {text} is given twice')
-        if find(i) == find(j):
-            raise ValueError(f'{label}: the bone {text} closes a cycle; bones form a tree')
+        if tree and find(i) == find(j):
+            raise ValueError(
+                f'{label}: the bone {text} closes a cycle; bones form a tree unless tree=False'
+            )
         seen.add(frozenset((i, j)))
         parent[find(i)] = find(j)
         out.append((i, j))
     unreachable = [name for i, name in enumerate(names) if find(i) != find(0)]
-    if unreachable:
+    if tree and unreachable:
         raise ValueError(
-            f'{label}: not connected: no path of bones from {names[0]!r} to {unreachable}'
+            f'{label}: not connected: no path of bones from {names[0]!r} to {unreachable}; bones '
+            f'form a tree unless tree=False'
         )
     return tuple(out)
 

@@ -1,4 +1,4 @@
-"""Skeletons: trees of named joints."""
+"""Skeletons: named joints and the bones between them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from graphmotion.skeletons.sides import find_mirror_pairs
 
 @dataclass(frozen=True, init=False, repr=False)
 class Skeleton:
-    r"""A tree of named joints, which describes a body to operators, transforms and models.
+    r"""A tree of named joints, which describes a body to operators, transforms and models, or
+    another graph, such as a hand with a closed palm.
 
     Skeletons are immutable, hashable and compared by value. Joint names and bones suffice to
     define one. Every joint argument accepts a name or an index.
@@ -29,8 +30,8 @@ class Skeleton:
 
     Args:
         joints (sequence of str): Joint names, in the order of the data.
-        bones (sequence of pairs): The two joints of each bone. :math:`V` joints must be connected
-            by :math:`V - 1` bones.
+        bones (sequence of pairs): The two joints of each bone. Unless :obj:`tree` is
+            :obj:`False`, :math:`V` joints must be connected by :math:`V - 1` bones.
         name (str, optional): Name of the layout. (default: :obj:`"custom"`)
         center (str or int, optional): The joint that motion is centred on and from which the
             spatial partition is computed. If :obj:`None`, the graph centre of the tree, which
@@ -42,10 +43,14 @@ class Skeleton:
         hierarchies (mapping, optional): Named part hierarchies. Each is a list of levels that map
             part names to members: joints in the first level, parts of the previous level in the
             others. (default: :obj:`None`)
+        tree (bool, optional): If :obj:`False`, bones may form cycles and several components.
+            Bone vectors, :meth:`subset` and whatever else needs the parents of joints are then
+            not available unless the bones happen to form a tree. (default: :obj:`True`)
 
     Raises:
         ValueError: If joint names are not unique, a bone or pair contains an unknown joint, the
-            bones do not form a tree, or a level of a hierarchy is not a partition.
+            bones do not form a tree although :obj:`tree` is :obj:`True`, or a level of a hierarchy
+            is not a partition.
     """
 
     joints: tuple[str, ...]
@@ -63,12 +68,13 @@ class Skeleton:
         center: str | int | None = None,
         pairs: Iterable[Sequence[str | int]] | None = None,
         hierarchies: Mapping[str, Levels] | Iterable[Hierarchy] | None = None,
+        tree: bool = True,
     ) -> None:
         label = f'Skeleton {name!r}'
         set_field = partial(object.__setattr__, self)  # the dataclass is frozen
         set_field('name', name)
         set_field('joints', parsing.parse_names(joints, label))
-        set_field('bones', parsing.parse_bones(bones, self.joints, label))
+        set_field('bones', parsing.parse_bones(bones, self.joints, label, tree))
         set_field(
             'center',
             graph.find_center(self.hop_distance()) if center is None else self.index(center),
@@ -90,8 +96,14 @@ class Skeleton:
 
     @property
     def num_bones(self) -> int:
-        r"""Number of bones :math:`V - 1`."""
+        r"""Number of bones, :math:`V - 1` for a tree."""
         return len(self.bones)
+
+    @property
+    def is_tree(self) -> bool:
+        r"""Whether the bones form a tree: connected and without cycles."""
+        hops = self.hop_distance()
+        return self.num_bones == self.num_joints - 1 and bool((hops < self.num_joints).all())
 
     def __len__(self) -> int:
         return self.num_joints
@@ -120,7 +132,15 @@ class Skeleton:
 
         The bone vector of a joint is its position minus the position of its parent; the bone
         vector of the centre is zero.
+
+        Raises:
+            ValueError: If the bones do not form a tree.
         """
+        if not self.is_tree:
+            raise ValueError(
+                f'Skeleton {self.name!r} must be a tree, whose joints have parents and bone '
+                f'vectors; its {self.num_bones} bones form cycles or several components'
+            )
         hops = self.hop_distance()[self.center]
         out = list(range(self.num_joints))
         for i, j in self.bones:
@@ -132,7 +152,8 @@ class Skeleton:
 
     @property
     def edge_index(self) -> Tensor:
-        r"""The bones as sorted PyG edges in both directions, :math:`(2, 2(V - 1))`.
+        r"""The bones as sorted PyG edges in both directions, :math:`(2, E)` with
+        :math:`E = 2(V - 1)` for a tree.
 
         There are no self-loops and no weights; for the operators of this library, use
         :meth:`edges`.
@@ -141,7 +162,9 @@ class Skeleton:
         return torch.tensor(both, dtype=torch.long).view(-1, 2).t().contiguous()
 
     def hop_distance(self) -> Tensor:
-        r"""Returns the number of bones between any two joints, :math:`(V, V)`, integers."""
+        r"""Returns the number of bones between any two joints, :math:`(V, V)`, integers; :math:`V`
+        if no path of bones connects them.
+        """
         return graph.hop_distance(self.num_joints, self.bones)
 
     def adjacency(
@@ -305,7 +328,7 @@ class Skeleton:
         part that contains the centre. Two parts are a left-right pair if their members are.
 
         Raises:
-            ValueError: If there is no such level or its parts do not form a tree.
+            ValueError: If there is no such level, or the joints form a tree and the parts do not.
         """
         parts = self.hierarchy(hierarchy)
         members = parts.members(level)
@@ -330,6 +353,7 @@ class Skeleton:
             center=part_of[self.center],
             pairs=tuple(pairs.values()),
             hierarchies=parts.above(level),
+            tree=self.is_tree,
         )
 
     def subset(self, joints: Iterable[str | int], name: str | None = None) -> Skeleton:
@@ -345,7 +369,7 @@ class Skeleton:
                 [j for j in get_skeleton('coco17').joints if 'eye' not in j and 'ear' not in j])
 
         Raises:
-            ValueError: If a joint is unknown or given twice.
+            ValueError: If a joint is unknown or given twice, or the bones do not form a tree.
         """
         kept = [self.index(joint) for joint in joints]
         if len(set(kept)) != len(kept) or not kept:
@@ -382,9 +406,15 @@ class Skeleton:
         )
 
     def __str__(self) -> str:
-        r"""The joints with their indices as an indented tree, from the centre."""
-        parents = self.parents
+        r"""The joints with their indices as an indented tree, from the centre, or, without a tree,
+        each with its neighbours.
+        """
         lines = [repr(self)]
+        if not self.is_tree:
+            graph = self.to_networkx()
+            lines += [f'  {i} {name}: {sorted(graph[i])}' for i, name in enumerate(self.joints)]
+            return '\n'.join(lines)
+        parents = self.parents
 
         def draw(joint: int, depth: int) -> None:
             lines.append(f'{"  " * depth}{joint} {self.joints[joint]}')

@@ -55,7 +55,9 @@ _Landmark = tuple[str, _Offset]
 _CENTRAL_LANDMARKS: dict[str, _Landmark] = {
     'pelvis': ('pelvis', ('0', '0', '0')),
     'lower_spine': ('lower_trunk', ('0', '0.5 lower_trunk', '0')),
+    'spine_navel': ('lower_trunk', ('0', '0.7 lower_trunk', '0')),
     'spine': ('upper_trunk', ('0', '0', '0')),
+    'spine_chest': ('upper_trunk', ('0', '0.4 upper_trunk', '0')),
     'thorax': ('upper_trunk', ('0', '1 upper_trunk', '0')),
     'neck': ('head', ('0', '0', '0')),
     'nose': ('head', ('0', '0.46 head', '0.48 head')),
@@ -75,6 +77,7 @@ _SIDE_LANDMARKS: dict[str, _Landmark] = {
     'ball': ('foot', ('0', '-1 ankle_height', '0.53 foot')),
     'foot': ('foot', ('0', '-0.85 ankle_height', '0.74 foot')),
     'small_toe': ('foot', ('0.28 foot', '-0.9 ankle_height', '0.55 foot')),
+    'clavicle': ('upper_trunk', ('0.1 shoulder_width', '1 upper_trunk', '0')),
     'shoulder': ('upper_trunk', ('0.5 shoulder_width', '1 upper_trunk', '0')),
     'elbow': ('upper_arm', ('0', '-1 upper_arm', '0')),
     'wrist': ('forearm', ('0', '-1 forearm', '0')),

@@ -9,15 +9,9 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_probability
+from graphmotion.skeletons.face_68 import FACE_68_MIRROR
 from graphmotion.transforms.fields import rand_per_graph
 from graphmotion.transforms.image_fields import get_image, get_landmarks, set_image
-
-# Mirror images of the 300-W landmarks: jaw, brows, bridge and tip of the nose, eyes, lips.
-_MIRROR_68 = (
-    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
-    *(45, 44, 43, 42, 47, 46), *(39, 38, 37, 36, 41, 40),
-    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),
-)  # fmt: skip
 
 
 class RandomImageFlip(BaseTransform):
@@ -36,7 +30,7 @@ class RandomImageFlip(BaseTransform):
 
     def __init__(self, p: float = 0.5, mirror: Sequence[int] | None = None) -> None:
         self.p = check_probability('p', p)
-        self.mirror = _MIRROR_68 if mirror is None else tuple(mirror)
+        self.mirror = FACE_68_MIRROR if mirror is None else tuple(mirror)
         known = range(len(self.mirror))
         if not all(j in known and self.mirror[j] == i for i, j in enumerate(self.mirror)):
             raise ValueError(f'mirror must be its own inverse, got {self.mirror}')
@@ -58,5 +52,5 @@ class RandomImageFlip(BaseTransform):
         return data
 
     def __repr__(self) -> str:
-        mirror = '' if self.mirror == _MIRROR_68 else f', mirror={self.mirror}'
+        mirror = '' if self.mirror == FACE_68_MIRROR else f', mirror={self.mirror}'
         return f'{self.__class__.__name__}(p={self.p}{mirror})'

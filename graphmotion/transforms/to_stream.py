@@ -54,8 +54,9 @@ class ToStream(BaseTransform):
           :math:`D` for each stream, 1 for speed, length and score
 
     Raises:
-        ValueError: If a stream is unknown, a stream of bones has no skeleton, or the number of
-            nodes is not a multiple of the joints of the skeleton.
+        ValueError: If a stream is unknown, a stream of bones has no skeleton or one whose bones do
+            not form a tree, or the number of nodes is not a multiple of the joints of the
+            skeleton.
     """
 
     def __init__(
@@ -70,12 +71,11 @@ class ToStream(BaseTransform):
         self.streams = tuple(check_choice('stream', name, STREAMS) for name in streams)
         self.skeleton = None if skeleton is None else get_skeleton(skeleton)
         self.score = score
-        if self.skeleton is None:
-            if any(name.startswith('bone') for name in self.streams):
+        if any(name.startswith('bone') for name in self.streams):
+            if self.skeleton is None:
                 raise ValueError(
                     f'skeleton must be given for the streams {list(self.streams)}, got None'
                 )
-        else:
             self._parents = torch.tensor(self.skeleton.parents)
 
     def forward(self, data: Data) -> Data:
