@@ -13,11 +13,11 @@ from graphmotion.graphs.face_mesh_table import NEIGHBORS
 
 LAYOUTS = {'ibug68': 68, 'facemesh468': 468, 'facemesh478': 478}
 
-# Lines through the 68 landmarks: jaw, brows, nose, and closed ones of eyes and lips.
+# Lines through the 68 landmarks: jaw, brows and nose, and closed lines around eyes and lips.
 _LINES_68 = (range(17), range(17, 22), range(22, 27), range(27, 31), range(31, 36))
 _LOOPS_68 = (range(36, 42), range(42, 48), range(48, 60), range(60, 68))
 
-# Lines through MediaPipe's landmarks: brows, and closed ones of lips, eyes and the face.
+# Lines through MediaPipe's landmarks: brows, and closed lines around lips, eyes and face.
 _BROWS = (
     (276, 283, 282, 295, 285),
     (300, 293, 334, 296, 336),
