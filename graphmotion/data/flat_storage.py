@@ -16,7 +16,7 @@ from graphmotion.data.rows import Column, Rows, pack_bits, unpack_bits
 _BITS = 'silhouettes'
 # The number of frames of each sample, stored like a field.
 _FRAMES = 'stored_frames'
-# Fields that follow from the others and are not stored.
+# Fields that are derived from others and not stored.
 _DERIVED = ('edge_index', 'num_nodes')
 # Maximum number of bytes of a field in a fingerprint, and number of pieces of larger fields.
 _HASHED = 2**26
@@ -101,7 +101,7 @@ class FlatStorage:
 
     def take(self, samples: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         r"""Returns the concatenated fields of the given samples, and the offset of each sample in
-        them. Shorter samples are padded by their last frame.
+        them. Shorter samples are padded with their last frame.
         """
         fields, offsets = self.fields, {}
         found: dict[Rows, tuple[Tensor, Tensor]] = {}
@@ -218,7 +218,7 @@ class FlatWriter:
                 )
             if rows.shape[1:] != column.shape:
                 raise ValueError(
-                    f'{where}: the shape of {name!r} must match that of the first sample, got '
+                    f'{where}: the shape of {name!r} must match the first sample, got '
                     f'{list(value.shape)}'
                 )
             column.append(rows)

@@ -20,7 +20,7 @@ _ROUNDING = 1e-5  # relative rounding error of a distance
 
 
 class GaitFeatures(NamedTuple):
-    r"""Features of walks.
+    r"""Hand-crafted features of walks.
 
     Args:
         values (Tensor): One row per graph, :math:`(B, F)`.
@@ -40,7 +40,7 @@ def gait_features(data: Data, skeleton: str | Skeleton, fps: float) -> GaitFeatu
        :obj:`"left_knee_to_left_hip_length"` and :obj:`"left_knee_to_left_hip_length_std"`
 
     2. :obj:`"cadence"` in steps per minute: the frequency between 0.5 and 4 Hz at which the
-       detrended distance between the ankles has most power, or 0 if it is constant
+       detrended distance between the ankles has the most power, or 0 if it is constant
 
     3. :obj:`"step_length"`: the 90th percentile of the distance between the ankles
 
@@ -112,18 +112,18 @@ def gait_features(data: Data, skeleton: str | Skeleton, fps: float) -> GaitFeatu
 
 
 def _distances(pos: Tensor, seen: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
-    """The distance of each pair of joints in each frame, and whether both are visible."""
+    """Returns the distance of each pair of joints in each frame, and whether both are visible."""
     i, j = pairs.unbind(dim=1)
     return (pos[:, i] - pos[:, j]).norm(dim=-1), seen[:, i] & seen[:, j]
 
 
 def _mean(value: Tensor, counts: Tensor) -> Tensor:
-    """The mean over the valid frames; 0 without any."""
+    """Returns the mean over the valid frames, or 0 if there are none."""
     return (value * counts).sum(dim=-1) / counts.sum(dim=-1).clamp(min=1)
 
 
 def _frequency(value: Tensor, counts: Tensor, num_frames: Tensor, fps: float) -> Tensor:
-    """The frequency in Hz with most power of signals ``[B, T]``; 0 if they are constant."""
+    """Returns the frequency in Hz with the most power of signals [B, T]; 0 if constant."""
     frame = torch.arange(value.size(1), device=value.device, dtype=value.dtype)
     time = frame - _mean(frame.expand_as(value), counts).unsqueeze(1)
     mean = _mean(value, counts).unsqueeze(1)

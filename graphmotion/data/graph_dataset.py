@@ -130,7 +130,7 @@ class GraphDataset(SplittableDataset):
         return list(self.raw_paths)
 
     def _source_hash(self) -> str:
-        """Hash of the names, sizes and times of the raw files; empty if there are none."""
+        """Returns a hash of names, sizes and times of the raw files; empty if there are none."""
         states = []
         for path in self.source_files():
             with suppress(OSError):

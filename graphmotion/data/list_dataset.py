@@ -68,7 +68,7 @@ def as_dataset(samples: Samples) -> GraphDataset:
 
 
 class ListDataset(GraphDataset):
-    r"""A dataset of separate samples, as :func:`as_dataset` returns it.
+    r"""A dataset of separate samples, returned by :func:`as_dataset`.
 
     Batches are collated by :func:`collate`, which is slower than the flat storage of other
     datasets.

@@ -86,7 +86,7 @@ class _Batches(Dataset):
 
 
 def _acts_on_batches(transform: Callable) -> bool:
-    """Whether all transforms are from graphmotion, which act on batches and samples alike."""
+    """Returns whether all transforms are from graphmotion and thus act on samples and batches."""
     if isinstance(transform, Compose):
         return all(_acts_on_batches(part) for part in transform.transforms)
     return type(transform).__module__.startswith('graphmotion.transforms.')

@@ -25,7 +25,7 @@ def pack_bits(images: Tensor) -> Tensor:
 
 
 def unpack_bits(packed: Tensor, width: int) -> Tensor:
-    r"""Unpacks what :func:`pack_bits` returned, to bytes 0 and 1 :math:`(*, W)`."""
+    r"""Unpacks the output of :func:`pack_bits` to bytes 0 and 1, :math:`(*, W)`."""
     shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device)
     bits = (packed.unsqueeze(-1) >> shifts) & 1
     return bits.flatten(-2)[..., :width].contiguous()
@@ -47,7 +47,7 @@ class Column:
             self._rows.append(rows)
             return
         if self._file is None:
-            # A file without a name is removed however the process ends.
+            # An unnamed file is removed even if the process is killed.
             self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115
         self._file.write(rows.detach().cpu().to(self.dtype).contiguous().numpy().tobytes())
 

@@ -42,7 +42,9 @@ def random_split(
     parts = [torch.isin(unit, order[a:b]).nonzero().view(-1) for a, b in pairwise(bounds)]
     if min(part.numel() for part in parts) == 0:
         what = 'samples' if groups is None else 'groups'
-        raise ValueError(f'ratios {list(ratios)} give an empty part for {num_units} {what}')
+        raise ValueError(
+            f'ratios must give non-empty parts for {num_units} {what}, got {list(ratios)}'
+        )
     return parts
 
 
@@ -120,7 +122,7 @@ def stratified_subset(y: Tensor, ratio: float, seed: int = 0) -> Tensor:
 
 
 def _group_units(num_samples: int, groups: Tensor | None) -> tuple[int, Tensor]:
-    """Number of units to split, which are samples or groups, and the unit of each sample."""
+    """Returns the number of samples or groups to split, and the unit of each sample."""
     if groups is None:
         return num_samples, torch.arange(num_samples)
     groups = torch.as_tensor(groups).view(-1)

@@ -101,7 +101,7 @@ def split_parts(
 
 
 def _find_subjects(folder: str, names: list[str], pattern: str | None, noun: str) -> dict[str, str]:
-    """Name of the subject of each file; empty if no file has a subject."""
+    """Returns the subject of each file; empty if no file has a subject."""
     expression = re.compile(pattern or '([^/]+)/')
     if expression.groups != 1:
         raise ValueError(f'subject must have one group, the name of the subject, got {pattern!r}')

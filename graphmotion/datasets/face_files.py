@@ -174,7 +174,7 @@ class FaceFiles(ManualDownload, FaceDataset):
         skipped.report(total)
 
     def _read_landmarks(self) -> dict[str, np.ndarray | str]:
-        """The landmarks, or the reason why they are invalid, by file name without its ending."""
+        """Returns landmarks, or the reason why they are invalid, by file name without suffix."""
         out: dict[str, np.ndarray | str] = {}
         with find_files(self.raw_dir, LANDMARK_SUFFIXES, self.num_folders) as files:
             for name, file in files.items():

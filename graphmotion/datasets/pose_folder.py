@@ -194,7 +194,7 @@ class PoseFolder(MotionDataset):
         return Track(pos, score)
 
     def _find_recordings(self) -> dict[str, str]:
-        """Path of each recording by name."""
+        """Returns the path of each recording by name."""
         recordings: dict[str, str] = {}
         for part in self.parts or ('',):
             for folder in _subfolders(os.path.join(self._folder, part)):

@@ -149,7 +149,7 @@ class SkeletonArrays(ManualDownload, MotionDataset):
         return find_protocols(self.part_names)
 
     def names(self) -> list[str]:
-        r"""Returns the name of each sample in the pickles or, for CTR-GCN, such as
+        r"""Returns the name of each sample from the pickles or, for CTR-GCN, a name such as
         :obj:`"train_0"`.
         """
         rows = zip(self.labels('part').tolist(), self.labels('row').tolist())

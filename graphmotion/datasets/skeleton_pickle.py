@@ -173,7 +173,7 @@ class SkeletonPickle(ManualDownload, MotionDataset):
 
 
 def find_protocols(parts: Sequence[str]) -> dict[str, tuple[str, str]]:
-    r"""Pairs the names of training parts with those of their test parts, for each protocol."""
+    r"""Pairs the names of training and test parts, for each protocol."""
     out: dict[str, tuple[str, str]] = {}
     for train in parts:
         for other in ('val', 'test'):

@@ -14,7 +14,7 @@ from graphmotion.skeletons.face_68 import FACE_68_EDGES
 
 LAYOUTS = {'ibug68': 68, 'facemesh468': 468, 'facemesh478': 478}
 
-# Lines through MediaPipe's landmarks: brows, and closed ones of lips, eyes and the face.
+# Lines through MediaPipe's landmarks: brows, and closed lines around lips, eyes and face.
 _BROWS = (
     (276, 283, 282, 295, 285),
     (300, 293, 334, 296, 336),

@@ -38,18 +38,22 @@ def landmark_graph(
     Args:
         dataset (GraphDataset): Faces with the field :obj:`landmarks`, such as the training samples.
         k (int, optional): Number of neighbours of each landmark. (default: :obj:`8`)
-        edge_index (Tensor, optional): Edges that replace those to the nearest neighbours, such as
+        edge_index (Tensor, optional): Edges that replace the nearest-neighbour edges, such as
             :obj:`face_edges("facemesh468")`. (default: :obj:`None`)
         **options (optional): Arguments of :meth:`~graphmotion.graphs.PointGraph.from_points`.
 
     Raises:
-        ValueError: If faces have no landmarks, or not more than :obj:`k`.
+        ValueError: If faces have no landmarks, or at most :obj:`k`.
     """
     total = torch.zeros((), dtype=torch.float64)
     for part in torch.arange(len(dataset)).split(_BATCH_SIZE):
         points = dataset.get_batch(part).get('landmarks')
         if points is None or len(points) % len(part):
-            raise ValueError(f'{dataset} has no field landmarks of equal number in all faces')
+            raise ValueError(
+                f"dataset must have a field 'landmarks' of the same size in all faces, got "
+                f'{dataset}'
+                ''
+            )
         total = total + points.double().cpu().view(len(part), -1, 2).sum(dim=0)
     pos = (total / len(dataset)).float() - 0.5  # from the centre of the first pixel
     return PointGraph.from_points(pos, k, edge_index=edge_index, **options)

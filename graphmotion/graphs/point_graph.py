@@ -18,9 +18,9 @@ from graphmotion.graphs.neighbors import edge_weights, knn_graph
 def sample_pixels(
     height: int, width: int, ratio: float = 0.4, num: int | None = None, seed: int = 0
 ) -> Tensor:
-    r"""Draws random pixels of an image as points, sorted by row and column.
+    r"""Samples random pixels of an image as points, sorted by row and column.
 
-    They are drawn once and shared by all images of a dataset.
+    They are sampled once and shared by all images of a dataset.
 
     .. code-block:: python
 
@@ -163,7 +163,7 @@ class PointGraph:
                 (default: :obj:`None`)
             seed (int, optional): Random seed of the hierarchy. (default: :obj:`0`)
             edge_index (Tensor, optional): Edges, each in both directions, :math:`(2, E)`, that
-                replace those to the nearest neighbours. (default: :obj:`None`)
+                replace the edges to the nearest neighbours. (default: :obj:`None`)
 
         Raises:
             ValueError: If :obj:`edge_index` is not within the points, or an option is invalid.

@@ -33,7 +33,7 @@ def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -
     :obj:`--format cmu` or :obj:`open`, it is an object that maps each image to
     :obj:`{"bodies": [{"joints": [...]}]}` or :obj:`{"people": [{"pose_keypoints_2d": [...]}]}` (18
     joints, layout :obj:`openpose18`). The files of tracked people that PoseFlow writes, which map
-    each image to a list of people, are read, too.
+    each image to a list of people, are also read.
     Files with 17 joints follow the layout :obj:`coco17`. The last number in :obj:`image_id` is the
     frame number and the text before it is the name of the recording; frames missing from the file
     are empty. People are identified by :obj:`idx` if AlphaPose tracked them, otherwise by

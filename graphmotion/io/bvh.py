@@ -59,7 +59,7 @@ def read_bvh(path: str, end_sites: bool = False) -> BVH:
 
     Args:
         path (str): Path of the file.
-        end_sites (bool, optional): If :obj:`True`, the ends of the chains are joints, too, named
+        end_sites (bool, optional): If :obj:`True`, the ends of the chains are also joints, named
             after their parents, such as :obj:`"Head_end"`. (default: :obj:`False`)
 
     Returns:
@@ -185,7 +185,7 @@ def _read_motion(path: str, text: str, num_channels: int) -> tuple[np.ndarray, f
 
 
 def _forward_kinematics(joints: list[_Joint], values: np.ndarray) -> np.ndarray:
-    """Joint positions [T, V, 3]."""
+    """Computes the joint positions [T, V, 3]."""
     num_frames = len(values)
     pos = np.zeros((num_frames, len(joints), 3))
     turns = np.zeros((len(joints), num_frames, 3, 3))

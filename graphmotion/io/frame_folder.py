@@ -23,7 +23,7 @@ def read_frame_folder(
         folder (str): Folder of the recording.
         ending (str): Ending of the file names after the frame number, such as
             :obj:`"_keypoints.json"`, in upper or lower case. Without the part before the dot, files
-            are accepted, too.
+            are also accepted.
         read_frame (callable): Returns the people in the file at a path.
         recording (str, optional): Name of the recording to read, if the folder has several.
             (default: :obj:`None`)

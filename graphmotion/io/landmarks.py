@@ -47,12 +47,14 @@ def read_landmarks(
             raise MalformedFileError(path, 'content', 'n_points and points between braces', 'none')
         points = _read_points(path, match[2].strip().splitlines(), header=False)
         if len(points) != int(match[1]):
-            raise MalformedFileError(path, 'n_points', f'{len(points)} as of its points', match[1])
+            raise MalformedFileError(
+                path, 'n_points', f'{len(points)}, the number of points', match[1]
+            )
         points = points - 0.5
     else:
         points = _read_points(path, text.strip().splitlines(), header=True) + 0.5
     if not len(points) or num_points not in (None, len(points)):
-        expected = 'one point at least' if num_points is None else f'{num_points} points'
+        expected = 'at least one point' if num_points is None else f'{num_points} points'
         raise MalformedFileError(path, 'points', expected, f'{len(points)}')
     return points
 

@@ -69,7 +69,7 @@ def _fields(frame: Any, world: bool) -> list[str]:
 
 
 def _kind(frame: Any, world: bool) -> str | None:
-    """Which landmarks are read from the object of a frame, if there are any."""
+    """Returns which landmarks are read from the object of a frame, if it has any."""
     fields = _fields(frame, world) if isinstance(frame, dict) else []
     if not fields or not frame[fields[0]]:
         return None

@@ -188,6 +188,6 @@ def select_bodies(
 
 
 def _is_wide(body: Body, max_width: float) -> np.ndarray:
-    """Whether the ratio of width to height exceeds a maximum in each frame."""
+    """Returns whether the ratio of width to height exceeds a maximum in each frame."""
     size = body.pos.max(axis=1) - body.pos.min(axis=1)
     return size[:, 0] > max_width * size[:, 1]

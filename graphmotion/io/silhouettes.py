@@ -143,7 +143,7 @@ def _stack(frames: np.ndarray | Sequence[np.ndarray], white: int) -> np.ndarray:
 
 
 def _white_value(frames: np.ndarray | Sequence[np.ndarray]) -> int:
-    """Value of a white pixel: 255, or the label of the body in masks of two values."""
+    """Returns the value of a white pixel: 255, or the label of the body in masks of two values."""
     brightest = max((int(frame.max()) for frame in frames), default=0)
     if brightest >= 128:
         return 255

@@ -94,7 +94,7 @@ def link_tracks(
     """
     tracks: list[list[Detection | None]] = []
     last: list[tuple[int, np.ndarray, float]] = []  # frame, centre and size when last seen
-    clock = -1  # number of the frame among those of the recording
+    clock = -1  # index of the frame among the frames of the recording
     for time, people in enumerate(frames):
         if people is None:
             continue
@@ -186,7 +186,7 @@ def stack_tracks(tracks: Sequence[Track], num_people: int) -> Track:
         ValueError: If there are no tracks or :obj:`num_people` is below 1.
     """
     if not tracks or num_people < 1:
-        raise ValueError(f'expected at least one person, got {num_people} of {len(tracks)}')
+        raise ValueError(f'num_people must be at least 1, got {num_people}')
     pos = np.zeros((num_people, *tracks[0].pos.shape), np.float32)
     score = np.zeros(pos.shape[:3], np.float32)
     for person, track in enumerate(tracks[:num_people]):
@@ -202,7 +202,7 @@ def fill_gaps(frames: dict[int, list[Detection]], path: str) -> list[list[Detect
     """
     if max(frames) - min(frames) > 1000 * len(frames):
         found = f'{len(frames)} of {min(frames)}..{max(frames)}'
-        raise MalformedFileError(path, 'frame numbers', 'those of one recording', found)
+        raise MalformedFileError(path, 'frame numbers', 'numbers of one recording', found)
     return [frames.get(number) for number in range(min(frames), max(frames) + 1)]
 
 
@@ -225,11 +225,11 @@ def one_recording(
     if recording is not None and recording not in known:
         raise MalformedFileError(path, field, f'the recording {recording!r}', f'{known[:5]}')
     if recording is None and len(known) != 1:
-        found = f'those of {known[:3]}' if known else 'none'
+        found = f'recordings {known[:3]}' if known else 'none'
         if len(known) > 3:
             found += f' and {len(known) - 3} others'
         hint = f' or recording={known[0]!r}' if known and option else ''
-        raise MalformedFileError(path, field, f'those of one recording{hint}', found)
+        raise MalformedFileError(path, field, f'one recording{hint}', found)
     return known[0] if recording is None else recording
 
 

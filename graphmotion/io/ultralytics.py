@@ -135,7 +135,7 @@ def _read_labels(path: str, visibility: bool, scale: np.ndarray) -> list[Detecti
         found = f'lines of {sorted({len(row) for row in rows})} numbers'
         raise MalformedFileError(path, 'lines', 'a class, a box and joints each', found)
     table = np.array(rows, np.float32)
-    # With two numbers per joint, those of a confidence and a track ID cannot be told from a joint.
+    # With two numbers per joint, a confidence and a track ID look like another joint.
     last = table[:, -1]
     tracked = rest == 2 or (rest == 1 and (last == np.floor(last)).all())
     detections = []

@@ -118,7 +118,7 @@ def _figures(fold: Any, i: int) -> dict[str, float]:
     out = {}
     for name, value in fold.items():
         try:
-            out[name] = float(value)  # a tensor with one element is a number, too
+            out[name] = float(value)  # tensors with one element are also numbers
         except (TypeError, ValueError):
             raise TypeError(f'fold {i}: {name!r} must be a number, got {value!r}') from None
     return out

@@ -1,4 +1,4 @@
-"""What the spatial and the spectral network over facial graphs share."""
+"""Base class and options of the networks over facial graphs."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class FaceNetwork(ResettableModule):
         keep_in_state(self, 'graph_digest')
 
     def make_head(self, size: int, options: FaceNetworkOptions) -> Sequential:
-        r"""Returns the layers from the features of all nodes of a sample to its logits."""
+        r"""Returns the layers that map the features of all nodes of a sample to logits."""
         hidden, dropout = options.hidden_channels, options.dropout
         layers: list[Module] = [_Flatten(size), Dropout(dropout)]
         if hidden is not None:

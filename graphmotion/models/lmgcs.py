@@ -216,7 +216,7 @@ class LMGCS(ResettableModule):
         return torch.cat(parts, dim=1).flatten(1)
 
     def _by_clip(self, x: Tensor) -> Tensor:
-        """[S, B * P, C] to [B, S, P, C]."""
+        """Reshapes [S, B * P, C] to [B, S, P, C]."""
         return x.unflatten(1, (-1, self.num_strips)).transpose(0, 1)
 
     def _check_input(self, silhouettes: Tensor) -> None:

@@ -116,7 +116,7 @@ class SPAGNN(FaceNetwork):
         self.head = self.make_head(size * before, config)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of each sample."""
+        """Returns the logits of each sample."""
         x = self.prepare_features(x)
         layers = zip(self.convs, self.norms)
         for number, count in enumerate(self.num_layers):
@@ -129,7 +129,7 @@ class SPAGNN(FaceNetwork):
 
     @torch.no_grad()
     def node_weights(self) -> Tensor:
-        r"""Computes how strongly the first convolution weighs each node: the norm of its response
+        r"""Computes how strongly the first convolution weights each node: the norm of its response
         to an impulse at the node, over all input channels, filters and nodes.
 
         .. math::

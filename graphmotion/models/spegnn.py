@@ -157,7 +157,7 @@ class SPEGNN(FaceNetwork):
         self.head = self.make_head(self.sizes[-1] * before, config)
 
     def forward(self, x: Tensor, eigenvectors: Tensor | None = None) -> Tensor:
-        """Logits of each sample; ``eigenvectors`` are those of each graph."""
+        """Returns the logits of each sample, given the eigenvectors of each graph if needed."""
         basis = self._basis(eigenvectors)
         x = self.prepare_features(x)
         for layer, norm in enumerate(self.norms):
@@ -180,7 +180,7 @@ class SPEGNN(FaceNetwork):
 
     @torch.no_grad()
     def node_weights(self, eigenvectors: Tensor | None = None) -> Tensor:
-        r"""Computes how strongly the first convolution weighs each node: the norm of its response
+        r"""Computes how strongly the first convolution weights each node: the norm of its response
         to an impulse at the node, over all input channels, filters and nodes.
 
         .. math::
@@ -221,7 +221,7 @@ class SPEGNN(FaceNetwork):
 
 
 def _coarse_basis(level: CoarserGraph, num_modes: int) -> Tensor:
-    """Eigenvectors of the smallest eigenvalues of the Laplacian of a coarse graph [M, K]."""
+    """Returns the eigenvectors [M, K] of the smallest Laplacian eigenvalues of a coarse graph."""
     edge_index, edge_weight = get_laplacian(
         level.edge_index, level.edge_weight.double(), num_nodes=level.num_clusters
     )

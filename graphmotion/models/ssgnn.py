@@ -73,7 +73,7 @@ class SSGNN(ResettableModule):
     def forward(
         self, x: Tensor, eigenvectors: Tensor | None = None, return_parts: bool = False
     ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Fused logits of each sample, and on request those of both parts."""
+        """Returns the fused logits of each sample and, if requested, the logits of both parts."""
         parts = self.spatial(x), self.spectral(x, eigenvectors)
         fused = self.fusion(parts)
         return (fused, parts) if return_parts else fused

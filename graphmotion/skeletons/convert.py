@@ -130,8 +130,8 @@ def convert(
     num_source = weight.size(1)
     if pos.dim() < 2 or pos.size(0) % num_source:
         raise ValueError(
-            f'pos has the shape {list(pos.shape)}, expected the first dimension to be a multiple '
-            f'of the {num_source} joints of {get_skeleton(source).name!r}'
+            f'the first dimension of pos must be a multiple '
+            f'of the {num_source} joints of {get_skeleton(source).name!r}, got {list(pos.shape)}'
         )
     bodies, rest = pos.size(0) // num_source, pos.shape[1:]
     flat = pos.reshape(bodies, num_source, rest.numel())

@@ -17,7 +17,7 @@ _Tree = Mapping[str, 'str | None']
 def _limbs(
     arms: Sequence[Sequence[str]], legs: Sequence[Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
-    """Upper and lower part of each limb, given as pairs of joint lists for arms and legs."""
+    """Returns the upper and lower part of each limb, given pairs of joint lists."""
     return {
         f'{side}_{half}_{limb}': tuple(f'{side}_{joint}' for joint in joints)
         for limb, halves in (('arm', arms), ('leg', legs))
@@ -31,7 +31,7 @@ def _parts(
     arms: Sequence[Sequence[str]] = (('shoulder', 'elbow'), ('wrist',)),
     legs: Sequence[Sequence[str]] = (('hip', 'knee'), ('ankle',)),
 ) -> dict[str, list[dict[str, tuple[str, ...]]]]:
-    """Hierarchy of limb segments, limbs, and upper and lower body, shared by all layouts."""
+    """Returns levels of limb segments, limbs, and upper and lower body."""
     fine = {name: tuple(joints) for name, joints in trunk.items()} | _limbs(arms, legs)
     limbs = {
         f'{side}_{limb}': (f'{side}_upper_{limb}', f'{side}_lower_{limb}')
@@ -52,7 +52,7 @@ def _parts(
 
 
 def _both(tree: Mapping[str, str]) -> dict[str, str]:
-    """Alternating entries for left and right, for layouts that interleave the sides."""
+    """Returns alternating entries for left and right, for interleaved layouts."""
     out = {}
     for joint, parent in tree.items():
         for side in ('left', 'right'):
@@ -61,7 +61,7 @@ def _both(tree: Mapping[str, str]) -> dict[str, str]:
 
 
 def _chain(side: str, root: str, *joints: str) -> dict[str, str]:
-    """Joints of one limb as a chain that starts at the joint ``root``."""
+    """Returns the joints of one limb as a chain that starts at the joint ``root``."""
     names = [f'{side}_{joint}' for joint in joints]
     return dict(zip(names, [root, *names[:-1]]))
 

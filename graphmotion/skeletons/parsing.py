@@ -61,7 +61,7 @@ def parse_bones(
         i, j = _parse_pair(bone, names, label, 'a bone is a pair of joints')
         text = f'({names[i]}, {names[j]})'
         if i == j:
-            raise ValueError(f'{label}: the bone {text} joins a joint to itself')
+            raise ValueError(f'{label}: the bone {text} connects a joint to itself')
         if frozenset((i, j)) in seen:
             raise ValueError(f'{label}: the bone {text} is given twice')
         if tree and find(i) == find(j):

@@ -15,7 +15,7 @@ def find_mirror_pairs(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
 
     Recognises :obj:`left_hip`, :obj:`leftHip`, :obj:`LeftHip`, :obj:`LHip`, :obj:`l_hip_joint`,
     :obj:`hip.L`, :obj:`HipLeft`, :obj:`lefthip` and :obj:`lhip`. Different spellings of one joint,
-    such as :obj:`LeftHip` and :obj:`right_hip`, form a pair, too.
+    such as :obj:`LeftHip` and :obj:`right_hip`, also form a pair.
     """
     sides = [_split_words(name) or _split_prefix(name, joints) for name in joints]
     left = {rest: i for i, (side, rest) in enumerate(sides) if side == 'left'}
@@ -24,7 +24,7 @@ def find_mirror_pairs(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
 
 
 def _split_words(name: str) -> tuple[str, tuple[str, ...]] | None:
-    """Side and remaining words of a name with a side among its words."""
+    """Returns the side and the remaining words of a name with a side among its words."""
     words = [word.lower() for word in _WORD.findall(name)]
     found = [k for k, word in enumerate(words) if word in _SIDES]
     if len(found) != 1 or len(words) == 1:
@@ -34,7 +34,7 @@ def _split_words(name: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _split_prefix(name: str, joints: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Side and rest of a name in one lower-case word, such as ``lhip`` next to ``rhip``."""
+    """Returns the side and the rest of a lower-case name such as ``lhip`` next to ``rhip``."""
     lower = name.lower()
     known = {joint.lower() for joint in joints}
     for left, right in (('left', 'right'), ('l', 'r')):

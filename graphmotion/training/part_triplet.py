@@ -32,7 +32,7 @@ def part_triplet_loss(
     the margin regardless of the distance of the positives. With :math:`K` samples per subject, one
     in :math:`K` triplets is of this form.
 
-    Memory is proportional to the number of pairs of equal label times the number of samples.
+    Memory grows with the number of pairs with equal labels times the number of samples.
 
     .. code-block:: python
 

@@ -253,7 +253,7 @@ class LeaveOneOutRank1(Metric):
         probes = (counts[subject] > 1).nonzero().view(-1)
         if not len(probes):
             raise ValueError(
-                f'labels must hold a label of two samples for rank-1, got {len(counts)} labels of '
+                f'labels must include a label of two or more samples, got {len(counts)} labels of '
                 f'{len(labels)} samples'
             )
         similarity = Similarity(embeddings, torch.arange(len(labels)))
@@ -282,7 +282,7 @@ def pairs_to_triplets(
 
     Args:
         pairs (tuple of Tensor): Anchors and positives of the positive pairs, then anchors (in
-            ascending order) and negatives of the negative pairs, as a miner returns them.
+            ascending order) and negatives of the negative pairs, as returned by a miner.
         num_samples (int): Number of samples.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Sequences of one length by selecting frames."""
+"""Selection of a fixed number of frames."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ class RandomTimeShift(BaseTransform):
         \mathbf{p}^{\prime}_{i,t} = \mathbf{p}_{i,(t + s) \bmod n}, \qquad
         s \sim \mathcal{U}\{0, \dots, n - 1\}
 
-    It suits cyclic motion, such as gait, recorded over an integer number of cycles. Before a crop,
-    it makes all phases equally likely. Padding stays at the end.
+    Suitable for cyclic motion, such as gait, recorded over an integer number of cycles. Before a
+    crop, it makes all phases equally likely. Padding stays at the end.
     """
 
     def forward(self, data: Data) -> Data:

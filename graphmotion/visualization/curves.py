@@ -126,8 +126,8 @@ def plot_initial_loss(
             (default: :obj:`None`)
 
     Raises:
-        ValueError: If there is no model, a model has not one history per value, or a history lacks
-            the column.
+        ValueError: If there is no model, a model does not have one history per value, or a column
+            is missing.
     """
     if not histories:
         raise ValueError('histories must have at least one model, got none')

@@ -59,7 +59,7 @@ def test_grouped_folds_are_stratified_by_group():
 def test_impossible_splits_raise():
     with pytest.raises(ValueError, match='ratios must be positive'):
         random_split(10, (1, 0))
-    with pytest.raises(ValueError, match='an empty part for 5 samples'):
+    with pytest.raises(ValueError, match='non-empty parts for 5 samples'):
         random_split(5, (98, 1, 1))
     with pytest.raises(ValueError, match=r'num_folds must be in \[2, 3\] for 3 samples, got 4'):
         stratified_folds(torch.zeros(3, dtype=torch.long), 4)

@@ -86,7 +86,7 @@ def test_frames_missing_from_the_file_are_no_gap(tmp_path):
 def test_several_recordings_are_not_merged(tmp_path):
     entries = [entry('a_0.jpg'), entry('a_1.jpg'), entry('b_0.jpg', 50)]
     path = write(tmp_path / 'a.json', entries)
-    with pytest.raises(ValueError, match=r"recording='a', found those of \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"recording='a', found recordings \['a', 'b'\]"):
         read_alphapose(path)
     (track,) = read_alphapose(path, recording='b')
     np.testing.assert_allclose(track.pos[:, 0, 0], entry('0', 50)['keypoints'][0], rtol=1e-6)

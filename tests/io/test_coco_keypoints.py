@@ -104,7 +104,7 @@ def test_several_recordings_are_not_merged(tmp_path):
     }
     for content, first, second in ((named, 'a', 'b'), (numbered, '3', '4'), (annotated, '3', '4')):
         path = write(tmp_path / 'a.json', content)
-        with pytest.raises(ValueError, match=f"those of one recording .*'{first}', '{second}'"):
+        with pytest.raises(ValueError, match=f"one recording .*'{first}', '{second}'"):
             read_coco_keypoints(path)
         (track,) = read_coco_keypoints(path, recording=second)
         np.testing.assert_allclose(track.pos[:, 0, 0], entry(0, 50)['keypoints'][0], rtol=1e-6)

@@ -34,7 +34,7 @@ def test_any_number_of_points():
     ('path', 'content', 'message'),
     [
         ('a.pts', pts(POINTS[:67]), 'points: expected 68 points, found 67'),
-        ('a.pts', pts(POINTS, 67), 'n_points: expected 68 as of its points, found 67'),
+        ('a.pts', pts(POINTS, 67), 'n_points: expected 68, the number of points, found 67'),
         ('a.pts', b'1 2\n3 4', 'content: expected n_points and points between braces'),
         ('a.pts', pts(POINTS).replace(b'{', b'{\nnan 1'), 'line 1: expected column and row'),
         ('a.txt', b'1 2\n3 4 5', "line 2: expected column and row, found '3 4 5'"),

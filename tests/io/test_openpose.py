@@ -101,7 +101,7 @@ def test_other_folders_are_named(tmp_path):
         read_openpose(str(tmp_path / 'a'))
     folder = write(tmp_path / 'a', {0: [(joints(0), -1)]})
     write(tmp_path / 'a', {0: [(joints(0), -1)]}, 'run_{:012d}_keypoints.json')
-    with pytest.raises(ValueError, match=r"found those of \['run', 'walk'\]"):
+    with pytest.raises(ValueError, match=r"found recordings \['run', 'walk'\]"):
         read_openpose(folder)
     folder = write(tmp_path / 'b', {0: [(joints(0), -1)], 10**9: [(joints(0), -1)]})
     with pytest.raises(ValueError, match=r'frame numbers: .* found 2 of 0\.\.1000000000'):

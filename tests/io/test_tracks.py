@@ -146,5 +146,5 @@ def test_people_in_one_array_become_a_sample():
     data = from_array(pos, 'coco17', score, axes='MTVC')
     assert torch.equal(data.score, torch.cat([torch.ones(17, 5), torch.zeros(17, 5)]))
     for people, number in (([], 2), (tracks, 0)):
-        with pytest.raises(ValueError, match='expected at least one person'):
+        with pytest.raises(ValueError, match='num_people must be at least 1'):
             stack_tracks(people, number)

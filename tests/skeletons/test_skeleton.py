@@ -55,7 +55,7 @@ def test_joints_may_be_named_or_numbered(bones):
         ('aba', [(0, 1), (1, 2)], "two joints are named 'a'"),
         ('abcd', [(0, 1), (2, 3)], r"not connected: no path of bones from 'a' to \['c', 'd'\]"),
         ('ab', [], r"not connected.*\['b'\]"),
-        ('ab', [(0, 0)], r'\(a, a\) joins a joint to itself'),
+        ('ab', [(0, 0)], r'\(a, a\) connects a joint to itself'),
         ('ab', [(0, 1), (1, 0)], r'\(b, a\) is given twice'),
         ('ab', [(0, 2)], r'position 2 is out of range 0\.\.1'),
         ('ab', [(0, -1)], r'position -1 is out of range 0\.\.1'),

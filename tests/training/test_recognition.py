@@ -205,7 +205,7 @@ def test_rank1_of_an_embedding_that_collapsed_or_diverged():
 def test_rank1_without_repeated_labels_raises():
     metric = LeaveOneOutRank1()
     metric.update(torch.randn(3, 4), torch.arange(3))
-    with pytest.raises(ValueError, match='for rank-1, got 3 labels of 3 samples'):
+    with pytest.raises(ValueError, match='two or more samples, got 3 labels of 3 samples'):
         metric.compute()
 
 

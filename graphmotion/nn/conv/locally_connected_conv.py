@@ -186,7 +186,7 @@ class LocallyConnectedConv(torch.nn.Module):
         return out if self.bias is None else out + self.bias.to(out.dtype)
 
     def _sum_by_offset(self, graphs: Tensor) -> Tensor:
-        """[B, N, T, C] to [B, N, T, F]: one product with the features of all bins."""
+        """Maps [B, N, T, C] to [B, N, T, F] by one product with the features of all bins."""
         num_graphs, num_nodes, num_frames, num_channels = graphs.shape
         columns = graphs.transpose(0, 1).flatten(1)
         bins = accumulate(columns, SortedEdges(self.source, self.first, self.basis))
@@ -196,7 +196,7 @@ class LocallyConnectedConv(torch.nn.Module):
         return out.transpose(0, 1)
 
     def _sum_by_edge(self, graphs: Tensor) -> Tensor:
-        """[B, N, T, C] to [B, N, T, F]: one product for each node, of the features of all of its
+        """Maps [B, N, T, C] to [B, N, T, F] by one product per node, of the features of all its
         neighbours with all of their weights.
         """
         num_graphs, num_nodes, num_frames, _ = graphs.shape
@@ -216,7 +216,7 @@ class LocallyConnectedConv(torch.nn.Module):
         return self.slots.numel() < self.neighbors.numel()
 
     def _weight_of_slots(self) -> Tensor:
-        """The weights of the slots of each node: [N, D * C, F]."""
+        """Returns the weights of the slots of each node, [N, D * C, F]."""
         weight: Tensor = self.weight
         if self.has_free_slots:
             slots = weight.new_zeros(self.neighbors.numel(), *weight.shape[1:])
