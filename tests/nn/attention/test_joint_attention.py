@@ -380,3 +380,19 @@ def test_the_fused_kernel_receives_views(monkeypatch):
     monkeypatch.setattr('graphmotion.nn.attention.attend.scaled_dot_product_attention', fused)
     JointAttention(C, 2)(torch.randn(B * V, T, C), V)
     assert shapes == [((B, T * 2, V, C // 2), False)] * 3
+
+
+@pytest.mark.parametrize('num_nodes', [5, 60])  # with so many scores, another kernel is used
+def test_masked_nodes_receive_no_attention(num_nodes):
+    module = JointAttention(C, 2).eval()
+    x, mask = torch.randn(B * num_nodes, T, C), torch.rand(B, num_nodes, T) < 0.7
+    mask[:, 0] = True
+    out, maps = module(x, num_nodes, mask=mask.flatten(0, 1), return_attention=True)
+    fast = module(x, num_nodes, mask=mask.flatten(0, 1))
+    torch.testing.assert_close(fast, out, atol=1e-5, rtol=1e-5)
+    assert maps.permute(0, 4, 1, 2, 3)[~mask].count_nonzero() == 0
+    for i, t in ((0, 0), (1, 2)):
+        valid = mask[i, :, t]
+        expected = module(x.view(B, num_nodes, T, C)[i, valid, t].unsqueeze(1))
+        found = out.view(B, num_nodes, T, C)[i, valid, t].unsqueeze(1)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)

@@ -154,3 +154,13 @@ def test_bad_settings_are_refused():
         ConvValueTemporalAttention(8, dilations=())
     with pytest.raises(ValueError, match='got neither'):
         ConvValueTemporalAttention(8, attention=False, convolution=False)
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+def test_padding_of_long_sequences(stride):
+    """With so many scores, another kernel computes the attention."""
+    layer, counts = ConvValueTemporalAttention(8, stride=stride).eval(), (41, 120)
+    x, mask = torch.randn(2, 120, 8), torch.arange(120) < torch.tensor(counts).unsqueeze(1)
+    for found, part, n in zip(layer(x, mask), x, counts):
+        expected = layer(part[None, :n])[0]
+        torch.testing.assert_close(found[: len(expected)], expected, atol=1e-5, rtol=1e-5)
