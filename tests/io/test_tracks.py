@@ -145,6 +145,7 @@ def test_people_in_one_array_become_a_sample():
     pos, score = stack_tracks(tracks[:1], 2)
     data = from_array(pos, 'coco17', score, axes='MTVC')
     assert torch.equal(data.score, torch.cat([torch.ones(17, 5), torch.zeros(17, 5)]))
-    for people, number in (([], 2), (tracks, 0)):
-        with pytest.raises(ValueError, match='num_people must be at least 1'):
-            stack_tracks(people, number)
+    with pytest.raises(ValueError, match='tracks must not be empty'):
+        stack_tracks([], 2)
+    with pytest.raises(ValueError, match='num_people must be at least 1, got 0'):
+        stack_tracks(tracks, 0)
