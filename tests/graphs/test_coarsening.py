@@ -86,7 +86,7 @@ def test_one_pairing_is_the_greedy_one():
     assert found == expected
 
 
-def test_volumes_count_what_is_inside_of_a_cluster():
+def test_volumes_include_edges_inside_clusters():
     # Pairs first 0-1, then 2-3, 4-5. After that {0,1} and {2,3} look alike but for the weight
     # inside: to {4,5}, in between, {2,3} is the better partner, as its volume is less.
     edges = {(0, 1): 9.0, (2, 3): 5.0, (4, 5): 7.0, (1, 4): 1.0, (3, 5): 1.0}

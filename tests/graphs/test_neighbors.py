@@ -83,7 +83,7 @@ def test_all_neighbours_make_a_complete_graph():
 
 
 @pytest.mark.parametrize('loop', [False, True])
-def test_graphs_of_a_batch_are_apart(loop):
+def test_graphs_of_a_batch_are_not_connected(loop):
     a, b = torch.rand(20, 2), torch.rand(15, 2)
     batch = torch.tensor([0] * 20 + [1] * 15)
     together = knn_graph(torch.cat([a, b]), 4, batch, loop=loop)  # third, as in PyG
@@ -171,7 +171,7 @@ def test_each_graph_has_its_own_width():
     torch.testing.assert_close(together, torch.cat(alone))
 
 
-def test_loops_have_no_say_in_the_width():
+def test_loops_do_not_affect_the_width():
     pos = torch.rand(20, 2)
     edge_index = knn_graph(pos, 4)
     loops = torch.arange(20).expand(2, -1)

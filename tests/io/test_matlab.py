@@ -56,7 +56,7 @@ def test_other_variables_are_named(tmp_path, value, found):
 
 
 @pytest.mark.parametrize('compressed', [False, True])
-def test_empty_cut_off_and_foreign_files_are_named(tmp_path, compressed):
+def test_empty_truncated_and_foreign_files_are_named(tmp_path, compressed):
     path = tmp_path / 'a.mat'
     savemat(path, {'x': np.random.default_rng(0).normal(size=(9, 9))}, do_compression=compressed)
     whole = path.read_bytes()

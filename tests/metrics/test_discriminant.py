@@ -81,7 +81,7 @@ def test_features_without_spread_and_repeated_samples():
         (lambda x, y: (torch.eye(4), torch.tensor([0, 0, 1, 2]), 3, 2, 0), 'must be invertible'),
     ],
 )
-def test_bad_input_is_refused(change, message):
+def test_bad_input_raises(change, message):
     x, labels = samples()
     with pytest.raises(ValueError, match=message):
         discriminant_projection(*change(x, torch.from_numpy(labels)))

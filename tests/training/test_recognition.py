@@ -108,7 +108,7 @@ def test_loss_and_gradient_against_loops_over_pairs_and_triplets(subjects, margi
     assert figures['spread'] == pytest.approx(float(spread / middle.norm()))
 
 
-def test_the_miner_keeps_what_the_rule_says():
+def test_the_miner_follows_the_rule():
     subjects = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
     embeddings = torch.randn(12, 5, dtype=torch.float64)
     module = RecognitionModule(Given(embeddings), RecognitionRecipe(epsilon=0.3))

@@ -70,7 +70,7 @@ def test_no_more_samples_than_copies(make):
         CropFrames(201, 'sample')(data)
 
 
-def test_random_is_one_window_a_graph_with_every_start_equally_likely(make):
+def test_random_is_one_window_per_graph_with_a_uniform_start(make):
     torch.manual_seed(0)
     samples = [make(num_frames=9, padding=3, missing=None) for _ in range(600)]
     for data in samples:
