@@ -1,4 +1,4 @@
-"""What runs without any extra installed, and what the rest says."""
+"""Tests of an installation without extras."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The package as a whole: what importing it costs and offers."""
+"""Import time and contents of the package."""
 
 import importlib
 import pkgutil

@@ -114,7 +114,7 @@ def test_the_same_for_the_same_seed(ratio):
     assert not torch.equal(a[0].cluster, c[0].cluster)
 
 
-def test_nodes_without_edges_stay_alone():
+def test_nodes_without_edges_are_not_merged():
     edge_index, num_nodes, weight = face(50)
     hierarchy = coarsening_hierarchy(edge_index + 2, num_nodes + 5, 2, weight)
     check_all(hierarchy, edge_index + 2, weight)

@@ -224,7 +224,7 @@ def test_long_path():
 
 
 def test_continues_after_a_singular_factor(monkeypatch):
-    # In a path the pivots are whole numbers: without a shift the last is zero exactly.
+    # The pivots of a path are integers: without a shift, the last pivot is exactly zero.
     monkeypatch.setattr(module, '_SHIFTS', (0.0, 1e-6))
     monkeypatch.setattr(module, '_all_modes', failing)
     values, _ = solve(*edges_of(nx.path_graph(1200)), 8)

@@ -163,7 +163,7 @@ def test_an_error_is_complete_and_picklable():
     assert type(error) is MalformedFileError
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path):
+def test_files_are_written_atomically(tmp_path):
     path = tmp_path / 'a'
     with atomic_write(str(path)) as file:
         file.write(b'first')

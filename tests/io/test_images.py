@@ -27,7 +27,7 @@ def chunk(name, content):
 
 
 def bomb(width, height):
-    """A PNG of few bytes that says it has that many pixels."""
+    """Returns a PNG of few bytes whose header claims many pixels."""
     header = chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 1, 0, 0, 0, 0))
     data = chunk(b'IDAT', zlib.compress(b'\0' * 1000))
     return b'\x89PNG\r\n\x1a\n' + header + data + chunk(b'IEND', b'')

@@ -28,7 +28,7 @@ def element(order, kind, content):
 
 @pytest.mark.parametrize(('order', 'mark'), [('<', b'IM'), ('>', b'MI')])
 def test_reads_both_byte_orders_and_numbers_stored_small(order, mark):
-    """As Matlab writes whole doubles: in bytes, and small elements without a tag of their own."""
+    """Integral doubles are stored as bytes, and small elements share one tag word."""
     small = struct.pack(f'{order}I', 1 << 16 | 1) + b'x\0\0\0'
     matrix = (
         element(order, 6, struct.pack(f'{order}2I', 6, 0))

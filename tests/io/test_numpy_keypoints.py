@@ -21,7 +21,7 @@ def test_reads_one_person_or_several(tmp_path, shape):
         from_array(track.pos, 'coco17', track.score)
 
 
-def test_scores_beside_or_behind_the_positions(tmp_path):
+def test_separate_and_appended_scores(tmp_path):
     score = np.random.default_rng(1).uniform(0.1, 1, size=(5, 17))
     score[2, 3], score[1, 1], score[0, 0] = 0, -1, 1.5
     np.savez_compressed(tmp_path / 'a.npz', keypoints=pos(5, 17, 2), score=score, other=[1])

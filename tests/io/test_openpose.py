@@ -125,7 +125,7 @@ def test_missing_files_are_no_gap_and_the_gap_can_be_set(tmp_path):
     assert len(read_openpose(folder, max_gap=1)) == 2
 
 
-def test_endings_are_in_any_case(tmp_path):
+def test_suffixes_are_not_case_sensitive(tmp_path):
     folder = write(tmp_path / 'a', {0: [(joints(0), -1)], 1: [(joints(1), -1)]})
     name = tmp_path / 'a' / 'walk_000000000001_keypoints.json'
     name.rename(name.with_suffix('.JSON'))

@@ -194,12 +194,12 @@ def test_frames_without_a_body_are_left_out():
         [[[0, 1]]],
     ],
 )
-def test_refuses_other_arrays(frames):
+def test_other_arrays_raise(frames):
     with pytest.raises(ValueError, match=r'frames\[0\] must be an image \[H, W\] of unsigned'):
         align_silhouettes(frames)
 
 
-def test_refuses_bad_options():
+def test_bad_options_raise():
     for options in ({'size': (0, 4)}, {'min_pixels': 0}):
         with pytest.raises(ValueError, match='size and min_pixels must be positive'):
             align_silhouettes([], **options)

@@ -8,14 +8,14 @@ from graphmotion.io.tracks import find_detection, make_tracks
 
 
 def person(x, y=0.0, size=1.0, missing=(), identity=None):
-    """A triangle around that place."""
+    """Returns a triangle at a position."""
     pos = np.array([[x - size / 2, y], [x + size / 2, y], [x, y + size]], np.float32)
     score = np.full(3, 0.5, np.float32)
     pos[list(missing)], score[list(missing)] = 0, 0
     return Detection(pos, score, identity)
 
 
-def places(tracks):
+def positions(tracks):
     return [
         [None if p is None else round(float(p.pos[2, 0]), 2) for p in track] for track in tracks
     ]
@@ -27,18 +27,18 @@ def test_tracks_do_not_depend_on_the_order_in_a_frame():
         [person(9.2), person(0.2), person(4.8)],
         [person(4.6), person(9.4), person(0.4)],
     ]
-    assert places(link_tracks(frames)) == [[0, 0.2, 0.4], [5, 4.8, 4.6], [9, 9.2, 9.4]]
+    assert positions(link_tracks(frames)) == [[0, 0.2, 0.4], [5, 4.8, 4.6], [9, 9.2, 9.4]]
 
 
 def test_assignment_minimises_the_total_distance():
-    # The first person is nearest to the second's next place, but has one of their own.
+    # The second person is nearest to the next position of the first, but the total decides.
     frames = [[person(0), person(0.8)], [person(0.5), person(1.2)]]
-    assert places(link_tracks(frames)) == [[0, 0.5], [0.8, 1.2]]
+    assert positions(link_tracks(frames)) == [[0, 0.5], [0.8, 1.2]]
 
 
 def test_people_enter_and_leave():
     frames = [[person(0)], [person(0.1), person(5)], [], [person(5.1)], [person(0.2), person(5.2)]]
-    assert places(link_tracks(frames)) == [[0, 0.1, None, None, 0.2], [None, 5, None, 5.1, 5.2]]
+    assert positions(link_tracks(frames)) == [[0, 0.1, None, None, 0.2], [None, 5, None, 5.1, 5.2]]
 
 
 def test_distant_detections_start_a_new_track():
@@ -46,14 +46,14 @@ def test_distant_detections_start_a_new_track():
     frames = [[person(0)], [person(0.99 * height)], [person(2.01 * height)]]
     assert len(link_tracks(frames)) == 2
     assert len(link_tracks(frames, max_distance=1.1)) == 1
-    # Sizes count, not pixels.
+    # Distances are relative to the size of the person.
     larger = [[person(100 * p.pos[2, 0], size=100) for p in frame] for frame in frames]
     assert len(link_tracks(larger)) == 2
 
 
 def test_close_matches_take_precedence_over_distant_ones():
     frames = [[person(0), person(100)], [person(0.9), person(50)]]
-    assert places(link_tracks(frames)) == [[0, 0.9], [100, None], [None, 50]]
+    assert positions(link_tracks(frames)) == [[0, 0.9], [100, None], [None, 50]]
 
 
 def test_long_gaps_start_a_new_track():
@@ -87,7 +87,7 @@ def test_track_ids_take_precedence_over_positions():
     frames = [[person(0, identity=4)], [person(9, identity=4), person(0, identity=2)]]
     tracks = make_tracks(frames, 'file')
     assert [track.pos[:, 2, 0].tolist() for track in tracks] == [[0, 9], [0, 0]]
-    # Where one has no number, none counts.
+    # Track IDs are ignored if a person has none.
     frames[1][1] = person(0)
     assert [track.pos[:, 2, 0].tolist() for track in make_tracks(frames, 'file')] == [
         [0, 0],
@@ -110,13 +110,13 @@ def test_a_track_id_shared_by_all_is_ignored():
     frames = [[person(x, identity=0) for x in order] for order in ((0, 9), (9, 0), (0, 9))]
     tracks = make_tracks(frames, 'file')
     assert [track.pos[:, 2, 0].tolist() for track in tracks] == [[0, 0, 0], [9, 9, 9]]
-    # One person alone in every frame keeps the number.
+    # A single person in every frame keeps the ID.
     assert len(make_tracks([[person(0, identity=0)], [person(9, identity=0)]], 'file')) == 1
 
 
 def test_frames_missing_from_the_recording_are_no_gap():
     frames = [[person(0)], None, None, None, [person(0)]]
-    assert places(link_tracks(frames, max_gap=0)) == [[0, None, None, None, 0]]
+    assert positions(link_tracks(frames, max_gap=0)) == [[0, None, None, None, 0]]
 
 
 def test_no_people_and_different_joint_numbers_raise():

@@ -82,7 +82,7 @@ def test_spatial_part_against_masked_matrices():
 
 
 @pytest.mark.parametrize('loops', [True, False])
-def test_edges_of_the_spatial_part_are_those_of_the_graph_and_loops(loops):
+def test_spatial_edges_are_the_graph_and_self_loops(loops):
     model = SPAGNN(GRAPH, 4, add_self_loops=loops)
     for conv, edges, size in zip(
         model.convs, (GRAPH.edge_index, GRAPH.hierarchy[0].edge_index), (40, 10)
@@ -313,7 +313,7 @@ def test_state_restores_the_outputs(model):
 
 
 def test_the_basis_of_the_state_counts():
-    """Not the one that was computed anew, with other signs."""
+    """Uses the saved basis, not a recomputed one with different signs."""
     model = SPEGNN(GRAPH, 4)
     flipped = SimpleNamespace(
         num_nodes=40, pos=GRAPH.pos, edge_index=GRAPH.edge_index, hierarchy=(),

@@ -57,7 +57,7 @@ def test_random_transforms_follow_the_seed_and_differ():
     torch.testing.assert_close(both, (one + two) / 2)
 
 
-def test_logits_are_those_of_the_model_and_averaged_over_augmentations():
+def test_logits_match_the_model_and_are_averaged_over_augmentations():
     dataset, model = Walkers(2, 3), Projection()
     logits = predict(model, dataset, joints, kind='logits')
     for i in range(6):

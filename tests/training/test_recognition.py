@@ -119,7 +119,7 @@ def test_the_miner_follows_the_rule():
     assert 0 < len(negatives) < 96
 
 
-def test_a_step_pulls_a_subject_together_and_pushes_others_apart():
+def test_a_step_attracts_positives_and_repels_negatives():
     embeddings = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.6, 0.0, 0.8]])
     _, gradient, _ = step(embeddings, [0, 0, 1], margin=0.2)
     after = torch.nn.functional.normalize(embeddings - 0.01 * gradient, dim=1)

@@ -123,8 +123,8 @@ def test_ntu_absent_person_stays_absent():
 
 @pytest.mark.parametrize('num_frames', [30, 64, 80, 100])
 def test_ntu_training_samples_against_loops(num_frames):
-    """A sample is a window of whole frames, resampled and rotated; which is found by distances,
-    that no rotation changes."""
+    """A sample is a resampled and rotated window of frames, identified by distances,
+    which rotations preserve."""
     pos, seen = ntu_people(num_frames, start=5)
     centred = center_ntu(pos, seen)
     windows = {
@@ -163,7 +163,7 @@ def test_ntu_options():
 
 
 @pytest.mark.parametrize('stream', STREAMS)
-def test_ntu_of_a_padded_batch_is_that_of_its_samples(stream):
+def test_ntu_of_a_padded_batch_matches_its_samples(stream):
     samples = [sample(*ntu_people(n, start, seed=n)) for n, start in ((90, 0), (41, 20), (70, 69))]
     transform = ctr_gcn_test_transform('ntu', stream)
     alone = torch.cat([transform(data).x for data in samples])

@@ -219,7 +219,7 @@ def test_stays_on_the_device(transform):
 
 
 def slow_affine(image, degrees, scale, shift):
-    """Each pixel from where it comes, by scipy, and beyond the edge that of the edge."""
+    """Samples each pixel with SciPy; pixels outside the image repeat the edge."""
     height, width = image.shape
     angle = math.radians(degrees)
     out = np.zeros_like(image)

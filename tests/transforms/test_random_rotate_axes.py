@@ -19,7 +19,7 @@ def test_matches_scipy(make):
 
 
 @pytest.mark.parametrize('order', ['xyz', 'yxz', 'zyx'])
-def test_order_is_that_of_the_rotations(order, make):
+def test_order_matches_the_rotations(order, make):
     data = make(dtype=torch.float64)
     angles = {'x': 20.0, 'y': -70.0, 'z': 110.0}
     transform = RandomRotateAxes({axis: (a, a) for axis, a in angles.items()}, order=order)

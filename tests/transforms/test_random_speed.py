@@ -67,6 +67,6 @@ def test_whole_window_is_resampling(make, assert_same):
 
 
 @pytest.mark.parametrize('window', [(0, 1), (0.5, 1.5), (0.9, 0.5), 0.5])
-def test_refuses_bad_windows(window):
+def test_bad_windows_raise(window):
     with pytest.raises(ValueError, match='window must be an interval'):
         RandomSpeed(window)

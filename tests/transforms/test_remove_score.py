@@ -4,7 +4,7 @@ from torch_geometric.data import Batch
 from graphmotion.transforms import RemoveScore, ResampleFrames, ToStream
 
 
-def test_positions_stay(make):
+def test_positions_are_unchanged(make):
     data = make(missing=0.3)
     out = RemoveScore()(data)
     assert 'score' not in out

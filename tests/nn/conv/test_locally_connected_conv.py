@@ -59,7 +59,7 @@ def test_graph_whose_nodes_have_equal_degrees():
     torch.testing.assert_close(conv(x), expected)
 
 
-def test_gradient_of_weights_is_that_of_the_dense_matrix_on_its_mask():
+def test_gradient_of_weights_matches_the_masked_dense_matrix():
     conv = LocallyConnectedConv(3, 5, edges(), N, bias=False).double()
     x, grad = torch.randn(N, 3).double(), torch.randn(N, 5).double()
     (conv(x) * grad).sum().backward()
