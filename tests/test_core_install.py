@@ -1,4 +1,4 @@
-"""What runs without any extra installed, and what the rest says."""
+"""Tests of an installation without extras."""
 
 import json
 import os
@@ -87,7 +87,7 @@ def test_the_readmes_sample():
     assert 'Skeleton(custom, joints=3' in run(sample)
 
 
-def test_a_trained_model_answers_and_the_rest_names_the_extra_to_install():
+def test_a_trained_model_predicts_and_missing_extras_are_named():
     errors = json.loads(run(TRAINED + ERRORS))
     extras = dict.fromkeys(errors, 'train') | {'figures': 'vis', 'images': 'io', 'h5': 'io'}
     for name, error in errors.items():
@@ -113,7 +113,7 @@ def test_a_trained_model_answers_and_the_rest_names_the_extra_to_install():
     ]
 
 
-def test_with_lightning_all_names_of_training_are_there():
+def test_with_lightning_all_training_names_exist():
     for name in training.__all__:
         assert name in dir(training)
         assert getattr(training, name).__name__ == name

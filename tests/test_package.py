@@ -1,4 +1,4 @@
-"""The package as a whole: what importing it costs and offers."""
+"""Import time and contents of the package."""
 
 import importlib
 import pkgutil
@@ -12,7 +12,7 @@ import graphmotion
 SUBPACKAGES = [module.name for module in pkgutil.iter_modules(graphmotion.__path__) if module.ispkg]
 
 
-def test_importing_it_imports_nothing_else():
+def test_importing_the_package_imports_no_subpackage():
     code = (
         'import sys; before = set(sys.modules); import graphmotion; '
         'print(*{name.split(".")[0] for name in set(sys.modules) - before})'
@@ -29,7 +29,7 @@ def test_subpackages_are_imported_on_first_use(name, monkeypatch):
     assert getattr(graphmotion, name) is importlib.import_module(f'graphmotion.{name}')
 
 
-def test_it_has_nothing_but_its_subpackages_and_version():
+def test_the_package_exports_only_subpackages_and_version():
     public = {name for name in dir(graphmotion) if not name.startswith('_')}
     assert {*SUBPACKAGES} <= public
     assert '__version__' in dir(graphmotion)

@@ -1,4 +1,4 @@
-"""What the README says is true."""
+"""Checks the sample, the commands and the table of the README."""
 
 import re
 from pathlib import Path

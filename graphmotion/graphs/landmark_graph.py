@@ -50,9 +50,8 @@ def landmark_graph(
         points = dataset.get_batch(part).get('landmarks')
         if points is None or len(points) % len(part):
             raise ValueError(
-                f"dataset must have a field 'landmarks' of the same size in all faces, got "
+                "dataset must have a field 'landmarks' of the same size in all faces, got "
                 f'{dataset}'
-                ''
             )
         total = total + points.double().cpu().view(len(part), -1, 2).sum(dim=0)
     pos = (total / len(dataset)).float() - 0.5  # from the centre of the first pixel

@@ -185,7 +185,9 @@ def stack_tracks(tracks: Sequence[Track], num_people: int) -> Track:
     Raises:
         ValueError: If there are no tracks or :obj:`num_people` is below 1.
     """
-    if not tracks or num_people < 1:
+    if not tracks:
+        raise ValueError('tracks must not be empty')
+    if num_people < 1:
         raise ValueError(f'num_people must be at least 1, got {num_people}')
     pos = np.zeros((num_people, *tracks[0].pos.shape), np.float32)
     score = np.zeros(pos.shape[:3], np.float32)

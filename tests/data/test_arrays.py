@@ -210,7 +210,7 @@ def test_arrays_and_labels_that_are_not_numbers_raise():
     assert from_array(keypoints(4, 17, 2), 'coco17', y=np.int64(3)).y.tolist() == [3]
 
 
-def test_as_many_frames_as_joints_need_axes():
+def test_equal_numbers_of_frames_and_joints_need_axes():
     keypoints = torch.rand(17, 17, 2)
     with pytest.raises(ValueError, match=r"axes must be 'TVC' or 'VTC' for .* \[17"):
         from_array(keypoints, 'coco17')

@@ -105,7 +105,7 @@ def test_samples_that_cannot_be_stored_raise():
             content(items)
 
 
-def test_a_check_sees_each_sample_once():
+def test_each_sample_is_checked_once():
     seen = []
     content(samples(), check=lambda data, where: seen.append((where, int(data.y))))
     assert seen == [('sample 0', 0), ('sample 1', 1), ('sample 2', 2)]

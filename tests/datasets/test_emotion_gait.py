@@ -72,5 +72,5 @@ def test_the_real_files(tmp_path, real_data):
     assert len(dataset) == 342
     assert torch.bincount(dataset.labels()).tolist() == [112, 33, 78, 119]
     assert (dataset.num_frames.min(), dataset.num_frames.max()) == (18, 75)
-    # A body stands upright: the head is above the root in every gait.
+    # Bodies are upright: the head is above the root in every gait.
     assert all((data.pos[3, :, 1] > data.pos[0, :, 1]).all() for data in dataset)

@@ -98,7 +98,7 @@ def test_people_are_sorted_by_motion_and_spurious_bodies_are_removed(tmp_path):
     assert len(os.listdir(tmp_path / 'processed')) == 2
 
 
-def test_two_people_who_walk_five_metres_are_kept(tmp_path):
+def test_two_people_walking_five_metres_are_kept(tmp_path):
     way = np.zeros((40, 1, 3))
     way[:, 0, 0] = np.linspace(0, 5, 40)
     there, back = person(1, motion=0, frames=40) + way, person(2, motion=0, frames=40) + way[::-1]

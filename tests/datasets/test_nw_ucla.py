@@ -96,6 +96,6 @@ def test_the_real_files(nw_ucla):
     assert dataset.labels('y').unique().tolist() == list(range(10))
     assert dataset.labels('subject').unique().tolist() == list(range(1, 11))
     assert (dataset.num_frames.min(), dataset.num_frames.max()) == (1, 201)
-    # A body stands upright nearly always: the head is above the hips.
+    # Bodies are almost always upright: the head is above the hips.
     upright = [(data.pos[3, :, 1] > data.pos[0, :, 1]).float().mean() for data in dataset]
     assert torch.stack(upright).mean() > 0.95

@@ -48,7 +48,7 @@ def test_protocol(tmp_path):
     train, test = dataset.official_split()
     assert train.names() == ['00001-00-000', '00003-00-000', '00003-01-000', '10305-00-000']
     assert test.labels('subject').unique().tolist() == [1, 10303, 10305, 10306]
-    # That of the metrics says the same.
+    # The protocol of the metrics agrees.
     train_by_metric, _ = OU_MVLP.split(dataset)
     assert train_by_metric.names() == train.names()
     (_, subjects), number = dataset.protocols['official'], dataset.num_classes

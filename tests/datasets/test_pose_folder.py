@@ -176,7 +176,7 @@ def test_parts_are_folders_of_classes(tmp_path):
     assert [float(d.pos[0, 0, 0]) for part in (train, test) for d in part] == [3, 3, 5, 5]
 
 
-def test_endings_are_read_in_any_case(tmp_path):
+def test_suffixes_are_not_case_sensitive(tmp_path):
     root = fill(tmp_path, write_numpy)
     path = next((tmp_path / 'wave').rglob('*.np*'))
     path.rename(path.with_suffix(path.suffix.upper()))

@@ -249,7 +249,7 @@ def samples(score=True, dims=3):
 
 @pytest.mark.parametrize('dims', [2, 3])
 @pytest.mark.parametrize('score', [True, False])
-def test_what_is_written_reads_back_equal(tmp_path, score, dims):
+def test_round_trip_is_exact(tmp_path, score, dims):
     os.makedirs(tmp_path / 'raw')
     path = str(tmp_path / 'raw' / 'set.pkl')
     split = {'train': torch.tensor([1]), 'val': [0]}

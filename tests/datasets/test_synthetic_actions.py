@@ -105,7 +105,7 @@ def test_views_are_rotations_of_the_same_motion():
         assert len({(int(x['subject']), int(x['y']), int(x['take'])) for x in labels}) == 1
 
 
-def test_positions_are_those_of_the_actor():
+def test_positions_match_the_actor():
     skeleton = get_skeleton('kinect20')
     dataset = SyntheticActions(views=None, noise=0, **SMALL)
     drawn = sample_performances(0, [(1, 'kick', 1)], (12, 12), 30)

@@ -32,7 +32,7 @@ def test_reads_the_joints_in_the_order_of_the_layout(tmp_path):
     np.testing.assert_array_equal(
         read_ucalgary_gait('a', table(values).replace('\n', '\r\n\r\n').encode()), pos
     )
-    # What stands behind the joints need not be there.
+    # Columns after the joints are optional.
     np.testing.assert_array_equal(
         read_ucalgary_gait('a', table(values[:, :54], JOINTS).encode()), pos
     )

@@ -62,5 +62,5 @@ def test_files_of_a_user(tmp_path, capsys):
         (['--people', '2', '--model', 'msa_gcn'], 'msa_gcn reads one person'),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(refused, options, reason):
+def test_options_that_do_not_go_together_raise(refused, options, reason):
     assert reason in refused(example, options)

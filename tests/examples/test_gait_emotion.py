@@ -37,6 +37,6 @@ def test_presets():
     }  # fmt: skip
 
 
-def test_options_that_do_not_go_together_are_refused(refused):
+def test_options_that_do_not_go_together_raise(refused):
     reason = '--subjects is only valid without --root'
     assert reason in refused(example, ['--root', 'x', '--subjects', '9'])

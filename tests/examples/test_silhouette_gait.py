@@ -90,7 +90,7 @@ def test_milestone_follows_the_number_of_epochs():
     assert (recipe.batches_per_epoch, recipe.global_epochs) == (3, 2)
 
 
-def test_validation_leaves_the_test_subjects_out(monkeypatch):
+def test_validation_excludes_the_test_subjects(monkeypatch):
     class Walks:
         def __init__(self, subjects):
             self.subjects = subjects

@@ -86,7 +86,7 @@ def test_one_pairing_is_the_greedy_one():
     assert found == expected
 
 
-def test_volumes_count_what_is_inside_of_a_cluster():
+def test_volumes_include_edges_inside_clusters():
     # Pairs first 0-1, then 2-3, 4-5. After that {0,1} and {2,3} look alike but for the weight
     # inside: to {4,5}, in between, {2,3} is the better partner, as its volume is less.
     edges = {(0, 1): 9.0, (2, 3): 5.0, (4, 5): 7.0, (1, 4): 1.0, (3, 5): 1.0}
@@ -114,7 +114,7 @@ def test_the_same_for_the_same_seed(ratio):
     assert not torch.equal(a[0].cluster, c[0].cluster)
 
 
-def test_nodes_without_edges_stay_alone():
+def test_nodes_without_edges_are_not_merged():
     edge_index, num_nodes, weight = face(50)
     hierarchy = coarsening_hierarchy(edge_index + 2, num_nodes + 5, 2, weight)
     check_all(hierarchy, edge_index + 2, weight)

@@ -223,8 +223,8 @@ def test_long_path():
     np.testing.assert_allclose(np.abs(overlap), 1.0, rtol=0, atol=1e-9)
 
 
-def test_goes_on_after_a_singular_factor(monkeypatch):
-    # In a path the pivots are whole numbers: without a shift the last is zero exactly.
+def test_continues_after_a_singular_factor(monkeypatch):
+    # The pivots of a path are integers: without a shift, the last pivot is exactly zero.
     monkeypatch.setattr(module, '_SHIFTS', (0.0, 1e-6))
     monkeypatch.setattr(module, '_all_modes', failing)
     values, _ = solve(*edges_of(nx.path_graph(1200)), 8)
@@ -251,7 +251,7 @@ def test_same_result_each_time_and_torchs_random_state_untouched(num_nodes):
     assert torch.equal(first[1], second[1])
 
 
-def test_signs_do_not_hang_on_rounding():
+def test_signs_do_not_depend_on_rounding():
     # By symmetry the modes of a path have two largest entries, of opposite signs in odd modes.
     edge_index, num_nodes = edges_of(nx.path_graph(24))
     _, vectors = solve(edge_index, num_nodes, 6)
@@ -287,7 +287,7 @@ def test_weights_keep_their_gradient_out():
 
 @pytest.mark.parametrize(('dense', 'largest'), [(1000, 4000), (1000, 50), (20, 4000)])
 @pytest.mark.parametrize('normalization', [None, 'sym'])
-def test_a_batch_is_its_graphs_one_by_one(monkeypatch, normalization, dense, largest):
+def test_a_batch_equals_its_separate_graphs(monkeypatch, normalization, dense, largest):
     # All at once, one by one because of the memory, and by the iteration.
     monkeypatch.setattr(module, '_DENSE', dense)
     pos = torch.rand(3, 100, 2)

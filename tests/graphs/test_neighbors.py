@@ -32,7 +32,7 @@ def pixels(height, width):
 
 @pytest.mark.parametrize('loop', [False, True])
 @pytest.mark.parametrize('dims', [1, 2, 3])
-def test_neighbours_are_those_of_sorted_distances(dims, loop):
+def test_neighbours_match_sorted_distances(dims, loop):
     pos = torch.randn(60, dims, dtype=torch.float64)
     edge_index = knn_graph(pos, 5, symmetrize=False, loop=loop)
     assert edge_index.shape == (2, 300)
@@ -40,7 +40,7 @@ def test_neighbours_are_those_of_sorted_distances(dims, loop):
 
 
 @pytest.mark.parametrize('k', [1, 2, 5, 8, 13, 47])
-def test_of_equally_far_points_the_lower_numbers_are_taken(k):
+def test_ties_are_broken_by_the_lower_index(k):
     pos = pixels(6, 8)
     assert pairs_of(knn_graph(pos, k, symmetrize=False)) == brute_force(pos, k)
 
@@ -83,7 +83,7 @@ def test_all_neighbours_make_a_complete_graph():
 
 
 @pytest.mark.parametrize('loop', [False, True])
-def test_graphs_of_a_batch_are_apart(loop):
+def test_graphs_of_a_batch_are_not_connected(loop):
     a, b = torch.rand(20, 2), torch.rand(15, 2)
     batch = torch.tensor([0] * 20 + [1] * 15)
     together = knn_graph(torch.cat([a, b]), 4, batch, loop=loop)  # third, as in PyG
@@ -135,7 +135,7 @@ def test_with_loops_a_node_is_one_of_its_neighbours():
 # Weights ######################################################################################
 
 
-def test_weights_are_those_of_the_formula():
+def test_weights_match_the_formula():
     pos = torch.rand(30, 2, dtype=torch.float64)
     edge_index = knn_graph(pos, 5)
     distance = [math.dist(pos[i], pos[j]) for i, j in edge_index.t().tolist()]
@@ -171,7 +171,7 @@ def test_each_graph_has_its_own_width():
     torch.testing.assert_close(together, torch.cat(alone))
 
 
-def test_loops_have_no_say_in_the_width():
+def test_loops_do_not_affect_the_width():
     pos = torch.rand(20, 2)
     edge_index = knn_graph(pos, 4)
     loops = torch.arange(20).expand(2, -1)

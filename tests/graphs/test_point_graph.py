@@ -76,7 +76,7 @@ def test_pixels_by_number_and_seed():
     assert not torch.equal(sample_pixels(10, 10, seed=4), sample_pixels(10, 10, seed=5))
 
 
-def test_every_pixel_is_as_likely():
+def test_all_pixels_are_equally_likely():
     counts = torch.zeros(4, 3)
     for seed in range(600):
         column, row = sample_pixels(4, 3, num=4, seed=seed).long().t()
@@ -104,7 +104,7 @@ def test_bad_pixels(options, message):
 # The graph ####################################################################################
 
 
-def test_graph_is_made_of_the_functions(graph):
+def test_graph_matches_the_functions(graph):
     pos = sample_pixels(16, 12, seed=3)
     edge_index = knn_graph(pos, 6)
     weight = edge_weights(pos, edge_index, 'gaussian')

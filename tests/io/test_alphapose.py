@@ -58,7 +58,7 @@ def test_any_number_of_joints(tmp_path):
         ([entry('1.jpg', score=0)], 'people: expected at least one'),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path, content, match):
+def test_errors_describe_the_fault(tmp_path, content, match):
     with pytest.raises(ValueError, match=rf'a\.json: .*{match}'):
         read_alphapose(write(tmp_path / 'a.json', content))
 

@@ -71,7 +71,7 @@ def test_numbers_of_people(tmp_path):
         ({'images': [{'id': 1}], 'annotations': []}, 'people: expected at least one'),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path, content, match):
+def test_errors_describe_the_fault(tmp_path, content, match):
     with pytest.raises(ValueError, match=rf'a\.json: .*{match}'):
         read_coco_keypoints(write(tmp_path / 'a.json', content))
 
@@ -81,7 +81,7 @@ def test_a_missing_file(tmp_path):
         read_coco_keypoints(str(tmp_path / 'nowhere.json'))
 
 
-def test_a_shared_track_id_identifies_nobody(tmp_path):
+def test_a_shared_track_id_is_ignored(tmp_path):
     entries = [entry(t, x, track_id=0) for t in range(4) for x in (0, 300)]
     tracks = read_coco_keypoints(write(tmp_path / 'a.json', entries))
     x = entry(0)['keypoints'][0]

@@ -50,7 +50,7 @@ def test_a_registered_reader_is_found_by_name(tmp_path, csv_format):
     assert 'csv' in list_formats()
 
 
-def test_a_name_is_taken_once(csv_format):
+def test_names_are_registered_once(csv_format):
     with pytest.raises(ValueError, match="'csv' is already registered"):
         register_format('csv')(lambda path: [])
 

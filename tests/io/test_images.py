@@ -27,7 +27,7 @@ def chunk(name, content):
 
 
 def bomb(width, height):
-    """A PNG of few bytes that says it has that many pixels."""
+    """Returns a PNG of few bytes whose header claims many pixels."""
     header = chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 1, 0, 0, 0, 0))
     data = chunk(b'IDAT', zlib.compress(b'\0' * 1000))
     return b'\x89PNG\r\n\x1a\n' + header + data + chunk(b'IEND', b'')
@@ -79,7 +79,7 @@ def test_colour_images():
         read_color_image('a.png', b'')
 
 
-def test_channels_are_resized_alike():
+def test_channels_are_resized_equally():
     image = np.random.default_rng(1).integers(0, 256, (3, 20, 31), dtype=np.uint8)
     out = resize_image(image, (8, 9))
     assert out.shape == (3, 8, 9)
@@ -87,7 +87,7 @@ def test_channels_are_resized_alike():
         assert (channel == resize_image(expected, (8, 9))).all()
 
 
-def test_what_is_transparent_is_dark():
+def test_transparent_pixels_are_black():
     alpha = np.array([[255, 0, 128]], np.uint8)
     white = np.full((1, 3), 255, np.uint8)
     both = Image.merge('LA', [Image.fromarray(white), Image.fromarray(alpha)])
@@ -120,7 +120,7 @@ def test_bad_files(content, message):
         read_gray_image('a.png', content)
 
 
-def test_an_image_may_be_cut_anywhere():
+def test_images_truncated_anywhere_raise():
     content = png(GRAY)
     whole = 0
     for size in range(len(content)):

@@ -18,7 +18,7 @@ def test_order_of_axes(axes, num_dims, expected):
 
 
 @pytest.mark.parametrize('axes', ['', 'TV', 'MTVV', 'MTVCX', 'mtvc'])
-def test_other_letters_are_refused(axes):
+def test_other_letters_raise(axes):
     with pytest.raises(ValueError, match=f"axes must hold each .* got '{axes}'"):
         axis_order(axes, 4)
 

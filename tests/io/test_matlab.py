@@ -28,7 +28,7 @@ def element(order, kind, content):
 
 @pytest.mark.parametrize(('order', 'mark'), [('<', b'IM'), ('>', b'MI')])
 def test_reads_both_byte_orders_and_numbers_stored_small(order, mark):
-    """As Matlab writes whole doubles: in bytes, and small elements without a tag of their own."""
+    """Integral doubles are stored as bytes, and small elements share one tag word."""
     small = struct.pack(f'{order}I', 1 << 16 | 1) + b'x\0\0\0'
     matrix = (
         element(order, 6, struct.pack(f'{order}2I', 6, 0))
@@ -56,7 +56,7 @@ def test_other_variables_are_named(tmp_path, value, found):
 
 
 @pytest.mark.parametrize('compressed', [False, True])
-def test_empty_cut_off_and_foreign_files_are_named(tmp_path, compressed):
+def test_empty_truncated_and_foreign_files_are_named(tmp_path, compressed):
     path = tmp_path / 'a.mat'
     savemat(path, {'x': np.random.default_rng(0).normal(size=(9, 9))}, do_compression=compressed)
     whole = path.read_bytes()

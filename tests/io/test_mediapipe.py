@@ -83,7 +83,7 @@ def test_without_visibility_the_score_is_one(tmp_path):
         ([], 'people: expected at least one'),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path, content, match):
+def test_errors_describe_the_fault(tmp_path, content, match):
     with pytest.raises(ValueError, match=rf'a\.json: {match}'):
         read_mediapipe(write(tmp_path / 'a.json', content))
 

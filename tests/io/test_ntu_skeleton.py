@@ -111,7 +111,7 @@ def test_spurious_bodies_are_removed():
     assert remove_spurious_bodies([wild, wilder], motion_range=within) == [wilder]
 
 
-def test_two_people_who_cross_a_room_are_kept():
+def test_two_people_crossing_a_room_are_kept():
     there = body(0, 60, motion=0)
     back = body(0, 60, motion=0, seed=1)
     way = np.linspace(0, 5, 60, dtype=np.float32)

@@ -21,7 +21,7 @@ def test_reads_one_person_or_several(tmp_path, shape):
         from_array(track.pos, 'coco17', track.score)
 
 
-def test_scores_beside_or_behind_the_positions(tmp_path):
+def test_separate_and_appended_scores(tmp_path):
     score = np.random.default_rng(1).uniform(0.1, 1, size=(5, 17))
     score[2, 3], score[1, 1], score[0, 0] = 0, -1, 1.5
     np.savez_compressed(tmp_path / 'a.npz', keypoints=pos(5, 17, 2), score=score, other=[1])
@@ -48,7 +48,7 @@ def test_axes_in_another_order(tmp_path):
     np.testing.assert_array_equal(again.score, tracks[0].score)
 
 
-def test_axes_that_may_be_in_either_order_are_refused(tmp_path):
+def test_axes_that_may_be_in_either_order_raise(tmp_path):
     path = str(tmp_path / 'a.npy')
     np.save(path, pos(3, 5, 17, 2))
     reason = r"keypoints: .* by axes='MTVC' or axes='CTVM', found the shape \[3, 5, 17, 2\]"
@@ -60,7 +60,7 @@ def test_axes_that_may_be_in_either_order_are_refused(tmp_path):
         read_numpy(path, axes='NTVC')
 
 
-def test_what_is_not_finite_is_missing(tmp_path):
+def test_non_finite_joints_are_missing(tmp_path):
     array = pos(5, 17, 2)
     array[1, 2, 0], array[3, 4, 1] = np.nan, np.inf
     np.save(tmp_path / 'a.npy', array)
@@ -88,7 +88,7 @@ def test_what_is_not_finite_is_missing(tmp_path):
         ({'keypoints': pos(5, 17, 2), 'score': pos(5, 16)}, {}, r'score: .* \[1, 5, 16\]'),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path, content, options, match):
+def test_errors_describe_the_fault(tmp_path, content, options, match):
     if isinstance(content, dict):
         path = tmp_path / 'a.npz'
         np.savez(path, **content)
@@ -99,7 +99,7 @@ def test_what_is_wrong_is_said(tmp_path, content, options, match):
         read_numpy(str(path), **options)
 
 
-def test_empty_cut_off_and_foreign_files_are_named(tmp_path):
+def test_empty_truncated_and_foreign_files_are_named(tmp_path):
     np.save(tmp_path / 'a.npy', pos(50, 17, 2))
     np.savez_compressed(tmp_path / 'a.npz', keypoints=pos(50, 17, 2))
     for name in ('a.npy', 'a.npz'):

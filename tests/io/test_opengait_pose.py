@@ -65,7 +65,7 @@ def test_joints_without_confidence_are_missing(tmp_path):
         ({'poses': poses()}, "poses: expected an array .*, found <class 'dict'>"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path, value, match):
+def test_errors_describe_the_fault(tmp_path, value, match):
     with pytest.raises(ValueError, match=rf'a\.pkl: {match}'):
         read_opengait_pose(write(tmp_path / 'a.pkl', value))
     with pytest.raises(FileNotFoundError, match='no such file'):

@@ -48,7 +48,7 @@ def test_frames_are_in_the_order_of_their_numbers_with_gaps(tmp_path):
     assert track.score[:, 0].tolist() == [0.5, 0.5, 0, 0.5]
 
 
-def test_people_are_followed_by_place_or_number(tmp_path):
+def test_people_are_tracked_by_position_or_id(tmp_path):
     left, right = joints(0), joints(300)
     frames = {0: [(left, -1), (right, -1)], 1: [(right, -1), (left, -1)]}
     tracks = read_openpose(write(tmp_path / 'a', frames))
@@ -61,7 +61,7 @@ def test_people_are_followed_by_place_or_number(tmp_path):
         assert abs(track.pos[1, 0, 0] - track.pos[0, 0, 0]) > 200
 
 
-def test_people_without_a_pose_and_other_files_are_passed_over(tmp_path):
+def test_people_without_a_pose_and_other_files_are_skipped(tmp_path):
     folder = write(tmp_path / 'a', {0: [(joints(0), -1), ([], -1)]})
     (tmp_path / 'a' / 'notes.txt').write_text('')
     (tmp_path / 'a' / 'settings.json').write_text('{}')
@@ -110,7 +110,7 @@ def test_other_folders_are_named(tmp_path):
         read_openpose(write(tmp_path / 'c', {0: []}))
 
 
-def test_a_shared_person_id_identifies_nobody(tmp_path):
+def test_a_shared_person_id_is_ignored(tmp_path):
     frames = {t: [(joints(0), 0), (joints(300), 0)] for t in range(4)}
     tracks = read_openpose(write(tmp_path / 'a', frames))
     assert [np.ptp(track.pos[:, 0, 0]) for track in tracks] == [0, 0]
@@ -125,7 +125,7 @@ def test_missing_files_are_no_gap_and_the_gap_can_be_set(tmp_path):
     assert len(read_openpose(folder, max_gap=1)) == 2
 
 
-def test_endings_are_in_any_case(tmp_path):
+def test_suffixes_are_not_case_sensitive(tmp_path):
     folder = write(tmp_path / 'a', {0: [(joints(0), -1)], 1: [(joints(1), -1)]})
     name = tmp_path / 'a' / 'walk_000000000001_keypoints.json'
     name.rename(name.with_suffix('.JSON'))

@@ -87,7 +87,7 @@ def test_reads_a_pickle_of_python_2(tmp_path):
     same(loaded, [np.array([5, -128], np.int8), 'café'])
 
 
-def test_what_is_shared_or_holds_itself_stays_so(tmp_path):
+def test_shared_and_recursive_containers_are_preserved(tmp_path):
     content = {'a': [1, (2, np.zeros(2))]}
     content['b'] = content['a']
     content['a'].append(content)
@@ -165,7 +165,7 @@ def test_other_objects_are_named(tmp_path, content, found):
         load_pickle(write(tmp_path, content))
 
 
-def test_an_array_of_numbers_cannot_be_told_to_hold_objects(tmp_path):
+def test_a_numeric_array_cannot_become_an_object_array(tmp_path):
     """A type's state could say so, and the array would then take numbers for addresses."""
     content = pickle.dumps(np.arange(3.0), 2)
     end = content.index(b'<')
@@ -174,7 +174,7 @@ def test_an_array_of_numbers_cannot_be_told_to_hold_objects(tmp_path):
     np.testing.assert_array_equal(load_pickle(write(tmp_path, content)), np.arange(3.0))
 
 
-def test_empty_cut_off_and_foreign_files_are_named(tmp_path):
+def test_empty_truncated_and_foreign_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'nowhere\.pkl: no such file'):
         load_pickle(str(tmp_path / 'nowhere.pkl'))
     with pytest.raises(ValueError, match=r'file\.pkl: content: .* found an empty file'):

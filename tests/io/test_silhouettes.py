@@ -133,7 +133,7 @@ def test_aligned_clips_of_other_sizes_are_scaled_where_they_are():
     assert (align_silhouettes(clip)[0] == (means >= 127.5)).all()
 
 
-def test_frames_of_an_aligned_clip_that_are_cut_or_blank():
+def test_truncated_and_blank_frames_of_an_aligned_clip():
     clip = np.stack([opengait(blob(seed=s)) for s in range(8)])
     clip[2] = 0
     clip[3, :, 30:] = 0  # its half is at the side
@@ -144,7 +144,7 @@ def test_frames_of_an_aligned_clip_that_are_cut_or_blank():
 
 
 @pytest.mark.parametrize('height', [50, 64])
-def test_square_images_of_people_who_walk_through_them_are_aligned(height):
+def test_square_images_of_passing_walkers_are_aligned(height):
     walk = [blob(height, 20, s, 64 - height, 6 * s, frame=(64, 64)) for s in range(8)]
     out, _ = align_silhouettes(np.stack(walk))
     for image, found in zip(walk, out):
@@ -194,12 +194,12 @@ def test_frames_without_a_body_are_left_out():
         [[[0, 1]]],
     ],
 )
-def test_refuses_other_arrays(frames):
+def test_other_arrays_raise(frames):
     with pytest.raises(ValueError, match=r'frames\[0\] must be an image \[H, W\] of unsigned'):
         align_silhouettes(frames)
 
 
-def test_refuses_bad_options():
+def test_bad_options_raise():
     for options in ({'size': (0, 4)}, {'min_pixels': 0}):
         with pytest.raises(ValueError, match='size and min_pixels must be positive'):
             align_silhouettes([], **options)

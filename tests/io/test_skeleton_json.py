@@ -58,12 +58,12 @@ def test_reads_everything_that_a_layout_has(tmp_path):
         (ARM | {'center': [1]}, 'expected a skeleton'),
     ],
 )
-def test_bad_files_are_refused(tmp_path, content, message):
+def test_bad_files_raise(tmp_path, content, message):
     path = write(tmp_path / 'bad.json', content)
     with pytest.raises(ValueError, match=rf'bad\.json: .*{message}|bad\.json: {message}'):
         read_skeleton(path)
 
 
-def test_says_what_is_missing(tmp_path):
+def test_missing_entries_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'none\.json: no such file'):
         read_skeleton(str(tmp_path / 'none.json'))

@@ -177,7 +177,7 @@ def test_scores_are_immutable():
         ([[0, 0], [0, 0]], ValueError, 'all zero'),
     ],
 )
-def test_bad_confusion_matrices_are_refused(counts, error, message):
+def test_bad_confusion_matrices_raise(counts, error, message):
     with pytest.raises(error, match=message):
         ClassificationScores(counts)
 
@@ -190,7 +190,7 @@ def test_bad_confusion_matrices_are_refused(counts, error, message):
         ('ab', 'got the string'),
     ],
 )
-def test_bad_class_names_are_refused(names, message):
+def test_bad_class_names_raise(names, message):
     with pytest.raises(ValueError, match=message):
         classification_scores([0, 1], [0, 1], 2, names)
 

@@ -70,7 +70,7 @@ def test_confusion_matrix_does_not_modify_its_input():
         (3, [0], ValueError, r'shape \[\]'),
     ],
 )
-def test_bad_labels_are_refused(target, prediction, error, message):
+def test_bad_labels_raise(target, prediction, error, message):
     with pytest.raises(error, match=message):
         confusion_matrix(target, prediction, 4)
     with pytest.raises(error, match=message):
@@ -78,6 +78,6 @@ def test_bad_labels_are_refused(target, prediction, error, message):
 
 
 @pytest.mark.parametrize('num_classes', [0, -1, 2.0, True, None])
-def test_bad_number_of_classes_is_refused(num_classes):
+def test_bad_number_of_classes_raises(num_classes):
     with pytest.raises(ValueError, match='num_classes must be an integer >= 1'):
         confusion_matrix([0], [0], num_classes)

@@ -20,7 +20,7 @@ def test_matches_scikit_learn(features, shrinkage):
     x, labels = samples(features=features)
     z = decomposition.PCA(8, svd_solver='full').fit_transform(x.numpy())
     other = discriminant_analysis.LinearDiscriminantAnalysis(solver='eigen').fit(z, labels)
-    if shrinkage:  # sklearn shrinks the whole scatter as well; the equation is solved here
+    if shrinkage:  # sklearn shrinks the total scatter; the equation is solved here
         from scipy.linalg import eigh
 
         centers = np.stack([z[labels == c].mean(axis=0) for c in range(4)])[labels]
@@ -81,7 +81,7 @@ def test_features_without_spread_and_repeated_samples():
         (lambda x, y: (torch.eye(4), torch.tensor([0, 0, 1, 2]), 3, 2, 0), 'must be invertible'),
     ],
 )
-def test_bad_input_is_refused(change, message):
+def test_bad_input_raises(change, message):
     x, labels = samples()
     with pytest.raises(ValueError, match=message):
         discriminant_projection(*change(x, torch.from_numpy(labels)))

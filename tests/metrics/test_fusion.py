@@ -83,7 +83,7 @@ def test_one_stream_is_unchanged():
         ([torch.ones(2, 2)], {'kind': 'votes'}, "got 'votes'"),
     ],
 )
-def test_wrong_input_is_refused(logits, options, reason):
+def test_wrong_input_raises(logits, options, reason):
     with pytest.raises(ValueError, match=reason):
         fuse_streams(logits, **options)
 

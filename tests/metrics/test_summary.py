@@ -86,7 +86,7 @@ def test_dict_is_restored_from_json():
         ([{'a': 1}, 0.5], TypeError, 'fold 1 must be .*, got float'),
     ],
 )
-def test_bad_folds_are_refused(folds, error, message):
+def test_bad_folds_raise(folds, error, message):
     with pytest.raises(error, match=message):
         fold_summary(folds)
 
@@ -130,6 +130,6 @@ def test_class_names_may_equal_column_names():
         ({'a': fold_summary([{'loss': 1}])}, 'must summarise ClassificationScores'),
     ],
 )
-def test_bad_tables_are_refused(rows, message):
+def test_bad_tables_raise(rows, message):
     with pytest.raises(ValueError, match=message):
         format_table(rows)

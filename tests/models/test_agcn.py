@@ -94,7 +94,7 @@ def test_published_weights_give_the_published_outputs(name):
     torch.testing.assert_close(out, published_forward(weights, channels, adj, x))
 
 
-def test_other_checkpoints_are_refused():
+def test_other_checkpoints_raise():
     weights = published((4,), 17, 1, 5)
     with pytest.raises(ValueError, match=r"holds \['l1.alpha'\], which this model lacks"):
         agcn('coco17', 5, channels=(4,)).load_reference_state_dict(

@@ -191,7 +191,7 @@ def test_padded_frames_receive_no_gradient():
     assert not x.grad[0, 2:].any()
 
 
-def test_a_batch_is_its_clips_one_by_one(row):
+def test_a_batch_equals_its_separate_clips(row):
     model, x = small(row), clips()
     alone = torch.cat([model(part) for part in x.split(1)])
     torch.testing.assert_close(model(x), alone, atol=1e-5, rtol=1e-5)

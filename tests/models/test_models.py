@@ -45,7 +45,7 @@ def small(name, skeleton='emotion_gait16', channels=(8, 8, 12, 12), **options):
     return create_model(name, skeleton=skeleton, **usual | options)
 
 
-def test_a_batch_is_its_samples_one_by_one(name):
+def test_a_batch_equals_its_separate_samples(name):
     model = small(name).eval()
     x = torch.randn(3 * 16, 12, 3)
     alone = torch.cat([model(part) for part in x.split(16)])

@@ -27,6 +27,6 @@ def test_names_and_shapes_of_the_model():
         ([('b', 'conv.bias', BIAS)], r"does not hold \['conv.weight'\], which this model has"),
     ],
 )
-def test_other_weights_are_refused(weights, message):
+def test_other_weights_raise(weights, message):
     with pytest.raises(ValueError, match=message):
         match_state_dict(weights, STATE)

@@ -82,7 +82,7 @@ def test_spatial_part_against_masked_matrices():
 
 
 @pytest.mark.parametrize('loops', [True, False])
-def test_edges_of_the_spatial_part_are_those_of_the_graph_and_loops(loops):
+def test_spatial_edges_are_the_graph_and_self_loops(loops):
     model = SPAGNN(GRAPH, 4, add_self_loops=loops)
     for conv, edges, size in zip(
         model.convs, (GRAPH.edge_index, GRAPH.hierarchy[0].edge_index), (40, 10)
@@ -277,7 +277,7 @@ def test_ssgnn_fuses_its_parts_and_returns_them():
     assert torch.equal(out, model(x))
 
 
-def test_the_sum_of_losses_trains_each_part_as_if_alone():
+def test_the_sum_of_losses_trains_each_part_separately():
     model = ssgnn(GRAPH, 4)
     x, y = torch.randn(4 * 40, 1), torch.arange(4)
     _, parts = model(x, return_parts=True)
@@ -290,7 +290,7 @@ def test_the_sum_of_losses_trains_each_part_as_if_alone():
             torch.testing.assert_close(a, b.grad)
 
 
-def test_parts_that_differ_are_refused():
+def test_parts_that_differ_raise():
     with pytest.raises(ValueError, match=r'num_classes must be .*, got 4 .* and 5'):
         SSGNN(SPAGNN(GRAPH, 4), SPEGNN(GRAPH, 5))
     with pytest.raises(ValueError, match=r'in_channels must be .*, got 1 .* and 2'):
@@ -302,7 +302,7 @@ def test_parts_that_differ_are_refused():
 # State ########################################################################
 
 
-def test_state_brings_the_outputs_back(model):
+def test_state_restores_the_outputs(model):
     x = torch.randn(3 * 40, 2)
     model(x)  # statistics of the normalisation
     again = copy.deepcopy(model)
@@ -313,7 +313,7 @@ def test_state_brings_the_outputs_back(model):
 
 
 def test_the_basis_of_the_state_counts():
-    """Not the one that was computed anew, with other signs."""
+    """Uses the saved basis, not a recomputed one with different signs."""
     model = SPEGNN(GRAPH, 4)
     flipped = SimpleNamespace(
         num_nodes=40, pos=GRAPH.pos, edge_index=GRAPH.edge_index, hierarchy=(),
@@ -325,7 +325,7 @@ def test_the_basis_of_the_state_counts():
     assert torch.equal(again(x), model(x))
 
 
-def test_the_state_of_another_graph_is_refused():
+def test_the_state_of_another_graph_raises():
     state = SPAGNN(GRAPH, 4, shared=True).state_dict()
     edges = GRAPH.edge_index.flip(1)[:, GRAPH.edge_index.flip(1)[1].argsort(stable=True)]
     assert not torch.equal(edges, GRAPH.edge_index)
@@ -374,7 +374,7 @@ def test_loading_changes_no_graph_and_no_other_model(options):
 
 
 @pytest.mark.parametrize('change', ['pos', 'edge_index'])
-def test_the_state_of_other_nodes_or_edges_is_refused(change):
+def test_the_state_of_other_nodes_or_edges_raises(change):
     other = SimpleNamespace(
         num_nodes=40, pos=GRAPH.pos, edge_index=GRAPH.edge_index,
         eigenvectors=GRAPH.eigenvectors, hierarchy=GRAPH.hierarchy,
@@ -401,7 +401,7 @@ def test_the_precision_of_a_state_does_not_matter(part):
 # What every model must do #####################################################
 
 
-def test_a_batch_is_its_samples_one_by_one(model):
+def test_a_batch_equals_its_separate_samples(model):
     model.eval()
     x = torch.randn(3 * 40, 2)
     alone = torch.cat([model(sample) for sample in x.split(40)])
@@ -414,7 +414,7 @@ def test_every_parameter_gets_a_gradient(model):
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_reset_parameters_draws_anew(model):
+def test_reset_parameters_resamples_the_weights(model):
     torch.manual_seed(1)
     model.reset_parameters()
     first = {key: value.clone() for key, value in model.named_parameters()}
@@ -464,7 +464,7 @@ def test_a_batch_of_the_graph_fits(name):
         lambda: SPEGNN(GRAPH, 4, 2, num_knots=5, num_modes=20, directional=True),
     ],
 )
-def test_node_weights_are_answers_to_impulses(make):
+def test_node_weights_are_impulse_responses(make):
     model = make()
     total = torch.zeros(40)
     for node in range(40):
@@ -482,7 +482,7 @@ def test_node_weights_are_answers_to_impulses(make):
 # Bad input ####################################################################
 
 
-def test_wrong_features_are_refused(name):
+def test_wrong_features_raise(name):
     model = BUILDERS[name](GRAPH, 4)
     with pytest.raises(ValueError, match='a multiple of 40 nodes'):
         model(torch.randn(41, 1))
@@ -492,7 +492,7 @@ def test_wrong_features_are_refused(name):
         model(torch.randn(40, 1, 1))
 
 
-def test_graphs_that_lack_something_are_refused(name):
+def test_graphs_that_lack_something_raise(name):
     if name != 'spagnn':
         plain = PointGraph.from_points(PIXELS, levels=2, ratio=0.25)
         with pytest.raises(ValueError, match='must have eigenvectors: build it with num_modes'):
@@ -520,18 +520,18 @@ def test_graphs_that_lack_something_are_refused(name):
         ({'basis_per_graph': True, 'num_knots': 4, 'num_directions': 4}, 'a shared graph'),
     ],
 )
-def test_options_that_do_not_fit_are_refused(options, message):
+def test_incompatible_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         SPEGNN(GRAPH, 4, **options)
 
 
 @pytest.mark.parametrize('num_layers', [0, (1,), (1, 0)])
-def test_invalid_numbers_of_layers_are_refused(num_layers):
+def test_invalid_numbers_of_layers_raise(num_layers):
     with pytest.raises(ValueError, match='num_layers must be positive, one number or 2'):
         SPAGNN(GRAPH, 4, num_layers=num_layers)
 
 
-def test_a_basis_where_none_is_expected_and_none_where_one_is():
+def test_unexpected_and_missing_bases_raise():
     with pytest.raises(ValueError, match='with its own basis'):
         SPEGNN(GRAPH, 4)(torch.randn(40, 1), GRAPH.eigenvectors)
     with pytest.raises(ValueError, match='eigenvectors of each graph are required'):

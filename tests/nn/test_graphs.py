@@ -58,13 +58,13 @@ def test_padding_passes_gradients():
     assert torch.equal(x.grad, torch.full_like(x, 2.0))
 
 
-def test_padding_of_nothing():
+def test_empty_input_is_padded():
     dense, mask = pad_graphs(torch.zeros(0, 3), torch.zeros(0, dtype=torch.long))
     assert dense.shape == (0, 0, 3)
     assert mask.shape == (0, 0)
 
 
-def test_invalid_padding_is_refused():
+def test_invalid_padding_raises():
     with pytest.raises(ValueError, match='at most 4 nodes, got 5'):
         pad_graphs(torch.randn(9, 2), BATCH, 4, 4)
     with pytest.raises(ValueError, match=r'must have shape \[8\], got \[9\]'):
@@ -92,7 +92,7 @@ def test_a_batch_vector_takes_precedence_over_num_nodes():
         torch.testing.assert_close(both, module(x, batch=batch))
 
 
-def test_invalid_batch_vectors_are_refused():
+def test_invalid_batch_vectors_raise():
     attention, x = JointAttention(8, 2), torch.randn(4, 2, 8)
     with pytest.raises(ValueError, match='must be in ascending order'):
         attention(x, batch=torch.tensor([1, 1, 0, 0]))
@@ -100,7 +100,7 @@ def test_invalid_batch_vectors_are_refused():
         attention(x, batch=torch.tensor([0, 1, 2, 2]), batch_size=2)
 
 
-def test_wrong_number_of_channels_is_refused():
+def test_wrong_number_of_channels_raises():
     x = torch.randn(4, 5, 16)
     for module, args in (
         (MotionBatchNorm(8), ()),

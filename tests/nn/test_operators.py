@@ -337,7 +337,7 @@ def test_padded_frames_with_a_batch_vector(x):
             torch.testing.assert_close(out[part, :n], expected, atol=1e-5, rtol=1e-5)
 
 
-def test_wrong_number_of_nodes_is_refused(x):
+def test_wrong_number_of_nodes_raises(x):
     wrong = x[:-1]
     pairs = (
         (SpatialConv(C, 4, 3), (ADJ,)),

@@ -102,7 +102,7 @@ def test_built_in(name):
 
 
 @pytest.mark.parametrize('name', NUM_JOINTS)
-def test_bones_point_to_the_root_of_the_tree(name):
+def test_bones_point_to_the_root(name):
     skeleton = get_skeleton(name)
     assert all(skeleton.parents[joint] == parent for joint, parent in skeleton.bones)
 

@@ -81,7 +81,7 @@ def test_the_seed_initialises_the_weights(tmp_path):
     assert (weights[0] - weights[2]).abs().max() > 0.01
 
 
-def test_every_fold_has_a_seed_of_its_own(tmp_path):
+def test_every_fold_has_its_own_seed(tmp_path):
     dataset = Waves(12)
     recipe = RECIPE.with_optimization(lr=1e-12, weight_decay=0.0, max_epochs=1)
     fold = (dataset, dataset[:3])

@@ -31,7 +31,7 @@ def module(**changes):
 
 
 @pytest.mark.slow
-def test_learns_and_keeps_what_was_best_on_validation(tmp_path):
+def test_learns_and_keeps_the_best_validation_weights(tmp_path):
     trained = module(max_epochs=12)
     data = GraphDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
     result = fit(trained, data, str(tmp_path), **QUIET)
@@ -246,7 +246,7 @@ def test_a_run_with_another_transform_of_the_dataset_is_not_resumed(tmp_path):
         fit(module(), dataset, str(tmp_path), max_epochs=1, **QUIET)
 
 
-def test_parts_without_samples_are_refused():
+def test_parts_without_samples_raise():
     with pytest.raises(ValueError, match='samples must hold at least one sample, got none'):
         GraphDataModule(Waves(6), Waves(6)[:0])
     with pytest.raises(TypeError, match='samples must be a dataset'):

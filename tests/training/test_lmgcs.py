@@ -232,7 +232,7 @@ def test_a_network_without_attention_has_local_losses_alone(dataset):
 
 
 @pytest.mark.parametrize('stage', ['local', 'global', 'joint'])
-def test_gradients_reach_what_the_stage_trains(dataset, stage):
+def test_gradients_reach_the_modules_of_the_stage(dataset, stage):
     trained = module(dataset, stage)
     trained.log_metric = lambda *args, **options: None
     trained.training_step(dataset.get_batch(torch.arange(0, 48, 4)), 0).backward()
@@ -370,7 +370,7 @@ def test_a_network_without_attention_has_one_stage(parts, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['local']
 
 
-def test_validation_embeds_what_is_trained(dataset, parts, tmp_path):
+def test_validation_uses_the_trained_parts(dataset, parts, tmp_path):
     """Local parts in the first stage, the embedding later."""
     for stage, options in (('local', {}), ('joint', {}), ('joint', {'embed_local': True})):
         trained = module(dataset, stage, RECIPE.with_optimization(max_epochs=1), **options)

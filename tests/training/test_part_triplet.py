@@ -44,7 +44,7 @@ def test_against_loops(parts, margin, self_positives):
 
 
 def test_against_the_library(parts):
-    """Which compares whole embeddings, so one part at a time."""
+    """Compares complete embeddings, hence one part at a time."""
     library = TripletMarginLoss(
         0.2, distance=LpDistance(normalize_embeddings=False), reducer=AvgNonZeroReducer()
     )

@@ -57,7 +57,7 @@ def test_random_transforms_follow_the_seed_and_differ():
     torch.testing.assert_close(both, (one + two) / 2)
 
 
-def test_logits_are_those_of_the_model_and_averaged_over_augmentations():
+def test_logits_match_the_model_and_are_averaged_over_augmentations():
     dataset, model = Walkers(2, 3), Projection()
     logits = predict(model, dataset, joints, kind='logits')
     for i in range(6):
@@ -233,7 +233,7 @@ def test_each_batch_has_a_row_for_each_graph(call, what):
 
 
 @pytest.mark.parametrize('call', [predict, embed])
-def test_people_of_other_samples_do_not_come_in(call):
+def test_people_of_different_samples_do_not_mix(call):
     """Three rows for three samples, but of two people each."""
     samples = [from_array(torch.randn(m, 9, 16, 3), 'emotion_gait16') for m in (1, 2, 3)]
     model = st_gcn('emotion_gait16', 4, channels=(4,), num_people=2)

@@ -108,7 +108,7 @@ def test_loss_and_gradient_against_loops_over_pairs_and_triplets(subjects, margi
     assert figures['spread'] == pytest.approx(float(spread / middle.norm()))
 
 
-def test_the_miner_keeps_what_the_rule_says():
+def test_the_miner_follows_the_rule():
     subjects = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
     embeddings = torch.randn(12, 5, dtype=torch.float64)
     module = RecognitionModule(Given(embeddings), RecognitionRecipe(epsilon=0.3))
@@ -119,7 +119,7 @@ def test_the_miner_keeps_what_the_rule_says():
     assert 0 < len(negatives) < 96
 
 
-def test_a_step_pulls_a_subject_together_and_pushes_others_apart():
+def test_a_step_attracts_positives_and_repels_negatives():
     embeddings = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.6, 0.0, 0.8]])
     _, gradient, _ = step(embeddings, [0, 0, 1], margin=0.2)
     after = torch.nn.functional.normalize(embeddings - 0.01 * gradient, dim=1)

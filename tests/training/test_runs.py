@@ -46,7 +46,7 @@ def test_two_processes_equal_one(tmp_path):
 
 
 def test_two_processes_compare_the_samples_of_both(tmp_path):
-    """Their loss, and the mean of their gradients, are those of one process."""
+    """The loss and the mean gradient equal those of one process."""
     main([str(tmp_path / 'one'), '--model', 'projection'])
     run(tmp_path / 'two', '--model', 'projection', '--devices', '2')
     for a, b in zip(history(tmp_path / 'one'), history(tmp_path / 'two')):

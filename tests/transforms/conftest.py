@@ -21,7 +21,7 @@ def _make(
     seed=0,
     dtype=torch.float32,
 ):
-    """A random sample; ``missing`` is a share of the joints, ``None`` stands for no score."""
+    """Returns a random sample with a fraction of ``missing`` joints, or without score if None."""
     random = np.random.default_rng(seed)
     skeleton = get_skeleton(skeleton)
     nodes, total = people * skeleton.num_joints, num_frames + padding

@@ -19,7 +19,7 @@ def frames_of(data):
 
 
 @pytest.mark.parametrize('fraction', [0.95, 0.6, 1, 0.05])
-def test_the_middle_is_that_of_integer_arithmetic(fraction, make):
+def test_the_middle_matches_integer_arithmetic(fraction, make):
     for n in range(1, 130):
         margin = int((1 - fraction) * n / 2)
         out = CropFraction(fraction)(numbered(make, n, padding=3))
@@ -72,7 +72,7 @@ def test_all_starts_are_equally_likely(make):
 
 
 @pytest.mark.parametrize('fraction', [0, 1.5, (0.0, 0.5), (0.5, 2)])
-def test_refuses_bad_fractions(fraction):
+def test_bad_fractions_raise(fraction):
     with pytest.raises(
         ValueError, match=r'fraction must be an interval \(low, high\) in \(0, 1\], got'
     ):

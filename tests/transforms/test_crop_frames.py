@@ -34,7 +34,7 @@ def test_uniform_takes_the_middles_of_equal_parts(n, length, frames, make):
 
 
 @pytest.mark.parametrize('length', [1, 2, 7, 52, 64])
-def test_linspace_is_that_of_numpy(length, make):
+def test_linspace_matches_numpy(length, make):
     for n in range(1, 260):
         data = make('emotion_gait16', num_frames=n, padding=2, dims=2, missing=None)
         data.pos[:] = torch.arange(n + 2.0).view(1, -1, 1)
@@ -70,7 +70,7 @@ def test_no_more_samples_than_copies(make):
         CropFrames(201, 'sample')(data)
 
 
-def test_random_is_one_window_a_graph_with_every_start_equally_likely(make):
+def test_random_is_one_window_per_graph_with_a_uniform_start(make):
     torch.manual_seed(0)
     samples = [make(num_frames=9, padding=3, missing=None) for _ in range(600)]
     for data in samples:
@@ -123,7 +123,7 @@ def test_a_shifted_centre_of_a_short_sequence_is_the_sequence(make, assert_same)
 
 
 @pytest.mark.parametrize('shift', [1.5, True, None])
-def test_refuses_bad_shifts(shift):
+def test_bad_shifts_raise(shift):
     with pytest.raises(ValueError, match='shift must be an integer, got'):
         CropFrames(6, 'center', shift=shift)
     with pytest.raises(ValueError, match="mode must be 'center' if shift is given, got 'rand"):

@@ -106,7 +106,7 @@ def test_ntu_test_samples_against_loops(num_frames, start, end, stream):
     np.testing.assert_allclose(people_of(out.x, 25), stream_of(expected, stream, NTU), atol=1e-12)
 
 
-def test_ntu_first_person_who_comes_later_is_the_origin():
+def test_ntu_first_person_who_appears_later_is_the_origin():
     pos, seen = ntu_people(80)
     seen[0, :10], pos[0, :10] = 0, 0
     out = ctr_gcn_test_transform()(sample(pos, seen))
@@ -123,8 +123,8 @@ def test_ntu_absent_person_stays_absent():
 
 @pytest.mark.parametrize('num_frames', [30, 64, 80, 100])
 def test_ntu_training_samples_against_loops(num_frames):
-    """A sample is a window of whole frames, resampled and rotated; which is found by distances,
-    that no rotation changes."""
+    """A sample is a resampled and rotated window of frames, identified by distances,
+    which rotations preserve."""
     pos, seen = ntu_people(num_frames, start=5)
     centred = center_ntu(pos, seen)
     windows = {
@@ -163,7 +163,7 @@ def test_ntu_options():
 
 
 @pytest.mark.parametrize('stream', STREAMS)
-def test_ntu_of_a_padded_batch_is_that_of_its_samples(stream):
+def test_ntu_of_a_padded_batch_matches_its_samples(stream):
     samples = [sample(*ntu_people(n, start, seed=n)) for n, start in ((90, 0), (41, 20), (70, 69))]
     transform = ctr_gcn_test_transform('ntu', stream)
     alone = torch.cat([transform(data).x for data in samples])
@@ -226,7 +226,7 @@ def test_ucla_test_samples_against_loops(num_frames, stream):
     np.testing.assert_allclose(people_of(out.x, 20), expected, atol=1e-9)
 
 
-def test_ucla_joints_in_the_camera_are_like_others():
+def test_ucla_joints_at_the_camera_are_not_missing():
     pos = ucla_pose(30)
     pos[4, 7] = 0
     data = double(pos, 'kinect20', (pos != 0).any(axis=-1).astype(float))
@@ -276,7 +276,7 @@ def test_ucla_real_sequences_against_loops(nw_ucla):
             np.testing.assert_allclose(people_of(transform(data).x, 20), expected, atol=2e-5)
 
 
-def test_other_datasets_are_refused():
+def test_other_datasets_raise():
     for make in (ctr_gcn_train_transform, ctr_gcn_test_transform):
         with pytest.raises(ValueError, match=r"one of \['ntu', 'nw_ucla'\], got 'ntu60'"):
             make('ntu60')

@@ -94,7 +94,7 @@ def test_batch_of_colour_images_matches_its_samples(transform, assert_alike):
 @pytest.mark.parametrize(
     'transform', [T.RandomImageAffine((20, 20), (0.9, 0.9)), T.RandomImageFlip(1.0)]
 )
-def test_channels_of_colour_images_move_alike(transform):
+def test_channels_of_colour_images_move_together(transform):
     data = face(channels=(3,))
     grey = [Data(image=data.image[:, c], landmarks=data.landmarks) for c in range(3)]
     out = transform(data)
@@ -169,7 +169,7 @@ def test_repr_and_pickle(transform):
 
 
 @pytest.mark.parametrize('transform', FACES, ids=name)
-def test_refuses_a_sample_without_what_it_reads(transform):
+def test_missing_fields_raise(transform):
     with pytest.raises(ValueError, match=r"'(image|landmarks|edge_index)'"):
         transform(Data(y=torch.tensor([0])))
     if transform not in BASES and not isinstance(transform, T.ToLandmarkGraph):
@@ -219,7 +219,7 @@ def test_stays_on_the_device(transform):
 
 
 def slow_affine(image, degrees, scale, shift):
-    """Each pixel from where it comes, by scipy, and beyond the edge that of the edge."""
+    """Samples each pixel with SciPy; pixels outside the image repeat the edge."""
     height, width = image.shape
     angle = math.radians(degrees)
     out = np.zeros_like(image)

@@ -40,6 +40,6 @@ def test_none(make, assert_same):
 
 
 @pytest.mark.parametrize('argument', ['std', 'joint_std'])
-def test_refuses_negative_deviations(argument):
+def test_negative_deviations_raise(argument):
     with pytest.raises(ValueError, match=f'{argument} must be a number at least 0, got -1'):
         JointNoise(**{argument: -1})

@@ -29,7 +29,7 @@ def test_common_scale_keeps_the_shape(make):
     torch.testing.assert_close(out[..., 0], (data.pos[..., 0] - middle) / extent + 0.5)
 
 
-def test_constant_axis_lands_in_the_middle(make):
+def test_constant_axis_maps_to_the_middle(make):
     data = make(missing=None)
     data.pos[..., 2] = 40
     assert torch.equal(MinMaxNormalize((0, 3))(data).pos[..., 2], torch.full((17, 12), 1.5))

@@ -35,14 +35,14 @@ def test_zero_fills_with_zeros(make):
         assert not out[name][:, 5:].any()
 
 
-def test_sets_the_count_where_there_was_none(make):
+def test_sets_missing_frame_counts(make):
     data = make(num_frames=5)
     del data.num_frames
     assert PadFrames(9, 'edge')(data).num_frames.tolist() == [5]
     assert PadFrames(9, 'loop')(data).num_frames.tolist() == [9]
 
 
-def test_stored_padding_is_cut_but_frames_are_not(make):
+def test_stored_padding_is_removed_but_frames_are_kept(make):
     samples = [make(num_frames=4, padding=6), make(num_frames=7, padding=3, seed=1)]
     out = PadFrames(8, 'edge')(Batch.from_data_list(samples))
     assert out.pos.shape == (34, 8, 3)

@@ -17,7 +17,7 @@ def sample(num_people, score=False, **options):
 
 
 @pytest.mark.parametrize('score', [True, False])
-def test_people_are_added_as_missing_and_cut(score):
+def test_people_are_padded_and_truncated(score):
     for num_people in (1, 2, 3):
         data = sample(num_people, score)
         pos, found = to_array(data, 16)
@@ -63,7 +63,7 @@ def test_fields_of_nodes_and_edges(assert_alike):
         assert torch.equal(out.edge_weight, torch.cat([weight, weight]))
 
 
-def test_samples_have_edges_of_their_own(assert_alike):
+def test_samples_have_separate_edges(assert_alike):
     """One has none."""
     samples = [sample(m) for m in (3, 1, 2)]
     samples[0].edge_index = samples[0].edge_index[:, :4]
@@ -95,7 +95,7 @@ def test_row_i_belongs_to_graph_i(name):
 
 
 @pytest.mark.parametrize('name', ['msa_gcn', 'gaitmixer', 'gaitformer'])
-def test_graphs_of_two_people_are_not_taken_for_two_samples(name):
+def test_graphs_of_two_people_are_not_two_samples(name):
     model = create_model(name, skeleton=BODY, in_channels=3).eval()
     batch = Batch.from_data_list([ToStream('joint', BODY)(sample(2)) for _ in range(2)])
     with pytest.raises(ValueError, match=r'16 nodes \(num_people=1 of 16 joints\), got .*\[32\]'):

@@ -121,7 +121,7 @@ def test_invalid_mirrored_classes(make):
         mirror(data)
 
 
-def test_a_skeleton_without_pairs_is_not_mirrored_in_silence():
+def test_a_skeleton_without_pairs_raises():
     skeleton = Skeleton(['a', 'b'], [('a', 'b')])
     with pytest.raises(ValueError, match="swap_sides must be False for 'custom'"):
         RandomMirror(skeleton)

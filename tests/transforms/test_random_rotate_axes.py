@@ -19,7 +19,7 @@ def test_matches_scipy(make):
 
 
 @pytest.mark.parametrize('order', ['xyz', 'yxz', 'zyx'])
-def test_order_is_that_of_the_rotations(order, make):
+def test_order_matches_the_rotations(order, make):
     data = make(dtype=torch.float64)
     angles = {'x': 20.0, 'y': -70.0, 'z': 110.0}
     transform = RandomRotateAxes({axis: (a, a) for axis, a in angles.items()}, order=order)
@@ -61,7 +61,7 @@ def test_in_the_plane(make):
         torch.testing.assert_close(out, torch.stack([c * x - s * y, s * x + c * y], dim=-1))
 
 
-def test_one_rotation_a_graph_within_the_interval(make):
+def test_one_rotation_per_graph_within_the_interval(make):
     torch.manual_seed(0)
     samples = [make(num_frames=3, dims=2, missing=None, people=2, seed=i) for i in range(300)]
     batch = Batch.from_data_list(samples)

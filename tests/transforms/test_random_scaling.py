@@ -11,7 +11,7 @@ def test_one_factor_is_multiplication(make):
 
 
 @pytest.mark.parametrize('per_axis', [False, True])
-def test_one_factor_a_graph_within_the_interval(per_axis, make):
+def test_one_factor_per_graph_within_the_interval(per_axis, make):
     torch.manual_seed(0)
     samples = [make(num_frames=2, missing=None, people=2, seed=i) for i in range(300)]
     batch = Batch.from_data_list(samples)

@@ -32,7 +32,7 @@ def test_matches_scipy(radius, dtype):
     assert min(counts[1:]) > 10  # 26 expected, deviation 4
 
 
-def test_clips_of_one_value_stay():
+def test_constant_clips_are_unchanged():
     for value in (0, 1):
         images = torch.full((1, 1, 3, 1), value, dtype=torch.uint8)
         for _ in range(5):

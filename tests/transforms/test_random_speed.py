@@ -13,7 +13,7 @@ def line(make, num_frames, padding=0, seed=0):
     return data
 
 
-def test_time_runs_evenly_through_one_window_a_graph(make):
+def test_times_are_evenly_spaced_in_one_window_per_graph(make):
     torch.manual_seed(0)
     data = Batch.from_data_list([line(make, 21), line(make, 11, padding=10), line(make, 21)])
     out = RandomSpeed((0.3, 0.8))(data)
@@ -44,7 +44,7 @@ def test_windows_reach_both_ends(make):
     assert abs(float(lengths.mean()) - 0.75) < 0.03
 
 
-def test_starts_are_uniform_over_what_the_window_leaves(make):
+def test_starts_are_uniform(make):
     torch.manual_seed(0)
     data = Batch.from_data_list([line(make, 21, seed=i) for i in range(300)])
     start = RandomSpeed((0.5, 0.5))(data).pos[::17, 0, 0]
@@ -67,6 +67,6 @@ def test_whole_window_is_resampling(make, assert_same):
 
 
 @pytest.mark.parametrize('window', [(0, 1), (0.5, 1.5), (0.9, 0.5), 0.5])
-def test_refuses_bad_windows(window):
+def test_bad_windows_raise(window):
     with pytest.raises(ValueError, match='window must be an interval'):
         RandomSpeed(window)

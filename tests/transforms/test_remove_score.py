@@ -4,7 +4,7 @@ from torch_geometric.data import Batch
 from graphmotion.transforms import RemoveScore, ResampleFrames, ToStream
 
 
-def test_positions_stay(make):
+def test_positions_are_unchanged(make):
     data = make(missing=0.3)
     out = RemoveScore()(data)
     assert 'score' not in out
@@ -14,7 +14,7 @@ def test_positions_stay(make):
     assert all('score' not in part for part in batch.to_data_list())
 
 
-def test_missing_joints_are_points_at_the_origin_for_what_follows(make):
+def test_missing_joints_become_points_at_the_origin(make):
     data = make(num_frames=2, missing=0.0)
     data.score[0, 0], data.pos[0, 0] = 0, 0
     resample = ResampleFrames(3)

@@ -31,7 +31,7 @@ def test_ends_are_kept_exactly(make):
 
 @pytest.mark.parametrize('length', [1, 2, 7, 12, 31, 64])
 @pytest.mark.parametrize('n', [1, 2, 11, 12, 64, 100])
-def test_unaligned_corners_are_those_of_torch(length, n, make):
+def test_unaligned_corners_match_torch(length, n, make):
     data = make(num_frames=n, padding=4, missing=None, dtype=torch.float64)
     out = ResampleFrames(length, align_corners=False)(data)
     frames = data.pos[:, :n].transpose(1, 2)
@@ -78,7 +78,7 @@ def test_features_and_silhouettes_follow(make):
     assert torch.equal(out.silhouettes[0, 1::2], data.silhouettes[0, 1:])
 
 
-def test_static_features_stay(make):
+def test_static_features_are_unchanged(make):
     data = make()
     data.x = torch.randn(17, 12)  # features, as many as there are frames
     assert torch.equal(ResampleFrames(7)(data).x, data.x)

@@ -22,12 +22,12 @@ def test_width_and_height(make):
 
 
 @pytest.mark.parametrize('size', [0, -1, float('inf'), (1, 2, 3), (), 'big', (320, 0), None])
-def test_refuses_other_sizes(size):
+def test_other_sizes_raise(size):
     with pytest.raises(ValueError, match=r'size must be a positive width or \(width, height\)'):
         ScaleByImageSize(size)
 
 
-def test_refuses_a_height_for_positions_in_space(make):
+def test_height_for_3d_positions_raises(make):
     with pytest.raises(
         ValueError, match=r'size must be a width for 3D positions, got \(320, 240\)'
     ):

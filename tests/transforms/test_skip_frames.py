@@ -31,6 +31,6 @@ def test_counts_the_frames_of_each_sequence_of_a_batch():
     assert out.num_frames.tolist() == [4, 2]
 
 
-def test_refuses_bad_arguments():
+def test_bad_arguments_raise():
     with pytest.raises(ValueError, match='step must be an integer >= 1, got 0'):
         SkipFrames(0)

@@ -128,7 +128,7 @@ def test_inverse_is_exact(missing, people, make, assert_same):
     assert_same(back(next(iter(loader))), batch, atol=0)
 
 
-def test_inverse_refuses_other_graphs():
+def test_inverse_of_other_graphs_raises():
     data = HeteroData()
     data['paper'].x = torch.rand(3, 2)
     with pytest.raises(ValueError, match=r"node type 'joints'.*got \['paper'\]"):
@@ -190,7 +190,7 @@ def test_own_hierarchy(make):
     assert edges.tolist() == [[0, 1, 2, 3], [0, 1, 1, 1]]
 
 
-def test_refuses_bad_scales():
+def test_bad_scales_raise():
     for scales in ((10, 5), (16, 5, 10), (16, 10, 10), ()):
         with pytest.raises(ValueError, match='scales must go from the 16 joints to coarser ones'):
             ToMultiScale('emotion_gait16', scales)

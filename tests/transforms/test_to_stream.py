@@ -73,7 +73,7 @@ def test_num_channels(dims, make):
             assert transform(data).x.size(-1) == transform.num_channels(dims)
 
 
-def test_bones_lead_from_the_parent():
+def test_bones_point_from_the_parent():
     arm = Skeleton(['shoulder', 'elbow', 'wrist'], [(0, 1), (1, 2)], center='shoulder')
     data = Data(pos=torch.tensor([[1.0, 1.0], [3.0, 1.0], [3.0, 4.0]]).unsqueeze(1))
     bones = ToStream('bone', arm)(data).x.squeeze(1)

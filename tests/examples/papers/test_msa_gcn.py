@@ -70,5 +70,5 @@ def test_emotion_gait_files_folds_and_comparison(tmp_path, capsys):
         (['--root', 'x', '--subjects', '9'], '--subjects is only valid without --root'),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(refused, options, reason):
+def test_options_that_do_not_go_together_raise(refused, options, reason):
     assert reason in refused(example, options)

@@ -134,7 +134,7 @@ def test_folds_of_a_mix_whose_subjects_are_partly_known(tmp_path, capsys):
     assert 'folds may share subjects' in printed
 
 
-def test_leaving_out_unknown_subjects(tmp_path):
+def test_leave_one_out_of_unknown_subjects(tmp_path):
     write_faces(tmp_path / 'data', ['happy', 'sad'])
     folder = ['--dataset', 'folder', '--root', str(tmp_path / 'data'), '--leave-one-subject-out']
     with pytest.raises(ValueError, match='needs a dataset with subjects'):

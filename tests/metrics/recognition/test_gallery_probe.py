@@ -448,7 +448,7 @@ def test_closer_entries_are_counted(monkeypatch):
         ),
     ],
 )
-def test_bad_input_is_refused(change, error, message):
+def test_bad_input_raises(change, error, message):
     labels = casia_b_labels(3, num_views=2)
     options = {'embedding': embed(labels), 'labels': labels, 'protocol': SMALL, **change}
     with pytest.raises(error, match=message):

@@ -60,7 +60,7 @@ def test_subjects_numbered_from_one_raise_a_warning():
         protocol.split(Labelled(labels))
 
 
-def test_bad_protocols_are_refused():
+def test_bad_protocols_raise():
     with pytest.raises(ValueError, match="probes must not be empty, got none for protocol 'p'"):
         GalleryProbeProtocol('p', gallery={'take': 1}, probes={})
     with pytest.raises(ValueError, match="gallery of protocol 'p' must be a non-empty dict"):

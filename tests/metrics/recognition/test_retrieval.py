@@ -99,7 +99,7 @@ def test_a_probe_does_not_find_itself():
     assert found.nearest.tolist() == [[1, 2, -1], [0, 2, -1], [1, 0, -1]]
 
 
-def test_bad_input_is_refused():
+def test_bad_input_raises():
     labels = casia_b_labels(3, num_views=2)
     embedding = noise(labels)
     with pytest.raises(ValueError, match='k must be an integer >= 1, got 0'):

@@ -155,7 +155,7 @@ def test_figures_of_runs_are_summarised():
     assert summary.mean['mINP'] == 0.25
 
 
-def test_bad_input_is_refused():
+def test_bad_input_raises():
     scores = scores_of([PAPER['NM'][0]])
     with pytest.raises(ValueError, match=r'rank must be one of \[1\], got 5'):
         scores.accuracy(5)

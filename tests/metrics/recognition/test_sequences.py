@@ -77,7 +77,7 @@ def test_ties_do_not_help_and_unknown_subjects_are_excluded():
     assert out['A'] == 1
 
 
-def test_mismatched_input_is_refused(labels):
+def test_mismatched_input_raises(labels):
     with pytest.raises(ValueError, match='got 7 embeddings and 120 labels'):
         match_sequences(torch.ones(7, 3), labels, PROTOCOL)
     with pytest.raises(ValueError, match="include 'surface' for protocol 'USF'"):
@@ -115,7 +115,7 @@ def test_sequences_may_be_named(labels):
             match_sequences(embedding, labels | {'take': wrong}, PROTOCOL, sequence='take')
 
 
-def test_protocols_that_exclude_views_are_refused(labels):
+def test_protocols_that_exclude_views_raise(labels):
     protocol = replace(PROTOCOL, view='take', exclude_identical_view=True)
     with pytest.raises(ValueError, match=r'replace\(protocol, exclude_identical_view=False\)'):
         match_sequences(torch.ones(120, 3), labels, protocol)

@@ -152,7 +152,7 @@ def test_a_gallery_of_one_sample_has_not_collapsed():
         (torch.ones(3, 2).long(), 'cosine', TypeError, 'floating-point tensor, got torch.int64'),
     ],
 )
-def test_bad_input_is_refused(embedding, distance, error, message):
+def test_bad_input_raises(embedding, distance, error, message):
     with pytest.raises(error, match=message):
         relative_spread(embedding, distance)
     with pytest.raises(error, match=message):

@@ -219,7 +219,7 @@ def test_static_graphs(x):
     torch.testing.assert_close(module(tuple(side[:, 0] for side in x), (VS, VT)), expected)
 
 
-def test_invalid_input_is_refused(x):
+def test_invalid_input_raises(x):
     module = make('global_map')
     with pytest.raises(ValueError, match=r'got \[2, 3\] and \[2, 4\]'):
         module((x[0][:, :3], x[1]), (VS, VT))

@@ -313,7 +313,7 @@ def test_large_scores_stay_finite():
     torch.testing.assert_close(maps.sum(dim=-1), torch.ones(1, T, 2, V))
 
 
-def test_invalid_input_is_refused(x):
+def test_invalid_input_raises(x):
     with pytest.raises(ValueError, match=r'channels must be a multiple of heads=3 .* got 8'):
         JointAttention(8, 3)
     assert JointAttention(8, 3, head_channels=4).double()(x, V).shape == x.shape

@@ -210,7 +210,7 @@ def test_dtype_under_autocast(x):
     assert module.bfloat16()(x.bfloat16(), mask).dtype == torch.bfloat16
 
 
-def test_invalid_input_is_refused(x):
+def test_invalid_input_raises(x):
     with pytest.raises(ValueError, match='channels must be a multiple of heads=3, got 8'):
         TemporalDecoder(C, heads=3)
     with pytest.raises(ValueError, match='num_decoder_layers must be an integer >= 1, got 0'):

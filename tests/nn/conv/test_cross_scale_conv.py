@@ -161,7 +161,7 @@ def test_a_graph_without_source_nodes_receives_nothing():
     assert x[1].grad.isfinite().all()
 
 
-def test_a_batch_vector_of_the_wrong_length_is_refused():
+def test_a_batch_vector_of_the_wrong_length_raises():
     conv = CrossScaleConv(C, 4)
     x, batch = mixed()
     with pytest.raises(ValueError, match=r'must have shape \[22\], got \[46\]'):
@@ -186,7 +186,7 @@ def test_compiles_and_exports_with_batch_vectors():
     ('source', 'target', 'sizes'),
     [((4, 2, 8), (3, 5, 8), None), ((8, 2, 8), (3, 2, 8), (4, 3)), ((4, 2, 8), (9, 2, 8), (4, 3))],
 )
-def test_mismatched_scales_are_refused(source, target, sizes):
+def test_mismatched_scales_raise(source, target, sizes):
     with pytest.raises(ValueError, match='same numbers of graphs and frames'):
         CrossScaleConv(8, 8)((torch.randn(source), torch.randn(target)), sizes)
 

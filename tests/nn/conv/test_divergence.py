@@ -57,7 +57,7 @@ def test_gradients():
     assert torch.autograd.gradcheck(layer, (x,), fast_mode=True)
 
 
-def test_bad_input_is_refused():
+def test_bad_input_raises():
     with pytest.raises(ValueError, match=r'pos must have shape \[N, 2\], got \[3, 3\]'):
         Divergence(torch.rand(3, 3), torch.tensor([[0, 1], [1, 0]]))
     with pytest.raises(ValueError, match=r'x must have shape \[num_nodes, 2 C\], got \[50, 3\]'):

@@ -59,7 +59,7 @@ def test_graph_whose_nodes_have_equal_degrees():
     torch.testing.assert_close(conv(x), expected)
 
 
-def test_gradient_of_weights_is_that_of_the_dense_matrix_on_its_mask():
+def test_gradient_of_weights_matches_the_masked_dense_matrix():
     conv = LocallyConnectedConv(3, 5, edges(), N, bias=False).double()
     x, grad = torch.randn(N, 3).double(), torch.randn(N, 5).double()
     (conv(x) * grad).sum().backward()
@@ -101,7 +101,7 @@ def test_number_of_parameters():
     assert sum(p.numel() for p in conv.parameters()) == (nnz + N) * 15 + 5
 
 
-def test_self_loops_are_there_once():
+def test_self_loops_are_not_duplicated():
     loops = torch.arange(N).expand(2, -1)
     conv = LocallyConnectedConv(3, 5, torch.cat([edges(), loops], dim=1), N)
     assert conv.edge_index.size(1) == edges().size(1) + N
@@ -225,7 +225,7 @@ def test_no_tensor_of_messages_is_kept():
     assert max(kept) <= 50 * N * conv.max_degree * 2
 
 
-def test_wrong_input_is_refused():
+def test_wrong_input_raises():
     conv = LocallyConnectedConv(3, 5, edges(), N)
     with pytest.raises(ValueError, match='multiple of 12 nodes, got 13'):
         conv(torch.randn(N + 1, 3))

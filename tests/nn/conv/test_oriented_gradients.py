@@ -64,14 +64,14 @@ def test_collinear_nodes_have_a_gradient_along_their_line():
     assert out[:, 2].abs().max() < 1e-6
 
 
-def test_a_node_without_neighbours_has_none():
+def test_isolated_nodes_have_no_neighbours():
     pos = torch.tensor([[0.0, 0.0], [1.0, 0.0], [9.0, 9.0]])
     out = OrientedGradients(pos, torch.tensor([[0, 1], [1, 0]]))(torch.randn(3, 1))
     assert out.isfinite().all()
     assert out[2, 1:].abs().max() == 0
 
 
-def test_bad_input_is_refused():
+def test_bad_input_raises():
     with pytest.raises(ValueError, match=r'pos must have shape \[N, 2\], got \[3, 3\]'):
         OrientedGradients(torch.rand(3, 3), torch.tensor([[0, 1], [1, 0]]))
     with pytest.raises(ValueError, match='num_directions must be >= 1'):

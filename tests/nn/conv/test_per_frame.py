@@ -102,7 +102,7 @@ def test_node_arguments_are_repeated_and_frames_are_separate_graphs():
         PerFrame(cheb)(x, edges, batch=batch[:3])
 
 
-def test_hypergraph_convolutions_are_refused():
+def test_hypergraph_convolutions_raise():
     with pytest.raises(TypeError, match=r'edges between nodes, got HypergraphConv\(8, 6\)'):
         PerFrame(HypergraphConv(C, F))
 
@@ -120,7 +120,7 @@ def test_gradients_for_features_and_weights():
     assert torch.autograd.gradcheck(lambda x, w: conv(x, EDGES, w), (x, weight), fast_mode=True)
 
 
-def test_wrong_input_is_refused():
+def test_wrong_input_raises():
     conv, x = PerFrame(GCNConv(C, F)), torch.randn(V, T, C)
     with pytest.raises(ValueError, match=r'shape \[num_nodes, .*\], got \[16, 8\]'):
         conv(x[:, 0], EDGES)

@@ -124,7 +124,7 @@ def test_receives_from_the_sender_and_not_the_other_way():
         ((torch.zeros(2, 4, dtype=torch.long), torch.ones(4, 3)), r'must have shape \[4, 2\]'),
     ],
 )
-def test_wrong_adjacency_is_refused(adj, reason):
+def test_wrong_adjacency_raises(adj, reason):
     with pytest.raises(ValueError, match=reason):
         SpatialConv(3, 5, 2)(torch.randn(6, 4, 3), adj)
 
@@ -181,7 +181,7 @@ def test_initial_weights_depend_on_the_number_of_inputs():
 
 
 @pytest.mark.parametrize(('sizes', 'widest'), [((3, 7), 3), ((7, 3), 3), ((4, 4), 4)])
-def test_neighbours_are_summed_where_there_are_fewer_channels(sizes, widest, monkeypatch):
+def test_neighbours_are_summed_with_the_fewer_channels(sizes, widest, monkeypatch):
     from graphmotion.nn.conv import spatial_conv
 
     seen, accumulate = [], spatial_conv.accumulate
@@ -299,12 +299,12 @@ def test_cuda_gives_the_same_for_a_sparse_adjacency(sizes):
         ([[0, 1], [1, 2]], torch.ones(7), r'must have shape \[2, 1\], got \[7\]'),
     ],
 )
-def test_invalid_edges_are_refused(edges, weight, reason):
+def test_invalid_edges_raise(edges, weight, reason):
     with pytest.raises(ValueError, match=reason):
         SpatialConv(6, 8)(torch.randn(5, 4, 6), (torch.tensor(edges), weight))
 
 
-def test_wrong_channels_and_nodes_are_refused():
+def test_wrong_channels_and_nodes_raise():
     learned = SpatialConv(4, 8, num_nodes=16, edge_importance=True)
     edges = torch.tensor([[0], [1]])
     for conv, x, adj, reason in (

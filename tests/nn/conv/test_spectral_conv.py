@@ -189,12 +189,12 @@ def test_number_of_parameters():
         ((20, 5), {'batch': torch.zeros(20).long(), 'num_nodes': 10}, 'at most 10'),
     ],
 )
-def test_wrong_input_is_refused(shape, kwargs, reason):
+def test_wrong_input_raises(shape, kwargs, reason):
     with pytest.raises(ValueError, match=reason):
         SpectralConv(3, 4, 5)(torch.randn(20, 3), torch.randn(shape), **kwargs)
 
 
-def test_wrong_sizes_are_refused():
+def test_wrong_sizes_raise():
     with pytest.raises(ValueError, match='x must have 3 channels, got 6'):
         SpectralConv(3, 4, 5)(torch.randn(20, 6), torch.randn(20, 5))
     for args in ((3, 4, 0), (3, 4, 5, 0)):

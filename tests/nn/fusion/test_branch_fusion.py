@@ -71,7 +71,7 @@ def test_autocast_keeps_the_type(dtype):
     assert {out.dtype for out in outs} == {dtype}
 
 
-def test_wrong_input_is_refused():
+def test_wrong_input_raises():
     with pytest.raises(ValueError, match='must be 3 tensors of the same shape'):
         BranchFusion(C, 3)(branches(2))
     with pytest.raises(ValueError, match='must be 2 tensors of the same shape'):

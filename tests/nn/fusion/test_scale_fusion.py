@@ -29,11 +29,11 @@ def test_against_its_formula():
         torch.testing.assert_close(out[rows], expected)
 
 
-def test_wrong_number_of_scales_is_refused():
+def test_wrong_number_of_scales_raises():
     with pytest.raises(ValueError, match='must be 3 tensors of the same shape'):
         ScaleFusion(C, 3)([torch.randn(V, 5, C)] * 2, V)
 
 
-def test_scales_of_different_shape_are_refused():
+def test_scales_of_different_shape_raise():
     with pytest.raises(ValueError, match='must be 2 tensors of the same shape'):
         ScaleFusion(8, 2, attention=False)([torch.randn(6, 2, 8), torch.randn(1, 1, 8)])

@@ -98,12 +98,12 @@ def test_has_no_parameters_or_state():
         (torch.tensor([], dtype=torch.long), None, r'of shape \[0\]'),
     ],
 )
-def test_invalid_clusters_are_refused(cluster, num, reason):
+def test_invalid_clusters_raise(cluster, num, reason):
     with pytest.raises(ValueError, match=reason):
         ClusterPooling(cluster, num_clusters=num)
 
 
-def test_wrong_input_is_refused():
+def test_wrong_input_raises():
     with pytest.raises(ValueError, match=r"\['mean', 'max'\], got 'concat'"):
         ClusterPooling(CLUSTER, 'concat')
     with pytest.raises(ValueError, match='multiple of 7 nodes'):

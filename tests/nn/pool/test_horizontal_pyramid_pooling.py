@@ -88,7 +88,7 @@ def test_repr():
     assert repr(HorizontalPyramidPooling((4, 2))) == 'HorizontalPyramidPooling(bins=(4, 2), sum)'
 
 
-def test_wrong_input_is_refused():
+def test_wrong_input_raises():
     with pytest.raises(ValueError, match='height of x must be a multiple of 5, got 12'):
         HorizontalPyramidPooling((4, 5))(torch.randn(B, C, T, H, W))
     with pytest.raises(ValueError, match=r'got \[2, 12, 5\]'):

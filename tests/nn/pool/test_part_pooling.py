@@ -48,12 +48,12 @@ def test_unpooling_copies_the_value_of_a_part_to_its_members():
         (torch.ones(3), 'must be a matrix'),
     ],
 )
-def test_invalid_partitions_are_refused(assignment, reason):
+def test_invalid_partitions_raise(assignment, reason):
     with pytest.raises(ValueError, match=reason):
         PartPooling(assignment)
 
 
-def test_unknown_reduction_is_refused():
+def test_unknown_reduction_raises():
     with pytest.raises(ValueError, match=r"\['mean', 'max', 'concat'\], got 'median'"):
         PartPooling(torch.eye(3), 'median')
 

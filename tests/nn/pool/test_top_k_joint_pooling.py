@@ -114,7 +114,7 @@ def test_static_graphs():
     assert torch.equal(unpooled, pool.unpool(frames.x, frames.joint_ids, V).squeeze(1))
 
 
-def test_wrong_input_is_refused():
+def test_wrong_input_raises():
     pool = TopKJointPooling(C, K)
     kept = pool(torch.randn(B * V, T, C), V)
     with pytest.raises(ValueError, match='num_nodes must be at least k=3, got 2'):

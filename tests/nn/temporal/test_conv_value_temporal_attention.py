@@ -147,7 +147,7 @@ def test_nodes_do_not_mix():
     torch.testing.assert_close(layer(x[order]), layer(x)[order], atol=1e-5, rtol=1e-5)
 
 
-def test_bad_settings_are_refused():
+def test_bad_settings_raise():
     with pytest.raises(ValueError, match='must divide channels=8, got 3'):
         ConvValueTemporalAttention(8, dilations=(1, 2, 3))
     with pytest.raises(ValueError, match='must divide channels=8, got 0'):

@@ -141,7 +141,7 @@ def test_number_of_parameters(channels, count):
 @pytest.mark.parametrize(
     ('padding', 'kernel_size', 'least'), [('reflect_start', 31, 31), ('reflect', 31, 16)]
 )
-def test_too_few_frames_for_a_reflection_are_refused(padding, kernel_size, least):
+def test_too_few_frames_for_a_reflection_raise(padding, kernel_size, least):
     conv = LargeKernelTemporalConv(2, 2, kernel_size, padding)
     assert conv(torch.randn(1, least, 2)).shape == (1, least, 2)
     with pytest.raises(ValueError, match=f'at least {least} frames .*, got {least - 1}'):
@@ -152,7 +152,7 @@ def test_zero_padding_accepts_any_number_of_frames():
     assert LargeKernelTemporalConv(2, 3, padding='zeros')(torch.randn(4, 1, 2)).shape == (4, 1, 3)
 
 
-def test_bad_settings_are_refused():
+def test_bad_settings_raise():
     for padding in ('reflect', 'zeros'):
         with pytest.raises(ValueError, match='kernel_size must be odd'):
             LargeKernelTemporalConv(2, 2, 4, padding)

@@ -81,6 +81,6 @@ def test_number_of_parameters():
 
 
 @pytest.mark.parametrize('window_sizes', [(), (1, 2), (0,), (3, -1)])
-def test_even_windows_are_refused(window_sizes):
+def test_even_windows_raise(window_sizes):
     with pytest.raises(ValueError, match='window_sizes must'):
         MultiResolutionTemporalConv(3, 4, window_sizes)

@@ -65,7 +65,7 @@ def test_number_of_parameters_with_the_normalisation_before(channels, count):
     assert sum(p.numel() for p in conv.parameters()) + 2 * channels == count
 
 
-def test_no_kernel_is_refused():
+def test_no_kernel_raises():
     with pytest.raises(ValueError, match='kernel_sizes must not be empty'):
         SelectiveTemporalConv(3, 4, kernel_sizes=())
 

@@ -35,7 +35,7 @@ def test_nodes_do_not_mix():
 
 
 @pytest.mark.parametrize('kernel_size', [0, 4, -3])
-def test_even_kernels_are_refused(kernel_size):
+def test_even_kernels_raise(kernel_size):
     with pytest.raises(ValueError, match=f'kernel_size must be .*, got {kernel_size}'):
         TemporalConv(3, 4, kernel_size)
 
