@@ -8,18 +8,18 @@ from graphmotion.models import create_model
 from graphmotion.skeletons import Skeleton, convert, get_skeleton, list_skeletons
 from graphmotion.transforms import ToStream
 
-SQUARE = Skeleton('abcd', [(0, 1), (1, 2), (2, 3), (3, 0)], name='square', tree=False)
-PAIRS = Skeleton('abcd', [(0, 1), (2, 3)], name='pairs', center='a', tree=False)
+SQUARE = Skeleton(list('abcd'), [(0, 1), (1, 2), (2, 3), (3, 0)], name='square', tree=False)
+PAIRS = Skeleton(list('abcd'), [(0, 1), (2, 3)], name='pairs', center='a', tree=False)
 
 
 def test_only_trees_by_default():
     for bones, message in (([(0, 1), (1, 2), (2, 0)], 'cycle'), ([(0, 1)], 'not connected')):
         with pytest.raises(ValueError, match=f'{message}.*; bones form a tree unless tree=False'):
-            Skeleton('abc', bones)
-        assert not Skeleton('abc', bones, tree=False).is_tree
-    chain = Skeleton('abc', [(0, 1), (1, 2)], tree=False)
+            Skeleton(list('abc'), bones)
+        assert not Skeleton(list('abc'), bones, tree=False).is_tree
+    chain = Skeleton(list('abc'), [(0, 1), (1, 2)], tree=False)
     assert chain.is_tree
-    assert chain == Skeleton('abc', [(0, 1), (1, 2)])
+    assert chain == Skeleton(list('abc'), [(0, 1), (1, 2)])
     assert chain.parents == (1, 1, 1)
 
 
