@@ -214,7 +214,7 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     parser.add_argument('--subjects', type=int, nargs='+', default=SUBJECTS, metavar='N')
     parser.add_argument('--channels', type=int, default=256)
     parser.add_argument(
-        '--max-plain', type=int, default=500, help='most subjects for which all pairs are sorted'
+        '--max-plain', type=int, default=500, help='maximum subjects for sorting all pairs'
     )
     parser.add_argument(
         '--memory',

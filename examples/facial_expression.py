@@ -5,10 +5,10 @@ r"""Recognise facial expressions on graphs over pixels or landmarks, with SSGNN 
     python examples/facial_expression.py --dataset folder --root DIR       # a folder per class
 
 Trains SPAGNN in the spatial and SPEGNN in the spectral domain, separately and for all epochs, so
-that test faces select nothing, and fuses their decisions as SSGNN. Faces are split by subject where
-subjects are known. Writes figures, checkpoints and results.json to the folder --out. The same
-command resumes an interrupted run. Cross-validation, sweeps, tests across datasets and a support
-vector machine to compare with are in papers/ssgnn.py.
+that test faces are not used for selection, and fuses their decisions as SSGNN. Faces are split by
+subject where subjects are known. Writes figures, checkpoints and results.json to the folder --out.
+The same command resumes an interrupted run. Cross-validation, sweeps, tests across datasets and a
+support vector machine to compare with are in papers/ssgnn.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TITLES = {'spatial': 'SPAGNN', 'spectral': 'SPEGNN', 'both': 'SSGNN'}
 BUILDERS = {'spatial': spagnn, 'spectral': spegnn}
 FUSIONS = {'maximum': 'max', 'mean': 'mean', 'product': 'product', 'learned': 'learned'}
 FILES = {'folder': FaceFolder, 'jaffe': JAFFE, 'ck_plus': CKPlus, 'fer2013': FER2013}
-# Generated faces, and others of other people in more poses and lights.
+# Generated faces, and a variant with different people, more poses and more lighting.
 WITH_LANDMARKS = ('folder', 'ck_plus')  # datasets with files of landmarks, and in colour
 GENERATED = {'synthetic': {}, 'synthetic_varied': {'pose': (10, 8, 5), 'light': 2.5}}
 
@@ -49,7 +49,7 @@ def make_parser(
         '--dataset',
         default='synthetic',
         choices=[*GENERATED, *FILES],
-        help='synthetic_varied has more poses and lights than synthetic',
+        help='synthetic_varied has more poses and lighting than synthetic',
     )
     data.add_argument('--root', help='folder of the dataset, with its files in raw/')
     data.add_argument(
@@ -231,7 +231,7 @@ def draw(
 ) -> None:
     """Draws the graph, eigenvectors and weights over a face, confusion matrices and curves."""
     batch = dataset.get_batch(range(0, len(dataset), max(1, len(dataset) // 200)))
-    # The landmarks of the graph are those of the mean face.
+    # The landmarks of the graph belong to the mean face.
     image = batch.image.float().mean(dim=0) if args.landmarks else batch.image[0]
     graph, out = last.graph, args.out
     vis.plot_face_graph(image, graph.pos, graph.edge_index, path=out / 'graph.png')

@@ -12,7 +12,7 @@ embeddings and results.json to the folder --out. The same command resumes an int
 --evaluate tests without training. Ablations, losses and sizes of the embedding are compared by
 papers/lmgcs.py; papers/usf_gait.py is the USF gait challenge.
 
-The CPU preset of CASIA-B is the one of docs/results/lmgcs.md. With --validation, two thirds of the
+See docs/results/lmgcs.md for the CPU preset of CASIA-B. With --validation, two thirds of the
 training subjects train and the others are tested, so that options can be chosen without the test
 subjects.
 """

@@ -11,13 +11,13 @@ if 'PYTEST_XDIST_WORKER' in os.environ:
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Every test starts from the same random state."""
+    """Seeds the random state of every test."""
     torch.manual_seed(12345)
 
 
 @pytest.fixture(scope='session')
 def real_data() -> Path:
-    """The folder with real data, or a skip where there is none."""
+    """Returns the folder with real data, or skips the test if it does not exist."""
     folder = os.environ.get('GRAPHMOTION_DATA')
     if not folder or not Path(folder).is_dir():
         pytest.skip('GRAPHMOTION_DATA does not name a folder with real data')
@@ -26,7 +26,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope='session')
 def nw_ucla(real_data, tmp_path_factory):
-    """The real Northwestern-UCLA, read from its archive once."""
+    """Returns the real Northwestern-UCLA dataset, read from its archive once."""
     from graphmotion.datasets import NWUCLA
 
     root = tmp_path_factory.mktemp('nw_ucla')

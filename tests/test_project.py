@@ -1,4 +1,4 @@
-"""The files around the code agree with it and with each other."""
+"""Consistency of the project files with the code and with each other."""
 
 import configparser
 from pathlib import Path

@@ -20,7 +20,7 @@ def test_what_a_user_writes_runs(tmp_path):
 
 @pytest.mark.slow
 def test_what_a_user_writes_passes_a_strict_type_checker(tmp_path):
-    """The README's sample, too. PyG has no annotations, nor have parts of torch."""
+    """Includes the README's sample. PyG and parts of torch have no annotations."""
     pytest.importorskip('mypy')
     (sample,) = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
     readme = tmp_path / 'readme_sample.py'

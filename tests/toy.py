@@ -1,4 +1,4 @@
-"""A small set whose classes can be told apart, for tests of training."""
+"""A small dataset with distinguishable classes, for tests of training."""
 
 import math
 
@@ -10,7 +10,7 @@ from graphmotion.skeletons import get_skeleton
 
 
 class Waves(MotionDataset):
-    """Joints swing faster the higher the class is; lengths differ where asked for."""
+    """Joints swing faster with higher classes; lengths may differ."""
 
     class_names = ('slow', 'middle', 'fast')
 
@@ -32,12 +32,12 @@ class Waves(MotionDataset):
 
 
 def joints(batch):
-    """The plainest transform: positions are features."""
+    """The simplest transform: positions are features."""
     batch.x = batch.pos
     return batch
 
 
 def noisy_joints(batch):
-    """A transform with random draws."""
+    """A random transform."""
     batch.x = batch.pos + 0.1 * torch.randn_like(batch.pos)
     return batch

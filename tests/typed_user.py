@@ -1,4 +1,4 @@
-"""What a user of the typed package writes: run and checked by ``test_typing.py``.
+"""Typical code of a user of the typed package, run and checked by ``test_typing.py``.
 
 Lists stand where the library stores tuples. Each ``type: ignore`` is a mistake that a type checker
 has to report, and the check fails where it does not.
@@ -73,7 +73,7 @@ convolution = graphmotion.nn.SpatialConv(2, 4, num_partitions=3)
 
 
 def store(folder: Path) -> None:
-    """Called by the test with a folder for it."""
+    """Writes to the folder given by the test."""
     walks = SyntheticGait(folder / 'gaits', num_subjects=1, num_takes=1)
     write_skeleton_pickle(folder / 'raw' / 'gaits.pkl', walks)
     assert len(SkeletonPickle(folder, 'gaits.pkl', walks.skeleton)) == len(walks)

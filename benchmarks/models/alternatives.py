@@ -1,4 +1,4 @@
-"""Models in plain torch on images [B, C, T, V], with the same weights as those of the library."""
+"""Models in plain torch on images [B, C, T, V], with the same weights as the library's models."""
 
 from __future__ import annotations
 

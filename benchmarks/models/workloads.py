@@ -1,4 +1,4 @@
-"""Models with the data, losses and sizes that they are measured with."""
+"""Data, losses and sizes with which models are measured."""
 
 from __future__ import annotations
 

@@ -5,8 +5,7 @@ r"""Compare GaitMixer, GaitFormer and ST-GCN with limb lengths and with chance.
 
 Trains each of --models with one recipe. The baselines are a random embedding, which is chance, and
 the nearest neighbour among limb lengths, cadence and joint speeds, standardised by the training
-walks. Besides the figures of gait_recognition.py there are Grad-CAM maps of a walk and the spectra
-of the last features.
+walks. Also draws Grad-CAM maps of a walk and the spectra of the last features.
 """
 
 from __future__ import annotations
@@ -134,7 +133,7 @@ def draw(
 
 
 def find_layer(model: Module, frames: int) -> tuple[Module, Callable | None]:
-    """Returns the last layer with a feature per joint and frame, and how to lay its output out."""
+    """Returns the last layer with features of joints and frames, and its layout function."""
     if hasattr(model, 'temporal'):
         return model.temporal[-1], None
     if hasattr(model, 'layers'):

@@ -1,4 +1,4 @@
-"""Compare MSA-GCN with ST-GCN and with itself without scales and fusion, by cross-validation.
+"""Compare MSA-GCN with ST-GCN and with its ablations, by cross-validation.
 
     python examples/papers/msa_gcn.py --root DIR --folds 5 --compare --repeats 2
     python examples/papers/msa_gcn.py --root DIR --folds 5 --model st_gcn --streams joint

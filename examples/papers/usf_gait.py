@@ -4,7 +4,7 @@ r"""The USF gait challenge with LMGCS and linear discriminants.
 
 DIR/raw holds the .mat files. People are known from their gallery, on which everything is trained,
 and recognised in the probes A to G, which differ in view, shoe and surface: by single half cycles,
-and by all half cycles of a walk. Besides LMGCS there are the silhouettes themselves, their
+and by all half cycles of a walk. In addition to LMGCS, scores the silhouettes themselves, their
 discriminants (PCA + LDA) without and with augmented training walks, the discriminants of the
 embeddings of LMGCS, and both of the latter combined.
 """

@@ -1,4 +1,4 @@
-"""A small convolutional network on images of faces, to compare with."""
+"""A small convolutional network on face images, a baseline."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FaceCNN(Module):
         self.head = Linear(num_features, num_classes)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits of each image."""
+        """Returns the logits of each image."""
         x = (image.unsqueeze(1) if image.dim() == 3 else image).float() / 255
         x = x - x.mean(dim=(2, 3), keepdim=True)
         x = x * (x.square().mean(dim=(2, 3), keepdim=True) + 1e-3).rsqrt()

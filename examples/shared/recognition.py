@@ -1,4 +1,4 @@
-"""Walks in the shape of CASIA-B, and the figures of recognition by embeddings."""
+"""Walks with the labels of CASIA-B, and the results of recognition by embeddings."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def score(
     embeddings: Mapping[str, Tensor],
     **options: Any,
 ) -> dict[str, GalleryProbeScores]:
-    """Scores embeddings and draws rank-1 by view, ranks, and what is found for five probes."""
+    """Scores embeddings and draws rank-1 by view, the CMC curve and retrievals for five probes."""
     rows = {
         title: gallery_probe(embedding, test, protocol, args.distance)
         for title, embedding in embeddings.items()

@@ -60,7 +60,7 @@ def test_lengths_and_speeds_by_slow_loops(dims, missing):
 
 
 def stepping(hertz, frames, fps, trend=0.0, missing=0.0, noise=0.0):
-    """Ankles whose distance swings about 0.5 by 0.3."""
+    """Returns ankles whose distance oscillates about 0.5 with amplitude 0.3."""
     random = np.random.default_rng(0)
     time = np.arange(frames) / fps
     pos = np.zeros((frames, 18, 3))
@@ -83,7 +83,7 @@ def test_cadence_of_known_steps(hertz, frames, fps):
 
 
 def test_cadence_of_generated_walks():
-    """Walkers take two steps per cycle, as the height of their ankles shows, too."""
+    """Walkers take two steps per cycle, which the height of their ankles confirms."""
     dataset = SyntheticGait(num_subjects=6, num_takes=1, num_frames=240, emotions=('neutral',))
     batch = dataset.get_batch(range(len(dataset)))
     values, names = gait_features(batch, dataset.skeleton, 30)

@@ -76,7 +76,7 @@ def test_balanced_batches_hold_k_samples_of_each_of_p_classes():
 
 
 def test_classes_and_samples_are_drawn_equally_often():
-    """The numbers of draws never differ by more than one."""
+    """The numbers of occurrences never differ by more than one."""
     classes = Counter(dict.fromkeys(LABELS.tolist(), 0))
     samples = Counter(dict.fromkeys(range(36), 0))
     firsts = set()

@@ -90,7 +90,7 @@ def test_sizes_and_missing_subjects():
 
 
 def test_subjects_of_a_dataset_without_subjects_are_separate():
-    """A face that is in two parts of the dataset is one subject."""
+    """A face in two parts of the dataset is the same subject."""
     one, two = Toy(('fear', 'anger')), Toy(('fear', 'anger'), first=100, subject=False)
     parts = [two.index_select([0, 1, 2]), two.index_select([3, 0])]  # face 0 in both
     with pytest.warns(UserWarning, match='5 of 9 faces are from datasets without subjects'):

@@ -1,4 +1,4 @@
-"""Every documented command is accepted by its script."""
+"""Checks that scripts accept all documented commands."""
 
 import importlib
 import re

@@ -23,7 +23,7 @@ def dense(edge_index, weight, num_nodes):
 
 
 def check(level, edge_index, weight):
-    """What every level has to fulfil, given the graph that it merges."""
+    """Checks the requirements of a level, given the graph that it merges."""
     size, count = level.num_nodes, level.num_clusters
     assert level.cluster.dtype == torch.long
     assert level.cluster.unique().tolist() == list(range(count))

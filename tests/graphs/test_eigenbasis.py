@@ -68,7 +68,7 @@ LARGE_SPECTRA = {
 
 
 def check(edge_index, num_nodes, eigenvalues, eigenvectors, weight=None, normalization=None):
-    """What every basis has to fulfil, in double precision."""
+    """Checks the requirements of a basis, in double precision."""
     matrix = laplacian(edge_index, num_nodes, weight, normalization)
     values, vectors = eigenvalues.numpy(), eigenvectors.numpy()
     assert vectors.shape == (num_nodes, len(values))
@@ -85,7 +85,7 @@ def check(edge_index, num_nodes, eigenvalues, eigenvectors, weight=None, normali
 
 
 def solve(edge_index, num_nodes, num_modes, weight=None, normalization=None, **kwargs):
-    """In double precision, as the weights are."""
+    """Solves in double precision, the precision of the weights."""
     if weight is None:
         weight = torch.ones(edge_index.size(1), dtype=torch.float64)
     return laplacian_eigenbasis(edge_index, num_nodes, num_modes, weight, normalization, **kwargs)

@@ -8,7 +8,7 @@ from graphmotion.graphs import PointGraph, landmark_graph
 
 
 class Faces(list):
-    """Samples, put together by PyG."""
+    """Samples collated by PyG."""
 
     def get_batch(self, samples):
         return Batch.from_data_list([self[int(i)] for i in samples])

@@ -11,7 +11,7 @@ from graphmotion.graphs import neighbors as module
 
 
 def brute_force(pos, k, loop=False):
-    """Set of (neighbour, node): by distance, then by number."""
+    """Returns the set of (neighbour, node), by distance, then by index."""
     distance = torch.cdist(pos.double(), pos.double())
     pairs = set()
     for i, row in enumerate(distance.tolist()):

@@ -1,4 +1,4 @@
-"""A graph that a dataset shares: sampling of its pixels, and what is computed from it once."""
+"""Graphs that all samples share, and sampling of their pixels."""
 
 import re
 from dataclasses import replace

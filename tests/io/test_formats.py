@@ -12,7 +12,7 @@ ARM = Skeleton(['shoulder', 'elbow', 'wrist'], [('shoulder', 'elbow'), ('elbow',
 
 @pytest.fixture
 def csv_format(monkeypatch):
-    """A format of a user's own, registered as in a file of its own."""
+    """A custom format, registered as in a separate module."""
     monkeypatch.setattr(formats, '_FORMATS', dict(formats._FORMATS))
 
     @register_format('csv', suffixes=('.csv',))

@@ -1,4 +1,4 @@
-"""Random files: valid ones come back as they were written, damaged ones never crash a reader."""
+"""Random files: valid files are read back exactly, damaged files never crash a reader."""
 
 import tempfile
 import warnings

@@ -80,7 +80,7 @@ def test_a_missing_and_a_binary_file(tmp_path):
 
 
 def body(start, num_frames, width=0.5, height=1.7, motion=0.1, seed=0):
-    """A box of that size that goes to and fro."""
+    """Returns a box of the given size that moves back and forth."""
     points = np.random.default_rng(seed).uniform(-0.5, 0.5, size=(25, 3))
     points[0], points[1] = -0.5, 0.5
     path = motion * np.sin(np.arange(num_frames))[:, None] * np.array([1, 0, 0])

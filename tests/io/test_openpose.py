@@ -13,7 +13,7 @@ def joints(x, num_joints=25, score=0.5):
 
 
 def write(folder, frames, pattern='walk_{:012d}_keypoints.json'):
-    """Frames by their numbers, each a list of (joints, number of the person)."""
+    """Writes frames by number, each a list of (joints, person ID)."""
     folder.mkdir(exist_ok=True)
     for number, people in frames.items():
         content = [

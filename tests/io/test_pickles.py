@@ -52,7 +52,7 @@ def test_reads_arrays_and_containers_of_every_protocol(tmp_path, protocol):
 
 
 def renamed(content):
-    """A pickle as the other numpy writes it: the paths of functions differ between 1 and 2."""
+    """Returns a pickle as written by the other numpy: function paths differ between 1 and 2."""
     old, new = b'numpy._core', b'numpy.core'
     if old not in content:
         old, new = new, old
@@ -166,7 +166,7 @@ def test_other_objects_are_named(tmp_path, content, found):
 
 
 def test_a_numeric_array_cannot_become_an_object_array(tmp_path):
-    """A type's state could say so, and the array would then take numbers for addresses."""
+    """Otherwise, the state of a dtype could make numbers be read as addresses."""
     content = pickle.dumps(np.arange(3.0), 2)
     end = content.index(b'<')
     flags = content.index(b'K\x00t', end)

@@ -94,7 +94,7 @@ def test_place_size_and_number_of_frames_do_not_matter():
 
 
 def opengait(image, size=64):
-    """An image as OpenGait's pickles hold it: grey, its median column right of the middle."""
+    """Returns an image of OpenGait: grey, with its median column right of the middle."""
     rows = image.any(axis=1).nonzero()[0]
     body = Image.fromarray(image[rows[0] : rows[-1] + 1])
     body = body.resize((int(size * body.width / body.height), size), Image.Resampling.BICUBIC)

@@ -41,7 +41,7 @@ class Weights(dict):
         return x.view(n, m, v, c, t).permute(0, 1, 3, 4, 2).reshape(n * m, c, t, v)
 
     def shortcut(self, x, conv, norm, stride=1):
-        """The input itself where no convolution has these names."""
+        """Applies the shortcut, which is the identity if the checkpoint has no such convolution."""
         if f'{conv}.weight' not in self:
             return x
         return self.norm(self.conv(x, conv, stride), norm)

@@ -1,4 +1,4 @@
-"""What every model of skeletons must do."""
+"""Requirements of all skeleton models."""
 
 import inspect
 import re
@@ -60,7 +60,7 @@ def test_empty_batch(name):
 
 
 def people_of(counts):
-    """Features and batch vector of graphs with these numbers of people."""
+    """Returns features and batch vector of graphs with the given numbers of people."""
     sizes = 16 * torch.tensor(counts)
     return torch.randn(int(sizes.sum()), 12, 3), torch.repeat_interleave(sizes)
 

@@ -1,4 +1,4 @@
-"""Frames that pad a sample beside longer ones have no effect on models of skeletons."""
+"""Padded frames have no effect on skeleton models."""
 
 from typing import NamedTuple
 

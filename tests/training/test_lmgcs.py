@@ -249,7 +249,7 @@ def test_gradients_reach_the_modules_of_the_stage(dataset, stage):
 
 
 def test_several_processes_have_the_loss_of_one(dataset, monkeypatch):
-    """Here the share of another process comes from a list instead."""
+    """The samples of the other process are simulated by a list."""
     trained = module(dataset)
     trained.log_metric = lambda *args, **options: None
     trained.eval()

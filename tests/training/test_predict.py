@@ -217,7 +217,7 @@ def test_missing_fields_of_a_model_of_pyg_are_named():
 
 
 class Halves(torch.nn.Module):
-    """A row for every two nodes, whichever graphs they belong to."""
+    """Returns a row for every two nodes, regardless of their graph."""
 
     inputs = ('x',)
 
@@ -234,7 +234,7 @@ def test_each_batch_has_a_row_for_each_graph(call, what):
 
 @pytest.mark.parametrize('call', [predict, embed])
 def test_people_of_different_samples_do_not_mix(call):
-    """Three rows for three samples, but of two people each."""
+    """The model would return three rows for three samples, but mix their people."""
     samples = [from_array(torch.randn(m, 9, 16, 3), 'emotion_gait16') for m in (1, 2, 3)]
     model = st_gcn('emotion_gait16', 4, channels=(4,), num_people=2)
     with pytest.raises(ValueError, match=r'num_people=2 .* got graphs of \[16, 32, 48\] nodes'):

@@ -55,7 +55,7 @@ def step(embeddings, subjects, **options):
 
 
 def mined(embeddings, subjects, epsilon):
-    """Kept pairs, by the rule of the paper, one pair after another."""
+    """Returns the kept pairs by the rule of the paper, in a loop over pairs."""
     e = [row / row.norm() for row in embeddings]
     everyone = range(len(subjects))
     positives, negatives = [], []

@@ -1,4 +1,4 @@
-"""Samples to transform, and what is expected of every transform."""
+"""Samples to transform, and checks of every transform."""
 
 import copy
 
@@ -73,7 +73,7 @@ def _transform_both(transform, samples, seed=7):
 
 
 def _assert_alike(transform, samples, atol=1e-6):
-    """A transform acts alike on a batch and on its samples, and leaves its input alone."""
+    """Checks that a transform acts equally on batch and samples and keeps its input."""
     before = [copy.deepcopy(data) for data in samples]
     expected, out = _transform_both(transform, samples)
     for data, old in zip(samples, before):

@@ -8,7 +8,7 @@ from graphmotion.transforms import CropFraction
 
 
 def numbered(make, num_frames, padding=0):
-    """A sample whose positions are its frames' numbers."""
+    """Returns a sample whose positions are the frame numbers."""
     data = make(num_frames=num_frames, padding=padding, missing=None)
     data.pos = torch.arange(float(num_frames + padding)).view(1, -1, 1).expand(17, -1, 3).clone()
     return data

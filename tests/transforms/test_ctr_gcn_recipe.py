@@ -21,7 +21,7 @@ UCLA |= {15: 14, 16: 15, 17: 1, 18: 17, 19: 18, 20: 19}
 
 
 def ntu_people(num_frames, start=0, end=None, seed=0):
-    """Two people [2, T, 25, 3]; the second is there from frame start to end."""
+    """Returns two people [2, T, 25, 3]; the second is present from frame start to end."""
     random = np.random.default_rng(seed)
     pos = np.cumsum(random.normal(scale=0.05, size=(2, num_frames, 25, 3)), axis=1)
     pos += random.normal(size=(2, 1, 25, 3)) + np.array([0.5, 1, 3])
@@ -47,7 +47,7 @@ def sample(pos, seen):
 
 
 def center_ntu(pos, seen):
-    """Relative to joint 2 of the first person in its first frame; who is absent is at zero."""
+    """Centres on joint 2 of the first person in its first frame; absent people are at zero."""
     out = np.zeros_like(pos)
     first = next(t for t in range(pos.shape[1]) if seen[0, t])
     for m in range(2):

@@ -6,7 +6,7 @@ from graphmotion.transforms import center_crops, gait_test_transforms, gait_trai
 
 
 def numbered(make, num_frames=100):
-    """A sample whose positions are its frames' numbers."""
+    """Returns a sample whose positions are the frame numbers."""
     data = make(num_frames=num_frames, dims=2, missing=None)
     data.pos = torch.arange(float(num_frames)).view(1, -1, 1).expand(17, -1, 2).clone()
     return data
@@ -55,7 +55,7 @@ def test_features_of_the_windows(make):
 
 
 def test_training_in_the_order_of_the_paper(make):
-    """What comes out is a window, forwards or not, mirrored about each frame or not, and noise."""
+    """The result is a window, possibly reversed or mirrored about each frame, with noise."""
     data = make(num_frames=90, dims=2, missing=None)
     data.pos = 100 * data.pos
     mirrored = data.pos.clone()

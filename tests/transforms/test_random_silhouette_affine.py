@@ -18,7 +18,7 @@ def clip(height=32, width=20, frames=2):
 
 
 class Fixed(RandomSilhouetteAffine):
-    """With draws that are given."""
+    """A transform with given random values."""
 
     def __init__(self, drawn, **options):
         super().__init__(p=1, **options)

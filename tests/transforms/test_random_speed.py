@@ -6,7 +6,7 @@ from graphmotion.transforms import RandomSpeed, ResampleFrames
 
 
 def line(make, num_frames, padding=0, seed=0):
-    """A sample whose positions tell the time."""
+    """Returns a sample whose positions are the time."""
     data = make(num_frames=num_frames, padding=padding, missing=None, seed=seed)
     time = torch.arange(num_frames + padding).clamp(max=num_frames - 1)
     data.pos = time.view(1, -1, 1).expand(17, -1, 3).clone().float()

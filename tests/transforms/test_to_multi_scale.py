@@ -9,7 +9,7 @@ from graphmotion.transforms import FromMultiScale, ToMultiScale, ToStream
 
 
 def pooled_by_loops(value, score, members, num_joints):
-    """Mean over the members that are there, for every body, part and frame."""
+    """Averages over visible members, for every body, part and frame."""
     out = []
     for body in range(value.size(0) // num_joints):
         for nodes in members:

@@ -7,7 +7,7 @@ from graphmotion.transforms import ToStream
 
 
 def by_loops(data, skeleton, stream):
-    """Joint by joint, frame by frame; padding and missing joints left out."""
+    """Loops over joints and frames, without padding and missing joints."""
     pos, parents, valid = data.pos, skeleton.parents, int(data.num_frames)
     score = data.get('score', torch.ones(pos.shape[:2]))
 

@@ -9,7 +9,7 @@ TINY = ['--subjects', '2', '--epochs', '1', '--frames', '16', '--width', '8', '-
 
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
-    """Without the figures that another test looks at."""
+    """Disables the figures, which another test checks."""
     monkeypatch.setattr(action_recognition, 'draw_data', lambda *args: None)
 
 

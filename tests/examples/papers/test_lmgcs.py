@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings('ignore:.*embeddings of the gallery have
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Without the figures that another test looks at."""
+    """Disables the figures, which another test checks."""
     monkeypatch.setattr(recognition, 'draw_embeddings', lambda *args: None)
     for name in ('plot_training_curves', 'plot_retrieval', 'plot_cmc', 'plot_rank_by_view'):
         monkeypatch.setattr(recognition.vis, name, lambda *args, **options: None)

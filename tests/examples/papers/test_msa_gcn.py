@@ -11,7 +11,7 @@ TINY = ['--epochs', '1', '--num-augmentations', '1', '--quiet', '--width', '4', 
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Without the figures that another test looks at."""
+    """Disables the figures, which another test checks."""
     for name in ('draw_data', 'draw_results'):
         monkeypatch.setattr(gait_emotion, name, lambda *args: None)
 

@@ -13,7 +13,7 @@ JAFFE = ['--dataset', 'jaffe', '--root', 'x']
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Without the figures that another test looks at."""
+    """Disables the figures, which another test checks."""
     monkeypatch.setattr(facial_expression, 'draw', lambda *_: None)
 
 
