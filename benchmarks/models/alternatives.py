@@ -74,8 +74,8 @@ class PlainSTGCNBlock(Module):
             copy_norm(block.temporal_norm, BatchNorm2d),
             Dropout(block.dropout.p),
         )
-        self.shortcut = block.shortcut and Sequential()
-        if isinstance(block.shortcut, Sequential):
+        self.shortcut = None if block.shortcut is None else Sequential()
+        if block.shortcut:  # neither missing nor the identity
             conv, norm = block.shortcut
             self.shortcut = Sequential(nchw_temporal_conv(conv), copy_norm(norm, BatchNorm2d))
 
@@ -154,7 +154,7 @@ class PlainTemporalBlock(Module):
             copy_norm(block.norm, BatchNorm2d),
         )
         self.shortcut = Sequential()
-        if isinstance(block.shortcut, Sequential):
+        if block.shortcut:  # not the identity
             lin, _, norm = block.shortcut
             self.shortcut = Sequential(nchw_linear(lin), GELU(), copy_norm(norm, BatchNorm2d))
 

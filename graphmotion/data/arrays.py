@@ -80,14 +80,8 @@ def from_array(
             f'{skeleton.name!r} and C = 2 or 3, got {shape}{hint}'
         )
     if axes is None and is_ambiguous(shape):
-        raise ValueError(
-            f"axes must be 'MTVC' or 'CTVM' for keypoints of shape {shape}, which may be "
-            f'[M, T, V, C] or [C, T, V, M], got None'
-        )
-    if axes is None and len(shape) == 3 and shape[0] == shape[1]:
-        raise ValueError(
-            f"axes must be 'TVC' or 'VTC' for keypoints of shape {shape}, which fits both, got None"
-        )
+        orders = "'TVC' or 'VTC'" if len(shape) == 3 else "'MTVC', 'TMVC' or 'CTVM'"
+        raise ValueError(f'axes must be {orders} for keypoints of shape {shape}, got None')
     pos = _people_first(pos, order)
     num_people, num_frames = pos.shape[:2]
     if num_people == 0 or num_frames == 0:

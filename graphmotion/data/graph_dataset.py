@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -335,4 +336,4 @@ class GraphDataset(SplittableDataset):
 
 def _describe(transform: Callable | None) -> str:
     """Returns the representation of a transform without the address of a function."""
-    return str(transform).split(' at 0x')[0]
+    return re.sub(' at 0x[0-9a-f]+', '', str(transform))

@@ -12,8 +12,8 @@ from graphmotion.io import MalformedFileError
 #: The part (0 training, 1 validation, 2 test) of common folder names in lower case.
 PART_FOLDERS = {
     **dict.fromkeys(('train', 'training'), 0),
-    **dict.fromkeys(('val', 'valid', 'validation', 'publictest'), 1),
-    **dict.fromkeys(('test', 'testing', 'privatetest'), 2),
+    **dict.fromkeys(('val', 'valid', 'validation', 'dev', 'publictest'), 1),
+    **dict.fromkeys(('test', 'testing', 'eval', 'privatetest'), 2),
 }
 
 
@@ -79,12 +79,13 @@ def split_parts(
         tuple: Number of the part of each file, empty without parts, and the names without the part.
 
     Raises:
-        ValueError: If a file is in none of the parts, or all folders have names of parts although
-            :obj:`parts` is empty.
+        ValueError: If a file is in none of the parts, or several folders have names of parts
+            although :obj:`parts` is empty.
     """
     found = sorted({name.split('/')[0] for name in names.values()})
     if not parts:
-        if all(name.lower() in PART_FOLDERS for name in found):
+        named = [name for name in found if name.lower() in PART_FOLDERS]
+        if len(named) > 1 or named == found:
             raise ValueError(
                 f'{folder}: expected class folders, found folders of parts {found}; '
                 f'pass parts={tuple(found)!r}, with the training part first'

@@ -166,8 +166,11 @@ class PoseFolder(MotionDataset):
         skipped.report(len(self._recordings))
 
     def source_files(self) -> list[str]:
-        r"""Returns the paths of all recordings."""
-        return [self._recordings[name] for name in sorted(self._recordings)]
+        r"""Returns the paths of all recordings, and of the files of recordings in folders."""
+        paths = [self._recordings[name] for name in sorted(self._recordings)]
+        if not self._format.in_folder:
+            return paths
+        return [path for folder in paths for path in (folder, *list_files(folder))]
 
     def names(self) -> list[str]:
         r"""Returns the path of each recording relative to the folder of classes, such as

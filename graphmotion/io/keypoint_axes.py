@@ -29,8 +29,16 @@ def axis_order(axes: str | None, num_dims: int) -> str:
 
 
 def is_ambiguous(shape: Sequence[int]) -> bool:
-    r"""Returns whether a shape fits both :math:`(M, T, V, C)` and :math:`(C, T, V, M)`."""
-    return len(shape) == 4 and shape[0] in (2, 3) and shape[3] == 2
+    r"""Returns whether the shape of keypoints fits several orders of the axes.
+
+    That is, :math:`(T, V, C)` and :math:`(V, T, C)`; :math:`(M, T, V, C)` and
+    :math:`(C, T, V, M)`; or, with more than three people and fewer frames, :math:`(T, M, V, C)`.
+    """
+    if len(shape) == 3:
+        return shape[0] == shape[1]
+    return len(shape) == 4 and (
+        (shape[0] in (2, 3) and shape[3] == 2) or shape[0] > max(shape[1], 3)
+    )
 
 
 def looks_like_scores(keypoints: np.ndarray) -> bool:

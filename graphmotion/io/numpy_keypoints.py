@@ -53,8 +53,9 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
         raise MalformedFileError(path, 'keypoints', 'an array', 'no such array')
     keypoints = arrays['keypoints']
     order = axis_order(axes, keypoints.ndim)
-    if axes is None and not score_last and is_ambiguous(keypoints.shape):
-        expected = "an order of axes that is known, by axes='MTVC' or axes='CTVM'"
+    if axes is None and is_ambiguous(keypoints.shape):
+        orders = "'TVC' or 'VTC'" if keypoints.ndim == 3 else "'MTVC', 'TMVC' or 'CTVM'"
+        expected = f'an order of axes that is known, by axes={orders}'
         raise MalformedFileError(path, 'keypoints', expected, f'the shape {list(keypoints.shape)}')
     keypoints = _people_first(keypoints, order)
     last = keypoints.shape[-1] if keypoints.ndim else 0

@@ -104,10 +104,10 @@ def align_silhouettes(
     white = _white_value(frames)
     if invert:
         frames = [white - frame.astype(np.uint8) for frame in frames]
-    elif _covers_borders(frames, white):
+    if _covers_borders(frames, white):
         warnings.warn(
-            'the bodies cover most of the image borders: pass invert=True if they are black on '
-            'white',
+            f'the bodies cover most of the image borders: pass invert={not invert} if they are '
+            f'{"white on black" if invert else "black on white"}',
             stacklevel=2,
         )
     aligned = _is_aligned(frames, white, size)

@@ -22,7 +22,8 @@ def read_ultralytics(path: str, max_gap: int = 30) -> list[Track]:
     frames or an object with that list in :obj:`frames`. A single such list is one frame. Each
     person is an object :obj:`{"keypoints": {"x": [...], "y": [...], "visible": [...]}, ...}` in
     pixels, where :obj:`visible` is the score, or 1 if it is missing. People are identified by
-    :obj:`track_id` if all of them have one, otherwise by :func:`~graphmotion.io.link_tracks`. Files
+    :obj:`track_id` if all of them have one, otherwise by :func:`~graphmotion.io.link_tracks`.
+    Joints at the origin, where Ultralytics moves joints with a low score, are missing. Files
     with 17 joints follow the layout :obj:`coco17`.
 
     .. code-block:: python
@@ -114,9 +115,19 @@ def _read_people(frame: Any, path: str, field: str) -> list[Detection]:
             score = as_float_array(joints['visible'], path, name, x.shape, finite=False)
         track = person.get('track_id')
         identity = int(track) if isinstance(track, int | float) and track == track // 1 else None
-        detection = find_detection(np.stack([x, y, score], axis=1), path, where, identity)
+        joints = _drop_origin(np.stack([x, y, score], axis=1))
+        detection = find_detection(joints, path, where, identity)
         detections += [detection] if detection else []
     return detections
+
+
+def _drop_origin(joints: np.ndarray) -> np.ndarray:
+    """Sets the score of joints at the origin to zero.
+
+    Ultralytics moves joints with a score below 0.5 there and keeps their score.
+    """
+    joints[(joints[:, :2] == 0).all(axis=1), 2] = 0
+    return joints
 
 
 def _read_labels(path: str, visibility: bool, scale: np.ndarray) -> list[Detection]:
@@ -142,8 +153,8 @@ def _read_labels(path: str, visibility: bool, scale: np.ndarray) -> list[Detecti
     for row in table:
         joints = row[5 : 5 + size * count].reshape(count, size)
         if not visibility:
-            present = joints.any(axis=1, keepdims=True)
-            joints = np.concatenate([joints, present], axis=1)
+            joints = np.pad(joints, ((0, 0), (0, 1)), constant_values=1)
+        joints = _drop_origin(joints)
         joints = np.concatenate([joints[:, :2] * scale, joints[:, 2:]], axis=1)
         detection = find_detection(joints, path, 'joints', int(row[-1]) if tracked else None)
         detections += [detection] if detection else []

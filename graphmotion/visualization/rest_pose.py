@@ -16,7 +16,9 @@ from graphmotion.skeletons import Skeleton, conversion_matrix, get_skeleton
 _CENTRAL_JOINTS = {
     'pelvis': (0, 0.53, 0),
     'lower_spine': (0, 0.60, 0),
+    'spine_navel': (0, 0.62, 0),
     'spine': (0, 0.67, 0),
+    'spine_chest': (0, 0.72, 0),
     'thorax': (0, 0.79, 0),
     'neck': (0, 0.84, 0),
     'head': (0, 0.93, 0),
@@ -33,6 +35,7 @@ _LEFT_JOINTS = {
     'eye_outer': (0.05, 0.945, 0.04),
     'ear': (0.075, 0.935, 0),
     'mouth': (0.022, 0.885, 0.05),
+    'clavicle': (0.04, 0.80, 0),
     'shoulder': (0.12, 0.79, 0),
     'elbow': (0.21, 0.65, 0),
     'wrist': (0.29, 0.53, 0),

@@ -153,7 +153,9 @@ def test_axes_in_any_order(axes):
 def test_ambiguous_axes_raise():
     """Arrays of ST-GCN, [C, T, V, M], fit the shape of three people in two dimensions."""
     array = np.random.default_rng(0).normal(size=(3, 7, 17, 2))
-    with pytest.raises(ValueError, match=r"axes must be 'MTVC' or 'CTVM' .*\[3, 7, 17, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"axes must be 'MTVC', 'TMVC' or 'CTVM' .*\[3, 7, 17, 2\]"
+    ):
         from_array(array, 'coco17')
     assert from_array(array, 'coco17', axes='MTVC').pos.shape == (3 * 17, 7, 2)
     assert from_array(array, 'coco17', axes='CTVM').pos.shape == (2 * 17, 7, 3)

@@ -135,7 +135,7 @@ def test_several_people(tmp_path):
     assert two.pos[:, 0, 0].tolist() == [1, 1, 1, 2, 2, 2]
     assert one.score[:, 0].tolist() == [1, 1, 1, 0, 0, 0]
     assert len(PoseFolder(str(tmp_path), ARM, 'numpy', **options)[1].pos) == 3
-    with pytest.warns(UserWarning, match="1 with keypoints .*axes='MTVC' or axes='CTVM'"):
+    with pytest.warns(UserWarning, match="1 with keypoints .*axes='MTVC', 'TMVC' or 'CTVM'"):
         assert len(PoseFolder(str(tmp_path), ARM, 'numpy')) == 1
 
 

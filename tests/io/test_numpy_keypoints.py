@@ -51,7 +51,7 @@ def test_axes_in_another_order(tmp_path):
 def test_axes_that_may_be_in_either_order_raise(tmp_path):
     path = str(tmp_path / 'a.npy')
     np.save(path, pos(3, 5, 17, 2))
-    reason = r"keypoints: .* by axes='MTVC' or axes='CTVM', found the shape \[3, 5, 17, 2\]"
+    reason = r"keypoints: .* by axes='MTVC', 'TMVC' or 'CTVM', found the shape \[3, 5, 17, 2\]"
     with pytest.raises(ValueError, match=reason):
         read_numpy(path)
     assert len(read_numpy(path, axes='MTVC')) == 3
@@ -111,3 +111,14 @@ def test_empty_truncated_and_foreign_files_are_named(tmp_path):
                 read_numpy(str(path))
     with pytest.raises(FileNotFoundError, match='no such file'):
         read_numpy(str(tmp_path / 'nowhere.npy'))
+
+
+@pytest.mark.parametrize(('shape', 'axes'), [((40, 2, 17, 2), 'TMVC'), ((17, 17, 2), 'TVC')])
+def test_ambiguous_shapes_need_axes(tmp_path, shape, axes):
+    path = tmp_path / 'a.npy'
+    np.save(path, np.random.default_rng(0).normal(size=shape))
+    with pytest.raises(ValueError, match=f'known, by axes=.*{axes}.*found the shape'):
+        read_numpy(str(path))
+    tracks = read_numpy(str(path), axes=axes)
+    assert len(tracks) == (2 if axes == 'TMVC' else 1)
+    assert tracks[0].pos.shape == (shape[0], 17, 2)

@@ -235,6 +235,8 @@ def test_black_on_white_is_noticed_and_can_be_inverted():
     assert (out == expected).all()
     out, _ = align_silhouettes(images == 0, invert=True)  # booleans
     assert (out == expected).all()
+    with pytest.warns(UserWarning, match='pass invert=False if they are white on black'):
+        align_silhouettes(images, invert=True)
 
 
 def test_masks_with_a_label():

@@ -123,3 +123,16 @@ def test_malformed_labels(tmp_path):
     (tmp_path / 'c' / 'a_0.json').write_text('')
     with pytest.raises(ValueError, match=r'expected \*\.txt with frame numbers, found a_0\.json'):
         read_yolo_txt(str(tmp_path / 'c'))
+
+
+def test_joints_at_the_origin_are_missing(tmp_path):
+    # Ultralytics moves joints with a score below 0.5 there and keeps the score.
+    one = person(600)
+    one['keypoints']['x'][9] = one['keypoints']['y'][9] = 0.0
+    (track,) = read_ultralytics(write(tmp_path / 'a.json', [[one]]))
+    assert track.score[0, 9] == 0
+    assert (track.score[0, :9] > 0).all()
+    cells = label().split()
+    cells[5 + 27 : 5 + 29] = ['0', '0']
+    (track,) = read_yolo_txt(write_labels(tmp_path / 'b', {0: [' '.join(cells)]}))
+    assert track.score[0, 9] == 0
