@@ -78,7 +78,7 @@ def test_wrong_shape_of_logits_raises():
     with pytest.raises(ValueError, match=r'STGCN must .* logits of num_classes=4 classes, got 3'):
         module_of(4).training_step(batch, 0)
     module = module_of(3)
-    module.model.forward = lambda x, batch: x[:, 0]
+    module.model.forward = lambda x, batch, num_frames: x[:, 0]
     with pytest.raises(ValueError, match=r'logits of shape \[6, D\], got \[96, 3\]'):
         module.training_step(batch, 0)
 
