@@ -144,6 +144,7 @@ def train(args: Namespace, dataset: PoseFolder) -> dict[str, Any]:
         T.CenterJoint(skeleton, per_frame=False),
         T.ScaleByBodySize(skeleton),
     ]
+    mirror = T.RandomMirror(skeleton, swap_sides=bool(skeleton.pairs))
     window = [T.ResampleFrames(args.frames), stream]
     by = 'subject' if len(dataset.subject_names) > 1 else None
     train_part, test_part = dataset.split((7, 3), seed=args.seed, by=by)
@@ -158,7 +159,7 @@ def train(args: Namespace, dataset: PoseFolder) -> dict[str, Any]:
         ),
         str(args.out / 'run'),
         transform=Compose([*body, *window]),
-        train_transform=Compose([*body, T.RandomMirror(skeleton), *window]),
+        train_transform=Compose([*body, mirror, *window]),
         seed=args.seed,
         resume=False,
         enable_progress_bar=not args.quiet,

@@ -87,9 +87,9 @@ class SeparateNodes(SeparateLinear):
     """Maps each node of a graph by its own weights."""
 
     def forward(self, x, num_nodes):
-        graphs = x.view(len(x) // num_nodes, num_nodes, *x.shape[1:]).transpose(1, 2)
+        graphs = x.view(x.size(0) // num_nodes, num_nodes, *x.shape[1:]).transpose(1, 2)
         out = super().forward(graphs.flatten(0, 1))
-        out = out.view(len(graphs), x.size(1), num_nodes, out.size(-1))
+        out = out.view(graphs.size(0), x.size(1), num_nodes, out.size(-1))
         return out.transpose(1, 2).flatten(0, 1)
 
 
