@@ -26,7 +26,7 @@ class RandomMotion(MotionDataset):
         """Yields the sequences."""
         scores = 0.1 + 0.9 * torch.rand(self.shape[:3])
         for i, (pos, score) in enumerate(zip(torch.randn(self.shape), scores)):
-            yield from_array(pos, self.skeleton, score, y=i % 4, subject=i // 4, take=i % 3)
+            yield from_array(pos, self.skeleton, score, 'TVC', y=i % 4, subject=i // 4, take=i % 3)
 
 
 class StoredSamples(InMemoryDataset):

@@ -91,7 +91,7 @@ def make_inputs(name: str, model: Module, workload: Workload, batch_size: int) -
     skeleton = get_skeleton(workload.skeleton)
     shape = (batch_size, workload.frames, skeleton.num_joints)
     sequences = zip(torch.randn(*shape, workload.dim), 0.1 + 0.9 * torch.rand(shape))
-    samples = [from_array(pos, skeleton, score, y=0) for pos, score in sequences]
+    samples = [from_array(pos, skeleton, score, 'TVC', y=0) for pos, score in sequences]
     batch = ToStream('joint')(Batch.from_data_list(samples))
     if workload.silhouettes is not None:
         batch.silhouettes = torch.rand(*shape[:2], *workload.silhouettes).round()

@@ -27,7 +27,7 @@ def as_dataset(samples: Samples) -> GraphDataset:
 
     .. code-block:: python
 
-        samples = [from_array(array, 'coco17', y=y) for array, y in zip(arrays, labels)]
+        samples = [from_array(array, 'coco17', axes='TVC', y=y) for array, y in zip(arrays, labels)]
         train, test = as_dataset(samples).split((8, 2))
 
     Args:

@@ -121,6 +121,6 @@ class GaitPoseDataset(ManualDownload, MotionDataset):
                 done.add(key)
                 fields: dict[str, Any] = {**labels}
                 yield from_array(
-                    pos[valid], self.skeleton, score[valid], frame_rate=self.frame_rate, **fields
+                    pos[valid], self.skeleton, score[valid], 'TVC', None, self.frame_rate, **fields
                 )
         skipped.report(total)

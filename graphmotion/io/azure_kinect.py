@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from graphmotion.io.files import MalformedFileError, as_float_array, load_json
@@ -9,10 +12,9 @@ from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import (
     Detection,
     Track,
-    fill_gaps,
     find_detection,
     iter_objects,
-    make_tracks,
+    read_numbered_frames,
 )
 
 _NUM_JOINTS = 32
@@ -43,21 +45,15 @@ def read_azure_kinect(path: str, max_gap: int = 30) -> list[Track]:
     content = load_json(path)
     if not isinstance(content, dict) or 'frames' not in content:
         raise MalformedFileError(path, 'frames', 'a list', 'no such field')
-    frames: dict[int, list[Detection]] = {}
-    for number, entry in iter_objects(path, 'frames', content['frames']):
-        where = f'frames[{number}]'
-        frame = entry.get('frame_id')
-        if not isinstance(frame, int) or frame in frames:
-            raise MalformedFileError(path, f'{where}.frame_id', 'a new number', f'{frame!r}')
-        frames[frame] = []
+
+    def read_people(entry: dict[str, Any], where: str) -> Iterator[Detection | None]:
         for i, body in iter_objects(path, f'{where}.bodies', entry.get('bodies')):
             field = f'{where}.bodies[{i}].joint_positions'
             pos = as_float_array(body.get('joint_positions'), path, field, (_NUM_JOINTS, 3))
             identity = body.get('body_id')
             identity = identity if isinstance(identity, int) else None
             joints = np.concatenate([pos, np.ones((_NUM_JOINTS, 1), np.float32)], axis=1)
-            detection = find_detection(joints, path, field, identity)
-            frames[frame] += [detection] if detection else []
-    if not frames:
-        raise MalformedFileError(path, 'people', 'at least one', 'none')
-    return make_tracks(fill_gaps(frames, path), path, max_gap)
+            yield find_detection(joints, path, field, identity)
+
+    entries = iter_objects(path, 'frames', content['frames'])
+    return read_numbered_frames(entries, path, 'frames', 'frame_id', read_people, max_gap)

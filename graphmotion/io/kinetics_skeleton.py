@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from graphmotion.io.files import MalformedFileError, as_float_array, load_json
@@ -9,10 +12,9 @@ from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import (
     Detection,
     Track,
-    fill_gaps,
     find_detection,
     iter_objects,
-    make_tracks,
+    read_numbered_frames,
 )
 
 
@@ -40,20 +42,14 @@ def read_kinetics_skeleton(path: str, max_gap: int = 30) -> list[Track]:
     content = load_json(path)
     if not isinstance(content, dict) or 'data' not in content:
         raise MalformedFileError(path, 'data', 'a list', 'no such field')
-    frames: dict[int, list[Detection]] = {}
-    for number, entry in iter_objects(path, 'data', content['data']):
-        where = f'data[{number}]'
-        frame = entry.get('frame_index')
-        if not isinstance(frame, int) or frame in frames:
-            raise MalformedFileError(path, f'{where}.frame_index', 'a new number', f'{frame!r}')
-        frames[frame] = []
+
+    def read_people(entry: dict[str, Any], where: str) -> Iterator[Detection | None]:
         for i, person in iter_objects(path, f'{where}.skeleton', entry.get('skeleton', [])):
             field = f'{where}.skeleton[{i}]'
             score = as_float_array(person.get('score'), path, f'{field}.score', ('V',))
             pose = as_float_array(person.get('pose'), path, f'{field}.pose', (2 * len(score),))
             joints = np.concatenate([pose.reshape(-1, 2), score[:, None]], axis=1)
-            detection = find_detection(joints, path, field)
-            frames[frame] += [detection] if detection else []
-    if not frames:
-        raise MalformedFileError(path, 'people', 'at least one', 'none')
-    return make_tracks(fill_gaps(frames, path), path, max_gap)
+            yield find_detection(joints, path, field)
+
+    entries = iter_objects(path, 'data', content['data'])
+    return read_numbered_frames(entries, path, 'data', 'frame_index', read_people, max_gap)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFileError, as_float_array, load_json, shape_of
+from graphmotion.io.files import as_float_array, load_json, shape_of
 from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import (
     Detection,
     Track,
-    fill_gaps,
     find_detection,
     iter_objects,
-    make_tracks,
+    read_numbered_frames,
 )
 
 
@@ -50,20 +50,14 @@ def read_mmpose(path: str, max_gap: int = 30) -> list[Track]:
     entries = list(iter_objects(path, field, content))
     if entries and all('instances' not in entry for _, entry in entries):
         entries = [(0, {'instances': content})]
-    frames: dict[int, list[Detection]] = {}
-    for number, entry in entries:
-        where = f'{field}[{number}]'
-        frame = entry.get('frame_id', number)
-        if not isinstance(frame, int) or frame in frames:
-            raise MalformedFileError(path, f'{where}.frame_id', 'a new number', f'{frame!r}')
-        frames[frame] = []
+
+    def read_people(entry: dict[str, Any], where: str) -> Iterator[Detection | None]:
         where = f'{where}.instances'
         for i, person in iter_objects(path, where, entry.get('instances')):
-            detection = _read_instance(person, path, f'{where}[{i}]')
-            frames[frame] += [detection] if detection else []
-    if not frames:
-        raise MalformedFileError(path, 'people', 'at least one', 'none')
-    return make_tracks(fill_gaps(frames, path), path, max_gap)
+            yield _read_instance(person, path, f'{where}[{i}]')
+
+    numbered = [(number, {'frame_id': number} | entry) for number, entry in entries]
+    return read_numbered_frames(numbered, path, field, 'frame_id', read_people, max_gap)
 
 
 def _read_instance(person: dict[str, Any], path: str, field: str) -> Detection | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -206,6 +206,40 @@ def fill_gaps(frames: dict[int, list[Detection]], path: str) -> list[list[Detect
         found = f'{len(frames)} of {min(frames)}..{max(frames)}'
         raise MalformedFileError(path, 'frame numbers', 'numbers of one recording', found)
     return [frames.get(number) for number in range(min(frames), max(frames) + 1)]
+
+
+def read_numbered_frames(
+    entries: Iterable[tuple[int, dict[str, Any]]],
+    path: str,
+    field: str,
+    number_field: str,
+    read_people: Callable[[dict[str, Any], str], Iterable[Detection | None]],
+    max_gap: int,
+) -> list[Track]:
+    r"""Reads tracks from objects that each hold the number and the people of a frame.
+
+    Args:
+        entries (iterable of tuple): Index and object of each frame; see :func:`iter_objects`.
+        path (str): Path of the file, for error messages.
+        field (str): Field of the list of objects, for error messages.
+        number_field (str): Field of the frame number.
+        read_people (callable): Returns the people of an object, given its field; :obj:`None` for
+            people without a joint.
+        max_gap (int): See :func:`link_tracks`.
+
+    Raises:
+        ValueError: If a frame number is missing or occurs twice, or there are no people.
+    """
+    frames: dict[int, list[Detection]] = {}
+    for index, entry in entries:
+        where = f'{field}[{index}]'
+        number = entry.get(number_field)
+        if not isinstance(number, int) or number in frames:
+            raise MalformedFileError(path, f'{where}.{number_field}', 'a new number', f'{number!r}')
+        frames[number] = [person for person in read_people(entry, where) if person is not None]
+    if not frames:
+        raise MalformedFileError(path, 'people', 'at least one', 'none')
+    return make_tracks(fill_gaps(frames, path), path, max_gap)
 
 
 def one_recording(
