@@ -125,3 +125,8 @@ def test_missing_and_malformed_partitions_raise(tmp_path):
         Gait3DPose(tmp_path)
     with pytest.raises(FileNotFoundError, match=r'0000/camid0_videoid2/seq0'):
         Gait3DSilhouettes(tmp_path / 'empty')
+
+
+def test_as_many_frames_as_joints(tmp_path):
+    write(tmp_path, lambda frames, seed: walk(17, seed))
+    assert all(data.pos.shape == (17, 17, 2) for data in Gait3DPose(tmp_path))
