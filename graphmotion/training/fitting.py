@@ -14,6 +14,7 @@ from graphmotion.data.list_dataset import Samples
 from graphmotion.extras import requires_extra
 from graphmotion.inference.checkpoint import load_weights, read_checkpoint
 from graphmotion.training.data_module import GraphDataModule
+from graphmotion.training.finite import FiniteSteps
 from graphmotion.training.history import History, RunRecord, SeedEachStep
 from graphmotion.training.module import RecipeModule
 from graphmotion.training.optimization import moving_average
@@ -46,6 +47,7 @@ def fit(
     seed: int = 0,
     monitor: str | None = None,
     resume: bool = True,
+    nan_policy: str = 'raise',
     **trainer_options: Any,
 ) -> FitResult:
     r"""Trains a module by its recipe and loads its final weights.
@@ -75,6 +77,10 @@ def fit(
             such as :obj:`"val_accuracy"` or :obj:`"val_rank1"`. (default: :obj:`None`)
         resume (bool, optional): If set to :obj:`False`, starts from the first epoch and overwrites
             an earlier run. (default: :obj:`True`)
+        nan_policy (str, optional): What to do if the gradient of a step is not finite:
+            :obj:`"raise"` ends training with an error that names step, parameters and samples,
+            :obj:`"skip"` skips the step with a warning; see :class:`FiniteSteps`.
+            (default: :obj:`"raise"`)
         **trainer_options: Further options of Lightning's
             :class:`~lightning.pytorch.Trainer`: :obj:`precision`, :obj:`devices`,
             :obj:`num_nodes`, :obj:`strategy`, :obj:`logger`, :obj:`enable_progress_bar`, ...
@@ -84,6 +90,7 @@ def fit(
 
     Raises:
         ValueError: If the directory holds a damaged checkpoint or a checkpoint of a different run.
+        FloatingPointError: If the gradient of a step is not finite.
     """
     if not isinstance(data, GraphDataModule):
         data = GraphDataModule(data, seed=seed, **module.batch_options())
@@ -94,6 +101,7 @@ def fit(
     record = RunRecord()
     callbacks = [
         SeedEachStep(seed),
+        FiniteSteps(nan_policy),
         record,
         history,
         _checkpoint(directory, 'last'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch_geometric.data import Batch
 
 from graphmotion.extras import requires_extra
 from graphmotion.inference.predict import call_model
+from graphmotion.training.finite import SkippedStep
 from graphmotion.training.recipes import Recipe
 
 with requires_extra('train'):
@@ -53,6 +55,11 @@ class RecipeModule(LightningModule):
             on_step=False,
             on_epoch=True,
         )
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Updates the weights unless :class:`FiniteSteps` skips the step."""
+        with suppress(SkippedStep):
+            super().optimizer_step(*args, **kwargs)
 
     def configure_optimizers(self) -> Any:
         """Returns the optimiser and the schedule of the recipe."""
