@@ -68,7 +68,7 @@ class FiniteSteps(Callback):
             f'finite; {self._cause(trainer, batch)}'
         )
         if self.nan_policy == 'skip':
-            warnings.warn(f'{message}; the step is skipped')
+            warnings.warn(f'{message}; the step is skipped', stacklevel=2)
             raise SkippedStep
         raise FloatingPointError(f"{message}; nan_policy='skip' skips such steps")
 
