@@ -31,8 +31,9 @@ def test_reads_folders_and_archives(tmp_path, where):
                 archive.writestr(inside + name, encode(picture(10 * number), name))
     else:
         fill(tmp_path / {'raw': 'raw', '': '', 'folder': 'raw/faces'}[where])
+    subfolder = {'zip in a folder': 'faces/set', 'folder': 'faces'}.get(where)
     for _ in range(2):  # from the files, then from what was processed
-        dataset = FaceFolder(str(tmp_path))
+        dataset = FaceFolder(str(tmp_path), subfolder=subfolder)
         assert dataset.class_names == ('happy', 'sad')
         assert dataset.subject_names == ('anna', 'ben')
         assert dataset.labels('y').tolist() == [0, 0, 1, 1]
@@ -182,3 +183,14 @@ def test_the_home_directory_is_expanded(tmp_path, monkeypatch, kind):
     fill(tmp_path, ['happy/1.png', 'sad/1.png'])
     monkeypatch.setenv('HOME', str(tmp_path.parent))
     assert FaceFolder(kind(f'~/{tmp_path.name}')).names() == ['happy/1.png', 'sad/1.png']
+
+
+def test_changed_landmarks_are_read_again(tmp_path):
+    rows = '\n'.join(['3 4'] * 68)
+    write(tmp_path / 'happy' / '1.png', picture(1))
+    (tmp_path / 'happy' / '1.txt').write_text(rows)
+    first = FaceFolder(str(tmp_path), landmarks=True)[0].landmarks
+    (tmp_path / 'happy' / '1.txt').write_text(rows.replace('3 4', '13 4'))
+    with pytest.warns(UserWarning, match='the raw files have changed'):
+        second = FaceFolder(str(tmp_path), landmarks=True)[0].landmarks
+    assert torch.equal(second[:, 0], first[:, 0] + 10)
