@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
-from graphmotion.checks import check_size
+from graphmotion.checks import check_positive, check_size
 from graphmotion.datasets.face_dataset import FaceDataset
 from graphmotion.datasets.raw_files import LabelledFiles, Labels, read_labelled
 from graphmotion.io import MalformedFileError
@@ -67,6 +67,8 @@ class FaceFiles(LabelledFiles, FaceDataset):
             :math:`(68, 2)`, read from a file next to the image, such as :obj:`anna-smile-1.pts`;
             :func:`~graphmotion.io.read_landmarks` lists the formats. Images without landmarks are
             skipped with a warning. (default: :obj:`False`)
+        max_value (float, optional): Value of white in images of more than eight bits, such as 4095
+            for 12 bits; see :func:`~graphmotion.io.read_gray_image`. (default: :obj:`None`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -88,8 +90,10 @@ class FaceFiles(LabelledFiles, FaceDataset):
         force_reload: bool = False,
         color: bool = False,
         landmarks: bool = False,
+        max_value: float | None = None,
     ) -> None:
         self.color = color
+        self.max_value = None if max_value is None else check_positive('max_value', max_value)
         self.landmarks = landmarks
         self.image_size = None if size is None else check_size('size', size)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
@@ -114,7 +118,8 @@ class FaceFiles(LabelledFiles, FaceDataset):
     def size_name(self) -> str:
         r"""The size of the images, colour and landmarks as part of a file name."""
         size = 'original' if self.image_size is None else '{}x{}'.format(*self.image_size)
-        return size + '_color' * self.color + '_landmarks' * self.landmarks
+        white = '' if self.max_value is None else f'_max_{self.max_value:g}'
+        return size + '_color' * self.color + '_landmarks' * self.landmarks + white
 
     @property
     def required_files(self) -> str:
@@ -136,7 +141,7 @@ class FaceFiles(LabelledFiles, FaceDataset):
     def _read_face(self, name: str, file: FoundFile, labels: dict[str, int]) -> Data | str:
         """Returns the sample of an image, or the reason to skip it."""
         read_image = read_color_image if self.color else read_gray_image
-        image = read_image(file.path, file.read())
+        image = read_image(file.path, file.read(), self.max_value)
         points = self._points.get(os.path.splitext(name)[0], 'without a file of landmarks')
         if self.landmarks and isinstance(points, str):
             return points

@@ -67,6 +67,8 @@ class FaceFolder(FaceFiles):
             :math:`(68, 2)`, read from a file next to the image, such as :obj:`happy/1.pts`; see
             :func:`~graphmotion.io.read_landmarks`. Images without landmarks are skipped with a
             warning. (default: :obj:`False`)
+        max_value (float, optional): Value of white in images of more than eight bits, such as 4095
+            for 12 bits; see :func:`~graphmotion.io.read_gray_image`. (default: :obj:`None`)
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -93,6 +95,7 @@ class FaceFolder(FaceFiles):
         force_reload: bool = False,
         color: bool = False,
         landmarks: bool = False,
+        max_value: float | None = None,
     ) -> None:
         self._folder = find_class_folders(root)
         with find_files(self._folder, IMAGE_SUFFIXES, None) as files:
@@ -107,7 +110,15 @@ class FaceFolder(FaceFiles):
         #: Names of the subjects.
         self.subject_names = self._classes.subject_names
         super().__init__(
-            root, size, transform, pre_transform, pre_filter, force_reload, color, landmarks
+            root,
+            size,
+            transform,
+            pre_transform,
+            pre_filter,
+            force_reload,
+            color,
+            landmarks,
+            max_value,
         )
 
     @property

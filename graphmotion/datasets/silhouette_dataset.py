@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,8 @@ from torch_geometric.data import Data
 from graphmotion.checks import check_int
 from graphmotion.datasets.raw_files import LabelledFiles, Labels, read_labelled
 from graphmotion.io import MalformedFileError, SkippedSamples, find_files
-from graphmotion.io.files import FoundFile, frame_number
-from graphmotion.io.images import IMAGE_SUFFIXES, read_gray_image
+from graphmotion.io.files import FoundFile
+from graphmotion.io.images import IMAGE_SUFFIXES, read_mask
 from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouettes
 
 # The frames, and the function that returns the name of a frame.
@@ -36,11 +39,13 @@ class SilhouetteDataset(LabelledFiles):
     them: folders with one image per frame, or one pickle per sequence (:obj:`.pkl`)
     in the format of `OpenGait <https://github.com/ShiqiYu/OpenGait>`_. If a folder contains both,
     the images are read. Silhouettes are aligned by :func:`~graphmotion.io.align_silhouettes`, which
-    does not change aligned ones.
+    does not change aligned ones. Images are read by :func:`~graphmotion.io.read_mask` and sorted by
+    the numbers in their names, with a warning if several numbers differ.
 
     Frames are skipped with a warning if their file is damaged, they show no body, or their file
-    name has no number while others have one. Sequences are skipped with a warning if they have
-    fewer than :obj:`min_frames` frames or the same labels as an earlier sequence.
+    name has no number while others have one, or the numbers of another frame. Sequences are skipped
+    with a warning if they have fewer than :obj:`min_frames` frames or the same labels as an earlier
+    sequence.
 
     A subclass sets :obj:`pattern`, :obj:`layout` and :obj:`source`, and implements
     :meth:`find_labels`:
@@ -145,8 +150,19 @@ class SilhouetteDataset(LabelledFiles):
                 ),
                 unique=True,
             )
+        self._warn_of_numbers(sequences)
         if self._total_frames:
             self._skipped_frames.report(self._total_frames)
+
+    def _warn_of_numbers(self, sequences: Mapping[str, tuple[str, list[str]]]) -> None:
+        unclear = [name for name, (_, files) in sequences.items() if _several_numbers_differ(files)]
+        if unclear:
+            warnings.warn(
+                f'{self.raw_dir}: several numbers differ in the names of the frames of '
+                f'{len(unclear)} sequences ({", ".join(unclear[:3])}); frames are sorted by all '
+                f'numbers from left to right',
+                stacklevel=2,
+            )
 
     def _read_sequence(
         self, name: str, files: dict[str, FoundFile], labels: dict[str, Any]
@@ -191,21 +207,38 @@ def _find_sequences(files: Mapping[str, FoundFile]) -> dict[str, tuple[str, list
 
 
 def _read_images(files: Mapping[str, FoundFile], skipped: SkippedSamples) -> _Frames:
-    """Reads images, sorted by the last number in their names, or by name if none has a number."""
+    """Reads images, sorted by the numbers in their names, or by name if none has a number."""
     frames, names = [], []
-    numbers = {name: frame_number(name) for name in files}
-    numbered = any(number is not None for number in numbers.values())
-    for name in sorted(files, key=lambda name: (numbers[name] or 0, name)):
-        if numbered and numbers[name] is None:
+    numbers = {name: _numbers(name) for name in files}
+    done: set[tuple[int, ...]] = set()
+    for name in sorted(files, key=lambda name: (numbers[name], name)):
+        number = numbers[name]
+        if not number and any(numbers.values()):
             skipped.add('without a frame number', name)
-            continue
-        try:
-            frames.append(read_gray_image(files[name].path, files[name].read()))
-        except MalformedFileError as error:
-            skipped.add(error.reason, name)
+        elif number and number in done:
+            skipped.add('with the number of another frame', name)
         else:
-            names.append(name)
+            done.add(number)
+            try:
+                frames.append(read_mask(files[name].path, files[name].read()))
+            except MalformedFileError as error:
+                skipped.add(error.reason, name)
+            else:
+                names.append(name)
     return frames, names.__getitem__
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    """Returns the numbers in the name of a file."""
+    stem = os.path.splitext(name.rpartition('/')[2])[0]
+    return tuple(map(int, re.findall(r'\d+', stem)))
+
+
+def _several_numbers_differ(files: Iterable[str]) -> bool:
+    """Returns whether the numbers of frames differ in more than one place."""
+    numbers = {_numbers(name) for name in files} - {()}
+    places = [set(values) for values in zip_longest(*numbers)]
+    return sum(len(values) > 1 for values in places) > 1
 
 
 def _read_pickle(name: str, file: FoundFile) -> _Frames:

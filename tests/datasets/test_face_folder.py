@@ -194,3 +194,14 @@ def test_changed_landmarks_are_read_again(tmp_path):
     with pytest.warns(UserWarning, match='the raw files have changed'):
         second = FaceFolder(str(tmp_path), landmarks=True)[0].landmarks
     assert torch.equal(second[:, 0], first[:, 0] + 10)
+
+
+def test_images_of_twelve_bits(tmp_path):
+    for number, brightest in enumerate((4095, 200), start=1):
+        write(tmp_path / 'happy' / f'{number}.png', np.full((8, 8), brightest, np.uint16))
+    with pytest.warns(UserWarning, match=r'1 with brightest pixel not .* max_value .*happy/1'):
+        assert list(greys(FaceFolder(str(tmp_path))).values()) == [200]
+    dataset = FaceFolder(str(tmp_path), max_value=4095)
+    assert list(greys(dataset).values()) == [255, 12]
+    with pytest.raises(ValueError, match='max_value must be positive and finite, got 0'):
+        FaceFolder(str(tmp_path), max_value=0)

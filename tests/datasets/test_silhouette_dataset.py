@@ -198,3 +198,37 @@ def test_a_folder_of_images_may_contain_folders(tmp_path):
     with pytest.warns(UserWarning, match=r'1 with the labels of another .* \(anna/walk-1/b\)'):
         dataset = Corridor(str(tmp_path))
     assert torch.equal(dataset[0].silhouettes, expected(images))
+
+
+def numbered(shift):
+    """A body whose position identifies the frame, since the other half is cut off."""
+    image = np.zeros((1, 80, 100), np.uint8)
+    image[:, 10:70, 20 : 30 + 2 * shift] = 255
+    return image
+
+
+def test_frames_are_sorted_by_the_number_that_differs(tmp_path):
+    images = np.concatenate([numbered(shift) for shift in range(12)])
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', images, 'frame_{}_mask0.png', first=0)
+    write_images(tmp_path / 'raw' / 'ben' / 'walk-1', images, '2-{}-0.png', first=0)
+    dataset = Corridor(str(tmp_path))
+    assert all(torch.equal(data.silhouettes, expected(images)) for data in dataset)
+
+
+def test_frames_with_several_numbers_warn(tmp_path):
+    images = np.concatenate([numbered(shift) for shift in range(4)])
+    for number, name in enumerate(('9-59', '10-0', '10-1', '11-0')):
+        write_images(tmp_path / 'raw' / 'anna' / 'walk-1', images[number:][:1], f'{name}.png')
+    message = r'several numbers differ in the names of the frames of 1 sequences \(anna/walk-1\)'
+    with pytest.warns(UserWarning, match=message):
+        dataset = Corridor(str(tmp_path))
+    assert torch.equal(dataset[0].silhouettes, expected(images))
+
+
+def test_frames_with_the_number_of_another_are_skipped(tmp_path):
+    images = clip(3)
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', images)
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', images[:1], '{}.bmp', first=2)
+    message = r'1 with the number of another frame \(anna/walk-1/2\.bmp\)'
+    with pytest.warns(UserWarning, match=message):
+        assert torch.equal(Corridor(str(tmp_path))[0].silhouettes, expected(images))
