@@ -124,6 +124,7 @@ class LMGCS(ResettableModule):
     """
 
     inputs = ('silhouettes', 'num_frames')
+    output = 'embeddings'
 
     def __init__(
         self,

@@ -1,0 +1,3 @@
+from graphmotion.inference.export import export
+
+__all__ = ['export']
