@@ -189,14 +189,12 @@ def _sizes(
         return out | {'height': height, 'width': width}
     skeleton = _input_skeleton(model, transforms)
     if skeleton is None:
-        modes = getattr(
-            model, 'num_modes', getattr(getattr(model, 'spectral', None), 'num_modes', 0)
-        )
+        part = getattr(model, 'spectral', model)  # of SSGNN
         return {
             'batch': _NUM_GRAPHS,
-            'nodes': model.num_nodes,
-            'channels': model.in_channels,
-            'modes': modes,
+            'nodes': part.num_nodes,
+            'channels': part.in_channels,
+            'modes': getattr(part, 'num_modes', 0),
         }
     channels = num_dims
     if not transforms:
@@ -215,8 +213,8 @@ def _num_dims(in_channels: int, transforms: Sequence[Callable]) -> int:
     found = [dim for dim in (2, 3) if streams[0].num_channels(dim) == in_channels]
     if len(found) != 1:
         raise ValueError(
-            f'num_dims must be given, since a model with in_channels={in_channels} and {streams[0]} '
-            f'can have {found or "no"} coordinates, got None'
+            f'num_dims must be given, since a model with in_channels={in_channels} and '
+            f'{streams[0]} can have {found or "no"} coordinates, got None'
         )
     return found[0]
 
@@ -265,8 +263,6 @@ def _trace(
     try:
         with torch.no_grad():
             return torch.export.export(model, tuple(inputs), dynamic_shapes=(shapes,), strict=False)
-    except ValueError:
-        raise
     except Exception as error:  # exporters raise many types of exceptions
         if 'specialized it to be a constant' not in str(error):
             raise
