@@ -51,7 +51,8 @@ def time_fields(data: Data) -> dict[str, Tensor]:
     if 'x' in fields and fields['x'].dim() < 3:
         del fields['x']  # static node features
     lengths = {name: value.size(1) for name, value in fields.items()}
-    if len(set(lengths.values())) != 1:
+    length = next(iter(lengths.values()), None)
+    if length is None or any(other != length for other in lengths.values()):
         raise ValueError(
             f'fields along time, one or more of {list(TIME_DIMS)}, must have the same number of '
             f'frames, got {lengths}'
