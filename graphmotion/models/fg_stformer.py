@@ -258,6 +258,7 @@ class FGSTFormer(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_people = num_people
         num_joints = self.skeleton.num_joints
         channels = tuple(channels)

@@ -56,6 +56,7 @@ class GaitFormer(Configurable, ResettableModule):
 
     inputs = ('x', 'batch')
     optional_inputs = ('num_frames',)
+    output = 'embeddings'
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class GaitFormer(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_frames = num_frames
         num_joints = self.skeleton.num_joints
         self.spatial = SpatialMixer(num_joints, in_channels, channels, depth, heads, mlp_ratio)
@@ -79,6 +81,11 @@ class GaitFormer(Configurable, ResettableModule):
         self.temporal_norm = LayerNorm(channels, eps=1e-6)
         self.norm = LayerNorm(num_joints * channels)
         self.lin = Linear(num_joints * channels, embedding_dim)
+
+    @property
+    def max_frames(self) -> int:
+        r"""Maximum number of frames, for which there are position encodings."""
+        return self.num_frames
 
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.

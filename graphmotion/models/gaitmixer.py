@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -199,6 +200,7 @@ class GaitMixer(Configurable, ResettableModule):
 
     inputs = ('x', 'batch')
     optional_inputs = ('num_frames',)
+    output = 'embeddings'
 
     def __init__(
         self,
@@ -217,6 +219,7 @@ class GaitMixer(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_people = num_people
         self.spatial = SpatialMixer(
             self.skeleton.num_joints, in_channels, channels, depth, heads, mlp_ratio
@@ -228,6 +231,11 @@ class GaitMixer(Configurable, ResettableModule):
         )
         self.norm = LayerNorm(sizes[-1])
         self.lin = Linear(sizes[-1], embedding_dim)
+
+    @property
+    def min_frames(self) -> int:
+        r"""Minimum number of frames, for the padding of the convolutions."""
+        return max(cast(TemporalMixerBlock, block).conv.min_frames for block in self.temporal)
 
     def features(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         r"""Returns the features of each joint in each frame, :math:`(B \cdot V, T, C)`.

@@ -125,6 +125,7 @@ class LMGCS(Configurable, ResettableModule):
     """
 
     inputs = ('silhouettes', 'num_frames')
+    output = 'embeddings'
 
     def __init__(
         self,

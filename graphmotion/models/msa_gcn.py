@@ -195,6 +195,7 @@ class MSAGCN(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.scales = self._check_scales(scales, hierarchy)
         strides = tuple(strides or [1] * len(channels))
         if len(strides) != len(channels):

@@ -126,6 +126,7 @@ class ResidualGCN(Configurable, ResettableModule):
         super().__init__()
         self.skeleton = skeleton
         self.num_classes = num_classes
+        self.in_channels = in_channels
         self.num_people = num_people
         self.input_norm = MotionBatchNorm(in_channels, num_people * skeleton.num_joints)
         layers = []

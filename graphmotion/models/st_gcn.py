@@ -140,6 +140,7 @@ class STGCN(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_people = num_people
         adj = self.skeleton.adjacency(strategy, max_hop, cap_distance=cap_distance)
         self.input_norm = (
