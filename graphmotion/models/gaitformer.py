@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import LayerNorm, Linear, ModuleList, Parameter
+from torch.nn import LayerNorm, Linear, Module, ModuleList, Parameter
 from torch.nn.functional import normalize, pad
 
 from graphmotion.models.gaitmixer import (
@@ -78,6 +78,11 @@ class GaitFormer(ResettableModule):
         self.temporal_norm = LayerNorm(channels, eps=1e-6)
         self.norm = LayerNorm(num_joints * channels)
         self.lin = Linear(num_joints * channels, embedding_dim)
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to the embedding."""
+        return self.lin
 
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.

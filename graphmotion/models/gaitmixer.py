@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import GELU, Dropout, LayerNorm, Linear, ModuleList, Parameter, Sequential
+from torch.nn import GELU, Dropout, LayerNorm, Linear, Module, ModuleList, Parameter, Sequential
 from torch.nn.functional import normalize
 
 from graphmotion.models.published_weights import match_state_dict
@@ -227,6 +227,11 @@ class GaitMixer(ResettableModule):
         )
         self.norm = LayerNorm(sizes[-1])
         self.lin = Linear(sizes[-1], embedding_dim)
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to the embedding."""
+        return self.lin
 
     def features(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         r"""Returns the features of each joint in each frame, :math:`(B \cdot V, T, C)`.

@@ -147,6 +147,11 @@ class ResidualGCN(ResettableModule):
     def _reset_classifier(self) -> None:
         normal_(self.lin.weight, std=math.sqrt(2 / self.num_classes))
 
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to logits."""
+        return self.lin
+
     def forward(
         self, x: Tensor, batch: Tensor | None = None, num_frames: Tensor | None = None
     ) -> Tensor:

@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Linear, ModuleList
+from torch.nn import Dropout, Linear, Module, ModuleList
 
 from graphmotion.models.published_weights import match_state_dict
 from graphmotion.models.registry import register_model
@@ -159,6 +159,11 @@ class STGCN(ResettableModule):
             for i, (size, out_size) in enumerate(pairwise(sizes))
         )
         self.lin = Linear(sizes[-1], num_classes)
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to logits."""
+        return self.lin
 
     def forward(
         self, x: Tensor, batch: Tensor | None = None, num_frames: Tensor | None = None
