@@ -12,7 +12,7 @@ import torch
 
 from graphmotion.data.list_dataset import Samples
 from graphmotion.extras import requires_extra
-from graphmotion.training.checkpoint import load_weights, read_checkpoint
+from graphmotion.inference.checkpoint import load_weights, read_checkpoint
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.history import History, RunRecord, SeedEachStep
 from graphmotion.training.module import RecipeModule

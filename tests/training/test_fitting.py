@@ -7,6 +7,7 @@ from lightning.pytorch import Callback
 from torch.utils.data import Subset
 from torch_geometric.data import Batch
 
+from graphmotion.inference import load_weights, predict
 from graphmotion.models import st_gcn
 from graphmotion.training import (
     ClassificationModule,
@@ -14,8 +15,6 @@ from graphmotion.training import (
     GraphDataModule,
     OneCycle,
     fit,
-    load_weights,
-    predict,
 )
 from graphmotion.transforms import ToStream
 from tests.toy import Waves, joints, noisy_joints
