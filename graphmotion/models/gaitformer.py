@@ -127,6 +127,19 @@ class GaitFormer(ResettableModule):
         Raises:
             ValueError: If a name or a shape does not match. The model is then unchanged.
         """
+        self.load_state_dict(self.convert_reference_state_dict(state_dict))
+
+    def convert_reference_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True
+    ) -> dict[str, Tensor]:
+        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
+
+        With :obj:`strict=False`, weights of another size keep their shape, for
+        :func:`create_model`.
+
+        Raises:
+            ValueError: With :obj:`strict`, if a name or a shape does not match.
+        """
         published = {name.removeprefix('module.'): value for name, value in state_dict.items()}
         channels = self.position.size(1)
         names = SPATIAL_NAMES | {'head.0': 'norm', 'head.1': 'lin'}
@@ -143,7 +156,7 @@ class GaitFormer(ResettableModule):
                 names[stem] = 'temporal_norm'
             elif value.dim() == 3 and leaf == name:
                 names[name] = 'token' if value.numel() == channels else 'position'
-        self.load_state_dict(from_published(published, self.state_dict(), names))
+        return from_published(published, self.state_dict(), names, strict)
 
 
 gaitformer = GaitFormer
