@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 # Prefix of the model's weights in the checkpoint of a training module.
@@ -30,13 +32,17 @@ def read_weights(path: str) -> dict[str, Tensor]:
     Only tensors and plain containers are unpickled.
 
     Args:
-        path (str): Path of a checkpoint of :func:`~graphmotion.training.fit`, or of a file of
-            weights written by :func:`torch.save`.
+        path (str): Path of a checkpoint of :func:`~graphmotion.training.fit`, of a file of weights
+            written by :func:`torch.save`, or, with the suffix :obj:`.safetensors`, of a recognizer
+            of one network or a file of weights.
 
     Raises:
-        ValueError: If the file holds no weights, is damaged or holds other objects.
+        ValueError: If the file holds no weights or several networks, is damaged or holds other
+            objects.
     """
     try:
+        if path.endswith('.safetensors'):
+            return _recognizer_weights(path)
         return model_weights(_load(path))
     except ValueError as error:
         raise ValueError(f'{path}: {str(error).removeprefix(f"{path}: ")}') from error
@@ -62,6 +68,23 @@ def model_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
         name.removeprefix(_MODEL): weights[name] for name in weights if name.startswith(_MODEL)
     }
     return model or weights
+
+
+def _recognizer_weights(path: str) -> dict[str, Tensor]:
+    """Reads tensors, of which the weights in a recognizer are named models.0.NAME."""
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f'{path}: not a file of safetensors, or damaged: {error}') from error
+    networks = {name.split('.')[1] for name in tensors if name.startswith('models.')}
+    if len(networks) > 1:
+        raise ValueError(
+            f'weights must be of one network, got a recognizer of {len(networks)}; pass one of its '
+            f'models'
+        )
+    prefix = 'models.0.'
+    found = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    return model_weights(found or tensors)
 
 
 def _load(path: str) -> Any:

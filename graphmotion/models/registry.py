@@ -106,11 +106,11 @@ def create_model(
 
     Args:
         name (str): Name of a registered model; see :func:`list_models`.
-        weights (str, Path, torch.nn.Module or mapping, optional): The weights: a file that
-            :func:`~graphmotion.io.read_weights` reads, such as a checkpoint of
-            :func:`~graphmotion.training.fit`, a trained model, or the state of one. Names may be
-            those of :obj:`model.load_reference_state_dict` for published weights.
-            (default: :obj:`None`)
+        weights (str, Path, torch.nn.Module, mapping or Recognizer, optional): The weights: a file
+            that :func:`~graphmotion.io.read_weights` reads, such as a checkpoint of
+            :func:`~graphmotion.training.fit` or a recognizer, a trained model, the state of one, or
+            a recognizer of one network. Names may be those of
+            :obj:`model.load_reference_state_dict` for published weights. (default: :obj:`None`)
         strict (bool, optional): If set to :obj:`True`, all weights must have the same names and
             sizes. (default: :obj:`False`)
         **options: Arguments of the model.

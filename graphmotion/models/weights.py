@@ -14,8 +14,10 @@ from torch.nn import Module
 
 from graphmotion.io.checkpoint import model_weights, read_weights
 
-#: Weights of a model: a file, a model, or a mapping of names to tensors.
-Weights: TypeAlias = str | os.PathLike[str] | Module | Mapping[str, Tensor]
+#: Weights of a model: a file, a model, a mapping of names to tensors, or a recognizer.
+Weights: TypeAlias = str | os.PathLike[str] | Module | Mapping[str, Tensor] | Any
+# Private, as it is no option of the model.
+_DIGEST = '_initial_weights'
 
 
 def transfer_weights(model: Module, weights: Weights, strict: bool = False) -> None:
@@ -24,9 +26,8 @@ def transfer_weights(model: Module, weights: Weights, strict: bool = False) -> N
     Others keep their initial values; a warning names them with their sizes.
 
     Args:
-        model (torch.nn.Module): The model. Its attribute :obj:`initial_weights` is set to a
-            fingerprint of the loaded weights.
-        weights (str, Path, torch.nn.Module or mapping): See :func:`create_model`.
+        model (torch.nn.Module): The model.
+        weights (str, Path, torch.nn.Module, mapping or Recognizer): See :func:`create_model`.
         strict (bool, optional): If set to :obj:`True`, all names and sizes must be equal.
             (default: :obj:`False`)
 
@@ -60,13 +61,18 @@ def transfer_weights(model: Module, weights: Weights, strict: bool = False) -> N
         model.load_state_dict(same, strict=False)
     except RuntimeError as error:
         raise ValueError(f'weights must fit {name}: {error}') from error
-    model.initial_weights = state_digest(same)  # type: ignore[assignment]
+    setattr(model, _DIGEST, state_digest(same))
     if found:
         warnings.warn(
             f'{name}: loaded {len(same)} of {len(own)} weights; the others keep their initial '
             f'values. Weights {found}',
             stacklevel=3,
         )
+
+
+def initial_weights(model: Module) -> str | None:
+    r"""Returns a fingerprint of the weights that a model started from, if it did."""
+    return getattr(model, _DIGEST, None)
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:
@@ -84,7 +90,15 @@ def _as_state(weights: Weights) -> Mapping[str, Tensor]:
         return weights.state_dict()
     if isinstance(weights, Mapping):
         return model_weights(weights)
-    return read_weights(os.fspath(weights))
+    if isinstance(weights, str | os.PathLike):
+        return read_weights(os.fspath(weights))
+    models: Any = getattr(weights, 'models', ())
+    if len(models) != 1:
+        raise ValueError(
+            f'weights must be a file, a model, its state or a recognizer of one network, got '
+            f'{type(weights).__name__} with {len(models)} networks'
+        )
+    return models[0].state_dict()
 
 
 def _first(names: list[str], count: int = 8) -> list[str]:

@@ -15,6 +15,7 @@ from graphmotion.data.list_dataset import Samples
 from graphmotion.extras import requires_extra
 from graphmotion.inference.checkpoint import load_weights
 from graphmotion.io.checkpoint import read_checkpoint
+from graphmotion.models.weights import initial_weights
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.history import History, RunRecord, SeedEachStep
 from graphmotion.training.module import RecipeModule
@@ -188,6 +189,7 @@ def _describe_run(module: RecipeModule, data: GraphDataModule, seed: int) -> dic
             module.model,
             {name: _options(part) for name, part in module.model.named_modules()},
         ),
+        'initial weights': initial_weights(module.model),
         'training options': {**_options(module), 'seed': data.seed},
         'training samples': data.train.fingerprint(),
         'validation samples': None if data.val is None else data.val.fingerprint(),

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from graphmotion.io import read_weights
 from graphmotion.io.checkpoint import read_checkpoint
@@ -28,6 +29,23 @@ def test_files_without_weights_raise(tmp_path, content):
     path = str(tmp_path / 'a.ckpt')
     torch.save(content, path)
     with pytest.raises(ValueError, match=r'a\.ckpt: weights must map names to tensors, got no'):
+        read_weights(path)
+
+
+def test_weights_of_a_recognizer(tmp_path):
+    path = str(tmp_path / 'recognizer.safetensors')
+    network = {f'models.0.{name}': value for name, value in STATE.items()}
+    for content in (network | {'config.0': torch.ones(1)}, STATE):
+        save_file(content, path)
+        assert read_weights(path).keys() == STATE.keys()
+    save_file(network | {'models.1.lin.bias': torch.zeros(2)}, path)
+    with pytest.raises(
+        ValueError, match=r'recognizer\.safetensors: .* got a recognizer of 2; pass'
+    ):
+        read_weights(path)
+    with open(path, 'r+b') as file:
+        file.truncate(20)
+    with pytest.raises(ValueError, match=r'recognizer\.safetensors: not a file of safetensors'):
         read_weights(path)
 
 

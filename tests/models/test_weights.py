@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -42,14 +43,18 @@ def equal_names(model, other):
     }
 
 
-@pytest.mark.parametrize('form', ['module', 'state', 'file of a state', 'checkpoint', 'content'])
+@pytest.mark.parametrize(
+    'form', ['module', 'state', 'file of a state', 'checkpoint', 'content', 'recognizer']
+)
 def test_forms_of_weights(tmp_path, form):
     source, path = trained(), tmp_path / 'last.ckpt'
     state = source.state_dict()
     content = {'state_dict': {f'model.{name}': value for name, value in state.items()}}
     content['state_dict']['classifier.weight'] = torch.ones(2)  # of the loss
     torch.save(state if form == 'file of a state' else content, path)
-    weights = {'module': source, 'state': state, 'content': content}.get(form, path)
+    objects = {'module': source, 'state': state, 'content': content}
+    objects['recognizer'] = SimpleNamespace(models=[source])
+    weights = objects.get(form, path)
     model = quiet('st_gcn', weights=weights, num_classes=3, **STGCN)
     assert equal_names(model, source) == set(state)
     assert quiet('st_gcn', weights=weights, strict=True, num_classes=3, **STGCN).training
@@ -118,6 +123,9 @@ def test_weights_that_do_not_fit_at_all(tmp_path):
             create_model('st_gcn', weights=weights, num_classes=3, **STGCN)
     for weights in ({}, {'a': 3}, {'state_dict': {}}):
         with pytest.raises(ValueError, match='weights must map names to tensors, got no tensors'):
+            create_model('st_gcn', weights=weights, num_classes=3, **STGCN)
+    for weights in (3, SimpleNamespace(models=[trained(), trained()])):
+        with pytest.raises(ValueError, match=r'a recognizer of one network, got .* with [02] net'):
             create_model('st_gcn', weights=weights, num_classes=3, **STGCN)
     path = tmp_path / 'last.ckpt'
     path.write_bytes(b'nothing')

@@ -175,7 +175,7 @@ def test_a_run_from_other_weights_is_not_resumed(tmp_path):
     assert run(make_model()).history == first
     options = {'skeleton': 'emotion_gait16', 'num_classes': 3, 'channels': (6, 8), 'dropout': 0.1}
     tuned = create_model('st_gcn', weights=make_model(), **options)
-    with pytest.raises(ValueError, match='belongs to a run with different model; pass'):
+    with pytest.raises(ValueError, match='belongs to a run with different initial weights; pass'):
         run(tuned)
 
 
