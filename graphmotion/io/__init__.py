@@ -1,6 +1,7 @@
 from graphmotion.io.alphapose import read_alphapose
 from graphmotion.io.azure_kinect import read_azure_kinect
 from graphmotion.io.bvh import BVH, read_bvh
+from graphmotion.io.checkpoint import read_weights
 from graphmotion.io.coco_keypoints import read_coco_keypoints
 from graphmotion.io.files import (
     MalformedFileError,
@@ -85,6 +86,7 @@ __all__ = [
     'read_skeleton_arrays',
     'read_skeleton_pickle',
     'read_ultralytics',
+    'read_weights',
     'read_yolo_txt',
     'register_format',
     'remove_spurious_bodies',
