@@ -34,18 +34,25 @@ def threshold_at_rate(distance: Tensor, rate: float) -> float:
     return float(distance[accepted]) if accepted < len(distance) else float('inf')
 
 
+def next_above(distance: Tensor, threshold: Tensor) -> Tensor:
+    """Returns the smallest of the sorted distances above each threshold, infinite if none."""
+    padded = torch.cat([distance, distance.new_tensor([torch.inf])])
+    return padded[torch.searchsorted(distance, threshold, right=True)]
+
+
 def threshold_steps(first: Tensor, second: Tensor) -> Tensor:
     """Returns the thresholds at which the counts below them in two sorted tensors turn.
 
-    Between two of these thresholds at most one of the counts changes, unless both change at once
+    Between two of these thresholds only one of the counts changes, unless both change at once
     because of equal distances. The last threshold is infinite.
     """
-    threshold = torch.cat([first, second]).unique()
-    threshold = torch.cat([threshold, threshold.new_tensor([torch.inf])])
-    if len(threshold) < 3:
-        return threshold
+    fewer, more = sorted((first, second), key=len)
+    # The count in `fewer` only changes between one of its distances and the next distance.
+    after = torch.minimum(next_above(fewer, fewer), next_above(more, fewer))
+    ends = fewer.new_tensor([min(d[0] for d in (first, second) if len(d)), torch.inf])
+    threshold = torch.cat([fewer, after, ends]).unique()
     changes = torch.stack([count_below(d, threshold).diff() != 0 for d in (first, second)])
     same_direction = (changes[:, 1:] == changes[:, :-1]).all(dim=0) & ~changes.all(dim=0)[1:]
-    keep = torch.ones(len(threshold), dtype=torch.bool)
-    keep[1:-1] = ~same_direction
-    return threshold[keep]
+    turns = torch.ones(len(threshold), dtype=torch.bool)
+    turns[1:-1] = ~same_direction
+    return threshold[turns]

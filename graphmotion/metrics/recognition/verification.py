@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,7 +78,8 @@ class VerificationScores:
 
     def false_reject_rate(self, threshold: float | Tensor) -> Tensor:
         r"""Returns the fraction of genuine pairs that are not below each threshold."""
-        return 1 - count_below(self.genuine, threshold).double() / len(self.genuine)
+        rejected = len(self.genuine) - count_below(self.genuine, threshold)
+        return rejected.double() / len(self.genuine)
 
     def threshold_at(self, false_accept_rate: float) -> float:
         r"""Returns the largest threshold whose false accept rate does not exceed a rate.
@@ -124,18 +126,27 @@ class VerificationScores:
         return self._equal_error()[1]
 
     def _equal_error(self) -> tuple[float, float]:
-        threshold = torch.cat([self.genuine, self.impostor]).unique()
-        after = torch.cat([threshold, threshold.new_tensor([torch.inf])])
-        accept, reject = self.false_accept_rate(after), self.false_reject_rate(after)
-        end = int((accept >= reject).double().argmax())  # at least one: the last has (1, 0)
-        if accept[end] == reject[end]:
-            # All thresholds between two distances have these rates.
-            return float(accept[end]), float(threshold[end - 1 : end + 1].mean())
-        # The rates jump past each other at a distance.
-        gap = reject[end - 1] - accept[end - 1]
-        step = gap / (gap + accept[end] - reject[end])
-        rate = accept[end - 1] + step * (accept[end] - accept[end - 1])
-        return float(rate), float(threshold[end - 1])
+        # The excess grows with the threshold: `above` is the first distance where it is not
+        # negative, and `below` is the previous distance.
+        pairs = self.genuine, self.impostor
+        above = min(self._first_excess(distance) for distance in pairs)
+        below = max(float(d[i - 1]) for d in pairs if (i := int(count_below(d, above))) > 0)
+        accept = self.false_accept_rate
+        if self._excess(above) == 0:  # as for all thresholds between both distances
+            return float(accept(above)), (below + above) / 2
+        step = self._excess(below) / (self._excess(below) - self._excess(above))
+        return float(torch.lerp(accept(below), accept(above), step)), below
+
+    def _excess(self, threshold: float | Tensor) -> float:
+        """Returns by how much the false accept rate exceeds the false reject rate."""
+        return float(self.false_accept_rate(threshold) - self.false_reject_rate(threshold))
+
+    def _first_excess(self, distance: Tensor) -> float:
+        """Returns the first of the sorted distances with a non-negative excess, or infinity."""
+        index = bisect_left(
+            range(len(distance)), True, key=lambda i: self._excess(distance[i]) >= 0
+        )
+        return float(distance[index]) if index < len(distance) else torch.inf
 
     def figures(self, false_accept_rates: Sequence[float] = (0.1, 0.01, 0.001)) -> dict[str, float]:
         r"""Returns the equal error rate and the true accept rate at each false accept rate.
