@@ -139,7 +139,7 @@ def _lowest(rate: np.ndarray, other: np.ndarray, high: float) -> float:
 
 def _tick_below(rate: float) -> float:
     """Returns the largest tick, up to 20%, that does not exceed a rate."""
-    return float(_TICKS[_TICKS <= min(max(rate, _TICKS[0]), 0.2)].max())
+    return float(_TICKS[min(max(rate, _TICKS[0]), 0.2) >= _TICKS].max())
 
 
 def _set_log_ticks(ax: Axes, low: float) -> None:
