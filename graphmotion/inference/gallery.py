@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -370,46 +370,42 @@ class Gallery:
 
     # Serialisation ############################################################
 
-    def to_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        r"""Returns the gallery as a dict for JSON and a dict of tensors."""
-        values = {
+    def to_state(self) -> dict[str, Any]:
+        r"""Returns the options, names and samples in plain containers and tensors."""
+        return {
             'distance': self.distance,
             'templates': self.templates,
             'false_accept_rate': self.false_accept_rate,
             'names': self.names,
             'num_samples': [len(samples) for samples in self._samples.values()],
-            'cohort_names': self._cohort_names,
+            'samples': torch.cat(list(self._samples.values())) if self._samples else None,
+            'cohort_names': list(self._cohort_names),
+            'cohort': self._cohort,
         }
-        tensors = {}
-        if self._samples:
-            tensors['samples'] = torch.cat(list(self._samples.values()))
-        if self._cohort is not None:
-            tensors['cohort'] = self._cohort
-        return values, tensors
 
     @classmethod
-    def from_state(cls, values: dict[str, Any], tensors: dict[str, Tensor]) -> Gallery:
+    def from_state(cls, state: Mapping[str, Any]) -> Gallery:
         r"""Restores a gallery from the output of :meth:`to_state`.
 
         Raises:
-            ValueError: If a value is missing or the values do not fit the tensors.
+            ValueError: If a value is missing or the values do not fit together.
         """
-        expected = {'distance', 'templates', 'false_accept_rate', 'names', 'num_samples'}
-        missing = (expected | {'cohort_names'}) - set(values)
-        if missing:
-            raise ValueError(f'gallery must have the values {sorted(missing)}, got {list(values)}')
-        out = cls(values['distance'], values['templates'])
-        names, counts = values['names'], values['num_samples']
-        samples = tensors.get('samples', torch.zeros(0, 1, 1))
-        if len(names) != len(counts) or sum(counts) != len(samples):
+        out = cls()
+        expected = set(out.to_state())
+        if set(state) != expected:
+            raise ValueError(f'state must have the keys {sorted(expected)}, got {sorted(state)}')
+        out = cls(state['distance'], state['templates'])
+        names, counts, samples = state['names'], state['num_samples'], state['samples']
+        total = 0 if samples is None else len(samples)
+        if len({*names}) != len(counts) or sum(counts) != total or min(counts, default=1) < 1:
             raise ValueError(
-                f'gallery must have {len(samples)} samples of {len(names)} people, got {counts}'
+                f'num_samples must divide {total} samples between {len(names)} names, got {counts}'
             )
-        for name, part in zip(names, samples.split(counts)):
-            out.enroll(name, part)
-        if 'cohort' in tensors:
-            rate = values['false_accept_rate']
-            out.calibrate(tensors['cohort'], values['cohort_names'], rate)
+        if samples is not None:
+            for name, part in zip(names, samples.split(counts)):
+                out.enroll(name, part)
+        if state['cohort'] is not None:
+            out.calibrate(state['cohort'], state['cohort_names'], state['false_accept_rate'])
         return out
 
     def __repr__(self) -> str:
