@@ -58,6 +58,8 @@ class ClassFolders:
         self._folder, self._noun, self._contents = folder, noun, contents
         #: Names of the parts.
         self.parts = tuple(parts or ())
+        if isinstance(parts, str) or len(set(self.parts)) < len(self.parts):
+            raise ValueError(f'parts must be a sequence of different names, got {parts!r}')
         names = {file: file.split('/') for file in files}
         if not names:
             raise self._empty(folder)

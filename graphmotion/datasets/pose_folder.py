@@ -162,6 +162,9 @@ class PoseFolder(MotionDataset):
             except MalformedFileError as error:
                 skipped.add(error.reason, name)
                 continue
+            except OSError as error:
+                skipped.add(f'that cannot be read ({error.strerror or "a broken link"})', name)
+                continue
             num_dims = pos.shape[-1]
             labels: dict[str, Any] = self._classes.labels(name)
             rate = self.frame_rate

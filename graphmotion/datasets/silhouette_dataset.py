@@ -140,6 +140,7 @@ class SilhouetteDataset(LabelledFiles):
         self._skipped_frames = SkippedSamples(self.raw_dir, 'frames')
         self._total_frames = 0
         with find_files(self.raw_dir, self.suffixes, None) as files:
+            self.warn_of_copies(files)
             sequences = _find_sequences(files)
             yield from read_labelled(
                 self.raw_dir,
