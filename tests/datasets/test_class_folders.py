@@ -172,3 +172,19 @@ def test_archives_of_windows(tmp_path):
     dataset = FaceFolder(tmp_path, subfolder='set')
     assert dataset.names() == ['set/happy/1.png', 'set/sad/1.png']
     assert dataset[0].image.unique().tolist() == [7]
+
+
+def test_a_class_may_be_named_like_the_processed_files(tmp_path):
+    root = faces(tmp_path / 'faces', 'raw/processed/1.png', 'raw/smile/1.png')
+    write_numpy(tmp_path / 'poses' / 'raw' / 'processed' / 'a', 1, 3)
+    write_numpy(tmp_path / 'poses' / 'raw' / 'wave' / 'a', 1, 3)
+    for _ in range(2):
+        assert FaceFolder(root).class_names == ('processed', 'smile')
+        dataset = PoseFolder(tmp_path / 'poses', ARM, 'numpy')
+        assert dataset.class_names == ('processed', 'wave')
+
+
+def test_archives_of_poses_are_named(tmp_path):
+    (tmp_path / 'poses.zip').write_bytes(b'')
+    with pytest.raises(ValueError, match=r'expected one folder per class, found only \.zip'):
+        PoseFolder(tmp_path, ARM, 'numpy')
