@@ -19,7 +19,7 @@ from graphmotion.io.formats import (
     register_format,
 )
 from graphmotion.io.gaitgraph import read_gaitgraph
-from graphmotion.io.images import read_color_image, read_gray_image
+from graphmotion.io.images import read_color_image, read_gray_image, read_mask
 from graphmotion.io.kinetics_skeleton import read_kinetics_skeleton
 from graphmotion.io.landmarks import read_landmarks
 from graphmotion.io.matlab import read_matlab
@@ -72,6 +72,7 @@ __all__ = [
     'read_gray_image',
     'read_kinetics_skeleton',
     'read_landmarks',
+    'read_mask',
     'read_matlab',
     'read_mediapipe',
     'read_mmpose',

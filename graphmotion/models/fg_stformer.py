@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Dropout, LeakyReLU, Linear, Module, ModuleList, Sequential
 
+from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
 from graphmotion.nn import (
     ConvValueTemporalAttention,
@@ -135,7 +136,7 @@ class FocalAttention(NamedTuple):
 
 
 @register_model('fg_stformer', task='action')
-class FGSTFormer(ResettableModule):
+class FGSTFormer(Configurable, ResettableModule):
     r"""The focal and global spatial-temporal transformer from the `"Focal and Global
     Spatial-Temporal Transformer for Skeleton-based Action Recognition"
     <https://arxiv.org/abs/2210.02693>`_ paper.
@@ -257,6 +258,7 @@ class FGSTFormer(ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_people = num_people
         num_joints = self.skeleton.num_joints
         channels = tuple(channels)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import LayerNorm, Linear, Module, ModuleList, Parameter
 from torch.nn.functional import normalize, pad
 
+from graphmotion.config import Configurable
 from graphmotion.models.gaitmixer import (
     BLOCK_NAMES,
     SPATIAL_NAMES,
@@ -24,7 +25,7 @@ from graphmotion.skeletons import Skeleton, get_skeleton
 
 
 @register_model('gaitformer', task='recognition')
-class GaitFormer(ResettableModule):
+class GaitFormer(Configurable, ResettableModule):
     r"""The baseline of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper, with attention on
     both axes: over the joints of each frame, then over a class token and the frames of each joint.
@@ -55,6 +56,7 @@ class GaitFormer(ResettableModule):
 
     inputs = ('x', 'batch')
     optional_inputs = ('num_frames',)
+    output = 'embeddings'
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class GaitFormer(ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_frames = num_frames
         num_joints = self.skeleton.num_joints
         self.spatial = SpatialMixer(num_joints, in_channels, channels, depth, heads, mlp_ratio)
@@ -78,6 +81,11 @@ class GaitFormer(ResettableModule):
         self.temporal_norm = LayerNorm(channels, eps=1e-6)
         self.norm = LayerNorm(num_joints * channels)
         self.lin = Linear(num_joints * channels, embedding_dim)
+
+    @property
+    def max_frames(self) -> int:
+        r"""Maximum number of frames, for which there are position encodings."""
+        return self.num_frames
 
     @property
     def head(self) -> Module:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import GELU, Dropout, LayerNorm, Linear, Module, ModuleList, Parameter, Sequential
 from torch.nn.functional import normalize
 
+from graphmotion.config import Configurable
 from graphmotion.models.published_weights import match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
@@ -153,7 +155,7 @@ class TemporalMixerBlock(torch.nn.Module):
 
 
 @register_model('gaitmixer', task='recognition')
-class GaitMixer(ResettableModule):
+class GaitMixer(Configurable, ResettableModule):
     r"""The network of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper: self-attention
     over the joints of each frame, then convolutions with large kernels over the frames of each
@@ -198,6 +200,7 @@ class GaitMixer(ResettableModule):
 
     inputs = ('x', 'batch')
     optional_inputs = ('num_frames',)
+    output = 'embeddings'
 
     def __init__(
         self,
@@ -216,6 +219,7 @@ class GaitMixer(ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_people = num_people
         self.spatial = SpatialMixer(
             self.skeleton.num_joints, in_channels, channels, depth, heads, mlp_ratio
@@ -227,6 +231,11 @@ class GaitMixer(ResettableModule):
         )
         self.norm = LayerNorm(sizes[-1])
         self.lin = Linear(sizes[-1], embedding_dim)
+
+    @property
+    def min_frames(self) -> int:
+        r"""Minimum number of frames, for the padding of the convolutions."""
+        return max(cast(TemporalMixerBlock, block).conv.min_frames for block in self.temporal)
 
     @property
     def head(self) -> Module:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import Dropout, Linear, Module
 from torch.nn.init import constant_, kaiming_normal_, normal_, zeros_
 
+from graphmotion.config import Configurable
 from graphmotion.nn import MotionBatchNorm, TemporalConv
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, stride_mask
@@ -90,7 +91,7 @@ class ResidualBlock(ResettableModule):
         return out.relu()
 
 
-class ResidualGCN(ResettableModule):
+class ResidualGCN(Configurable, ResettableModule):
     r"""Base class of :class:`AGCN` and :class:`CTRGCN`: layers of :class:`ResidualBlock`, the mean
     over joints, frames and people, and a linear classifier.
 
@@ -125,6 +126,7 @@ class ResidualGCN(ResettableModule):
         super().__init__()
         self.skeleton = skeleton
         self.num_classes = num_classes
+        self.in_channels = in_channels
         self.num_people = num_people
         self.input_norm = MotionBatchNorm(in_channels, num_people * skeleton.num_joints)
         layers = []

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from graphmotion.data.list_dataset import Samples
 from graphmotion.extras import requires_extra
@@ -17,9 +16,10 @@ from graphmotion.inference.checkpoint import load_weights
 from graphmotion.io.checkpoint import read_checkpoint
 from graphmotion.models.weights import initial_weights
 from graphmotion.training.data_module import GraphDataModule
+from graphmotion.training.finite import FiniteSteps
 from graphmotion.training.history import History, RunRecord, SeedEachStep
 from graphmotion.training.module import RecipeModule
-from graphmotion.training.optimization import Optimization
+from graphmotion.training.optimization import Optimization, moving_average
 
 with requires_extra('train'):
     from lightning.pytorch import Trainer, seed_everything
@@ -49,6 +49,7 @@ def fit(
     seed: int = 0,
     monitor: str | None = None,
     resume: bool = True,
+    nan_policy: str = 'raise',
     **trainer_options: Any,
 ) -> FitResult:
     r"""Trains a module by its recipe and loads its final weights.
@@ -89,6 +90,10 @@ def fit(
             such as :obj:`"val_accuracy"` or :obj:`"val_rank1"`. (default: :obj:`None`)
         resume (bool, optional): If set to :obj:`False`, starts from the first epoch and overwrites
             an earlier run. (default: :obj:`True`)
+        nan_policy (str, optional): What to do if the gradient of a step is not finite:
+            :obj:`"raise"` ends training with an error that names step, parameters and samples,
+            :obj:`"skip"` skips the step with a warning; see :class:`FiniteSteps`.
+            (default: :obj:`"raise"`)
         **trainer_options: Further options of Lightning's
             :class:`~lightning.pytorch.Trainer`: :obj:`precision`, :obj:`devices`,
             :obj:`num_nodes`, :obj:`strategy`, :obj:`logger`, :obj:`enable_progress_bar`, ...
@@ -98,6 +103,7 @@ def fit(
 
     Raises:
         ValueError: If the directory holds a damaged checkpoint or a checkpoint of a different run.
+        FloatingPointError: If the gradient of a step is not finite.
     """
     if not isinstance(data, GraphDataModule):
         data = GraphDataModule(data, seed=seed, **module.batch_options())
@@ -108,6 +114,7 @@ def fit(
     record = RunRecord()
     callbacks = [
         SeedEachStep(seed),
+        FiniteSteps(nan_policy),
         record,
         history,
         _checkpoint(directory, 'last'),
@@ -115,7 +122,7 @@ def fit(
     ]
     optimization = module.recipe.optimization
     if optimization.ema_decay:
-        callbacks.insert(0, WeightAveraging(avg_fn=_MovingAverage(optimization.ema_decay)))
+        callbacks.insert(0, WeightAveraging(avg_fn=moving_average(optimization.ema_decay)))
     best = None
     if data.val is not None:
         monitor = module.monitor if monitor is None else monitor
@@ -153,18 +160,6 @@ def fit(
     if best_path:
         load_weights(module, best_path)
     return FitResult(history.rows, last, best_path)
-
-
-class _MovingAverage:
-    """Moving average that leaves constant weights and buffers unchanged, without rounding."""
-
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
-
-    def __call__(self, average: Tensor, value: Tensor, num_averaged: Tensor) -> Tensor:
-        if not average.is_floating_point():
-            return value
-        return torch.lerp(average, value, 1 - self.decay)
 
 
 def _checkpoint(directory: str, name: str, **options: Any) -> ModelCheckpoint:

@@ -112,7 +112,8 @@ class LMGCSModule(EmbeddingModule):
         if recipe.triplet:
             terms += [f'triplet_{name}' for name in self._trained_parts()] + ['active']
         names = ('loss', *terms, 'spread')
-        self.train_metrics = torch.nn.ModuleDict({name: MeanMetric() for name in names})
+        # FiniteSteps reports steps that are not finite.
+        self.train_metrics = torch.nn.ModuleDict({name: MeanMetric('ignore') for name in names})
         for modules, name in ((model.local_modules, 'local'), (model.global_modules, 'global')):
             for module in modules:
                 module.requires_grad_(name in self._trained_parts())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch_geometric.data import Batch
 
 from graphmotion.extras import requires_extra
 from graphmotion.inference.predict import call_model
+from graphmotion.training.finite import SkippedStep
 from graphmotion.training.freezing import frozen_parts, head_parameters
 from graphmotion.training.recipes import Recipe
 
@@ -69,6 +71,11 @@ class RecipeModule(LightningModule):
             on_step=False,
             on_epoch=True,
         )
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Updates the weights unless :class:`FiniteSteps` skips the step."""
+        with suppress(SkippedStep):
+            super().optimizer_step(*args, **kwargs)
 
     def setup(self, stage: str) -> None:
         """Freezes the parameters that the recipe does not train."""

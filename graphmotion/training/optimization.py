@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
+from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiStepLR, OneCycleLR
@@ -22,8 +24,9 @@ class Optimization:
         gradient_clip (float, optional): Maximum norm of the gradient.
         ema_decay (float): Decay per step of an exponential moving average of the weights, which
             replaces the weights in validation, test and the final model; 0 disables it. The average
-            extends over about :math:`1 / (1 - \text{ema\_decay})` steps and reduces the variance
-            between the last steps on a small training set.
+            extends over about :math:`1 / (1 - \text{ema\_decay})` steps, fewer at the start of
+            training, and reduces the variance between the last steps on a small training set; see
+            :func:`moving_average`.
     """
 
     #: Whether the learning rates of the first epochs are the same for any :obj:`max_epochs`, so
@@ -143,3 +146,27 @@ class OneCycle(Optimization):
             warmup *= 1 - 1e-9
         max_lr = [group['lr'] for group in optimizer.param_groups]
         return OneCycleLR(optimizer, max_lr, total_steps=total, pct_start=warmup)
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    r"""Returns the update of an exponential moving average of weights with a warm-up.
+
+    .. math::
+        \mathbf{w}'_n = d_n \, \mathbf{w}'_{n-1} + (1 - d_n) \, \mathbf{w}_n, \qquad
+        d_n = \min \left( \text{decay}, \frac{1 + n}{10 + n} \right)
+
+    Without the warm-up, weights of the first steps, which change quickly, dominate the average for
+    several times :math:`1 / (1 - \text{decay})` steps.
+
+    Args:
+        decay (float): Decay per step.
+    """
+
+    def update(average: Tensor, weight: Tensor, count: Tensor) -> Tensor:
+        if not average.is_floating_point():
+            return weight
+        step = float(count)
+        # lerp leaves weights that do not change as they are, without rounding.
+        return torch.lerp(average, weight, 1 - min(decay, (1 + step) / (10 + step)))
+
+    return update
