@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Linear, ModuleDict, ModuleList, Parameter
+from torch.nn import Dropout, Linear, Module, ModuleDict, ModuleList, Parameter
 
 from graphmotion.checks import check_choice
 from graphmotion.config import Configurable
@@ -259,6 +259,11 @@ class MSAGCN(Configurable, ResettableModule):
         )
         self.dropout = Dropout(dropout)
         self.lin = Linear(sizes[-1], num_classes)
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to logits."""
+        return self.lin
 
     def _check_scales(self, scales: Sequence[int] | None, hierarchy: str | None) -> tuple[int, ...]:
         if scales is None:
