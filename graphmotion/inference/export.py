@@ -7,7 +7,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,11 +27,9 @@ from graphmotion.inference.exportable_model import (
     check_deterministic,
     iter_transforms,
 )
+from graphmotion.inference.recognizer import Recognizer
 from graphmotion.skeletons import Skeleton
 from graphmotion.transforms import ConvertSkeleton, ToStream
-
-if TYPE_CHECKING:
-    from graphmotion.inference.recognizer import Recognizer
 
 FORMATS = ('onnx', 'torch')
 # Sizes of the example. Networks divide the frames by up to 8, and equal sizes might be mistaken for
