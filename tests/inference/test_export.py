@@ -201,7 +201,7 @@ def test_missing_joints_and_people(tmp_path):
 def small(stream, seed):
     """Builds a small ST-GCN and the transform of a stream."""
     torch.manual_seed(seed)
-    model = create_model('st_gcn', LAYOUT, 4, channels=(4,)).eval()
+    model = create_model('st_gcn', skeleton=LAYOUT, num_classes=4, channels=(4,)).eval()
     return model, Compose([CenterJoint(LAYOUT), ToStream(stream, LAYOUT)])
 
 
