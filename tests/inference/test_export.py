@@ -17,6 +17,7 @@ from graphmotion.transforms import (
     CenterJoint,
     ConvertSkeleton,
     CropFrames,
+    FillMissing,
     JointNoise,
     MinMaxNormalize,
     PadPeople,
@@ -196,6 +197,20 @@ def test_missing_joints_and_people(tmp_path):
     samples = [from_array(pos, LAYOUT, visible) for pos, visible in zip(joints, score)]
     batch = transform(Batch.from_data_list(samples))
     torch.testing.assert_close(program(joints, score), model(batch.x))
+
+
+@pytest.mark.slow
+def test_missing_joints_are_filled(tmp_path):
+    transform = Compose([FillMissing(), CenterJoint(LAYOUT), ToStream('joint', score=True)])
+    model = Mean(LAYOUT, 3)
+    program, _ = export_and_load(
+        model, tmp_path, 'onnx', transform=transform, score=True, num_dims=2
+    )
+    joints, score = torch.randn(4, 12, V, 2), (torch.rand(4, 12, V) - 0.4).clamp(min=0)
+    samples = [from_array(pos, LAYOUT, visible) for pos, visible in zip(joints, score)]
+    batch = transform(Batch.from_data_list(samples))
+    joints = joints.masked_fill(score.unsqueeze(-1) == 0, 0)
+    torch.testing.assert_close(program(joints, score), model(batch.x), atol=1e-4, rtol=1e-4)
 
 
 def small(stream, seed):
