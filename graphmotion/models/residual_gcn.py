@@ -17,6 +17,7 @@ from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.shortcut import make_shortcut
+from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton
 
 # Output size of each layer of 2s-AGCN and CTR-GCN.
@@ -89,6 +90,20 @@ class ResidualBlock(ResettableModule):
             out = out + self.shortcut(x, mask)
         return out.relu()
 
+    def forward_sliding(self, x: SlidingFrames) -> SlidingFrames:
+        """Applies the layer to a window that slides over a sequence."""
+        if not self.spatial.per_frame:
+            return x.map(self, reach=None, stride=self.stride)
+
+        def convolve_frames(out: Tensor, x: Tensor) -> Tensor:
+            out = self.temporal(out)
+            return (out if self.shortcut is None else out + self.shortcut(x)).relu()
+
+        out = x.map(
+            lambda x: (self.spatial_norm(self.spatial(x)) + self.spatial_shortcut(x)).relu()
+        )
+        return out.map(convolve_frames, x, reach=self.temporal.reach, stride=self.stride)
+
 
 class ResidualGCN(ResettableModule):
     r"""Base class of :class:`AGCN` and :class:`CTRGCN`: layers of :class:`ResidualBlock`, the mean
@@ -159,6 +174,13 @@ class ResidualGCN(ResettableModule):
             x = layer(x, mask)
             mask = stride_mask(mask, cast(ResidualBlock, layer).stride)
         return self.lin(self.dropout(graph_mean(x, num_nodes, mask=mask)))
+
+    def forward_sliding(self, x: SlidingFrames) -> Tensor:
+        """Returns the logits of a window that slides over a sequence."""
+        x = x.map(self.input_norm)
+        for layer in self.layers:
+            x = cast(ResidualBlock, layer).forward_sliding(x)
+        return self.lin(graph_mean(x.features, self.num_people * self.skeleton.num_joints))
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         r"""Loads a published checkpoint, with names such as :obj:`l1.gcn1.bn.weight`. Outputs match
