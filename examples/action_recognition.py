@@ -24,6 +24,7 @@ from torch_geometric.transforms import Compose
 import graphmotion.transforms as T
 import graphmotion.visualization as vis
 from graphmotion.datasets import NTURGBD, NWUCLA, UTDMHAD, MotionDataset, SyntheticActions
+from graphmotion.inference import load_weights, predict
 from graphmotion.metrics import ClassificationScores, classification_scores, format_table
 from graphmotion.models import create_model
 from graphmotion.training import (
@@ -33,8 +34,6 @@ from graphmotion.training import (
     OneCycle,
     fg_stformer_recipe,
     fit,
-    load_weights,
-    predict,
 )
 
 TITLES = {'fg_stformer': 'FG-STFormer', 'st_gcn': 'ST-GCN'}

@@ -27,9 +27,10 @@ import graphmotion.transforms as T
 import graphmotion.visualization as vis
 from graphmotion.datasets import FER2013, JAFFE, CKPlus, FaceDataset, FaceFolder, SyntheticFaces
 from graphmotion.graphs import PointGraph, landmark_graph, pixel_graph
+from graphmotion.inference import predict
 from graphmotion.metrics import ClassificationScores, classification_scores, format_table
 from graphmotion.models import SSGNN, spagnn, spegnn
-from graphmotion.training import ClassificationRecipe, predict, train_and_test
+from graphmotion.training import ClassificationRecipe, train_and_test
 
 TITLES = {'spatial': 'SPAGNN', 'spectral': 'SPEGNN', 'both': 'SSGNN'}
 BUILDERS = {'spatial': spagnn, 'spectral': spegnn}

@@ -24,6 +24,7 @@ from torch_geometric.transforms import Compose
 import graphmotion.transforms as T
 import graphmotion.visualization as vis
 from graphmotion.datasets import CASIABPose, MotionDataset, SyntheticGait
+from graphmotion.inference import embed, load_weights
 from graphmotion.metrics import GalleryProbeProtocol, format_recognition_table
 from graphmotion.models import create_model
 from graphmotion.training import (
@@ -31,10 +32,8 @@ from graphmotion.training import (
     OneCycle,
     RecognitionModule,
     RecognitionRecipe,
-    embed,
     fit,
     gaitmixer_recipe,
-    load_weights,
     oversample,
 )
 

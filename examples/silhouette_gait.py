@@ -35,6 +35,7 @@ import graphmotion.transforms as T
 import graphmotion.visualization as vis
 from graphmotion.data import GraphDataset
 from graphmotion.datasets import OUMVLP, CASIABSilhouettes, SyntheticGait
+from graphmotion.inference import embed, load_weights
 from graphmotion.metrics import (
     OU_MVLP,
     GalleryProbeProtocol,
@@ -47,10 +48,8 @@ from graphmotion.training import (
     LMGCSModule,
     LMGCSRecipe,
     StepDecay,
-    embed,
     fit,
     fit_two_stages,
-    load_weights,
 )
 
 

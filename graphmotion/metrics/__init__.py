@@ -1,4 +1,5 @@
 from graphmotion.metrics.classification import ClassificationScores, classification_scores
+from graphmotion.metrics.comparison import PairedComparison, compare_paired
 from graphmotion.metrics.confusion import confusion_matrix
 from graphmotion.metrics.discriminant import DiscriminantProjection, discriminant_projection
 from graphmotion.metrics.fusion import fuse_streams, fusion_contributions
@@ -35,8 +36,10 @@ __all__ = [
     'FoldSummary',
     'GalleryProbeProtocol',
     'GalleryProbeScores',
+    'PairedComparison',
     'Retrieval',
     'classification_scores',
+    'compare_paired',
     'confusion_matrix',
     'discriminant_projection',
     'fold_summary',

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Dropout, LeakyReLU, Linear, ModuleList, Sequential
 
+from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
 from graphmotion.nn import (
     ConvValueTemporalAttention,
@@ -136,7 +137,7 @@ class FocalAttention(NamedTuple):
 
 
 @register_model('fg_stformer', task='action')
-class FGSTFormer(ResettableModule):
+class FGSTFormer(Configurable, ResettableModule):
     r"""The focal and global spatial-temporal transformer from the `"Focal and Global
     Spatial-Temporal Transformer for Skeleton-based Action Recognition"
     <https://arxiv.org/abs/2210.02693>`_ paper.

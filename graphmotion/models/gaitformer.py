@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import LayerNorm, Linear, ModuleList, Parameter
 from torch.nn.functional import normalize, pad
 
+from graphmotion.config import Configurable
 from graphmotion.models.gaitmixer import (
     BLOCK_NAMES,
     SPATIAL_NAMES,
@@ -25,7 +26,7 @@ from graphmotion.skeletons import Skeleton, get_skeleton
 
 
 @register_model('gaitformer', task='recognition')
-class GaitFormer(ResettableModule):
+class GaitFormer(Configurable, ResettableModule):
     r"""The baseline of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper, with attention on
     both axes: over the joints of each frame, then over a class token and the frames of each joint.

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import GELU, Dropout, LayerNorm, Linear, ModuleList, Parameter, Sequential
 from torch.nn.functional import normalize
 
+from graphmotion.config import Configurable
 from graphmotion.models.published_weights import match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
@@ -155,7 +156,7 @@ class TemporalMixerBlock(torch.nn.Module):
 
 
 @register_model('gaitmixer', task='recognition')
-class GaitMixer(ResettableModule):
+class GaitMixer(Configurable, ResettableModule):
     r"""The network of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper: self-attention
     over the joints of each frame, then convolutions with large kernels over the frames of each

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
 from graphmotion.nn import (
     HorizontalPyramidPooling,
@@ -37,7 +38,7 @@ class LMGCSFeatures(NamedTuple):
 
 
 @register_model('lmgcs', task='recognition')
-class LMGCS(ResettableModule):
+class LMGCS(Configurable, ResettableModule):
     r"""The network of "Multi-view gait recognition with joint local multi-scale and global
     contextual spatio-temporal features".
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import Dropout, Linear, ModuleDict, ModuleList, Parameter
 
 from graphmotion.checks import check_choice
+from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
 from graphmotion.nn import (
     CrossScaleConv,
@@ -97,7 +98,7 @@ class SelectiveBlock(torch.nn.Module):
 
 
 @register_model('msa_gcn', task='emotion')
-class MSAGCN(ResettableModule):
+class MSAGCN(Configurable, ResettableModule):
     r"""The multi-scale adaptive graph convolution network from the `"MSA-GCN: Multiscale Adaptive
     Graph Convolution Network for Gait Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_
     paper.

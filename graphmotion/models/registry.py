@@ -80,6 +80,11 @@ def list_models(filter: str = '*', task: str | None = None) -> list[str]:
     )
 
 
+def registered_models() -> dict[str, Callable[..., Module]]:
+    r"""Returns the class, or the function, of each registered model by name."""
+    return {name: entry.build for name, entry in _MODELS.items()}
+
+
 def create_model(name: str, **options: Any) -> Module:
     r"""Builds a model by name.
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import Dropout, Linear, Module
 from torch.nn.init import constant_, kaiming_normal_, normal_, zeros_
 
+from graphmotion.config import Configurable
 from graphmotion.nn import MotionBatchNorm, TemporalConv
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, stride_mask
@@ -105,7 +106,7 @@ class ResidualBlock(ResettableModule):
         return out.map(convolve_frames, x, reach=self.temporal.reach, stride=self.stride)
 
 
-class ResidualGCN(ResettableModule):
+class ResidualGCN(Configurable, ResettableModule):
     r"""Base class of :class:`AGCN` and :class:`CTRGCN`: layers of :class:`ResidualBlock`, the mean
     over joints, frames and people, and a linear classifier.
 

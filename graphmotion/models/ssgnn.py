@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from graphmotion.config import Configurable
 from graphmotion.models.face_network import SharedGraph
 from graphmotion.models.registry import register_model
 from graphmotion.models.spagnn import SPAGNN
@@ -15,7 +16,7 @@ from graphmotion.nn import DecisionFusion
 from graphmotion.nn.resettable import ResettableModule
 
 
-class SSGNN(ResettableModule):
+class SSGNN(Configurable, ResettableModule):
     r"""Facial expressions in the spatial and the spectral domain, from "SSGNN: A Macro and
     Microfacial Expression Recognition Graph Neural Network Combining Spatial and Spectral Domain
     Features".

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Dropout, Linear, ModuleList
 
+from graphmotion.config import Configurable
 from graphmotion.models.published_weights import match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
@@ -92,7 +93,7 @@ class SpatioTemporalBlock(torch.nn.Module):
 
 
 @register_model('st_gcn', task='action')
-class STGCN(ResettableModule):
+class STGCN(Configurable, ResettableModule):
     r"""The spatial temporal graph convolutional network from the `"Spatial Temporal Graph
     Convolutional Networks for Skeleton-Based Action Recognition"
     <https://arxiv.org/abs/1801.07455>`_ paper.

@@ -12,9 +12,9 @@ from torch_geometric.data import Batch
 
 from graphmotion.data import num_nodes_per_graph
 from graphmotion.extras import requires_extra
+from graphmotion.inference.predict import check_rows
 from graphmotion.metrics.confusion import check_labels
 from graphmotion.training.module import RecipeModule
-from graphmotion.training.predict import check_rows
 from graphmotion.training.recipes import ClassificationRecipe
 
 with requires_extra('train'):

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from graphmotion.data import as_dataset
 from graphmotion.data.list_dataset import Samples
+from graphmotion.inference.predict import predict
 from graphmotion.metrics import ClassificationScores, classification_scores
 from graphmotion.training.class_weights import class_weights
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fitting import fit
-from graphmotion.training.predict import predict
 from graphmotion.training.recipes import ClassificationRecipe
 
 
@@ -73,7 +73,8 @@ def train_and_test(
         train_transform (callable, optional): Transform of training batches; :obj:`transform` if not
             given. (default: :obj:`None`)
         num_augmentations (int, optional): Number of random transforms of each test sample over
-            which predictions are averaged; see :func:`predict`. (default: :obj:`1`)
+            which predictions are averaged; see
+            :func:`~graphmotion.inference.predict`. (default: :obj:`1`)
         seed (int, optional): Seed of the weights, the order of samples and the transforms.
             (default: :obj:`0`)
         **options: Further options of :func:`fit`.

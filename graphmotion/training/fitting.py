@@ -12,14 +12,15 @@ import torch
 
 from graphmotion.data.list_dataset import Samples
 from graphmotion.extras import requires_extra
-from graphmotion.training.checkpoint import load_weights, read_checkpoint
+from graphmotion.inference.checkpoint import load_weights, read_checkpoint
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.history import History, RunRecord, SeedEachStep
 from graphmotion.training.module import RecipeModule
+from graphmotion.training.optimization import moving_average
 
 with requires_extra('train'):
     from lightning.pytorch import Trainer, seed_everything
-    from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+    from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def fit(
     ]
     optimization = module.recipe.optimization
     if optimization.ema_decay:
-        callbacks.insert(0, EMAWeightAveraging(decay=optimization.ema_decay))
+        callbacks.insert(0, WeightAveraging(avg_fn=moving_average(optimization.ema_decay)))
     best = None
     if data.val is not None:
         monitor = module.monitor if monitor is None else monitor

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
 from graphmotion.extras import requires_extra
+from graphmotion.inference.predict import model_inputs
 from graphmotion.metrics import relative_spread
 from graphmotion.models.lmgcs import LMGCS, LMGCSFeatures
 from graphmotion.nn import SeparateLinear
@@ -20,7 +21,6 @@ from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fitting import FitResult, fit
 from graphmotion.training.optimization import StepDecay
 from graphmotion.training.part_triplet import part_triplet_loss
-from graphmotion.training.predict import model_inputs
 from graphmotion.training.recipes import LMGCSRecipe
 from graphmotion.training.recognition import EmbeddingModule
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from graphmotion.extras import requires_extra
-from graphmotion.training.predict import call_model
+from graphmotion.inference.predict import call_model
 from graphmotion.training.recipes import Recipe
 
 with requires_extra('train'):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiStepLR, OneCycleLR
@@ -21,8 +22,9 @@ class Optimization:
         gradient_clip (float, optional): Maximum norm of the gradient.
         ema_decay (float): Decay per step of an exponential moving average of the weights, which
             replaces the weights in validation, test and the final model; 0 disables it. The average
-            extends over about :math:`1 / (1 - \text{ema\_decay})` steps and reduces the variance
-            between the last steps on a small training set.
+            extends over about :math:`1 / (1 - \text{ema\_decay})` steps, fewer at the start of
+            training, and reduces the variance between the last steps on a small training set; see
+            :func:`moving_average`.
     """
 
     lr: float = 1e-3
@@ -124,3 +126,25 @@ class OneCycle(Optimization):
             # OneCycleLR divides by the number of steps before the maximum, which is the first one.
             warmup *= 1 - 1e-9
         return OneCycleLR(optimizer, self.lr, total_steps=total, pct_start=warmup)
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    r"""Returns the update of an exponential moving average of weights with a warm-up.
+
+    .. math::
+        \mathbf{w}'_n = d_n \, \mathbf{w}'_{n-1} + (1 - d_n) \, \mathbf{w}_n, \qquad
+        d_n = \min \left( \text{decay}, \frac{1 + n}{10 + n} \right)
+
+    Without the warm-up, weights of the first steps, which change quickly, dominate the average for
+    several times :math:`1 / (1 - \text{decay})` steps.
+
+    Args:
+        decay (float): Decay per step.
+    """
+
+    def update(average: Tensor, weight: Tensor, count: Tensor) -> Tensor:
+        step = count.to(average.device)
+        rate = ((1 + step) / (10 + step)).clamp(max=decay)
+        return rate * average + (1 - rate) * weight
+
+    return update

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from graphmotion.extras import requires_extra
+from graphmotion.inference.predict import check_rows
 from graphmotion.metrics import relative_spread
 from graphmotion.metrics.recognition.similarity import Similarity
 from graphmotion.training.module import RecipeModule
-from graphmotion.training.predict import check_rows
 from graphmotion.training.recipes import EmbeddingRecipe, RecognitionRecipe
 
 with requires_extra('train'):

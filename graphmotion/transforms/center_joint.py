@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.config import Configurable
 from graphmotion.data import batch_index, from_dense
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import get_pos, joint_indices, set_pos, split_bodies, valid_mask
@@ -16,7 +17,7 @@ from graphmotion.transforms.fill_missing import nearest_visible
 from graphmotion.transforms.frames import interpolate
 
 
-class CenterJoint(BaseTransform):
+class CenterJoint(Configurable, BaseTransform):
     r"""Translates the positions so that a joint is at the origin.
 
     .. math::

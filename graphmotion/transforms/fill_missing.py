@@ -8,6 +8,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_probability
+from graphmotion.config import Configurable
 from graphmotion.data import valid_frames
 from graphmotion.transforms.fields import get_pos
 from graphmotion.transforms.frames import interpolate
@@ -31,7 +32,7 @@ def nearest_visible(visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return left, right, (frame - left).clamp_(min=0).double() / span
 
 
-class FillMissing(BaseTransform):
+class FillMissing(Configurable, BaseTransform):
     r"""Fills missing joints, those of score 0, by linear interpolation over time.
 
     With :math:`a` and :math:`b` the nearest frames before and after :math:`t` in which joint

@@ -7,12 +7,13 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_probability
+from graphmotion.config import Configurable
 from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import any_time_field, rand_per_graph
 from graphmotion.transforms.frames import select_frames
 
 
-class RandomTimeReversal(BaseTransform):
+class RandomTimeReversal(Configurable, BaseTransform):
     r"""Reverses the order of the frames of a sequence with a given probability.
 
     Frame :math:`t` becomes frame :math:`n - 1 - t` of the :math:`n` frames before padding;

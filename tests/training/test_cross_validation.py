@@ -4,13 +4,13 @@ from functools import partial
 import pytest
 import torch
 
+from graphmotion.inference import predict
 from graphmotion.metrics import classification_scores
 from graphmotion.models import st_gcn
 from graphmotion.training import (
     ClassificationRecipe,
     OneCycle,
     cross_validate,
-    predict,
     train_and_test,
 )
 from tests.toy import Waves, joints, noisy_joints

@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 from torch_geometric.data import Data
 
 from graphmotion.data import GraphDataset
+from graphmotion.inference import embed
 from graphmotion.metrics import relative_spread
 from graphmotion.models import LMGCS
 from graphmotion.training import (
@@ -15,7 +16,6 @@ from graphmotion.training import (
     LMGCSRecipe,
     OneCycle,
     StepDecay,
-    embed,
     fit,
     fit_two_stages,
     lmgcs_ou_mvlp_recipe,

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from graphmotion.training import OneCycle, Optimization, SGDStepDecay, StepDecay
+from graphmotion.training.optimization import moving_average
 
 
 def learning_rates(optimization, steps_per_epoch):
@@ -72,3 +73,17 @@ def test_optimizations_are_frozen_and_changed_by_replace():
     assert replace(optimization, lr=1.0).lr == 1.0
     with pytest.raises(NotImplementedError):
         Optimization().optimizer([])
+
+
+def test_the_moving_average_warms_up_to_its_decay():
+    update = moving_average(0.6)
+    weights = torch.randn(30, 3, dtype=torch.double)
+    average = expected = weights[0]
+    for n in range(1, 30):
+        average = update(average, weights[n], torch.tensor(n))
+        rate = min(0.6, (1 + n) / (10 + n))
+        expected = rate * expected + (1 - rate) * weights[n]
+    torch.testing.assert_close(average, expected, rtol=1e-6, atol=1e-6)
+    # The first steps are soon forgotten: the second has a weight of 9 / 11.
+    first = update(torch.zeros(1), torch.ones(1), torch.tensor(1))
+    assert float(first) == pytest.approx(9 / 11)

@@ -27,7 +27,7 @@ def read_checkpoint(path: str, key: str) -> Any:
 
 
 def load_weights(module: torch.nn.Module, path: str) -> None:
-    r"""Loads the weights of a checkpoint written by :func:`fit`.
+    r"""Loads the weights of a checkpoint written by :func:`~graphmotion.training.fit`.
 
     .. code-block:: python
 
@@ -35,8 +35,8 @@ def load_weights(module: torch.nn.Module, path: str) -> None:
         load_weights(model, 'results/best.ckpt')
 
     Args:
-        module (torch.nn.Module): The trained module, such as a :class:`ClassificationModule`, or
-            its model.
+        module (torch.nn.Module): The trained module, such as a
+            :class:`~graphmotion.training.ClassificationModule`, or its model.
         path (str): Path of the checkpoint. Only tensors and plain containers are unpickled.
 
     Raises:
