@@ -37,9 +37,11 @@ class ResidualBlock(ResettableModule):
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
-        spatial (Module): Graph convolution, called with features and a mask.
+        spatial (Module): Graph convolution, called with features and a mask. Its attribute
+            :obj:`per_frame` states whether frames are independent.
         temporal (Module): Temporal convolution with normalisation, called with features and a
-            mask.
+            mask. Its attribute :obj:`reach` is the number of frames before and after a frame on
+            which its result depends.
         stride (int, optional): Stride of the temporal convolution. (default: :obj:`1`)
         shortcut (bool, optional): If set to :obj:`False`, there is no shortcut around the layer.
             (default: :obj:`True`)
@@ -96,14 +98,15 @@ class ResidualBlock(ResettableModule):
         if not self.spatial.per_frame:
             return x.map(self, reach=None, stride=self.stride)
 
+        def convolve_joints(x: Tensor) -> Tensor:
+            return (self.spatial_norm(self.spatial(x)) + self.spatial_shortcut(x)).relu()
+
         def convolve_frames(out: Tensor, x: Tensor) -> Tensor:
             out = self.temporal(out)
             return (out if self.shortcut is None else out + self.shortcut(x)).relu()
 
-        out = x.map(
-            lambda x: (self.spatial_norm(self.spatial(x)) + self.spatial_shortcut(x)).relu()
-        )
-        return out.map(convolve_frames, x, reach=self.temporal.reach, stride=self.stride)
+        reach = cast(int, self.temporal.reach)
+        return x.map(convolve_joints).map(convolve_frames, x, reach=reach, stride=self.stride)
 
 
 class ResidualGCN(Configurable, ResettableModule):
