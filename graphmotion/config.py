@@ -77,7 +77,9 @@ def to_config(value: Any) -> Config:
     return encoder.encode(value, type(value).__name__), encoder.tensors
 
 
-def from_config(config: Any, tensors: Mapping[str, Tensor] | None = None) -> Any:
+def from_config(
+    config: Any, tensors: Mapping[str, Tensor] | None = None, where: str = 'config'
+) -> Any:
     r"""Creates what :func:`to_config` described.
 
     Only the classes that :func:`to_config` accepts are instantiated; models are new, with random
@@ -90,11 +92,13 @@ def from_config(config: Any, tensors: Mapping[str, Tensor] | None = None) -> Any
     Args:
         config (Any): The description.
         tensors (mapping, optional): The tensors of the description. (default: :obj:`None`)
+        where (str, optional): Name of the description in error messages.
+            (default: :obj:`"config"`)
 
     Raises:
         ValueError: If the description is invalid or names an unknown class.
     """
-    return _Decoder(tensors or {}).decode(config, 'config')
+    return _Decoder(tensors or {}).decode(config, where)
 
 
 def tensor_names(config: Any) -> set[str]:
@@ -114,7 +118,8 @@ def class_name(cls: type) -> str | None:
 
 # A description is a number, a string, None, a list, or one of these objects:
 #
-#     {"tuple": [...]}, {"dict": [[key, value], ...]}, {"float": "inf"},
+#     {"tuple": [...]}, {"dict": {name: value, ...}}, {"items": [[key, value], ...]},
+#     {"float": "inf"},
 #     {"tensor": name}, {"array": name}, {"skeleton": name or fields},
 #     {"class": name, "arguments": {...}}
 
@@ -127,7 +132,7 @@ def _classes() -> dict[str, type]:
     from graphmotion import graphs, models, transforms
     from graphmotion.models.registry import registered_models
 
-    out: dict[str, type] = {
+    out: dict[str, Any] = {
         'Compose': Compose,
         'graphs.PointGraph': graphs.PointGraph,
         'graphs.Coarsening': graphs.Coarsening,
@@ -178,11 +183,11 @@ class _Encoder:
         if type(value) in (tuple, torch.Size):
             return {'tuple': self._items(value, where)}
         if isinstance(value, Mapping):
-            pairs = [
-                [self.encode(key, f'{where}, key'), self.encode(item, f'{where}[{key!r}]')]
-                for key, item in value.items()
-            ]
-            return {'dict': pairs}
+            items = [self.encode(item, f'{where}[{key!r}]') for key, item in value.items()]
+            if all(type(key) is str for key in value):
+                return {'dict': dict(zip(value, items))}
+            keys = [self.encode(key, f'{where}, key') for key in value]
+            return {'items': [list(pair) for pair in zip(keys, items)]}
         if isinstance(value, Tensor):
             return {'tensor': self._tensor(value, value.detach())}
         if isinstance(value, np.ndarray) and value.dtype.kind in 'iufb':
@@ -268,6 +273,7 @@ class _Decoder:
         self._decoders: dict[str, Callable[[Any, str], Any]] = {
             'tuple': self._tuple,
             'dict': self._dict,
+            'items': self._pairs,
             'float': self._float,
             'tensor': self._tensor,
             'array': lambda name, where: self._tensor(name, where).numpy(),
@@ -291,7 +297,11 @@ class _Decoder:
         _check(isinstance(items, list), where, 'a list of items', items)
         return tuple(self.decode(items, where))
 
-    def _dict(self, pairs: Any, where: str) -> dict[Any, Any]:
+    def _dict(self, items: Any, where: str) -> dict[str, Any]:
+        _check(isinstance(items, dict), where, 'values by name', items)
+        return {key: self.decode(item, f'{where}[{key!r}]') for key, item in items.items()}
+
+    def _pairs(self, pairs: Any, where: str) -> dict[Any, Any]:
         valid = isinstance(pairs, list) and all(
             isinstance(pair, list) and len(pair) == 2 for pair in pairs
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -107,9 +107,7 @@ def predict(
     """
     check_choice('kind', kind, KINDS)
     transforms = [transform] * check_int('num_augmentations', num_augmentations, 1)
-    dataset = as_dataset(dataset)
-    logits = _outputs(model, dataset, transforms, batch_size, seed, 'logits')
-    return _mean(logits if kind == 'logits' else (out.softmax(dim=-1) for out in logits))
+    return mean_outputs(model, dataset, transforms, batch_size, seed, kind)
 
 
 def embed(
@@ -162,9 +160,29 @@ def embed(
         transforms = [transforms]
     if not len(transforms):
         raise ValueError('transforms must hold at least one transform, got none')
-    dataset = as_dataset(dataset)
-    embeddings = _mean(_outputs(model, dataset, transforms, batch_size, seed, 'embeddings'))
+    embeddings = mean_outputs(model, dataset, transforms, batch_size, seed, 'embeddings')
     return torch.nn.functional.normalize(embeddings, dim=1) if normalize else embeddings
+
+
+def mean_outputs(
+    model: torch.nn.Module,
+    dataset: Samples,
+    transforms: Sequence[Callable | None],
+    batch_size: int,
+    seed: int,
+    kind: str,
+) -> Tensor:
+    """Returns the probabilities, logits or embeddings of all samples, averaged over transforms.
+
+    The seed of each transform is its position plus ``seed``.
+    """
+    what = 'embeddings' if kind == 'embeddings' else 'logits'
+    outputs = _outputs(model, as_dataset(dataset), transforms, batch_size, seed, what)
+    total, count = torch.zeros(()), 0
+    for out in outputs:
+        total = total + (out.softmax(dim=-1) if kind == 'probabilities' else out)
+        count += 1
+    return total / count
 
 
 @torch.no_grad()
@@ -189,10 +207,3 @@ def _outputs(
     finally:
         for module, mode in modes:
             module.training = mode
-
-
-def _mean(tensors: Iterable[Tensor]) -> Tensor:
-    total, count = torch.zeros(()), 0
-    for tensor in tensors:
-        total, count = total + tensor, count + 1
-    return total / count

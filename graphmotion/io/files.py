@@ -8,7 +8,7 @@ import re
 import secrets
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import IO, Any, NamedTuple
 
@@ -16,6 +16,7 @@ import numpy as np
 
 # Larger than any file of one recording; a zip bomb would exceed it.
 _LARGEST_MEMBER = 2**30
+_FILE_MANAGERS = ('thumbs.db', 'desktop.ini')
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
@@ -96,7 +97,7 @@ def find_files(
             archive = stack.enter_context(_open_archive(path))
             for member in archive.infolist():
                 name = member.filename
-                if name.lower().endswith(ends) and not member.is_dir() and not _hidden(name):
+                if name.lower().endswith(ends) and not member.is_dir() and not is_hidden(name):
                     file = FoundFile(f'{path}/{name}', archive, name)
                     found.setdefault(_stem(name, cut, num_folders), file)
         yield dict(sorted(found.items()))
@@ -252,14 +253,51 @@ def read_file(path: str) -> bytes:
 
 
 def list_files(folder: str) -> Iterator[str]:
-    r"""Yields all files below a folder except hidden ones, sorted within each folder."""
+    r"""Yields all files below a folder except hidden ones, sorted within each folder.
+
+    Links to folders are followed, except to those that contain the link.
+    """
     for where, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not _hidden(name))
-        yield from (os.path.join(where, name) for name in sorted(files) if not _hidden(name))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not is_hidden(name) and not _is_loop(folder, where, os.path.join(where, name))
+        )
+        yield from (os.path.join(where, name) for name in sorted(files) if not is_hidden(name))
 
 
-def _hidden(name: str) -> bool:
-    return os.path.basename(name).startswith('.') or '__MACOSX' in name
+def _is_loop(top: str, where: str, path: str) -> bool:
+    """Returns whether a folder in ``where`` is a link to a folder that contains the link."""
+    if not os.path.islink(path):
+        return False
+    target = os.path.join(os.path.realpath(path), '')
+    while True:
+        if os.path.join(os.path.realpath(where), '').startswith(target):
+            return True
+        if len(where) <= len(top):
+            return False
+        where = os.path.dirname(where)
+
+
+def is_hidden(name: str) -> bool:
+    r"""Returns whether a file or folder is hidden or was made by a file manager."""
+    base = os.path.basename(name)
+    return base.startswith('.') or base.lower() in _FILE_MANAGERS or '__MACOSX' in name
+
+
+def sort_names(names: Iterable[str]) -> list[str]:
+    r"""Sorts names in natural order: by value if all of them are numbers, and otherwise as text
+    whose digits are compared as numbers, such as :obj:`["s1", "s2", "s10"]`.
+    """
+    names = sorted(names)
+    if all(re.fullmatch(r'[-+]?\d+(\.\d+)?', name) for name in names):
+        return sorted(names, key=float)
+    return sorted(names, key=natural_key)
+
+
+def natural_key(name: str) -> list[str | int]:
+    r"""Returns a key that sorts text in natural order, such as :obj:`["s", 10, ""]`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r'(\d+)', name)]
 
 
 def _stem(path: str, suffix: str, num_folders: int | None) -> str:

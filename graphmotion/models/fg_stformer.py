@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, LeakyReLU, Linear, ModuleList, Sequential
+from torch.nn import Dropout, LeakyReLU, Linear, Module, ModuleList, Sequential
 
 from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
@@ -259,6 +259,7 @@ class FGSTFormer(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_people = num_people
         num_joints = self.skeleton.num_joints
         channels = tuple(channels)
@@ -350,6 +351,11 @@ class FGSTFormer(Configurable, ResettableModule):
             Dropout(dropout), Linear(width, hidden), LeakyReLU(_SLOPE),
             Dropout(dropout), Linear(hidden, num_classes),
         )  # fmt: skip
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to logits."""
+        return self.classifier
 
     def forward(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import LayerNorm, Linear, ModuleList, Parameter
+from torch.nn import LayerNorm, Linear, Module, ModuleList, Parameter
 from torch.nn.functional import normalize, pad
 
 from graphmotion.config import Configurable
@@ -57,6 +57,7 @@ class GaitFormer(Configurable, ResettableModule):
 
     inputs = ('x', 'batch')
     optional_inputs = ('num_frames',)
+    output = 'embeddings'
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class GaitFormer(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_frames = num_frames
         num_joints = self.skeleton.num_joints
         self.spatial = SpatialMixer(num_joints, in_channels, channels, depth, heads, mlp_ratio)
@@ -80,6 +82,16 @@ class GaitFormer(Configurable, ResettableModule):
         self.temporal_norm = LayerNorm(channels, eps=1e-6)
         self.norm = LayerNorm(num_joints * channels)
         self.lin = Linear(num_joints * channels, embedding_dim)
+
+    @property
+    def max_frames(self) -> int:
+        r"""Maximum number of frames, for which there are position encodings."""
+        return self.num_frames
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to the embedding."""
+        return self.lin
 
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.
@@ -131,6 +143,19 @@ class GaitFormer(Configurable, ResettableModule):
         Raises:
             ValueError: If a name or a shape does not match. The model is then unchanged.
         """
+        self.load_state_dict(self.convert_reference_state_dict(state_dict))
+
+    def convert_reference_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True
+    ) -> dict[str, Tensor]:
+        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
+
+        With :obj:`strict=False`, weights of another size keep their shape, for
+        :func:`create_model`.
+
+        Raises:
+            ValueError: With :obj:`strict`, if a name or a shape does not match.
+        """
         published = {name.removeprefix('module.'): value for name, value in state_dict.items()}
         channels = self.position.size(1)
         names = SPATIAL_NAMES | {'head.0': 'norm', 'head.1': 'lin'}
@@ -147,7 +172,7 @@ class GaitFormer(Configurable, ResettableModule):
                 names[stem] = 'temporal_norm'
             elif value.dim() == 3 and leaf == name:
                 names[name] = 'token' if value.numel() == channels else 'position'
-        self.load_state_dict(from_published(published, self.state_dict(), names))
+        return from_published(published, self.state_dict(), names, strict)
 
 
 gaitformer = GaitFormer

@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import GELU, Dropout, LayerNorm, Linear, ModuleList, Parameter, Sequential
+from torch.nn import GELU, Dropout, LayerNorm, Linear, Module, ModuleList, Parameter, Sequential
 from torch.nn.functional import normalize
 
 from graphmotion.config import Configurable
@@ -201,6 +201,7 @@ class GaitMixer(Configurable, ResettableModule):
 
     inputs = ('x', 'batch')
     optional_inputs = ('num_frames',)
+    output = 'embeddings'
 
     def __init__(
         self,
@@ -219,6 +220,7 @@ class GaitMixer(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_people = num_people
         self.spatial = SpatialMixer(
             self.skeleton.num_joints, in_channels, channels, depth, heads, mlp_ratio
@@ -230,6 +232,16 @@ class GaitMixer(Configurable, ResettableModule):
         )
         self.norm = LayerNorm(sizes[-1])
         self.lin = Linear(sizes[-1], embedding_dim)
+
+    @property
+    def min_frames(self) -> int:
+        r"""Minimum number of frames, for the padding of the convolutions."""
+        return max(cast(TemporalMixerBlock, block).conv.min_frames for block in self.temporal)
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to the embedding."""
+        return self.lin
 
     def features(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         r"""Returns the features of each joint in each frame, :math:`(B \cdot V, T, C)`.
@@ -267,7 +279,20 @@ class GaitMixer(Configurable, ResettableModule):
         Raises:
             ValueError: If a name or a shape does not match. The model is then unchanged.
         """
-        self.load_state_dict(from_published(state_dict, self.state_dict(), _NAMES))
+        self.load_state_dict(self.convert_reference_state_dict(state_dict))
+
+    def convert_reference_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True
+    ) -> dict[str, Tensor]:
+        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
+
+        With :obj:`strict=False`, weights of another size keep their shape, for
+        :func:`create_model`.
+
+        Raises:
+            ValueError: With :obj:`strict`, if a name or a shape does not match.
+        """
+        return from_published(state_dict, self.state_dict(), _NAMES, strict)
 
 
 # Names of modules in this model by their names in published checkpoints; {} is a number.
@@ -294,14 +319,17 @@ _NAMES = SPATIAL_NAMES | {
 
 
 def from_published(
-    published: Mapping[str, Tensor], own: Mapping[str, Tensor], names: Mapping[str, str]
+    published: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    names: Mapping[str, str],
+    strict: bool = True,
 ) -> dict[str, Tensor]:
-    """Returns the weights of a published checkpoint with the names and shapes of a model."""
+    """Returns the weights of a published checkpoint; see :func:`match_state_dict`."""
     weights = (
         (name, _translate(name.removeprefix('module.'), names), value)
         for name, value in published.items()
     )
-    return match_state_dict(weights, own)
+    return match_state_dict(weights, own, strict)
 
 
 def _translate(name: str, names: Mapping[str, str]) -> str | None:

@@ -144,6 +144,7 @@ class ResidualGCN(Configurable, ResettableModule):
         super().__init__()
         self.skeleton = skeleton
         self.num_classes = num_classes
+        self.in_channels = in_channels
         self.num_people = num_people
         self.input_norm = MotionBatchNorm(in_channels, num_people * skeleton.num_joints)
         layers = []
@@ -165,6 +166,11 @@ class ResidualGCN(Configurable, ResettableModule):
 
     def _reset_classifier(self) -> None:
         normal_(self.lin.weight, std=math.sqrt(2 / self.num_classes))
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to logits."""
+        return self.lin
 
     def forward(
         self, x: Tensor, batch: Tensor | None = None, num_frames: Tensor | None = None
@@ -193,25 +199,41 @@ class ResidualGCN(Configurable, ResettableModule):
         Raises:
             ValueError: If a name or a shape does not match. The model is then unchanged.
         """
+        self.load_state_dict(self.convert_reference_state_dict(state_dict))
+
+    def convert_reference_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True
+    ) -> dict[str, Tensor]:
+        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
+
+        With :obj:`strict=False`, weights of another size keep their shape, for
+        :func:`create_model`.
+
+        Raises:
+            ValueError: With :obj:`strict`, if a name or a shape does not match.
+        """
         theirs = {name.removeprefix('module.'): value for name, value in state_dict.items()}
         loaded = {}
         for key, ours in self.state_dict().items():
             names = list(self._reference_names(key))
             missing = sorted(set(names) - set(theirs))
             if missing:
-                raise ValueError(f'the checkpoint lacks {missing}')
+                if strict:
+                    raise ValueError(f'the checkpoint lacks {missing}')
+                continue
             parts = [self._convert(key, theirs.pop(name)) for name in names]
             value = parts[0] if ours.dim() == 0 else torch.cat(parts)
-            if value.numel() != ours.numel():
+            same = value.numel() == ours.numel()
+            if strict and not same:
                 shapes = [list(part.shape) for part in parts]
                 raise ValueError(
                     f'the checkpoint holds {names} of shapes {shapes}, expected '
                     f'{list(ours.shape)} together'
                 )
-            loaded[key] = value.reshape(ours.shape)
-        if theirs:
+            loaded[key] = value.reshape(ours.shape) if same else value
+        if theirs and strict:
             raise ValueError(f'the checkpoint holds {sorted(theirs)}, which this model lacks')
-        self.load_state_dict(loaded)
+        return loaded | theirs
 
     def _reference_names(self, key: str) -> Iterator[str]:
         """Yields the names of the published weights that are concatenated to one weight."""
