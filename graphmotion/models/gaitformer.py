@@ -21,6 +21,7 @@ from graphmotion.models.registry import register_model
 from graphmotion.nn.frames import mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, split_graphs
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -106,13 +107,20 @@ class GaitFormer(Configurable, ResettableModule):
     ) -> Tensor:
         """Returns the embeddings; ``batch`` only validates that each graph is one skeleton."""
         check_graph_sizes(x, batch, self.skeleton.num_joints)
-        num_nodes, length = x.shape[:2]
-        if length > self.num_frames:
+        if x.size(1) > self.num_frames:
             raise ValueError(
-                f'x has {length} frames, expected at most num_frames={self.num_frames}'
+                f'x has {x.size(1)} frames, expected at most num_frames={self.num_frames}'
             )
         x, mask = mask_padding(x, num_frames, self.skeleton.num_joints)
-        x = self.spatial(x)
+        return self._embed(self.spatial(x), mask)
+
+    def forward_sliding(self, x: SlidingFrames) -> Tensor:
+        """Returns the embedding of a window that slides over a sequence."""
+        return self._embed(x.map(self.spatial).features)
+
+    def _embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Returns the embeddings, given the features of the spatial stage."""
+        num_nodes, length = x.shape[:2]
         token = self.token.to(x.dtype).expand(num_nodes, 1, -1)
         x = torch.cat([token, x], dim=1) + self.position[: 1 + length].to(x.dtype)
         # Frames take the place of joints in the attention blocks.

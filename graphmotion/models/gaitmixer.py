@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -19,6 +19,7 @@ from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 _EPS = 1e-6  # of the layer normalisations in the published networks
@@ -261,6 +262,14 @@ class GaitMixer(Configurable, ResettableModule):
         num_nodes = self.num_people * self.skeleton.num_joints
         x, mask = mask_padding(x, num_frames, num_nodes)
         pooled = graph_mean(self.features(x, mask), num_nodes, mask=mask)
+        return normalize(self.lin(self.norm(pooled)), dim=-1)
+
+    def forward_sliding(self, x: SlidingFrames) -> Tensor:
+        """Returns the embedding of a window that slides over a sequence."""
+        x = x.map(self.spatial)
+        for block in cast(Iterable[TemporalMixerBlock], self.temporal):
+            x = x.map(block, reach=block.conv.reach)
+        pooled = graph_mean(x.features, self.num_people * self.skeleton.num_joints)
         return normalize(self.lin(self.norm(pooled)), dim=-1)
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:

@@ -18,6 +18,7 @@ from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.shortcut import make_shortcut
+from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton
 
 # Output size of each layer of 2s-AGCN and CTR-GCN.
@@ -36,9 +37,11 @@ class ResidualBlock(ResettableModule):
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
-        spatial (Module): Graph convolution, called with features and a mask.
+        spatial (Module): Graph convolution, called with features and a mask. Its attribute
+            :obj:`per_frame` states whether frames are independent.
         temporal (Module): Temporal convolution with normalisation, called with features and a
-            mask.
+            mask. Its attribute :obj:`reach` is the number of frames before and after a frame on
+            which its result depends.
         stride (int, optional): Stride of the temporal convolution. (default: :obj:`1`)
         shortcut (bool, optional): If set to :obj:`False`, there is no shortcut around the layer.
             (default: :obj:`True`)
@@ -89,6 +92,21 @@ class ResidualBlock(ResettableModule):
         if self.shortcut is not None:
             out = out + self.shortcut(x, mask)
         return out.relu()
+
+    def forward_sliding(self, x: SlidingFrames) -> SlidingFrames:
+        """Applies the layer to a window that slides over a sequence."""
+        if not self.spatial.per_frame:
+            return x.map(self, reach=None, stride=self.stride)
+
+        def convolve_joints(x: Tensor) -> Tensor:
+            return (self.spatial_norm(self.spatial(x)) + self.spatial_shortcut(x)).relu()
+
+        def convolve_frames(out: Tensor, x: Tensor) -> Tensor:
+            out = self.temporal(out)
+            return (out if self.shortcut is None else out + self.shortcut(x)).relu()
+
+        reach = cast(int, self.temporal.reach)
+        return x.map(convolve_joints).map(convolve_frames, x, reach=reach, stride=self.stride)
 
 
 class ResidualGCN(Configurable, ResettableModule):
@@ -166,6 +184,13 @@ class ResidualGCN(Configurable, ResettableModule):
             x = layer(x, mask)
             mask = stride_mask(mask, cast(ResidualBlock, layer).stride)
         return self.lin(self.dropout(graph_mean(x, num_nodes, mask=mask)))
+
+    def forward_sliding(self, x: SlidingFrames) -> Tensor:
+        """Returns the logits of a window that slides over a sequence."""
+        x = x.map(self.input_norm)
+        for layer in self.layers:
+            x = cast(ResidualBlock, layer).forward_sliding(x)
+        return self.lin(graph_mean(x.features, self.num_people * self.skeleton.num_joints))
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         r"""Loads a published checkpoint, with names such as :obj:`l1.gcn1.bn.weight`. Outputs match

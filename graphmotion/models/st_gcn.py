@@ -18,6 +18,7 @@ from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.shortcut import make_shortcut
+from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -79,6 +80,16 @@ class SpatioTemporalBlock(torch.nn.Module):
         if self.shortcut is not None:
             out = out + self.shortcut(x, mask)
         return out.relu()
+
+    def forward_sliding(self, x: SlidingFrames) -> SlidingFrames:
+        """Applies the layer to a window that slides over a sequence."""
+
+        def convolve_frames(out: Tensor, x: Tensor) -> Tensor:
+            out = self.temporal_norm(self.temporal(out))
+            return (out if self.shortcut is None else out + self.shortcut(x)).relu()
+
+        out = x.map(lambda x: self.spatial_norm(self.spatial(x, self.adj)).relu())
+        return out.map(convolve_frames, x, reach=self.temporal.reach, stride=self.stride)
 
 
 @register_model('st_gcn', task='action')
@@ -180,6 +191,14 @@ class STGCN(Configurable, ResettableModule):
             x = layer(x, mask)
             mask = stride_mask(mask, cast(SpatioTemporalBlock, layer).stride)
         return self.lin(graph_mean(x, num_nodes, mask=mask))
+
+    def forward_sliding(self, x: SlidingFrames) -> Tensor:
+        """Returns the logits of a window that slides over a sequence."""
+        if self.input_norm is not None:
+            x = x.map(self.input_norm)
+        for layer in self.layers:
+            x = cast(SpatioTemporalBlock, layer).forward_sliding(x)
+        return self.lin(graph_mean(x.features, self.num_people * self.skeleton.num_joints))
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         r"""Loads a published checkpoint, with names such as

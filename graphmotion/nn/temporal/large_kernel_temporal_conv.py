@@ -85,6 +85,11 @@ class LargeKernelTemporalConv(ResettableModule):
         out = linear(rows, self.pointwise.weight.squeeze(2), self.pointwise.bias)
         return out.view(*x.shape[:2], self.out_channels)
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Numbers of frames before and after a frame on which its result depends."""
+        return self.depthwise.ends
+
     def __repr__(self) -> str:
         return (
             f'{self.__class__.__name__}({self.in_channels}, {self.out_channels}, '
