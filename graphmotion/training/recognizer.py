@@ -35,6 +35,7 @@ def make_recognizer(
         **options: Further options of the recognizer.
     """
     train = data.train
+    size = getattr(train, 'size', None)
     versions = {part.__name__: str(part.__version__) for part in (graphmotion, torch_geometric)}
     return Recognizer(
         module.model,
@@ -43,7 +44,7 @@ def make_recognizer(
         class_names=module.class_names(train),
         seed=seed,
         dataset_transform=(train if data.val is None else data.val).transform,
-        image_size=getattr(train, 'size', None),
+        image_size=size if isinstance(size, tuple) else None,
         info={
             'recipe': {'name': type(module.recipe).__name__, **asdict(module.recipe)},
             'dataset': str(train),
