@@ -129,8 +129,11 @@ class Recognizer(EnrollmentMixin):
         #: The transforms of each network, over which its outputs are averaged.
         self.transforms = _transforms_of_each(transform, len(self.models))
         self.class_names = None if class_names is None else tuple(class_names)
-        if self.class_names is not None and len({*self.class_names}) != len(self.class_names):
-            raise ValueError(f'class_names must be distinct, got {list(self.class_names)}')
+        if self.class_names is not None and (
+            len({*self.class_names}) != len(self.class_names)
+            or not all(isinstance(name, str) for name in self.class_names)
+        ):
+            raise ValueError(f'class_names must be distinct names, got {list(self.class_names)}')
         self.gallery = gallery
         self.weights = None if weights is None else [float(weight) for weight in weights]
         if self.weights is not None and len(self.weights) != len(self.models):
@@ -145,6 +148,8 @@ class Recognizer(EnrollmentMixin):
         self.hop = None if hop is None else check_int('hop', hop, 1)
         self.seed = check_int('seed', seed)
         self.batch_size = check_int('batch_size', batch_size, 1)
+        if dataset_transform is not None and not callable(dataset_transform):
+            raise ValueError(f'dataset_transform must be callable, got {dataset_transform!r}')
         self.dataset_transform = dataset_transform
         self.image_size = None if image_size is None else check_size('image_size', image_size)
         self.info = dict(info or {})

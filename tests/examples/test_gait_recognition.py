@@ -8,6 +8,7 @@ from PIL import Image
 from shared import recognition
 
 from graphmotion.datasets import SyntheticGait
+from graphmotion.inference import Recognizer
 from graphmotion.metrics import CASIA_B_LT, GalleryProbeScores, gallery_probe
 
 TINY = ['--subjects', '4', '--views', '0', '90', '--frames', '31', '--epochs', '1', '--quiet']
@@ -33,6 +34,8 @@ def test_network_is_trained_and_evaluated_again(tmp_path, capsys, monkeypatch):
     protocol = replace(CASIA_B_LT, train_subjects=2)
     _, test = protocol.split(dataset)
     saved = torch.load(tmp_path / 'gaitmixer' / 'embedding.pt', weights_only=True)['embedding']
+    recognizer = Recognizer.load(tmp_path / 'gaitmixer' / 'recognizer.safetensors')
+    assert torch.equal(recognizer.embeddings(test), saved)
     expected = gallery_probe(saved, test, protocol)
     found = GalleryProbeScores.from_dict(stored['scores']['GaitMixer'])
     assert torch.equal(found.hits, expected.hits)
