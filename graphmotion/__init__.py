@@ -14,6 +14,7 @@ _SUBPACKAGES = (
     'data',
     'datasets',
     'graphs',
+    'inference',
     'io',
     'metrics',
     'models',
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from graphmotion import data as data
     from graphmotion import datasets as datasets
     from graphmotion import graphs as graphs
+    from graphmotion import inference as inference
     from graphmotion import io as io
     from graphmotion import metrics as metrics
     from graphmotion import models as models

@@ -26,7 +26,7 @@ TRAINED = """
 import os, tempfile
 import torch
 from graphmotion.datasets import SyntheticGait
-from graphmotion.training import embed, load_weights, predict
+from graphmotion.inference import embed, load_weights, predict
 
 class Mean(torch.nn.Module):
     inputs = ('pos',)

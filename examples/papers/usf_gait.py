@@ -32,6 +32,7 @@ from shared.lmgcs_presets import NARROW, Preset
 import graphmotion.transforms as T
 from graphmotion.data import GraphDataset
 from graphmotion.datasets import USFGait
+from graphmotion.inference import embed
 from graphmotion.metrics import (
     USF,
     GalleryProbeScores,
@@ -39,7 +40,7 @@ from graphmotion.metrics import (
     markdown_table,
     match_sequences,
 )
-from graphmotion.training import LMGCSRecipe, StepDecay, embed, lmgcs_recipe
+from graphmotion.training import LMGCSRecipe, StepDecay, lmgcs_recipe
 
 FRAMES = 10  # of a half cycle
 # Only one walk of each person is known. The probes were recorded by another camera (other widths

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import Dropout, Linear, Module, ReLU, Sequential
 from torch_geometric.utils import scatter
 
+from graphmotion.config import Configurable
 from graphmotion.nn import ClusterPooling, OrientedGradients
 from graphmotion.nn.graphs import split_graphs
 from graphmotion.nn.resettable import ResettableModule
@@ -94,7 +95,7 @@ class FaceNetworkOptions:
     residual: bool = False
 
 
-class FaceNetwork(ResettableModule):
+class FaceNetwork(Configurable, ResettableModule):
     r"""Base class of the networks over facial graphs.
 
     The state of the model records its graph, and loading the state of a model of a different graph

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import Module
+from torch.nn import Module, ModuleList
 
+from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
 from graphmotion.nn import (
     HorizontalPyramidPooling,
@@ -37,7 +38,7 @@ class LMGCSFeatures(NamedTuple):
 
 
 @register_model('lmgcs', task='recognition')
-class LMGCS(ResettableModule):
+class LMGCS(Configurable, ResettableModule):
     r"""The network of "Multi-view gait recognition with joint local multi-scale and global
     contextual spatio-temporal features".
 
@@ -124,6 +125,7 @@ class LMGCS(ResettableModule):
     """
 
     inputs = ('silhouettes', 'num_frames')
+    output = 'embeddings'
 
     def __init__(
         self,
@@ -155,6 +157,11 @@ class LMGCS(ResettableModule):
         )
         both = embed_local and self.global_lin is not None
         self.embedding_dim = self.num_parts * feature_dim * (2 if both else 1)
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map the features of each strip to the parts of the embedding."""
+        return ModuleList(m for m in (self.local_lin, self.global_lin) if m is not None)
 
     @property
     def local_modules(self) -> list[Module]:

@@ -8,9 +8,10 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Linear, ModuleDict, ModuleList, Parameter
+from torch.nn import Dropout, Linear, Module, ModuleDict, ModuleList, Parameter
 
 from graphmotion.checks import check_choice
+from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
 from graphmotion.nn import (
     CrossScaleConv,
@@ -97,7 +98,7 @@ class SelectiveBlock(torch.nn.Module):
 
 
 @register_model('msa_gcn', task='emotion')
-class MSAGCN(ResettableModule):
+class MSAGCN(Configurable, ResettableModule):
     r"""The multi-scale adaptive graph convolution network from the `"MSA-GCN: Multiscale Adaptive
     Graph Convolution Network for Gait Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_
     paper.
@@ -194,6 +195,7 @@ class MSAGCN(ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.scales = self._check_scales(scales, hierarchy)
         strides = tuple(strides or [1] * len(channels))
         if len(strides) != len(channels):
@@ -257,6 +259,11 @@ class MSAGCN(ResettableModule):
         )
         self.dropout = Dropout(dropout)
         self.lin = Linear(sizes[-1], num_classes)
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to logits."""
+        return self.lin
 
     def _check_scales(self, scales: Sequence[int] | None, hierarchy: str | None) -> tuple[int, ...]:
         if scales is None:

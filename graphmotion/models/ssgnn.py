@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
+from torch.nn import Module, ModuleList
 
+from graphmotion.config import Configurable
 from graphmotion.models.face_network import SharedGraph
 from graphmotion.models.registry import register_model
 from graphmotion.models.spagnn import SPAGNN
@@ -15,7 +17,7 @@ from graphmotion.nn import DecisionFusion
 from graphmotion.nn.resettable import ResettableModule
 
 
-class SSGNN(ResettableModule):
+class SSGNN(Configurable, ResettableModule):
     r"""Facial expressions in the spatial and the spectral domain, from "SSGNN: A Macro and
     Microfacial Expression Recognition Graph Neural Network Combining Spatial and Spectral Domain
     Features".
@@ -72,6 +74,11 @@ class SSGNN(ResettableModule):
         self.spectral = spectral
         self.fusion = DecisionFusion(2, fusion)
         self.inputs = spectral.inputs
+
+    @property
+    def head(self) -> Module:
+        r"""The layers of both parts that map features to logits."""
+        return ModuleList([self.spatial.head, self.spectral.head])
 
     def forward(
         self, x: Tensor, eigenvectors: Tensor | None = None, return_parts: bool = False

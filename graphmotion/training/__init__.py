@@ -1,12 +1,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from graphmotion.training.checkpoint import load_weights
 from graphmotion.training.class_weights import class_weights
+from graphmotion.training.environment import describe_environment
 from graphmotion.training.optimization import OneCycle, Optimization, SGDStepDecay, StepDecay
 from graphmotion.training.oversample import oversample
 from graphmotion.training.part_triplet import part_triplet_loss
-from graphmotion.training.predict import embed, predict
 from graphmotion.training.recipes import (
     ClassificationRecipe,
     EmbeddingRecipe,
@@ -83,17 +82,15 @@ __all__ = [
     'class_weights',
     'cross_validate',
     'ctr_gcn_recipe',
-    'embed',
+    'describe_environment',
     'fg_stformer_recipe',
     'fit',
     'fit_two_stages',
     'gaitmixer_recipe',
     'lmgcs_ou_mvlp_recipe',
     'lmgcs_recipe',
-    'load_weights',
     'msa_gcn_recipe',
     'oversample',
     'part_triplet_loss',
-    'predict',
     'train_and_test',
 ]

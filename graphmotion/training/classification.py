@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,11 +11,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
-from graphmotion.data import num_nodes_per_graph
+from graphmotion.data import GraphDataset, num_nodes_per_graph
 from graphmotion.extras import requires_extra
+from graphmotion.inference.predict import check_rows
 from graphmotion.metrics.confusion import check_labels
 from graphmotion.training.module import RecipeModule
-from graphmotion.training.predict import check_rows
 from graphmotion.training.recipes import ClassificationRecipe
 
 with requires_extra('train'):
@@ -66,8 +67,8 @@ class ClassificationModule(RecipeModule):
                 prefix: torch.nn.ModuleDict(
                     {
                         # Lightning's own mean is inexact where processes have different numbers
-                        # of samples.
-                        'loss': MeanMetric(),
+                        # of samples. FiniteSteps reports training steps that are not finite.
+                        'loss': MeanMetric('ignore' if prefix == 'train_' else 'warn'),
                         'accuracy': MulticlassAccuracy(num_classes, average='micro'),
                         'f1': MulticlassF1Score(num_classes, average='macro'),
                     }
@@ -79,6 +80,10 @@ class ClassificationModule(RecipeModule):
     def batch_options(self) -> dict[str, Any]:
         """Returns the options of a :class:`GraphDataModule` that the recipe determines."""
         return {'batch_size': self.recipe.batch_size}
+
+    def class_names(self, dataset: GraphDataset) -> Sequence[str]:
+        """Returns the names of the classes of a dataset, or their numbers if it has no names."""
+        return dataset.class_names or [str(number) for number in range(self.num_classes)]
 
     def _loss(self, logits: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
         # The weights have mean one over the samples. Dividing by the number of samples instead of

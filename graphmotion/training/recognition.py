@@ -9,10 +9,10 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from graphmotion.extras import requires_extra
+from graphmotion.inference.predict import check_rows
 from graphmotion.metrics import relative_spread
 from graphmotion.metrics.recognition.similarity import Similarity
 from graphmotion.training.module import RecipeModule
-from graphmotion.training.predict import check_rows
 from graphmotion.training.recipes import EmbeddingRecipe, RecognitionRecipe
 
 with requires_extra('train'):
@@ -177,7 +177,8 @@ class RecognitionModule(EmbeddingModule):
             reducer=AvgNonZeroReducer(collect_stats=True),
         )
         names = ('loss', 'triplets', 'positive_distance', 'negative_distance', 'spread')
-        self.train_metrics = torch.nn.ModuleDict({name: MeanMetric() for name in names})
+        # FiniteSteps reports steps that are not finite.
+        self.train_metrics = torch.nn.ModuleDict({name: MeanMetric('ignore') for name in names})
 
     def embed(self, batch: Batch) -> Tensor:
         """Returns the embeddings of a batch in single or double precision."""

@@ -6,11 +6,12 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_choice, check_int
+from graphmotion.config import Configurable
 from graphmotion.data import num_graphs, set_field
 from graphmotion.graphs import laplacian_eigenbasis
 
 
-class AddEigenbasis(BaseTransform):
+class AddEigenbasis(Configurable, BaseTransform):
     r"""Adds the :math:`K` lowest modes of each graph's Laplacian.
 
     They are the fields :obj:`eigenvalues` :math:`(B, K)` and :obj:`eigenvectors`

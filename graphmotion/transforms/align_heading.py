@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.config import Configurable
 from graphmotion.data import batch_index, from_dense
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import (
@@ -22,7 +23,7 @@ from graphmotion.transforms.fields import (
 _LEG_ENDS = ('ankle', 'foot')
 
 
-class AlignHeading(BaseTransform):
+class AlignHeading(Configurable, BaseTransform):
     r"""Aligns the walking direction of all samples with the positive side of one axis.
 
     Walks towards the negative side are reflected. Some datasets, such as Emotion-Gait, combine

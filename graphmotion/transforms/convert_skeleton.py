@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.config import Configurable
 from graphmotion.data import (
     field_names,
     from_dense,
@@ -19,7 +20,7 @@ from graphmotion.skeletons import Skeleton, conversion_matrix, get_skeleton
 from graphmotion.transforms.fields import get_pos, set_pos, split_bodies
 
 
-class ConvertSkeleton(BaseTransform):
+class ConvertSkeleton(Configurable, BaseTransform):
     r"""Converts samples from one joint layout to another.
 
     Target joints are source joints of the same name or midpoints of source joints; see

@@ -7,12 +7,13 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_int, check_interval
+from graphmotion.config import Configurable
 from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import any_time_field, rand_per_graph
 from graphmotion.transforms.frames import select_frames
 
 
-class CropFraction(BaseTransform):
+class CropFraction(Configurable, BaseTransform):
     r"""Crops each sequence to a fraction of its length.
 
     With a fixed fraction :math:`w`, :math:`\lfloor (1 - w) \, n / 2 \rfloor` of the :math:`n`

@@ -8,6 +8,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_choice, check_int
+from graphmotion.config import Configurable
 from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import rand_per_graph
 from graphmotion.transforms.frames import PADS, scale_frame_rate, select_frames, select_padded
@@ -17,7 +18,7 @@ MODES = ('random', 'center', 'uniform', 'linspace', 'sample')
 _COPIES = 100
 
 
-class CropFrames(BaseTransform):
+class CropFrames(Configurable, BaseTransform):
     r"""Selects :math:`L` frames of each sequence.
 
     If they are spread over the sequence, the field :obj:`frame_rate` changes accordingly.

@@ -8,10 +8,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_int
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import get_silhouettes
 
 
-class DownsampleSilhouettes(BaseTransform):
+class DownsampleSilhouettes(Configurable, BaseTransform):
     r"""Downsamples silhouettes by an integer factor.
 
     A pixel of the result is set if at least half of the pixels in its square of the input are

@@ -8,6 +8,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_probability
+from graphmotion.config import Configurable
 from graphmotion.data import valid_frames
 from graphmotion.transforms.fields import get_pos
 from graphmotion.transforms.frames import interpolate
@@ -21,8 +22,12 @@ def nearest_visible(visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     num_frames = visible.size(1)
     frame = torch.arange(num_frames, device=visible.device).expand_as(visible)
-    before = frame.masked_fill(~visible, -1).cummax(dim=1).values
-    after = frame.masked_fill(~visible, num_frames).flip(1).cummin(dim=1).values.flip(1)
+    # Visible frames by their rank, with column zero for all others. ONNX has no cumulative maximum.
+    rank = visible.long().cumsum(dim=1)
+    table = frame.new_full((visible.size(0), num_frames + 2), num_frames)
+    table = table.scatter(1, rank.masked_fill(~visible, 0), frame)
+    before = table.gather(1, rank).masked_fill(rank == 0, -1)
+    after = table.gather(1, rank + (~visible).long())
     left = torch.where(before < 0, after, before)
     right = torch.where(after == num_frames, before, after)
     never = left == num_frames
@@ -31,7 +36,7 @@ def nearest_visible(visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return left, right, (frame - left).clamp_(min=0).double() / span
 
 
-class FillMissing(BaseTransform):
+class FillMissing(Configurable, BaseTransform):
     r"""Fills missing joints, those of score 0, by linear interpolation over time.
 
     With :math:`a` and :math:`b` the nearest frames before and after :math:`t` in which joint
@@ -71,7 +76,7 @@ class FillMissing(BaseTransform):
             return data
         valid = valid_frames(data, pos.size(1))
         visible = valid & (score > self.threshold)
-        if bool((visible == valid).all()):
+        if not torch.compiler.is_compiling() and bool((visible == valid).all()):
             return data
         left, right, weight = nearest_visible(visible)
         never = ~visible.any(dim=1)

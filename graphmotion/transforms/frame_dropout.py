@@ -6,11 +6,12 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_probability
+from graphmotion.config import Configurable
 from graphmotion.data import batch_index
 from graphmotion.transforms.fields import any_time_field, drop_joints, rand_per_graph
 
 
-class FrameDropout(BaseTransform):
+class FrameDropout(Configurable, BaseTransform):
     r"""Sets the positions, scores and silhouettes of random frames to zero.
 
     Samples without the field :obj:`score` get one, with a score of 1 in the remaining frames. The

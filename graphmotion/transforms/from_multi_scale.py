@@ -5,11 +5,12 @@ from __future__ import annotations
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.config import Configurable
 from graphmotion.data import from_hetero
 from graphmotion.transforms.to_multi_scale import BONES, JOINTS
 
 
-class FromMultiScale(BaseTransform):
+class FromMultiScale(Configurable, BaseTransform):
     r"""Converts multi-scale graphs back to skeleton samples, the inverse of :class:`ToMultiScale`.
 
     The result has the fields of the joints, of their bones and of the graph.

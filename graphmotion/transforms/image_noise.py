@@ -7,10 +7,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_number
+from graphmotion.config import Configurable
 from graphmotion.transforms.image_fields import from_unit, get_image, set_image, to_unit
 
 
-class ImageNoise(BaseTransform):
+class ImageNoise(Configurable, BaseTransform):
     r"""Adds Gaussian noise to each pixel, independent in each channel.
 
     .. math::

@@ -7,10 +7,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_probability
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import drop_joints, get_pos
 
 
-class JointDropout(BaseTransform):
+class JointDropout(Configurable, BaseTransform):
     r"""Makes random joints missing by setting their position and score to zero.
 
     Samples without the field :obj:`score` get one, with a score of 1 for the remaining joints.

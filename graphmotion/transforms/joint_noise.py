@@ -7,10 +7,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_number
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import get_pos, set_pos
 
 
-class JointNoise(BaseTransform):
+class JointNoise(Configurable, BaseTransform):
     r"""Adds Gaussian noise to the positions.
 
     One noise is drawn for each joint and frame, another for each joint, the same in all frames:

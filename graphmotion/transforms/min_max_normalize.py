@@ -9,6 +9,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_interval
+from graphmotion.config import Configurable
 from graphmotion.data import batch_index
 from graphmotion.transforms.fields import (
     get_pos,
@@ -18,7 +19,7 @@ from graphmotion.transforms.fields import (
 )
 
 
-class MinMaxNormalize(BaseTransform):
+class MinMaxNormalize(Configurable, BaseTransform):
     r"""Normalises the positions of each sequence to a fixed range.
 
     With the minimum :math:`l_d` and the maximum :math:`u_d` of coordinate :math:`d` over all

@@ -7,12 +7,13 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_choice, check_int
+from graphmotion.config import Configurable
 from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import any_time_field
 from graphmotion.transforms.frames import PADS, select_padded
 
 
-class PadFrames(BaseTransform):
+class PadFrames(Configurable, BaseTransform):
     r"""Pads each sequence at its end to :math:`L` frames.
 
     Args:

@@ -8,6 +8,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_int
+from graphmotion.config import Configurable
 from graphmotion.data import (
     batch_index,
     field_names,
@@ -20,7 +21,7 @@ from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import get_pos, split_bodies
 
 
-class PadPeople(BaseTransform):
+class PadPeople(Configurable, BaseTransform):
     r"""Pads or truncates each sample to :math:`M` people, as models with :obj:`num_people` require.
 
     Added people are missing in all frames: their positions, scores and other fields are zero. If

@@ -10,6 +10,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_interval, symmetric_interval
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import uniform_per_graph
 from graphmotion.transforms.image_fields import (
     check_translate,
@@ -20,7 +21,7 @@ from graphmotion.transforms.image_fields import (
 )
 
 
-class RandomImageAffine(BaseTransform):
+class RandomImageAffine(Configurable, BaseTransform):
     r"""Randomly rotates, scales and translates images and their landmarks.
 
     .. math::

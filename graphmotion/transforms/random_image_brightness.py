@@ -8,11 +8,12 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_interval
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import uniform_per_graph
 from graphmotion.transforms.image_fields import from_unit, get_image, set_image, to_unit
 
 
-class RandomImageBrightness(BaseTransform):
+class RandomImageBrightness(Configurable, BaseTransform):
     r"""Randomly changes the brightness and the contrast of each image.
 
     .. math::

@@ -9,12 +9,13 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_probability
+from graphmotion.config import Configurable
 from graphmotion.skeletons.face_68 import FACE_68_MIRROR
 from graphmotion.transforms.fields import rand_per_graph
 from graphmotion.transforms.image_fields import get_image, get_landmarks, set_image
 
 
-class RandomImageFlip(BaseTransform):
+class RandomImageFlip(Configurable, BaseTransform):
     r"""Flips images and their landmarks horizontally with a given probability.
 
     Args:

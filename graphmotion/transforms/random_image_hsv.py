@@ -10,11 +10,12 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_interval, symmetric_interval
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import uniform_per_graph
 from graphmotion.transforms.image_fields import from_unit, get_image, set_image, to_unit
 
 
-class RandomImageHSV(BaseTransform):
+class RandomImageHSV(Configurable, BaseTransform):
     r"""Randomly changes hue, saturation and value of colour images.
 
     .. math::

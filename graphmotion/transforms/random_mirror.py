@@ -10,6 +10,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_choice, check_probability
+from graphmotion.config import Configurable
 from graphmotion.data import batch_index, from_dense
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import (
@@ -25,7 +26,7 @@ from graphmotion.transforms.fields import (
 CENTERS = ('sequence', 'frame')
 
 
-class RandomMirror(BaseTransform):
+class RandomMirror(Configurable, BaseTransform):
     r"""Mirrors a sequence with a given probability.
 
     One coordinate is reflected, and left and right joints are swapped:

@@ -11,13 +11,14 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_choice, symmetric_interval
+from graphmotion.config import Configurable
 from graphmotion.data import batch_index
 from graphmotion.transforms.fields import get_pos, uniform_per_graph
 
 AXES = ('x', 'y', 'z')
 
 
-class RandomRotateAxes(BaseTransform):
+class RandomRotateAxes(Configurable, BaseTransform):
     r"""Rotates each sequence about the coordinate axes by random angles, the same in all frames.
 
     .. math::

@@ -8,11 +8,12 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_interval
+from graphmotion.config import Configurable
 from graphmotion.data import batch_index
 from graphmotion.transforms.fields import get_pos, uniform_per_graph
 
 
-class RandomScaling(BaseTransform):
+class RandomScaling(Configurable, BaseTransform):
     r"""Multiplies the positions of each sequence by a random factor, the same in all frames.
 
     Each graph of a batch has its own factor, whereas

@@ -11,11 +11,12 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_interval, check_number, check_probability
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import get_silhouettes, rand_per_graph
 from graphmotion.transforms.image_fields import check_translate, warp
 
 
-class RandomSilhouetteAffine(BaseTransform):
+class RandomSilhouetteAffine(Configurable, BaseTransform):
     r"""Randomly rotates, scales and translates silhouettes, the same in all frames of a clip.
 
     The pixel :math:`\mathbf{p}` of the result is the bilinearly interpolated input, thresholded

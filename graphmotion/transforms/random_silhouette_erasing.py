@@ -11,10 +11,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_interval, check_probability
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import get_silhouettes, uniform_per_graph
 
 
-class RandomSilhouetteErasing(BaseTransform):
+class RandomSilhouetteErasing(Configurable, BaseTransform):
     r"""Clears a random rectangle of silhouettes, the same in all frames of a clip.
 
     From the `"Random Erasing Data Augmentation" <https://arxiv.org/abs/1708.04896>`_ paper. The

@@ -9,10 +9,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_int, check_probability
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import get_silhouettes, rand_per_graph
 
 
-class RandomSilhouetteGround(BaseTransform):
+class RandomSilhouetteGround(Configurable, BaseTransform):
     r"""Clears or smears the lowest rows of silhouettes, the same in all frames of a clip.
 
     Cleared rows imitate feet hidden by the ground, rows smeared sideways imitate shadows; both

@@ -9,10 +9,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_int, check_probability
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import get_silhouettes, rand_per_graph
 
 
-class RandomSilhouetteMorphology(BaseTransform):
+class RandomSilhouetteMorphology(Configurable, BaseTransform):
     r"""Erodes or dilates silhouettes, the same in all frames of a clip.
 
     Dilation sets a pixel if any pixel within the radius is set; erosion clears a pixel if any

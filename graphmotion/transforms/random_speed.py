@@ -9,12 +9,13 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_int, check_interval
+from graphmotion.config import Configurable
 from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import any_time_field, rand_per_graph
 from graphmotion.transforms.frames import interpolate_frames
 
 
-class RandomSpeed(BaseTransform):
+class RandomSpeed(Configurable, BaseTransform):
     r"""Resamples a random window of each sequence to the original number of frames.
 
     With a fraction :math:`w` drawn from the given interval and :math:`u` from :math:`[0, 1)`,

@@ -7,12 +7,13 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_probability
+from graphmotion.config import Configurable
 from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import any_time_field, rand_per_graph
 from graphmotion.transforms.frames import select_frames
 
 
-class RandomTimeReversal(BaseTransform):
+class RandomTimeReversal(Configurable, BaseTransform):
     r"""Reverses the order of the frames of a sequence with a given probability.
 
     Frame :math:`t` becomes frame :math:`n - 1 - t` of the :math:`n` frames before padding;
@@ -32,7 +33,9 @@ class RandomTimeReversal(BaseTransform):
         """Reverses a sample, or random samples of a batch."""
         counts = num_valid_frames(data).unsqueeze(1)
         frame = torch.arange(any_time_field(data).size(1), device=counts.device)
-        reverse = (rand_per_graph(data, counts, 1) < self.p) & (frame < counts)
+        reverse = frame < counts
+        if self.p < 1:
+            reverse = reverse & (rand_per_graph(data, counts, 1) < self.p)
         return select_frames(data, torch.where(reverse, counts - 1 - frame, frame))
 
     def __repr__(self) -> str:

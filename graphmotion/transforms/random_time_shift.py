@@ -6,12 +6,13 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.config import Configurable
 from graphmotion.data import num_valid_frames
 from graphmotion.transforms.fields import any_time_field, rand_per_graph
 from graphmotion.transforms.frames import select_frames
 
 
-class RandomTimeShift(BaseTransform):
+class RandomTimeShift(Configurable, BaseTransform):
     r"""Shifts each sequence cyclically by a random number of frames.
 
     .. math::

@@ -5,11 +5,12 @@ from __future__ import annotations
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.config import Configurable
 from graphmotion.data import remove_fields
 from graphmotion.transforms.fields import get_pos
 
 
-class RemoveScore(BaseTransform):
+class RemoveScore(Configurable, BaseTransform):
     r"""Removes the field :obj:`score`, so that missing joints become points at the origin.
 
     Later transforms do not distinguish them from visible joints: :class:`ResampleFrames`

@@ -8,11 +8,12 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_int, check_positive
+from graphmotion.config import Configurable
 from graphmotion.data import num_valid_frames, set_field
 from graphmotion.transforms.frames import interpolate_frames, scale_frame_rate
 
 
-class ResampleFrames(BaseTransform):
+class ResampleFrames(Configurable, BaseTransform):
     r"""Resamples each sequence to :math:`L` frames, or to a common frame rate, by linear
     interpolation.
 

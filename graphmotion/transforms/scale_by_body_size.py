@@ -8,6 +8,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.config import Configurable
 from graphmotion.data import batch_index
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import (
@@ -19,7 +20,7 @@ from graphmotion.transforms.fields import (
 )
 
 
-class ScaleByBodySize(BaseTransform):
+class ScaleByBodySize(Configurable, BaseTransform):
     r"""Divides the positions by the size of the body.
 
     The size is the mean bone length, or the length of one given segment. Each length is first

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.config import Configurable
 from graphmotion.data import batch_index
 from graphmotion.transforms.fields import get_pos
 
 
-class ScaleByImageSize(BaseTransform):
+class ScaleByImageSize(Configurable, BaseTransform):
     r"""Divides positions in pixels by the size of the image.
 
     .. math::

@@ -6,10 +6,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_probability
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import get_silhouettes, rand_per_graph
 
 
-class SilhouetteNoise(BaseTransform):
+class SilhouetteNoise(Configurable, BaseTransform):
     r"""Flips random pixels of silhouettes between body and background.
 
     Pixels are flipped independently, with a probability drawn for each clip from

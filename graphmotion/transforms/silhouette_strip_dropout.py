@@ -7,10 +7,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_int, check_probability
+from graphmotion.config import Configurable
 from graphmotion.transforms.fields import get_silhouettes, rand_per_graph
 
 
-class SilhouetteStripDropout(BaseTransform):
+class SilhouetteStripDropout(Configurable, BaseTransform):
     r"""Clears random horizontal strips of silhouettes, the same in all frames of a clip.
 
     Args:

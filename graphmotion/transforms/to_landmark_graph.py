@@ -11,6 +11,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_choice, check_choices, check_int
+from graphmotion.config import Configurable
 from graphmotion.data import remove_fields, set_nodes, set_shared_edges
 from graphmotion.graphs import PointGraph
 from graphmotion.transforms.graph_fields import nearest_distances, set_knn_edges
@@ -22,7 +23,7 @@ _EYES = (36, 45)
 _MIN_SIZE = 1e-6  # pixels; for coincident landmarks
 
 
-class ToLandmarkGraph(BaseTransform):
+class ToLandmarkGraph(Configurable, BaseTransform):
     r"""Converts the landmarks of each face to a graph.
 
     The node features :obj:`x` :math:`(B \cdot L, C)` are, in the given order,

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.config import Configurable
 from graphmotion.data import (
     from_dense,
     num_nodes_per_graph,
@@ -25,7 +26,7 @@ JOINTS = 'joints'
 BONES = (JOINTS, 'bone', JOINTS)
 
 
-class ToMultiScale(BaseTransform):
+class ToMultiScale(Configurable, BaseTransform):
     r"""Converts skeletons to heterogeneous graphs of joints and body parts.
 
     Each scale is a node type: :obj:`"joints"`, then, for example, :obj:`"parts10"` for a level of

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
+from graphmotion.config import Configurable
 from graphmotion.data import remove_fields, set_field, set_nodes, set_shared_edges
 from graphmotion.graphs import PointGraph
 from graphmotion.transforms.graph_fields import nearest_distances
@@ -18,7 +19,7 @@ from graphmotion.transforms.image_fields import get_image, to_unit
 _MIN_STD = 1e-3
 
 
-class ToPixelGraph(BaseTransform):
+class ToPixelGraph(Configurable, BaseTransform):
     r"""Samples each image at the nodes of a pixel graph that all images share.
 
     The field :obj:`image` is replaced by :obj:`x` :math:`(B \cdot N, C)`, the intensity in [0, 1],

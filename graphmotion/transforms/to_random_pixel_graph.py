@@ -7,6 +7,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_int
+from graphmotion.config import Configurable
 from graphmotion.data import remove_fields, set_nodes
 from graphmotion.graphs.point_graph import count_pixels
 from graphmotion.transforms.fields import rand_per_graph
@@ -15,7 +16,7 @@ from graphmotion.transforms.image_fields import get_image
 from graphmotion.transforms.to_pixel_graph import read_pixels, standardize, unit_coordinates
 
 
-class ToRandomPixelGraph(BaseTransform):
+class ToRandomPixelGraph(Configurable, BaseTransform):
     r"""Samples each image at random pixels and connects them to their nearest neighbours.
 
     In contrast to :class:`ToPixelGraph`, the graph differs between images and between calls, which

@@ -10,6 +10,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_choice
+from graphmotion.config import Configurable
 from graphmotion.data import from_dense, set_field, valid_frames
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import get_pos, split_bodies
@@ -19,7 +20,7 @@ STREAMS = ('joint', 'bone', 'joint_motion', 'bone_motion', 'joint_speed', 'bone_
 _NORMS = {'joint_speed': 'joint_motion', 'bone_length': 'bone'}
 
 
-class ToStream(BaseTransform):
+class ToStream(Configurable, BaseTransform):
     r"""Computes the features :obj:`x`, one or more streams of skeleton models, from the positions.
 
     .. math::

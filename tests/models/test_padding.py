@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from graphmotion.data import from_array
+from graphmotion.inference import embed, predict
 from graphmotion.models import create_model
-from graphmotion.training import embed, predict
 from tests.models.test_models import SKELETON_MODELS
 from tests.toy import joints
 

@@ -8,12 +8,12 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from pytorch_metric_learning.utils.loss_and_miner_utils import convert_to_triplets
 
+from graphmotion.inference import embed
 from graphmotion.training import (
     GraphDataModule,
     OneCycle,
     RecognitionModule,
     RecognitionRecipe,
-    embed,
     fit,
     recognition,
 )

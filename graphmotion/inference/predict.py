@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -107,9 +108,7 @@ def predict(
     """
     check_choice('kind', kind, KINDS)
     transforms = [transform] * check_int('num_augmentations', num_augmentations, 1)
-    dataset = as_dataset(dataset)
-    logits = _outputs(model, dataset, transforms, batch_size, seed, 'logits')
-    return _mean(logits if kind == 'logits' else (out.softmax(dim=-1) for out in logits))
+    return mean_outputs(model, dataset, transforms, batch_size, seed, kind)
 
 
 def embed(
@@ -162,9 +161,29 @@ def embed(
         transforms = [transforms]
     if not len(transforms):
         raise ValueError('transforms must hold at least one transform, got none')
-    dataset = as_dataset(dataset)
-    embeddings = _mean(_outputs(model, dataset, transforms, batch_size, seed, 'embeddings'))
+    embeddings = mean_outputs(model, dataset, transforms, batch_size, seed, 'embeddings')
     return torch.nn.functional.normalize(embeddings, dim=1) if normalize else embeddings
+
+
+def mean_outputs(
+    model: torch.nn.Module,
+    dataset: Samples,
+    transforms: Sequence[Callable | None],
+    batch_size: int,
+    seed: int,
+    kind: str,
+) -> Tensor:
+    """Returns the probabilities, logits or embeddings of all samples, averaged over transforms.
+
+    The seed of each transform is its position plus ``seed``.
+    """
+    what = 'embeddings' if kind == 'embeddings' else 'logits'
+    outputs = _outputs(model, as_dataset(dataset), transforms, batch_size, seed, what)
+    total, count = torch.zeros(()), 0
+    for out in outputs:
+        total = total + (out.softmax(dim=-1) if kind == 'probabilities' else out)
+        count += 1
+    return total / count
 
 
 @torch.no_grad()
@@ -178,21 +197,21 @@ def _outputs(
 ) -> Iterator[Tensor]:
     """Yields the outputs for all samples, on the CPU, for each transform."""
     parameter = next(model.parameters(), None)
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
+    with evaluation_mode(model):
         for number, transform in enumerate(transforms):
             loader = graph_loader(dataset, batch_size, transform, seed=seed + number)
             batches = loader if parameter is None else (b.to(parameter.device) for b in loader)
             rows = (check_rows(model, call_model(model, b), b.num_graphs, what) for b in batches)
             yield torch.cat([out.float().cpu() for out in rows])
+
+
+@contextmanager
+def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
+    """Puts a model in evaluation mode and restores the mode of each of its modules."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
     finally:
         for module, mode in modes:
             module.training = mode
-
-
-def _mean(tensors: Iterable[Tensor]) -> Tensor:
-    total, count = torch.zeros(()), 0
-    for tensor in tensors:
-        total, count = total + tensor, count + 1
-    return total / count

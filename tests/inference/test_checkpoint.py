@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from graphmotion.inference import load_weights
 from graphmotion.models import st_gcn
 from graphmotion.training import (
     ClassificationModule,
@@ -9,7 +10,6 @@ from graphmotion.training import (
     RecognitionModule,
     RecognitionRecipe,
     fit,
-    load_weights,
 )
 from tests.toy import Waves
 from tests.training.walkers import Projection, Walkers

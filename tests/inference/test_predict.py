@@ -5,8 +5,8 @@ from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.nn import GCN, GraphConv, Sequential, global_mean_pool
 
 from graphmotion.data import from_array
+from graphmotion.inference import embed, predict
 from graphmotion.models import st_gcn
-from graphmotion.training import embed, predict
 from graphmotion.transforms import CropFrames, ToStream
 from tests.toy import joints, noisy_joints
 from tests.training.walkers import Projection, Walkers
