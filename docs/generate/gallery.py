@@ -8,10 +8,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.figure import Figure
+
 from generate.examples import Example, find_examples, namespace
 from generate.pages import heading, write_page
 from graphmotion import visualization
-from matplotlib.figure import Figure
 
 TEXT = (
     'Every function of :mod:`graphmotion.visualization`, with the picture of its example. The '

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+
 from benchmarks.common import count_flops
 from benchmarks.models.workloads import WORKLOADS, Workload, face_graph, make_inputs, make_model
 from generate.pages import heading, list_table, papers, write_page
@@ -35,7 +36,8 @@ TEXT = (
     'The registered models, with the defaults of their papers, built by '
     ':func:`~graphmotion.models.create_model`. Parameters and multiply-adds of one sample, in '
     'millions, are counted when this page is built; multiply-adds are those of matrix products '
-    'and convolutions, of which SPAGNN, with a weight for each edge, has none. The results are in per cent and were reached by the smaller networks of '
+    'and convolutions, of which SPAGNN, with a weight for each edge, has none. The results are in '
+    'per cent and were reached by the smaller networks of '
     '``--preset cpu``; :doc:`/results` has their tables and commands.'
 )
 

@@ -6,6 +6,7 @@ import inspect
 from pathlib import Path
 
 import torch
+
 from benchmarks.common import count_flops
 from benchmarks.operators import cases
 from benchmarks.operators.harness import CASES, Setup

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from generate.pages import heading, list_table, write_page
 
 ROOMS = {
-    'skeletons': 'Layouts of joints, their graphs and part hierarchies, conversion between layouts.',
+    'skeletons': 'Layouts of joints, their graphs and part hierarchies, and conversion of layouts.',
     'graphs': 'Graphs over points and images: neighbours, Laplacian, eigenbasis, coarsening.',
     'io': 'Readers of poses, silhouettes, images and landmarks. :doc:`/formats` lists the formats.',
     'data': 'Samples in memory: arrays and ``Data``, batches, datasets, loaders and splits.',
     'synthetic': 'Generated walkers, actors, cameras, silhouettes and faces, as arrays.',
     'transforms': 'Transforms of PyG that act on a sample or on a batch.',
     'datasets': 'Published datasets, generated datasets, and folders of your own files.',
-    'nn': 'Operators on ``[num_nodes, num_frames, channels]``. :doc:`/generated/operators` compares '
+    'nn': 'Operators on ``[num_nodes, num_frames, channels]``. :doc:`/generated/operators` lists '
     'their equations and costs.',
     'models': 'Published systems. :doc:`/generated/models` compares their sizes.',
     'metrics': 'Scores of classification and of recognition, and tables.',
@@ -93,7 +94,10 @@ def write(folder: Path) -> None:
         lines += [f'.. currentmodule:: graphmotion.{room}', '']
         for title, names in group_names(room).items():
             lines += heading(title, '-')
-            lines += ['.. autosummary::', '', *(f'   {name}' for name in names), '']
+            if title == 'Constants':  # a table would show the docstrings of their types
+                lines += [*(f'- :data:`{name}`' for name in names), '']
+            else:
+                lines += ['.. autosummary::', '', *(f'   {name}' for name in names), '']
             for name in names:
                 write_page(folder / 'api' / f'{room}.{name}.rst', object_page(room, name))
         write_page(folder / f'{room}.rst', lines)
@@ -122,14 +126,30 @@ def object_page(room: str, name: str) -> list[str]:
     The page is not in the navigation, which has a page for each package.
     """
     obj = getattr(importlib.import_module(f'graphmotion.{room}'), name)
-    kind = 'class' if inspect.isclass(obj) else 'function' if inspect.isroutine(obj) else 'data'
+    if not (inspect.isclass(obj) or inspect.isroutine(obj)):
+        return constant_page(room, name)
+    kind = 'class' if inspect.isclass(obj) else 'function'
     if inspect.isclass(obj) and issubclass(obj, Exception):
         kind = 'exception'
-    options = {'class': ['   :members:', '   :show-inheritance:'], 'data': ['   :no-value:']}
+    options = ['   :members:', '   :show-inheritance:'] if kind == 'class' else []
     return [
         *[':orphan:', ''],
         *heading(name, '='),
         *[f':doc:`graphmotion.{room} <../{room}>`', ''],
         f'.. auto{kind}:: graphmotion.{room}.{name}',
-        *options.get(kind, []),
+        *options,
+    ]
+
+
+def constant_page(room: str, name: str) -> list[str]:
+    """Returns the page of a constant, with the comment above it."""
+    package = Path(importlib.import_module(f'graphmotion.{room}').__file__).parent
+    pattern = re.compile(rf'((?:^#: .*\n)+){name}(?::[^=\n]*)? = ', re.MULTILINE)
+    found = [pattern.search(path.read_text()) for path in sorted(package.rglob('*.py'))]
+    (comment,) = [match.group(1).replace('#: ', '   ') for match in found if match]
+    return [
+        *[':orphan:', ''],
+        *heading(name, '='),
+        *[f':doc:`graphmotion.{room} <../{room}>`', ''],
+        *[f'.. data:: graphmotion.{room}.{name}', '', comment],
     ]

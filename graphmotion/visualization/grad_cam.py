@@ -163,7 +163,8 @@ def cosine_to(reference: Tensor) -> Target:
     .. code-block:: python
 
         model = gaitmixer('coco17')
-        data, other = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1, views=[0, 90])[:2]
+        walks = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1, views=[0, 90])
+        data, other = walks[:2]
         target = cosine_to(model(other.pos).detach())
         maps = grad_cam(model, 'temporal.3', data.pos, target=target)
         plot_grad_cam(maps[0], 'coco17')

@@ -31,6 +31,12 @@ def plot_scores(
     Each histogram shows the percentage of its pairs. The legend shows the error rates at the
     threshold.
 
+    .. code-block:: python
+
+        dataset = SyntheticGait.casia_b(num_subjects=5, num_frames=8, views=[0, 90])
+        embedding = torch.randn(len(dataset), 8) + torch.eye(8)[dataset.labels('subject')]
+        plot_scores(verification_scores(embedding, dataset))
+
     Args:
         scores (VerificationScores): The scores.
         threshold (float, optional): The threshold, by default that of the equal error rate.
