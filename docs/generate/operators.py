@@ -56,7 +56,7 @@ def write(folder: Path) -> None:
             obj = getattr(nn, name)
             parameters, megas = costs[name]
             link = f':class:`~graphmotion.nn.{name}`'
-            rows.append([link, title, f'{parameters:,}', format_cost(megas), papers(obj)])
+            rows.append([link, f'{parameters:,}', format_cost(megas), papers(obj)])
             summary = inspect.cleandoc(obj.__doc__).split('\n\n')[0]
             details += heading(name, '~')
             details += [f'{link}. {summary}', '']
@@ -67,11 +67,11 @@ def write(folder: Path) -> None:
                 f'Cost: {parameters:,} parameters, {format_cost(megas)} M multiply-adds.',
                 '',
             ]
-    header = ['operator', 'kind', 'parameters', 'multiply-adds, M', 'paper']
+    header = ['operator', 'parameters', 'multiply-adds, M', 'paper']
     lines = [
         *heading('Operators', '='),
         *[TEXT, ''],
-        *list_table(header, rows, '25 20 12 13 30'),
+        *list_table(header, rows, '27 12 13 48'),
         *details,
     ]
     write_page(folder / 'operators.rst', lines)

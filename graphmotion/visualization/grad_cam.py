@@ -41,8 +41,8 @@ def grad_cam(
 
     .. code-block:: python
 
-        model = gaitmixer('coco17')
-        data = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1, views=[90])[0]
+        model = gaitmixer('coco17', in_channels=3)
+        data = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1)[0]
         maps = grad_cam(model, 'temporal.3', data.pos, target=class_logit(7))
         plot_grad_cam_on_body(maps[0], data.pos, 'coco17')
 
@@ -126,8 +126,8 @@ def class_logit(classes: int | Tensor | None = None) -> Target:
 
         model = st_gcn('emotion_gait16', num_classes=4)
         data = SyntheticGait(num_subjects=1, num_takes=1)[0]
-        maps = [grad_cam(model, 'layers.9', data.pos, target=class_logit(c))[0] for c in (0, 1)]
-        plot_grad_cam({'happy': maps[0], 'sad': maps[1]}, 'emotion_gait16')
+        maps = [grad_cam(model, 'layers.2', data.pos, target=class_logit(c))[0] for c in (0, 1)]
+        plot_grad_cam({'happy': maps[0], 'angry': maps[1]}, 'emotion_gait16')
 
     Args:
         classes (int or Tensor, optional): The class, or the class of each sample. If set to
@@ -162,9 +162,8 @@ def cosine_to(reference: Tensor) -> Target:
 
     .. code-block:: python
 
-        model = gaitmixer('coco17')
-        walks = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1, views=[0, 90])
-        data, other = walks[:2]
+        model = gaitmixer('coco17', in_channels=3)
+        data, other = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1)[:2]
         target = cosine_to(model(other.pos).detach())
         maps = grad_cam(model, 'temporal.3', data.pos, target=target)
         plot_grad_cam(maps[0], 'coco17')

@@ -55,10 +55,10 @@ def plot_grad_cam(
 
     .. code-block:: python
 
-        data = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1, views=[90])[0]
-        gcn, mixer = st_gcn('coco17', 128, in_channels=2), gaitmixer('coco17')
+        data = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1)[0]
+        gcn, mixer = st_gcn('coco17', num_classes=4), gaitmixer('coco17', in_channels=3)
         maps = {
-            'ST-GCN': grad_cam(gcn, 'layers.9', data.pos)[0],
+            'ST-GCN': grad_cam(gcn, 'layers.2', data.pos)[0],
             'GaitMixer': grad_cam(mixer, 'temporal.3', data.pos)[0],
         }
         plot_grad_cam(maps, 'coco17')
@@ -131,7 +131,7 @@ def plot_grad_cam_on_body(
     .. code-block:: python
 
         data = SyntheticGait(num_subjects=1, num_takes=1)[0]
-        maps = grad_cam(st_gcn('emotion_gait16', num_classes=4), 'layers.9', data.pos)
+        maps = grad_cam(st_gcn('emotion_gait16', num_classes=4), 'layers.2', data.pos)
         plot_grad_cam_on_body(maps[0], data.pos, 'emotion_gait16')
 
     Args:

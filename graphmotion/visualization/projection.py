@@ -28,10 +28,10 @@ def project(
 
     .. code-block:: python
 
-        pos = rest_pose('body25')
+        pos = rest_pose('ntu25')
         for number, view in enumerate(['front', 'oblique', 'side']):
             points, nearness = project(pos, view)
-            draw_body(plt.subplot(1, 3, number + 1, aspect='equal'), points, 'body25', nearness)
+            draw_body(plt.subplot(1, 3, number + 1, aspect='equal'), points, 'ntu25', nearness)
 
     Args:
         pos (Tensor or array): Positions in two or three dimensions.

@@ -68,9 +68,9 @@ def rest_pose(skeleton: str | Skeleton) -> Tensor:
 
     .. code-block:: python
 
-        points, nearness = project(rest_pose('hand21'), view='front')
+        points, nearness = project(rest_pose('body25'), view='front')
         axes = plt.figure().add_subplot(aspect='equal')
-        draw_body(axes, points, 'hand21', nearness)
+        draw_body(axes, points, 'body25', nearness)
 
     Args:
         skeleton (str or Skeleton): The skeleton, or the name of a built-in one.

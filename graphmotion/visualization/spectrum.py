@@ -91,8 +91,8 @@ def plot_feature_spectrum(
 
     .. code-block:: python
 
-        data = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1, views=[90])[0]
-        features = gaitmixer('coco17').features(data.pos).detach()
+        data = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1)[0]
+        features = gaitmixer('coco17', in_channels=3).features(data.pos).detach()
         plot_feature_spectrum({'GaitMixer': features})
 
     Args:
