@@ -8,6 +8,8 @@ DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]  # for docs/generate, graphmotion and benchmarks
 os.environ['PYTHONPATH'] = os.pathsep.join(sys.path[:2])  # for the kernels that run the guides
 
+os.environ['PYTHONWARNINGS'] = 'ignore:IProgress not found'  # progress bars are hidden
+
 import graphmotion  # noqa: E402
 
 project = 'graphmotion'

@@ -89,6 +89,7 @@ def _title(obj: object, room: str, rules: dict[str, str]) -> str:
 def write(folder: Path) -> None:
     """Writes the page of each package and of each of its names."""
     folder = folder / 'reference'
+    pages = set()
     for room, text in existing_rooms().items():
         lines = [*heading(f'graphmotion.{room}', '='), text, '']
         lines += [f'.. currentmodule:: graphmotion.{room}', '']
@@ -99,8 +100,13 @@ def write(folder: Path) -> None:
             else:
                 lines += ['.. autosummary::', '', *(f'   {name}' for name in names), '']
             for name in names:
-                write_page(folder / 'api' / f'{room}.{name}.rst', object_page(room, name))
+                page = folder / 'api' / f'{room}.{name}.rst'
+                write_page(page, object_page(room, name))
+                pages.add(page)
         write_page(folder / f'{room}.rst', lines)
+    for page in (folder / 'api').glob('*.rst'):
+        if page not in pages:  # of a name that was removed
+            page.unlink()
     lines = [
         *heading('Reference', '='),
         'One page for each package. Examples use the public names of the library, of ``torch`` and '

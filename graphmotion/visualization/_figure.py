@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -66,10 +67,19 @@ LEGEND_LINE = 0.2  # height in inches
 _DPI = 200
 
 
-def new_figure(width: float, height: float) -> Figure:
+class _Figure(Figure):
+    """A figure that notebooks display without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        self.savefig(content, format='png', dpi=100)
+        return content.getvalue()
+
+
+def new_figure(width: float, height: float, layout: str | None = 'compressed') -> Figure:
     """Creates a figure of a size in inches without registering it with pyplot."""
     # The 'constrained' layout cuts off labels next to axes of equal aspect.
-    return Figure(figsize=(width, height), layout='compressed')
+    return _Figure(figsize=(width, height), layout=layout)
 
 
 def finish_figure(figure: Figure, path: PathLike | None, title: str | None = None) -> Figure:

@@ -253,7 +253,7 @@ def plot_cross_scale(
     # Axes are placed explicitly: layout engines shrink bodies and matrices of equal aspect.
     panel_height = max(body_height, height + below)
     size = (2 * body_width + left + width + 1.0, panel_height + (0.7 if title else 0.4))
-    figure = Figure(figsize=size)
+    figure = new_figure(*size, layout=None)
 
     def add_axes(*inches: float) -> Axes:
         x, y, dx, dy = np.array(inches) / (*size, *size)
