@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -76,7 +77,9 @@ class _Figure(Figure):
         return content.getvalue()
 
 
-def new_figure(width: float, height: float, layout: str | None = 'compressed') -> Figure:
+def new_figure(
+    width: float, height: float, layout: Literal['compressed'] | None = 'compressed'
+) -> Figure:
     """Creates a figure of a size in inches without registering it with pyplot."""
     # The 'constrained' layout cuts off labels next to axes of equal aspect.
     return _Figure(figsize=(width, height), layout=layout)
