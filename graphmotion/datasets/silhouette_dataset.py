@@ -16,8 +16,8 @@ from torch_geometric.data import Data
 from graphmotion.checks import check_int
 from graphmotion.datasets.raw_files import ManualDownload, raw_entries
 from graphmotion.io import MalformedFileError, SkippedSamples, read_files
-from graphmotion.io.files import frame_number
-from graphmotion.io.images import IMAGE_SUFFIXES, read_gray_image
+from graphmotion.io.frame_numbers import natural_order
+from graphmotion.io.images import IMAGE_SUFFIXES, read_mask_image
 from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouettes
 
 _File = tuple[str, str, bytes]
@@ -205,16 +205,16 @@ def silhouette_sample(images: np.ndarray, **labels: int) -> Data:
 
 
 def _read_images(files: list[_File], skipped: SkippedSamples) -> _Frames:
-    """Reads images, sorted by the last number in their names, or by name if none has a number."""
+    """Reads images, sorted by the numbers in their names, or by name if none has a number."""
     frames, names = [], []
-    numbers = {name: frame_number(name) for _, name, _ in files}
-    numbered = any(number is not None for number in numbers.values())
-    for path, name, content in sorted(files, key=lambda file: (numbers[file[1]] or 0, file)):
-        if numbered and numbers[name] is None:
+    order = {name: natural_order(name) for _, name, _ in files}
+    numbered = any(numbers for numbers, _ in order.values())
+    for path, name, content in sorted(files, key=lambda file: order[file[1]]):
+        if numbered and not order[name][0]:
             skipped.add('without a frame number', name)
             continue
         try:
-            frames.append(read_gray_image(path, content))
+            frames.append(read_mask_image(path, content))
         except MalformedFileError as error:
             skipped.add(error.reason, name)
         else:

@@ -23,7 +23,7 @@ from graphmotion.io.kinetics_skeleton import read_kinetics_skeleton
 from graphmotion.io.landmarks import read_landmarks
 from graphmotion.io.matlab import read_matlab
 from graphmotion.io.mediapipe import read_mediapipe
-from graphmotion.io.mmpose import read_mmpose
+from graphmotion.io.mmpose import read_mmpose, read_mmpose_images
 from graphmotion.io.ntu_skeleton import (
     Body,
     read_ntu_skeleton,
@@ -39,7 +39,8 @@ from graphmotion.io.skeleton_arrays import ArrayPart, read_skeleton_arrays
 from graphmotion.io.skeleton_json import read_skeleton
 from graphmotion.io.skeleton_pickle import read_annotation, read_skeleton_pickle
 from graphmotion.io.skipped import SkippedSamples
-from graphmotion.io.tracks import Detection, Track, link_tracks, stack_tracks
+from graphmotion.io.linking import Detection, link_tracks
+from graphmotion.io.tracks import Track, stack_tracks
 from graphmotion.io.ultralytics import read_ultralytics, read_yolo_txt
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     'read_matlab',
     'read_mediapipe',
     'read_mmpose',
+    'read_mmpose_images',
     'read_ntu_skeleton',
     'read_numpy',
     'read_opengait_pose',

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from graphmotion.io.files import MalformedFileError, load_json, split_frame_name
+from graphmotion.io.files import MalformedFileError, load_json
 from graphmotion.io.formats import register_format
+from graphmotion.io.frame_numbers import FRAME_NAME, fill_gaps, split_frame_names
+from graphmotion.io.linking import Detection
 from graphmotion.io.tracks import (
-    Detection,
     Track,
-    fill_gaps,
     find_detection,
     iter_objects,
     make_tracks,
@@ -54,16 +54,17 @@ def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -
             :obj:`recording` is not given.
     """
     recordings: dict[str, dict[int, list[Detection]]] = {}
-    for field, person in _iter_people(path, load_json(path)):
+    people = list(_iter_people(path, load_json(path)))
+    names = split_frame_names(str(person.get('image_id')) for _, person in people)
+    for field, person in people:
         image = person.get('image_id')
-        valid = isinstance(image, str | int)
-        name, frame = split_frame_name(str(image)) if valid else ('', None)
+        name, frame = names[str(image)] if isinstance(image, str | int) else ('', None)
         if frame is None:
-            raise MalformedFileError(path, f'{field}.image_id', 'a frame number', f'{image!r}')
+            raise MalformedFileError(path, f'{field}.image_id', FRAME_NAME, f'{image!r}')
         joints = parse_keypoints(person.get('keypoints'), path, f'{field}.keypoints')
         detection = find_detection(joints, path, f'{field}.keypoints', _identity(person.get('idx')))
-        people = recordings.setdefault(name, {}).setdefault(frame, [])
-        people.extend([detection] if detection else [])
+        detections = recordings.setdefault(name, {}).setdefault(frame, [])
+        detections.extend([detection] if detection else [])
     if not recordings:
         raise MalformedFileError(path, 'people', 'at least one', 'none')
     frames = recordings[one_recording(recordings, recording, path, 'image_id')]

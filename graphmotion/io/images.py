@@ -69,6 +69,28 @@ def read_color_image(path: str, content: bytes | None = None) -> np.ndarray:
     return _read(path, content, _color)
 
 
+def read_mask_image(path: str, content: bytes | None = None) -> np.ndarray:
+    r"""Reads the mask of a body as 8-bit grey values.
+
+    As :func:`read_gray_image`, except that the values of an image with both opaque and transparent
+    pixels, such as a cut-out, are its opacity.
+
+    Args:
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
+
+    Returns:
+        array: Grey values :math:`(H, W)`, unsigned bytes.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ImportError: If pillow is not installed.
+        ValueError: If the file is empty, truncated, not an image of these formats, or has more
+            than 16 million pixels.
+    """
+    return _read(path, content, _mask)
+
+
 def _read(path: str, content: bytes | None, convert: Callable[[Any], np.ndarray]) -> np.ndarray:
     with requires_extra('io'):
         from PIL import Image, ImageOps
@@ -111,6 +133,14 @@ def _gray(image: Any) -> np.ndarray:
         gray, alpha = np.moveaxis(np.asarray(convert('RGBA').convert('LA')), -1, 0)
         return _blend(gray, alpha)
     return np.array(convert('L'))
+
+
+def _mask(image: Any) -> np.ndarray:
+    if _is_transparent(image):
+        opacity = np.array(image.convert('RGBA').getchannel('A'))
+        if opacity.min() < 128 <= opacity.max():
+            return opacity
+    return _gray(image)
 
 
 def _color(image: Any) -> np.ndarray:

@@ -87,7 +87,7 @@ def align_silhouettes(
 
     Warns:
         UserWarning: If the bodies cover most of the image borders, which suggests that they are
-            black on white.
+            black on white, or if most pixels of the bodies are dark, such as in cut-outs.
     """
     height, width = size
     if min(height, width, min_pixels) < 1:
@@ -146,6 +146,15 @@ def _white_value(frames: np.ndarray | Sequence[np.ndarray]) -> int:
     """Returns the value of a white pixel: 255, or the label of the body in masks of two values."""
     brightest = max((int(frame.max()) for frame in frames), default=0)
     if brightest >= 128:
+        total = sum(frame.size for frame in frames)
+        ground = sum(np.count_nonzero(frame <= 16) for frame in frames)
+        white = sum(np.count_nonzero(frame >= 128) for frame in frames)
+        if ground > total / 2 and total - ground > 2 * white:
+            warnings.warn(
+                'most pixels of the bodies are darker than half of white and count as background: '
+                'silhouettes must be masks, and not photographs',
+                stacklevel=3,
+            )
         return 255
     if all(np.isin(frame, (0, brightest)).all() for frame in frames):
         return max(brightest, 1)
