@@ -79,6 +79,7 @@ class GraphDataset(SplittableDataset):
             self._set_storage(self._pack(self._prepare(self.read())))
         else:
             self._load()
+        self._check_classes()
 
     # Hooks of a subclass ######################################################
 
@@ -239,6 +240,17 @@ class GraphDataset(SplittableDataset):
         self._storage = FlatStorage(stored, self.frame_fields)
         # Attributes that methods of InMemoryDataset access, such as to().
         self._data, self.slices = self._storage.data, self._storage.slices
+
+    def _check_classes(self) -> None:
+        y, number = self._storage.fields.get('y'), len(self.class_names)
+        if y is None or not number or y.is_floating_point() or not y.numel():
+            return
+        low, high = int(y.min()), int(y.max())
+        if low < 0 or high >= number:
+            raise ValueError(
+                f'{type(self).__name__}: y must be in 0..{number - 1}, since there are {number} '
+                f'class_names, got {low}..{high}; number classes from 0 and name all of them'
+            )
 
     # Samples ##################################################################
 

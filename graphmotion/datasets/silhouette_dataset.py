@@ -152,7 +152,7 @@ class SilhouetteDataset(ManualDownload):
             match = self.pattern.search(folder)
             labels: dict[str, int] | str | None = f'not in folders named like {self.layout}'
             if match:
-                labels = self.find_labels(**match.groupdict())
+                labels = self._find_labels(folder, match.groupdict())
             if labels is None:
                 continue
             if isinstance(labels, str):
@@ -183,6 +183,13 @@ class SilhouetteDataset(ManualDownload):
         skipped.report(total)
         if total_frames:
             skipped_frames.report(total_frames)
+
+    def _find_labels(self, folder: str, groups: dict[str, str]) -> dict[str, int] | str | None:
+        try:
+            return self.find_labels(**groups)
+        except Exception as error:
+            error.add_note(f'{self.raw_dir}: raised by find_labels of the folder {folder}')
+            raise
 
     def _sequences(self) -> Iterator[tuple[str, str, _Reader]]:
         """Yields the folder of each sequence, its name, and the function that reads it."""

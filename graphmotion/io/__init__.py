@@ -21,6 +21,7 @@ from graphmotion.io.gaitgraph import read_gaitgraph
 from graphmotion.io.images import read_color_image, read_gray_image
 from graphmotion.io.kinetics_skeleton import read_kinetics_skeleton
 from graphmotion.io.landmarks import read_landmarks
+from graphmotion.io.linking import Detection, link_tracks
 from graphmotion.io.matlab import read_matlab
 from graphmotion.io.mediapipe import read_mediapipe
 from graphmotion.io.mmpose import read_mmpose, read_mmpose_images
@@ -39,7 +40,6 @@ from graphmotion.io.skeleton_arrays import ArrayPart, read_skeleton_arrays
 from graphmotion.io.skeleton_json import read_skeleton
 from graphmotion.io.skeleton_pickle import read_annotation, read_skeleton_pickle
 from graphmotion.io.skipped import SkippedSamples
-from graphmotion.io.linking import Detection, link_tracks
 from graphmotion.io.tracks import Track, stack_tracks
 from graphmotion.io.ultralytics import read_ultralytics, read_yolo_txt
 

@@ -22,7 +22,7 @@ from graphmotion.io.tracks import (
 _FORMS = {'bodies': 'joints', 'people': 'pose_keypoints_2d'}
 
 
-@register_format('alphapose')
+@register_format('alphapose', layouts={17: 'coco17', 18: 'openpose18'})
 def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -> list[Track]:
     r"""Reads a recording written by AlphaPose, from the `"AlphaPose: Whole-Body Regional
     Multi-Person Pose Estimation and Tracking in Real-Time" <https://arxiv.org/abs/2211.03375>`_
@@ -36,8 +36,8 @@ def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -
     each image to a list of people, are also read.
     Files with 17 joints follow the layout :obj:`coco17`. The last number in :obj:`image_id` is the
     frame number and the text before it is the name of the recording; frames missing from the file
-    are empty. People are identified by :obj:`idx` if AlphaPose tracked them, otherwise by
-    :func:`~graphmotion.io.link_tracks`.
+    are empty. People are identified by :obj:`idx` if AlphaPose tracked them, and otherwise by
+    :func:`~graphmotion.io.link_tracks`. Repeated people in a frame are dropped with a warning.
 
     Args:
         path (str): Path of the file.

@@ -26,7 +26,21 @@ _LABEL_STUDIO = re.compile(r'(?<![^/])[0-9a-f]{8}-(?=[^/]+$)')
 _ROBOFLOW = re.compile(r'[._](jpe?g|png)\.rf\.[0-9a-zA-Z]+(?=\.[a-z]+$)', re.IGNORECASE)
 
 
-@register_format('coco')
+def read_coco_joints(path: str) -> list[str] | None:
+    r"""Returns the names of the keypoints in :obj:`categories` of an annotation file, or
+    :obj:`None` if there are none or several.
+    """
+    content = load_json(path)
+    categories = content.get('categories') if isinstance(content, dict) else None
+    found = []
+    for category in categories if isinstance(categories, list) else ():
+        names = category.get('keypoints') if isinstance(category, dict) else None
+        if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+            found.append(names)
+    return found[0] if found and all(names == found[0] for names in found) else None
+
+
+@register_format('coco', read_joints=read_coco_joints)
 def read_coco_keypoints(
     path: str,
     recording: str | None = None,
@@ -158,12 +172,12 @@ def _images(path: str, content: dict[str, Any]) -> dict[int | str, tuple[str, in
 
 def _split_file_names(images: list[dict[str, Any]]) -> list[tuple[str, int]]:
     """Returns the recording and the frame number of each image if all are in the file names."""
-    names = [image.get('file_name') for image in images]
-    names = [_ROBOFLOW.sub('', name) for name in names if isinstance(name, str)]
+    found = [image.get('file_name') for image in images]
+    names = [_ROBOFLOW.sub('', name) for name in found if isinstance(name, str)]
     prefixes = [_LABEL_STUDIO.search(name) for name in names]
     # A number of eight digits may also be a date.
     if all(prefixes) and not all(match[0][:-1].isdecimal() for match in prefixes if match):
         names = [_LABEL_STUDIO.sub('', name) for name in names]
     split = split_frame_names(names)
-    found = [(name, number) for name, number in map(split.__getitem__, names) if number is not None]
-    return found if len(found) == len(images) else []
+    out = [(name, number) for name, number in map(split.__getitem__, names) if number is not None]
+    return out if len(out) == len(images) else []

@@ -98,8 +98,9 @@ class _OpenTrack:
         self.identity: int | None = None
         self.time = self.clock = -1
         #: Last known positions of the joints, and which of them were ever seen.
-        self.pos = self.seen = np.empty(0)
-        self.velocity = 0.0
+        self.pos: np.ndarray = np.empty(0)
+        self.seen: np.ndarray = np.empty(0, bool)
+        self.velocity: np.ndarray = np.zeros(())
         self.size = 0.0
 
     def add(self, time: int, clock: int, person: Detection) -> None:
@@ -167,7 +168,8 @@ def _distances(
     stopped = _mean_distances(pos, seen, other, other_seen) / size + max_distance / 2
     cost = np.minimum(predicted, stopped)
     known = np.array([t.identity is not None for t in tracks])
-    cost[np.ix_(known, [p.identity is not None for p in people])] = np.inf  # a new person
+    new = np.array([p.identity is not None for p in people])
+    cost[known[:, None] & new] = np.inf
     return cost
 
 

@@ -15,7 +15,7 @@ _IMAGE = ('pose_landmarks', 'poseLandmarks', 'landmarks')
 _WORLD = ('pose_world_landmarks', 'poseWorldLandmarks', 'worldLandmarks', 'world_landmarks')
 
 
-@register_format('mediapipe')
+@register_format('mediapipe', layouts={33: 'mediapipe33'})
 def read_mediapipe(path: str, world: bool = False, max_gap: int = 30) -> list[Track]:
     r"""Reads MediaPipe pose landmarks, from the `"BlazePose: On-device Real-time Body Pose
     tracking" <https://arxiv.org/abs/2006.10204>`_ paper.

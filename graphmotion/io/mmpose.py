@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,30 @@ from graphmotion.io.tracks import (
     iter_objects,
     read_numbered_frames,
 )
+from graphmotion.skeletons import get_skeleton
+
+# Names of the layouts of datasets, in which MMPose names some joints differently.
+_LAYOUTS = {'coco': 'coco17', 'h36m': 'h36m17', 'coco_wholebody': 'coco_wholebody133'}
 
 
-@register_format('mmpose')
+def read_mmpose_joints(path: str) -> Sequence[str] | None:
+    r"""Returns the names of the joints in :obj:`meta_info` of a file, or :obj:`None` if there are
+    none.
+    """
+    content = load_json(path)
+    meta = content.get('meta_info') if isinstance(content, dict) else None
+    if not isinstance(meta, dict):
+        return None
+    if meta.get('dataset_name') in _LAYOUTS:
+        return get_skeleton(_LAYOUTS[meta['dataset_name']]).joints
+    names = meta.get('keypoint_id2name')
+    if not isinstance(names, dict):
+        return None
+    ordered = [names.get(str(index)) for index in range(len(names))]
+    return [name for name in ordered if isinstance(name, str)]
+
+
+@register_format('mmpose', read_joints=read_mmpose_joints)
 def read_mmpose(path: str, max_gap: int = 30) -> list[Track]:
     r"""Reads predictions that `MMPose <https://github.com/open-mmlab/mmpose>`_ saves for a video,
     such as those of RTMPose and ViTPose.

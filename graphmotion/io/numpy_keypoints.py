@@ -47,10 +47,7 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
     try:
         with open(path, 'rb') as file:
             loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                arrays = {'keypoints': loaded}
-            else:
-                arrays = dict(loaded)
+            arrays = {'keypoints': loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
     except Exception as error:  # damaged files raise errors of many types
         expected = 'numeric arrays in an .npy or .npz file'
         raise MalformedFileError(path, 'content', expected, str(error) or 'no array') from error

@@ -75,8 +75,9 @@ def read_annotation(
     r"""Extracts arrays and labels from an annotation of a skeleton pickle.
 
     Percentages are divided by 100 with a warning, and other scores above 1, which heatmaps may
-    have, are clipped to 1. Joints without a finite position have score 0. In 3D, if an annotation has no scores, a person whose joints are all at the origin
-    in a frame has score 0, which is how PYSKL's files of NTU RGB+D mark absent people.
+    have, are clipped to 1. Joints without a finite position have score 0. In 3D, if an annotation
+    has no scores, a person whose joints are all at the origin in a frame has score 0, which is how
+    PYSKL's files of NTU RGB+D mark absent people.
 
     Args:
         annotation (dict): The annotation.

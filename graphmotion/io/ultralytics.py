@@ -14,7 +14,7 @@ from graphmotion.io.frame_folder import read_frame_folder
 from graphmotion.io.tracks import Detection, Track, find_detection, iter_objects, make_tracks
 
 
-@register_format('ultralytics')
+@register_format('ultralytics', layouts={17: 'coco17'})
 def read_ultralytics(path: str, max_gap: int = 30) -> list[Track]:
     r"""Reads pose results of `Ultralytics YOLO <https://docs.ultralytics.com>`_ in JSON.
 
@@ -22,8 +22,9 @@ def read_ultralytics(path: str, max_gap: int = 30) -> list[Track]:
     frames or an object with that list in :obj:`frames`. A single such list is one frame. Each
     person is an object :obj:`{"keypoints": {"x": [...], "y": [...], "visible": [...]}, ...}` in
     pixels, where :obj:`visible` is the score, or 1 if it is missing. People are identified by
-    :obj:`track_id`, and without one by :func:`~graphmotion.io.link_tracks`. Joints at the origin, where Ultralytics moves joints with a low score, are missing. Files
-    with 17 joints follow the layout :obj:`coco17`.
+    :obj:`track_id`, and without one by :func:`~graphmotion.io.link_tracks`. Joints at the origin,
+    where Ultralytics moves joints with a low score, are missing. Files with 17 joints follow the
+    layout :obj:`coco17`.
 
     .. code-block:: python
 
@@ -52,7 +53,7 @@ def read_ultralytics(path: str, max_gap: int = 30) -> list[Track]:
     return make_tracks(people, path, max_gap)
 
 
-@register_format('yolo_txt', suffixes=('.txt',), in_folder=True)
+@register_format('yolo_txt', suffixes=('.txt',), in_folder=True, layouts={17: 'coco17'})
 def read_yolo_txt(
     folder: str,
     visibility: bool = True,
@@ -157,7 +158,7 @@ def _read_labels(path: str, visibility: bool, scale: np.ndarray) -> list[Detecti
         raise MalformedFileError(path, 'lines', 'a class, a box and joints each', found)
     table = np.array(rows, np.float32)
     inside, otherwise = (_share_in_boxes(table, number) for number in (size, 5 - size))
-    if inside < 0.5 and otherwise > 0.9:
+    if inside < 0.75 and otherwise > 0.9:
         expected = f'{size} numbers per joint; pass visibility={not visibility}'
         raise MalformedFileError(path, 'lines', expected, f'{length - 5} numbers after the box')
     # With two numbers per joint, a confidence and a track ID look like another joint.

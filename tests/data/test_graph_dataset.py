@@ -164,3 +164,14 @@ def test_the_home_directory_is_expanded(tmp_path, monkeypatch, kind):
     monkeypatch.chdir(tmp_path)
     Faces(kind('~/faces'))
     assert (tmp_path / 'faces' / 'processed' / 'data.pt').is_file()
+
+
+@pytest.mark.parametrize('stored', [False, True])
+def test_labels_without_a_class_name_raise(tmp_path, stored):
+    class Named(Clips):
+        class_names = ('wave', 'clap')
+
+    reason = r'Named: y must be in 0\.\.1, since there are 2 class_names, got 0\.\.2'
+    with pytest.raises(ValueError, match=reason):
+        Named(str(tmp_path) if stored else None)
+    assert Named(None, widths=(11, 11)).num_classes == 2

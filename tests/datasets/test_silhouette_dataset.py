@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from graphmotion.datasets import SilhouetteDataset
 from graphmotion.io import align_silhouettes
@@ -175,3 +176,36 @@ def test_nearly_constant_clips(tmp_path):
     assert dataset[0].silhouettes.shape == (1, 1, 64, 44)
     # One pixel wide, its middle half a pixel right of a border of two: a half of either.
     assert dataset[1].silhouettes[0, 0].any(0).nonzero().view(-1).tolist() == [21, 22]
+
+
+def test_frames_are_in_the_order_of_all_numbers(tmp_path):
+    images = clip(12)
+    images[range(12), 20, range(30, 42)] = 255  # distinguishes the frames
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', images, 'frame_{}_mask0.png', first=0)
+    assert torch.equal(Corridor(str(tmp_path))[0].silhouettes, expected(images))
+
+
+def test_the_body_of_a_cut_out_is_its_opacity(tmp_path):
+    body = clip(1)[0] > 0
+    colors = np.zeros((*body.shape, 4), np.uint8)
+    colors[body] = (50, 50, 60, 255)
+    colors[:30][body[:30]] = (220, 200, 190, 255)  # the bright head
+    folder = tmp_path / 'raw' / 'anna' / 'walk-1'
+    folder.mkdir(parents=True)
+    Image.fromarray(colors).save(folder / '0.png')
+    assert torch.equal(Corridor(str(tmp_path))[0].silhouettes, expected(clip(1)))
+    # Without transparency, only the head is bright enough.
+    Image.fromarray(colors[..., :3]).save(folder / '0.png')
+    with pytest.warns(UserWarning, match='most pixels of the bodies are darker than half of'):
+        Corridor(str(tmp_path), force_reload=True)
+
+
+def test_errors_of_find_labels_name_the_folder(tmp_path):
+    class Strict(Corridor):
+        def find_labels(self, person, take):
+            return {'y': self.class_names.index(person)}
+
+    write_images(tmp_path / 'raw' / 'carl' / 'walk-1', clip(1))
+    with pytest.raises(ValueError, match=r'not in tuple') as error:
+        Strict(str(tmp_path))
+    assert 'find_labels of the folder carl/walk-1' in error.value.__notes__[0]

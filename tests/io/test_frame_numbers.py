@@ -37,7 +37,8 @@ def test_a_constant_last_number_is_no_frame_number():
 
 def test_natural_order():
     names = [f'frame_{t}_mask{m}.png' for t in (1, 9, 10) for m in (0, 1)]
-    assert sorted(reversed(names), key=natural_order) == names
+    names.reverse()
+    assert sorted(names, key=natural_order) == names[::-1]
 
 
 def test_gaps():

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from graphmotion.io import MalformedFileError, read_color_image, read_gray_image
-from graphmotion.io.images import resize_image
+from graphmotion.io.images import read_mask_image, resize_image
 
 GRAY = np.random.default_rng(0).integers(0, 256, (5, 7), dtype=np.uint8)
 
@@ -139,3 +139,15 @@ def test_without_pillow_or_file(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'PIL', None)
     with pytest.raises(ImportError, match=r"pip install -e '\.\[io\]'"):
         read_gray_image('a.png', b'')
+
+
+def test_masks_are_the_opacity_of_cut_outs():
+    colors = np.zeros((4, 5, 4), np.uint8)
+    colors[1:3, 1:4] = (20, 30, 200, 255)
+    assert np.array_equal(read_mask_image('a.png', png(Image.fromarray(colors))), colors[..., 3])
+    # An image that is opaque everywhere is a mask in grey.
+    colors[..., 3] = 255
+    assert np.array_equal(
+        read_mask_image('a.png', png(Image.fromarray(colors))),
+        read_gray_image('a.png', png(Image.fromarray(colors))),
+    )

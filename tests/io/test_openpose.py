@@ -179,5 +179,5 @@ def test_a_file_instead_of_a_folder(tmp_path):
 
 def test_frames_named_by_time_are_an_error(tmp_path):
     folder = write(tmp_path / 'a', {0: [(joints(0), -1)]}, '1.0{}_keypoints.json')
-    with pytest.raises(ValueError, match='frames named by time must be renumbered, found 1.00_'):
+    with pytest.raises(ValueError, match=r'frames named by time must be renumbered, found 1\.00_'):
         read_openpose(folder)
