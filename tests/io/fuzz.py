@@ -394,6 +394,51 @@ def damage(content: bytes, rng: random.Random) -> bytes:
     return content
 
 
+_VALUES = (
+    *(
+        None,
+        True,
+        0,
+        -1,
+        3,
+        1e9,
+        -0.5,
+        10**30,
+        float('nan'),
+        float('inf'),
+        '',
+        'a',
+        '1.5',
+        '12.jpg',
+    ),
+    *([], {}, [[]], [1, 2], [None], {'a': 1}),
+)
+
+
+def damage_json(content: bytes, rng: random.Random) -> bytes:
+    """Changes one to four values of a JSON file, which remains valid JSON."""
+    value = json.loads(content)
+    for _ in range(rng.randint(1, 4)):
+        if not isinstance(value, list | dict) or not value:
+            break
+        parent, depth = value, rng.randint(0, 6)
+        while True:
+            key = rng.randrange(len(parent)) if isinstance(parent, list) else rng.choice([*parent])
+            if depth == 0 or not isinstance(parent[key], list | dict) or not parent[key]:
+                break
+            parent, depth = parent[key], depth - 1
+        kind = rng.randrange(4)
+        if kind == 0:
+            del parent[key]
+        elif kind == 1 and isinstance(parent, list):
+            parent.insert(key, parent[rng.randrange(len(parent))])
+        elif kind == 2 and isinstance(parent[key], int | float):
+            parent[key] = parent[key] * rng.choice([0, -1, 1.5, 100]) + rng.choice([0, 1])
+        else:
+            parent[key] = rng.choice(_VALUES)
+    return json.dumps(value).encode()
+
+
 def _replace_token(content: bytes, start: int, rng: random.Random) -> bytes:
     """Replaces a number or word of a text near a position."""
     letters = b'0123456789.-+eE_abcdefghijklmnopqrstuvwxyz'
@@ -421,7 +466,8 @@ def try_damaged(case: Case, seed: int, folder: Path) -> str:
     recording = make_recording(case, seed, rng.randint(1, 3), rng.randint(1, 4))
     files = case.write(recording)
     name = rng.choice(sorted(files))
-    files[name] = damage(files[name], rng)
+    valid = name.endswith('.json') and rng.random() < 0.5
+    files[name] = (damage_json if valid else damage)(files[name], rng)
     for old in folder.iterdir():
         old.unlink()
     path = write_files(files, folder)
