@@ -19,11 +19,12 @@ from graphmotion.io.formats import (
 )
 from graphmotion.io.gaitgraph import read_gaitgraph
 from graphmotion.io.images import read_color_image, read_gray_image
+from graphmotion.io.kinect_v2 import read_kinect_v2
 from graphmotion.io.kinetics_skeleton import read_kinetics_skeleton
 from graphmotion.io.landmarks import read_landmarks
 from graphmotion.io.linking import Detection, link_tracks
 from graphmotion.io.matlab import read_matlab
-from graphmotion.io.mediapipe import read_mediapipe
+from graphmotion.io.mediapipe import read_face_mesh, read_mediapipe
 from graphmotion.io.mmpose import read_mmpose, read_mmpose_images
 from graphmotion.io.ntu_skeleton import (
     Body,
@@ -67,9 +68,11 @@ __all__ = [
     'read_bvh',
     'read_coco_keypoints',
     'read_color_image',
+    'read_face_mesh',
     'read_files',
     'read_gaitgraph',
     'read_gray_image',
+    'read_kinect_v2',
     'read_kinetics_skeleton',
     'read_landmarks',
     'read_matlab',

@@ -7,6 +7,7 @@ Run by hand, with the number of damaged files of each reader:
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import pickle
@@ -40,6 +41,7 @@ from graphmotion.io import (
     read_skeleton_arrays,
     read_skeleton_pickle,
 )
+from graphmotion.skeletons import get_skeleton
 
 Files = dict[str, bytes]
 
@@ -197,6 +199,44 @@ def _write_azure_kinect(r: Recording) -> Files:
     return {'a.json': _dump({'joint_names': [], 'frames': frames})}
 
 
+def _write_mmpose_images(r: Recording) -> Files:
+    return {
+        f'walk_{t}.json': _dump(
+            [{'keypoints': p.tolist(), 'keypoint_scores': s.tolist()} for p, s in frame]
+        )
+        for t, frame in enumerate(_frames(r))
+    }
+
+
+def _write_face_mesh(r: Recording) -> Files:
+    frames = [
+        {'faceLandmarks': [[dict(zip('xyz', map(float, j))) for j in p] for p, _ in frame]}
+        for frame in _frames(r)
+    ]
+    return {'a.json': _dump(frames)}
+
+
+def _write_kinect_v2(r: Recording) -> Files:
+    frames = [
+        {
+            'bodies': [
+                {'trackingId': i, 'joints': [dict(zip('xyz', map(float, j))) for j in p]}
+                for i, (p, _) in enumerate(frame)
+            ]
+        }
+        for frame in _frames(r)
+    ]
+    return {'a.json': _dump(frames)}
+
+
+def _write_kinect_v2_csv(r: Recording) -> Files:
+    joints = [name.title().replace('_', '') for name in get_skeleton('ntu25').joints]
+    rows = [['Frame', 'TrackingID', *(f'{joint}_{axis}' for joint in joints for axis in 'XYZ')]]
+    for t, frame in enumerate(_frames(r)):
+        rows += [[t, i, *p.ravel().tolist()] for i, (p, _) in enumerate(frame)]
+    return {'a.csv': '\n'.join(','.join(map(str, row)) for row in rows).encode()}
+
+
 def _write_numpy(r: Recording) -> Files:
     buffer = io.BytesIO()
     np.savez(buffer, keypoints=r.pos, score=r.score)
@@ -338,6 +378,10 @@ CASES = {
     'yolo_txt': Case(17, 2, _write_yolo, _poses('yolo_txt')),
     'kinetics_skeleton': Case(18, 2, _write_kinetics, _poses('kinetics_skeleton')),
     'azure_kinect': Case(32, 3, _write_azure_kinect, _poses('azure_kinect'), scores=False),
+    'mmpose_images': Case(17, 2, _write_mmpose_images, _poses('mmpose_images')),
+    'face_mesh': Case(468, 3, _write_face_mesh, _poses('face_mesh'), scores=False),
+    'kinect_v2': Case(25, 3, _write_kinect_v2, _poses('kinect_v2'), scores=False),
+    'kinect_v2 csv': Case(25, 3, _write_kinect_v2_csv, _poses('kinect_v2'), scores=False),
     'numpy': Case(9, 3, _write_numpy, _poses('numpy')),
     'st-gcn': Case(9, 3, _write_st_gcn, _read_arrays, scores=False),
     'ctr-gcn': Case(9, 3, _write_ctr_gcn, _read_arrays, scores=False),
@@ -431,11 +475,11 @@ def damage_json(content: bytes, rng: random.Random) -> bytes:
         if kind == 0:
             del parent[key]
         elif kind == 1 and isinstance(parent, list):
-            parent.insert(key, parent[rng.randrange(len(parent))])
+            parent.insert(key, copy.deepcopy(parent[rng.randrange(len(parent))]))
         elif kind == 2 and isinstance(parent[key], int | float):
             parent[key] = parent[key] * rng.choice([0, -1, 1.5, 100]) + rng.choice([0, 1])
         else:
-            parent[key] = rng.choice(_VALUES)
+            parent[key] = copy.deepcopy(rng.choice(_VALUES))
     return json.dumps(value).encode()
 
 
@@ -456,7 +500,7 @@ def write_files(files: Files, folder: Path) -> Path:
     """Writes files, and returns the path to read: the file or, for several, their folder."""
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    one = len(files) == 1 and not next(iter(files)).endswith(('_keypoints.json', '.txt'))
+    one = len(files) == 1 and not next(iter(files)).startswith('walk_')
     return folder / next(iter(files)) if one else folder
 
 
