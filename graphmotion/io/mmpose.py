@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -64,8 +65,17 @@ def read_mmpose(path: str, max_gap: int = 30) -> list[Track]:
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is malformed or contains no people.
+
+    Warns:
+        UserWarning: If the file holds one image.
     """
-    entries, field = _read_entries(path)
+    entries, field, is_image = _read_entries(path)
+    if is_image:
+        warnings.warn(
+            f'{path}: read as a recording of one frame, since it holds one image; recordings with '
+            f'a file per image have the format mmpose_images',
+            stacklevel=2,
+        )
 
     def read_people(entry: dict[str, Any], where: str) -> Iterator[Detection | None]:
         return _read_instances(entry.get('instances'), path, f'{where}.instances')
@@ -100,19 +110,20 @@ def read_mmpose_images(folder: str, recording: str | None = None, max_gap: int =
     return read_frame_folder(folder, '.json', _read_image, recording, max_gap)
 
 
-def _read_entries(path: str) -> tuple[list[tuple[int, dict[str, Any]]], str]:
-    """Returns the frames of a file, and the name of their list."""
+def _read_entries(path: str) -> tuple[list[tuple[int, dict[str, Any]]], str, bool]:
+    """Returns the frames of a file, the name of their list, and whether the file is an image's."""
     content, field = load_json(path), 'content'
     if isinstance(content, dict):
         content, field = content.get('instance_info'), 'instance_info'
     entries = list(iter_objects(path, field, content))
-    if entries and all('instances' not in entry for _, entry in entries):
+    is_image = bool(entries) and all('instances' not in entry for _, entry in entries)
+    if is_image:
         entries = [(0, {'instances': content})]
-    return entries, field
+    return entries, field, is_image
 
 
 def _read_image(path: str) -> list[Detection]:
-    entries, field = _read_entries(path)
+    entries, field, _ = _read_entries(path)
     if len(entries) > 1:
         found = f'{len(entries)} frames; read the file of a video by read_mmpose'
         raise MalformedFileError(path, field, 'the people of one image', found)

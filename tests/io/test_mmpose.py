@@ -38,7 +38,9 @@ def test_reads_a_video(tmp_path, dims, demo):
 
 
 def test_an_image_is_one_frame(tmp_path):
-    assert len(read_mmpose(write(tmp_path / 'a.json', [instance(0), instance(300)]))) == 2
+    path = write(tmp_path / 'a.json', [instance(0), instance(300)])
+    with pytest.warns(UserWarning, match='one frame, .* file per image have the format mmpose_im'):
+        assert len(read_mmpose(path)) == 2
 
 
 def test_track_ids_identify_people(tmp_path):
