@@ -214,10 +214,9 @@ def silhouette_sample(images: np.ndarray, **labels: int) -> Data:
 def _read_images(files: list[_File], skipped: SkippedSamples) -> _Frames:
     """Reads images, sorted by the numbers in their names, or by name if none has a number."""
     frames, names = [], []
-    order = {name: natural_order(name) for _, name, _ in files}
-    numbered = any(numbers for numbers, _ in order.values())
-    for path, name, content in sorted(files, key=lambda file: order[file[1]]):
-        if numbered and not order[name][0]:
+    order = natural_order(name for _, name, _ in files)
+    for path, name, content in sorted(files, key=lambda file: (order[file[1]], file[1])):
+        if not order[name] and any(order.values()):
             skipped.add('without a frame number', name)
             continue
         try:

@@ -47,9 +47,14 @@ def split_frame_names(names: Iterable[str]) -> dict[str, tuple[str, int | None]]
     return out
 
 
-def natural_order(name: str) -> tuple[tuple[int, ...], str]:
-    r"""Returns a key that sorts names of files by all numbers in them."""
-    return tuple(map(int, re.findall(r'\d+', _base(name)))), name
+def natural_order(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    r"""Returns the numbers by which the names of frames are sorted, which may be none.
+
+    These are the last number in the name or, unless it identifies a frame, all numbers.
+    """
+    numbers = {name: tuple(map(int, re.findall(r'\d+', _base(name)))) for name in names}
+    last = {name: found[-1:] for name, found in numbers.items()}
+    return last if len(set(last.values())) == len(last) else numbers
 
 
 def fill_gaps(frames: Mapping[int, T], path: str) -> list[T | None]:

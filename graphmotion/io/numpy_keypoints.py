@@ -23,9 +23,8 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
     An :obj:`.npy` file holds positions :math:`(T, V, C)` or :math:`(M, T, V, C)` with
     :math:`C \in \{2, 3\}`. An :obj:`.npz` file holds them as :obj:`keypoints`, with optional scores
     :math:`(T, V)` or :math:`(M, T, V)` as :obj:`score` or :obj:`scores`. Pickled objects are
-    rejected. Percentages are divided by 100 with a warning, and
-    other scores above 1 are clipped to 1. Joints with a score of 0 or below or without a finite
-    position are missing.
+    rejected. Percentages are divided by 100 with a warning, and other scores above 1 are clipped to
+    1. Joints with a score of 0 or below or without a finite position are missing.
 
     Args:
         path (str): Path of the file.
@@ -47,13 +46,18 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
     try:
         with open(path, 'rb') as file:
             loaded = np.load(file, allow_pickle=False)
-            arrays = {'keypoints': loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+            others: dict[str, int] = {}
+            if isinstance(loaded, np.ndarray):
+                arrays = {'keypoints': loaded}
+            else:
+                arrays = {name: loaded[name] for name in ('keypoints', *_SCORES) if name in loaded}
+                others = {name: _size(loaded, name) for name in loaded if name not in arrays}
     except Exception as error:  # damaged files raise errors of many types
         expected = 'numeric arrays in an .npy or .npz file'
         raise MalformedFileError(path, 'content', expected, str(error) or 'no array') from error
     if 'keypoints' not in arrays or all(name in arrays for name in _SCORES):
         expected = 'the arrays keypoints and, optionally, score or scores'
-        raise MalformedFileError(path, 'content', expected, f'{list(arrays)}')
+        raise MalformedFileError(path, 'content', expected, f'{[*arrays, *others]}')
     keypoints = arrays['keypoints']
     scores = next((arrays[name] for name in _SCORES if name in arrays), None)
     order = axis_order(axes, keypoints.ndim)
@@ -76,7 +80,7 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
             f'score_last=True if it is one',
             stacklevel=2,
         )
-    similar = [name for name, array in arrays.items() if array.size == pos[..., 0].size]
+    similar = [name for name, size in others.items() if size == pos[..., 0].size]
     if scores is None and similar:
         warnings.warn(
             f'{path}: ignored {similar}; scores must be the array score or scores', stacklevel=2
@@ -92,6 +96,14 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
     score = scale_scores(np.where(present, score, 0), path)
     pos = np.where(present[..., None], pos, 0)
     return [Track(*person) for person in zip(pos, score)]
+
+
+def _size(loaded: np.lib.npyio.NpzFile, name: str) -> int:
+    """Returns the size of an array, or 0 if it cannot be read, such as objects."""
+    try:
+        return loaded[name].size
+    except Exception:  # damaged files raise errors of many types
+        return 0
 
 
 def _people_first(array: np.ndarray, order: str) -> np.ndarray:

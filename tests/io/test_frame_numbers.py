@@ -37,8 +37,10 @@ def test_a_constant_last_number_is_no_frame_number():
 
 def test_natural_order():
     names = [f'frame_{t}_mask{m}.png' for t in (1, 9, 10) for m in (0, 1)]
-    names.reverse()
-    assert sorted(names, key=natural_order) == names[::-1]
+    assert natural_order(names)['frame_10_mask1.png'] == (10, 1)
+    # The last number suffices if it identifies a frame.
+    assert natural_order(['9a_1.png', '3b_2.png']) == {'9a_1.png': (1,), '3b_2.png': (2,)}
+    assert natural_order(['a.png']) == {'a.png': ()}
 
 
 def test_gaps():

@@ -37,7 +37,7 @@ def test_separate_and_appended_scores(tmp_path):
 def test_the_array_of_scores_may_be_called_scores(tmp_path):
     score = np.random.default_rng(1).uniform(0.1, 1, size=(5, 17))
     path = str(tmp_path / 'a.npz')
-    np.savez(path, keypoints=pos(5, 17, 2), scores=score)
+    np.savez(path, keypoints=pos(5, 17, 2), scores=score, names=np.array(['a', None]))
     np.testing.assert_allclose(read_numpy(path)[0].score, score, rtol=1e-6)
     np.savez(path, keypoints=pos(5, 17, 2), conf=score)
     with pytest.warns(UserWarning, match=r"ignored \['conf'\]; scores must be the array score"):
