@@ -61,8 +61,9 @@ class PoseFormat(NamedTuple):
                 raise MalformedFileError(
                     path,
                     'joints',
-                    f'the order of {skeleton.name!r}, unless columns are given',
-                    f'{name!r} as joint {index} instead of {expected}{_describe_layout(names)}',
+                    f'the order of {skeleton.name!r}{_describe_layout(names)}, '
+                    'unless columns are given',
+                    f'{name!r} as joint {index} instead of {expected}',
                 )
 
 
@@ -73,7 +74,7 @@ def _describe_layout(names: Sequence[str]) -> str:
         for layout in list_skeletons()
         if keys == [*map(joint_key, get_skeleton(layout).joints)]
     ]
-    return f', the layout {" or ".join(map(repr, layouts))}' if layouts else ''
+    return f' instead of {" or ".join(map(repr, layouts))}' if layouts else ''
 
 
 _FORMATS: dict[str, PoseFormat] = {}

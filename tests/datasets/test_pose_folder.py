@@ -249,7 +249,7 @@ def test_frame_rates_are_given_or_read(tmp_path):
 
 def test_layouts_of_other_joints_are_an_error(tmp_path):
     root = fill(tmp_path / 'a', write_list, 17)
-    reason = "joints not the order of 'h36m17', unless columns are given"
+    reason = "joints not the order of 'h36m17' instead of 'coco17', unless columns are given"
     with pytest.raises(ValueError, match=f'all 3 samples were skipped: 3 with {reason}'):
         PoseFolder(root, 'h36m17', 'alphapose')
     assert len(PoseFolder(root, 'h36m17', 'alphapose', columns=range(17))) == 3
@@ -288,8 +288,9 @@ def test_the_error_of_another_layout_names_it(tmp_path):
     meta = {'dataset_name': 'h36m', 'keypoint_id2name': {'0': 'root'}}
     with open(path, 'w') as file:
         json.dump({'meta_info': meta, 'instance_info': [{'instances': people}]}, file)
-    found = "'right_hip' as joint 1 instead of 12, the layout 'h36m17'"
-    with pytest.raises(ValueError, match=f'found {found}'):
+    order = "'coco17' instead of 'h36m17', unless columns are given"
+    found = "'right_hip' as joint 1 instead of 12"
+    with pytest.raises(ValueError, match=f'the order of {order}, found {found}'):
         get_format('mmpose').check_joints(path, get_skeleton('coco17'))
     get_format('mmpose').check_joints(path, get_skeleton('h36m17'))
 
