@@ -1,6 +1,7 @@
 from graphmotion.inference.answer import Answer, Answers
 from graphmotion.inference.checkpoint import load_weights
-from graphmotion.inference.gallery import Gallery, Identification, Verification
+from graphmotion.inference.gallery import Gallery
+from graphmotion.inference.identification import Identification, Verification
 from graphmotion.inference.predict import embed, predict
 from graphmotion.inference.recognizer import Recognizer
 
