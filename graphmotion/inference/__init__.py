@@ -1,5 +1,6 @@
 from graphmotion.inference.answer import Answer, Answers
 from graphmotion.inference.checkpoint import load_weights
+from graphmotion.inference.export import export
 from graphmotion.inference.gallery import Gallery
 from graphmotion.inference.identification import Identification, Verification
 from graphmotion.inference.predict import embed, predict
@@ -13,6 +14,7 @@ __all__ = [
     'Recognizer',
     'Verification',
     'embed',
+    'export',
     'load_weights',
     'predict',
 ]
