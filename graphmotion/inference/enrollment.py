@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphmotion.inference.gallery import Gallery, Identification, Verification
+from graphmotion.inference.gallery import Gallery
+from graphmotion.inference.identification import Identification, Verification
 from graphmotion.inference.sources import Recording
 
 Frames = tuple[int, int] | None
