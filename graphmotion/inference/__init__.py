@@ -3,11 +3,15 @@ from graphmotion.inference.checkpoint import load_weights
 from graphmotion.inference.export import export
 from graphmotion.inference.predict import embed, predict
 from graphmotion.inference.recognizer import Recognizer
+from graphmotion.inference.sliding_model import SlidingModel
+from graphmotion.inference.streaming import FrameStream
 
 __all__ = [
     'Answer',
     'Answers',
+    'FrameStream',
     'Recognizer',
+    'SlidingModel',
     'embed',
     'export',
     'load_weights',
