@@ -14,7 +14,8 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -33,6 +34,7 @@ from benchmarks.common import (
 from graphmotion.inference import SlidingModel
 from graphmotion.metrics.markdown import markdown_table
 from graphmotion.models import create_model
+from graphmotion.skeletons import Skeleton
 
 SLIDING, PLAIN = 'streaming', 'recomputing'
 TARGET = 30  # answers per second of the CPU presets
@@ -100,7 +102,7 @@ def measure(case: Case, args: argparse.Namespace) -> dict[str, Any]:
     channels = case.options.get('in_channels', 2 if 'embedding_dim' in case.options else 3)
     warm_up = 8  # windows, such that results for all phases of the strides are kept
     num_windows = warm_up + args.rounds * args.answers
-    num_nodes = model.skeleton.num_joints
+    num_nodes = cast(Skeleton, model.skeleton).num_joints
     x = torch.randn(num_nodes, (num_windows + 1) * args.hop + window, channels)
     sliding = SlidingModel(model)
     times: dict[str, list[list[float]]] = {SLIDING: [], PLAIN: []}
@@ -109,7 +111,7 @@ def measure(case: Case, args: argparse.Namespace) -> dict[str, Any]:
         for i in range(num_windows):
             first = i * args.hop
             part = x[:, first : first + window]
-            runs = {SLIDING: lambda p=part, f=first: sliding(p, f), PLAIN: lambda p=part: model(p)}
+            runs = {SLIDING: partial(sliding, part, first), PLAIN: partial(model, part)}
             order = list(runs) if i % 2 else list(runs)[::-1]
             outputs = {name: processor_seconds(runs[name]) for name in order}
             error = max(error, float((outputs[SLIDING][0] - outputs[PLAIN][0]).abs().max()))

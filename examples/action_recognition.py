@@ -24,7 +24,7 @@ from torch_geometric.transforms import Compose
 import graphmotion.transforms as T
 import graphmotion.visualization as vis
 from graphmotion.datasets import NTURGBD, NWUCLA, UTDMHAD, MotionDataset, SyntheticActions
-from graphmotion.inference import load_weights, predict
+from graphmotion.inference import Recognizer, load_weights, predict
 from graphmotion.metrics import ClassificationScores, classification_scores, format_table
 from graphmotion.models import create_model
 from graphmotion.training import (
@@ -147,8 +147,7 @@ def make_recipe(args: Namespace) -> ClassificationRecipe:
 class StreamResult(NamedTuple):
     """A network that was trained on one stream, and its test."""
 
-    model: torch.nn.Module
-    transform: Compose
+    recognizer: Recognizer
     logits: Tensor
     scores: ClassificationScores
     report: dict[str, Any]
@@ -191,7 +190,10 @@ def run_stream(args: Namespace, dataset: MotionDataset, stream: str) -> StreamRe
     size = common.count_parameters(model)
     print(f'{name}: {100 * scores.accuracy:.1f} %, {size:,} parameters, {seconds:.0f} s')
     report = {'parameters': size, 'seconds': seconds, 'scores': scores.as_dict()}
-    return StreamResult(model.cpu().eval(), transform, logits, scores, report)
+    names = dataset.class_names
+    recognizer = Recognizer(model.cpu(), transform, dataset.skeleton, names, info=report)
+    recognizer.save(folder / 'recognizer.safetensors')
+    return StreamResult(recognizer, logits, scores, report)
 
 
 def score(test: MotionDataset, logits: Tensor) -> ClassificationScores:
@@ -217,6 +219,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     name = f'{TITLES[args.model]}, {args.stream}'
     result = run_stream(args, dataset, args.stream)
     print(f'\n{format_table({name: result.scores}, percent=True, per_class=False)}\n')
+    path = args.out / args.model / args.stream / 'recognizer.safetensors'
+    common.show_recognizer(path, "print(recognizer('action.json'))")
     results = {'name': name, 'recipe': make_recipe(args), 'options': make_options(args)}
     return common.save_results(args, results | result.report, args.out / args.model)
 

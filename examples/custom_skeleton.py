@@ -170,6 +170,8 @@ def train(args: Namespace, dataset: PoseFolder) -> dict[str, Any]:
     print(format_table({args.model: scores}, percent=True))
     print('Classes and mean: one-vs-rest accuracy, (TP + TN) / all.')
     vis.plot_confusion_matrix(scores, title=args.model, path=args.out / 'confusion.png')
+    path = args.out / 'run' / 'recognizer.safetensors'
+    common.show_recognizer(path, "print(recognizer('take1.json'))")
     return scores.as_dict()
 
 

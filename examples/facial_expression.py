@@ -27,7 +27,7 @@ import graphmotion.transforms as T
 import graphmotion.visualization as vis
 from graphmotion.datasets import FER2013, JAFFE, CKPlus, FaceDataset, FaceFolder, SyntheticFaces
 from graphmotion.graphs import PointGraph, landmark_graph, pixel_graph
-from graphmotion.inference import predict
+from graphmotion.inference import Recognizer, predict
 from graphmotion.metrics import ClassificationScores, classification_scores, format_table
 from graphmotion.models import SSGNN, spagnn, spegnn
 from graphmotion.training import ClassificationRecipe, train_and_test
@@ -182,6 +182,7 @@ class Run(NamedTuple):
     graph: PointGraph
     views: list[Compose]
     models: dict[str, Any]
+    folder: Path
     histories: dict[str, list[dict[str, float]]]
     scores: dict[str, ClassificationScores]
     seconds: float
@@ -216,7 +217,18 @@ def run(args: Namespace, train: FaceDataset, test: FaceDataset, folder: Path, se
             predicted = [predict(m, train, train_transform, seed=seed) for m in models.values()]
             fused.fusion.fit([p.clamp(min=1e-9).log() for p in predicted], train.labels())
         models['SSGNN'], scores['SSGNN'] = fused, score(fused, test, views)
-    return Run(graph, views, models, histories, scores, time.perf_counter() - begin)
+    for title, model in models.items():
+        info = {'scores': scores[title].as_dict()}
+        recognizer = Recognizer(model, views, class_names=train.class_names, info=info)
+        (folder / title.lower()).mkdir(parents=True, exist_ok=True)
+        recognizer.save(folder / title.lower() / 'recognizer.safetensors')
+    seconds = time.perf_counter() - begin
+    return Run(graph, views, models, folder, histories, scores, seconds)
+
+
+def show_recognizer(last: Run) -> None:
+    path = last.folder / list(last.models)[-1].lower() / 'recognizer.safetensors'
+    common.show_recognizer(path, "print(recognizer('face.png'))")
 
 
 def score(model: Any, dataset: FaceDataset, views: list[Compose]) -> ClassificationScores:
@@ -272,6 +284,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     draw(args, dataset, found, found.scores)
     results = {'scores': {title: one.as_dict() for title, one in found.scores.items()}}
     results |= describe_networks(args, found) | {'seconds': found.seconds}
+    show_recognizer(found)
     return common.save_results(args, results)
 
 

@@ -226,7 +226,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     size = common.count_parameters(evaluation.model)
     print(f'{name}: {size:,} parameters, {seconds:.0f} s\n')
     print(format_table({name: evaluation.scores}, percent=True))
-    print(f'\n{NOTE}')
+    print(f'\n{NOTE}\n')
+    path = folder / 'recognizer.safetensors'
+    common.show_recognizer(path, "print(recognizer('walk.json'))")
     return common.save_results(
         args,
         {

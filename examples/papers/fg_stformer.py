@@ -27,6 +27,7 @@ from shared import common
 
 import graphmotion.visualization as vis
 from graphmotion.datasets import MotionDataset
+from graphmotion.inference import Recognizer
 from graphmotion.metrics import format_table, fuse_streams
 from graphmotion.transforms import ResampleFrames
 
@@ -61,9 +62,10 @@ def draw_focal_joints(
     samples = [int((labels == c).nonzero()[0]) for c in classes]
     batch = test.get_batch(samples)
     pos = ResampleFrames(args.frames)(batch.clone()).pos
-    model: Any = result.model
+    model: Any = result.recognizer.model
+    ((transform,),) = result.recognizer.transforms
     with torch.no_grad():
-        _, attention = model(result.transform(batch).x, return_attention=True)
+        _, attention = model(transform(batch).x, return_attention=True)
     people = model.num_people  # only the first person of a sample is drawn
     parts = attention.joint_to_part
     vis.plot_focal_joints(
@@ -99,6 +101,17 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         final = rows[name] = example.score(test, fused)
         report['fused'] = {'weights': args.weights, 'scores': final.as_dict()}
         vis.plot_confusion_matrix(final, title=name, path=folder / 'confusion.png')
+        recognizers = [result.recognizer for result in results.values()]
+        fused_recognizer = Recognizer(
+            [recognizer.model for recognizer in recognizers],
+            [recognizer.transforms[0] for recognizer in recognizers],
+            dataset.skeleton,
+            dataset.class_names,
+            weights=args.weights,
+            fusion=args.fusion,
+            info=report['fused'],
+        )
+        common.save_recognizer(fused_recognizer, folder, "print(recognizer('action.json'))")
     print(f'\n{format_table(rows, percent=True, per_class=False)}\n')
     recall = dict(zip(dataset.class_names, final.class_recall))
     if args.compare:

@@ -153,7 +153,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             folder,
         )
         print(f'{name}: {size:,} parameters, {len(scores)} run(s), {seconds:.0f} s')
-    print(f'\n{format_table(rows, percent=True)}\n\n{gait_emotion.NOTE}')
+    print(f'\n{format_table(rows, percent=True)}\n\n{gait_emotion.NOTE}\n')
+    path = sorted(folder.rglob('recognizer.safetensors'))[0]
+    common.show_recognizer(path, "print(recognizer('walk.json'))")
     return common.save_results(args, {'recipe': gait_emotion.make_recipe(args), 'models': report})
 
 

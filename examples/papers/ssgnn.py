@@ -308,6 +308,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     example.draw(args, dataset, runs[-1], pooled)
     results = {'protocol': protocol, 'results': found}
     results |= example.describe_networks(args, runs[-1])
+    example.show_recognizer(runs[-1])
     return common.save_results(args, results | {'seconds': sum(r.seconds for r in runs)})
 
 

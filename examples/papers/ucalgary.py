@@ -144,6 +144,8 @@ def classify_condition(args: Namespace) -> dict[str, Any]:
     print(format_table({'ST-GCN': summary}, percent=True))
     path = args.out / 'condition' / 'confusion.png'
     vis.plot_confusion_matrix(summary.pooled, title='ST-GCN', path=path)
+    path = args.out / 'condition' / 'fold0' / 'recognizer.safetensors'
+    common.show_recognizer(path, "print(recognizer('walk.json'))")
     return common.save_results(args, {'condition': summary.as_dict(), 'recipe': recipe})
 
 

@@ -14,6 +14,7 @@ import torch
 from torch_geometric.data import Data
 
 from graphmotion.data import GraphDataset
+from graphmotion.inference import Recognizer
 
 # Command line ##################################################################################
 
@@ -140,6 +141,18 @@ def save_results(
     (folder / 'results.json').write_text(text)
     print(f'Figures, checkpoints and results.json are in {folder}')
     return json.loads(text)
+
+
+def show_recognizer(path: Path, use: str) -> None:
+    """Prints the two lines that use a trained network."""
+    print(f"To use the network:\n    recognizer = Recognizer.load('{path}')\n    {use}\n")
+
+
+def save_recognizer(recognizer: Recognizer, folder: Path, use: str) -> None:
+    """Writes a trained network and prints the two lines that use it."""
+    path = folder / 'recognizer.safetensors'
+    recognizer.save(path)
+    show_recognizer(path, use)
 
 
 def _as_plain(value: Any) -> Any:

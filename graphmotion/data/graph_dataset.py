@@ -57,7 +57,8 @@ class GraphDataset(SplittableDataset):
             (default: :obj:`False`)
 
     Raises:
-        ValueError: If a processed file is damaged or invalid.
+        ValueError: If a processed file is damaged or invalid, or a label is not less than the
+            number of :obj:`class_names`.
     """
 
     class_names: tuple[str, ...] = ()
@@ -80,6 +81,7 @@ class GraphDataset(SplittableDataset):
             self._set_storage(self._pack(self._prepare(self.read())))
         else:
             self._load()
+        self._check_classes()
 
     # Hooks of a subclass ######################################################
 
@@ -249,6 +251,17 @@ class GraphDataset(SplittableDataset):
         if current != known['sources']:
             return 'the raw files have changed'
         return None if known['labels'] == _hash(self.source_labels()) else 'labels have changed'
+
+    def _check_classes(self) -> None:
+        """Raises if a label has no class name."""
+        y = self._storage.fields.get('y')
+        if y is None or y.is_floating_point() or not self.class_names:
+            return
+        if int(y.max()) >= len(self.class_names):
+            raise ValueError(
+                f'{type(self).__name__}: y must be less than {len(self.class_names)}, the number '
+                f'of class_names, got {int(y.min())} to {int(y.max())}'
+            )
 
     def _set_storage(self, stored: dict[str, Any]) -> None:
         self._storage = FlatStorage(stored, self.frame_fields)

@@ -38,6 +38,8 @@ class ClassFolders:
         subfolder (str, optional): Path of the class folders, or of those of the parts, inside
             :obj:`folder`. By default, leading folders that contain all files are skipped, with a
             warning where they could be the only class. (default: :obj:`None`)
+        ignored (str, optional): Path of a folder that is not a class, which is that of processed
+            files. (default: :obj:`None`)
 
     Raises:
         ValueError: If there are no files, a file is not in a class folder, a class folder is empty,
@@ -54,10 +56,14 @@ class ClassFolders:
         subject: str | None = None,
         parts: Sequence[str] | None = None,
         subfolder: str | None = None,
+        ignored: str | None = None,
     ) -> None:
+        self._ignored = ignored
         self._folder, self._noun, self._contents = folder, noun, contents
         #: Names of the parts.
         self.parts = tuple(parts or ())
+        if isinstance(parts, str) or len(set(self.parts)) < len(self.parts):
+            raise ValueError(f'parts must be a sequence of different names, got {parts!r}')
         names = {file: file.split('/') for file in files}
         if not names:
             raise self._empty(folder)
@@ -160,22 +166,20 @@ class ClassFolders:
         """Returns the error of a folder without the expected contents."""
         if folder == self._folder:
             inside = self._subfolders(folder)
-            if not inside:
-                return MalformedFileError(folder, self._noun, 'one folder per class', 'none')
-            folder = inside[0]
+            folder = inside[0] if inside else folder
+        expected = 'one folder per class' if folder == self._folder else self._contents
         files = list_files(folder)
         ends = sorted({os.path.splitext(path)[1] or os.path.basename(path) for path in files})
         found = f'only {", ".join(ends[:5])}' if ends else 'none'
-        return MalformedFileError(folder, self._noun, self._contents, found)
+        return MalformedFileError(folder, self._noun, expected, found)
 
     def _subfolders(self, folder: str) -> list[str]:
         """Returns the paths of the visible folders in a folder, if it is on disk."""
         if not os.path.isdir(folder):
             return []
-        processed = os.path.join(self._folder, 'processed')
         with os.scandir(folder) as entries:
             paths = [e.path for e in entries if e.is_dir() and not is_hidden(e.name)]
-        return sorted(path for path in paths if path != processed)
+        return sorted(path for path in paths if path != self._ignored)
 
     def _distinct(self, names: Iterable[str], noun: str) -> tuple[str, ...]:
         """Sorts names and raises if two of them are the same to a reader."""
@@ -212,9 +216,9 @@ class ClassFolders:
         return out
 
 
-def find_class_folders(root: str | Path) -> str:
+def find_class_folders(root: str | Path) -> tuple[str, str]:
     r"""Returns the folder of the class folders, which is :obj:`raw/` in :obj:`root` or, if that
-    does not exist, :obj:`root`.
+    does not exist, :obj:`root`, and the folder of processed files.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -224,4 +228,4 @@ def find_class_folders(root: str | Path) -> str:
     folder = raw if os.path.isdir(raw) else root
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'{folder}: no such folder')
-    return folder
+    return folder, os.path.join(root, 'processed')

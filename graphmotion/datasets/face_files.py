@@ -131,6 +131,7 @@ class FaceFiles(LabelledFiles, FaceDataset):
         self._points = self._read_landmarks() if self.landmarks else {}
         self._first: tuple[str, tuple[int, ...]] | None = None
         with find_files(self.raw_dir, self.suffixes, self.num_folders) as files:
+            self.warn_of_copies(files)
             yield from read_labelled(
                 self.raw_dir,
                 'images',

@@ -97,12 +97,19 @@ class FaceFolder(FaceFiles):
         landmarks: bool = False,
         max_value: float | None = None,
     ) -> None:
-        self._folder = find_class_folders(root)
+        self._folder, self._processed = find_class_folders(root)
         with find_files(self._folder, IMAGE_SUFFIXES, None) as files:
-            self._names = [name for name in files if not name.startswith('processed/')]
+            self._names = [name for name, file in files.items() if self._is_raw(file.path)]
         contents = f'images ({", ".join(IMAGE_SUFFIXES)})'
         self._classes = ClassFolders(
-            self._folder, self._names, 'images', contents, subject, parts, subfolder
+            self._folder,
+            self._names,
+            'images',
+            contents,
+            subject,
+            parts,
+            subfolder,
+            self._processed,
         )
         if self._classes.parts:
             self.protocols = {'given': ('part', (0,))}
@@ -142,8 +149,10 @@ class FaceFolder(FaceFiles):
 
     def source_files(self) -> list[str]:
         r"""Returns the paths of the files from which the samples are read."""
-        processed = os.path.join(self._folder, 'processed', '')
-        return [path for path in super().source_files() if not path.startswith(processed)]
+        return [path for path in super().source_files() if self._is_raw(path)]
+
+    def _is_raw(self, path: str) -> bool:
+        return not path.startswith(os.path.join(self._processed, ''))
 
     def names(self) -> list[str]:
         r"""Returns the path of the file of each sample, relative to the folder of classes."""

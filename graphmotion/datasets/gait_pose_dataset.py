@@ -81,6 +81,7 @@ class GaitPoseDataset(LabelledFiles, MotionDataset):
     def read(self) -> Iterator[Data]:
         r"""Yields the sequences, sorted by folder."""
         with find_files(self.raw_dir, self.suffixes, None) as files:
+            self.warn_of_copies(files)
             yield from read_labelled(
                 self.raw_dir,
                 'sequences',

@@ -122,13 +122,20 @@ class PoseFolder(MotionDataset):
             )
         self.reader_options = dict(reader_options or {})
         self.frame_rate = None if frame_rate is None else check_positive('frame_rate', frame_rate)
-        self._folder = find_class_folders(root)
-        self._recordings = self._find_recordings()
+        self._folder, processed = find_class_folders(root)
+        self._recordings = self._find_recordings(processed)
         contents = f'{" or ".join(self._format.suffixes)} files'
         if self._format.in_folder:
             contents = f'one folder of {contents} per recording'
         self._classes = ClassFolders(
-            self._folder, self._recordings, 'recordings', contents, subject, parts, subfolder
+            self._folder,
+            self._recordings,
+            'recordings',
+            contents,
+            subject,
+            parts,
+            subfolder,
+            processed,
         )
         if self._classes.parts:
             self.protocols = {'given': ('part', (0,))}
@@ -161,6 +168,9 @@ class PoseFolder(MotionDataset):
                 pos, score = self._read_recording(self._recordings[name], num_dims)
             except MalformedFileError as error:
                 skipped.add(error.reason, name)
+                continue
+            except OSError as error:
+                skipped.add(f'that cannot be read ({error.strerror or "a broken link"})', name)
                 continue
             num_dims = pos.shape[-1]
             labels: dict[str, Any] = self._classes.labels(name)
@@ -207,12 +217,13 @@ class PoseFolder(MotionDataset):
             raise MalformedFileError(path, 'positions', expected, f'{pos.shape[-1]}')
         return Track(pos, score)
 
-    def _find_recordings(self) -> dict[str, str]:
+    def _find_recordings(self, processed: str) -> dict[str, str]:
         """Returns the path of each recording by name."""
-        processed = os.path.join(self._folder, 'processed', '')
         recordings: dict[str, str] = {}
         for file in list_files(self._folder):
-            if file.startswith(processed) or not file.lower().endswith(self._format.suffixes):
+            if file.startswith(os.path.join(processed, '')) or not file.lower().endswith(
+                self._format.suffixes
+            ):
                 continue
             path = os.path.dirname(file) if self._format.in_folder else file
             name = os.path.relpath(path, self._folder).replace(os.sep, '/')

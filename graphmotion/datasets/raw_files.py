@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -100,6 +101,16 @@ class LabelledFiles(ManualDownload):
         if invalid:
             raise ValueError(f'{where} must return {expected}, got {labels!r}')
         return labels
+
+    def warn_of_copies(self, files: Mapping[str, FoundFile]) -> None:
+        r"""Warns if files that are read have the same name and different content."""
+        copies = [(file.path, file.other) for file in files.values() if file.other]
+        if copies:
+            warnings.warn(
+                f'{self.raw_dir}: {len(copies)} names belong to several files with different '
+                f'content, such as {copies[0][0]} and {copies[0][1]}; only the first is read',
+                stacklevel=2,
+            )
 
     @property
     def raw_file_names(self) -> list[str]:

@@ -88,6 +88,7 @@ class RecordedDataset(LabelledFiles, MotionDataset):
     def read(self) -> Iterator[Data]:
         r"""Yields the recordings, sorted by name."""
         with find_files(self.raw_dir, self.suffixes, self.num_folders) as files:
+            self.warn_of_copies(files)
             yield from read_labelled(
                 self.raw_dir,
                 'samples',

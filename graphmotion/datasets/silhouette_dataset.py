@@ -140,6 +140,7 @@ class SilhouetteDataset(LabelledFiles):
         self._skipped_frames = SkippedSamples(self.raw_dir, 'frames')
         self._total_frames = 0
         with find_files(self.raw_dir, self.suffixes, None) as files:
+            self.warn_of_copies(files)
             sequences = _find_sequences(files)
             yield from read_labelled(
                 self.raw_dir,
@@ -168,12 +169,12 @@ class SilhouetteDataset(LabelledFiles):
         self, name: str, files: dict[str, FoundFile], labels: dict[str, Any]
     ) -> Data | str:
         """Returns the sample of a sequence, or the reason to skip it."""
-        before = len(self._skipped_frames)
         if next(iter(files)).lower().endswith('.pkl'):
             frames, names = _read_pickle(name, *files.values())
+            self._total_frames += len(frames)
         else:
+            self._total_frames += len(files)
             frames, names = _read_images(files, self._skipped_frames)
-        self._total_frames += len(frames) + len(self._skipped_frames) - before
         images, kept = align_silhouettes(frames, self.size, invert=self.invert)
         for number in (~kept).nonzero()[0].tolist():
             self._skipped_frames.add('without a body', names(number))
@@ -199,16 +200,22 @@ def _find_sequences(files: Mapping[str, FoundFile]) -> dict[str, tuple[str, list
         folder, _, base = file.rpartition('/')
         stem, suffix = os.path.splitext(file)
         if suffix.lower() != '.pkl':
-            images.setdefault(folder, (folder, []))[1].append(file)
+            images.setdefault(folder or '.', (folder, []))[1].append(file)
         elif not base.startswith(_OTHER_MODALITIES):
             pickles[stem] = folder, [file]
-    pickles = {name: sequence for name, sequence in pickles.items() if sequence[0] not in images}
+    pickles = {
+        name: sequence for name, sequence in pickles.items() if (sequence[0] or '.') not in images
+    }
     return dict(sorted(images.items())) | pickles
 
 
 def _read_images(files: Mapping[str, FoundFile], skipped: SkippedSamples) -> _Frames:
-    """Reads images, sorted by the numbers in their names, or by name if none has a number."""
+    """Reads images, sorted by the numbers in their names, or by name if none has a number.
+
+    Raises the error of the last image if none can be read.
+    """
     frames, names = [], []
+    failure: MalformedFileError | None = None
     numbers = {name: _numbers(name) for name in files}
     done: set[tuple[int, ...]] = set()
     for name in sorted(files, key=lambda name: (numbers[name], name)):
@@ -223,8 +230,11 @@ def _read_images(files: Mapping[str, FoundFile], skipped: SkippedSamples) -> _Fr
                 frames.append(read_mask(files[name].path, files[name].read()))
             except MalformedFileError as error:
                 skipped.add(error.reason, name)
+                failure = error
             else:
                 names.append(name)
+    if failure and not frames:
+        raise failure
     return frames, names.__getitem__
 
 

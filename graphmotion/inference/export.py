@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 from torch.nn import Module
+from torch_geometric.transforms import Compose
 
 import graphmotion
 from graphmotion.checks import check_choice, check_int
@@ -22,10 +23,11 @@ from graphmotion.inference.exportable_model import (
     MOTION_DIMS,
     SILHOUETTE_DIMS,
     ExportableModel,
-    Member,
+    Stream,
     check_deterministic,
     iter_transforms,
 )
+from graphmotion.inference.recognizer import Recognizer
 from graphmotion.skeletons import Skeleton
 from graphmotion.transforms import ConvertSkeleton, ToStream
 
@@ -36,7 +38,7 @@ _NUM_GRAPHS, _NUM_FRAMES = 3, 24
 
 
 def export(
-    model: Module,
+    model: Module | Recognizer,
     path: str | PathLike,
     format: str = 'onnx',
     *,
@@ -48,7 +50,7 @@ def export(
     image_size: Sequence[int] = (64, 44),
     class_names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    r"""Exports a model to a file that runs without this library.
+    r"""Exports a model or a recognizer to a file that runs without this library.
 
     ONNX files run in `ONNX Runtime <https://onnxruntime.ai>`_ from many languages, also without
     Python. Files of format :obj:`"torch"` are read by :func:`torch.export.load`:
@@ -63,6 +65,10 @@ def export(
         export(model, 'model.pt2', format='torch')
         program = torch.export.load('model.pt2').module()
         logits = program(x)
+
+    A recognizer is exported with its transforms, of which it averages several, and its streams,
+    which it fuses; windows of long recordings and the gallery are not part of the file. Its output
+    is :obj:`probabilities`, or :obj:`embeddings` if it has no classes.
 
     The transform becomes part of the file if it is deterministic and consists of tensor operations,
     such as centring, scaling, resampling, conversion to another skeleton and
@@ -97,12 +103,13 @@ def export(
     strings are JSON, or in the extra file :obj:`"metadata.json"` of :func:`torch.export.load`.
 
     Args:
-        model (torch.nn.Module): A model of this library, or one with the same inputs. It is
-            exported in evaluation mode, for CPUs.
+        model (torch.nn.Module or Recognizer): A model of this library, or one with the same inputs;
+            or a recognizer. It is exported in evaluation mode, for CPUs.
         path (str): The file.
         format (str, optional): :obj:`"onnx"`, which needs the extra :obj:`export`, or
             :obj:`"torch"`. (default: :obj:`"onnx"`)
-        transform (callable, optional): Transform of each batch. (default: :obj:`None`)
+        transform (callable, optional): Transform of each batch; that of a recognizer if it is one.
+            (default: :obj:`None`)
         num_frames (int, optional): If given, the number of frames is fixed.
             (default: :obj:`None`)
         padding (bool, optional): If set to :obj:`True`, :obj:`num_frames`, the number of frames of
@@ -113,7 +120,8 @@ def export(
             the channels of the model. (default: :obj:`None`)
         image_size (sequence of int, optional): Height and width of silhouettes.
             (default: :obj:`(64, 44)`)
-        class_names (sequence of str, optional): Names for the description. (default: :obj:`None`)
+        class_names (sequence of str, optional): Names for the description; by default those of the
+            recognizer. (default: :obj:`None`)
 
     Returns:
         dict: The description: the version of this library, the name of the model, its inputs and
@@ -124,23 +132,33 @@ def export(
         ValueError: If the transform cannot be exported, or the number of frames cannot be dynamic.
     """
     check_choice('format', format, FORMATS)
-    network = copy.deepcopy(model).cpu().eval()
-    transforms = list(iter_transforms(transform))
+    if isinstance(model, Module):
+        streams, options = [Stream(model, [transform])], {}
+        output = getattr(model, 'output', 'logits')
+    else:
+        if transform is not None:
+            raise ValueError(f'transform must be that of the recognizer, None, got {transform}')
+        streams = _streams(model)
+        class_names = model.class_names if class_names is None else class_names
+        image_size = model.image_size or image_size
+        output = 'embeddings' if model.class_names is None else 'probabilities'
+        options = {'probabilities': output == 'probabilities', 'fusion': model.fusion}
+    streams = [s._replace(model=copy.deepcopy(s.model).cpu().eval()) for s in streams]
+    network, transforms = streams[0].model, list(iter_transforms(streams[0].transforms[0]))
     if score and not transforms:
         raise ValueError('transform must be given if score is an input, got None')
     sizes = _sizes(network, transforms, num_frames, num_dims, image_size)
     dims = _dims(network, bool(transforms), padding, score)
     num_nodes = sizes.get('people', 1) * sizes.get('joints', sizes.get('nodes', 1))
-    wrapper = ExportableModel([Member(network, transform)], dims, num_nodes).eval()
+    wrapper = ExportableModel(streams, dims, num_nodes, **options).eval()
     inputs = _example(network, dims, sizes)
     check_deterministic(wrapper, inputs)
     dynamic = ['batch'] if num_frames is not None else ['batch', 'frames']
     program = _trace(wrapper, inputs, dynamic)
-    output = getattr(model, 'output', 'logits')
     description = {
         'library': 'graphmotion',
         'version': graphmotion.__version__,
-        'model': type(model).__name__,
+        'model': ' + '.join(type(stream.model).__name__ for stream in streams),
         'inputs': {
             name: [d if d in dynamic else sizes[d] for d in names] for name, names in dims.items()
         },
@@ -160,6 +178,19 @@ def export(
     else:
         _save_onnx(program, fspath(path), dims, dynamic, output, description)
     return description
+
+
+def _streams(recognizer: Recognizer) -> list[Stream]:
+    """Returns the networks of a recognizer with their transforms and weights."""
+    first = recognizer.dataset_transform
+    weights = recognizer.weights or [1.0] * len(recognizer.models)
+    streams = []
+    for model, transforms, weight in zip(recognizer.models, recognizer.transforms, weights):
+        parts = [
+            [part for part in (first, transform) if part is not None] for transform in transforms
+        ]
+        streams.append(Stream(model, [Compose(part) if part else None for part in parts], weight))
+    return streams
 
 
 def _input_skeleton(model: Module, transforms: Sequence[Callable]) -> Skeleton | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -24,55 +25,73 @@ SILHOUETTE_DIMS = {'silhouettes': ('batch', 'frames', 'height', 'width'), 'num_f
 FACE_DIMS = {'x': ('batch', 'nodes', 'channels'), 'eigenvectors': ('batch', 'nodes', 'modes')}
 
 
-class Member(NamedTuple):
-    """A model with the transform of its batches, if any, and its weight in an average."""
+class Stream(NamedTuple):
+    """A model with one or more transforms, over which its outputs are averaged."""
 
     model: Module
-    transform: Callable | None = None
+    transforms: Sequence[Callable | None] = (None,)
     weight: float = 1.0
 
 
 class ExportableModel(Module):
     r"""One or more models with their transforms, as a function of plain tensors.
 
-    The tensors are assembled to a batch, to which the transforms are applied.
+    The tensors are assembled to a batch, to which the transforms are applied. Several models are
+    fused as by :func:`~graphmotion.metrics.fuse_streams`.
 
     Args:
-        members (sequence of Member): The models. Their outputs are averaged.
+        streams (sequence of Stream): The models.
         dims (mapping): For each input, in order, the names of its dimensions.
         num_nodes (int): Number of nodes of a sample.
-        probabilities (bool, optional): If set to :obj:`True`, returns class probabilities, the
-            average of the softmax of each model. (default: :obj:`False`)
+        probabilities (bool, optional): If set to :obj:`True`, returns class probabilities. Always
+            the case for several models. (default: :obj:`False`)
+        fusion (str, optional): What is fused: :obj:`"logits"` or :obj:`"probabilities"`.
+            (default: :obj:`"logits"`)
     """
 
     def __init__(
         self,
-        members: Sequence[Member],
+        streams: Sequence[Stream],
         dims: Mapping[str, Sequence[str]],
         num_nodes: int,
         probabilities: bool = False,
+        fusion: str = 'logits',
     ) -> None:
         super().__init__()
-        self.models = ModuleList(member.model for member in members)
-        self.transforms = [list(iter_transforms(member.transform)) for member in members]
-        total = sum(member.weight for member in members)
-        self.weights = [member.weight / total for member in members]
+        self.models = ModuleList(stream.model for stream in streams)
+        self.transforms = [
+            [list(iter_transforms(transform)) for transform in stream.transforms]
+            for stream in streams
+        ]
+        self.weights = [stream.weight for stream in streams]
         self.dims = {name: tuple(names) for name, names in dims.items()}
         self.num_nodes = num_nodes
         self.probabilities = probabilities
+        self.fusion = fusion
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Returns the outputs of a batch; ``inputs`` are in the order of ``dims``."""
+        single = len(self.models) == 1
         outputs = []
-        for model, transforms, weight in zip(self.models, self.transforms, self.weights):
-            batch = self.make_batch(inputs)
-            for transform in transforms:
-                batch = _apply(transform, batch)
-            out = _call(model, batch)
-            if self.probabilities:
-                out = out.softmax(dim=-1)
-            outputs.append(out if len(self.weights) == 1 else weight * out)
-        return outputs[0] if len(outputs) == 1 else torch.stack(outputs).sum(dim=0)
+        for model, groups in zip(self.models, self.transforms):
+            outs = [_call(model, self._transformed(transforms, inputs)) for transforms in groups]
+            if single and self.probabilities:
+                outs = [out.softmax(dim=-1) for out in outs]
+            outputs.append(outs[0] if len(outs) == 1 else torch.stack(outs).mean(dim=0))
+        if single:
+            return outputs[0]
+        if self.fusion == 'logits':
+            parts = [weight * out for weight, out in zip(self.weights, outputs)]
+            return torch.stack(parts).sum(dim=0).softmax(dim=-1)
+        total = sum(self.weights)
+        parts = [w / total * out.softmax(dim=-1) for w, out in zip(self.weights, outputs)]
+        return torch.stack(parts).sum(dim=0)
+
+    def _transformed(self, transforms: Sequence[Callable], inputs: Sequence[Tensor]) -> Batch:
+        batch = self.make_batch(inputs)
+        for transform in transforms:
+            batch = _apply(transform, batch)
+        return batch
 
     def make_batch(self, inputs: Sequence[Tensor]) -> Batch:
         """Assembles a batch of graphs."""
@@ -98,7 +117,7 @@ def iter_transforms(transform: Callable | None) -> Iterator[Callable]:
 
 def check_deterministic(model: ExportableModel, inputs: Sequence[Tensor]) -> None:
     """Raises an error if a transform draws random numbers."""
-    for transforms in model.transforms:
+    for transforms in itertools.chain.from_iterable(model.transforms):
         batch = model.make_batch(inputs)
         for transform in transforms:
             with torch.random.fork_rng(devices=[]):

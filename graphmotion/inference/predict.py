@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -196,14 +197,21 @@ def _outputs(
 ) -> Iterator[Tensor]:
     """Yields the outputs for all samples, on the CPU, for each transform."""
     parameter = next(model.parameters(), None)
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
+    with evaluation_mode(model):
         for number, transform in enumerate(transforms):
             loader = graph_loader(dataset, batch_size, transform, seed=seed + number)
             batches = loader if parameter is None else (b.to(parameter.device) for b in loader)
             rows = (check_rows(model, call_model(model, b), b.num_graphs, what) for b in batches)
             yield torch.cat([out.float().cpu() for out in rows])
+
+
+@contextmanager
+def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
+    """Puts a model in evaluation mode and restores the mode of each of its modules."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
     finally:
         for module, mode in modes:
             module.training = mode

@@ -23,6 +23,8 @@ VERSION = 1
 _KEY = 'graphmotion.recognizer'
 # Memory that building the networks of a file may take: this, and a multiple of the file.
 _FREE_BYTES, _FACTOR = 2**28, 16
+# Counted for each tensor, which limits their number.
+_MIN_BYTES = 2**12
 
 
 def write_recognizer(path: str, content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
@@ -103,7 +105,7 @@ class _LimitedMemory(TorchDispatchMode):
                 size = dtype.itemsize
                 for length in shape:
                     size *= int(length)
-                self.left -= size
+                self.left -= max(size, _MIN_BYTES)
                 if self.left < 0:
                     raise ValueError(f'a tensor of shape {list(shape)} is far larger than the file')
         return func(*args, **(kwargs or {}))

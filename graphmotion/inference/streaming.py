@@ -17,6 +17,7 @@ from graphmotion.data.list_dataset import ListDataset
 from graphmotion.inference.answer import Answer, Answers
 from graphmotion.inference.predict import call_model, check_rows, model_inputs
 from graphmotion.inference.sliding_model import SlidingModel
+from graphmotion.inference.sources import read_path
 from graphmotion.metrics.fusion import fuse_streams
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms import ConvertSkeleton
@@ -26,6 +27,48 @@ if TYPE_CHECKING:
 
 #: Joints of a person in a frame, or the joints and their scores.
 Pose: TypeAlias = np.ndarray | Tensor | tuple[np.ndarray | Tensor, np.ndarray | Tensor]
+
+
+def read_frames(
+    recognizer: Recognizer,
+    path: str,
+    skeleton: str | Skeleton | None = None,
+    format: str | None = None,
+    **options: Any,
+) -> tuple[list[Pose | dict[int, Pose]], float | None]:
+    r"""Reads a recording as frames for :meth:`FrameStream.push`, to replay it.
+
+    .. code-block:: python
+
+        frames, frame_rate = read_frames(recognizer, 'walk.json')
+        stream = recognizer.stream(window=48, frame_rate=frame_rate)
+        for frame in frames:
+            print(stream.push(frame))
+
+    Args:
+        recognizer (Recognizer): The recognizer, whose layout joints are converted to.
+        path (str): Path of a file or folder that the recognizer reads.
+        skeleton (Skeleton or str, optional): See :class:`Recognizer`. (default: :obj:`None`)
+        format (str, optional): See :class:`Recognizer`. (default: :obj:`None`)
+        **options (optional): Further options of the format's reader.
+
+    Returns:
+        tuple: The frames, which map people to joints and scores if there are several people, and
+        the frames per second if the file states them.
+    """
+    recordings = read_path(path, recognizer._format, skeleton, format, **options)
+    assert recognizer.skeleton is not None
+    people: list[tuple[Tensor, Tensor]] = []
+    for recording in recordings:
+        data, num_joints = recording.data, recognizer.skeleton.num_joints
+        score = data.score if 'score' in data else torch.ones(data.pos.shape[:2])
+        people += zip(data.pos.split(num_joints), score.split(num_joints))
+    frames: list[Pose | dict[int, Pose]] = []
+    for t in range(people[0][0].size(1)):
+        poses: dict[int, Pose] = {i: (pos[:, t], s[:, t]) for i, (pos, s) in enumerate(people)}
+        frames.append(poses if len(poses) > 1 else poses[0])
+    rate = recordings[0].data.get('frame_rate')
+    return frames, None if rate is None else float(rate)
 
 
 class _Detection(NamedTuple):
@@ -133,10 +176,8 @@ class FrameStream:
         Raises:
             ValueError: If joints do not have the shape of the layout.
         """
-        poses: Mapping[Any, Pose] = frame if isinstance(frame, Mapping) else {None: frame}
-        if frame is None:
-            poses = {}
-        found = {key: self._read(pose) for key, pose in poses.items()}
+        poses: Mapping[Any, Any] = frame if isinstance(frame, Mapping) else {None: frame}
+        found = {key: self._read(pose) for key, pose in poses.items() if pose is not None}
         self.num_frames += 1
         for key, detection in found.items():
             person = self._people.setdefault(key, _Person(detection.frame))

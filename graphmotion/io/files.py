@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import secrets
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -45,16 +46,29 @@ class FoundFile(NamedTuple):
     path: str
     archive: zipfile.ZipFile | None
     inside: str
+    #: Path of another file of the same name with different content, both on disk or in archives.
+    other: str | None = None
 
     def read(self) -> bytes:
         r"""Returns the content of the file.
 
         Raises:
-            ValueError: If this member of the archive is damaged.
+            ValueError: If the file cannot be read or this member of the archive is damaged.
         """
-        if self.archive is None:
+        if self.archive is not None:
+            return _read_member(self.archive, self.inside, self.path)
+        try:
             return read_file(self.path)
-        return _read_member(self.archive, self.inside, self.path)
+        except OSError as error:
+            found = error.strerror or 'a broken link'
+            raise MalformedFileError(self.path, 'file', 'readable', found) from error
+
+    def differs(self, other: FoundFile) -> bool:
+        """Returns whether the content differs from that of another file of the same kind."""
+        if self.archive is None or other.archive is None:
+            return not filecmp.cmp(self.path, other.path, shallow=False)
+        one, two = self.archive.getinfo(self.inside), other.archive.getinfo(other.inside)
+        return (one.file_size, one.CRC) != (two.file_size, two.CRC)
 
 
 @contextmanager
@@ -92,15 +106,24 @@ def find_files(
                 archives.append(path)
             elif path.lower().endswith(ends):
                 below = os.path.relpath(path, folder) if num_folders is None else path
-                found.setdefault(_stem(below, cut, num_folders), FoundFile(path, None, path))
+                _add(found, _stem(below, cut, num_folders), FoundFile(path, None, path))
         for path in archives:
             archive = stack.enter_context(_open_archive(path))
             for member in archive.infolist():
-                name = member.filename
+                name = member.filename.replace('\\', '/')  # written by Windows
                 if name.lower().endswith(ends) and not member.is_dir() and not is_hidden(name):
-                    file = FoundFile(f'{path}/{name}', archive, name)
-                    found.setdefault(_stem(name, cut, num_folders), file)
+                    file = FoundFile(f'{path}/{name}', archive, member.filename)
+                    _add(found, _stem(name, cut, num_folders), file)
         yield dict(sorted(found.items()))
+
+
+def _add(found: dict[str, FoundFile], name: str, file: FoundFile) -> None:
+    first = found.setdefault(name, file)
+    if first is file or (first.archive is None) != (file.archive is None):
+        return  # a file on disk is read instead of its copy in an archive
+    with suppress(OSError):
+        if first.differs(file):
+            found[name] = first._replace(other=file.path)
 
 
 def read_files(

@@ -98,8 +98,8 @@ def read_mask(path: str, content: bytes | None = None) -> np.ndarray:
     Raises:
         FileNotFoundError: If the file does not exist.
         ImportError: If pillow is not installed.
-        ValueError: If the image cannot be read, or has several colours, such as a photograph or the
-            labels of several people.
+        ValueError: If the image cannot be read, has several frames, or has several colours, such as
+            a photograph or the labels of several people.
     """
     return _read(path, content, _mask, max_value=65535)
 
@@ -160,6 +160,8 @@ def _color(image: Any, path: str, max_value: float | None) -> np.ndarray:
 
 
 def _mask(image: Any, path: str, _: float | None) -> np.ndarray:
+    if getattr(image, 'is_animated', False):
+        raise MalformedFileError(path, 'frames', 'one image', f'{image.n_frames}')
     if image.mode[0] in '1L' and not _is_transparent(image):
         return np.array(image.convert('L'))
     if image.mode[0] in 'IF':

@@ -165,8 +165,8 @@ def _check_masks(frames: np.ndarray | Sequence[np.ndarray]) -> None:
     counts = np.zeros(256, np.int64)
     for number in np.linspace(0, len(frames) - 1, min(len(frames), 8)).astype(int):
         counts += np.bincount(frames[number].ravel().view(np.uint8), minlength=256)
-    # Compression leaves some very dark pixels.
-    dark = max(counts[1:4].max(), counts[4:128].sum())
+    # Compression leaves very dark pixels of several values, labels of one.
+    dark = max(counts[1:16].max(), counts[16:128].sum())
     if dark > counts[128:].sum() > 0:
         share = dark / (dark + counts[128:].sum())
         warnings.warn(

@@ -104,10 +104,10 @@ def create_model(
 
         model = create_model('msa_gcn', weights='last.ckpt', skeleton='ntu25', num_classes=5)
 
-    A head of the same size is loaded, too; :obj:`model.head.reset_parameters()` draws a linear one
-    anew if its classes have changed. Weights of each joint are loaded if the number of joints is
-    equal, so samples must have the order of joints of the training samples; see
-    :class:`~graphmotion.transforms.ConvertSkeleton`.
+    A head of the same size is loaded, too; if its classes have changed, reset it, for a linear head
+    by :obj:`model.head.reset_parameters()`. Weights of each joint are loaded if the number of
+    joints is equal, so the joints must be in the same order as in the samples of the first
+    training; see :class:`~graphmotion.transforms.ConvertSkeleton`.
 
     Args:
         name (str): Name of a registered model; see :func:`list_models`.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,8 +14,15 @@ from torch.nn import Module
 
 from graphmotion.io.checkpoint import model_weights, read_weights
 
+
+class Networks(Protocol):
+    """An object that holds networks, such as a recognizer."""
+
+    models: Sequence[Module]
+
+
 #: Weights of a model: a file, a model, a mapping of names to tensors, or a recognizer.
-Weights: TypeAlias = str | os.PathLike[str] | Module | Mapping[str, Tensor] | Any
+Weights: TypeAlias = str | os.PathLike[str] | Module | Mapping[str, Tensor] | Networks
 # Private, as it is no option of the model.
 _DIGEST = '_initial_weights'
 
@@ -92,7 +99,7 @@ def _as_state(weights: Weights) -> Mapping[str, Tensor]:
         return model_weights(weights)
     if isinstance(weights, str | os.PathLike):
         return read_weights(os.fspath(weights))
-    models: Any = getattr(weights, 'models', ())
+    models: Sequence[Module] = getattr(weights, 'models', [])
     if len(models) != 1:
         raise ValueError(
             f'weights must be a file, a model, its state or a recognizer of one network, got '

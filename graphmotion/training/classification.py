@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
-from graphmotion.data import num_nodes_per_graph
+from graphmotion.data import GraphDataset, num_nodes_per_graph
 from graphmotion.extras import requires_extra
 from graphmotion.inference.predict import check_rows
 from graphmotion.metrics.confusion import check_labels
@@ -79,6 +80,10 @@ class ClassificationModule(RecipeModule):
     def batch_options(self) -> dict[str, Any]:
         """Returns the options of a :class:`GraphDataModule` that the recipe determines."""
         return {'batch_size': self.recipe.batch_size}
+
+    def class_names(self, dataset: GraphDataset) -> Sequence[str]:
+        """Returns the names of the classes of a dataset, or their numbers if it has no names."""
+        return dataset.class_names or [str(number) for number in range(self.num_classes)]
 
     def _loss(self, logits: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
         # The weights have mean one over the samples. Dividing by the number of samples instead of

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from graphmotion.data import as_dataset
 from graphmotion.data.list_dataset import Samples
-from graphmotion.inference.predict import predict
+from graphmotion.inference import Recognizer
 from graphmotion.metrics import ClassificationScores, classification_scores
 from graphmotion.training.class_weights import class_weights
 from graphmotion.training.classification import ClassificationModule
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fitting import fit
 from graphmotion.training.recipes import ClassificationRecipe
+from graphmotion.training.recognizer import make_recognizer, save_recognizer
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Evaluation:
         probabilities (Tensor): Predicted probabilities of the test samples
             :math:`(N, \text{num\_classes})`.
         scores (ClassificationScores): Scores on the test samples.
+        recognizer (Recognizer): The model with its transform, which returns the same predictions.
     """
 
     model: torch.nn.Module
@@ -39,6 +41,7 @@ class Evaluation:
     target: Tensor
     probabilities: Tensor
     scores: ClassificationScores
+    recognizer: Recognizer
 
 
 def train_and_test(
@@ -58,6 +61,14 @@ def train_and_test(
 
     The weights are those of the best epoch on the validation samples, or of the last epoch without
     validation samples. The test samples are not used for model selection.
+
+    The directory also holds the :class:`~graphmotion.inference.Recognizer` of the model, with its
+    scores:
+
+    .. code-block:: python
+
+        recognizer = Recognizer.load('results/recognizer.safetensors')
+        recognizer.probabilities(test)  # equals evaluation.probabilities
 
     Args:
         make_model (callable): Returns a new model, whose weights are initialised from the seed.
@@ -100,14 +111,17 @@ def train_and_test(
         seed=seed,
     )
     result = fit(module, data, directory, seed=seed, **options)
-    probabilities = predict(
-        module.model, test, transform, num_augmentations=num_augmentations, seed=seed
-    )
+    recognizer = make_recognizer(module, data, seed, num_augmentations=num_augmentations)
+    probabilities = recognizer.probabilities(test)
     target = test.labels()
     scores = classification_scores(
         target, probabilities.argmax(dim=1), num_classes, test.class_names
     )
-    return Evaluation(module.model.cpu().eval(), result.history, target, probabilities, scores)
+    recognizer.info['scores'] = scores.as_dict()
+    if result.recognizer is not None:
+        save_recognizer(recognizer.to('cpu'), directory)
+    model = module.model.cpu().eval()
+    return Evaluation(model, result.history, target, probabilities, scores, recognizer)
 
 
 def cross_validate(

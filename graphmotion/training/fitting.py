@@ -13,6 +13,7 @@ import torch
 from graphmotion.data.list_dataset import Samples
 from graphmotion.extras import requires_extra
 from graphmotion.inference.checkpoint import load_weights
+from graphmotion.inference.predict import evaluation_mode
 from graphmotion.io.checkpoint import read_checkpoint
 from graphmotion.models.weights import initial_weights
 from graphmotion.training.data_module import GraphDataModule
@@ -20,6 +21,7 @@ from graphmotion.training.finite import FiniteSteps
 from graphmotion.training.history import History, RunRecord, SeedEachStep
 from graphmotion.training.module import RecipeModule
 from graphmotion.training.optimization import Optimization, moving_average
+from graphmotion.training.recognizer import make_recognizer, save_recognizer
 
 with requires_extra('train'):
     from lightning.pytorch import Trainer, seed_everything
@@ -35,11 +37,14 @@ class FitResult:
         last (str): Path of the checkpoint after the last epoch.
         best (str, optional): Path of the checkpoint with the best validation metric; :obj:`None`
             without validation samples.
+        recognizer (str, optional): Path of the :class:`~graphmotion.inference.Recognizer`;
+            :obj:`None` if none was written.
     """
 
     history: list[dict[str, float]]
     last: str
     best: str | None
+    recognizer: str | None = None
 
 
 def fit(
@@ -57,11 +62,16 @@ def fit(
     The final weights are those of the best epoch on the validation samples, or of the last epoch
     without validation samples. With :obj:`ema_decay`, they are the moving average of the weights.
 
-    The directory holds :obj:`last.ckpt`, written after every epoch, :obj:`best.ckpt` and
-    :obj:`history.json`. If a run was interrupted, the same call resumes it from the last complete
-    epoch with an identical result: the order of samples, augmentation and dropout depend on the
-    seed and the epoch only. A run with a different seed, recipe, model, transform or different
-    samples is not resumed but raises an error.
+    The directory holds :obj:`last.ckpt`, written after every epoch, :obj:`best.ckpt`,
+    :obj:`history.json` and, in the end, :obj:`recognizer.safetensors`, the trained model with the
+    transform of validation as a :class:`~graphmotion.inference.Recognizer`. It is not written if
+    there is only a transform of training, or the model or the transform is not one that
+    :func:`~graphmotion.config.to_config` describes.
+
+    If a run was interrupted, the same call resumes it from the last complete epoch with an
+    identical result: the order of samples, augmentation and dropout depend on the seed and the
+    epoch only. A run with a different seed, recipe, model, transform or different samples is not
+    resumed but raises an error.
 
     A run with more epochs continues a finished one, and its result equals that of a single run, if
     the learning rates of the first epochs do not depend on the number of epochs
@@ -159,7 +169,20 @@ def fit(
     best_path = best.best_model_path if best is not None else None
     if best_path:
         load_weights(module, best_path)
-    return FitResult(history.rows, last, best_path)
+    recognizer = None
+    if trainer.is_global_zero:
+        recognizer = _write_recognizer(module, data, seed, directory)
+    return FitResult(history.rows, last, best_path, recognizer)
+
+
+def _write_recognizer(
+    module: RecipeModule, data: GraphDataModule, seed: int, directory: str
+) -> str | None:
+    if data.transform is None and data.train_transform is not None:
+        reason = 'the transform of test samples is not known'
+        return save_recognizer(None, directory, reason)
+    with evaluation_mode(module.model):
+        return save_recognizer(make_recognizer(module, data, seed), directory)
 
 
 def _checkpoint(directory: str, name: str, **options: Any) -> ModelCheckpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 from torch_geometric.data import Batch
 
+from graphmotion.data import GraphDataset
 from graphmotion.extras import requires_extra
 from graphmotion.inference.predict import call_model
 from graphmotion.training.finite import SkippedStep
@@ -60,6 +62,10 @@ class RecipeModule(LightningModule):
     def batch_options(self) -> dict[str, Any]:
         """Returns the options of a :class:`GraphDataModule` that the recipe determines."""
         raise NotImplementedError
+
+    def class_names(self, dataset: GraphDataset) -> Sequence[str] | None:
+        """Returns the names of the classes, or :obj:`None` for models that return embeddings."""
+        return None
 
     def log_metric(self, name: str, metric: Metric, batch: Batch, prog_bar: bool = True) -> None:
         """Logs a metric of the epoch, over the samples of all processes."""

@@ -1,12 +1,13 @@
 import os
 import re
 import unicodedata
+import zipfile
 
 import pytest
 
 from graphmotion.datasets import FaceFolder, PoseFolder
 from graphmotion.datasets.class_folders import ClassFolders
-from tests.datasets.images import picture, write
+from tests.datasets.images import encode, picture, write
 from tests.datasets.test_pose_folder import ARM, write_numpy, write_openpose
 
 
@@ -142,3 +143,48 @@ def test_links_are_followed_except_in_circles(tmp_path):
     os.symlink(tmp_path / 'elsewhere', tmp_path / 'elsewhere' / 'again')
     dataset = FaceFolder(root)
     assert dataset.names() == ['happy/1.png', 'sad/1.png', 'sad/2.png']
+
+
+@pytest.mark.parametrize('parts', ['train', ('train', 'train')])
+def test_parts_are_different_names(tmp_path, parts):
+    with pytest.raises(
+        ValueError, match=f'parts must be a sequence .*, got {re.escape(repr(parts))}'
+    ):
+        classes(tmp_path, 'train/happy/1', parts=parts)
+
+
+def test_broken_links_are_skipped(tmp_path):
+    root = faces(tmp_path / 'faces', 'happy/1.png')
+    os.symlink(tmp_path / 'nothing.png', tmp_path / 'faces' / 'happy' / '2.png')
+    with pytest.warns(UserWarning, match=r'1 with file not readable \(happy/2\.png\)'):
+        assert len(FaceFolder(root)) == 1
+    write_numpy(tmp_path / 'poses' / 'wave' / 'a', 1, 3)
+    os.symlink(tmp_path / 'nothing.npz', tmp_path / 'poses' / 'wave' / 'b.npz')
+    with pytest.warns(UserWarning, match=r'1 that cannot be read .*\(wave/b\)'):
+        assert len(PoseFolder(tmp_path / 'poses', ARM, 'numpy')) == 1
+
+
+def test_archives_of_windows(tmp_path):
+    (tmp_path / 'raw').mkdir()
+    with zipfile.ZipFile(tmp_path / 'raw' / 'faces.zip', 'w') as archive:
+        for name in ('set\\happy\\1.png', 'set\\sad\\1.png', '__MACOSX\\set\\._1.png'):
+            archive.writestr(name, encode(picture(7)))
+    dataset = FaceFolder(tmp_path, subfolder='set')
+    assert dataset.names() == ['set/happy/1.png', 'set/sad/1.png']
+    assert dataset[0].image.unique().tolist() == [7]
+
+
+def test_a_class_may_be_named_like_the_processed_files(tmp_path):
+    root = faces(tmp_path / 'faces', 'raw/processed/1.png', 'raw/smile/1.png')
+    write_numpy(tmp_path / 'poses' / 'raw' / 'processed' / 'a', 1, 3)
+    write_numpy(tmp_path / 'poses' / 'raw' / 'wave' / 'a', 1, 3)
+    for _ in range(2):
+        assert FaceFolder(root).class_names == ('processed', 'smile')
+        dataset = PoseFolder(tmp_path / 'poses', ARM, 'numpy')
+        assert dataset.class_names == ('processed', 'wave')
+
+
+def test_archives_of_poses_are_named(tmp_path):
+    (tmp_path / 'poses.zip').write_bytes(b'')
+    with pytest.raises(ValueError, match=r'expected one folder per class, found only \.zip'):
+        PoseFolder(tmp_path, ARM, 'numpy')

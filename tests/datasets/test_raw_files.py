@@ -1,5 +1,7 @@
 import os
 import re
+import zipfile
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -168,3 +170,24 @@ def test_skipped_files_are_counted_once():
     assert [data.name for data in samples] == ['a', 'g']  # f has no sample
     with pytest.raises(ValueError, match='here: no files found'):
         list(read_labelled('here', 'files', {'c': None}, read))
+
+
+def test_different_files_of_the_same_name_warn(tmp_path):
+    raw = tmp_path / 'raw'
+    for folder, text in (('a', '1'), ('b', '1'), ('c', '2')):
+        note(raw / folder / 'anna-1.txt', text)
+    with find_files(str(raw), '.txt') as files:
+        assert files['anna-1'].path == str(raw / 'a' / 'anna-1.txt')
+        assert files['anna-1'].other == str(raw / 'c' / 'anna-1.txt')
+        message = '1 names belong to several files with different content, such as .*a.anna-1.txt'
+        with pytest.warns(UserWarning, match=message):
+            Notes.warn_of_copies(Mock(raw_dir='raw'), files)
+    for name, text in (('one', '1'), ('two', '2')):
+        with zipfile.ZipFile(raw / f'{name}.zip', 'w') as archive:
+            archive.writestr('ben/1.txt', text)
+            archive.writestr('ben/2.txt', 'equal')
+            archive.writestr('a/anna-1.txt', text)
+    with find_files(str(raw), '.txt', None) as files:
+        assert {name: bool(file.other) for name, file in files.items()} == {
+            'a/anna-1': False, 'b/anna-1': False, 'c/anna-1': False, 'ben/1': True, 'ben/2': False
+        }  # fmt: skip

@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from graphmotion.datasets import SilhouetteDataset
 from graphmotion.io import align_silhouettes
@@ -232,3 +233,32 @@ def test_frames_with_the_number_of_another_are_skipped(tmp_path):
     message = r'1 with the number of another frame \(anna/walk-1/2\.bmp\)'
     with pytest.warns(UserWarning, match=message):
         assert torch.equal(Corridor(str(tmp_path))[0].silhouettes, expected(images))
+
+
+def test_frames_that_cannot_be_read_are_the_reason_of_the_error(tmp_path):
+    colours = np.zeros((80, 100, 3), np.uint8)
+    colours[:, :20, 0] = colours[:, 50:, 1] = 255
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', [colours] * 2)
+    with pytest.raises(ValueError, match=r'1 with colours not a mask in one colour'):
+        Corridor(str(tmp_path))
+    write_images(tmp_path / 'raw' / 'ben' / 'walk-1', clip(3))
+    with pytest.warns(UserWarning, match='skipped') as caught:
+        Corridor(str(tmp_path))
+    assert [str(warning.message).split(': ')[1] for warning in caught] == [
+        'skipped 1 of 2 sequences', 'skipped 2 of 5 frames'
+    ]  # fmt: skip
+
+
+def test_animations_are_not_read_as_one_frame(tmp_path):
+    folder = tmp_path / 'raw' / 'anna' / 'walk-1'
+    folder.mkdir(parents=True)
+    first, *others = [Image.fromarray(image) for image in clip(4)]
+    first.save(folder / '1.gif', save_all=True, append_images=others)
+    with pytest.raises(ValueError, match='1 with frames not one image'):
+        Corridor(str(tmp_path))
+
+
+def test_images_outside_folders_are_named(tmp_path):
+    write_images(tmp_path / 'raw', clip(2))
+    with pytest.raises(ValueError, match=r'1 not in folders named like anna/walk-1 \(\.\)'):
+        Corridor(str(tmp_path))

@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from graphmotion.datasets import NWUCLA
+from graphmotion.datasets import NWUCLA, SyntheticActions
+from graphmotion.inference import Recognizer
 from graphmotion.transforms import ctr_gcn_test_transform, ctr_gcn_train_transform
 
 TINY = ['--subjects', '2', '--epochs', '1', '--frames', '16', '--width', '8', '--quiet']
@@ -22,6 +23,10 @@ def test_stream_is_trained_and_evaluated_again(tmp_path, capsys, monkeypatch):
     saved = torch.load(folder / 'joint' / 'predictions.pt', weights_only=True)
     expected = (saved['logits'].argmax(dim=1) == saved['target']).float().mean()
     assert first['scores']['accuracy'] == pytest.approx(float(expected))
+    recognizer = Recognizer.load(folder / 'joint' / 'recognizer.safetensors')
+    _, test = SyntheticActions(num_subjects=2).official_split()
+    assert torch.equal(recognizer.probabilities(test), saved['logits'].softmax(dim=1))
+    assert recognizer.class_names == tuple(test.class_names)
     for picture in (
         tmp_path / 'actions.png',
         tmp_path / 'actions.gif',

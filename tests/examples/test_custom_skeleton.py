@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from graphmotion.datasets import PoseFolder
+from graphmotion.inference import Recognizer
+
 TINY = ['--epochs', '1', '--quiet', '--width', '4', '--frames', '8']
 REAL = ['--root', 'x', '--skeleton', 'coco17']
 
@@ -24,6 +27,17 @@ def test_generated_files(tmp_path, capsys, model):
     for name in ('poses.png', 'confusion.png'):
         with Image.open(out / name) as image:
             assert min(image.size) > 100
+    recognizer = Recognizer.load(out / 'run' / 'recognizer.safetensors')
+    assert recognizer.skeleton.name == 'stick_figure15'
+    assert recognizer.info['scores']['accuracy'] == results['scores']['accuracy']
+    dataset = PoseFolder(keep, recognizer.skeleton, 'alphapose')
+    _, test = dataset.split((7, 3), seed=0, by='subject')
+    correct = recognizer.probabilities(test).argmax(dim=1) == test.labels()
+    assert float(correct.float().mean()) == pytest.approx(results['scores']['accuracy'])
+    path = keep / 'raw' / f'{test.names()[0]}.json'
+    (answer,), (expected,) = recognizer(path), recognizer(test[:1])
+    assert answer.probabilities == pytest.approx(expected.probabilities, abs=1e-5)
+    assert answer.source == str(path)
     # The generated folder is read by the command line of a user.
     if model == 'st_gcn':
         again = ['--root', str(keep), '--skeleton', str(keep / 'skeleton.json')]

@@ -6,6 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
+from graphmotion.inference import Recognizer
+
 SMALL = ['--size', '16', '--epochs', '1', '--quiet']
 TINY = ['--subjects', '5', '--takes', '1', *SMALL]
 JAFFE = ['--dataset', 'jaffe', '--root', 'x']
@@ -20,6 +22,16 @@ def test_both_domains_are_trained_fused_and_drawn(tmp_path, capsys):
     assert list(first['scores']) == ['SPAGNN', 'SPEGNN', 'SSGNN']
     sizes = first['parameters']
     assert sizes['SSGNN'] == sizes['SPAGNN'] + sizes['SPEGNN']
+    args = example.parse([*TINY, '--out', str(tmp_path)])
+    _, test = example.make_parts(args, example.make_dataset(args, 'synthetic', None))
+    for title, scores in first['scores'].items():
+        path = tmp_path / title.lower() / 'recognizer.safetensors'
+        recognizer = Recognizer.load(path)
+        correct = recognizer.probabilities(test).argmax(dim=1) == test.labels()
+        assert float(correct.float().mean()) == pytest.approx(scores['accuracy'])
+    assert f"Recognizer.load('{path}')" in printed
+    (answer,) = recognizer(test[0].image[0].numpy())
+    assert answer.probabilities == recognizer(test[:1])[0].probabilities
     names = ['graph', 'eigenvectors', 'weights', 'confusion_ssgnn']
     for name in [*names, 'curves_spagnn', 'curves_spegnn']:
         with Image.open(tmp_path / f'{name}.png') as picture:

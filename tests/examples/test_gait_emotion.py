@@ -4,6 +4,9 @@ import gait_emotion as example
 import pytest
 from PIL import Image
 
+from graphmotion.datasets import SyntheticGait
+from graphmotion.inference import Recognizer
+
 TINY = ['--epochs', '1', '--num-augmentations', '1', '--quiet', '--width', '4', '--frames', '16']
 
 
@@ -19,6 +22,12 @@ def test_generated_gaits(tmp_path, capsys):
     names = {p.name for p in (tmp_path / 'msa_gcn').iterdir()}
     assert names >= {'confusion.png', 'curves.png', 'gallery.png', 'last.ckpt'}
     assert len(list((tmp_path / 'msa_gcn').glob('cross_scale_*.png'))) > 0
+    path = tmp_path / 'msa_gcn' / 'recognizer.safetensors'
+    assert f"recognizer = Recognizer.load('{path}')\n    print(recognizer('walk.json'))" in printed
+    test = SyntheticGait(num_subjects=10).split((8, 1, 1), by='subject')[2]
+    correct = Recognizer.load(path).probabilities(test).argmax(dim=1) == test.labels()
+    accuracy = results['scores']['MSA-GCN']['accuracy']
+    assert float(correct.float().mean()) == pytest.approx(accuracy)
     for picture in [*tmp_path.glob('*.png'), *tmp_path.glob('*/*.png'), tmp_path / 'gaits.gif']:
         with Image.open(picture) as image:
             assert min(image.size) > 100

@@ -8,6 +8,7 @@ from PIL import Image
 from shared import recognition
 
 from graphmotion.datasets import SyntheticGait
+from graphmotion.inference import Recognizer
 from graphmotion.metrics import CASIA_B_LT, GalleryProbeScores, gallery_probe
 
 TINY = ['--subjects', '4', '--views', '0', '90', '--frames', '31', '--epochs', '1', '--quiet']
@@ -33,6 +34,8 @@ def test_network_is_trained_and_evaluated_again(tmp_path, capsys, monkeypatch):
     protocol = replace(CASIA_B_LT, train_subjects=2)
     _, test = protocol.split(dataset)
     saved = torch.load(tmp_path / 'gaitmixer' / 'embedding.pt', weights_only=True)['embedding']
+    recognizer = Recognizer.load(tmp_path / 'gaitmixer' / 'recognizer.safetensors')
+    assert torch.equal(recognizer.embeddings(test), saved)
     expected = gallery_probe(saved, test, protocol)
     found = GalleryProbeScores.from_dict(stored['scores']['GaitMixer'])
     assert torch.equal(found.hits, expected.hits)
@@ -55,6 +58,8 @@ def test_network_is_trained_and_evaluated_again(tmp_path, capsys, monkeypatch):
         (['--subjects', '2', '--protocol', 'ST'], '--subjects 2 is too few for --protocol ST'),
         ([*REAL, '--subjects', '9'], '--subjects is only valid for generated walks'),
         ([*REAL, '--views', '0'], '--views is only valid for generated walks'),
+        (['--open-set', '0'], '--open-set must be between 0 and 1, got 0.0'),
+        (['--open-set', '--subjects', '4'], '--open-set needs 3 test subjects, got 2'),
         (['--evaluate', '--fresh'], 'not allowed with argument --evaluate'),
     ],
 )

@@ -7,6 +7,8 @@ from PIL import Image
 from shared import recognition
 from torch_geometric.data import Data
 
+from graphmotion.inference import Recognizer
+
 BUDGET = ['--epochs', '1', '--batches', '2', '--global-epochs', '1', '--quiet']
 TINY = ['--subjects', '4', '--views', '0', '90', '--frames', '4', '--shrink', '4', *BUDGET]
 CASIA_B = ['--root', 'x', '--dataset', 'casia_b']
@@ -32,6 +34,11 @@ def test_network_is_trained_in_two_stages_and_evaluated_again(tmp_path, capsys, 
             assert min(image.size) > 100
     saved = torch.load(tmp_path / 'lmgcs' / 'embedding.pt', weights_only=True)['embedding']
     assert saved.shape[1:] == (3 * 4, 32)
+    args = example.parse(TINY)
+    dataset, protocol = example.make_dataset(args)
+    _, test = protocol.split(dataset)
+    recognizer = Recognizer.load(tmp_path / 'lmgcs' / 'recognizer.safetensors')
+    assert torch.equal(recognizer.embeddings(test), saved.flatten(1))
     monkeypatch.setattr(recognition, 'draw_embeddings', lambda *args: None)
     again = example.main([*TINY, '--out', str(tmp_path), '--evaluate'])
     assert again['scores'] == first['scores']
@@ -48,6 +55,7 @@ def test_network_is_trained_in_two_stages_and_evaluated_again(tmp_path, capsys, 
         ([*CASIA_B, '--views', '0', '90'], '--views is only valid for generated walks'),
         (['--joint', '--global-epochs', '3'], '--global-epochs is only valid for training in two'),
         ([*CASIA_B, '--global-epochs', '3'], '--global-epochs is only valid for training in two'),
+        (['--open-set', '--subjects', '4'], '--open-set needs 3 test subjects, got 2'),
         (['--evaluate', '--fresh'], 'not allowed with argument --evaluate'),
     ],
 )

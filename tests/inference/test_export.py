@@ -9,7 +9,7 @@ from torch_geometric.transforms import Compose
 
 import graphmotion
 from graphmotion.data import from_array, remove_fields
-from graphmotion.inference import export
+from graphmotion.inference import Recognizer, export
 from graphmotion.models import create_model
 from graphmotion.skeletons import get_skeleton
 from graphmotion.transforms import (
@@ -17,6 +17,7 @@ from graphmotion.transforms import (
     CenterJoint,
     ConvertSkeleton,
     CropFrames,
+    FillMissing,
     JointNoise,
     MinMaxNormalize,
     PadPeople,
@@ -26,8 +27,9 @@ from graphmotion.transforms import (
     SkipFrames,
     ToStream,
     ctr_gcn_test_transform,
+    gait_test_transforms,
 )
-from tests.models.test_export import CASES, N, V, inputs
+from tests.models.test_export import CASES, MIXER, N, V, inputs
 
 LAYOUT = 'emotion_gait16'
 SIZES = ((2, 12), (5, 17), (1, 12))  # numbers of samples and frames; the example has 3 and 24
@@ -195,6 +197,63 @@ def test_missing_joints_and_people(tmp_path):
     samples = [from_array(pos, LAYOUT, visible) for pos, visible in zip(joints, score)]
     batch = transform(Batch.from_data_list(samples))
     torch.testing.assert_close(program(joints, score), model(batch.x))
+
+
+@pytest.mark.slow
+def test_missing_joints_are_filled(tmp_path):
+    transform = Compose([FillMissing(), CenterJoint(LAYOUT), ToStream('joint', score=True)])
+    model = Mean(LAYOUT, 3)
+    program, _ = export_and_load(
+        model, tmp_path, 'onnx', transform=transform, score=True, num_dims=2
+    )
+    joints, score = torch.randn(4, 12, V, 2), (torch.rand(4, 12, V) - 0.4).clamp(min=0)
+    samples = [from_array(pos, LAYOUT, visible) for pos, visible in zip(joints, score)]
+    batch = transform(Batch.from_data_list(samples))
+    joints = joints.masked_fill(score.unsqueeze(-1) == 0, 0)
+    torch.testing.assert_close(program(joints, score), model(batch.x), atol=1e-4, rtol=1e-4)
+
+
+def small(stream, seed):
+    """Builds a small ST-GCN and the transform of a stream."""
+    torch.manual_seed(seed)
+    model = create_model('st_gcn', skeleton=LAYOUT, num_classes=4, channels=(4,)).eval()
+    return model, Compose([CenterJoint(LAYOUT), ToStream(stream, LAYOUT)])
+
+
+@pytest.mark.parametrize('fusion', ['logits', 'probabilities'])
+def test_streams_of_a_recognizer_are_fused(fusion, tmp_path):
+    models, transforms = zip(small('joint', 0), small('bone', 1))
+    recognizer = Recognizer(
+        models, transforms, class_names='abcd', weights=[0.6, 0.4], fusion=fusion
+    )
+    program, description = export_and_load(recognizer, tmp_path, 'torch')
+    assert description['model'] == 'STGCN + STGCN'
+    assert description['output'] == 'probabilities'
+    assert description['class_names'] == ['a', 'b', 'c', 'd']
+    joints = torch.randn(5, 9, V, 3)
+    expected = recognizer.probabilities([from_array(pos, LAYOUT) for pos in joints])
+    torch.testing.assert_close(program(joints), expected)
+
+
+def test_embeddings_are_averaged_over_transforms(tmp_path):
+    options = MIXER | {'temporal_channels': (12,), 'kernel_size': 5, 'in_channels': 2}
+    model = create_model('gaitmixer', **options)
+    recognizer = Recognizer(model, gait_test_transforms(8, shifts=(-2, 1)))
+    program, description = export_and_load(recognizer, tmp_path, 'torch')
+    assert description['output'] == 'embeddings'
+    joints = torch.randn(2, 15, V, 2)
+    expected = recognizer.embeddings([from_array(pos, LAYOUT) for pos in joints])
+    torch.testing.assert_close(program(joints), expected)
+
+
+def test_augmented_recognizers_are_refused(tmp_path):
+    model, transform = small('joint', 0)
+    transform = Compose([RandomScaling(), transform])
+    recognizer = Recognizer(model, transform, class_names='abcd', num_augmentations=3)
+    with pytest.raises(ValueError, match=r'deterministic .*RandomScaling'):
+        export(recognizer, tmp_path / 'model.onnx')
+    with pytest.raises(ValueError, match='transform must be that of the recognizer'):
+        export(recognizer, tmp_path / 'model.onnx', transform=transform)
 
 
 def test_description(tmp_path):

@@ -7,7 +7,10 @@ from graphmotion.io import read_openpose
 
 
 def write(path, x):
-    people = [{'pose_keypoints_2d': [x, 1, 1] * 18}]
+    body = np.random.default_rng(0).uniform(1, 100, (18, 3))
+    body[:, 0] += x
+    body[0], body[:, 2] = (x, 1, 1), 1
+    people = [{'pose_keypoints_2d': body.ravel().tolist()}]
     path.write_text(json.dumps({'people': people}))
 
 

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from graphmotion.inference import Recognizer
 from graphmotion.models import create_model, gaitmixer, lmgcs, spagnn, st_gcn
 from graphmotion.models.weights import state_digest
 from graphmotion.skeletons import get_skeleton
+from graphmotion.transforms import ToStream
 from tests.models import test_agcn, test_ctr_gcn, test_gaitmixer, test_st_gcn
 from tests.models.test_models import SKELETON_MODELS, small
 from tests.models.test_ssgnn import GRAPH, OTHER
@@ -43,9 +45,10 @@ def equal_names(model, other):
     }
 
 
-@pytest.mark.parametrize(
-    'form', ['module', 'state', 'file of a state', 'checkpoint', 'content', 'recognizer']
-)
+FORMS = ['module', 'state', 'file of a state', 'checkpoint', 'content', 'recognizer', 'its file']
+
+
+@pytest.mark.parametrize('form', FORMS)
 def test_forms_of_weights(tmp_path, form):
     source, path = trained(), tmp_path / 'last.ckpt'
     state = source.state_dict()
@@ -53,12 +56,15 @@ def test_forms_of_weights(tmp_path, form):
     content['state_dict']['classifier.weight'] = torch.ones(2)  # of the loss
     torch.save(state if form == 'file of a state' else content, path)
     objects = {'module': source, 'state': state, 'content': content}
-    objects['recognizer'] = SimpleNamespace(models=[source])
+    objects['recognizer'] = Recognizer(source, ToStream('joint'), class_names=['a', 'b', 'c'])
+    if form == 'its file':
+        path = tmp_path / 'recognizer.safetensors'
+        objects['recognizer'].save(path)
     weights = objects.get(form, path)
     model = quiet('st_gcn', weights=weights, num_classes=3, **STGCN)
     assert equal_names(model, source) == set(state)
     assert quiet('st_gcn', weights=weights, strict=True, num_classes=3, **STGCN).training
-    assert quiet('st_gcn', num_classes=3, **STGCN) is not source
+    Recognizer(model, ToStream('joint'), class_names=['a', 'b', 'c']).save(tmp_path / 'b')
 
 
 @pytest.mark.parametrize('name', SKELETON_MODELS)

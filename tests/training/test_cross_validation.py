@@ -3,8 +3,9 @@ from functools import partial
 
 import pytest
 import torch
+from torch_geometric.transforms import Compose
 
-from graphmotion.inference import predict
+from graphmotion.inference import Recognizer, predict
 from graphmotion.metrics import classification_scores
 from graphmotion.models import st_gcn
 from graphmotion.training import (
@@ -13,6 +14,7 @@ from graphmotion.training import (
     cross_validate,
     train_and_test,
 )
+from graphmotion.transforms import CropFrames, RandomTimeShift, ToStream
 from tests.toy import Waves, joints, noisy_joints
 
 RECIPE = ClassificationRecipe(OneCycle(lr=1e-2, max_epochs=2), batch_size=16, class_balance=1.0)
@@ -106,3 +108,31 @@ def test_rare_classes_weigh_more_in_the_loss(tmp_path):
         )  # fmt: skip
         losses[balance] = out.history[0]['train_loss']
     assert losses[0.0] != pytest.approx(losses[1.0], rel=1e-3)
+
+
+def test_the_recognizer_reproduces_the_evaluation(tmp_path):
+    dataset = Waves(30)
+    transform = Compose([RandomTimeShift(), CropFrames(12), ToStream('joint')])
+    options = OPTIONS | {'transform': transform, 'num_augmentations': 3, 'seed': 4}
+    out = train_and_test(
+        MODEL, dataset[:24], dataset[24:], RECIPE, str(tmp_path), val=dataset[18:24], **options
+    )
+    loaded = Recognizer.load(tmp_path / 'recognizer.safetensors')
+    for recognizer in (loaded, out.recognizer):
+        assert torch.equal(recognizer.probabilities(dataset[24:]), out.probabilities)
+        assert recognizer.class_names == tuple(dataset.class_names)
+        assert recognizer.skeleton == dataset.skeleton
+    assert loaded.info['scores'] == out.scores.as_dict()
+    assert loaded.info['recipe']['name'] == 'ClassificationRecipe'
+    assert loaded.info['recipe']['optimization']['max_epochs'] == 2
+    assert loaded.info['dataset'] == str(dataset[:24])
+    assert set(loaded.info['versions']) == {'graphmotion', 'torch', 'torch_geometric'}
+
+
+def test_transforms_that_cannot_be_described_leave_no_recognizer(tmp_path):
+    dataset = Waves(12)
+    stale = tmp_path / 'recognizer.safetensors'
+    stale.write_text('of an earlier run')
+    out = train_and_test(MODEL, dataset, dataset[:3], RECIPE, str(tmp_path), **OPTIONS)
+    assert not stale.exists()
+    assert torch.equal(out.recognizer.probabilities(dataset[:3]), out.probabilities)

@@ -89,6 +89,13 @@ def test_the_moving_average_warms_up_to_its_decay():
     assert float(first) == pytest.approx(9 / 11)
 
 
+def test_the_moving_average_of_a_constant_is_this_constant():
+    constant = torch.rand(1000)
+    for count in (1, 5, 100):
+        assert torch.equal(moving_average(0.7)(constant, constant, torch.tensor(count)), constant)
+    assert moving_average(0.7)(torch.tensor(3), torch.tensor(5), torch.tensor(2)) == 5
+
+
 @pytest.mark.parametrize('warmup', [0.0, 0.15, 0.9])
 def test_one_cycle_of_a_single_step_has_its_maximum_rate(warmup):
     assert learning_rates(OneCycle(lr=0.1, max_epochs=1, warmup=warmup), 1) == [0.1]

@@ -4,6 +4,10 @@ import pytest
 import torch
 from PIL import Image
 
+from graphmotion.datasets import SyntheticActions
+from graphmotion.inference import Recognizer
+from graphmotion.metrics import fuse_streams
+
 TINY = ['--subjects', '2', '--epochs', '1', '--frames', '16', '--width', '8', '--quiet']
 
 
@@ -27,6 +31,10 @@ def test_streams_are_trained_fused_and_evaluated_again(tmp_path, capsys):
     fused = (2 * saved[0]['logits'] + saved[1]['logits']).argmax(dim=1)
     expected = (fused == saved[0]['target']).float().mean()
     assert first['streams']['fused']['scores']['accuracy'] == pytest.approx(float(expected))
+    recognizer = Recognizer.load(folder / 'recognizer.safetensors')
+    _, test = SyntheticActions(num_subjects=2).official_split()
+    logits = [part['logits'] for part in saved]
+    assert torch.equal(recognizer.probabilities(test), fuse_streams(logits, [2, 1]))
     for name in ('confusion', 'joint/focal_joints', 'bone_motion/focal_joints'):
         with Image.open(folder / f'{name}.png') as image:
             assert min(image.size) > 100
