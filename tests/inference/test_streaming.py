@@ -5,6 +5,7 @@ from torch_geometric.transforms import Compose
 
 import graphmotion.transforms as T
 from graphmotion.inference import Recognizer
+from graphmotion.inference.streaming import read_frames
 from graphmotion.models import create_model
 from graphmotion.skeletons import get_skeleton
 
@@ -262,3 +263,19 @@ def test_bad_input():
     stream.push(np.zeros((16, 3)))
     with pytest.raises(ValueError, match=r'joints must have shape \[16, 3\]'):
         stream.push(np.zeros((16, 2)))
+
+
+@pytest.mark.parametrize('num_people', [1, 2])
+def test_a_recorded_file_is_replayed(tmp_path, num_people):
+    recognizer = make(model=network('ctr_gcn', num_people=num_people))
+    pos = np.stack([walk(25, seed=1), walk(25, seed=2)]).astype(np.float32)
+    path = str(tmp_path / 'walk.npy')
+    np.save(path, pos)
+    frames, frame_rate = read_frames(recognizer, path, format='numpy')
+    assert (len(frames), frame_rate) == (25, None)
+    stream = recognizer.stream(window=25)
+    out = [stream.push(frame) for frame in frames][-1]
+    expected = recognizer(path, format='numpy')
+    assert [a.person for a in out] == [a.person for a in expected]
+    for answer, other in zip(out, expected, strict=True):
+        assert answer.probabilities == pytest.approx(other.probabilities, abs=1e-5)
