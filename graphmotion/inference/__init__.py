@@ -5,13 +5,17 @@ from graphmotion.inference.gallery import Gallery
 from graphmotion.inference.identification import Identification, Verification
 from graphmotion.inference.predict import embed, predict
 from graphmotion.inference.recognizer import Recognizer
+from graphmotion.inference.sliding_model import SlidingModel
+from graphmotion.inference.streaming import FrameStream
 
 __all__ = [
     'Answer',
     'Answers',
+    'FrameStream',
     'Gallery',
     'Identification',
     'Recognizer',
+    'SlidingModel',
     'Verification',
     'embed',
     'export',

@@ -27,6 +27,7 @@ from graphmotion.inference.recognizer_file import (
     write_recognizer,
 )
 from graphmotion.inference.sources import InputFormat, Recording, read_array, read_path
+from graphmotion.inference.streaming import FrameStream
 from graphmotion.inference.windows import count_frames, cut_frames, window_starts
 from graphmotion.io import MalformedFileError
 from graphmotion.metrics.fusion import KINDS, fuse_streams
@@ -266,6 +267,24 @@ class Recognizer(EnrollmentMixin):
         rows = iter(compute(ListDataset(parts, transform)))
         for recording, group in zip(recordings, windows):
             yield recording, [next(rows) for _ in group], [frames for _, frames in group]
+
+    def stream(
+        self,
+        hop: int = 1,
+        window: int | None = None,
+        min_frames: int | None = None,
+        skeleton: str | Skeleton | None = None,
+        frame_rate: float | None = None,
+    ) -> FrameStream:
+        r"""Recognises people while their frames arrive; see :class:`FrameStream`.
+
+        .. code-block:: python
+
+            stream = recognizer.stream(hop=5, window=48)
+            for joints in camera:
+                answers = stream.push(joints)  # None, or the answers every five frames
+        """
+        return FrameStream(self, hop, window, min_frames, skeleton, frame_rate)
 
     def probabilities(self, dataset: Samples) -> Tensor:
         r"""Returns the class probabilities of samples, :math:`(N, \text{num\_classes})`.
