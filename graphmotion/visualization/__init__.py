@@ -24,6 +24,7 @@ from graphmotion.visualization.recognition_curves import plot_cmc, plot_rank_by_
 from graphmotion.visualization.rest_pose import rest_pose
 from graphmotion.visualization.retrieval import plot_retrieval
 from graphmotion.visualization.spectrum import feature_spectrum, plot_feature_spectrum
+from graphmotion.visualization.timeline import plot_timeline
 from graphmotion.visualization.trajectories import plot_landmark_trajectories
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     'plot_pose_strip',
     'plot_rank_by_view',
     'plot_retrieval',
+    'plot_timeline',
     'plot_training_curves',
     'project',
     'rest_pose',
