@@ -2,11 +2,13 @@ r"""Recognise people by their walk from skeletons, with GaitMixer, GaitFormer or
 
     python examples/gait_recognition.py                                   # generated walks
     python examples/gait_recognition.py --model gaitformer --subjects 124
+    python examples/gait_recognition.py --open-set                        # with strangers
     python examples/gait_recognition.py --dataset casia_b --root DIR --preset paper
 
 Trains a network by triplets of walks and prints the table of the papers: rank-1 by condition and
 view, excluding the identical view. Writes figures, checkpoints, embeddings and results.json to the
-folder --out. The same command resumes an interrupted run; --evaluate tests without training.
+folder --out. The same command resumes an interrupted run; --evaluate tests without training. With
+--open-set, some test subjects are enrolled and the others are strangers to be rejected.
 Comparisons of networks are papers/gaitmixer.py, and papers/ucalgary.py on recordings of a Kinect.
 """
 
@@ -18,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
-from shared import common, recognition
+from shared import common, open_set, recognition
 from torch_geometric.transforms import Compose
 
 import graphmotion.transforms as T
@@ -83,9 +85,11 @@ def parse(argv: list[str] | None = None) -> Namespace:
     parser = common.make_parser(__doc__)
     recognition.add_data_options(parser, ['casia_b'], subjects=40)
     parser.add_argument('--model', default='gaitmixer', choices=list(TITLES))
+    open_set.add_option(parser)
     add_model_options(parser, 'results/gait_recognition')
     args = parser.parse_args(argv)
     check_options(parser, argv, args, [args.model])
+    open_set.check_option(parser, args, recognition.num_test_subjects(args))
     return args
 
 
@@ -218,7 +222,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     embeddings = {title: run.embedding}
     rows = recognition.score(args, protocol, test, embeddings, skeleton=dataset.skeleton)
     print(f'\n{protocol.name}, rank-1 in per cent\n\n{format_recognition_table(rows)}\n')
-    return recognition.save(args, rows, {title: run})
+    more = {}
+    if args.open_set is not None:
+        more['open_set'] = open_set.evaluate(args, protocol, test, embeddings)
+    return recognition.save(args, rows, {title: run}, **more)
 
 
 if __name__ == '__main__':

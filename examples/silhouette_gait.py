@@ -1,6 +1,7 @@
 r"""Recognise people by their walk from silhouettes, with LMGCS.
 
     python examples/silhouette_gait.py                                    # generated silhouettes
+    python examples/silhouette_gait.py --open-set                         # with strangers
     python examples/silhouette_gait.py --dataset casia_b --root DIR --precision bf16-mixed
     python examples/silhouette_gait.py --dataset casia_b --root DIR --protocol ST --preset paper
     python examples/silhouette_gait.py --dataset ou_mvlp --root DIR --preset paper
@@ -9,7 +10,8 @@ Trains the local features of the network and then its attention, as the paper do
 with --joint, and prints rank-1 by condition and view beside two baselines: nearest neighbours among
 the silhouettes themselves and among their linear discriminants. Writes figures, checkpoints,
 embeddings and results.json to the folder --out. The same command resumes an interrupted run;
---evaluate tests without training. Ablations, losses and sizes of the embedding are compared by
+--evaluate tests without training. With --open-set, some test subjects are enrolled and the others
+are strangers to be rejected. Ablations, losses and sizes of the embedding are compared by
 papers/lmgcs.py; papers/usf_gait.py is the USF gait challenge.
 
 See docs/results/lmgcs.md for the CPU preset of CASIA-B. With --validation, two thirds of the
@@ -26,7 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from shared import common, recognition
+from shared import common, open_set, recognition
 from shared.lmgcs_presets import PRESETS, Preset
 from torch import Tensor
 from torch_geometric.transforms import BaseTransform, Compose
@@ -75,12 +77,16 @@ def add_data_options(parser: ArgumentParser) -> None:
 
 
 def parse(argv: list[str] | None = None, parser: ArgumentParser | None = None) -> Namespace:
+    is_own = parser is None
     if parser is None:
         parser = common.make_parser(__doc__)
         add_data_options(parser)
+        open_set.add_option(parser)
         add_training_options(parser, 'results/silhouette_gait')
     args = parser.parse_args(argv)
     recognition.check_data_options(parser, argv, args)
+    if is_own:
+        open_set.check_option(parser, args, recognition.num_test_subjects(args))
     preset = PRESETS[args.dataset, args.preset]
     rules = [
         ('--validation', args.dataset == 'casia_b', 'for --dataset casia_b'),
@@ -243,7 +249,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     rows = recognition.score(args, protocol, test, embeddings, num_poses=4)
     print(f'\n{protocol.name}, rank-1 in per cent\n\n{format_recognition_table(rows)}\n')
     recognition.draw_embeddings(args, protocol, test, {'LMGCS': run})
-    return recognition.save(args, rows, {'LMGCS': run})
+    more = {}
+    if args.open_set is not None:
+        more['open_set'] = open_set.evaluate(args, protocol, test, {'LMGCS': run.embedding})
+    return recognition.save(args, rows, {'LMGCS': run}, **more)
 
 
 if __name__ == '__main__':

@@ -61,6 +61,13 @@ def num_train_subjects(args: Namespace) -> int:
     return round(PROTOCOLS[args.protocol].train_subjects * args.subjects / CASIA_B_SUBJECTS)
 
 
+def num_test_subjects(args: Namespace) -> int:
+    """Returns the number of test subjects of generated walks, and at least that of CASIA-B."""
+    if args.dataset != 'synthetic':
+        return CASIA_B_SUBJECTS - CASIA_B_LT.train_subjects
+    return args.subjects - num_train_subjects(args)
+
+
 def generated_protocol(args: Namespace) -> GalleryProbeProtocol:
     """Returns the protocol of CASIA-B for the number of generated subjects."""
     protocol, count = PROTOCOLS[args.protocol], num_train_subjects(args)

@@ -34,7 +34,7 @@ _RESERVED = {'num_nodes', 'ptr', 'face', 'edge_attr', 'edge_weight'}
 
 def num_graphs(data: Data | HeteroData) -> int:
     r"""Returns the number of graphs: 1 for a sample, :math:`B` for a batch."""
-    return int(data.num_graphs) if isinstance(data, Batch) else 1
+    return data.num_graphs if isinstance(data, Batch) else 1
 
 
 def num_nodes_per_graph(data: Data) -> Tensor:
@@ -116,6 +116,30 @@ def make_batch(fields: Mapping[str, Tensor], offsets: Mapping[str, Tensor]) -> B
     return out
 
 
+def make_uniform_batch(
+    fields: Mapping[str, Tensor], num_graphs: int, num_nodes: int, device: Any = None
+) -> Batch:
+    r"""Makes a batch of graphs with the same number of nodes, also while a model is exported.
+
+    It has no records, so that it cannot be separated into samples.
+
+    Args:
+        fields (mapping): For each name, the concatenated rows of all graphs.
+        num_graphs (int): Number of graphs :math:`B`.
+        num_nodes (int): Number of nodes of every graph.
+        device (torch.device, optional): Device of the batch vector. (default: :obj:`None`)
+    """
+    out = _empty(Data, num_graphs)
+    for key in _RECORDS:
+        del _records(out)[key]
+    for name, value in fields.items():
+        out[name] = value
+    graph = torch.arange(num_graphs, device=device)
+    out.batch = graph.unsqueeze(1).expand(-1, num_nodes).flatten()
+    out.ptr = torch.arange(num_graphs + 1, device=device) * num_nodes
+    return out
+
+
 def set_field(data: Data, name: str, value: Tensor, per_node: bool = True) -> None:
     r"""Sets a field with one row per node or one row per graph.
 
@@ -161,7 +185,8 @@ def set_nodes(
             store._num_nodes = sizes.tolist()
     if is_batch:
         device = _device(store)
-        store.batch = torch.repeat_interleave(sizes).to(device)
+        rows = next((value.size(0) for value in fields.values()), None)
+        store.batch = torch.repeat_interleave(sizes, output_size=rows).to(device)
         store.ptr = offsets.to(device, copy=True)
     for name in fields:
         _record(data, name, offsets, kind=kind)

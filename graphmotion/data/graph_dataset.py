@@ -20,9 +20,10 @@ from graphmotion.data.batching import make_batch, set_edges, set_nodes
 from graphmotion.data.flat_storage import FlatStorage, FlatWriter
 from graphmotion.data.splittable_dataset import SplittableDataset
 from graphmotion.data.tensor_files import load_tensors, save_tensors
+from graphmotion.io.files import list_files
 
 # The version of the format of processed files.
-_VERSION = 3
+_VERSION = 4
 
 _Self = TypeVar('_Self', bound='GraphDataset')
 _Graph = TypeVar('_Graph', bound=Data)
@@ -34,8 +35,8 @@ class GraphDataset(SplittableDataset):
     It implements the interface of :class:`~torch_geometric.data.InMemoryDataset`, and
     :meth:`get_batch` assembles a batch without creating its samples.
 
-    Raw files are processed again, with a warning, if their names, sizes or modification times have
-    changed since the samples were stored, or if the format of stored samples has.
+    Raw files are processed again, with a warning, if their names, sizes, modification times or
+    labels have changed since the samples were stored, or if the format of stored samples has.
 
     Samples may differ in length and in the number of nodes. A subclass names the fields along time
     in :obj:`frame_fields`, sets :obj:`class_names` before it calls this constructor, and yields its
@@ -56,7 +57,8 @@ class GraphDataset(SplittableDataset):
             (default: :obj:`False`)
 
     Raises:
-        ValueError: If a processed file is damaged or invalid.
+        ValueError: If a processed file is damaged or invalid, or a label is not less than the
+            number of :obj:`class_names`.
     """
 
     class_names: tuple[str, ...] = ()
@@ -79,6 +81,7 @@ class GraphDataset(SplittableDataset):
             self._set_storage(self._pack(self._prepare(self.read())))
         else:
             self._load()
+        self._check_classes()
 
     # Hooks of a subclass ######################################################
 
@@ -127,8 +130,16 @@ class GraphDataset(SplittableDataset):
     # Processing ###############################################################
 
     def source_files(self) -> list[str]:
-        r"""Returns the paths of the raw files and folders from which the samples are read."""
-        return list(self.raw_paths)
+        r"""Returns the paths of the files from which the samples are read."""
+        return [
+            path
+            for entry in self.raw_paths
+            for path in (list_files(entry) if os.path.isdir(entry) else [entry])
+        ]
+
+    def source_labels(self) -> Any:
+        r"""Returns what stored labels depend on, with a unique :func:`repr`."""
+        return self.class_names
 
     def _source_hash(self) -> str:
         """Returns a hash of names, sizes and times of the raw files; empty if there are none."""
@@ -136,10 +147,8 @@ class GraphDataset(SplittableDataset):
         for path in self.source_files():
             with suppress(OSError):
                 state = os.stat(path)
-                # The size of a folder depends on the file system.
-                size = 0 if os.path.isdir(path) else state.st_size
-                states.append((os.path.relpath(path, self.root), size, state.st_mtime_ns))
-        return hashlib.sha256(repr(states).encode()).hexdigest() if states else ''
+                states.append((os.path.relpath(path, self.root), state.st_size, state.st_mtime_ns))
+        return _hash(states) if states else ''
 
     @property
     def has_download(self) -> bool:
@@ -172,6 +181,9 @@ class GraphDataset(SplittableDataset):
 
     def _pack(self, samples: Iterable[Data], folder: str | None = None) -> dict[str, Any]:
         """Returns the content of a processed file."""
+        # Before reading, so that a change meanwhile is noticed.
+        sources = '' if folder is None else self._source_hash()
+        labels = '' if folder is None else _hash(self.source_labels())
         with FlatWriter(self.frame_fields, folder, self.check) as writer:
             for data in samples:
                 writer.append(data, f'{type(self).__name__}: sample {len(writer)}')
@@ -180,7 +192,8 @@ class GraphDataset(SplittableDataset):
             return {
                 'version': _VERSION,
                 'dataset': type(self).__name__,
-                'sources': '' if folder is None else self._source_hash(),
+                'sources': sources,
+                'labels': labels,
                 'pre_transform': _describe(self.pre_transform),
                 'pre_filter': _describe(self.pre_filter),
                 **writer.content(),
@@ -194,7 +207,7 @@ class GraphDataset(SplittableDataset):
             warnings.warn(f'{path}: processing again, since {reason}', stacklevel=3)
             self.process()
             known = self._read_processed(path)
-        header = {'version', 'dataset', 'sources', 'pre_transform', 'pre_filter'}
+        header = {'version', 'dataset', 'sources', 'labels', 'pre_transform', 'pre_filter'}
         if known.keys() != header | {'fields', 'slices', 'width'} or not FlatStorage.is_consistent(
             known, self.frame_fields
         ):
@@ -233,7 +246,22 @@ class GraphDataset(SplittableDataset):
                     f'are missing'
                 )
             return reason
-        return 'the raw files have changed' if current and current != known['sources'] else None
+        if not current:
+            return None
+        if current != known['sources']:
+            return 'the raw files have changed'
+        return None if known['labels'] == _hash(self.source_labels()) else 'labels have changed'
+
+    def _check_classes(self) -> None:
+        """Raises if a label has no class name."""
+        y = self._storage.fields.get('y')
+        if y is None or y.is_floating_point() or not self.class_names:
+            return
+        if int(y.max()) >= len(self.class_names):
+            raise ValueError(
+                f'{type(self).__name__}: y must be less than {len(self.class_names)}, the number '
+                f'of class_names, got {int(y.min())} to {int(y.max())}'
+            )
 
     def _set_storage(self, stored: dict[str, Any]) -> None:
         self._storage = FlatStorage(stored, self.frame_fields)
@@ -332,6 +360,10 @@ class GraphDataset(SplittableDataset):
     def len(self) -> int:
         r"""Returns the number of stored samples."""
         return len(self._storage)
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()
 
 
 def _describe(transform: Callable | None) -> str:

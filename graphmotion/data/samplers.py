@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -40,6 +41,10 @@ class DistributedBatchSampler(DistributedSampler):
 
     def _epoch_batches(self, epoch: int) -> Iterator[Tensor]:
         return self.local_batches(torch.Generator().manual_seed(mix_seeds(self.seed, epoch)))
+
+    def batch(self, epoch: int, step: int) -> Tensor:
+        r"""Returns the sample numbers of a batch of this process."""
+        return next(islice(self._epoch_batches(epoch), step, None))
 
     def __iter__(self) -> Iterator[tuple[int, Tensor]]:
         epoch = self.epoch

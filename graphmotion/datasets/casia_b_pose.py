@@ -69,7 +69,7 @@ class CASIABPose(CASIAB, RecordedDataset):
     """
 
     skeleton = get_skeleton('coco17')
-    suffix = '.csv'
+    suffixes = '.csv'
     archive = 'casia-b_pose_coco.zip'
     source = (
         'https://github.com/tteepe/GaitGraph, or https://github.com/ShiqiYu/OpenGait for folders '
@@ -92,6 +92,9 @@ class CASIABPose(CASIAB, RecordedDataset):
     def processed_file_names(self) -> list[str]:
         r"""A file for each minimum number of frames."""
         return [f'min_{self.min_frames}_frames.pt']
+
+    def source_labels(self) -> None:
+        r"""Returns nothing, since labels are in the tables."""
 
     def read(self) -> Iterator[Data]:
         r"""Yields the sequences, sorted by name."""

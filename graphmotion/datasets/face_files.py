@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
-from graphmotion.checks import check_size
+from graphmotion.checks import check_positive, check_size
 from graphmotion.datasets.face_dataset import FaceDataset
-from graphmotion.datasets.raw_files import ManualDownload, raw_entries
-from graphmotion.io import MalformedFileError, SkippedSamples
+from graphmotion.datasets.raw_files import LabelledFiles, Labels, read_labelled
+from graphmotion.io import MalformedFileError
 from graphmotion.io.files import FoundFile, find_files
 from graphmotion.io.images import (
     IMAGE_SUFFIXES,
@@ -24,10 +24,8 @@ from graphmotion.io.images import (
 )
 from graphmotion.io.landmarks import LANDMARK_SUFFIXES, read_landmarks
 
-Labels = dict[str, int] | str | None
 
-
-class FaceFiles(ManualDownload, FaceDataset):
+class FaceFiles(LabelledFiles, FaceDataset):
     r"""The base class of face datasets with one image file per face, whose path encodes the labels.
 
     Images are searched for in :obj:`raw/` and its subfolders, and inside the zip archives in them,
@@ -69,6 +67,8 @@ class FaceFiles(ManualDownload, FaceDataset):
             :math:`(68, 2)`, read from a file next to the image, such as :obj:`anna-smile-1.pts`;
             :func:`~graphmotion.io.read_landmarks` lists the formats. Images without landmarks are
             skipped with a warning. (default: :obj:`False`)
+        max_value (float, optional): Value of white in images of more than eight bits, such as 4095
+            for 12 bits; see :func:`~graphmotion.io.read_gray_image`. (default: :obj:`None`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -77,9 +77,7 @@ class FaceFiles(ManualDownload, FaceDataset):
             given, an archive is damaged or no image is valid.
     """
 
-    #: An example of a file name.
-    layout: str
-    #: Number of parent folders that are part of a file name; :obj:`None` for all.
+    suffixes = IMAGE_SUFFIXES
     num_folders: int | None = 0
 
     def __init__(
@@ -92,8 +90,10 @@ class FaceFiles(ManualDownload, FaceDataset):
         force_reload: bool = False,
         color: bool = False,
         landmarks: bool = False,
+        max_value: float | None = None,
     ) -> None:
         self.color = color
+        self.max_value = None if max_value is None else check_positive('max_value', max_value)
         self.landmarks = landmarks
         self.image_size = None if size is None else check_size('size', size)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
@@ -107,12 +107,7 @@ class FaceFiles(ManualDownload, FaceDataset):
 
     def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:
         r"""Returns the result of :meth:`find_labels` for each file name."""
-        return {name: self.find_labels(name) for name in files}
-
-    @property
-    def raw_file_names(self) -> list[str]:
-        r"""The archives and folders in :obj:`raw/`, or one of its files."""
-        return raw_entries(self.raw_dir, IMAGE_SUFFIXES) or [self.layout]
+        return {name: self.call_find_labels(name, name) for name in files}
 
     @property
     def processed_file_names(self) -> list[str]:
@@ -123,7 +118,8 @@ class FaceFiles(ManualDownload, FaceDataset):
     def size_name(self) -> str:
         r"""The size of the images, colour and landmarks as part of a file name."""
         size = 'original' if self.image_size is None else '{}x{}'.format(*self.image_size)
-        return size + '_color' * self.color + '_landmarks' * self.landmarks
+        white = '' if self.max_value is None else f'_max_{self.max_value:g}'
+        return size + '_color' * self.color + '_landmarks' * self.landmarks + white
 
     @property
     def required_files(self) -> str:
@@ -132,46 +128,40 @@ class FaceFiles(ManualDownload, FaceDataset):
 
     def read(self) -> Iterator[Data]:
         r"""Yields the images, sorted by name."""
-        skipped = SkippedSamples(self.raw_dir, 'images')
-        total = 0
-        first: tuple[str, tuple[int, ...]] | None = None
+        self._points = self._read_landmarks() if self.landmarks else {}
+        self._first: tuple[str, tuple[int, ...]] | None = None
+        with find_files(self.raw_dir, self.suffixes, self.num_folders) as files:
+            self.warn_of_copies(files)
+            yield from read_labelled(
+                self.raw_dir,
+                'images',
+                self.label_files(files),
+                lambda name, labels: self._read_face(name, files[name], labels),
+            )
+
+    def _read_face(self, name: str, file: FoundFile, labels: dict[str, int]) -> Data | str:
+        """Returns the sample of an image, or the reason to skip it."""
         read_image = read_color_image if self.color else read_gray_image
-        with find_files(self.raw_dir, IMAGE_SUFFIXES, self.num_folders) as files:
-            points = self._read_landmarks() if self.landmarks else {}
-            for name, labels in self.label_files(files).items():
-                if labels is None:
-                    continue
-                total += 1
-                if isinstance(labels, str):
-                    skipped.add(labels, name)
-                    continue
-                file = files[name]
-                try:
-                    image = read_image(file.path, file.read())
-                except MalformedFileError as error:
-                    skipped.add(error.reason, name)
-                    continue
-                found = points.get(os.path.splitext(name)[0]) if self.landmarks else None
-                if isinstance(found, str) or (self.landmarks and found is None):
-                    skipped.add(found or 'without a file of landmarks', name)
-                    continue
-                if isinstance(found, np.ndarray) and self.image_size is not None:
-                    found = _resize_points(found, image.shape[-2:], self.image_size)
-                if self.image_size is not None:
-                    image = resize_image(image, self.image_size)
-                size = image.shape[-2:]
-                first = first or (file.path, size)
-                if size != first[1]:
-                    raise ValueError(
-                        f'{file.path}: size: expected {first[1][0]} x {first[1][1]} as in '
-                        f'{first[0]}, found {size[0]} x {size[1]}; pass '
-                        f'size=(height, width) to resize all images'
-                    )
-                sample = face_sample(image, **labels)
-                if isinstance(found, np.ndarray):
-                    sample.landmarks = torch.from_numpy(found).float()
-                yield sample
-        skipped.report(total)
+        image = read_image(file.path, file.read(), self.max_value)
+        points = self._points.get(os.path.splitext(name)[0], 'without a file of landmarks')
+        if self.landmarks and isinstance(points, str):
+            return points
+        if self.image_size is not None:
+            if isinstance(points, np.ndarray):
+                points = _resize_points(points, image.shape[-2:], self.image_size)
+            image = resize_image(image, self.image_size)
+        size = image.shape[-2:]
+        self._first = self._first or (file.path, size)
+        if size != self._first[1]:
+            path, (height, width) = self._first
+            raise ValueError(
+                f'{file.path}: size: expected {height} x {width} as in {path}, found '
+                f'{size[0]} x {size[1]}; pass size=(height, width) to resize all images'
+            )
+        sample = face_sample(image, **labels)
+        if isinstance(points, np.ndarray):
+            sample.landmarks = torch.from_numpy(points).float()
+        return sample
 
     def _read_landmarks(self) -> dict[str, np.ndarray | str]:
         """Returns landmarks, or the reason why they are invalid, by file name without suffix."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from graphmotion.datasets.class_folders import ClassFolders, find_class_folders, split_parts
+from graphmotion.datasets.class_folders import ClassFolders, find_class_folders
 from graphmotion.datasets.face_files import FaceFiles, Labels
 from graphmotion.datasets.processed_files import hashed_name
-from graphmotion.io import MalformedFileError, find_files
+from graphmotion.io import find_files
 from graphmotion.io.files import FoundFile
 from graphmotion.io.images import IMAGE_SUFFIXES
 
@@ -25,7 +25,7 @@ class FaceFolder(FaceFiles):
 
     PNG, JPEG, PGM, TIFF, GIF, BMP and WebP files are read. If :obj:`raw/` does not exist, the class
     folders are expected in :obj:`root`. They may be in a zip archive or inside other folders that
-    contain all of them. Classes and subjects are numbered by name.
+    contain all of them. Classes and subjects are numbered by name in natural order, 2 before 10.
 
     Samples have the fields :obj:`image` :math:`(1, H, W)` of bytes, :obj:`y`, :obj:`file`, the
     position of their file in the sorted list of files, :obj:`subject`, if the images have subjects,
@@ -50,6 +50,10 @@ class FaceFolder(FaceFiles):
         parts (sequence of str, optional): Names of folders that contain the class folders, such as
             :obj:`("train", "test")`. The protocol :obj:`"given"` trains on the first part and tests
             on the others. (default: :obj:`None`)
+        subfolder (str, optional): Path of the class folders, or of those of the parts, inside the
+            folder or archive, such as :obj:`"dataset"`. By default, leading folders that contain
+            all images are skipped, with a warning if there are no parts, since a single class with
+            folders of subjects looks the same. (default: :obj:`None`)
         transform (callable, optional): Applied to each sample on access. (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each sample once, before it is stored.
             (default: :obj:`None`)
@@ -63,14 +67,17 @@ class FaceFolder(FaceFiles):
             :math:`(68, 2)`, read from a file next to the image, such as :obj:`happy/1.pts`; see
             :func:`~graphmotion.io.read_landmarks`. Images without landmarks are skipped with a
             warning. (default: :obj:`False`)
+        max_value (float, optional): Value of white in images of more than eight bits, such as 4095
+            for 12 bits; see :func:`~graphmotion.io.read_gray_image`. (default: :obj:`None`)
 
     Raises:
         FileNotFoundError: If the folder does not exist.
         ImportError: If pillow is not installed.
         ValueError: If an option is invalid, images differ in size and :obj:`size` is not given, an
-            image is not in a class folder, all folders have names of parts such as :obj:`train` and
-            :obj:`parts` is not given, only some images have a subject, or no image is valid.
-            Invalid images are skipped with a warning.
+            image is not in a class folder, a class folder has no images, names of classes or
+            subjects differ only in case, surrounding spaces or Unicode normalization, all folders
+            have names of parts such as :obj:`train` and :obj:`parts` is not given, only some images
+            have a subject, or no image is valid. Invalid images are skipped with a warning.
     """
 
     num_folders = None
@@ -81,27 +88,44 @@ class FaceFolder(FaceFiles):
         size: int | Sequence[int] | None = None,
         subject: str | None = None,
         parts: Sequence[str] | None = None,
+        subfolder: str | None = None,
         transform: Callable | None = None,
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
         color: bool = False,
         landmarks: bool = False,
+        max_value: float | None = None,
     ) -> None:
-        self._folder = find_class_folders(root)
-        self.parts = () if parts is None else tuple(parts)
-        if self.parts:
-            self.protocols = {'given': ('part', (0,))}
+        self._folder, self._processed = find_class_folders(root)
         with find_files(self._folder, IMAGE_SUFFIXES, None) as files:
-            self._sources = sorted({_file_on_disk(file) for file in files.values()})
-            names = _strip_common_folders(self._folder, files, 2 + bool(self.parts))
-        self._parts_of, self._names = split_parts(self._folder, names, self.parts)
-        self._classes = ClassFolders(self._folder, self._names.values(), subject, 'images')
+            self._names = [name for name, file in files.items() if self._is_raw(file.path)]
+        contents = f'images ({", ".join(IMAGE_SUFFIXES)})'
+        self._classes = ClassFolders(
+            self._folder,
+            self._names,
+            'images',
+            contents,
+            subject,
+            parts,
+            subfolder,
+            self._processed,
+        )
+        if self._classes.parts:
+            self.protocols = {'given': ('part', (0,))}
         self.class_names = self._classes.class_names
         #: Names of the subjects.
         self.subject_names = self._classes.subject_names
         super().__init__(
-            root, size, transform, pre_transform, pre_filter, force_reload, color, landmarks
+            root,
+            size,
+            transform,
+            pre_transform,
+            pre_filter,
+            force_reload,
+            color,
+            landmarks,
+            max_value,
         )
 
     @property
@@ -113,47 +137,23 @@ class FaceFolder(FaceFiles):
     def processed_file_names(self) -> list[str]:
         r"""A file for each combination of images and options."""
         subjects = sorted(self._classes.subjects.items())
-        options = (self.size_name, self.parts, sorted(self._names), subjects)
+        options = (self.size_name, self._classes.parts, self._names, subjects)
         return [hashed_name('faces', options)]
 
     def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:
         r"""Returns the class, subject and part of each file."""
-        out: dict[str, Labels] = {}
-        for number, file in enumerate(files):
-            labels = {**self._classes.labels(self._names[file]), 'file': number}
-            if self.parts:
-                labels['part'] = self._parts_of[file]
-            out[file] = labels
-        return out
+        return {
+            name: {**self._classes.labels(name), 'file': number}
+            for number, name in enumerate(self._names)
+        }
 
     def source_files(self) -> list[str]:
-        r"""Returns the paths of all images, or of the archives that hold them."""
-        return self._sources
+        r"""Returns the paths of the files from which the samples are read."""
+        return [path for path in super().source_files() if self._is_raw(path)]
+
+    def _is_raw(self, path: str) -> bool:
+        return not path.startswith(os.path.join(self._processed, ''))
 
     def names(self) -> list[str]:
         r"""Returns the path of the file of each sample, relative to the folder of classes."""
-        names = sorted(self._names)
-        return [names[number] for number in self.labels('file').tolist()]
-
-
-def _file_on_disk(file: FoundFile) -> str:
-    return file.path if file.archive is None else str(file.archive.filename)
-
-
-def _strip_common_folders(folder: str, files: Iterable[str], depth: int) -> dict[str, str]:
-    """Names of files without the leading folders that all files share.
-
-    A name keeps at least ``depth`` components: the folders of part and class, and the file.
-    """
-    names = {file: file.split('/') for file in files}
-    if not names:
-        raise MalformedFileError(folder, 'images', 'one folder per class', 'none')
-    while len({parts[0] for parts in names.values()}) == 1 and all(
-        len(parts) > depth for parts in names.values()
-    ):
-        names = {file: parts[1:] for file, parts in names.items()}
-    for file, parts in names.items():
-        if len(parts) < depth:
-            found = 'an image next to the class folders' if len(parts) == 1 else 'no class folder'
-            raise MalformedFileError(os.path.join(folder, file), 'folder', 'a class folder', found)
-    return {file: '/'.join(parts) for file, parts in names.items()}
+        return [self._names[number] for number in self.labels('file').tolist()]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,13 @@ from torch_geometric.data import Data
 from graphmotion.checks import check_int
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
-from graphmotion.datasets.raw_files import ManualDownload, raw_entries
-from graphmotion.io import MalformedFileError, SkippedSamples, read_files, read_opengait_pose
+from graphmotion.datasets.raw_files import LabelledFiles, Labels, read_labelled
+from graphmotion.io import find_files, read_opengait_pose
+from graphmotion.io.files import FoundFile
 from graphmotion.skeletons import get_skeleton
 
 
-class GaitPoseDataset(ManualDownload, MotionDataset):
+class GaitPoseDataset(LabelledFiles, MotionDataset):
     r"""The base class of gait datasets with one pickle of poses per sequence, as written by
     `OpenGait <https://github.com/ShiqiYu/OpenGait>`_.
 
@@ -50,11 +50,7 @@ class GaitPoseDataset(ManualDownload, MotionDataset):
     skeleton = get_skeleton('coco17')
     #: Frames per second, if all sequences have the same.
     frame_rate: float | None = None
-    #: Pattern that is searched for in the path of the folder of a sequence; its groups are the
-    #: arguments of :meth:`find_labels`.
-    pattern: re.Pattern
-    #: An example of the path of a folder.
-    layout: str
+    suffixes = '.pkl'
 
     def __init__(
         self,
@@ -68,17 +64,9 @@ class GaitPoseDataset(ManualDownload, MotionDataset):
         self.min_frames = check_int('min_frames', min_frames, 1)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
-    def find_labels(self, **groups: str) -> dict[str, int] | str | None:
-        r"""Returns the labels of a sequence, which identify it, given the groups of
-        :obj:`pattern`; or the reason to skip it, for the warning; or :obj:`None` if it is not part
-        of the dataset.
-        """
-        raise NotImplementedError
-
-    @property
-    def raw_file_names(self) -> list[str]:
-        r"""The archives and folders in :obj:`raw/`."""
-        return raw_entries(self.raw_dir, '.pkl') or [self.layout]
+    def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:
+        r"""Returns the labels of each sequence, which identify it."""
+        return {name: self.label_folder(name, name.rpartition('/')[0]) for name in files}
 
     @property
     def processed_file_names(self) -> list[str]:
@@ -92,35 +80,22 @@ class GaitPoseDataset(ManualDownload, MotionDataset):
 
     def read(self) -> Iterator[Data]:
         r"""Yields the sequences, sorted by folder."""
-        skipped = SkippedSamples(self.raw_dir, 'sequences')
-        done: set[tuple[tuple[str, int], ...]] = set()
-        total = 0
-        for path, name, content in read_files(self.raw_dir, '.pkl', num_folders=None):
-            match = self.pattern.search(name.rpartition('/')[0])
-            labels: dict[str, int] | str | None = f'not in folders named like {self.layout}'
-            if match:
-                labels = self.find_labels(**match.groupdict())
-            if labels is None:
-                continue
-            total += 1
-            if isinstance(labels, str):
-                skipped.add(labels, name)
-                continue
-            try:
-                pos, score = read_opengait_pose(path, content)
-            except MalformedFileError as error:
-                skipped.add(error.reason, name)
-                continue
-            valid = score.any(axis=1)
-            key = tuple(labels.items())
-            if key in done:
-                skipped.add('with the labels of another sequence', name)
-            elif valid.sum() < self.min_frames:
-                skipped.add(f'with fewer than {self.min_frames} frames with a pose', name)
-            else:
-                done.add(key)
-                fields: dict[str, Any] = {**labels}
-                yield from_array(
-                    pos[valid], self.skeleton, score[valid], 'TVC', None, self.frame_rate, **fields
-                )
-        skipped.report(total)
+        with find_files(self.raw_dir, self.suffixes, None) as files:
+            self.warn_of_copies(files)
+            yield from read_labelled(
+                self.raw_dir,
+                'sequences',
+                self.label_files(files),
+                lambda name, labels: self._read_sequence(files[name], labels),
+                unique=True,
+            )
+
+    def _read_sequence(self, file: FoundFile, labels: dict[str, Any]) -> Data | str:
+        """Returns the sample of a sequence, or the reason to skip it."""
+        pos, score = read_opengait_pose(file.path, file.read())
+        valid = score.any(axis=1)
+        if valid.sum() < self.min_frames:
+            return f'with fewer than {self.min_frames} frames with a pose'
+        return from_array(
+            pos[valid], self.skeleton, score[valid], 'TVC', None, self.frame_rate, **labels
+        )

@@ -127,7 +127,7 @@ class NTURGBD(RecordedDataset):
             Invalid recordings are skipped with a warning.
     """
 
-    suffix = '.skeleton'
+    suffixes = '.skeleton'
     frame_rate = 30.0
     pattern = _NAME
     name_format = 'S{setup:03d}C{view:03d}P{subject:03d}R{take:03d}A{action:03d}'

@@ -63,7 +63,7 @@ class NWUCLA(RecordedDataset):
         'throw',
         'carry',
     )
-    suffix = '.json'
+    suffixes = '.json'
     pattern = re.compile(r'a(?P<action>\d+)_s(?P<subject>\d+)_e(?P<take>\d+)_v(?P<view>\d+)')
     name_format = 'a{action:02d}_s{subject:02d}_e{take:02d}_v{view:02d}'
     archive = 'all_sqe.zip'

@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 
 from graphmotion.checks import check_int, check_positive
 from graphmotion.data import from_array
-from graphmotion.datasets.class_folders import ClassFolders, find_class_folders, split_parts
+from graphmotion.datasets.class_folders import ClassFolders, find_class_folders
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.datasets.processed_files import hashed_name
 from graphmotion.io import (
@@ -35,8 +35,9 @@ class PoseFolder(MotionDataset):
         root/raw/clap/take1.json          class clap
 
     If :obj:`raw/` does not exist, the class folders are expected in :obj:`root`. A recording is a
-    file or, for OpenPose, a folder with one file per frame. Classes and subjects are numbered by
-    name.
+    file or, for OpenPose, a folder with one file per frame. The class folders may be inside other
+    folders that contain all of them. Classes and subjects are numbered by name in natural order,
+    2 before 10.
 
     Samples have the fields :obj:`y`, :obj:`score`, :obj:`recording`, the position of their file in
     the sorted list of recordings, :obj:`subject`, if the recordings have subjects, and
@@ -66,6 +67,10 @@ class PoseFolder(MotionDataset):
         parts (sequence of str, optional): Names of folders that contain the class folders, such as
             :obj:`("train", "test")`. Samples then have the field :obj:`part`, and the protocol
             :obj:`"given"` trains on the first part and tests on the others. (default: :obj:`None`)
+        subfolder (str, optional): Path of the class folders, or of those of the parts, inside the
+            folder or archive, such as :obj:`"dataset"`. By default, leading folders that contain
+            all recordings are skipped, with a warning if there are no parts, since a single class
+            with folders of subjects looks the same. (default: :obj:`None`)
         reader_options (mapping, optional): Options of the reader, such as :obj:`{"world": True}`
             for MediaPipe or :obj:`{"axes": "CTVM"}` for NumPy. (default: :obj:`None`)
         frame_rate (float, optional): Frames per second of all recordings; by default that of each
@@ -80,10 +85,11 @@ class PoseFolder(MotionDataset):
 
     Raises:
         FileNotFoundError: If the folder does not exist.
-        ValueError: If an option is invalid, there are no class folders, one of them has no
-            recordings, all folders have names of parts such as :obj:`train` and :obj:`parts` is not
-            given, only some recordings have a subject, or no recording is valid. Invalid recordings
-            are skipped with a warning.
+        ValueError: If an option is invalid, a recording is not in a class folder, a class folder
+            has no recordings, names of classes or subjects differ only in case, surrounding spaces
+            or Unicode normalization, all folders have names of parts such as :obj:`train` and
+            :obj:`parts` is not given, only some recordings have a subject, or no recording is
+            valid. Invalid recordings are skipped with a warning.
     """
 
     def __init__(
@@ -95,6 +101,7 @@ class PoseFolder(MotionDataset):
         columns: Sequence[int] | None = None,
         subject: str | None = None,
         parts: Sequence[str] | None = None,
+        subfolder: str | None = None,
         reader_options: Mapping[str, Any] | None = None,
         frame_rate: float | None = None,
         transform: Callable | None = None,
@@ -115,14 +122,23 @@ class PoseFolder(MotionDataset):
             )
         self.reader_options = dict(reader_options or {})
         self.frame_rate = None if frame_rate is None else check_positive('frame_rate', frame_rate)
-        self._folder = find_class_folders(root)
-        self.parts = () if parts is None else tuple(parts)
-        if self.parts:
+        self._folder, processed = find_class_folders(root)
+        self._recordings = self._find_recordings(processed)
+        contents = f'{" or ".join(self._format.suffixes)} files'
+        if self._format.in_folder:
+            contents = f'one folder of {contents} per recording'
+        self._classes = ClassFolders(
+            self._folder,
+            self._recordings,
+            'recordings',
+            contents,
+            subject,
+            parts,
+            subfolder,
+            processed,
+        )
+        if self._classes.parts:
             self.protocols = {'given': ('part', (0,))}
-        self._recordings = self._find_recordings()
-        names = {name: name for name in self._recordings}
-        self._parts_of, self._names = split_parts(self._folder, names, self.parts)
-        self._classes = ClassFolders(self._folder, self._names.values(), subject, 'recordings')
         self.class_names = self._classes.class_names
         #: Names of the subjects.
         self.subject_names = self._classes.subject_names
@@ -138,8 +154,8 @@ class PoseFolder(MotionDataset):
         r"""A file for each combination of recordings and options."""
         options = (
             self.skeleton.joints, self.skeleton.bones, self._format.name, self.num_people,
-            self.columns, sorted(self.reader_options.items()), sorted(self._recordings), self.parts,
-            sorted(self._classes.subjects.items()), self.frame_rate,
+            self.columns, sorted(self.reader_options.items()), sorted(self._recordings),
+            self._classes.parts, sorted(self._classes.subjects.items()), self.frame_rate,
         )  # fmt: skip
         return [hashed_name('poses', options)]
 
@@ -153,10 +169,11 @@ class PoseFolder(MotionDataset):
             except MalformedFileError as error:
                 skipped.add(error.reason, name)
                 continue
+            except OSError as error:
+                skipped.add(f'that cannot be read ({error.strerror or "a broken link"})', name)
+                continue
             num_dims = pos.shape[-1]
-            labels: dict[str, Any] = self._classes.labels(self._names[name])
-            if self.parts:
-                labels['part'] = self._parts_of[name]
+            labels: dict[str, Any] = self._classes.labels(name)
             rate = self.frame_rate
             if rate is None and self._format.read_frame_rate is not None:
                 rate = self._format.read_frame_rate(self._recordings[name])
@@ -170,7 +187,11 @@ class PoseFolder(MotionDataset):
         paths = [self._recordings[name] for name in sorted(self._recordings)]
         if not self._format.in_folder:
             return paths
-        return [path for folder in paths for path in (folder, *list_files(folder))]
+        return [path for folder in paths for path in list_files(folder)]
+
+    def source_labels(self) -> list[tuple[str, Any]]:
+        r"""Returns the name of each recording and its labels."""
+        return [(name, self._classes.labels(name)) for name in sorted(self._recordings)]
 
     def names(self) -> list[str]:
         r"""Returns the path of each recording relative to the folder of classes, such as
@@ -196,46 +217,19 @@ class PoseFolder(MotionDataset):
             raise MalformedFileError(path, 'positions', expected, f'{pos.shape[-1]}')
         return Track(pos, score)
 
-    def _find_recordings(self) -> dict[str, str]:
+    def _find_recordings(self, processed: str) -> dict[str, str]:
         """Returns the path of each recording by name."""
         recordings: dict[str, str] = {}
-        for part in self.parts or ('',):
-            for folder in _subfolders(os.path.join(self._folder, part)):
-                for path in self._recordings_below(folder):
-                    name = os.path.relpath(path, self._folder).replace(os.sep, '/')
-                    name = name if self._format.in_folder else os.path.splitext(name)[0]
-                    if name in recordings:
-                        other = os.path.basename(recordings[name])
-                        expected = f'a different name than {other}'
-                        raise MalformedFileError(path, 'name', expected, 'only a different suffix')
-                    recordings[name] = path
+        for file in list_files(self._folder):
+            if file.startswith(os.path.join(processed, '')) or not file.lower().endswith(
+                self._format.suffixes
+            ):
+                continue
+            path = os.path.dirname(file) if self._format.in_folder else file
+            name = os.path.relpath(path, self._folder).replace(os.sep, '/')
+            name = name if self._format.in_folder else os.path.splitext(name)[0]
+            if recordings.setdefault(name, path) != path:
+                other = os.path.basename(recordings[name])
+                expected = f'a different name than {other}'
+                raise MalformedFileError(path, 'name', expected, 'only a different suffix')
         return recordings
-
-    def _recordings_below(self, folder: str) -> list[str]:
-        suffixes, in_folder = self._format.suffixes, self._format.in_folder
-        files = list(list_files(folder))
-        found = [path for path in files if path.lower().endswith(suffixes)]
-        if in_folder:
-            found = sorted({os.path.dirname(path) for path in found} - {folder})
-        if not found:
-            ends = ' or '.join(suffixes)
-            expected = f'folders of {ends} files' if in_folder else f'{ends} files'
-            others = sorted({os.path.splitext(path)[1] or os.path.basename(path) for path in files})
-            present = f'only {", ".join(others[:5])}' if others else 'none'
-            raise MalformedFileError(folder, 'recordings', expected, present)
-        return found
-
-
-def _subfolders(folder: str) -> list[str]:
-    """Paths of the folders in a folder of classes."""
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f'{folder}: no such folder')
-    with os.scandir(folder) as entries:
-        found = sorted(
-            entry.path
-            for entry in entries
-            if entry.is_dir() and entry.name != 'processed' and not entry.name.startswith('.')
-        )
-    if not found:
-        raise MalformedFileError(folder, 'folders', 'one per class', 'none')
-    return found

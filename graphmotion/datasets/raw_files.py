@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from torch_geometric.data import Data
 
 from graphmotion.data.graph_dataset import GraphDataset
+from graphmotion.io import MalformedFileError, SkippedSamples, find_files, list_files
+from graphmotion.io.files import FoundFile
+
+#: The labels of a file, the reason to skip it, or nothing if it is not part of the dataset.
+Labels = dict[str, Any] | str | None
 
 
 class ManualDownload(GraphDataset):
@@ -33,6 +43,136 @@ class ManualDownload(GraphDataset):
         raise FileNotFoundError(
             f'{type(self).__name__} needs {self.required_files} in {self.raw_dir}{source}'
         )
+
+
+class LabelledFiles(ManualDownload):
+    r"""Base class of datasets whose files are searched for in :obj:`raw/`, its subfolders and the
+    zip archives in them, and whose paths encode the labels.
+
+    A subclass sets :obj:`suffixes` and :obj:`layout`, and implements :meth:`label_files` and
+    :meth:`find_labels`.
+    """
+
+    #: Endings of the files in lower case.
+    suffixes: str | Sequence[str]
+    #: Number of parent folders that are part of a file name; :obj:`None` for all.
+    num_folders: int | None = None
+    #: An example of a path.
+    layout: str
+    #: Pattern of the paths; its groups are the arguments of :meth:`find_labels`.
+    pattern: re.Pattern
+
+    def find_labels(self, *args: Any, **groups: Any) -> Labels:
+        r"""Returns the labels of a sample, given the parts of its path; or the reason to skip it,
+        for the warning; or :obj:`None` if it is not part of the dataset.
+        """
+        raise NotImplementedError
+
+    def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:
+        r"""Returns the labels of each sample by name, given the files."""
+        raise NotImplementedError
+
+    def label_folder(self, name: str, folder: str) -> Labels:
+        r"""Returns the labels of the sample :obj:`name`, given the path of its folder."""
+        match = self.pattern.search(folder)
+        if match is None:
+            return f'not in folders named like {self.layout}'
+        return self.call_find_labels(name, **match.groupdict())
+
+    def call_find_labels(self, name: str, *args: Any, **groups: Any) -> Labels:
+        r"""Calls :meth:`find_labels` for the file :obj:`name`.
+
+        Raises:
+            ValueError: If it fails or returns anything other than numbers, a reason or
+                :obj:`None`.
+        """
+        where = f'{type(self).__name__}.find_labels of {os.path.join(self.raw_dir, name)}'
+        expected = 'a dict of numbers, the reason to skip the file as text, or None'
+        try:
+            labels = self.find_labels(*args, **groups)
+        except Exception as error:
+            raise ValueError(
+                f'{where} must return {expected}, got {type(error).__name__}: {error}'
+            ) from error
+        invalid = not isinstance(labels, dict | str | None) or (
+            isinstance(labels, dict)
+            and any(value is None or isinstance(value, str) for value in labels.values())
+        )
+        if invalid:
+            raise ValueError(f'{where} must return {expected}, got {labels!r}')
+        return labels
+
+    def warn_of_copies(self, files: Mapping[str, FoundFile]) -> None:
+        r"""Warns if files that are read have the same name and different content."""
+        copies = [(file.path, file.other) for file in files.values() if file.other]
+        if copies:
+            warnings.warn(
+                f'{self.raw_dir}: {len(copies)} names belong to several files with different '
+                f'content, such as {copies[0][0]} and {copies[0][1]}; only the first is read',
+                stacklevel=2,
+            )
+
+    @property
+    def raw_file_names(self) -> list[str]:
+        r"""The archives and folders in :obj:`raw/`, or the files, or :obj:`layout`."""
+        return raw_entries(self.raw_dir, self.suffixes) or [self.layout]
+
+    def source_files(self) -> list[str]:
+        r"""Returns the paths of all files in :obj:`raw/` and its subfolders."""
+        return list(list_files(self.raw_dir))
+
+    def source_labels(self) -> Any:
+        r"""Returns the labels of all files."""
+        with find_files(self.raw_dir, self.suffixes, self.num_folders) as files:
+            return list(self.label_files(files).items())
+
+
+def read_labelled(
+    source: str,
+    noun: str,
+    labels: Mapping[str, Labels],
+    read: Callable[[str, dict[str, Any]], Data | str],
+    unique: bool = False,
+) -> Iterator[Data]:
+    r"""Yields the samples of files with labels, and warns of skipped ones once, with their number.
+
+    Args:
+        source (str): The folder, for the warning.
+        noun (str): Plural noun for the files, for the warning.
+        labels (dict): The labels of each file by name, the reason to skip it, or :obj:`None` if it
+            is not part of the dataset.
+        read (callable): Returns the sample of a file, given its name and labels, or the reason to
+            skip it.
+        unique (bool, optional): If :obj:`True`, labels identify a sample, and files with the labels
+            of an earlier sample are skipped. (default: :obj:`False`)
+
+    Raises:
+        ValueError: If there are no files or all of them were skipped.
+    """
+    skipped = SkippedSamples(source, noun)
+    total = 0
+    done: set[tuple[tuple[str, Any], ...]] = set()
+    for name, found in labels.items():
+        if found is None:
+            continue
+        total += 1
+        sample: Data | str
+        if isinstance(found, str):
+            sample = found
+        elif unique and tuple(found.items()) in done:
+            sample = 'with the labels of another sequence'
+        else:
+            try:
+                sample = read(name, found)
+            except MalformedFileError as error:
+                sample = error.reason
+        if isinstance(sample, str):
+            skipped.add(sample, name)
+            continue
+        if unique:
+            done.add(tuple(found.items()))  # type: ignore[union-attr]
+        yield sample
+    skipped.report(total)
 
 
 def raw_entries(folder: str, suffixes: str | Sequence[str]) -> list[str]:

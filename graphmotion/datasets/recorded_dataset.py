@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ from torch_geometric.data import Data
 
 from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
-from graphmotion.datasets.raw_files import ManualDownload, raw_entries
-from graphmotion.io import MalformedFileError, SkippedSamples, read_files
+from graphmotion.datasets.raw_files import LabelledFiles, Labels, raw_entries, read_labelled
+from graphmotion.io import find_files
+from graphmotion.io.files import FoundFile
 
 
-class RecordedDataset(ManualDownload, MotionDataset):
+class RecordedDataset(LabelledFiles, MotionDataset):
     r"""The base class of published datasets with one file per recording, whose name encodes the
     labels.
 
@@ -24,7 +25,7 @@ class RecordedDataset(ManualDownload, MotionDataset):
     which need not be unpacked. Recordings are sorted by name; invalid ones are skipped with a
     warning.
 
-    A subclass sets :obj:`suffix`, :obj:`pattern`, :obj:`name_format`, :obj:`archive` and
+    A subclass sets :obj:`suffixes`, :obj:`pattern`, :obj:`name_format`, :obj:`archive` and
     :obj:`source`, and implements :meth:`read_recording` and :meth:`find_labels`.
 
     Raises:
@@ -32,8 +33,7 @@ class RecordedDataset(ManualDownload, MotionDataset):
         ValueError: If an archive is damaged or no recording is valid.
     """
 
-    #: Suffix of the file names.
-    suffix: str
+    num_folders = 0
     #: Pattern of the file names without their suffix, with named groups of digits.
     pattern: re.Pattern
     #: Format of the file names without their suffix, given the labels and the action number.
@@ -57,11 +57,19 @@ class RecordedDataset(ManualDownload, MotionDataset):
         r"""Returns the positions and, if available, the scores of a recording."""
         raise NotImplementedError
 
-    def find_labels(self, numbers: dict[str, int]) -> dict[str, Any] | str | None:
-        r"""Returns the labels of a recording, given the numbers in its name; or the reason to skip
-        it, for the warning; or :obj:`None` if it is not part of the dataset.
-        """
-        raise NotImplementedError
+    def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:
+        r"""Returns the labels of each recording, from the numbers in its name."""
+        out: dict[str, Labels] = {}
+        excluded = self.excluded_names()
+        for name in files:
+            match = self.pattern.fullmatch(name)
+            out[name] = f'not named like {self.name_format}'
+            if match:
+                numbers = {key: int(value) for key, value in match.groupdict().items()}
+                out[name] = self.call_find_labels(name, numbers)
+            if isinstance(out[name], dict) and name in excluded:
+                out[name] = 'in the list of missing skeletons'
+        return out
 
     def action(self, y: int) -> int:
         r"""Returns the action number of a class in the file names."""
@@ -69,41 +77,28 @@ class RecordedDataset(ManualDownload, MotionDataset):
 
     @property
     def raw_file_names(self) -> list[str]:
-        r"""The archives and folders in :obj:`raw/`, or one of its files."""
-        return raw_entries(self.raw_dir, self.suffix) or [self.archive]
+        r"""The archives and folders in :obj:`raw/`, or the files, or :obj:`archive`."""
+        return raw_entries(self.raw_dir, self.suffixes) or [self.archive]
 
     @property
     def required_files(self) -> str:
         r"""The official archive or its files."""
-        return f'{self.archive}, or the {self.suffix} files in it,'
+        return f'{self.archive}, or the {self.suffixes} files in it,'
 
     def read(self) -> Iterator[Data]:
         r"""Yields the recordings, sorted by name."""
-        skipped = SkippedSamples(self.raw_dir)
-        total = 0
-        excluded = self.excluded_names()
-        for path, name, content in read_files(self.raw_dir, self.suffix):
-            match = self.pattern.fullmatch(name)
-            labels: dict[str, Any] | str | None = f'not named like {self.name_format}'
-            if match:
-                labels = self.find_labels({k: int(v) for k, v in match.groupdict().items()})
-            if labels is None:
-                continue
-            total += 1
-            if isinstance(labels, str):
-                skipped.add(labels, name)
-            elif name in excluded:
-                skipped.add('in the list of missing skeletons', name)
-            else:
-                try:
-                    pos, score = self.read_recording(path, content)
-                except MalformedFileError as error:
-                    skipped.add(error.reason, name)
-                else:
-                    yield from_array(
-                        pos, self.skeleton, score, 'MTVC', None, self.frame_rate, **labels
-                    )
-        skipped.report(total)
+        with find_files(self.raw_dir, self.suffixes, self.num_folders) as files:
+            self.warn_of_copies(files)
+            yield from read_labelled(
+                self.raw_dir,
+                'samples',
+                self.label_files(files),
+                lambda name, labels: self._read_sample(files[name], labels),
+            )
+
+    def _read_sample(self, file: FoundFile, labels: dict[str, Any]) -> Data:
+        pos, score = self.read_recording(file.path, file.read())
+        return from_array(pos, self.skeleton, score, 'MTVC', None, self.frame_rate, **labels)
 
     def excluded_names(self) -> Collection[str]:
         r"""Returns the names of recordings that are skipped because their skeletons are missing."""

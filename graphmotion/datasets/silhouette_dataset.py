@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from itertools import groupby
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,21 +16,19 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphmotion.checks import check_int
-from graphmotion.datasets.raw_files import ManualDownload, raw_entries
-from graphmotion.io import MalformedFileError, SkippedSamples, read_files
-from graphmotion.io.files import frame_number
-from graphmotion.io.images import IMAGE_SUFFIXES, read_gray_image
+from graphmotion.datasets.raw_files import LabelledFiles, Labels, read_labelled
+from graphmotion.io import MalformedFileError, SkippedSamples, find_files
+from graphmotion.io.files import FoundFile
+from graphmotion.io.images import IMAGE_SUFFIXES, read_mask
 from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouettes
 
-_File = tuple[str, str, bytes]
 # The frames, and the function that returns the name of a frame.
 _Frames = tuple[np.ndarray | Sequence[np.ndarray], Callable[[int], str]]
 # Prefixes of pickles that OpenGait merges with those of silhouettes.
 _OTHER_MODALITIES = ('smpls-', 'pars-')
-_Reader = Callable[[SkippedSamples], _Frames]
 
 
-class SilhouetteDataset(ManualDownload):
+class SilhouetteDataset(LabelledFiles):
     r"""The base class of datasets of silhouette sequences.
 
     :obj:`dataset[i]` is a :class:`~torch_geometric.data.Data` with the fields :obj:`silhouettes`
@@ -39,11 +39,13 @@ class SilhouetteDataset(ManualDownload):
     them: folders with one image per frame, or one pickle per sequence (:obj:`.pkl`)
     in the format of `OpenGait <https://github.com/ShiqiYu/OpenGait>`_. If a folder contains both,
     the images are read. Silhouettes are aligned by :func:`~graphmotion.io.align_silhouettes`, which
-    does not change aligned ones.
+    does not change aligned ones. Images are read by :func:`~graphmotion.io.read_mask` and sorted by
+    the numbers in their names, with a warning if several numbers differ.
 
     Frames are skipped with a warning if their file is damaged, they show no body, or their file
-    name has no number while others have one. Sequences are skipped with a warning if they have
-    fewer than :obj:`min_frames` frames or the same labels as an earlier sequence.
+    name has no number while others have one, or the numbers of another frame. Sequences are skipped
+    with a warning if they have fewer than :obj:`min_frames` frames or the same labels as an earlier
+    sequence.
 
     A subclass sets :obj:`pattern`, :obj:`layout` and :obj:`source`, and implements
     :meth:`find_labels`:
@@ -81,11 +83,7 @@ class SilhouetteDataset(ManualDownload):
     """
 
     frame_fields = ('silhouettes',)
-    #: Pattern that is searched for in the path of the folder of a sequence; its groups are the
-    #: arguments of :meth:`find_labels`.
-    pattern: re.Pattern
-    #: An example of the path of a folder.
-    layout: str
+    suffixes = (*IMAGE_SUFFIXES, '.pkl')
 
     def __init__(
         self,
@@ -107,12 +105,12 @@ class SilhouetteDataset(ManualDownload):
         self.invert = invert
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
-    def find_labels(self, **groups: str) -> dict[str, int] | str | None:
-        r"""Returns the labels of a sequence, which identify it, given the groups of
-        :obj:`pattern`; or the reason to skip it, for the warning; or :obj:`None` if it is not part
-        of the dataset.
-        """
-        raise NotImplementedError
+    def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:
+        r"""Returns the labels of each sequence, which identify it."""
+        return {
+            name: self.label_folder(name, folder)
+            for name, (folder, _) in _find_sequences(files).items()
+        }
 
     def count_nodes(self, samples: Tensor) -> Tensor:
         r"""Returns the number of strips for each sample."""
@@ -122,11 +120,6 @@ class SilhouetteDataset(ManualDownload):
         r"""Checks that a sample has silhouettes."""
         if data.get('silhouettes') is None:
             raise ValueError(f"{where} must have a field 'silhouettes' [1, num_frames, H, W]")
-
-    @property
-    def raw_file_names(self) -> list[str]:
-        r"""The archives and folders in :obj:`raw/`."""
-        return raw_entries(self.raw_dir, (*IMAGE_SUFFIXES, '.pkl')) or [self.layout]
 
     @property
     def processed_file_names(self) -> list[str]:
@@ -144,55 +137,50 @@ class SilhouetteDataset(ManualDownload):
 
     def read(self) -> Iterator[Data]:
         r"""Yields the sequences sorted by folder, images before pickles."""
-        skipped = SkippedSamples(self.raw_dir, 'sequences')
-        skipped_frames = SkippedSamples(self.raw_dir, 'frames')
-        done: dict[tuple[tuple[str, int], ...], str] = {}
-        total = total_frames = 0
-        for folder, name, read in self._sequences():
-            match = self.pattern.search(folder)
-            labels: dict[str, int] | str | None = f'not in folders named like {self.layout}'
-            if match:
-                labels = self.find_labels(**match.groupdict())
-            if labels is None:
-                continue
-            if isinstance(labels, str):
-                total += 1
-                skipped.add(labels, folder)
-                continue
-            earlier = done.setdefault(tuple(labels.items()), name)
-            if earlier == folder != name:  # a pickle in a folder of images
-                continue
-            total += 1
-            if earlier != name:
-                skipped.add('with the labels of another sequence', name)
-                continue
-            before = len(skipped_frames)
-            try:
-                frames, names = read(skipped_frames)
-            except MalformedFileError as error:
-                skipped.add(error.reason, folder)
-                continue
-            total_frames += len(frames) + len(skipped_frames) - before
-            images, kept = align_silhouettes(frames, self.size, invert=self.invert)
-            for number in (~kept).nonzero()[0].tolist():
-                skipped_frames.add('without a body', names(number))
-            if len(images) < self.min_frames:
-                skipped.add(f'with fewer than {self.min_frames} frames with a body', folder)
-            else:
-                yield silhouette_sample(images, **labels)
-        skipped.report(total)
-        if total_frames:
-            skipped_frames.report(total_frames)
+        self._skipped_frames = SkippedSamples(self.raw_dir, 'frames')
+        self._total_frames = 0
+        with find_files(self.raw_dir, self.suffixes, None) as files:
+            self.warn_of_copies(files)
+            sequences = _find_sequences(files)
+            yield from read_labelled(
+                self.raw_dir,
+                'sequences',
+                self.label_files(files),
+                lambda name, labels: self._read_sequence(
+                    name, {file: files[file] for file in sequences[name][1]}, labels
+                ),
+                unique=True,
+            )
+        self._warn_of_numbers(sequences)
+        if self._total_frames:
+            self._skipped_frames.report(self._total_frames)
 
-    def _sequences(self) -> Iterator[tuple[str, str, _Reader]]:
-        """Yields the folder of each sequence, its name, and the function that reads it."""
-        images = read_files(self.raw_dir, IMAGE_SUFFIXES, num_folders=None)
-        for folder, files in groupby(images, key=lambda file: file[1].rpartition('/')[0]):
-            yield folder, folder, partial(_read_images, list(files))
-        for path, name, content in read_files(self.raw_dir, '.pkl', num_folders=None):
-            if name.rpartition('/')[2].startswith(_OTHER_MODALITIES):
-                continue
-            yield name.rpartition('/')[0], name, partial(_read_pickle, path, name, content)
+    def _warn_of_numbers(self, sequences: Mapping[str, tuple[str, list[str]]]) -> None:
+        unclear = [name for name, (_, files) in sequences.items() if _several_numbers_differ(files)]
+        if unclear:
+            warnings.warn(
+                f'{self.raw_dir}: several numbers differ in the names of the frames of '
+                f'{len(unclear)} sequences ({", ".join(unclear[:3])}); frames are sorted by all '
+                f'numbers from left to right',
+                stacklevel=2,
+            )
+
+    def _read_sequence(
+        self, name: str, files: dict[str, FoundFile], labels: dict[str, Any]
+    ) -> Data | str:
+        """Returns the sample of a sequence, or the reason to skip it."""
+        if next(iter(files)).lower().endswith('.pkl'):
+            frames, names = _read_pickle(name, *files.values())
+            self._total_frames += len(frames)
+        else:
+            self._total_frames += len(files)
+            frames, names = _read_images(files, self._skipped_frames)
+        images, kept = align_silhouettes(frames, self.size, invert=self.invert)
+        for number in (~kept).nonzero()[0].tolist():
+            self._skipped_frames.add('without a body', names(number))
+        if len(images) < self.min_frames:
+            return f'with fewer than {self.min_frames} frames with a body'
+        return silhouette_sample(images, **labels)
 
 
 def silhouette_sample(images: np.ndarray, **labels: int) -> Data:
@@ -204,23 +192,65 @@ def silhouette_sample(images: np.ndarray, **labels: int) -> Data:
     )
 
 
-def _read_images(files: list[_File], skipped: SkippedSamples) -> _Frames:
-    """Reads images, sorted by the last number in their names, or by name if none has a number."""
+def _find_sequences(files: Mapping[str, FoundFile]) -> dict[str, tuple[str, list[str]]]:
+    """Returns the folder and the files of each sequence by name, folders of images first."""
+    images: dict[str, tuple[str, list[str]]] = {}
+    pickles: dict[str, tuple[str, list[str]]] = {}
+    for file in files:
+        folder, _, base = file.rpartition('/')
+        stem, suffix = os.path.splitext(file)
+        if suffix.lower() != '.pkl':
+            images.setdefault(folder or '.', (folder, []))[1].append(file)
+        elif not base.startswith(_OTHER_MODALITIES):
+            pickles[stem] = folder, [file]
+    pickles = {
+        name: sequence for name, sequence in pickles.items() if (sequence[0] or '.') not in images
+    }
+    return dict(sorted(images.items())) | pickles
+
+
+def _read_images(files: Mapping[str, FoundFile], skipped: SkippedSamples) -> _Frames:
+    """Reads images, sorted by the numbers in their names, or by name if none has a number.
+
+    Raises the error of the last image if none can be read.
+    """
     frames, names = [], []
-    numbers = {name: frame_number(name) for _, name, _ in files}
-    numbered = any(number is not None for number in numbers.values())
-    for path, name, content in sorted(files, key=lambda file: (numbers[file[1]] or 0, file)):
-        if numbered and numbers[name] is None:
+    failure: MalformedFileError | None = None
+    numbers = {name: _numbers(name) for name in files}
+    done: set[tuple[int, ...]] = set()
+    for name in sorted(files, key=lambda name: (numbers[name], name)):
+        number = numbers[name]
+        if not number and any(numbers.values()):
             skipped.add('without a frame number', name)
-            continue
-        try:
-            frames.append(read_gray_image(path, content))
-        except MalformedFileError as error:
-            skipped.add(error.reason, name)
+        elif number and number in done:
+            skipped.add('with the number of another frame', name)
         else:
-            names.append(name)
+            done.add(number)
+            try:
+                frames.append(read_mask(files[name].path, files[name].read()))
+            except MalformedFileError as error:
+                skipped.add(error.reason, name)
+                failure = error
+            else:
+                names.append(name)
+    if failure and not frames:
+        raise failure
     return frames, names.__getitem__
 
 
-def _read_pickle(path: str, name: str, content: bytes, skipped: SkippedSamples) -> _Frames:
-    return read_opengait_silhouettes(path, content), lambda number: f'{name} {number}'
+def _numbers(name: str) -> tuple[int, ...]:
+    """Returns the numbers in the name of a file."""
+    stem = os.path.splitext(name.rpartition('/')[2])[0]
+    return tuple(map(int, re.findall(r'\d+', stem)))
+
+
+def _several_numbers_differ(files: Iterable[str]) -> bool:
+    """Returns whether the numbers of frames differ in more than one place."""
+    numbers = {_numbers(name) for name in files} - {()}
+    places = [set(values) for values in zip_longest(*numbers)]
+    return sum(len(values) > 1 for values in places) > 1
+
+
+def _read_pickle(name: str, file: FoundFile) -> _Frames:
+    frames = read_opengait_silhouettes(file.path, file.read())
+    return frames, lambda number: f'{name} {number}'

@@ -117,6 +117,9 @@ class SkeletonArrays(ManualDownload, MotionDataset):
             super().process()
         del self._parts_of_file
 
+    def source_labels(self) -> None:
+        r"""Returns nothing, since labels are in the files."""
+
     def read(self) -> Iterator[Data]:
         r"""Yields the samples of one part after another."""
         skipped = SkippedSamples(os.path.join(self.raw_dir, self.name))

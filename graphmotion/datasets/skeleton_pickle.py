@@ -106,6 +106,9 @@ class SkeletonPickle(ManualDownload, MotionDataset):
             super().process()
         del self._annotations
 
+    def source_labels(self) -> None:
+        r"""Returns nothing, since labels are in the files."""
+
     def read(self) -> Iterator[Data]:
         r"""Yields the samples in the order of the file."""
         path = self.raw_paths[0]

@@ -65,7 +65,7 @@ class UCalgaryGait(RecordedDataset):
             Invalid sequences are skipped with a warning.
     """
 
-    suffix = '.csv'
+    suffixes = '.csv'
     pattern = re.compile(
         r'subject(?P<subject>\d+)_Seq_(?P<take>\d+)_Gen_[MF]_GeometricPositions_(?:N|AR|AL)'
     )

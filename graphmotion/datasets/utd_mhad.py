@@ -75,7 +75,7 @@ class UTDMHAD(RecordedDataset):
         'forward lunge (left foot forward)',
         'squat (two arms stretch out)',
     )
-    suffix = '.mat'
+    suffixes = '.mat'
     pattern = re.compile(r'a(?P<action>\d+)_s(?P<subject>\d+)_t(?P<take>\d+)_skeleton')
     name_format = 'a{action}_s{subject}_t{take}_skeleton'
     archive = 'Skeleton.zip'

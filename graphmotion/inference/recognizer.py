@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from graphmotion.config import from_config, tensor_names, to_config
 from graphmotion.data import as_dataset
 from graphmotion.data.list_dataset import ListDataset, Samples
 from graphmotion.inference.answer import Answer, Answers
+from graphmotion.inference.enrollment import EnrollmentMixin, Frames
+from graphmotion.inference.gallery import Gallery
 from graphmotion.inference.predict import mean_outputs
 from graphmotion.inference.recognizer_file import (
     limited_memory,
@@ -51,7 +53,7 @@ _FIELDS: dict[str, tuple[type, ...]] = {
 }
 
 
-class Recognizer:
+class Recognizer(EnrollmentMixin):
     r"""One or more trained networks with their transforms, the layout of the joints and the names
     of the classes: everything that is needed to recognise people in new recordings, in one file.
 
@@ -107,7 +109,7 @@ class Recognizer:
         transform: Transforms | Sequence[Transforms] = None,
         skeleton: str | Skeleton | None = None,
         class_names: Sequence[str] | None = None,
-        gallery: Any = None,
+        gallery: Gallery | None = None,
         weights: Sequence[float] | None = None,
         fusion: str = 'logits',
         num_augmentations: int = 1,
@@ -214,6 +216,36 @@ class Recognizer:
                 error lists the joints that are missing.
         """
         names = self._check_classes()
+        reading: dict[str, Any] = {
+            'skeleton': skeleton,
+            'format': format,
+            'axes': axes,
+            'score': score,
+        }
+        reading |= {'window': window, 'hop': hop, **options}
+        answers = []
+        for recording, outputs, frames in self._run(self.probabilities, source, **reading):
+            where: dict[str, Any] = {'person': recording.person, 'source': recording.source}
+            each = [Answer.from_row(row, names, at, **where) for row, at in zip(outputs, frames)]
+            if len(each) > 1:
+                cut = [at for at in frames if at is not None]
+                mean, span = torch.stack(outputs).mean(dim=0), (cut[0][0], cut[-1][1])
+                each = [Answer.from_row(mean, names, span, **where, windows=each)]
+            answers += each
+        return Answers(answers)
+
+    def _run(
+        self,
+        compute: Callable[[Samples], Tensor],
+        source: Any,
+        skeleton: str | Skeleton | None = None,
+        format: str | None = None,
+        axes: str | None = None,
+        score: np.ndarray | Tensor | None = None,
+        window: int | None = None,
+        hop: int | None = None,
+        **options: Any,
+    ) -> Iterator[tuple[Recording, list[Tensor], list[Frames]]]:
         transform = self.dataset_transform
         if isinstance(source, (str, os.PathLike)):
             if axes is not None:
@@ -231,18 +263,9 @@ class Recognizer:
         length, step = window or self.window, hop or self.hop
         windows = [self._windows(recording.data, length, step) for recording in recordings]
         parts = [data for group in windows for data, _ in group]
-        rows = iter(self.probabilities(ListDataset(parts, transform)))
-        answers = []
+        rows = iter(compute(ListDataset(parts, transform)))
         for recording, group in zip(recordings, windows):
-            where = {'person': recording.person, 'source': recording.source}
-            outputs = [next(rows) for _ in group]
-            frames = [part_frames for _, part_frames in group]
-            each = [Answer.from_row(row, names, at, **where) for row, at in zip(outputs, frames)]
-            if len(each) > 1:
-                mean, span = torch.stack(outputs).mean(dim=0), (frames[0][0], frames[-1][1])
-                each = [Answer.from_row(mean, names, span, **where, windows=each)]
-            answers += each
-        return Answers(answers)
+            yield recording, [next(rows) for _ in group], [frames for _, frames in group]
 
     def probabilities(self, dataset: Samples) -> Tensor:
         r"""Returns the class probabilities of samples, :math:`(N, \text{num\_classes})`.
@@ -380,13 +403,14 @@ class Recognizer:
         if used != tensors.keys():
             extra = sorted(tensors.keys() - used)
             raise MalformedFileError(path, 'tensors', 'only those in use', f'{extra[:5]}')
-        gallery = values.pop('gallery')
+        state = values.pop('gallery')
         transforms = values.pop('transforms')
         try:
-            out = cls(models, transforms if len(models) > 1 else transforms[0], **values)
+            gallery = None if state is None else Gallery.from_state(state)
+            transform = transforms if len(models) > 1 else transforms[0]
+            out = cls(models, transform, gallery=gallery, **values)
         except (ValueError, TypeError, IndexError) as error:
             raise MalformedFileError(path, 'recognizer', 'valid options', str(error)) from error
-        out.gallery = gallery
         return out
 
     def __repr__(self) -> str:

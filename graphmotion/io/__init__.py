@@ -1,6 +1,7 @@
 from graphmotion.io.alphapose import read_alphapose
 from graphmotion.io.azure_kinect import read_azure_kinect
 from graphmotion.io.bvh import BVH, read_bvh
+from graphmotion.io.checkpoint import read_weights
 from graphmotion.io.coco_keypoints import read_coco_keypoints
 from graphmotion.io.files import (
     MalformedFileError,
@@ -18,7 +19,7 @@ from graphmotion.io.formats import (
     register_format,
 )
 from graphmotion.io.gaitgraph import read_gaitgraph
-from graphmotion.io.images import read_color_image, read_gray_image
+from graphmotion.io.images import read_color_image, read_gray_image, read_mask
 from graphmotion.io.kinetics_skeleton import read_kinetics_skeleton
 from graphmotion.io.landmarks import read_landmarks
 from graphmotion.io.matlab import read_matlab
@@ -71,6 +72,7 @@ __all__ = [
     'read_gray_image',
     'read_kinetics_skeleton',
     'read_landmarks',
+    'read_mask',
     'read_matlab',
     'read_mediapipe',
     'read_mmpose',
@@ -84,6 +86,7 @@ __all__ = [
     'read_skeleton_arrays',
     'read_skeleton_pickle',
     'read_ultralytics',
+    'read_weights',
     'read_yolo_txt',
     'register_format',
     'remove_spurious_bodies',

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import re
 import secrets
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 # Larger than any file of one recording; a zip bomb would exceed it.
 _LARGEST_MEMBER = 2**30
+_FILE_MANAGERS = ('thumbs.db', 'desktop.ini')
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
@@ -44,16 +46,29 @@ class FoundFile(NamedTuple):
     path: str
     archive: zipfile.ZipFile | None
     inside: str
+    #: Path of another file of the same name with different content, both on disk or in archives.
+    other: str | None = None
 
     def read(self) -> bytes:
         r"""Returns the content of the file.
 
         Raises:
-            ValueError: If this member of the archive is damaged.
+            ValueError: If the file cannot be read or this member of the archive is damaged.
         """
-        if self.archive is None:
+        if self.archive is not None:
+            return _read_member(self.archive, self.inside, self.path)
+        try:
             return read_file(self.path)
-        return _read_member(self.archive, self.inside, self.path)
+        except OSError as error:
+            found = error.strerror or 'a broken link'
+            raise MalformedFileError(self.path, 'file', 'readable', found) from error
+
+    def differs(self, other: FoundFile) -> bool:
+        """Returns whether the content differs from that of another file of the same kind."""
+        if self.archive is None or other.archive is None:
+            return not filecmp.cmp(self.path, other.path, shallow=False)
+        one, two = self.archive.getinfo(self.inside), other.archive.getinfo(other.inside)
+        return (one.file_size, one.CRC) != (two.file_size, two.CRC)
 
 
 @contextmanager
@@ -91,15 +106,24 @@ def find_files(
                 archives.append(path)
             elif path.lower().endswith(ends):
                 below = os.path.relpath(path, folder) if num_folders is None else path
-                found.setdefault(_stem(below, cut, num_folders), FoundFile(path, None, path))
+                _add(found, _stem(below, cut, num_folders), FoundFile(path, None, path))
         for path in archives:
             archive = stack.enter_context(_open_archive(path))
             for member in archive.infolist():
-                name = member.filename
-                if name.lower().endswith(ends) and not member.is_dir() and not _hidden(name):
-                    file = FoundFile(f'{path}/{name}', archive, name)
-                    found.setdefault(_stem(name, cut, num_folders), file)
+                name = member.filename.replace('\\', '/')  # written by Windows
+                if name.lower().endswith(ends) and not member.is_dir() and not is_hidden(name):
+                    file = FoundFile(f'{path}/{name}', archive, member.filename)
+                    _add(found, _stem(name, cut, num_folders), file)
         yield dict(sorted(found.items()))
+
+
+def _add(found: dict[str, FoundFile], name: str, file: FoundFile) -> None:
+    first = found.setdefault(name, file)
+    if first is file or (first.archive is None) != (file.archive is None):
+        return  # a file on disk is read instead of its copy in an archive
+    with suppress(OSError):
+        if first.differs(file):
+            found[name] = first._replace(other=file.path)
 
 
 def read_files(
@@ -252,14 +276,51 @@ def read_file(path: str) -> bytes:
 
 
 def list_files(folder: str) -> Iterator[str]:
-    r"""Yields all files below a folder except hidden ones, sorted within each folder."""
+    r"""Yields all files below a folder except hidden ones, sorted within each folder.
+
+    Links to folders are followed, except to those that contain the link.
+    """
     for where, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not _hidden(name))
-        yield from (os.path.join(where, name) for name in sorted(files) if not _hidden(name))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not is_hidden(name) and not _is_loop(folder, where, os.path.join(where, name))
+        )
+        yield from (os.path.join(where, name) for name in sorted(files) if not is_hidden(name))
 
 
-def _hidden(name: str) -> bool:
-    return os.path.basename(name).startswith('.') or '__MACOSX' in name
+def _is_loop(top: str, where: str, path: str) -> bool:
+    """Returns whether a folder in ``where`` is a link to a folder that contains the link."""
+    if not os.path.islink(path):
+        return False
+    target = os.path.join(os.path.realpath(path), '')
+    while True:
+        if os.path.join(os.path.realpath(where), '').startswith(target):
+            return True
+        if len(where) <= len(top):
+            return False
+        where = os.path.dirname(where)
+
+
+def is_hidden(name: str) -> bool:
+    r"""Returns whether a file or folder is hidden or was made by a file manager."""
+    base = os.path.basename(name)
+    return base.startswith('.') or base.lower() in _FILE_MANAGERS or '__MACOSX' in name
+
+
+def sort_names(names: Iterable[str]) -> list[str]:
+    r"""Sorts names in natural order: by value if all of them are numbers, and otherwise as text
+    whose digits are compared as numbers, such as :obj:`["s1", "s2", "s10"]`.
+    """
+    names = sorted(names)
+    if all(re.fullmatch(r'[-+]?\d+(\.\d+)?', name) for name in names):
+        return sorted(names, key=float)
+    return sorted(names, key=natural_key)
+
+
+def natural_key(name: str) -> list[str | int]:
+    r"""Returns a key that sorts text in natural order, such as :obj:`["s", 10, ""]`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r'(\d+)', name)]
 
 
 def _stem(path: str, suffix: str, num_folders: int | None) -> str:

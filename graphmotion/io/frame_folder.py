@@ -31,7 +31,8 @@ def read_frame_folder(
 
     Returns:
         list of Track: The people, most visible person first. Frames that cannot be read are
-        treated as empty and counted in a single warning.
+        treated as empty, files with the number of an earlier frame are skipped, and both are
+        counted in a single warning.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -60,9 +61,12 @@ def read_frame_folder(
     frames: dict[int, list[Detection]] = {}
     files = {file: number for file, (name, number) in names.items() if name == chosen}
     for file, number in files.items():
-        frame = frames.setdefault(number, [])
+        if number in frames:
+            skipped.add('with the number of another frame', file)
+            continue
+        frames[number] = []
         try:
-            frame.extend(read_frame(os.path.join(folder, file)))
+            frames[number] = read_frame(os.path.join(folder, file))
         except MalformedFileError as error:
             skipped.add(error.reason, file)
     skipped.report(len(files))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -22,18 +22,25 @@ IMAGE_SUFFIXES = tuple(f'.{end}' for end in _ENDS)
 _MOST_PIXELS = 2**24
 
 
-def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
+def read_gray_image(
+    path: str, content: bytes | None = None, max_value: float | None = None
+) -> np.ndarray:
     r"""Reads an image as 8-bit grey values.
 
     Supports PNG, JPEG, BMP, PGM (PPM), TIFF, GIF and WebP files, of which the first frame is read.
     Colours are converted to luminance, transparent pixels are blended with black, and EXIF
-    orientation is applied. Bilevel images become 0 and 255. 16-bit values are reduced to their
-    upper eight bits unless no pixel exceeds 255, and floating-point values are scaled by 255
-    unless a pixel exceeds 1.
+    orientation is applied. Bilevel images become 0 and 255.
+
+    Images of more than eight bits are scaled such that :obj:`max_value` becomes 255. If it is not
+    given, values up to 255 are kept, floating-point values up to 1 are scaled by 255, and values of
+    which the brightest uses all 16 bits are reduced to their upper eight bits. Other images, such
+    as those of cameras with 12 bits and depth maps in millimetres, need :obj:`max_value`.
 
     Args:
         path (str): Path of the file.
         content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
+        max_value (float, optional): Value of white in images of more than eight bits, such as 4095
+            for 12 bits; larger values become white. (default: :obj:`None`)
 
     Returns:
         array: Grey values :math:`(H, W)`, unsigned bytes.
@@ -41,13 +48,15 @@ def read_gray_image(path: str, content: bytes | None = None) -> np.ndarray:
     Raises:
         FileNotFoundError: If the file does not exist.
         ImportError: If pillow is not installed.
-        ValueError: If the file is empty, truncated, not an image of these formats, or has more
-            than 16 million pixels.
+        ValueError: If the file is empty, truncated, not an image of these formats, has more than
+            16 million pixels, or needs :obj:`max_value`.
     """
-    return _read(path, content, _gray)
+    return _read(path, content, _gray, max_value)
 
 
-def read_color_image(path: str, content: bytes | None = None) -> np.ndarray:
+def read_color_image(
+    path: str, content: bytes | None = None, max_value: float | None = None
+) -> np.ndarray:
     r"""Reads an image as 8-bit red, green and blue.
 
     As :func:`read_gray_image`, without conversion to luminance; the three channels of a grey image
@@ -56,6 +65,8 @@ def read_color_image(path: str, content: bytes | None = None) -> np.ndarray:
     Args:
         path (str): Path of the file.
         content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
+        max_value (float, optional): Value of white in images of more than eight bits, such as 4095
+            for 12 bits; larger values become white. (default: :obj:`None`)
 
     Returns:
         array: Red, green and blue :math:`(3, H, W)`, unsigned bytes.
@@ -63,13 +74,42 @@ def read_color_image(path: str, content: bytes | None = None) -> np.ndarray:
     Raises:
         FileNotFoundError: If the file does not exist.
         ImportError: If pillow is not installed.
-        ValueError: If the file is empty, truncated, not an image of these formats, or has more
-            than 16 million pixels.
+        ValueError: If the file is empty, truncated, not an image of these formats, has more than
+            16 million pixels, or needs :obj:`max_value`.
     """
-    return _read(path, content, _color)
+    return _read(path, content, _color, max_value)
 
 
-def _read(path: str, content: bytes | None, convert: Callable[[Any], np.ndarray]) -> np.ndarray:
+def read_mask(path: str, content: bytes | None = None) -> np.ndarray:
+    r"""Reads an image that shows a body in one colour on black, or on a transparent background.
+
+    Supports the formats of :func:`read_gray_image`. The result is the opacity if a pixel is
+    transparent, and otherwise the largest of red, green and blue, so that bodies may have any
+    colour. Values of more than eight bits are scaled such that the largest becomes 255, unless all
+    are at most 255.
+
+    Args:
+        path (str): Path of the file.
+        content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
+
+    Returns:
+        array: Grey values :math:`(H, W)`, unsigned bytes, in which the body is bright.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ImportError: If pillow is not installed.
+        ValueError: If the image cannot be read, has several frames, or has several colours, such as
+            a photograph or the labels of several people.
+    """
+    return _read(path, content, _mask, max_value=65535)
+
+
+def _read(
+    path: str,
+    content: bytes | None,
+    convert: Callable[[Any, str, float | None], np.ndarray],
+    max_value: float | None,
+) -> np.ndarray:
     with requires_extra('io'):
         from PIL import Image, ImageOps
     content = read_file(path) if content is None else content
@@ -82,44 +122,116 @@ def _read(path: str, content: bytes | None, convert: Callable[[Any], np.ndarray]
             warnings.simplefilter('error', Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(content), formats=FORMATS)
             if 0 < image.width * image.height <= _MOST_PIXELS:
+                has_deep_colors = _has_deep_colors(image)
                 ImageOps.exif_transpose(image, in_place=True)
-                return convert(image)
+                if has_deep_colors:
+                    _check_depth(image, path, max_value)
+                return convert(image, path, max_value)
         size = f'{image.width} x {image.height}'
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         size = str(error)
+    except MalformedFileError:
+        raise
     except Exception as error:  # damaged files raise errors of many types
         found = f'{type(error).__name__}: {error}'
         raise MalformedFileError(path, 'content', expected, found) from error
     raise MalformedFileError(path, 'size', f'1 to {_MOST_PIXELS} pixels', size)
 
 
-def _gray(image: Any) -> np.ndarray:
+def _gray(image: Any, path: str, max_value: float | None) -> np.ndarray:
     mode, convert = image.mode, image.convert
     if mode == 'L' and 'transparency' not in image.info:
         return np.array(image)
     if mode[0] in 'IF':
-        values = np.asarray(image)
-        if not np.isfinite(values).all():
-            raise ValueError('pixels that are not finite numbers')
-        if mode == 'F' and values.max() <= 1:
-            values = np.rint(255 * values)
-        values = values.astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError(f'pixels from {values.min()} to {values.max()}')
-        return (values >> 8 if values.max() > 255 else values).astype(np.uint8)
+        return _to_bytes(_deep_values(image), path, image.format, max_value)
     if _is_transparent(image):
         gray, alpha = np.moveaxis(np.asarray(convert('RGBA').convert('LA')), -1, 0)
         return _blend(gray, alpha)
     return np.array(convert('L'))
 
 
-def _color(image: Any) -> np.ndarray:
+def _color(image: Any, path: str, max_value: float | None) -> np.ndarray:
     if image.mode[0] in '1IFL':
-        return np.repeat(_gray(image)[None], 3, axis=0)
+        return np.repeat(_gray(image, path, max_value)[None], 3, axis=0)
     if _is_transparent(image):
         *color, alpha = np.moveaxis(np.asarray(image.convert('RGBA')), -1, 0)
         return _blend(np.stack(color), alpha)
     return np.ascontiguousarray(np.moveaxis(np.asarray(image.convert('RGB')), -1, 0))
+
+
+def _mask(image: Any, path: str, _: float | None) -> np.ndarray:
+    if getattr(image, 'is_animated', False):
+        raise MalformedFileError(path, 'frames', 'one image', f'{image.n_frames}')
+    if image.mode[0] in '1L' and not _is_transparent(image):
+        return np.array(image.convert('L'))
+    if image.mode[0] in 'IF':
+        values = _deep_values(image)
+        return _to_bytes(values, path, image.format, max(values.max(), 255))
+    if _is_transparent(image):
+        alpha = np.array(image.convert('RGBA').getchannel('A'))
+        if alpha.min() < 128:
+            return alpha
+    labels = np.array(image) if image.mode == 'P' else None
+    color = np.array(image.convert('RGB'))
+    value = color.max(axis=2)
+    if (color == value[..., None]).all():
+        return value
+    # Compression changes colours slightly, but not those of a palette.
+    bright = color >= 128
+    labels = bright @ np.array([1, 2, 4]) if labels is None else labels
+    body = value > 0 if image.mode == 'P' else bright.any(axis=2)
+    counts = np.bincount(labels[body])
+    number = int((counts > 0.05 * counts.sum()).sum())
+    if number > 1:
+        raise MalformedFileError(path, 'colours', 'a mask in one colour', f'{number} colours')
+    return value
+
+
+def _deep_values(image: Any) -> np.ndarray:
+    """Returns the values of an image of more than eight bits."""
+    values = np.asarray(image)
+    if not np.isfinite(values).all():
+        raise ValueError('pixels that are not finite numbers')
+    values = values.astype(np.float64)
+    if image.mode == 'F' and values.max() <= 1:
+        values = 255 * values
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError(f'pixels from {values.min():g} to {values.max():g}')
+    return values
+
+
+def _to_bytes(
+    values: np.ndarray, path: str, form: str | None, max_value: float | None
+) -> np.ndarray:
+    """Scales values of up to 16 bits to bytes."""
+    if max_value is not None:
+        return np.rint(255 * (values / max_value).clip(max=1)).astype(np.uint8)
+    if form == 'PPM':  # scaled to 16 bits by its largest value
+        return (values // 256).astype(np.uint8)
+    if values.max() <= 255:
+        return np.rint(values).astype(np.uint8)
+    if values.max() < 32768:
+        _raise_depth(path, f'{values.max():g}')
+    return (values // 256).astype(np.uint8)
+
+
+def _has_deep_colors(image: Any) -> bool:
+    """Returns whether an image has 16-bit colours, of which pillow keeps the upper eight bits."""
+    args = image.tile[0][-1] if image.tile else ''
+    mode = args if isinstance(args, str) else str(args[0]) if args else ''
+    return ';16' in mode and image.mode[0] not in 'IF' and image.format != 'PPM'
+
+
+def _check_depth(image: Any, path: str, max_value: float | None) -> None:
+    """Raises if 16-bit colours use fewer bits."""
+    brightest = max(high for _, high in image.convert('RGB').getextrema())
+    if max_value != 65535 and (brightest < 128 or max_value is not None):
+        _raise_depth(path, f'16-bit colours up to {256 * brightest}')
+
+
+def _raise_depth(path: str, found: str) -> NoReturn:
+    expected = 'at least 32768 of 65535, or the value of white as max_value (65535 for colours)'
+    raise MalformedFileError(path, 'brightest pixel', expected, found)
 
 
 def _is_transparent(image: Any) -> bool:

@@ -87,7 +87,8 @@ def align_silhouettes(
 
     Warns:
         UserWarning: If the bodies cover most of the image borders, which suggests that they are
-            black on white.
+            black on white, or many pixels are neither black nor bright, as in photographs and in
+            labels of several bodies.
     """
     height, width = size
     if min(height, width, min_pixels) < 1:
@@ -104,6 +105,8 @@ def align_silhouettes(
     white = _white_value(frames)
     if invert:
         frames = [white - frame.astype(np.uint8) for frame in frames]
+    if white == 255 and len(frames):
+        _check_masks(frames)
     if _covers_borders(frames, white):
         warnings.warn(
             f'the bodies cover most of the image borders: pass invert={not invert} if they are '
@@ -155,6 +158,22 @@ def _white_value(frames: np.ndarray | Sequence[np.ndarray]) -> int:
         stacklevel=3,
     )
     return 255
+
+
+def _check_masks(frames: np.ndarray | Sequence[np.ndarray]) -> None:
+    """Warns if many pixels are neither black nor bright, as in photographs and labels."""
+    counts = np.zeros(256, np.int64)
+    for number in np.linspace(0, len(frames) - 1, min(len(frames), 8)).astype(int):
+        counts += np.bincount(frames[number].ravel().view(np.uint8), minlength=256)
+    # Compression leaves very dark pixels of several values, labels of one.
+    dark = max(counts[1:16].max(), counts[16:128].sum())
+    if dark > counts[128:].sum() > 0:
+        share = dark / (dark + counts[128:].sum())
+        warnings.warn(
+            f'{share:.0%} of the pixels that are not black are darker than 128 and do not belong '
+            f'to a body: frames must be masks of one value on black',
+            stacklevel=3,
+        )
 
 
 def _covers_borders(frames: np.ndarray | Sequence[np.ndarray], white: int) -> bool:

@@ -1,9 +1,11 @@
 from graphmotion.metrics.classification import ClassificationScores, classification_scores
+from graphmotion.metrics.comparison import PairedComparison, compare_paired
 from graphmotion.metrics.confusion import confusion_matrix
 from graphmotion.metrics.discriminant import DiscriminantProjection, discriminant_projection
 from graphmotion.metrics.fusion import fuse_streams, fusion_contributions
 from graphmotion.metrics.markdown import markdown_table
 from graphmotion.metrics.recognition.gallery_probe import gallery_probe
+from graphmotion.metrics.recognition.open_set import OpenSetScores, open_set_scores
 from graphmotion.metrics.recognition.protocols import GalleryProbeProtocol
 from graphmotion.metrics.recognition.published_protocols import (
     CASIA_B_LT,
@@ -19,6 +21,7 @@ from graphmotion.metrics.recognition.retrieval import Retrieval, retrieve
 from graphmotion.metrics.recognition.scores import GalleryProbeScores, format_recognition_table
 from graphmotion.metrics.recognition.sequences import match_sequences, sequence_distances
 from graphmotion.metrics.recognition.similarity import relative_spread
+from graphmotion.metrics.recognition.verification import VerificationScores, verification_scores
 from graphmotion.metrics.summary import FoldSummary, fold_summary, format_table
 
 __all__ = [
@@ -35,8 +38,12 @@ __all__ = [
     'FoldSummary',
     'GalleryProbeProtocol',
     'GalleryProbeScores',
+    'OpenSetScores',
+    'PairedComparison',
     'Retrieval',
+    'VerificationScores',
     'classification_scores',
+    'compare_paired',
     'confusion_matrix',
     'discriminant_projection',
     'fold_summary',
@@ -47,7 +54,9 @@ __all__ = [
     'gallery_probe',
     'markdown_table',
     'match_sequences',
+    'open_set_scores',
     'relative_spread',
     'retrieve',
     'sequence_distances',
+    'verification_scores',
 ]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, LeakyReLU, Linear, ModuleList, Sequential
+from torch.nn import Dropout, LeakyReLU, Linear, Module, ModuleList, Sequential
 
 from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
@@ -26,6 +26,7 @@ from graphmotion.nn.frames import mask_padding, repeat_mask, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.shortcut import make_shortcut
+from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 _SLOPE = 0.1  # of the leaky ReLUs
@@ -258,6 +259,7 @@ class FGSTFormer(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_people = num_people
         num_joints = self.skeleton.num_joints
         channels = tuple(channels)
@@ -350,6 +352,11 @@ class FGSTFormer(Configurable, ResettableModule):
             Dropout(dropout), Linear(hidden, num_classes),
         )  # fmt: skip
 
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to logits."""
+        return self.classifier
+
     def forward(
         self,
         x: Tensor,
@@ -362,10 +369,26 @@ class FGSTFormer(Configurable, ResettableModule):
         check_graph_sizes(x, batch, num_joints, people)
         split_graphs(x, people * num_joints)  # raises if the last sample lacks people
         x, mask = mask_padding(x, num_frames, people * num_joints)
-        x = self.input(x, mask)
-        for spatial, module in zip(self.spatial, self.temporal):
+        x = self.spatial[0](self.input(x, mask), num_joints, mask=mask)
+        return self._classify(x, mask, return_attention)
+
+    def forward_sliding(self, x: SlidingFrames) -> Tensor:
+        """Returns the logits of a window that slides over a sequence."""
+        spatial = cast(SpatialTransformerBlock, self.spatial[0])
+        x = x.map(self.input).map(
+            lambda x: cast(Tensor, spatial(x, self.skeleton.num_joints)),
+            reach=0 if spatial.attention.per_frame else None,
+        )
+        return cast(Tensor, self._classify(x.features))
+
+    def _classify(
+        self, x: Tensor, mask: Tensor | None = None, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, FocalAttention]:
+        """Returns the logits, given the features of the first attention over joints."""
+        num_joints, people = self.skeleton.num_joints, self.num_people
+        for i, module in enumerate(self.temporal):
             temporal = cast(ConvValueTemporalAttention, module)
-            x = temporal(spatial(x, num_joints, mask=mask), mask)
+            x = temporal(x if i == 0 else self.spatial[i](x, num_joints, mask=mask), mask)
             mask = stride_mask(mask, temporal.stride)
         person_mask = None if mask is None else mask[::num_joints]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import LayerNorm, Linear, ModuleList, Parameter
+from torch.nn import LayerNorm, Linear, Module, ModuleList, Parameter
 from torch.nn.functional import normalize, pad
 
 from graphmotion.config import Configurable
@@ -21,6 +21,7 @@ from graphmotion.models.registry import register_model
 from graphmotion.nn.frames import mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, split_graphs
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -56,6 +57,7 @@ class GaitFormer(Configurable, ResettableModule):
 
     inputs = ('x', 'batch')
     optional_inputs = ('num_frames',)
+    output = 'embeddings'
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class GaitFormer(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_frames = num_frames
         num_joints = self.skeleton.num_joints
         self.spatial = SpatialMixer(num_joints, in_channels, channels, depth, heads, mlp_ratio)
@@ -79,6 +82,16 @@ class GaitFormer(Configurable, ResettableModule):
         self.temporal_norm = LayerNorm(channels, eps=1e-6)
         self.norm = LayerNorm(num_joints * channels)
         self.lin = Linear(num_joints * channels, embedding_dim)
+
+    @property
+    def max_frames(self) -> int:
+        r"""Maximum number of frames, for which there are position encodings."""
+        return self.num_frames
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to the embedding."""
+        return self.lin
 
     def reset_parameters(self) -> None:
         r"""Resets all learnable parameters of the module.
@@ -94,13 +107,20 @@ class GaitFormer(Configurable, ResettableModule):
     ) -> Tensor:
         """Returns the embeddings; ``batch`` only validates that each graph is one skeleton."""
         check_graph_sizes(x, batch, self.skeleton.num_joints)
-        num_nodes, length = x.shape[:2]
-        if length > self.num_frames:
+        if x.size(1) > self.num_frames:
             raise ValueError(
-                f'x has {length} frames, expected at most num_frames={self.num_frames}'
+                f'x has {x.size(1)} frames, expected at most num_frames={self.num_frames}'
             )
         x, mask = mask_padding(x, num_frames, self.skeleton.num_joints)
-        x = self.spatial(x)
+        return self._embed(self.spatial(x), mask)
+
+    def forward_sliding(self, x: SlidingFrames) -> Tensor:
+        """Returns the embedding of a window that slides over a sequence."""
+        return self._embed(x.map(self.spatial).features)
+
+    def _embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Returns the embeddings, given the features of the spatial stage."""
+        num_nodes, length = x.shape[:2]
         token = self.token.to(x.dtype).expand(num_nodes, 1, -1)
         x = torch.cat([token, x], dim=1) + self.position[: 1 + length].to(x.dtype)
         # Frames take the place of joints in the attention blocks.
@@ -123,6 +143,19 @@ class GaitFormer(Configurable, ResettableModule):
         Raises:
             ValueError: If a name or a shape does not match. The model is then unchanged.
         """
+        self.load_state_dict(self.convert_reference_state_dict(state_dict))
+
+    def convert_reference_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True
+    ) -> dict[str, Tensor]:
+        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
+
+        With :obj:`strict=False`, weights of another size keep their shape, for
+        :func:`create_model`.
+
+        Raises:
+            ValueError: With :obj:`strict`, if a name or a shape does not match.
+        """
         published = {name.removeprefix('module.'): value for name, value in state_dict.items()}
         channels = self.position.size(1)
         names = SPATIAL_NAMES | {'head.0': 'norm', 'head.1': 'lin'}
@@ -139,7 +172,7 @@ class GaitFormer(Configurable, ResettableModule):
                 names[stem] = 'temporal_norm'
             elif value.dim() == 3 and leaf == name:
                 names[name] = 'token' if value.numel() == channels else 'position'
-        self.load_state_dict(from_published(published, self.state_dict(), names))
+        return from_published(published, self.state_dict(), names, strict)
 
 
 gaitformer = GaitFormer

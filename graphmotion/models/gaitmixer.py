@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import GELU, Dropout, LayerNorm, Linear, ModuleList, Parameter, Sequential
+from torch.nn import GELU, Dropout, LayerNorm, Linear, Module, ModuleList, Parameter, Sequential
 from torch.nn.functional import normalize
 
 from graphmotion.config import Configurable
@@ -18,6 +19,7 @@ from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 _EPS = 1e-6  # of the layer normalisations in the published networks
@@ -199,6 +201,7 @@ class GaitMixer(Configurable, ResettableModule):
 
     inputs = ('x', 'batch')
     optional_inputs = ('num_frames',)
+    output = 'embeddings'
 
     def __init__(
         self,
@@ -217,6 +220,7 @@ class GaitMixer(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_people = num_people
         self.spatial = SpatialMixer(
             self.skeleton.num_joints, in_channels, channels, depth, heads, mlp_ratio
@@ -228,6 +232,16 @@ class GaitMixer(Configurable, ResettableModule):
         )
         self.norm = LayerNorm(sizes[-1])
         self.lin = Linear(sizes[-1], embedding_dim)
+
+    @property
+    def min_frames(self) -> int:
+        r"""Minimum number of frames, for the padding of the convolutions."""
+        return max(cast(TemporalMixerBlock, block).conv.min_frames for block in self.temporal)
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to the embedding."""
+        return self.lin
 
     def features(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         r"""Returns the features of each joint in each frame, :math:`(B \cdot V, T, C)`.
@@ -250,6 +264,14 @@ class GaitMixer(Configurable, ResettableModule):
         pooled = graph_mean(self.features(x, mask), num_nodes, mask=mask)
         return normalize(self.lin(self.norm(pooled)), dim=-1)
 
+    def forward_sliding(self, x: SlidingFrames) -> Tensor:
+        """Returns the embedding of a window that slides over a sequence."""
+        x = x.map(self.spatial)
+        for block in cast(Iterable[TemporalMixerBlock], self.temporal):
+            x = x.map(block, reach=block.conv.reach)
+        pooled = graph_mean(x.features, self.num_people * self.skeleton.num_joints)
+        return normalize(self.lin(self.norm(pooled)), dim=-1)
+
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         r"""Loads a published checkpoint, with names such as
         :obj:`spatial_blocks.0.attn.qkv.weight`. Outputs match the published network.
@@ -257,7 +279,20 @@ class GaitMixer(Configurable, ResettableModule):
         Raises:
             ValueError: If a name or a shape does not match. The model is then unchanged.
         """
-        self.load_state_dict(from_published(state_dict, self.state_dict(), _NAMES))
+        self.load_state_dict(self.convert_reference_state_dict(state_dict))
+
+    def convert_reference_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True
+    ) -> dict[str, Tensor]:
+        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
+
+        With :obj:`strict=False`, weights of another size keep their shape, for
+        :func:`create_model`.
+
+        Raises:
+            ValueError: With :obj:`strict`, if a name or a shape does not match.
+        """
+        return from_published(state_dict, self.state_dict(), _NAMES, strict)
 
 
 # Names of modules in this model by their names in published checkpoints; {} is a number.
@@ -284,14 +319,17 @@ _NAMES = SPATIAL_NAMES | {
 
 
 def from_published(
-    published: Mapping[str, Tensor], own: Mapping[str, Tensor], names: Mapping[str, str]
+    published: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    names: Mapping[str, str],
+    strict: bool = True,
 ) -> dict[str, Tensor]:
-    """Returns the weights of a published checkpoint with the names and shapes of a model."""
+    """Returns the weights of a published checkpoint; see :func:`match_state_dict`."""
     weights = (
         (name, _translate(name.removeprefix('module.'), names), value)
         for name, value in published.items()
     )
-    return match_state_dict(weights, own)
+    return match_state_dict(weights, own, strict)
 
 
 def _translate(name: str, names: Mapping[str, str]) -> str | None:

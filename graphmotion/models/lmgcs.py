@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import Module
+from torch.nn import Module, ModuleList
 
 from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
@@ -125,6 +125,7 @@ class LMGCS(Configurable, ResettableModule):
     """
 
     inputs = ('silhouettes', 'num_frames')
+    output = 'embeddings'
 
     def __init__(
         self,
@@ -156,6 +157,11 @@ class LMGCS(Configurable, ResettableModule):
         )
         both = embed_local and self.global_lin is not None
         self.embedding_dim = self.num_parts * feature_dim * (2 if both else 1)
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map the features of each strip to the parts of the embedding."""
+        return ModuleList(m for m in (self.local_lin, self.global_lin) if m is not None)
 
     @property
     def local_modules(self) -> list[Module]:

@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Linear, ModuleDict, ModuleList, Parameter
+from torch.nn import Dropout, Linear, Module, ModuleDict, ModuleList, Parameter
 
 from graphmotion.checks import check_choice
 from graphmotion.config import Configurable
@@ -195,6 +195,7 @@ class MSAGCN(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.scales = self._check_scales(scales, hierarchy)
         strides = tuple(strides or [1] * len(channels))
         if len(strides) != len(channels):
@@ -258,6 +259,11 @@ class MSAGCN(Configurable, ResettableModule):
         )
         self.dropout = Dropout(dropout)
         self.lin = Linear(sizes[-1], num_classes)
+
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to logits."""
+        return self.lin
 
     def _check_scales(self, scales: Sequence[int] | None, hierarchy: str | None) -> tuple[int, ...]:
         if scales is None:

@@ -8,7 +8,9 @@ from torch import Tensor
 
 
 def match_state_dict(
-    weights: Iterable[tuple[str, str | None, Tensor]], state_dict: Mapping[str, Tensor]
+    weights: Iterable[tuple[str, str | None, Tensor]],
+    state_dict: Mapping[str, Tensor],
+    strict: bool = True,
 ) -> dict[str, Tensor]:
     """Returns published weights with the names and shapes of a model.
 
@@ -16,22 +18,29 @@ def match_state_dict(
         weights (iterable of tuples): Name in the checkpoint, name in the model or :obj:`None`, and
             value. Shapes may differ in dimensions of size 1.
         state_dict (mapping): State of the model.
+        strict (bool, optional): If set to :obj:`False`, weights without a counterpart keep their
+            published name, and weights of another shape their published shape.
+            (default: :obj:`True`)
 
     Raises:
-        ValueError: If a name or shape does not match, or weights are missing.
+        ValueError: With :obj:`strict`, if a name or shape does not match, or weights are missing.
     """
     out: dict[str, Tensor] = {}
     for name, key, value in weights:
         if key is None or key not in state_dict:
-            raise ValueError(f'the checkpoint holds {name!r}, which this model does not have')
+            if strict:
+                raise ValueError(f'the checkpoint holds {name!r}, which this model does not have')
+            out[name] = value
+            continue
         shape = state_dict[key].shape
-        if [n for n in value.shape if n != 1] != [n for n in shape if n != 1]:
+        same = [n for n in value.shape if n != 1] == [n for n in shape if n != 1]
+        if strict and not same:
             raise ValueError(
                 f'the checkpoint holds {name!r} of shape {list(value.shape)}, expected '
                 f'{list(shape)}'
             )
-        out[key] = value.reshape(shape)
+        out[key] = value.reshape(shape) if same else value
     missing = sorted(state_dict.keys() - out.keys())
-    if missing:
+    if strict and missing:
         raise ValueError(f'the checkpoint does not hold {missing}, which this model has')
     return out

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from torch.nn import Module
 
 from graphmotion.checks import check_choice
+from graphmotion.models.weights import Weights, transfer_weights
 
 Builder = TypeVar('Builder', bound=Callable[..., Module])
 
@@ -85,20 +86,47 @@ def registered_models() -> dict[str, Callable[..., Module]]:
     return {name: entry.build for name, entry in _MODELS.items()}
 
 
-def create_model(name: str, **options: Any) -> Module:
-    r"""Builds a model by name.
+def create_model(
+    name: str, weights: Weights | None = None, strict: bool = False, **options: Any
+) -> Module:
+    r"""Builds a model by name, optionally with the weights of another one.
 
     .. code-block:: python
 
         model = create_model('msa_gcn', skeleton='ntu25', num_classes=60)
 
+    To fine-tune a trained model, give its weights. All weights of the same name and size are
+    loaded. Others, such as the head for another number of classes, the first layer for other input
+    channels or weights of each joint for another skeleton, keep their initial random values, and a
+    warning names them:
+
+    .. code-block:: python
+
+        model = create_model('msa_gcn', weights='last.ckpt', skeleton='ntu25', num_classes=5)
+
+    A head of the same size is loaded, too; if its classes have changed, reset it, for a linear head
+    by :obj:`model.head.reset_parameters()`. Weights of each joint are loaded if the number of
+    joints is equal, so the joints must be in the same order as in the samples of the first
+    training; see :class:`~graphmotion.transforms.ConvertSkeleton`.
+
     Args:
         name (str): Name of a registered model; see :func:`list_models`.
+        weights (str, Path, torch.nn.Module, mapping or Recognizer, optional): The weights: a file
+            that :func:`~graphmotion.io.read_weights` reads, such as a checkpoint of
+            :func:`~graphmotion.training.fit` or a recognizer, a trained model, the state of one, or
+            a recognizer of one network. Names may be those of
+            :obj:`model.load_reference_state_dict` for published weights. (default: :obj:`None`)
+        strict (bool, optional): If set to :obj:`True`, all weights must have the same names and
+            sizes. (default: :obj:`False`)
         **options: Arguments of the model.
 
     Raises:
-        ValueError: If no model has this name.
+        ValueError: If no model has this name, the file holds no weights or is damaged, no weight
+            fits or, with :obj:`strict`, any weight does not fit.
     """
     if name not in _MODELS:
         raise ValueError(f'unknown model {name!r}; there are {list_models()}')
-    return _MODELS[name].build(**options)
+    model = _MODELS[name].build(**options)
+    if weights is not None:
+        transfer_weights(model, weights, strict)
+    return model

@@ -18,6 +18,7 @@ from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.shortcut import make_shortcut
+from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton
 
 # Output size of each layer of 2s-AGCN and CTR-GCN.
@@ -36,9 +37,11 @@ class ResidualBlock(ResettableModule):
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
-        spatial (Module): Graph convolution, called with features and a mask.
+        spatial (Module): Graph convolution, called with features and a mask. Its attribute
+            :obj:`per_frame` states whether frames are independent.
         temporal (Module): Temporal convolution with normalisation, called with features and a
-            mask.
+            mask. Its attribute :obj:`reach` is the number of frames before and after a frame on
+            which its result depends.
         stride (int, optional): Stride of the temporal convolution. (default: :obj:`1`)
         shortcut (bool, optional): If set to :obj:`False`, there is no shortcut around the layer.
             (default: :obj:`True`)
@@ -90,6 +93,21 @@ class ResidualBlock(ResettableModule):
             out = out + self.shortcut(x, mask)
         return out.relu()
 
+    def forward_sliding(self, x: SlidingFrames) -> SlidingFrames:
+        """Applies the layer to a window that slides over a sequence."""
+        if not self.spatial.per_frame:
+            return x.map(self, reach=None, stride=self.stride)
+
+        def convolve_joints(x: Tensor) -> Tensor:
+            return (self.spatial_norm(self.spatial(x)) + self.spatial_shortcut(x)).relu()
+
+        def convolve_frames(out: Tensor, x: Tensor) -> Tensor:
+            out = self.temporal(out)
+            return (out if self.shortcut is None else out + self.shortcut(x)).relu()
+
+        reach = cast(int, self.temporal.reach)
+        return x.map(convolve_joints).map(convolve_frames, x, reach=reach, stride=self.stride)
+
 
 class ResidualGCN(Configurable, ResettableModule):
     r"""Base class of :class:`AGCN` and :class:`CTRGCN`: layers of :class:`ResidualBlock`, the mean
@@ -126,6 +144,7 @@ class ResidualGCN(Configurable, ResettableModule):
         super().__init__()
         self.skeleton = skeleton
         self.num_classes = num_classes
+        self.in_channels = in_channels
         self.num_people = num_people
         self.input_norm = MotionBatchNorm(in_channels, num_people * skeleton.num_joints)
         layers = []
@@ -148,6 +167,11 @@ class ResidualGCN(Configurable, ResettableModule):
     def _reset_classifier(self) -> None:
         normal_(self.lin.weight, std=math.sqrt(2 / self.num_classes))
 
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to logits."""
+        return self.lin
+
     def forward(
         self, x: Tensor, batch: Tensor | None = None, num_frames: Tensor | None = None
     ) -> Tensor:
@@ -161,6 +185,13 @@ class ResidualGCN(Configurable, ResettableModule):
             mask = stride_mask(mask, cast(ResidualBlock, layer).stride)
         return self.lin(self.dropout(graph_mean(x, num_nodes, mask=mask)))
 
+    def forward_sliding(self, x: SlidingFrames) -> Tensor:
+        """Returns the logits of a window that slides over a sequence."""
+        x = x.map(self.input_norm)
+        for layer in self.layers:
+            x = cast(ResidualBlock, layer).forward_sliding(x)
+        return self.lin(graph_mean(x.features, self.num_people * self.skeleton.num_joints))
+
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         r"""Loads a published checkpoint, with names such as :obj:`l1.gcn1.bn.weight`. Outputs match
         the published network.
@@ -168,25 +199,41 @@ class ResidualGCN(Configurable, ResettableModule):
         Raises:
             ValueError: If a name or a shape does not match. The model is then unchanged.
         """
+        self.load_state_dict(self.convert_reference_state_dict(state_dict))
+
+    def convert_reference_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True
+    ) -> dict[str, Tensor]:
+        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
+
+        With :obj:`strict=False`, weights of another size keep their shape, for
+        :func:`create_model`.
+
+        Raises:
+            ValueError: With :obj:`strict`, if a name or a shape does not match.
+        """
         theirs = {name.removeprefix('module.'): value for name, value in state_dict.items()}
         loaded = {}
         for key, ours in self.state_dict().items():
             names = list(self._reference_names(key))
             missing = sorted(set(names) - set(theirs))
             if missing:
-                raise ValueError(f'the checkpoint lacks {missing}')
+                if strict:
+                    raise ValueError(f'the checkpoint lacks {missing}')
+                continue
             parts = [self._convert(key, theirs.pop(name)) for name in names]
             value = parts[0] if ours.dim() == 0 else torch.cat(parts)
-            if value.numel() != ours.numel():
+            same = value.numel() == ours.numel()
+            if strict and not same:
                 shapes = [list(part.shape) for part in parts]
                 raise ValueError(
                     f'the checkpoint holds {names} of shapes {shapes}, expected '
                     f'{list(ours.shape)} together'
                 )
-            loaded[key] = value.reshape(ours.shape)
-        if theirs:
+            loaded[key] = value.reshape(ours.shape) if same else value
+        if theirs and strict:
             raise ValueError(f'the checkpoint holds {sorted(theirs)}, which this model lacks')
-        self.load_state_dict(loaded)
+        return loaded | theirs
 
     def _reference_names(self, key: str) -> Iterator[str]:
         """Yields the names of the published weights that are concatenated to one weight."""

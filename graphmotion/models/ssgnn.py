@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
+from torch.nn import Module, ModuleList
 
 from graphmotion.config import Configurable
 from graphmotion.models.face_network import SharedGraph
@@ -70,6 +71,11 @@ class SSGNN(Configurable, ResettableModule):
         self.spectral = spectral
         self.fusion = DecisionFusion(2, fusion)
         self.inputs = spectral.inputs
+
+    @property
+    def head(self) -> Module:
+        r"""The layers of both parts that map features to logits."""
+        return ModuleList([self.spatial.head, self.spectral.head])
 
     def forward(
         self, x: Tensor, eigenvectors: Tensor | None = None, return_parts: bool = False

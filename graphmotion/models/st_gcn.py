@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Linear, ModuleList
+from torch.nn import Dropout, Linear, Module, ModuleList
 
 from graphmotion.config import Configurable
 from graphmotion.models.published_weights import match_state_dict
@@ -18,6 +18,7 @@ from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.shortcut import make_shortcut
+from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -80,6 +81,16 @@ class SpatioTemporalBlock(torch.nn.Module):
             out = out + self.shortcut(x, mask)
         return out.relu()
 
+    def forward_sliding(self, x: SlidingFrames) -> SlidingFrames:
+        """Applies the layer to a window that slides over a sequence."""
+
+        def convolve_frames(out: Tensor, x: Tensor) -> Tensor:
+            out = self.temporal_norm(self.temporal(out))
+            return (out if self.shortcut is None else out + self.shortcut(x)).relu()
+
+        out = x.map(lambda x: self.spatial_norm(self.spatial(x, self.adj)).relu())
+        return out.map(convolve_frames, x, reach=self.temporal.reach, stride=self.stride)
+
 
 @register_model('st_gcn', task='action')
 class STGCN(Configurable, ResettableModule):
@@ -140,6 +151,7 @@ class STGCN(Configurable, ResettableModule):
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
+        self.in_channels = in_channels
         self.num_people = num_people
         adj = self.skeleton.adjacency(strategy, max_hop, cap_distance=cap_distance)
         self.input_norm = (
@@ -161,6 +173,11 @@ class STGCN(Configurable, ResettableModule):
         )
         self.lin = Linear(sizes[-1], num_classes)
 
+    @property
+    def head(self) -> Module:
+        r"""The layers that map pooled features to logits."""
+        return self.lin
+
     def forward(
         self, x: Tensor, batch: Tensor | None = None, num_frames: Tensor | None = None
     ) -> Tensor:
@@ -174,6 +191,14 @@ class STGCN(Configurable, ResettableModule):
             x = layer(x, mask)
             mask = stride_mask(mask, cast(SpatioTemporalBlock, layer).stride)
         return self.lin(graph_mean(x, num_nodes, mask=mask))
+
+    def forward_sliding(self, x: SlidingFrames) -> Tensor:
+        """Returns the logits of a window that slides over a sequence."""
+        if self.input_norm is not None:
+            x = x.map(self.input_norm)
+        for layer in self.layers:
+            x = cast(SpatioTemporalBlock, layer).forward_sliding(x)
+        return self.lin(graph_mean(x.features, self.num_people * self.skeleton.num_joints))
 
     def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         r"""Loads a published checkpoint, with names such as
@@ -190,11 +215,24 @@ class STGCN(Configurable, ResettableModule):
         Raises:
             ValueError: If a name, a shape or the graph does not match. The model is then unchanged.
         """
+        self.load_state_dict(self.convert_reference_state_dict(state_dict))
+
+    def convert_reference_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True
+    ) -> dict[str, Tensor]:
+        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
+
+        With :obj:`strict=False`, weights of another size keep their shape, for
+        :func:`create_model`.
+
+        Raises:
+            ValueError: If the graph does not match or, with :obj:`strict`, a name or a shape.
+        """
         own, names, weights = self.state_dict(), _published_names(len(self.layers)), []
         for name, value in state_dict.items():
             name = name.removeprefix('module.')
             if name == 'A':
-                self._check_graph(value)
+                self._check_graph(value, strict)
                 continue
             prefix, _, leaf = name.rpartition('.')
             key = names.get(name) or f'{names.get(prefix)}.{leaf}'
@@ -204,13 +242,17 @@ class STGCN(Configurable, ResettableModule):
                 shape = own[key].shape  # from [K * C_out, C_in, 1, 1] to [K, C_in, C_out]
                 value = value.reshape(shape[0], shape[-1], -1).transpose(1, 2).reshape(shape)
             weights.append((name, key, value))
-        self.load_state_dict(match_state_dict(weights, own))
+        return match_state_dict(weights, own, strict)
 
-    def _check_graph(self, adj: Tensor) -> None:
-        """Compares the graph of a published checkpoint, in which columns receive."""
+    def _check_graph(self, adj: Tensor, strict: bool) -> None:
+        """Compares the graph of a published checkpoint, in which columns receive. A graph of
+        another size, whose weights do not fit, raises only if strict.
+        """
         layer = self.layers[0]
         assert isinstance(layer, SpatioTemporalBlock)
         expected = layer.adj.transpose(1, 2)
+        if adj.shape != expected.shape and not strict:
+            return
         if adj.shape != expected.shape or not torch.allclose(adj.to(expected), expected, atol=1e-5):
             raise ValueError(
                 'the checkpoint was trained on another graph; published weights require the '

@@ -30,3 +30,12 @@ class FrameSequential(Sequential):
             else:
                 x = module(x, mask) if isinstance(module, MotionBatchNorm) else module(x)
         return x
+
+    @property
+    def reach(self) -> int:
+        """Number of frames before and after a frame on which its result depends."""
+        reach, step = 0, 1
+        for module in self:
+            if isinstance(module, TemporalConv):
+                reach, step = reach + step * module.reach, step * module.stride
+        return reach

@@ -2,6 +2,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from graphmotion.training.class_weights import class_weights
+from graphmotion.training.environment import describe_environment
 from graphmotion.training.optimization import OneCycle, Optimization, SGDStepDecay, StepDecay
 from graphmotion.training.oversample import oversample
 from graphmotion.training.part_triplet import part_triplet_loss
@@ -81,6 +82,7 @@ __all__ = [
     'class_weights',
     'cross_validate',
     'ctr_gcn_recipe',
+    'describe_environment',
     'fg_stformer_recipe',
     'fit',
     'fit_two_stages',

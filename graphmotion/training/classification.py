@@ -67,8 +67,8 @@ class ClassificationModule(RecipeModule):
                 prefix: torch.nn.ModuleDict(
                     {
                         # Lightning's own mean is inexact where processes have different numbers
-                        # of samples.
-                        'loss': MeanMetric(),
+                        # of samples. FiniteSteps reports training steps that are not finite.
+                        'loss': MeanMetric('ignore' if prefix == 'train_' else 'warn'),
                         'accuracy': MulticlassAccuracy(num_classes, average='micro'),
                         'f1': MulticlassF1Score(num_classes, average='macro'),
                     }

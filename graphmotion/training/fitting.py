@@ -12,16 +12,20 @@ import torch
 
 from graphmotion.data.list_dataset import Samples
 from graphmotion.extras import requires_extra
-from graphmotion.inference.checkpoint import load_weights, read_checkpoint
+from graphmotion.inference.checkpoint import load_weights
 from graphmotion.inference.predict import evaluation_mode
+from graphmotion.io.checkpoint import read_checkpoint
+from graphmotion.models.weights import initial_weights
 from graphmotion.training.data_module import GraphDataModule
+from graphmotion.training.finite import FiniteSteps
 from graphmotion.training.history import History, RunRecord, SeedEachStep
 from graphmotion.training.module import RecipeModule
+from graphmotion.training.optimization import Optimization, moving_average
 from graphmotion.training.recognizer import make_recognizer, save_recognizer
 
 with requires_extra('train'):
     from lightning.pytorch import Trainer, seed_everything
-    from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+    from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ def fit(
     seed: int = 0,
     monitor: str | None = None,
     resume: bool = True,
+    nan_policy: str = 'raise',
     **trainer_options: Any,
 ) -> FitResult:
     r"""Trains a module by its recipe and loads its final weights.
@@ -68,6 +73,17 @@ def fit(
     epoch only. A run with a different seed, recipe, model, transform or different samples is not
     resumed but raises an error.
 
+    A run with more epochs continues a finished one, and its result equals that of a single run, if
+    the learning rates of the first epochs do not depend on the number of epochs
+    (:attr:`Optimization.extensible`), as with :class:`StepDecay`. Otherwise, as with
+    :class:`OneCycle`, it raises an error; instead, start another run in a different directory from
+    the weights of the first one:
+
+    .. code-block:: python
+
+        model = create_model('st_gcn', weights='a/last.ckpt', skeleton='coco17', num_classes=4)
+        fit(ClassificationModule(model, 4, recipe), data, 'b')
+
     Batch normalisation computes statistics within each process; on several GPUs,
     :obj:`sync_batchnorm=True` computes them over the full batch.
 
@@ -84,6 +100,10 @@ def fit(
             such as :obj:`"val_accuracy"` or :obj:`"val_rank1"`. (default: :obj:`None`)
         resume (bool, optional): If set to :obj:`False`, starts from the first epoch and overwrites
             an earlier run. (default: :obj:`True`)
+        nan_policy (str, optional): What to do if the gradient of a step is not finite:
+            :obj:`"raise"` ends training with an error that names step, parameters and samples,
+            :obj:`"skip"` skips the step with a warning; see :class:`FiniteSteps`.
+            (default: :obj:`"raise"`)
         **trainer_options: Further options of Lightning's
             :class:`~lightning.pytorch.Trainer`: :obj:`precision`, :obj:`devices`,
             :obj:`num_nodes`, :obj:`strategy`, :obj:`logger`, :obj:`enable_progress_bar`, ...
@@ -93,6 +113,7 @@ def fit(
 
     Raises:
         ValueError: If the directory holds a damaged checkpoint or a checkpoint of a different run.
+        FloatingPointError: If the gradient of a step is not finite.
     """
     if not isinstance(data, GraphDataModule):
         data = GraphDataModule(data, seed=seed, **module.batch_options())
@@ -103,6 +124,7 @@ def fit(
     record = RunRecord()
     callbacks = [
         SeedEachStep(seed),
+        FiniteSteps(nan_policy),
         record,
         history,
         _checkpoint(directory, 'last'),
@@ -110,7 +132,7 @@ def fit(
     ]
     optimization = module.recipe.optimization
     if optimization.ema_decay:
-        callbacks.insert(0, EMAWeightAveraging(decay=optimization.ema_decay))
+        callbacks.insert(0, WeightAveraging(avg_fn=moving_average(optimization.ema_decay)))
     best = None
     if data.val is not None:
         monitor = module.monitor if monitor is None else monitor
@@ -131,7 +153,7 @@ def fit(
     record.parts = _describe_run(module, data, seed)
     resumed = last if resume and os.path.exists(last) else None
     if resumed:
-        _check_same_run(resumed, record)
+        _check_same_run(resumed, record, module.recipe.optimization)
     with warnings.catch_warnings():
         # Batches are sliced from memory, which worker processes would slow down.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
@@ -139,7 +161,10 @@ def fit(
         warnings.filterwarnings('ignore', message='Checkpoint directory .* is not empty')
         # Raised by Lightning's use of torch.
         warnings.filterwarnings('ignore', category=FutureWarning, message='.*LeafSpec.*')
-        trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
+        finally:
+            module.teardown('fit')  # Lightning omits it after an error
     module.to(trainer.strategy.root_device)  # Lightning moves it to the CPU
     best_path = best.best_model_path if best is not None else None
     if best_path:
@@ -175,11 +200,14 @@ def _describe_run(module: RecipeModule, data: GraphDataModule, seed: int) -> dic
     """Returns a description of everything that determines the result of a run, by name."""
     parts = {
         'seed': seed,
-        'recipe': module.recipe,
+        # The number of epochs is compared separately, as it may grow.
+        'recipe': module.recipe.with_optimization(max_epochs=0),
+        'max_epochs': module.recipe.optimization.max_epochs,
         'model': (
             module.model,
             {name: _options(part) for name, part in module.model.named_modules()},
         ),
+        'initial weights': initial_weights(module.model),
         'training options': {**_options(module), 'seed': data.seed},
         'training samples': data.train.fingerprint(),
         'validation samples': None if data.val is None else data.val.fingerprint(),
@@ -207,11 +235,29 @@ def _options(module: torch.nn.Module) -> dict[str, Any]:
     }
 
 
-def _check_same_run(path: str, now: RunRecord) -> None:
+def _check_same_run(path: str, now: RunRecord, optimization: Optimization) -> None:
     before = read_checkpoint(path, 'callbacks').get(now.state_key, {})
     other = [name for name, part in now.parts.items() if before.get(name) != part]
-    if other:
+    if other == ['max_epochs']:
+        _check_more_epochs(path, int(before['max_epochs']), optimization)
+    elif other:
         raise ValueError(
             f'{path}: the checkpoint belongs to a run with different {", ".join(other)}; pass '
             f'resume=False to overwrite it or a different directory'
         )
+
+
+def _check_more_epochs(path: str, before: int, optimization: Optimization) -> None:
+    """Raises an error unless a run can be continued for more epochs."""
+    now = optimization.max_epochs
+    if optimization.extensible and now > before:
+        return
+    reason = ''
+    if now > before:
+        name = type(optimization).__name__
+        reason = f', since the learning rates of {name} depend on the number of epochs'
+    raise ValueError(
+        f'{path}: the checkpoint belongs to a run of {before} epochs, which cannot be continued to '
+        f'{now} epochs{reason}; pass resume=False to overwrite it, or start another run in a '
+        f'different directory, from these weights by create_model(..., weights={path!r})'
+    )

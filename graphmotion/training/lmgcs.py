@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import BatchNorm1d
+from torch.nn import BatchNorm1d, Module
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
 
@@ -16,6 +17,7 @@ from graphmotion.extras import requires_extra
 from graphmotion.inference.predict import model_inputs
 from graphmotion.metrics import relative_spread
 from graphmotion.models.lmgcs import LMGCS, LMGCSFeatures
+from graphmotion.models.weights import state_digest
 from graphmotion.nn import SeparateLinear
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fitting import FitResult, fit
@@ -47,8 +49,7 @@ class LMGCSModule(EmbeddingModule):
     - :obj:`"local"` trains everything except the attention, which is not computed, by the triplet
       loss and the cross-entropy of the local parts.
     - :obj:`"global"` trains the attention only, by the triplet loss and the cross-entropy of the
-      global parts. All other modules are in evaluation mode and stay unchanged, exactly so unless
-      the recipe averages weights, which rounds.
+      global parts. All other modules are in evaluation mode and stay unchanged.
     - :obj:`"joint"` trains all parameters by both triplet losses and the cross-entropy of the
       global parts, or as :obj:`"local"` if the network has no attention.
 
@@ -96,6 +97,7 @@ class LMGCSModule(EmbeddingModule):
         if stage == 'global' and not model.global_modules:
             raise ValueError("model must have attention for the stage 'global', got none")
         self.stage = stage
+        self.initial_weights: str | None = None
         self._warned = False
         self.register_buffer('subjects', subjects.unique())
         self.classifier = (
@@ -110,7 +112,8 @@ class LMGCSModule(EmbeddingModule):
         if recipe.triplet:
             terms += [f'triplet_{name}' for name in self._trained_parts()] + ['active']
         names = ('loss', *terms, 'spread')
-        self.train_metrics = torch.nn.ModuleDict({name: MeanMetric() for name in names})
+        # FiniteSteps reports steps that are not finite.
+        self.train_metrics = torch.nn.ModuleDict({name: MeanMetric('ignore') for name in names})
         for modules, name in ((model.local_modules, 'local'), (model.global_modules, 'global')):
             for module in modules:
                 module.requires_grad_(name in self._trained_parts())
@@ -121,17 +124,11 @@ class LMGCSModule(EmbeddingModule):
             return [self.stage]
         return ['local', 'global'] if self.model.global_modules else ['local']
 
-    def on_train_start(self) -> None:
-        """Puts modules that the stage does not train into evaluation mode."""
-        # Not earlier, as Lightning warns about modules that start in evaluation mode.
-        if self.stage == 'global':
-            for module in self.model.local_modules:
-                module.eval()
-
-    def on_train_end(self) -> None:
-        """Restores the mode of the modules."""
-        for module in self.model.local_modules:
-            module.train(self.training)
+    def frozen_modules(self) -> list[Module]:
+        """Returns the modules that the recipe freezes or the stage does not train."""
+        return super().frozen_modules() + (
+            self.model.local_modules if self.stage == 'global' else []
+        )
 
     def features(self, batch: Batch) -> LMGCSFeatures:
         """Returns the parts of a batch that the stage trains and :obj:`None` for the others."""
@@ -228,7 +225,8 @@ def fit_two_stages(
     r"""Trains the local features of a network and then, with these fixed, its attention.
 
     Each stage is a run of :func:`fit` in a separate directory, :obj:`local` and :obj:`global`, and
-    is resumed if it was interrupted.
+    is resumed if it was interrupted. If the first stage is continued for more epochs, an earlier
+    second stage raises an error, since it was trained with other local features.
 
     .. code-block:: python
 
@@ -256,18 +254,21 @@ def fit_two_stages(
     Returns:
         list of FitResult: The result of each stage; a network without attention has only the first.
     """
-    stages = {'local': recipe}
+    # The first stage does not depend on the number of epochs of the second.
+    stages = {'local': replace(recipe, global_epochs=0)}
     if model.global_modules:
-        second = recipe.with_optimization(max_epochs=recipe.global_epochs)
+        second = stages['local'].with_optimization(max_epochs=recipe.global_epochs)
         if isinstance(second.optimization, StepDecay):
             second = second.with_optimization(milestones=())
         stages['global'] = second
     subjects = data.train.labels(label)
-    results = []
+    results: list[FitResult] = []
     try:
         for stage, stage_recipe in stages.items():
             torch.manual_seed(seed)  # for the weights of the classifier
             module = LMGCSModule(model, stage_recipe, subjects, stage, label)
+            # Recorded in the checkpoint, as the second stage keeps the weights of the first.
+            module.initial_weights = state_digest(model.state_dict()) if results else None
             results.append(fit(module, data, os.path.join(directory, stage), seed, **options))
     finally:
         model.requires_grad_(True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
+import torch
+from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiStepLR, OneCycleLR
@@ -21,9 +24,14 @@ class Optimization:
         gradient_clip (float, optional): Maximum norm of the gradient.
         ema_decay (float): Decay per step of an exponential moving average of the weights, which
             replaces the weights in validation, test and the final model; 0 disables it. The average
-            extends over about :math:`1 / (1 - \text{ema\_decay})` steps and reduces the variance
-            between the last steps on a small training set.
+            extends over about :math:`1 / (1 - \text{ema\_decay})` steps, fewer at the start of
+            training, and reduces the variance between the last steps on a small training set; see
+            :func:`moving_average`.
     """
+
+    #: Whether the learning rates of the first epochs are the same for any :obj:`max_epochs`, so
+    #: that :func:`fit` can continue a finished run for more epochs.
+    extensible: ClassVar[bool] = False
 
     lr: float = 1e-3
     weight_decay: float = 0.0
@@ -31,8 +39,10 @@ class Optimization:
     gradient_clip: float | None = None
     ema_decay: float = 0.0
 
-    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
-        r"""Returns the optimiser of the given parameters."""
+    def optimizer(self, parameters: Iterable[Parameter] | Iterable[dict[str, Any]]) -> Optimizer:
+        r"""Returns the optimiser of the given parameters, or of groups of parameters, each of which
+        may have its own maximum learning rate :obj:`"lr"`.
+        """
         raise NotImplementedError
 
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
@@ -50,10 +60,12 @@ class StepDecay(Optimization):
         gamma (float): The factor.
     """
 
+    extensible = True
+
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1
 
-    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
+    def optimizer(self, parameters: Iterable[Parameter] | Iterable[dict[str, Any]]) -> Optimizer:
         r"""Returns Adam, with weight decay added to the gradient."""
         return Adam(parameters, lr=self.lr, weight_decay=self.weight_decay)
 
@@ -75,7 +87,7 @@ class SGDStepDecay(StepDecay):
     momentum: float = 0.9
     warmup_epochs: int = 0
 
-    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
+    def optimizer(self, parameters: Iterable[Parameter] | Iterable[dict[str, Any]]) -> Optimizer:
         r"""Returns SGD, with weight decay added to the gradient."""
         return SGD(
             parameters,
@@ -106,21 +118,55 @@ class OneCycle(Optimization):
         warmup (float): Fraction of the steps in which the learning rate increases.
         decoupled_weight_decay (bool): If set to :obj:`True`, uses AdamW, which decouples weight
             decay from the gradient; otherwise Adam, which adds it to the gradient.
+
+    Raises:
+        ValueError: If :obj:`warmup` is not in [0, 1).
     """
 
     warmup: float = 0.15
     decoupled_weight_decay: bool = True
 
-    def optimizer(self, parameters: Iterable[Parameter]) -> Optimizer:
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f'warmup must be in [0, 1), got {self.warmup!r}')
+
+    def optimizer(self, parameters: Iterable[Parameter] | Iterable[dict[str, Any]]) -> Optimizer:
         r"""Returns AdamW or Adam."""
         cls = AdamW if self.decoupled_weight_decay else Adam
         return cls(parameters, lr=self.lr, weight_decay=self.weight_decay)
 
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
-        r"""Returns one cycle over all epochs."""
+        r"""Returns one cycle over all epochs, or the maximum learning rate for a single step."""
         total = max(1, self.max_epochs * steps_per_epoch)
-        warmup = self.warmup
+        if total == 1:
+            return LambdaLR(optimizer, lambda step: 1.0)
+        warmup = float(self.warmup)
         if warmup * total == 1:
             # OneCycleLR divides by the number of steps before the maximum, which is the first one.
             warmup *= 1 - 1e-9
-        return OneCycleLR(optimizer, self.lr, total_steps=total, pct_start=warmup)
+        max_lr = [group['lr'] for group in optimizer.param_groups]
+        return OneCycleLR(optimizer, max_lr, total_steps=total, pct_start=warmup)
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    r"""Returns the update of an exponential moving average of weights with a warm-up.
+
+    .. math::
+        \mathbf{w}'_n = d_n \, \mathbf{w}'_{n-1} + (1 - d_n) \, \mathbf{w}_n, \qquad
+        d_n = \min \left( \text{decay}, \frac{1 + n}{10 + n} \right)
+
+    Without the warm-up, weights of the first steps, which change quickly, dominate the average for
+    several times :math:`1 / (1 - \text{decay})` steps.
+
+    Args:
+        decay (float): Decay per step.
+    """
+
+    def update(average: Tensor, weight: Tensor, count: Tensor) -> Tensor:
+        if not average.is_floating_point():
+            return weight
+        step = float(count)
+        # lerp leaves weights that do not change as they are, without rounding.
+        return torch.lerp(average, weight, 1 - min(decay, (1 + step) / (10 + step)))
+
+    return update

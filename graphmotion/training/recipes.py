@@ -23,11 +23,28 @@ class Recipe:
         recipe = replace(msa_gcn_recipe(), batch_size=32)
         recipe = recipe.with_optimization(lr=2e-3, max_epochs=50)
 
+    To fine-tune a model (see :func:`~graphmotion.models.create_model`), layers can be frozen and
+    the head can have a learning rate of its own:
+
+    .. code-block:: python
+
+        recipe = replace(recipe, freeze='*')  # everything but the head
+        recipe = replace(recipe, freeze=('input_norm', 'layers.[0-3]'), head_lr=1e-2)
+
     Args:
         optimization (Optimization): Optimiser, learning rate schedule and number of epochs.
+        freeze (str or tuple of str): Names of submodules or parameters of the model that are not
+            trained, with the wildcards :obj:`*`, :obj:`?` and :obj:`[...]`. Frozen modules run in
+            evaluation mode, so that the statistics of batch normalisation stay fixed, too. The
+            attribute :obj:`head` of the model is always trained. (default: :obj:`()`)
+        head_lr (float, optional): Maximum learning rate of the attribute :obj:`head` of the model
+            and of parameters of the loss, instead of that of :obj:`optimization`.
+            (default: :obj:`None`)
     """
 
     optimization: Optimization = field(default=OneCycle())
+    freeze: str | tuple[str, ...] = field(default=(), kw_only=True)
+    head_lr: float | None = field(default=None, kw_only=True)
 
     def with_optimization(self: _Recipe, **changes: Any) -> _Recipe:
         r"""Returns the recipe with changed options of the optimisation."""

@@ -177,7 +177,8 @@ class RecognitionModule(EmbeddingModule):
             reducer=AvgNonZeroReducer(collect_stats=True),
         )
         names = ('loss', 'triplets', 'positive_distance', 'negative_distance', 'spread')
-        self.train_metrics = torch.nn.ModuleDict({name: MeanMetric() for name in names})
+        # FiniteSteps reports steps that are not finite.
+        self.train_metrics = torch.nn.ModuleDict({name: MeanMetric('ignore') for name in names})
 
     def embed(self, batch: Batch) -> Tensor:
         """Returns the embeddings of a batch in single or double precision."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphmotion.config import Configurable
-from graphmotion.data import batch_index, from_dense
+from graphmotion.data import batch_index, from_dense, num_nodes_per_graph
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms.fields import get_pos, joint_indices, set_pos, split_bodies, valid_mask
 from graphmotion.transforms.fill_missing import nearest_visible
@@ -63,8 +62,9 @@ class CenterJoint(Configurable, BaseTransform):
         dense = split_bodies(data, get_pos(data), self.skeleton)
         center = self._center(data, dense)
         if not self.per_body:
-            graph = batch_index(data)[:: self.skeleton.num_joints].contiguous()
-            center = center[torch.searchsorted(graph, graph)]  # centre of the graph's first body
+            counts = num_nodes_per_graph(data).to(center.device) // self.skeleton.num_joints
+            first = counts.cumsum(0) - counts  # first body of each graph
+            center = center[first[batch_index(data)[:: self.skeleton.num_joints]]]
         return set_pos(data, from_dense(dense - center.unsqueeze(1)))
 
     def _center(self, data: Data, dense: Tensor) -> Tensor:

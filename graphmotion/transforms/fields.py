@@ -36,7 +36,8 @@ def split_bodies(data: Data, value: Tensor, skeleton: Skeleton) -> Tensor:
     """Views nodes ``[M * V, *]`` as the joints of bodies ``[M, V, *]``."""
     num_joints = skeleton.num_joints
     num_nodes = num_nodes_per_graph(data)
-    if bool((num_nodes % num_joints).any()):
+    # An exporter cannot read values.
+    if not torch.compiler.is_compiling() and bool((num_nodes % num_joints).any()):
         raise ValueError(
             f'number of nodes of each graph must be a multiple of the {num_joints} joints of '
             f'{skeleton.name!r}, got {num_nodes.tolist()} nodes'
@@ -50,7 +51,8 @@ def time_fields(data: Data) -> dict[str, Tensor]:
     if 'x' in fields and fields['x'].dim() < 3:
         del fields['x']  # static node features
     lengths = {name: value.size(1) for name, value in fields.items()}
-    if len(set(lengths.values())) != 1:
+    length = next(iter(lengths.values()), None)
+    if length is None or any(other != length for other in lengths.values()):
         raise ValueError(
             f'fields along time, one or more of {list(TIME_DIMS)}, must have the same number of '
             f'frames, got {lengths}'

@@ -22,8 +22,12 @@ def nearest_visible(visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     num_frames = visible.size(1)
     frame = torch.arange(num_frames, device=visible.device).expand_as(visible)
-    before = frame.masked_fill(~visible, -1).cummax(dim=1).values
-    after = frame.masked_fill(~visible, num_frames).flip(1).cummin(dim=1).values.flip(1)
+    # Visible frames by their rank, with column zero for all others. ONNX has no cumulative maximum.
+    rank = visible.long().cumsum(dim=1)
+    table = frame.new_full((visible.size(0), num_frames + 2), num_frames)
+    table = table.scatter(1, rank.masked_fill(~visible, 0), frame)
+    before = table.gather(1, rank).masked_fill(rank == 0, -1)
+    after = table.gather(1, rank + (~visible).long())
     left = torch.where(before < 0, after, before)
     right = torch.where(after == num_frames, before, after)
     never = left == num_frames
@@ -72,7 +76,7 @@ class FillMissing(Configurable, BaseTransform):
             return data
         valid = valid_frames(data, pos.size(1))
         visible = valid & (score > self.threshold)
-        if bool((visible == valid).all()):
+        if not torch.compiler.is_compiling() and bool((visible == valid).all()):
             return data
         left, right, weight = nearest_visible(visible)
         never = ~visible.any(dim=1)

@@ -33,7 +33,9 @@ class RandomTimeReversal(Configurable, BaseTransform):
         """Reverses a sample, or random samples of a batch."""
         counts = num_valid_frames(data).unsqueeze(1)
         frame = torch.arange(any_time_field(data).size(1), device=counts.device)
-        reverse = (rand_per_graph(data, counts, 1) < self.p) & (frame < counts)
+        reverse = frame < counts
+        if self.p < 1:
+            reverse = reverse & (rand_per_graph(data, counts, 1) < self.p)
         return select_frames(data, torch.where(reverse, counts - 1 - frame, frame))
 
     def __repr__(self) -> str:

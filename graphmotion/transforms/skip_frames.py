@@ -38,7 +38,7 @@ class SkipFrames(Configurable, BaseTransform):
         frame = torch.arange(0, any_time_field(data).size(1), self.step, device=counts.device)
         kept = (counts + self.step - 1) // self.step
         scale_frame_rate(data, torch.full_like(counts, self.step), 1)
-        return select_frames(data, frame.expand(len(counts), -1), kept)
+        return select_frames(data, frame.expand(counts.numel(), -1), kept)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}({self.step})'

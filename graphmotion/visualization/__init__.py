@@ -10,6 +10,7 @@ from graphmotion.visualization.classes import plot_class_comparison
 from graphmotion.visualization.confusion import plot_confusion_matrix
 from graphmotion.visualization.curves import plot_initial_loss, plot_training_curves
 from graphmotion.visualization.embedding import plot_embedding
+from graphmotion.visualization.error_curves import plot_det, plot_open_set
 from graphmotion.visualization.faces import (
     plot_eigenvectors,
     plot_face_graph,
@@ -23,6 +24,7 @@ from graphmotion.visualization.projection import project
 from graphmotion.visualization.recognition_curves import plot_cmc, plot_rank_by_view
 from graphmotion.visualization.rest_pose import rest_pose
 from graphmotion.visualization.retrieval import plot_retrieval
+from graphmotion.visualization.score_histogram import plot_scores
 from graphmotion.visualization.spectrum import feature_spectrum, plot_feature_spectrum
 from graphmotion.visualization.timeline import plot_timeline
 from graphmotion.visualization.trajectories import plot_landmark_trajectories
@@ -42,6 +44,7 @@ __all__ = [
     'plot_confusion_matrix',
     'plot_cross_dataset',
     'plot_cross_scale',
+    'plot_det',
     'plot_eigenvectors',
     'plot_embedding',
     'plot_face_graph',
@@ -52,10 +55,12 @@ __all__ = [
     'plot_initial_loss',
     'plot_landmark_trajectories',
     'plot_node_weights',
+    'plot_open_set',
     'plot_pose_gallery',
     'plot_pose_strip',
     'plot_rank_by_view',
     'plot_retrieval',
+    'plot_scores',
     'plot_timeline',
     'plot_training_curves',
     'project',

@@ -27,6 +27,7 @@ with requires_extra('vis'):
 __all__ = [
     'COLORS',
     'LEFT_COLOR',
+    'LEGEND_LINE',
     'LINK_COLORMAP',
     'NEUTRAL_COLOR',
     'RIGHT_COLOR',
@@ -43,8 +44,8 @@ __all__ = [
     'Normalize',
     'PathLike',
     'ScalarMappable',
-    'ScaledTranslation',
     'add_colorbar',
+    'add_legend_below',
     'finish_figure',
     'new_figure',
     'style_axes',
@@ -59,6 +60,8 @@ LEFT_COLOR, RIGHT_COLOR, NEUTRAL_COLOR = '#0072B2', '#D55E00', '#4D4D4D'
 # Matrices start at white; links start at a tint that is visible on white paper.
 WEIGHT_COLORMAP = LinearSegmentedColormap.from_list('weights', ['#FFFFFF', '#9E6BBF', '#2D004B'])
 LINK_COLORMAP = LinearSegmentedColormap.from_list('links', WEIGHT_COLORMAP(np.linspace(0.2, 1, 64)))
+
+LEGEND_LINE = 0.2  # height in inches
 
 _DPI = 200
 
@@ -97,3 +100,16 @@ def add_colorbar(
     bar = figure.colorbar(mappable, shrink=0.7, pad=0.02, aspect=30, ax=ax, cax=cax)
     bar.set_label(label)
     bar.outline.set_visible(False)
+
+
+def add_legend_below(ax: Axes, distance: float) -> None:
+    """Adds the legend below the axes, at a distance in inches."""
+    offset = ScaledTranslation(0, -distance, ax.figure.dpi_scale_trans)
+    ax.legend(
+        frameon=False,
+        fontsize='small',
+        loc='upper center',
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=ax.transAxes + offset,
+        borderaxespad=0,
+    )

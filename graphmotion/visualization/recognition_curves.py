@@ -12,12 +12,12 @@ from torch import Tensor
 from graphmotion.metrics import GalleryProbeScores
 from graphmotion.visualization._figure import (
     COLORS,
+    LEGEND_LINE,
     NEUTRAL_COLOR,
-    Axes,
     Figure,
     MaxNLocator,
     PathLike,
-    ScaledTranslation,
+    add_legend_below,
     finish_figure,
     new_figure,
     style_axes,
@@ -27,7 +27,6 @@ from graphmotion.visualization._inputs import as_mapping, entry_name
 Scores = GalleryProbeScores | Mapping[str, GalleryProbeScores]
 
 _MARKERS = 'os^Dv*P'
-_LEGEND_LINE = 0.2  # inches
 
 # Percentages over views or ranks, by panel and by curve.
 _Panels = dict[str, dict[str, np.ndarray]]
@@ -82,7 +81,7 @@ def plot_rank_by_view(
     half = polar and min(views) >= 0 and max(views) <= 180
     num_curves = len(next(iter(panels.values())))
     width = 4.2 if not polar else 2.6 if half and len(panels) > 1 else 3.6
-    figure = new_figure(width * len(panels), (3.6 if polar else 3.1) + _LEGEND_LINE * num_curves)
+    figure = new_figure(width * len(panels), (3.6 if polar else 3.1) + LEGEND_LINE * num_curves)
     x = np.deg2rad(views) if polar else np.array(views, dtype=np.float64)
     for i, (panel, curves) in enumerate(panels.items()):
         ax = figure.add_subplot(1, len(panels), i + 1, projection='polar' if polar else None)
@@ -100,7 +99,7 @@ def plot_rank_by_view(
             ax.set_ylabel(f'rank-{rank} accuracy (%)' if i == 0 else '')
             style_axes(ax)
         ax.set_title(panel, fontsize='medium')
-        _add_legend_below(ax, 0.25 if polar else 0.55 if len(views) > 8 else 0.45)
+        add_legend_below(ax, 0.25 if polar else 0.55 if len(views) > 8 else 0.45)
     if polar and not title:
         title = f'rank-{rank} accuracy by probe view (%)'
     return finish_figure(figure, path, title)
@@ -139,7 +138,7 @@ def plot_cmc(
         runs, {name: run.mean_average_precision.unsqueeze(1) for name, run in runs.items()}
     )
     num_curves = len(next(iter(panels.values())))
-    figure = new_figure(3.8 * len(panels), 3.0 + _LEGEND_LINE * num_curves)
+    figure = new_figure(3.8 * len(panels), 3.0 + LEGEND_LINE * num_curves)
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     ranks = np.arange(1, max_rank + 1)
     for i, (ax, (panel, curves)) in enumerate(zip(axes, panels.items())):
@@ -152,7 +151,7 @@ def plot_cmc(
         ax.set_ylabel('identification rate (%)' if i == 0 else '')
         ax.set_title(panel, fontsize='medium')
         style_axes(ax)
-        _add_legend_below(ax, 0.45)
+        add_legend_below(ax, 0.45)
     return finish_figure(figure, path, title)
 
 
@@ -223,16 +222,3 @@ def _style_polar_axes(ax: Any, views: Sequence[int], half: bool) -> None:
     ax.tick_params(axis='y', labelsize='x-small', labelcolor=NEUTRAL_COLOR)
     ax.grid(color='0.85', linewidth=0.6)
     ax.spines[:].set_color('0.7')
-
-
-def _add_legend_below(ax: Axes, distance: float) -> None:
-    """Adds the legend below the axes, at a distance in inches."""
-    offset = ScaledTranslation(0, -distance, ax.figure.dpi_scale_trans)
-    ax.legend(
-        frameon=False,
-        fontsize='small',
-        loc='upper center',
-        bbox_to_anchor=(0.5, 0),
-        bbox_transform=ax.transAxes + offset,
-        borderaxespad=0,
-    )

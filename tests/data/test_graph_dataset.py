@@ -164,3 +164,14 @@ def test_the_home_directory_is_expanded(tmp_path, monkeypatch, kind):
     monkeypatch.chdir(tmp_path)
     Faces(kind('~/faces'))
     assert (tmp_path / 'faces' / 'processed' / 'data.pt').is_file()
+
+
+class Named(Faces):
+    class_names = ('a', 'b')
+
+
+def test_labels_without_a_class_name_raise(tmp_path):
+    for root in (None, tmp_path):
+        with pytest.raises(ValueError, match=r'Named: y must be less than 2, .*got 0 to 2'):
+            Named(root)
+    assert Named(sizes=(6, 6)).num_classes == 2

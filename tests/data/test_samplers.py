@@ -157,3 +157,10 @@ def test_impossible_batches_raise(options, reason):
         BalancedBatchSampler(
             **{'labels': LABELS, 'classes_per_batch': 2, 'samples_per_class': 2} | options
         )
+
+
+def test_a_batch_can_be_drawn_again():
+    sampler = BatchSampler(10, 4, shuffle=True, seed=3)
+    epochs = [[batch for _, batch in sampler] for _ in range(2)]
+    for epoch, step in ((0, 2), (1, 0)):
+        assert torch.equal(sampler.batch(epoch, step), epochs[epoch][step])

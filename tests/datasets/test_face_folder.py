@@ -31,8 +31,9 @@ def test_reads_folders_and_archives(tmp_path, where):
                 archive.writestr(inside + name, encode(picture(10 * number), name))
     else:
         fill(tmp_path / {'raw': 'raw', '': '', 'folder': 'raw/faces'}[where])
+    subfolder = {'zip in a folder': 'faces/set', 'folder': 'faces'}.get(where)
     for _ in range(2):  # from the files, then from what was processed
-        dataset = FaceFolder(str(tmp_path))
+        dataset = FaceFolder(str(tmp_path), subfolder=subfolder)
         assert dataset.class_names == ('happy', 'sad')
         assert dataset.subject_names == ('anna', 'ben')
         assert dataset.labels('y').tolist() == [0, 0, 1, 1]
@@ -182,3 +183,25 @@ def test_the_home_directory_is_expanded(tmp_path, monkeypatch, kind):
     fill(tmp_path, ['happy/1.png', 'sad/1.png'])
     monkeypatch.setenv('HOME', str(tmp_path.parent))
     assert FaceFolder(kind(f'~/{tmp_path.name}')).names() == ['happy/1.png', 'sad/1.png']
+
+
+def test_changed_landmarks_are_read_again(tmp_path):
+    rows = '\n'.join(['3 4'] * 68)
+    write(tmp_path / 'happy' / '1.png', picture(1))
+    (tmp_path / 'happy' / '1.txt').write_text(rows)
+    first = FaceFolder(str(tmp_path), landmarks=True)[0].landmarks
+    (tmp_path / 'happy' / '1.txt').write_text(rows.replace('3 4', '13 4'))
+    with pytest.warns(UserWarning, match='the raw files have changed'):
+        second = FaceFolder(str(tmp_path), landmarks=True)[0].landmarks
+    assert torch.equal(second[:, 0], first[:, 0] + 10)
+
+
+def test_images_of_twelve_bits(tmp_path):
+    for number, brightest in enumerate((4095, 200), start=1):
+        write(tmp_path / 'happy' / f'{number}.png', np.full((8, 8), brightest, np.uint16))
+    with pytest.warns(UserWarning, match=r'1 with brightest pixel not .* max_value .*happy/1'):
+        assert list(greys(FaceFolder(str(tmp_path))).values()) == [200]
+    dataset = FaceFolder(str(tmp_path), max_value=4095)
+    assert list(greys(dataset).values()) == [255, 12]
+    with pytest.raises(ValueError, match='max_value must be positive and finite, got 0'):
+        FaceFolder(str(tmp_path), max_value=0)

@@ -98,9 +98,9 @@ def test_without_subjects(tmp_path):
 def test_the_subject_may_be_a_prefix(tmp_path):
     root = fill(tmp_path, write_numpy, names=('wave/s2_a', 'wave/s10_a', 'clap/s2_b'))
     dataset = PoseFolder(root, ARM, 'numpy', subject=r'(\w+?)_')
-    assert dataset.subject_names == ('s10', 's2')
+    assert dataset.subject_names == ('s2', 's10')
     by_name = dict(zip(dataset.names(), dataset.labels('subject').tolist()))
-    assert by_name == {'clap/s2_b': 1, 'wave/s10_a': 0, 'wave/s2_a': 1}
+    assert by_name == {'clap/s2_b': 0, 'wave/s10_a': 1, 'wave/s2_a': 0}
     with pytest.raises(ValueError, match='3 of 3 recordings have no subject, such as clap/s2_b'):
         PoseFolder(root, ARM, 'numpy', subject='(person)')
     with pytest.raises(ValueError, match=r"subject must have one group.*got '\\\\w\+'"):
@@ -213,7 +213,7 @@ def test_no_valid_recording_raises_and_leaves_no_file(tmp_path):
 def test_bad_folders_and_options_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match='none: no such folder'):
         PoseFolder(str(tmp_path / 'none'), ARM, 'numpy')
-    with pytest.raises(ValueError, match='folders: expected one per class, found none'):
+    with pytest.raises(ValueError, match='recordings: expected one folder per class, found none'):
         PoseFolder(str(tmp_path), ARM, 'numpy')
     root = fill(tmp_path, write_numpy)
     with pytest.raises(ValueError, match=r"format must be one of .*'numpy'.*, got 'xyz'"):
@@ -224,7 +224,9 @@ def test_bad_folders_and_options_raise(tmp_path):
         ValueError, match=r'clap: recordings: expected \.json files, found only \.npz'
     ):
         PoseFolder(root, ARM, 'coco')
-    with pytest.raises(ValueError, match=r'clap: recordings: expected folders of \.json files'):
+    with pytest.raises(
+        ValueError, match=r'clap: recordings: expected one folder of \.json files per recording'
+    ):
         PoseFolder(root, ARM, 'openpose')
     np.save(tmp_path / 'clap' / 'ben' / 'b.npy', np.ones((2, 3, 2)))
     with pytest.raises(ValueError, match=r'b\.npz: name: expected a different name than b\.npy'):

@@ -15,7 +15,7 @@ class Runs(RecordedDataset):
     """Text files with a number in them."""
 
     class_names = ('walk', 'run')
-    suffix = '.txt'
+    suffixes = '.txt'
     pattern = re.compile(r'(?P<action>\d)-(?P<subject>\d+)')
     name_format = '{action}-{subject:03d}'
     archive = 'runs.zip'

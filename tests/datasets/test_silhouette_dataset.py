@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from graphmotion.datasets import SilhouetteDataset
 from graphmotion.io import align_silhouettes
@@ -86,7 +87,7 @@ def test_invalid_frames_and_sequences_are_skipped(tmp_path):
         r'skipped 4 of 6 sequences: 1 not in folders named like anna/walk-1 \(ben/run-1\); '
         r'1 with fewer than 1 frames with a body \(ben/walk-2\); '
         r'1 of a stranger \(carl/walk-1\); '
-        r'1 with silhouettes not an array of bytes of shape \[T, H, W\] \(ben/walk-3\)$',
+        r'1 with silhouettes not an array of bytes of shape \[T, H, W\] \(ben/walk-3/a\)$',
         messages[0],
     )
     assert re.search(
@@ -175,3 +176,89 @@ def test_nearly_constant_clips(tmp_path):
     assert dataset[0].silhouettes.shape == (1, 1, 64, 44)
     # One pixel wide, its middle half a pixel right of a border of two: a half of either.
     assert dataset[1].silhouettes[0, 0].any(0).nonzero().view(-1).tolist() == [21, 22]
+
+
+def test_changed_images_and_names_of_people_are_noticed(tmp_path, monkeypatch):
+    for name in ('anna', 'ben'):
+        write_images(tmp_path / 'raw' / name / 'walk-1', clip(3))
+    assert Corridor(str(tmp_path)).num_frames.tolist() == [3, 3]
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', clip(6))
+    with pytest.warns(UserWarning, match='the raw files have changed'):
+        assert Corridor(str(tmp_path)).num_frames.tolist() == [6, 3]
+    monkeypatch.setattr(Corridor, 'class_names', ('ben', 'anna'))
+    with pytest.warns(UserWarning, match='labels have changed'):
+        assert Corridor(str(tmp_path)).labels('y').tolist() == [1, 0]
+
+
+def test_a_folder_of_images_may_contain_folders(tmp_path):
+    images = clip(4)
+    folder = tmp_path / 'raw' / 'anna' / 'walk-1'
+    write_images(folder, images[:3], 'a{}.png')
+    write_images(folder, images[3:], 'z{}.png', first=4)
+    write_images(folder / 'b', images[:2], 'thumb{}.png')
+    with pytest.warns(UserWarning, match=r'1 with the labels of another .* \(anna/walk-1/b\)'):
+        dataset = Corridor(str(tmp_path))
+    assert torch.equal(dataset[0].silhouettes, expected(images))
+
+
+def numbered(shift):
+    """A body whose position identifies the frame, since the other half is cut off."""
+    image = np.zeros((1, 80, 100), np.uint8)
+    image[:, 10:70, 20 : 30 + 2 * shift] = 255
+    return image
+
+
+def test_frames_are_sorted_by_the_number_that_differs(tmp_path):
+    images = np.concatenate([numbered(shift) for shift in range(12)])
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', images, 'frame_{}_mask0.png', first=0)
+    write_images(tmp_path / 'raw' / 'ben' / 'walk-1', images, '2-{}-0.png', first=0)
+    dataset = Corridor(str(tmp_path))
+    assert all(torch.equal(data.silhouettes, expected(images)) for data in dataset)
+
+
+def test_frames_with_several_numbers_warn(tmp_path):
+    images = np.concatenate([numbered(shift) for shift in range(4)])
+    for number, name in enumerate(('9-59', '10-0', '10-1', '11-0')):
+        write_images(tmp_path / 'raw' / 'anna' / 'walk-1', images[number:][:1], f'{name}.png')
+    message = r'several numbers differ in the names of the frames of 1 sequences \(anna/walk-1\)'
+    with pytest.warns(UserWarning, match=message):
+        dataset = Corridor(str(tmp_path))
+    assert torch.equal(dataset[0].silhouettes, expected(images))
+
+
+def test_frames_with_the_number_of_another_are_skipped(tmp_path):
+    images = clip(3)
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', images)
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', images[:1], '{}.bmp', first=2)
+    message = r'1 with the number of another frame \(anna/walk-1/2\.bmp\)'
+    with pytest.warns(UserWarning, match=message):
+        assert torch.equal(Corridor(str(tmp_path))[0].silhouettes, expected(images))
+
+
+def test_frames_that_cannot_be_read_are_the_reason_of_the_error(tmp_path):
+    colours = np.zeros((80, 100, 3), np.uint8)
+    colours[:, :20, 0] = colours[:, 50:, 1] = 255
+    write_images(tmp_path / 'raw' / 'anna' / 'walk-1', [colours] * 2)
+    with pytest.raises(ValueError, match=r'1 with colours not a mask in one colour'):
+        Corridor(str(tmp_path))
+    write_images(tmp_path / 'raw' / 'ben' / 'walk-1', clip(3))
+    with pytest.warns(UserWarning, match='skipped') as caught:
+        Corridor(str(tmp_path))
+    assert [str(warning.message).split(': ')[1] for warning in caught] == [
+        'skipped 1 of 2 sequences', 'skipped 2 of 5 frames'
+    ]  # fmt: skip
+
+
+def test_animations_are_not_read_as_one_frame(tmp_path):
+    folder = tmp_path / 'raw' / 'anna' / 'walk-1'
+    folder.mkdir(parents=True)
+    first, *others = [Image.fromarray(image) for image in clip(4)]
+    first.save(folder / '1.gif', save_all=True, append_images=others)
+    with pytest.raises(ValueError, match='1 with frames not one image'):
+        Corridor(str(tmp_path))
+
+
+def test_images_outside_folders_are_named(tmp_path):
+    write_images(tmp_path / 'raw', clip(2))
+    with pytest.raises(ValueError, match=r'1 not in folders named like anna/walk-1 \(\.\)'):
+        Corridor(str(tmp_path))

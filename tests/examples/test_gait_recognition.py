@@ -58,6 +58,8 @@ def test_network_is_trained_and_evaluated_again(tmp_path, capsys, monkeypatch):
         (['--subjects', '2', '--protocol', 'ST'], '--subjects 2 is too few for --protocol ST'),
         ([*REAL, '--subjects', '9'], '--subjects is only valid for generated walks'),
         ([*REAL, '--views', '0'], '--views is only valid for generated walks'),
+        (['--open-set', '0'], '--open-set must be between 0 and 1, got 0.0'),
+        (['--open-set', '--subjects', '4'], '--open-set needs 3 test subjects, got 2'),
         (['--evaluate', '--fresh'], 'not allowed with argument --evaluate'),
     ],
 )

@@ -55,6 +55,7 @@ def test_network_is_trained_in_two_stages_and_evaluated_again(tmp_path, capsys, 
         ([*CASIA_B, '--views', '0', '90'], '--views is only valid for generated walks'),
         (['--joint', '--global-epochs', '3'], '--global-epochs is only valid for training in two'),
         ([*CASIA_B, '--global-epochs', '3'], '--global-epochs is only valid for training in two'),
+        (['--open-set', '--subjects', '4'], '--open-set needs 3 test subjects, got 2'),
         (['--evaluate', '--fresh'], 'not allowed with argument --evaluate'),
     ],
 )

@@ -1,12 +1,20 @@
 import io
 import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from graphmotion.io import MalformedFileError, find_files, read_files, read_gray_image
+from graphmotion.io import (
+    MalformedFileError,
+    find_files,
+    read_color_image,
+    read_files,
+    read_gray_image,
+    read_mask,
+)
 from graphmotion.io.images import IMAGE_SUFFIXES, resize_image
 
 GRAY = np.random.default_rng(0).integers(0, 256, (5, 7), dtype=np.uint8)
@@ -134,3 +142,105 @@ def test_several_suffixes_are_kept_in_names(tmp_path):
         assert files['a/1.png'].read() == b'a/1.png'
     found = [name for _, name, _ in read_files(str(tmp_path), IMAGE_SUFFIXES)]
     assert found == ['1.JPG', '1.png', '2.tiff']
+
+
+def test_bit_depths():
+    camera = np.array([[0, 2048, 4095]], np.uint16)  # 12 bits
+    white = [[0, round(255 * 2048 / 4095), 255]]
+    needed = (
+        r'^a: brightest pixel: expected at least 32768 of 65535, or the value of white as '
+        r'max_value .*, found 4095$'
+    )
+    for form in ('PNG', 'TIFF'):
+        content = encode(camera, form)
+        for read in (read_gray_image, read_color_image):
+            with pytest.raises(MalformedFileError, match=needed):
+                read('a', content)
+        assert read_gray_image('a', content, 4095).tolist() == white
+        assert read_color_image('a', content, 4095).tolist() == [white] * 3
+        assert read_gray_image('a', content, 65535).max() == 16
+        assert read_gray_image('a', content, 2048).tolist() == [[0, 255, 255]]
+    # The same scale for a darker image.
+    dark = encode(np.array([[0, 100, 200]], np.uint16), 'PNG')
+    assert read_gray_image('a', dark, 4095).tolist() == [[0, 6, 12]]
+    assert read_gray_image('a', dark).tolist() == [[0, 100, 200]]
+    depth = encode(np.array([[0, 1000, 5000.0]], np.float32), 'TIFF')  # millimetres
+    with pytest.raises(MalformedFileError, match='or the value of white as max_value'):
+        read_gray_image('a', depth)
+    assert read_gray_image('a', depth, 5000).tolist() == [[0, 51, 255]]
+    # The file names its largest value.
+    assert read_gray_image('a', b'P2 3 1 4095 0 256 4095').tolist() == [[0, 16, 255]]
+    assert read_gray_image('a', b'P2 3 1 4095 0 256 512').tolist() == [[0, 16, 32]]
+    assert read_gray_image('a', encode(GRAY, 'PNG'), 4095).tolist() == GRAY.tolist()  # eight bits
+
+
+def deep_colours(*pixels):
+    """A PNG of 16-bit colours, which pillow does not write."""
+    row = b'\0' + b''.join(struct.pack('>3H', *pixel) for pixel in pixels)
+    chunks = (
+        (b'IHDR', struct.pack('>IIBBBBB', len(pixels), 1, 16, 2, 0, 0, 0)),
+        (b'IDAT', zlib.compress(row)),
+        (b'IEND', b''),
+    )
+    out = b'\x89PNG\r\n\x1a\n'
+    for name, body in chunks:
+        out += struct.pack('>I', len(body)) + name + body
+        out += struct.pack('>I', zlib.crc32(name + body))
+    return out
+
+
+def test_bit_depths_of_colours():
+    full = deep_colours((65535, 0, 256), (0, 32768, 0))
+    assert read_color_image('a', full).tolist() == [[[255, 0]], [[0, 128]], [[1, 0]]]
+    dark = deep_colours((4095, 0, 256), (0, 2048, 0))
+    for read in (read_gray_image, read_color_image):
+        for max_value in (None, 4095):
+            with pytest.raises(MalformedFileError, match='found 16-bit colours up to 3840'):
+                read('a', dark, max_value)
+    assert read_color_image('a', dark, 65535).tolist() == [[[15, 0]], [[0, 8]], [[1, 0]]]
+
+
+BODY = np.zeros((8, 8), np.uint8)
+BODY[2:6, 3:5] = 1
+
+
+@pytest.mark.parametrize('colour', [(255, 0, 0), (0, 0, 255), (0, 200, 0), (255, 255, 255)])
+def test_masks_may_have_any_colour(colour):
+    image = BODY[..., None] * np.array(colour, np.uint8)
+    for form in ('PNG', 'GIF', 'BMP'):
+        assert (read_mask('a', encode(image, form)) == BODY * max(colour)).all()
+    large = np.kron(image, np.ones((8, 8, 1), np.uint8))
+    noisy = read_mask('a', encode(large, 'JPEG'))
+    assert ((noisy >= 100) == (large.max(axis=2) > 0)).mean() > 0.95
+
+
+def test_masks_of_labels_transparency_and_many_bits():
+    palette = Image.fromarray(BODY * 15)
+    palette.putpalette([0, 0, 0] * 15 + [192, 128, 128])
+    assert (read_mask('a', encode(palette, 'PNG')) == BODY * 192).all()
+    assert (read_mask('a', encode(palette, 'PNG', transparency=0)) == BODY * 255).all()
+    assert (read_mask('a', encode(BODY * 15, 'PNG')) == BODY * 15).all()
+    assert (read_mask('a', encode(BODY > 0, 'PNG')) == BODY * 255).all()
+    assert (read_mask('a', encode(BODY.astype(np.uint16) * 4095, 'PNG')) == BODY * 255).all()
+    assert (read_mask('a', encode(BODY.astype(np.uint16) * 3, 'PNG')) == BODY * 3).all()
+    # The picture of a person in dark clothes that was cut out, and the same in grey.
+    person = np.random.default_rng(0).integers(0, 90, (8, 8, 3), dtype=np.uint8)
+    cut_out = np.dstack([person, BODY * 255])
+    assert (read_mask('a', encode(cut_out, 'PNG')) == BODY * 255).all()
+    gray = Image.merge('LA', [Image.fromarray(person[..., 0]), Image.fromarray(BODY * 255)])
+    assert (read_mask('a', encode(gray, 'PNG')) == BODY * 255).all()
+    # Without a transparent pixel, colours count.
+    solid = np.dstack([BODY * 255] * 3 + [np.full_like(BODY, 255)])
+    assert (read_mask('a', encode(solid, 'PNG')) == BODY * 255).all()
+
+
+def test_masks_of_several_people_and_photographs_raise():
+    two = np.zeros((8, 8, 3), np.uint8)
+    two[1:3, :, 0] = two[5:7, :, 1] = 255
+    labels = Image.fromarray(two[..., 0] // 255 + two[..., 1] // 255 * 2)
+    labels.putpalette([0, 0, 0, 128, 0, 0, 60, 128, 0])
+    photo = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    for image, number in ((two, 2), (labels, 2), (photo, r'\d')):
+        message = f'^a: colours: expected a mask in one colour, found {number} colours$'
+        with pytest.raises(MalformedFileError, match=message):
+            read_mask('a', encode(image, 'PNG'))

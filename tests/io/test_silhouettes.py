@@ -48,6 +48,7 @@ def slow(image, size, white=255):
 
 @pytest.mark.parametrize('size', [(32, 22), (16, 5), (40, 30)])
 @pytest.mark.parametrize('gray', [False, True])
+@pytest.mark.filterwarnings('ignore:.* of the pixels that are not black are darker')
 def test_follows_the_definition(size, gray):
     images = np.stack([blob(50, 40), blob(25, 22, seed=1), blob(95, 60, seed=2, top=0, left=0)])
     if gray:
@@ -247,3 +248,13 @@ def test_masks_with_a_label():
         assert (out == expected).all()
     with pytest.warns(UserWarning, match='the brightest pixel is 90: pixels of a body must be at'):
         assert len(align_silhouettes(images // 255 * np.uint8(60) + np.uint8(30))[0]) == 0
+
+
+def test_frames_that_are_no_masks_warn():
+    labels = np.where(blob() >= 128, 15, 0).astype(np.uint8)  # a person
+    labels[:2] = 255  # and pixels without a label
+    photo = np.where(blob() >= 128, 60, 0).astype(np.uint8)
+    photo[10:14][photo[10:14] > 0] = 200
+    for frames in (labels[None], photo[None]):
+        with pytest.warns(UserWarning, match=r'9\d% of the pixels that are not black are darker'):
+            align_silhouettes(frames)

@@ -1,4 +1,5 @@
 import os
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,12 +9,13 @@ from torch.utils.data import Subset
 from torch_geometric.data import Batch
 
 from graphmotion.inference import load_weights, predict
-from graphmotion.models import st_gcn
+from graphmotion.models import create_model, st_gcn
 from graphmotion.training import (
     ClassificationModule,
     ClassificationRecipe,
     GraphDataModule,
     OneCycle,
+    StepDecay,
     fit,
 )
 from graphmotion.transforms import ToStream
@@ -100,7 +102,6 @@ def test_predictions_are_averaged_over_augmentations_and_restore_the_mode():
     [
         ({'seed': 1}, 'seed'),
         ({'recipe': {'lr': 0.5}}, 'recipe'),
-        ({'recipe': {'max_epochs': 5}}, 'recipe'),
         ({'channels': (6, 10)}, 'model'),
         ({'num_people': 2}, 'model'),
         ({'data_seed': 1}, 'training options'),
@@ -132,6 +133,58 @@ def test_no_other_run_is_resumed(tmp_path, changes, other):
         run(**changes)
     run(**changes, resume=False)
     run(**changes)
+
+
+@pytest.mark.parametrize('ema_decay', [0.0, 0.7])
+def test_a_finished_run_is_continued_for_more_epochs(tmp_path, ema_decay):
+    """The result equals that of a single run, also of the best epoch."""
+
+    def run(folder, max_epochs):
+        trained = module()
+        optimization = StepDecay(lr=1e-2, milestones=(3,), max_epochs=2, ema_decay=ema_decay)
+        trained.recipe = replace(RECIPE, optimization=optimization)
+        data = GraphDataModule(Waves(32), Waves(6), batch_size=16, transform=noisy_joints)
+        path = str(tmp_path / folder)
+        result = fit(trained, data, path, max_epochs=max_epochs, monitor='val_loss', **QUIET)
+        return trained.model.state_dict(), result.history
+
+    assert len(run('a', 2)[1]) == 2
+    state, history = run('a', 4)
+    expected_state, expected = run('b', 4)
+    assert history == expected
+    assert [row['lr'] for row in history] == pytest.approx([1e-2] * 3 + [1e-3])
+    for name, value in expected_state.items():
+        assert torch.equal(state[name], value), name
+    with pytest.raises(ValueError, match=r'of 4 epochs, which cannot be continued to 3 epochs;'):
+        run('a', 3)
+
+
+def test_a_run_whose_schedule_spans_all_epochs_is_not_continued(tmp_path):
+    data = GraphDataModule(Waves(16), batch_size=16, transform=joints)
+    last = fit(module(max_epochs=1), data, str(tmp_path), **QUIET).last
+    expected = (
+        f'{last}: the checkpoint belongs to a run of 1 epochs, which cannot be continued to 2 '
+        f'epochs, since the learning rates of OneCycle depend on the number of epochs; pass '
+        f'resume=False to overwrite it, or start another run in a different directory, from these '
+        f'weights by create_model(..., weights={last!r})'
+    )
+    with pytest.raises(ValueError, match=f'^{re.escape(expected)}$'):
+        fit(module(max_epochs=2), data, str(tmp_path), **QUIET)
+    # The way out
+    options = {'skeleton': 'emotion_gait16', 'num_classes': 3, 'channels': (6, 8), 'dropout': 0.1}
+    model = create_model('st_gcn', weights=last, strict=True, **options)
+    further = ClassificationModule(model, 3, RECIPE.with_optimization(max_epochs=2))
+    assert len(fit(further, data, str(tmp_path / 'further'), **QUIET).history) == 2
+
+
+def test_one_step_trains(tmp_path):
+    trained = module(max_epochs=1)
+    before = trained.model.lin.weight.detach().clone()
+    data = GraphDataModule(Waves(16), batch_size=16, transform=joints)
+    (row,) = fit(trained, data, str(tmp_path), **QUIET).history
+    assert row['lr'] == 1e-2
+    change = (trained.model.lin.weight.detach() - before).abs().max()
+    assert float(change) == pytest.approx(1e-2, rel=1e-3)
 
 
 def test_a_run_is_resumed_in_a_new_process(tmp_path):
@@ -191,7 +244,8 @@ def test_final_weights_are_the_moving_average(tmp_path):
     result = fit(trained, data, str(tmp_path), callbacks=[Watch()], monitor='val_loss', **QUIET)
     average, epochs = seen[0], []
     for number, weight in enumerate(seen):
-        average = 0.7 * average + 0.3 * weight
+        decay = min(0.7, (1 + number) / (10 + number))
+        average = decay * average + (1 - decay) * weight
         epochs.append(average) if number % 3 == 2 else None
     assert len(epochs) == 3
     losses = [row['val_loss'] for row in result.history]

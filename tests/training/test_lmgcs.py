@@ -395,3 +395,47 @@ def test_recipe_of_one_cycle(parts, tmp_path):
     assert recipe.batch_size == 32
     results = fit_two_stages(make(), recipe, loaders(parts, recipe), str(tmp_path), **QUIET)
     assert [len(result.history) for result in results] == [2, 1]
+
+
+class Rates(Callback):
+    """Records the learning rates of each step."""
+
+    def __init__(self):
+        self.rates = []
+
+    def on_train_batch_start(self, trainer, module, batch, number):
+        self.rates.append([group['lr'] for group in trainer.optimizers[0].param_groups])
+
+
+def test_frozen_parts_and_the_rate_of_the_head(parts, tmp_path):
+    """The head and the classifier of the loss share the learning rate, in both stages."""
+    model, watch = make(), Rates()
+    recipe = replace(RECIPE, freeze=('backbone', 'temporal.decoder'), head_lr=2e-2, global_epochs=1)
+    recipe = recipe.with_optimization(max_epochs=1, milestones=())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    fit_two_stages(model, recipe, loaders(parts), str(tmp_path), callbacks=[watch], **QUIET)
+    same = {name for name, value in model.state_dict().items() if torch.equal(value, before[name])}
+    assert same >= {name for name in before if name.startswith(('backbone', 'temporal.decoder'))}
+    assert not same & {'local_lin.weight', 'global_lin.weight'}
+    # Only the head is trained in the second stage.
+    assert watch.rates == [[1e-2, 2e-2]] * 5 + [[2e-2]] * 5
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_a_continued_first_stage_requires_a_new_second_stage(parts, tmp_path):
+    recipe = replace(RECIPE, global_epochs=1).with_optimization(max_epochs=1)
+
+    def run(recipe, folder='a', **options):
+        model, data = make(), loaders(parts, recipe, val=False)
+        results = fit_two_stages(model, recipe, data, str(tmp_path / folder), **QUIET, **options)
+        return model.state_dict(), [len(result.history) for result in results]
+
+    run(recipe)
+    longer = replace(recipe, global_epochs=2)
+    state, epochs = run(longer)
+    assert epochs == [1, 2]
+    expected = run(longer, 'b')[0]
+    assert all(torch.equal(state[name], value) for name, value in expected.items())
+    longer = longer.with_optimization(max_epochs=2)
+    with pytest.raises(ValueError, match='belongs to a run with different training options; pass'):
+        run(longer)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from graphmotion.training import OneCycle, Optimization, SGDStepDecay, StepDecay
+from graphmotion.training.optimization import moving_average
 
 
 def learning_rates(optimization, steps_per_epoch):
@@ -72,3 +73,71 @@ def test_optimizations_are_frozen_and_changed_by_replace():
     assert replace(optimization, lr=1.0).lr == 1.0
     with pytest.raises(NotImplementedError):
         Optimization().optimizer([])
+
+
+def test_the_moving_average_warms_up_to_its_decay():
+    update = moving_average(0.6)
+    weights = torch.randn(30, 3, dtype=torch.double)
+    average = expected = weights[0]
+    for n in range(1, 30):
+        average = update(average, weights[n], torch.tensor(n))
+        rate = min(0.6, (1 + n) / (10 + n))
+        expected = rate * expected + (1 - rate) * weights[n]
+    torch.testing.assert_close(average, expected, rtol=1e-6, atol=1e-6)
+    # The first steps are soon forgotten: the second has a weight of 9 / 11.
+    first = update(torch.zeros(1), torch.ones(1), torch.tensor(1))
+    assert float(first) == pytest.approx(9 / 11)
+
+
+def test_the_moving_average_of_a_constant_is_this_constant():
+    constant = torch.rand(1000)
+    for count in (1, 5, 100):
+        assert torch.equal(moving_average(0.7)(constant, constant, torch.tensor(count)), constant)
+    assert moving_average(0.7)(torch.tensor(3), torch.tensor(5), torch.tensor(2)) == 5
+
+
+@pytest.mark.parametrize('warmup', [0.0, 0.15, 0.9])
+def test_one_cycle_of_a_single_step_has_its_maximum_rate(warmup):
+    assert learning_rates(OneCycle(lr=0.1, max_epochs=1, warmup=warmup), 1) == [0.1]
+
+
+@pytest.mark.parametrize('warmup', [-0.1, 1, 1.5])
+def test_one_cycle_must_fall(warmup):
+    with pytest.raises(ValueError, match=rf'warmup must be in \[0, 1\), got {warmup}'):
+        OneCycle(warmup=warmup)
+
+
+@pytest.mark.parametrize(
+    'optimization',
+    [
+        OneCycle(lr=0.1, max_epochs=4, warmup=0),
+        OneCycle(lr=0.1, max_epochs=1),
+        StepDecay(lr=0.1, max_epochs=4, milestones=(2, 3)),
+        SGDStepDecay(lr=0.1, max_epochs=4, milestones=(2,), warmup_epochs=2),
+    ],
+)
+def test_groups_with_a_learning_rate_of_their_own_have_the_same_schedule(optimization):
+    groups = [{'params': [torch.nn.Parameter(torch.zeros(1))]} for _ in range(2)]
+    groups[1]['lr'] = 0.4
+    optimizer = optimization.optimizer(groups)
+    scheduler = optimization.scheduler(optimizer, 1)
+    for expected in learning_rates(optimization, 1):
+        rates = [group['lr'] for group in optimizer.param_groups]
+        assert rates == pytest.approx([expected, 4 * expected])
+        optimizer.step()
+        scheduler.step()
+
+
+@pytest.mark.parametrize(
+    ('optimization', 'extensible'),
+    [
+        (OneCycle(max_epochs=3), False),
+        (StepDecay(max_epochs=3, milestones=(2, 4)), True),
+        (SGDStepDecay(max_epochs=3, milestones=(2, 4), warmup_epochs=2), True),
+    ],
+)
+def test_only_extensible_schedules_begin_like_longer_ones(optimization, extensible):
+    assert optimization.extensible == extensible
+    rates = learning_rates(optimization, 2)
+    longer = learning_rates(replace(optimization, max_epochs=6), 2)
+    assert (rates == longer[: len(rates)]) == extensible

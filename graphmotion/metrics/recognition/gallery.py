@@ -64,3 +64,21 @@ class Gallery:
     def is_match(self, samples: Tensor, columns: Tensor) -> Tensor:
         r"""Returns which columns of :meth:`own_columns` are true matches: all but the sample."""
         return (columns >= 0) & (self.positions[columns] != samples.unsqueeze(1))
+
+    def is_excluded(self, samples: Tensor) -> Tensor:
+        r"""Returns which columns are not compared with each sample, :math:`(C, G)`.
+
+        These are the sample itself and, if the protocol excludes identical views, samples in its
+        view: those of its subject, and those of other subjects without same-view impostors.
+        """
+        excluded = self.positions == samples.unsqueeze(1)
+        if self.protocol.exclude_identical_view:
+            same_view = self.column_view == self.view[samples].unsqueeze(1)
+            if self.protocol.same_view_impostors:
+                same_view &= self.is_same_subject(samples)
+            excluded |= same_view
+        return excluded
+
+    def is_same_subject(self, samples: Tensor) -> Tensor:
+        r"""Returns which columns have the subject of each sample, :math:`(C, G)`."""
+        return self.subject[self.positions] == self.subject[samples].unsqueeze(1)

@@ -90,14 +90,8 @@ def retrieve(
 
 def _retrieve(gallery: Gallery, samples: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     similarity = gallery.similarity(samples)
-    itself = gallery.positions == samples.unsqueeze(1)
-    similarity.masked_fill_(itself, -torch.inf)
-    same_subject = gallery.subject[gallery.positions] == gallery.subject[samples].unsqueeze(1)
-    if gallery.protocol.exclude_identical_view:
-        excluded = gallery.column_view == gallery.view[samples].unsqueeze(1)
-        if gallery.protocol.same_view_impostors:
-            excluded &= same_subject
-        similarity.masked_fill_(excluded, -torch.inf)
+    same_subject = gallery.is_same_subject(samples)
+    similarity.masked_fill_(gallery.is_excluded(samples), -torch.inf)
     similarity, columns = (t[:, :k] for t in similarity.sort(dim=1, descending=True, stable=True))
     valid = similarity > -torch.inf
     nearest = gallery.positions[columns].masked_fill(~valid, -1)

@@ -50,7 +50,7 @@ class Similarity:
     """
 
     def __init__(self, embedding: Tensor, gallery: Tensor, distance: str = 'cosine') -> None:
-        parts = _comparable(as_parts(embedding), distance)
+        parts = to_comparable(as_parts(embedding), distance)
         gallery = gallery.to(parts.device)
         self.distance = distance
         self.num_parts = parts.size(1)
@@ -169,7 +169,7 @@ def relative_spread(embedding: Tensor, distance: str = 'cosine') -> Tensor:
         ValueError: If the distance is unknown or the embedding has another shape.
         TypeError: If the embedding is not a floating-point tensor.
     """
-    x = _comparable(as_parts(embedding), distance).flatten(1)
+    x = to_comparable(as_parts(embedding), distance).flatten(1)
     mean = x.mean(dim=0)
     spread = (x - mean).square().sum(dim=1).mean().sqrt()
     return torch.where(spread == 0, spread, spread / mean.norm())
@@ -216,7 +216,7 @@ def as_parts(embedding: Tensor) -> Tensor:
     return embedding if embedding.dim() == 3 else embedding.unsqueeze(1)
 
 
-def _comparable(parts: Tensor, distance: str) -> Tensor:
+def to_comparable(parts: Tensor, distance: str) -> Tensor:
     """Returns the vectors to compare: parts of unit length for the cosine distance."""
     check_choice('distance', distance, DISTANCES)
     if distance == 'euclidean':

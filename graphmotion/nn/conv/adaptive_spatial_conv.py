@@ -115,6 +115,11 @@ class AdaptiveSpatialConv(torch.nn.Module):
         out = self.conv(x, adj)
         return out + self.bias.sum(dim=0).to(out.dtype)
 
+    @property
+    def per_frame(self) -> bool:
+        """Whether the result of a frame does not depend on other frames."""
+        return not self.similarity
+
     def _similarity(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Returns the similarity of all pairs of nodes, [B, K, V, V]."""
         num_partitions, num_nodes = self.adj.shape[:2]

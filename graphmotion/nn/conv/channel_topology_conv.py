@@ -155,6 +155,11 @@ class ChannelTopologyConv(torch.nn.Module):
         out = out.view(num_graphs, self.out_channels, num_nodes, num_frames)
         return out.permute(0, 2, 3, 1).reshape(-1, num_frames, self.out_channels)
 
+    @property
+    def per_frame(self) -> bool:
+        """Whether the result of a frame does not depend on other frames."""
+        return not self.refine
+
     def _topology(self, k: int, mean: Tensor) -> Tensor:
         """Returns the topology of each channel, [B, F, V * V], given mean features [B, V, C]."""
         size = mean.size(0), self.out_channels, self.adj.size(-1) ** 2

@@ -73,12 +73,22 @@ class LargeKernelTemporalConv(ResettableModule):
         self.depthwise = DepthwiseTemporalConv(in_channels, kernel_size, padding, bias)
         self.pointwise = Conv1d(in_channels, out_channels, kernel_size=1, bias=bias)
 
+    @property
+    def min_frames(self) -> int:
+        r"""Minimum number of frames, for a reflection."""
+        return 1 if self.padding == 'zeros' else max(self.depthwise.ends) + 1
+
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Convolves ``x`` along its frames."""
         # A matrix product accepts the layout of the depthwise part without a copy.
         rows = self.depthwise(x, mask).flatten(0, 1)
         out = linear(rows, self.pointwise.weight.squeeze(2), self.pointwise.bias)
         return out.view(*x.shape[:2], self.out_channels)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Numbers of frames before and after a frame on which its result depends."""
+        return self.depthwise.ends
 
     def __repr__(self) -> str:
         return (
@@ -143,7 +153,7 @@ class DepthwiseTemporalConv(torch.nn.Module):
             f"x must have at least {max(self.ends) + 1} frames for padding='{self.padding}' "
             f'and kernel_size={self.kernel_size}'
         )
-        if counts is not None and len(counts):
+        if counts is not None and counts.numel():  # len() would fix the size in an export
             if eager:
                 shortest = int(counts.min())
             else:

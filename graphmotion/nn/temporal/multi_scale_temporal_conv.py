@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -107,6 +108,11 @@ class MultiScaleTemporalConv(ResettableModule):
         image = max_pool2d(image, (1, 3), (1, self.stride), (0, 1))
         outs += [image.permute(0, 2, 3, 1).squeeze(1), self.point(x)]
         return self.norm(torch.cat(outs, dim=-1), stride_mask(mask, self.stride))
+
+    @property
+    def reach(self) -> int:
+        """Number of frames before and after a frame on which its result depends."""
+        return max([1, *(conv.reach for conv in cast(Iterable[TemporalConv], self.convs))])
 
     def __repr__(self) -> str:
         return (

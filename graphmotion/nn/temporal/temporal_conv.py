@@ -74,6 +74,11 @@ class TemporalConv(ResettableModule):
             x = zero_padding(x, mask)
         return convolve_frames(x, self.conv.weight, self.conv.bias, self.stride, self.dilation)
 
+    @property
+    def reach(self) -> int:
+        """Number of frames before and after a frame on which its result depends."""
+        return self.dilation * (self.kernel_size // 2)
+
     def __repr__(self) -> str:
         return (
             f'{self.__class__.__name__}({self.in_channels}, {self.out_channels}, '
