@@ -487,20 +487,31 @@ def _check_rebuilt(
         _load_state(rebuilt, {key: value.cpu() for key, value in state.items()}, name)
     except ValueError as error:
         raise ValueError(f'{error}: {hint}') from error
-    if _attributes(model) != _attributes(rebuilt):
+    if _attributes(model) != _attributes(rebuilt) or not _same_buffers(model, rebuilt):
         raise ValueError(f'the attributes of {name} do not match its arguments: {hint}')
 
 
 def _attributes(model: torch.nn.Module) -> dict[str, str]:
-    """Returns the plain attributes of a network and its parts, and buffers outside its state."""
+    """Returns the plain attributes of a network and its parts."""
     plain = (bool, int, float, str, tuple, type(None))
     out = {}
     for prefix, module in model.named_modules():
         for name, value in vars(module).items():
             if not name.startswith('_') and name != 'training' and isinstance(value, plain):
                 out[f'{prefix}.{name}'] = repr(value)
-    state = model.state_dict()
-    for name, buffer in model.named_buffers():
-        if name not in state:
-            out[name] = repr(buffer.cpu().tolist())
     return out
+
+
+def _same_buffers(model: torch.nn.Module, rebuilt: torch.nn.Module) -> bool:
+    """Compares the buffers that are not saved, such as adjacencies."""
+    state, others = rebuilt.state_dict(), dict(rebuilt.named_buffers())
+    for name, buffer in model.named_buffers():
+        other = others.get(name)
+        if name in state:
+            continue
+        if other is None or other.shape != buffer.shape or other.dtype != buffer.dtype:
+            return False
+        # Averages of weights may round them.
+        if not torch.allclose(buffer.cpu(), other, equal_nan=True):
+            return False
+    return True

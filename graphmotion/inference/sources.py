@@ -44,6 +44,7 @@ _LAYOUTS = {
     'mediapipe': ('mediapipe33',),
     'azure_kinect': ('azure_kinect32',),
     'kinetics_skeleton': ('openpose18',),
+    'ntu_skeleton': ('ntu25',),
 }
 
 
@@ -98,7 +99,7 @@ class InputFormat:
         for part in parts:
             if isinstance(part, (ToPixelGraph, ToLandmarkGraph)):
                 landmarks = isinstance(part, ToLandmarkGraph)
-                if size is None and not landmarks:
+                if size is None and isinstance(part, ToPixelGraph):
                     size = part.graph.image_size
                 color = _reads_color(model, part)
                 return cls('images', size=size, color=color, landmarks=landmarks)
