@@ -101,11 +101,12 @@ def find_files(
     with ExitStack() as stack:
         found: dict[str, FoundFile] = {}
         archives = []
+        prefix = os.path.join(folder, '')
         for path in list_files(folder):
             if path.lower().endswith('.zip'):
                 archives.append(path)
             elif path.lower().endswith(ends):
-                below = os.path.relpath(path, folder) if num_folders is None else path
+                below = path.removeprefix(prefix) if num_folders is None else path
                 _add(found, _stem(below, cut, num_folders), FoundFile(path, None, path))
         for path in archives:
             archive = stack.enter_context(_open_archive(path))
