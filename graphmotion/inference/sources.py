@@ -120,6 +120,13 @@ def _reads_color(model: Any, transform: ToPixelGraph | ToLandmarkGraph) -> bool:
     return in_channels - other == 3
 
 
+def split_sources(source: Any) -> list[Any]:
+    r"""Returns the files or arrays of a list, or any other source in a list."""
+    single = (str, os.PathLike, np.ndarray, Tensor)
+    is_list = isinstance(source, (list, tuple)) and len(source) > 0
+    return list(source) if is_list and isinstance(source[0], single) else [source]
+
+
 def flatten_transform(transform: Any) -> list[Any]:
     r"""Returns the transforms of nested :class:`Compose`, in their order."""
     if not isinstance(transform, Compose):

@@ -232,3 +232,18 @@ def test_recordings_of_ntu_rgbd_are_those_of_the_dataset(tmp_path):
     pos, score = stack_tracks(tracks, 2)
     same(answer, recognizer, from_array(pos, 'ntu25_st_gcn', score, 'MTVC', frame_rate=30))
     assert [a.person for a in recognizer_of('ntu25_st_gcn', 3)(path)] == [0, 1]
+
+
+def test_lists_of_files_and_arrays(tmp_path):
+    recognizer = recognizer_of('coco17')
+    people = [keypoints(seed=seed) for seed in range(3)]
+    one = write_alphapose(tmp_path / 'one.json', people[:1])
+    two = write_alphapose(tmp_path / 'two.json', people[1:])
+    answers = recognizer([one, two])
+    assert [(a.source, a.person) for a in answers] == [(one, None), (two, 0), (two, 1)]
+    assert list(answers) == [*recognizer(one), *recognizer(two)]
+    arrays = recognizer([pos for pos, _ in people], axes='TVC')
+    assert list(arrays) == [recognizer(pos, axes='TVC')[0] for pos, _ in people]
+    for option in ({'window': 0}, {'hop': -1, 'window': 3}):
+        with pytest.raises(ValueError, match=r'(window|hop) must be an integer >= 1'):
+            recognizer(one, **option)
