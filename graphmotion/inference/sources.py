@@ -25,9 +25,10 @@ from graphmotion.io import (
     read_color_image,
     read_gray_image,
     read_landmarks,
+    read_mask,
     stack_tracks,
 )
-from graphmotion.io.files import frame_number
+from graphmotion.io.frame_numbers import numbers_in_name
 from graphmotion.io.images import IMAGE_SUFFIXES, crop_window, resize_image
 from graphmotion.io.landmarks import LANDMARK_SUFFIXES
 from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
@@ -324,7 +325,7 @@ def _read_frames(path: str) -> list[np.ndarray]:
         files = [file for file in list_files(path) if file.lower().endswith(IMAGE_SUFFIXES)]
         if not files:
             raise MalformedFileError(path, 'frames', 'images', 'none')
-        return [read_gray_image(f) for f in sorted(files, key=lambda f: (frame_number(f) or 0, f))]
+        return [read_mask(f) for f in sorted(files, key=lambda f: (numbers_in_name(f), f))]
     if path.lower().endswith('.pkl'):
         return list(load_pickle(path))
     return list(np.load(path, allow_pickle=False))

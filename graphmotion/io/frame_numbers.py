@@ -40,11 +40,22 @@ def split_frame_names(names: Iterable[str]) -> dict[str, tuple[str, int | None]]
         groups[re.sub(r'\d+', '0', _stem(name))].append(name)
     out: dict[str, tuple[str, int | None]] = {}
     for group in groups.values():
-        numbers = [tuple(map(int, re.findall(r'\d+', _base(name)))) for name in group]
+        numbers = [numbers_in_name(name) for name in group]
         columns = [k for k, column in enumerate(zip(*numbers)) if len(set(column)) > 1]
         column = columns[-1] if columns else -1
         out.update((name, _split(name, column)) for name in group)
     return out
+
+
+def numbers_in_name(name: str) -> tuple[int, ...]:
+    r"""Returns the numbers in the name of a frame's file, by which images are sorted.
+
+    .. code-block:: python
+
+        >>> numbers_in_name('walk/frame_10_mask0.png')
+        (10, 0)
+    """
+    return tuple(map(int, re.findall(r'\d+', _base(name))))
 
 
 def fill_gaps(frames: Mapping[int, T], path: str) -> list[T | None]:

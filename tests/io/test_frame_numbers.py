@@ -2,6 +2,7 @@ import pytest
 
 from graphmotion.io.frame_numbers import (
     fill_gaps,
+    numbers_in_name,
     split_frame_name,
     split_frame_names,
 )
@@ -46,3 +47,8 @@ def test_gaps():
         assert len(fill_gaps({0: 'a', 50: 'b', 101: 'c'}, 'file')) == 102
     with pytest.raises(ValueError, match=r'file: frame numbers: .* found 2 of 0..1000000'):
         fill_gaps({0: 'a', 1000000: 'b'}, 'file')
+
+
+def test_numbers_in_names():
+    assert numbers_in_name('take 2/frame_10_mask1.png') == (10, 1)
+    assert numbers_in_name('take 2/a.png') == ()
