@@ -224,11 +224,11 @@ class Gallery:
 
         :attr:`identification_threshold` and :attr:`verification_threshold` are the largest
         thresholds at which at most this fraction of the samples is accepted. The people should be
-        neither enrolled nor in the training data of the network. The rate for other strangers depends
-        more on the number of these people than on the number of samples. Samples whose label is the name of
-        an enrolled person are compared only with the others. In the terms of ISO/IEC 19795-1, the
-        rate is the false positive identification rate of :meth:`identify` and the false match rate
-        of :meth:`verify`.
+        neither enrolled nor in the training data of the network. How well the rate holds for other
+        strangers depends more on the number of people than on the number of samples. Samples whose
+        label is the name of an enrolled person are compared only with the others. In the terms of
+        ISO/IEC 19795-1, the rate is the false positive identification rate of :meth:`identify` and
+        the false match rate of :meth:`verify`.
 
         Args:
             embeddings (Tensor): Samples of other people.
