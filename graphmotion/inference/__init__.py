@@ -1,6 +1,8 @@
 from graphmotion.inference.answer import Answer, Answers
 from graphmotion.inference.checkpoint import load_weights
-from graphmotion.inference.gallery import Gallery, Identification, Verification
+from graphmotion.inference.export import export
+from graphmotion.inference.gallery import Gallery
+from graphmotion.inference.identification import Identification, Verification
 from graphmotion.inference.predict import embed, predict
 from graphmotion.inference.recognizer import Recognizer
 from graphmotion.inference.sliding_model import SlidingModel
@@ -16,6 +18,7 @@ __all__ = [
     'SlidingModel',
     'Verification',
     'embed',
+    'export',
     'load_weights',
     'predict',
 ]

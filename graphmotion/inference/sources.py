@@ -44,6 +44,7 @@ _LAYOUTS = {
     'mediapipe': ('mediapipe33',),
     'azure_kinect': ('azure_kinect32',),
     'kinetics_skeleton': ('openpose18',),
+    'ntu_skeleton': ('ntu25',),
 }
 
 
@@ -98,7 +99,7 @@ class InputFormat:
         for part in parts:
             if isinstance(part, (ToPixelGraph, ToLandmarkGraph)):
                 landmarks = isinstance(part, ToLandmarkGraph)
-                if size is None and not landmarks:
+                if size is None and isinstance(part, ToPixelGraph):
                     size = part.graph.image_size
                 color = _reads_color(model, part)
                 return cls('images', size=size, color=color, landmarks=landmarks)
@@ -117,6 +118,13 @@ def _reads_color(model: Any, transform: ToPixelGraph | ToLandmarkGraph) -> bool:
         sizes = {'coordinates': 2, 'distances': transform.k, 'intensity': 0}
         other = sum(sizes[name] for name in transform.features)
     return in_channels - other == 3
+
+
+def split_sources(source: Any) -> list[Any]:
+    r"""Returns the files or arrays of a list, or any other source in a list."""
+    single = (str, os.PathLike, np.ndarray, Tensor)
+    is_list = isinstance(source, (list, tuple)) and len(source) > 0
+    return list(source) if is_list and isinstance(source[0], single) else [source]
 
 
 def flatten_transform(transform: Any) -> list[Any]:
