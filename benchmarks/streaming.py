@@ -60,7 +60,7 @@ def widths(width: int, *growth: int) -> list[int]:
 
 _ACTION = {'skeleton': 'kinect20', 'num_classes': 10}
 _GAIT = {'skeleton': 'coco17', 'embedding_dim': 128}
-_EMOTION = {'skeleton': 'emotion_gait16', 'num_classes': 4, 'in_channels': 6}
+_EMOTION = {'skeleton': 'emotion_gait16', 'num_classes': 4, 'in_channels': 4}
 _SIX = widths(16, 1, 1, 2, 2, 4, 4)
 _NTU = {'skeleton': 'ntu25', 'num_classes': 60}
 CASES = (

@@ -158,8 +158,8 @@ class FrameStream:
         self.num_frames = 0
         self._dim: int | None = None
         self._people: dict[Hashable, _Person] = {}
-        # By person, network and transform.
-        self._sliding: dict[Hashable, dict[tuple[int, int], SlidingModel]] = {}
+        # By person and network.
+        self._sliding: dict[Hashable, dict[int, SlidingModel]] = {}
 
     def push(self, frame: Pose | Mapping[int, Pose] | None) -> Answers | None:
         r"""Adds a frame, and returns the answers every :obj:`hop` frames.
@@ -273,36 +273,37 @@ class FrameStream:
         frames = (first, self.num_frames)
         return Answer.from_row(out[0], recognizer.class_names, frames, person)
 
+    @torch.no_grad()
     def _mean_output(
         self, number: int, data: Data, first: int, key: Hashable, logits: bool
     ) -> Tensor:
         """Averages the output of a network over its transforms, as the recognizer does."""
         recognizer = self.recognizer
-        transforms = recognizer.transforms[number]
+        model = recognizer.models[number]
         dataset = ListDataset([data], recognizer.dataset_transform)
-        device = next(recognizer.models[number].parameters()).device
-        total = torch.zeros(())
-        count = 0
-        for transform in transforms:
+        device = next(model.parameters()).device
+        batches: list[Batch] = []
+        for transform in recognizer.transforms[number]:
             for _ in range(recognizer.num_augmentations):
-                loader = graph_loader(dataset, 1, transform, seed=recognizer.seed + count)
-                batch = next(iter(loader)).to(device)
-                out = self._call(number, count, batch, first, key).float().cpu()
-                total = total + (out if logits else out.softmax(dim=-1))
-                count += 1
-        return total / count
-
-    @torch.no_grad()
-    def _call(self, number: int, view: int, batch: Batch, first: int, key: Hashable) -> Tensor:
-        """Calls a network, which may reuse features of the previous window of a person."""
-        model = self.recognizer.models[number]
-        num_frames = batch.get('num_frames')
-        slides = hasattr(model, 'forward_sliding') and model.inputs == ('x', 'batch')
-        if slides and (num_frames is None or int(num_frames[0]) == batch.x.size(1)):
-            views = self._sliding.setdefault(key, {})
-            if (number, view) not in views:
-                views[number, view] = SlidingModel(model)
-            out = views[number, view](model_inputs(model, batch)[0], first)
+                seed = recognizer.seed + len(batches)
+                loader = graph_loader(dataset, 1, transform, seed=seed)
+                batches.append(next(iter(loader)).to(device))
+        if _can_slide(model, batches):
+            sliding = self._sliding.setdefault(key, {})
+            if number not in sliding:
+                sliding[number] = SlidingModel(model)
+            x = torch.cat([model_inputs(model, batch)[0] for batch in batches])
+            out = check_rows(model, sliding[number](x, first), len(batches), 'logits')
         else:
-            out = call_model(model, batch)
-        return check_rows(model, out, 1, 'logits')
+            out = torch.cat([check_rows(model, call_model(model, b), 1, 'logits') for b in batches])
+        out = out.float().cpu()
+        return (out if logits else out.softmax(dim=-1)).mean(dim=0, keepdim=True)
+
+
+def _can_slide(model: torch.nn.Module, batches: list[Batch]) -> bool:
+    """Returns whether a network reads features only, of the same number of frames."""
+    if getattr(model, 'inputs', None) != ('x', 'batch'):
+        return False
+    lengths = {batch.x.size(1) for batch in batches if 'x' in batch}
+    counts = {int(n) for batch in batches for n in batch.get('num_frames', ())}
+    return len(lengths) == 1 and counts <= lengths

@@ -1,4 +1,3 @@
-import importlib.util
 import io
 import json
 import sys
@@ -92,10 +91,6 @@ def test_bad_lines(recognizer, monkeypatch, line):
         example.main([str(recognizer), '-'])
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec('graphmotion.visualization.timeline') is None,
-    reason='needs plot_timeline',
-)
 def test_the_figure(recognizer, recording, tmp_path):
     path = tmp_path / 'answers.png'
     example.main([str(recognizer), str(recording[0]), '--fast', '--figure', str(path)])

@@ -222,7 +222,7 @@ def test_memory_is_bounded(monkeypatch):
 
     def size():
         frames = sum(len(person.detections) for person in stream._people.values())
-        models = [m for views in stream._sliding.values() for m in views.values()]
+        models = [m for networks in stream._sliding.values() for m in networks.values()]
         numbers = sum(
             result.features.numel()
             for model in models
