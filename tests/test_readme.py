@@ -26,7 +26,7 @@ def test_what_the_table_names_exists(package):
 
 
 def test_commands_pin_torch_and_set_up_everything():
-    for marker in ('main', 'test'):
+    for marker in ('main', 'test', 'docs'):
         (command,) = re.findall(rf'<!-- {marker} -->\n```sh\n(.*?)```', README, re.DOTALL)
         assert 'python3 -m venv' in command
         assert 'torch==' in command

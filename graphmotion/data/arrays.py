@@ -35,8 +35,9 @@ def from_array(
 
     .. code-block:: python
 
+        keypoints, confidence = torch.rand(60, 17, 2), torch.rand(60, 17)
         data = from_array(keypoints, 'coco17', confidence, axes='TVC', y=3, subject=17)
-        data = from_array(array, 'ntu25', axes='CTVM')  # as ST-GCN stores them
+        data = from_array(torch.rand(3, 60, 25, 1), 'ntu25', axes='CTVM')  # as ST-GCN stores them
 
     Args:
         keypoints (array): Joint positions, in the unit of the dataset.

@@ -142,7 +142,7 @@ class FlatWriter:
     .. code-block:: python
 
         with FlatWriter(frame_fields=('pos',)) as writer:
-            for data in samples:
+            for data in SyntheticGait(num_subjects=1):
                 writer.append(data, f'sample {len(writer)}')
             storage = FlatStorage(writer.content(), ('pos',))
 

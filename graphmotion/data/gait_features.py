@@ -51,7 +51,9 @@ def gait_features(data: Data, skeleton: str | Skeleton, fps: float) -> GaitFeatu
 
     .. code-block:: python
 
-        values, names = gait_features(dataset.get_batch(range(len(dataset))), 'ucalgary18', fps=30)
+        dataset = SyntheticGait(num_subjects=2)
+        batch = dataset.get_batch(range(len(dataset)))
+        values, names = gait_features(batch, 'emotion_gait16', fps=30)
 
     Args:
         data (Data): A sample or a batch, with one body per graph.

@@ -27,6 +27,7 @@ def as_dataset(samples: Samples) -> GraphDataset:
 
     .. code-block:: python
 
+        arrays, labels = torch.rand(10, 60, 17, 3), [0, 1] * 5
         samples = [from_array(array, 'coco17', axes='TVC', y=y) for array, y in zip(arrays, labels)]
         train, test = as_dataset(samples).split((8, 2))
 

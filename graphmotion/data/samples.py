@@ -8,7 +8,7 @@ from torch_geometric.data import Data
 
 from graphmotion.data.batching import batch_index, num_graphs
 
-# The dimension of time of each field along time.
+#: The dimension of time of each field along time.
 TIME_DIMS = {'pos': 1, 'score': 1, 'x': 1, 'silhouettes': 1}
 
 

@@ -37,6 +37,7 @@ class SplittableDataset(InMemoryDataset):
 
         .. code-block:: python
 
+            dataset = SyntheticGait(num_subjects=10)
             train, val, test = dataset.split((8, 1, 1), seed=0, by='subject')
 
         Args:
@@ -56,6 +57,7 @@ class SplittableDataset(InMemoryDataset):
 
         .. code-block:: python
 
+            dataset = SyntheticGait(num_subjects=10)
             for train, test in dataset.folds(5, seed=0):
                 ...
 
@@ -75,6 +77,7 @@ class SplittableDataset(InMemoryDataset):
 
         .. code-block:: python
 
+            dataset = SyntheticGait(num_subjects=10)
             for train, test in dataset.leave_one_out('subject'):
                 ...
 
@@ -99,8 +102,9 @@ class SplittableDataset(InMemoryDataset):
 
         .. code-block:: python
 
+            dataset = SyntheticGait(num_subjects=10)
             for ratio in (0.1, 0.2, 0.5, 1.0):
-                part = train.subset(ratio)
+                part = dataset.subset(ratio)
 
         Args:
             ratio (float): The fraction, in :math:`(0, 1]`; at least one sample of each class.
@@ -113,6 +117,7 @@ class SplittableDataset(InMemoryDataset):
 
         .. code-block:: python
 
+            dataset = SyntheticActions(num_subjects=2)
             train, test = dataset.official_split()
             print(list(dataset.protocols))  # the first one is the default
 

@@ -36,10 +36,10 @@ def write_skeleton_pickle(
 
     .. code-block:: python
 
-        dataset = NWUCLA('data/nw_ucla')
-        train, test = dataset.official_split('cross_view')
-        split = {'cross_view_train': train.indices(), 'cross_view_val': test.indices()}
-        write_skeleton_pickle('nw_ucla.pkl', dataset, split, dataset.names())
+        dataset = SyntheticActions(num_subjects=2, num_takes=1)
+        train, test = dataset.official_split('cross_subject')
+        split = {'train': train.indices(), 'test': test.indices()}
+        write_skeleton_pickle('actions.pkl', dataset, split)
 
     Args:
         path (str or Path): Path of the file.

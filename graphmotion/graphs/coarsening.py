@@ -78,7 +78,8 @@ def coarsening_hierarchy(
 
     .. code-block:: python
 
-        first, second = coarsening_hierarchy(edge_index, num_nodes, levels=2, ratio=0.25)
+        edge_index = knn_graph(torch.rand(100, 2), k=8)
+        first, second = coarsening_hierarchy(edge_index, 100, levels=2, ratio=0.25)
         pool = ClusterPooling(first.cluster)
 
     Args:

@@ -45,7 +45,8 @@ def face_edges(layout: str, contours: bool = False) -> Tensor:
 
     .. code-block:: python
 
-        graph = landmark_graph(dataset, edge_index=face_edges('facemesh478'))
+        faces = SyntheticFaces(num_subjects=2)
+        graph = landmark_graph(faces, edge_index=face_edges('ibug68'))
         transform = ToLandmarkGraph(graph=graph)
 
     Args:

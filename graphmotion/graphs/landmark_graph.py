@@ -32,7 +32,8 @@ def landmark_graph(
 
     .. code-block:: python
 
-        graph = landmark_graph(train, k=8, num_modes=68, levels=2, ratio=0.25)
+        faces = SyntheticFaces(num_subjects=2)
+        graph = landmark_graph(faces, k=8, num_modes=68, levels=2, ratio=0.25)
         transform = ToLandmarkGraph(graph=graph)
 
     Args:

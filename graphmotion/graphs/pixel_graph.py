@@ -28,7 +28,7 @@ def pixel_graph(
 
     .. code-block:: python
 
-        graph = pixel_graph(dataset.size)
+        graph = pixel_graph((48, 48))
         transform = ToPixelGraph(graph)
         model = ssgnn(graph, num_classes=7)
 

@@ -26,7 +26,7 @@ def sample_pixels(
 
         pos = sample_pixels(48, 48, ratio=0.4)
         x, y = pos.long().t()
-        features = images[:, y, x]
+        features = torch.rand(10, 48, 48)[:, y, x]  # of ten images
 
     Args:
         height (int): Height :math:`H` of the image.
@@ -73,7 +73,7 @@ class PointGraph:
         graph = PointGraph.from_points(sample_pixels(48, 48), k=8, num_modes=256, levels=2)
         save_graph(graph, 'faces.graph')
         graph = load_graph('faces.graph')
-        data = graph_to_data(graph, x, y=3)
+        data = graph_to_data(graph, torch.rand(graph.num_nodes, 1), y=3)
 
     A trained model depends on the eigenbasis it was trained with: load it instead of computing it
     again.

@@ -216,7 +216,8 @@ def classification_scores(
 
     .. code-block:: python
 
-        scores = classification_scores(y, logits.argmax(dim=-1), num_classes=4)
+        y, predicted = torch.tensor([0, 1, 2, 3, 3]), torch.tensor([0, 1, 2, 3, 0])
+        scores = classification_scores(y, predicted, num_classes=4)
         scores.accuracy, scores.macro_f1
 
     Args:

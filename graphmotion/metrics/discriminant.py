@@ -68,9 +68,9 @@ def discriminant_projection(
 
     .. code-block:: python
 
-        pixels = batch.silhouettes.flatten(1)
-        project = discriminant_projection(pixels[gallery], subject[gallery])
-        scores = gallery_probe(project(pixels), labels, USF)
+        subject, pixels = torch.arange(60) % 10, torch.rand(60, 200)
+        project = discriminant_projection(pixels, subject)
+        features = project(torch.rand(5, 200))  # of new samples
 
     Args:
         x (Tensor): Samples.

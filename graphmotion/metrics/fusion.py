@@ -34,8 +34,8 @@ def fuse_streams(
 
     .. code-block:: python
 
-        logits = [predict(model, test, kind='logits') for model in (joint_model, bone_model)]
-        predicted = fuse_streams(logits, [0.6, 0.4]).argmax(dim=1)
+        joint_logits, bone_logits = torch.randn(100, 60), torch.randn(100, 60)
+        predicted = fuse_streams([joint_logits, bone_logits], [0.6, 0.4]).argmax(dim=1)
 
     Args:
         logits (sequence of Tensor): Logits :math:`(N, \text{num\_classes})` of each stream for the

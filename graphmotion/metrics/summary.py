@@ -66,8 +66,9 @@ def fold_summary(
 
     .. code-block:: python
 
-        summary = fold_summary([scores_of_fold_0, scores_of_fold_1, ...])
-        print(summary.format('accuracy', percent=True))  # 62.3 ± 4.1
+        folds = [[[9, 1], [2, 8]], [[7, 3], [1, 9]]]  # counts of true and predicted classes
+        summary = fold_summary([ClassificationScores(counts) for counts in folds])
+        print(summary.format('accuracy', percent=True))  # 82.5 ± 3.5
 
     Args:
         folds (sequence): :class:`ClassificationScores` of each fold, or a mapping from names to
@@ -150,7 +151,8 @@ def format_table(
 
     .. code-block:: python
 
-        print(format_table({'ST-GCN': baseline, 'MSA-GCN': scores}))
+        rows = {'ST-GCN': [[8, 2], [3, 7]], 'MSA-GCN': [[9, 1], [2, 8]]}
+        print(format_table({name: ClassificationScores(counts) for name, counts in rows.items()}))
 
     Args:
         rows (mapping): Scores of each run, or the summary of its folds, by the name of the run.

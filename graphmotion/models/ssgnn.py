@@ -28,16 +28,19 @@ class SSGNN(Configurable, ResettableModule):
 
     .. code-block:: python
 
+        graph = pixel_graph((48, 48))
         model = SSGNN(spagnn(graph, 7), spegnn(graph, 7))
+        x, y = torch.rand(4 * graph.num_nodes, 1), torch.tensor([0, 1, 2, 3])
         for part in (model.spatial, model.spectral):
-            fit(ClassificationModule(part, 7, recipe), data, ...)
+            cross_entropy(part(x), y).backward()
 
     or jointly with the sum of both losses, which has the same gradients:
 
     .. code-block:: python
 
-        logits, parts = model(x, return_parts=True)
-        loss = sum(cross_entropy(part, y) for part in parts)
+        model = ssgnn(pixel_graph((48, 48)), num_classes=7)
+        logits, parts = model(torch.rand(2 * 921, 1), return_parts=True)
+        loss = sum(cross_entropy(part, torch.tensor([0, 1])) for part in parts)
 
     Learned fusion weights require a loss on the fused :obj:`logits`, or
     :meth:`~graphmotion.nn.DecisionFusion.fit` after training the parts.

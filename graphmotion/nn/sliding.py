@@ -129,8 +129,8 @@ class SlidingCache:
 
     .. code-block:: python
 
-        cache = SlidingCache()
-        for first in range(0, 100, hop):
+        model, x, cache = st_gcn('coco17', 4).eval(), torch.rand(17, 100, 3), SlidingCache()
+        for first in range(0, 40, 10):
             out = model.forward_sliding(cache.slide(x[:, first : first + 60], first))
     """
 

@@ -105,8 +105,9 @@ def convert(
 
     .. code-block:: python
 
-        pos = convert(pos, 'coco17', 'h36m17')
-        pos = convert(pos, 'coco17', 'emotion_gait16', substitutes={
+        pos = torch.rand(17, 60, 3)
+        converted = convert(pos, 'coco17', 'h36m17')
+        converted = convert(pos, 'coco17', 'emotion_gait16', substitutes={
             'left_hand': 'left_wrist', 'right_hand': 'right_wrist',
             'left_foot': 'left_ankle', 'right_foot': 'right_ankle'})
 

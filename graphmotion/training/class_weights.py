@@ -28,7 +28,7 @@ def class_weights(y: Tensor, num_classes: int, exponent: float) -> Tensor:
     .. code-block:: python
 
         class_weights(torch.tensor([0, 0, 0, 1]), num_classes=2, exponent=1.0)
-        >>> tensor([0.6667, 2.0000])
+        # tensor([0.6667, 2.0000])
     """
     check_labels(y, 'y', num_classes)
     counts = torch.bincount(y, minlength=num_classes).float()

@@ -53,8 +53,8 @@ def ctr_gcn_train_transform(
 
     .. code-block:: python
 
-        train_loader = graph_loader(train, transform=ctr_gcn_train_transform('ntu', 'bone'))
-        scores = predict(model, test, ctr_gcn_test_transform('ntu', 'bone'))
+        data = from_array(torch.rand(1, 80, 25, 3), 'ntu25')
+        data = ctr_gcn_train_transform('ntu', 'bone')(data)  # x [2 * 25, 64, 3]
 
     Args:
         dataset (str, optional): :obj:`"ntu"` or :obj:`"nw_ucla"`. (default: :obj:`"ntu"`)

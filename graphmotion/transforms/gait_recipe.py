@@ -34,8 +34,10 @@ def gait_train_transform(
 
     .. code-block:: python
 
-        train_loader = graph_loader(train, transform=gait_train_transform(), shuffle=True)
-        embeddings = embed(model, test, gait_test_transforms())
+        walks = SyntheticGait.casia_b(num_subjects=1, num_frames=80, views=[90])
+        for batch in graph_loader(walks, batch_size=4, transform=gait_train_transform()):
+            embeddings = gaitmixer('coco17')(batch.x)
+        embeddings = embed(gaitmixer('coco17'), walks, gait_test_transforms())
 
     Args:
         skeleton (str or Skeleton, optional): The layout. (default: :obj:`"coco17"`)

@@ -43,8 +43,8 @@ class ToLandmarkGraph(Configurable, BaseTransform):
 
     .. code-block:: python
 
-        transform = ToLandmarkGraph(k=8)
-        graph = landmark_graph(dataset, k=8)  # of the mean face
+        transform = ToLandmarkGraph(k=8)  # of each face
+        graph = landmark_graph(SyntheticFaces(num_subjects=2), k=8)  # of the mean face
         transform = ToLandmarkGraph(graph=graph)
 
     Args:

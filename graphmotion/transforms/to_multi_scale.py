@@ -51,6 +51,7 @@ class ToMultiScale(Configurable, BaseTransform):
 
     .. code-block:: python
 
+        data = SyntheticGait(num_subjects=1)[0]
         data = ToMultiScale('emotion_gait16', scales=(16, 10, 5))(data)
         data['parts10'].pos                               # [10, T, D]
         data['joints', 'part_of', 'parts10'].edge_index   # [2, 16]

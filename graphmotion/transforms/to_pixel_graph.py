@@ -29,8 +29,9 @@ class ToPixelGraph(Configurable, BaseTransform):
 
     .. code-block:: python
 
-        graph = pixel_graph(dataset.size)
-        for batch in graph_loader(dataset, 32, transform=ToPixelGraph(graph)):
+        faces, graph = SyntheticFaces(num_subjects=2), pixel_graph((48, 48))
+        model = ssgnn(graph, num_classes=7)
+        for batch in graph_loader(faces, 32, transform=ToPixelGraph(graph)):
             logits = model(batch.x)
 
     Args:

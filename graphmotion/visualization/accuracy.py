@@ -42,7 +42,7 @@ def plot_accuracy_against(
 
         plot_accuracy_against(
             [0.1, 0.5, 1.0],
-            {'SPAGNN': ([0.4, 0.5, 0.6], [0.03, 0.02, 0.02]), 'SSGNN': summaries},
+            {'SPAGNN': ([0.4, 0.5, 0.6], [0.03, 0.02, 0.02]), 'SPEGNN': ([0.3, 0.5, 0.5], [0] * 3)},
             xlabel='fraction of training samples',
         )
 
@@ -103,6 +103,10 @@ def plot_cross_dataset(
 
     Rows are training datasets and columns are test datasets. Accuracies on the training dataset
     itself are printed in bold.
+
+    .. code-block:: python
+
+        plot_cross_dataset([[0.91, 0.62], [0.48, 0.84]], ['JAFFE', 'CK+'])
 
     Args:
         accuracy (Tensor): The accuracies as fractions; NaN where there is no result.

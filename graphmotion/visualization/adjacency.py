@@ -112,6 +112,12 @@ def plot_adjacency_on_body(
     around a joint shows its self-loop. Several matrices (partitions, heads) are drawn side by side
     with the same colour scale.
 
+    .. code-block:: python
+
+        skeleton = get_skeleton('ntu25')
+        plot_adjacency_on_body(skeleton.adjacency('spatial'), skeleton,
+                               titles=['root', 'centrifugal', 'centripetal'])
+
     Args:
         adj (Tensor): The adjacency matrix or matrices; only positive weights are drawn.
         skeleton (str or Skeleton): The skeleton, or the name of a built-in one.
@@ -203,7 +209,8 @@ def plot_cross_scale(
 
     .. code-block:: python
 
-        plot_cross_scale(adj, 'emotion_gait16', path='parts_to_joints.png')  # adj is 16 x 10
+        assignment = get_skeleton('emotion_gait16').assignment(1)  # 16 joints, 10 parts
+        plot_cross_scale(assignment, 'emotion_gait16')
 
     Args:
         adj (Tensor): The adjacency matrix; only positive weights are drawn as lines.

@@ -49,6 +49,7 @@ def animate_skeleton(
 
     .. code-block:: python
 
+        data = SyntheticGait(num_subjects=1, num_takes=1)[0]
         animate_skeleton(data.pos, 'emotion_gait16', 'gait.gif', fps=30)
 
     Args:

@@ -27,6 +27,12 @@ def draw_body(
 ) -> None:
     r"""Draws the bones and joints of a pose: left blue, right orange, trunk grey.
 
+    .. code-block:: python
+
+        points, nearness = project(rest_pose('coco17'))
+        axes = plt.figure().add_subplot(aspect='equal')
+        draw_body(axes, points, 'coco17', nearness)
+
     Args:
         ax (matplotlib.axes.Axes): The axes to draw in.
         points (array): The positions returned by :func:`project`, of one or more bodies.

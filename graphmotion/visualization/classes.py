@@ -37,7 +37,8 @@ def plot_class_comparison(
 
     .. code-block:: python
 
-        plot_class_comparison({'ST-GCN': scores, 'FG-STFormer': other}, num_worst=10)
+        recall = {'ST-GCN': [0.7, 0.9, 0.6], 'FG-STFormer': [0.8, 0.88, 0.75]}
+        plot_class_comparison(recall, ['wave', 'clap', 'kick'])
 
     Args:
         recall (mapping): For each run, by name, its scores or the recall of each class as a

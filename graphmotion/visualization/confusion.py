@@ -27,7 +27,8 @@ def plot_confusion_matrix(
 
     .. code-block:: python
 
-        plot_confusion_matrix(scores, path='confusion.png')
+        counts = [[8, 2, 0], [1, 9, 0], [0, 3, 7]]
+        plot_confusion_matrix(counts, ['happy', 'sad', 'angry'])
 
     Args:
         confusion (ClassificationScores or Tensor): Scores, or a matrix of counts.

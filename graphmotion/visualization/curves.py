@@ -51,6 +51,12 @@ def plot_training_curves(
     are drawn as steps on a logarithmic scale, :obj:`"epoch"` sets the x-axis, and :obj:`"step"` is
     ignored.
 
+    .. code-block:: python
+
+        history = {'train_loss': [1.4, 0.9, 0.6], 'val_loss': [1.5, 1.1, 1.2]}
+        history['val_accuracy'] = [0.3, 0.5, 0.6]
+        plot_training_curves(history)
+
     Args:
         history (mapping or sequence of mappings): The values of each column by epoch, or the rows
             of a logger's CSV file. A row may lack a column (absent, :obj:`None`, empty or NaN),
@@ -113,6 +119,14 @@ def plot_initial_loss(
     With the share of the training samples, this is Fig. 9 of the paper "SSGNN: A Macro and
     Microfacial Expression Recognition Graph Neural Network Combining Spatial and Spectral Domain
     Features".
+
+    .. code-block:: python
+
+        first_epochs = {
+            'SPAGNN': [{'train_loss': [loss]} for loss in (1.9, 1.7, 1.4)],
+            'SPEGNN': [{'train_loss': [loss]} for loss in (1.9, 1.8, 1.6)],
+        }
+        plot_initial_loss([0.1, 0.5, 1.0], first_epochs)
 
     Args:
         x (sequence of float): The values of the setting.

@@ -43,8 +43,9 @@ def plot_embedding(
 
     .. code-block:: python
 
-        points = TSNE(perplexity=15).fit_transform(embedding)  # from sklearn.manifold
-        plot_embedding(points, color_by=subject, marker_by=condition, path='tsne.png')
+        subject = torch.arange(60) // 15
+        points = 3 * torch.randn(4, 2)[subject] + torch.randn(60, 2)
+        plot_embedding(points, color_by=subject)
 
     Args:
         points (Tensor or dict): The points, or the points of several runs by name, one panel for

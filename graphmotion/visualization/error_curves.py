@@ -44,7 +44,9 @@ def plot_det(
 
     .. code-block:: python
 
-        plot_det({'GaitMixer': verification_scores(embedding, test)}, path='det.png')
+        dataset = SyntheticGait.casia_b(num_subjects=5, num_frames=8, views=[0, 90])
+        embedding = torch.randn(len(dataset), 8) + torch.eye(8)[dataset.labels('subject')]
+        plot_det({'GaitMixer': verification_scores(embedding, dataset)})
 
     Args:
         scores (VerificationScores or dict): The scores, or the scores of several runs by name.
@@ -95,6 +97,14 @@ def plot_open_set(
     The curve ends on the right at the rank-:math:`k` accuracy among the enrolled people. A dot and
     the legend show the rate at one false alarm rate. The axis of false alarms is logarithmic and
     begins at the lowest rate that the number of non-mated probes allows to measure.
+
+    .. code-block:: python
+
+        dataset = SyntheticGait.casia_b(num_subjects=6, num_frames=8, views=[0, 90])
+        gallery = {**CASIA_B_LT.gallery, 'subject': range(4)}  # two people are not enrolled
+        protocol = replace(CASIA_B_LT, gallery=gallery, train_subjects=0)
+        embedding = torch.randn(len(dataset), 8) + 2 * torch.eye(8)[dataset.labels('subject')]
+        plot_open_set(open_set_scores(embedding, dataset, protocol), false_alarm_rate=0.1)
 
     Args:
         scores (OpenSetScores or dict): The scores, or the scores of several runs by name.

@@ -42,8 +42,9 @@ def plot_face_graph(
 
     .. code-block:: python
 
+        image = SyntheticFaces(num_subjects=1, num_takes=1)[0].image
         graph = PointGraph.from_points(sample_pixels(48, 48), k=8)
-        plot_face_graph(image, graph.pos, graph.edge_index, path='graph.png')
+        plot_face_graph(image, graph.pos, graph.edge_index)
 
     Args:
         image (Tensor): A grey-scale or colour image in any value range, drawn in grey.
@@ -100,6 +101,12 @@ def plot_eigenvectors(
 
     Each eigenvector is divided by its largest absolute entry. Negative entries are blue and
     positive entries are red.
+
+    .. code-block:: python
+
+        image = SyntheticFaces(num_subjects=1, num_takes=1)[0].image
+        graph = PointGraph.from_points(sample_pixels(48, 48), k=8, num_modes=8)
+        plot_eigenvectors(image, graph.pos, graph.eigenvectors, graph.eigenvalues)
 
     Args:
         image (Tensor): A grey-scale or colour image in any value range, drawn in grey.
@@ -163,8 +170,12 @@ def plot_node_weights(
 
     .. code-block:: python
 
+        image = SyntheticFaces(num_subjects=1, num_takes=1)[0].image
+        pos = sample_pixels(48, 48)
+        graph = PointGraph.from_points(pos, k=8, num_modes=64, levels=2, ratio=0.25)
+        model = ssgnn(graph, num_classes=7)
         weight = torch.stack([model.spatial.node_weights(), model.spectral.node_weights()])
-        plot_node_weights(image, graph.pos, weight, ['SPAGNN', 'SPEGNN'], path='weights.png')
+        plot_node_weights(image, graph.pos, weight, ['SPAGNN', 'SPEGNN'])
 
     Args:
         image (Tensor): A grey-scale or colour image in any value range, drawn in grey.

@@ -61,9 +61,11 @@ def plot_focal_joints(
 
     .. code-block:: python
 
-        _, focal = model(data.x, return_attention=True)  # an FGSTFormer
+        data = SyntheticActions(num_subjects=1, num_takes=1, views=None)[0]
+        model = fg_stformer('kinect20', num_classes=10)
+        _, focal = model(data.pos, return_attention=True)
         plot_focal_joints(data.pos, 'kinect20', focal.joint_ids[0], focal.score[0],
-                          focal.joint_to_part[0], path='focal.png')
+                          focal.joint_to_part[0])
 
     Args:
         pos (Tensor or list of Tensor): The sequence or sequences, with the frames that were passed

@@ -41,8 +41,10 @@ def grad_cam(
 
     .. code-block:: python
 
-        maps = grad_cam(model, 'temporal.3', data.x, target=cosine_to(gallery_mean))
-        plot_grad_cam({'GaitMixer': maps[0]}, 'coco17', path='grad_cam.png')
+        model = gaitmixer('coco17', in_channels=3)
+        data = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1)[0]
+        maps = grad_cam(model, 'temporal.3', data.pos, target=class_logit(7))
+        plot_grad_cam_on_body(maps[0], data.pos, 'coco17')
 
     Args:
         model (Module): The model.
@@ -120,6 +122,13 @@ def grad_cam(
 def class_logit(classes: int | Tensor | None = None) -> Target:
     r"""Returns a Grad-CAM target for classifiers: the logit of a class.
 
+    .. code-block:: python
+
+        model = st_gcn('emotion_gait16', num_classes=4)
+        data = SyntheticGait(num_subjects=1, num_takes=1)[0]
+        maps = [grad_cam(model, 'layers.2', data.pos, target=class_logit(c))[0] for c in (0, 1)]
+        plot_grad_cam({'happy': maps[0], 'angry': maps[1]}, 'emotion_gait16')
+
     Args:
         classes (int or Tensor, optional): The class, or the class of each sample. If set to
             :obj:`None`, it is the class with the largest logit. (default: :obj:`None`)
@@ -150,6 +159,14 @@ def cosine_to(reference: Tensor) -> Target:
 
     The similarity is the cosine. The reference may be the mean embedding of the subject in the
     gallery.
+
+    .. code-block:: python
+
+        model = gaitmixer('coco17', in_channels=3)
+        data, other = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1)[:2]
+        target = cosine_to(model(other.pos).detach())
+        maps = grad_cam(model, 'temporal.3', data.pos, target=target)
+        plot_grad_cam(maps[0], 'coco17')
 
     Args:
         reference (Tensor): The reference embedding, or one for each sample.

@@ -55,7 +55,13 @@ def plot_grad_cam(
 
     .. code-block:: python
 
-        plot_grad_cam({'GaitFormer': former[0], 'GaitMixer': mixer[0]}, 'coco17')
+        data = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1)[0]
+        gcn, mixer = st_gcn('coco17', num_classes=4), gaitmixer('coco17', in_channels=3)
+        maps = {
+            'ST-GCN': grad_cam(gcn, 'layers.2', data.pos)[0],
+            'GaitMixer': grad_cam(mixer, 'temporal.3', data.pos)[0],
+        }
+        plot_grad_cam(maps, 'coco17')
 
     Args:
         maps (Tensor or mapping): The map returned by :func:`grad_cam` for one sample, or the maps
@@ -121,6 +127,12 @@ def plot_grad_cam_on_body(
 
     Each joint has a dot whose size and colour show its value relative to the largest value of the
     map. Zeros have no dot.
+
+    .. code-block:: python
+
+        data = SyntheticGait(num_subjects=1, num_takes=1)[0]
+        maps = grad_cam(st_gcn('emotion_gait16', num_classes=4), 'layers.2', data.pos)
+        plot_grad_cam_on_body(maps[0], data.pos, 'emotion_gait16')
 
     Args:
         maps (Tensor or mapping): The map returned by :func:`grad_cam` for one sample, or the maps

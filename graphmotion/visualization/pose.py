@@ -33,8 +33,8 @@ def plot_pose_strip(
 
     .. code-block:: python
 
-        plot_pose_strip(data.pos, 'emotion_gait16', frames=range(0, 25, 4))
-        plot_pose_strip([a.pos, b.pos], 'ntu25', labels=['happy', 'sad'], path='gaits.png')
+        happy, sad = SyntheticGait(num_subjects=1, num_takes=1, emotions=['happy', 'sad'])
+        plot_pose_strip([happy.pos, sad.pos], 'emotion_gait16', labels=['happy', 'sad'])
 
     Args:
         pos (Tensor or list of Tensor): The sequence, or several sequences of any lengths.
@@ -87,6 +87,13 @@ def plot_pose_gallery(
     path: PathLike | None = None,
 ) -> Figure:
     r"""Plots correctly classified sequences next to misclassified ones.
+
+    .. code-block:: python
+
+        dataset = SyntheticGait(num_subjects=2, num_takes=1)
+        prediction = torch.tensor([0, 1, 2, 3, 1, 1, 0, 3])
+        plot_pose_gallery([data.pos for data in dataset], 'emotion_gait16', dataset.labels(),
+                          prediction, dataset.class_names)
 
     Args:
         pos (list of Tensor): The sequences, of any lengths.

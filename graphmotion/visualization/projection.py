@@ -26,6 +26,13 @@ def project(
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Projects positions orthographically onto the drawing plane.
 
+    .. code-block:: python
+
+        pos = rest_pose('ntu25')
+        for number, view in enumerate(['front', 'oblique', 'side']):
+            points, nearness = project(pos, view)
+            draw_body(plt.subplot(1, 3, number + 1, aspect='equal'), points, 'ntu25', nearness)
+
     Args:
         pos (Tensor or array): Positions in two or three dimensions.
         view (str or tuple, optional): The viewpoint of three-dimensional positions:

@@ -48,8 +48,12 @@ def plot_rank_by_view(
 
     .. code-block:: python
 
-        plot_rank_by_view(scores, kind='polar', path='views.png')
-        plot_rank_by_view({'ST-GCN': baseline, 'GaitMixer': scores})
+        dataset = SyntheticGait.casia_b(num_subjects=5, num_frames=8, views=[0, 45, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=0)
+        embedding = torch.randn(len(dataset), 16) + 2 * torch.eye(16)[dataset.labels('subject')]
+
+        scores = gallery_probe(embedding, dataset, protocol)
+        plot_rank_by_view(scores)
 
     Args:
         scores (GalleryProbeScores or dict): The scores, or the scores of several runs by name.
@@ -117,6 +121,15 @@ def plot_cmc(
     samples, in a gallery of all views, over :math:`k`. The probe sets of a single run share one
     panel. Several runs have one panel for each probe set. The legend shows the mean average
     precision.
+
+    .. code-block:: python
+
+        dataset = SyntheticGait.casia_b(num_subjects=5, num_frames=8, views=[0, 45, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=0)
+        embedding = torch.randn(len(dataset), 16) + 2 * torch.eye(16)[dataset.labels('subject')]
+
+        scores = gallery_probe(embedding, dataset, protocol)
+        plot_cmc(scores)
 
     Args:
         scores (GalleryProbeScores or dict): The scores, or the scores of several runs by name.

@@ -66,6 +66,12 @@ def rest_pose(skeleton: str | Skeleton) -> Tensor:
     the body and y points up. If a joint name is unknown, all joints are placed in a plane by the
     Kamada-Kawai layout of NetworkX.
 
+    .. code-block:: python
+
+        points, nearness = project(rest_pose('body25'), view='front')
+        axes = plt.figure().add_subplot(aspect='equal')
+        draw_body(axes, points, 'body25', nearness)
+
     Args:
         skeleton (str or Skeleton): The skeleton, or the name of a built-in one.
 

@@ -54,9 +54,12 @@ def plot_retrieval(
 
     .. code-block:: python
 
-        found = retrieve(embedding, test, CASIA_B_LT, probes=[3, 17, 40], k=6)
-        plot_retrieval(test, found, skeleton='coco17', path='retrieval.png')
-        plot_retrieval(silhouettes, found)  # a list or tensor of images or clips
+        dataset = SyntheticGait.casia_b(num_subjects=5, num_frames=8, views=[0, 45, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=0)
+        embedding = torch.randn(len(dataset), 16) + 2 * torch.eye(16)[dataset.labels('subject')]
+
+        found = retrieve(embedding, dataset, protocol, k=6)
+        plot_retrieval(dataset, found, skeleton='coco17', num_rows=3)
 
     Args:
         samples (dataset, sequence or dict): The samples by index: :obj:`Data` objects with

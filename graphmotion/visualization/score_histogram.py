@@ -32,6 +32,12 @@ def plot_scores(
     threshold. Very large distances are outside the axes: the range ends at most twice as far from
     the smallest distance as the median impostor, nearly all genuine pairs and the threshold.
 
+    .. code-block:: python
+
+        dataset = SyntheticGait.casia_b(num_subjects=5, num_frames=8, views=[0, 90])
+        embedding = torch.randn(len(dataset), 8) + torch.eye(8)[dataset.labels('subject')]
+        plot_scores(verification_scores(embedding, dataset))
+
     Args:
         scores (VerificationScores): The scores.
         threshold (float, optional): The threshold, by default that of the equal error rate.

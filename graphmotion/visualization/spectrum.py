@@ -46,6 +46,11 @@ def feature_spectrum(x: Tensor) -> Tensor:
     Frequencies along joints depend on the order of the joints. Only compare spectra of models with
     the same skeleton.
 
+    .. code-block:: python
+
+        waves = torch.sin(torch.arange(60) / 2).expand(17, 60)  # the same in all 17 joints
+        plt.imshow(feature_spectrum(waves).numpy())
+
     Args:
         x (Tensor): The features of one sample, or one channel of them.
 
@@ -86,8 +91,9 @@ def plot_feature_spectrum(
 
     .. code-block:: python
 
-        x = model.features(data.x)  # one sample [V, T, C]
-        plot_feature_spectrum({'GaitMixer': x, 'ST-GCN': other}, path='spectrum.png')
+        data = SyntheticGait(skeleton='coco17', num_subjects=1, num_takes=1)[0]
+        features = gaitmixer('coco17', in_channels=3).features(data.pos).detach()
+        plot_feature_spectrum({'GaitMixer': features})
 
     Args:
         features (Tensor or mapping): The features of one sample, or the features of several models

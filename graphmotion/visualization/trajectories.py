@@ -35,6 +35,14 @@ def plot_landmark_trajectories(
     All panels have the same scale, so that a micro-expression moves less than a macro-expression.
     A dot marks the last frame of each landmark.
 
+    .. code-block:: python
+
+        mean = SyntheticFaces(num_subjects=1, num_takes=1)[0].landmarks
+        open_mouth = torch.zeros(10, 68, 2)
+        open_mouth[:, 55:60, 1] = torch.linspace(0, 6, 10).unsqueeze(1)
+        clips = {'macro': mean + open_mouth, 'micro': mean + 0.2 * open_mouth}
+        plot_landmark_trajectories(clips, {'mouth': range(48, 68), 'eyes': range(36, 48)})
+
     Args:
         clips (mapping): The landmarks of each clip by its name, in pixels, :math:`x` to the right
             and :math:`y` down.

@@ -60,8 +60,10 @@ def gallery_probe(
 
     .. code-block:: python
 
-        _, test = CASIA_B_LT.split(dataset)
-        scores = gallery_probe(embed(model, test), test, CASIA_B_LT)
+        dataset = SyntheticGait.casia_b(num_subjects=4, num_frames=8, views=[0, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=2)
+        _, test = protocol.split(dataset)
+        scores = gallery_probe(torch.randn(len(test), 16), test, protocol)
         print(scores.format_table())
 
     Probes are compared in chunks, so that memory does not grow with the number of pairs. Ranks are

@@ -188,9 +188,10 @@ def open_set_scores(
 
     .. code-block:: python
 
-        enrolled = range(74, 100)
-        protocol = replace(CASIA_B_LT, gallery={**CASIA_B_LT.gallery, 'subject': enrolled})
-        scores = open_set_scores(embed(model, test), test, protocol)
+        dataset = SyntheticGait.casia_b(num_subjects=6, num_frames=8, views=[0, 90])
+        gallery = {**CASIA_B_LT.gallery, 'subject': range(4)}  # two people are not enrolled
+        protocol = replace(CASIA_B_LT, gallery=gallery, train_subjects=0)
+        scores = open_set_scores(torch.randn(len(dataset), 16), dataset, protocol)
         print(f'DIR {scores.detection_rate_at(false_alarm_rate=0.01):.1%}')
 
     Probes are compared in chunks, so that memory does not grow with the number of pairs.

@@ -182,7 +182,8 @@ class GalleryProbeProtocol:
 
         .. code-block:: python
 
-            train, test = CASIA_B_LT.split(dataset)
+            dataset = SyntheticGait.casia_b(num_subjects=5, num_frames=2, views=[90])
+            train, test = replace(CASIA_B_LT, train_subjects=3).split(dataset)
 
         Args:
             dataset (GraphDataset): A dataset, or another object with the methods :obj:`labels` and

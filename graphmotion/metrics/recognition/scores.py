@@ -225,7 +225,10 @@ def format_recognition_table(
 
     .. code-block:: python
 
-        print(format_recognition_table({'ST-GCN': baseline, 'GaitMixer': scores}))
+        dataset = SyntheticGait.casia_b(num_subjects=4, num_frames=8, views=[0, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=0)
+        scores = gallery_probe(torch.randn(len(dataset), 16), dataset, protocol)
+        print(format_recognition_table({'chance': scores}))
 
     Args:
         rows (dict): Scores of each run by its name.

@@ -30,8 +30,10 @@ def match_sequences(
 
     .. code-block:: python
 
-        rates = match_sequences(embed(model, dataset), dataset, USF)
-        print(sum(rates.values()) / len(rates))
+        dataset = SyntheticGait.casia_b(num_subjects=4, num_frames=8, views=[0, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=2, exclude_identical_view=False)
+        _, test = protocol.split(dataset)
+        rates = match_sequences(torch.randn(len(test), 16), test, protocol)
 
     Args:
         embedding (Tensor): Embeddings of all samples.

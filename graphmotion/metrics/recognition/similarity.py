@@ -153,8 +153,8 @@ def relative_spread(embedding: Tensor, distance: str = 'cosine') -> Tensor:
 
     .. code-block:: python
 
-        spread = relative_spread(embed(model, dataset))
-        print(f'{spread:.2g}')  # 1 or more for diverse directions, 1e-3 for a collapsed training
+        spread = relative_spread(torch.randn(100, 16))
+        # 1 or more for diverse directions, 1e-3 for a collapsed training
 
     Args:
         embedding (Tensor): Embeddings.

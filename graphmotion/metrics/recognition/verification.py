@@ -178,7 +178,9 @@ def verification_scores(
 
     .. code-block:: python
 
-        scores = verification_scores(embed(model, test), test, CASIA_B_LT)
+        dataset = SyntheticGait.casia_b(num_subjects=4, num_frames=8, views=[0, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=0)
+        scores = verification_scores(torch.randn(len(dataset), 16), dataset, protocol)
         print(f'EER {scores.equal_error_rate:.1%}')
 
     Samples are compared in chunks. Impostor pairs beyond :obj:`max_impostors` are subsampled, so

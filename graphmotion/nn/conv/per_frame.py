@@ -32,8 +32,9 @@ class PerFrame(ResettableModule):
 
     .. code-block:: python
 
-        conv = PerFrame(GATv2Conv(64, 16, heads=4))
-        out = conv(batch.x, batch.edge_index)
+        data = from_array(torch.rand(60, 17, 3), 'coco17', axes='TVC')
+        conv = PerFrame(GATv2Conv(3, 16, heads=4))
+        out = conv(data.pos, data.edge_index)  # [17, 60, 64]
 
     For convolutions with an :obj:`edge_weight` that neither normalise it nor add self-loops,
     :meth:`~graphmotion.skeletons.Skeleton.edges` provides normalised weights and self-loops:

@@ -1,0 +1,91 @@
+"""Index of models: task, inputs, size, paper and the results reached with each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from benchmarks.common import count_flops
+from benchmarks.models.workloads import WORKLOADS, Workload, face_graph, make_inputs, make_model
+from generate.pages import heading, list_table, papers, write_page
+from graphmotion import models
+from graphmotion.models import list_models
+from graphmotion.models.registry import TASKS
+from graphmotion.skeletons import get_skeleton
+
+TASK_NAMES = {
+    'action': 'actions',
+    'emotion': 'emotion from gait',
+    'expression': 'facial expressions',
+    'recognition': 'people by their gait',
+}
+# Results of the pages "Examples" and "Results", in per cent; a test finds each number there.
+RESULTS = {
+    'fg_stformer': 'NW-UCLA 88.4, four streams 92.7; UTD-MHAD 91.6',
+    'gaitformer': 'generated walks, rank-1 81.5',
+    'gaitmixer': 'generated walks, rank-1 71.2',
+    'lmgcs': 'CASIA-B, validation, rank-1 77.2; USF, half cycles 34.4',
+    'msa_gcn': 'Emotion-Gait 63.7 ± 6.0',
+    'spagnn': 'FER2013 51.8',
+    'spegnn': 'FER2013 48.3',
+    'ssgnn': 'FER2013 50.5; generated faces 77.4',
+    'st_gcn': 'NW-UCLA 88.4; UTD-MHAD 77.7; Emotion-Gait 63.4 ± 5.9',
+}
+TEXT = (
+    'The registered models, with the defaults of their papers, built by '
+    ':func:`~graphmotion.models.create_model`. Parameters and multiply-adds of one sample, in '
+    'millions, are counted when this page is built; multiply-adds are those of matrix products '
+    'and convolutions, of which SPAGNN, with a weight for each edge, has none. The results are in '
+    'per cent and were reached by the smaller networks of '
+    '``--preset cpu``; :doc:`/results` has their tables and commands.'
+)
+
+
+def describe_input(workload: Workload) -> str:
+    """Describes the sample that a model is measured with."""
+    if workload.face:
+        return f'{face_graph().num_nodes} pixels'
+    if workload.silhouettes:
+        height, width = workload.silhouettes
+        return f'{workload.frames} silhouettes of {height} x {width}'
+    joints = get_skeleton(workload.skeleton).num_joints
+    return f'{joints} joints, {workload.frames} frames'
+
+
+def row(name: str, task: str) -> list[str]:
+    """Returns the row of a model."""
+    workload = WORKLOADS.get(name, Workload())
+    torch.manual_seed(0)
+    model = make_model(name, getattr(models, name), workload)
+    model.eval()
+    inputs = make_inputs(name, model, workload, batch_size=1)
+    with torch.no_grad():
+        megas = count_flops(lambda: model(*inputs)) / 2e6
+    parameters = sum(p.numel() for p in model.parameters()) / 1e6
+    cls = type(model)
+    return [
+        f':class:`{name} <graphmotion.models.{cls.__name__}>`',
+        TASK_NAMES[task],
+        ', '.join(f'``{field}``' for field in model.inputs),
+        describe_input(workload),
+        f'{parameters:.2f}',
+        f'{megas:,.0f}' if megas else '–',
+        papers(cls),
+        RESULTS.get(name, '–'),
+    ]
+
+
+def write(folder: Path) -> None:
+    """Writes the index."""
+    rows = [row(name, task) for task in TASKS for name in list_models(task=task)]
+    header = [
+        *['model', 'task', 'reads', 'sample'],
+        *['parameters, M', 'multiply-adds, M', 'paper', 'results'],
+    ]
+    lines = [
+        *heading('Models', '='),
+        *[TEXT, ''],
+        *list_table(header, rows, '12 11 12 13 8 8 20 16'),
+    ]
+    write_page(folder / 'models.rst', lines)

@@ -1,0 +1,70 @@
+"""Builds the site without running its guides, and checks what it is made from."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from generate import models, operators, reference
+from generate.gallery import gallery_examples
+
+from graphmotion import nn, visualization
+from graphmotion.models import list_models
+
+DOCS = Path(__file__).parents[2] / 'docs'
+
+
+def test_the_gallery_has_every_function():
+    assert gallery_examples().keys() == set(visualization.__all__)
+
+
+def test_the_index_of_operators_has_every_module_with_its_cost(tmp_path):
+    operators.write(tmp_path)
+    text = (tmp_path / 'operators.rst').read_text()
+    for name in nn.__all__:
+        if issubclass(getattr(nn, name), nn.SpatialConv.__mro__[1]):
+            assert f'\n{name}\n~~~' in text
+    row = text[text.index('* - :class:`~graphmotion.nn.SpatialConv`') :]
+    # A linear map of 64 to 64 channels and a sum over 25 joints, for 25 joints and 64 frames.
+    expected = 25 * 64 * 64 * (64 + 25) / 1e6
+    assert f'- 4,160\n     - {expected:.1f}\n' in row[:200]
+    assert 'arxiv.org/abs/1801.07455' in row
+
+
+def test_the_index_of_models_has_every_model(tmp_path):
+    models.write(tmp_path)
+    text = (tmp_path / 'models.rst').read_text()
+    for name in list_models():
+        assert f':class:`{name} <' in text
+
+
+def test_results_in_the_index_of_models_are_on_the_pages_of_results():
+    pages = [DOCS / 'results.md', DOCS / 'results' / 'lmgcs.md', DOCS.parent / 'examples/README.md']
+    text = '\n'.join(page.read_text() for page in pages)
+    assert set(models.RESULTS) <= set(list_models())
+    for result in models.RESULTS.values():
+        for number in re.findall(r'\d+\.\d+(?: ± \d+\.\d+)?', result):
+            assert number in text
+
+
+def test_the_reference_has_every_public_name(tmp_path):
+    reference.write(tmp_path)
+    for room in reference.existing_rooms():
+        page = (tmp_path / 'reference' / f'{room}.rst').read_text()
+        for name in reference.public_names(room):
+            assert re.search(rf'^(   {name}|- :data:`{name}`)$', page, re.MULTILINE)
+            assert (tmp_path / 'reference' / 'api' / f'{room}.{name}.rst').exists()
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_warnings(tmp_path):
+    for extension in ('sphinx', 'furo', 'myst_nb', 'sphinx_copybutton', 'sphinx_design'):
+        pytest.importorskip(extension, reason="needs the extra 'docs'")
+    # Cells that are not run have no lexer.
+    options = ['-D', 'nb_execution_mode=off', '-D', 'suppress_warnings=myst-nb.lexer']
+    command = [sys.executable, '-m', 'sphinx', '-W', '-q', *options, str(DOCS), str(tmp_path / 'h')]
+    subprocess.run(command, check=True)
+    for page in tmp_path.rglob('*.html'):
+        for link in re.findall(r'(?:href|src)="([^"#:?]+)', page.read_text()):
+            assert (page.parent / link).exists(), f'{page} links to {link}'
