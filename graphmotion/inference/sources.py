@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -211,6 +212,7 @@ def _read_tracks(path: str, format: str | None, options: dict[str, Any]) -> tupl
     in_folder = os.path.isdir(path)
     names = [path] if not in_folder else list(list_files(path))
     found: dict[str, list[Track]] = {}
+    heard: dict[str, Any] = {}  # warnings, of which only those of the right format matter
     errors = []
     for name in list_formats():
         known = get_format(name)
@@ -218,10 +220,12 @@ def _read_tracks(path: str, format: str | None, options: dict[str, Any]) -> tupl
             continue
         if not any(file.lower().endswith(known.suffixes) for file in names):
             continue
-        try:
-            found[name] = known.read(path, **options)
-        except (MalformedFileError, TypeError) as error:  # another format, or other options
-            errors.append((name, error))
+        with warnings.catch_warnings(record=True) as heard[name]:
+            warnings.simplefilter('always')
+            try:
+                found[name] = known.read(path, **options)
+            except (MalformedFileError, TypeError) as error:  # another format, or other options
+                errors.append((name, error))
     if not found:
         tried = '; '.join(f'{name}: {error}' for name, error in errors[:8])
         raise ValueError(
@@ -231,7 +235,10 @@ def _read_tracks(path: str, format: str | None, options: dict[str, Any]) -> tupl
     first, *others = found.values()
     if any(not _same_tracks(first, other) for other in others):
         raise ValueError(f'{path}: pass format=, one of {list(found)}, which read it differently')
-    return next(iter(found)), first
+    name = next(iter(found))
+    for warning in heard[name]:
+        warnings.warn(warning.message, stacklevel=2)
+    return name, first
 
 
 def _same_tracks(one: Sequence[Track], other: Sequence[Track]) -> bool:

@@ -70,18 +70,19 @@ def read_mmpose(path: str, max_gap: int = 30) -> list[Track]:
         UserWarning: If the file holds one image.
     """
     entries, field, is_image = _read_entries(path)
+
+    def read_people(entry: dict[str, Any], where: str) -> Iterator[Detection | None]:
+        return _read_instances(entry.get('instances'), path, f'{where}.instances')
+
+    numbered = [(number, {'frame_id': number} | entry) for number, entry in entries]
+    tracks = read_numbered_frames(numbered, path, field, 'frame_id', read_people, max_gap)
     if is_image:
         warnings.warn(
             f'{path}: read as a recording of one frame, since it holds one image; recordings with '
             f'a file per image have the format mmpose_images',
             stacklevel=2,
         )
-
-    def read_people(entry: dict[str, Any], where: str) -> Iterator[Detection | None]:
-        return _read_instances(entry.get('instances'), path, f'{where}.instances')
-
-    numbered = [(number, {'frame_id': number} | entry) for number, entry in entries]
-    return read_numbered_frames(numbered, path, field, 'frame_id', read_people, max_gap)
+    return tracks
 
 
 @register_format('mmpose_images', in_folder=True)
