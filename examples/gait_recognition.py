@@ -26,7 +26,7 @@ from torch_geometric.transforms import Compose
 import graphmotion.transforms as T
 import graphmotion.visualization as vis
 from graphmotion.datasets import CASIABPose, MotionDataset, SyntheticGait
-from graphmotion.inference import Recognizer, embed, load_weights
+from graphmotion.inference import Gallery, Recognizer, embed, load_weights
 from graphmotion.metrics import GalleryProbeProtocol, format_recognition_table
 from graphmotion.models import create_model
 from graphmotion.training import (
@@ -197,8 +197,10 @@ def run_model(
         'recipe': recipe,
     }
     print(f'{TITLES[name]}: {report["parameters"]:,} parameters, {report["seconds"]:.0f} s')
-    recognizer = Recognizer(model.cpu(), transforms.test, test.skeleton)
-    common.save_recognizer(recognizer, folder, 'recognizer.embeddings(walks)')
+    recognizer = Recognizer(
+        model.cpu(), transforms.test, test.skeleton, gallery=Gallery(args.distance)
+    )
+    common.save_recognizer(recognizer, folder, "recognizer.enroll('anna', 'walk.json')")
     return recognition.Run(model.cpu().eval(), embedding, report)
 
 

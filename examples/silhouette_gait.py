@@ -37,7 +37,7 @@ import graphmotion.transforms as T
 import graphmotion.visualization as vis
 from graphmotion.data import GraphDataset
 from graphmotion.datasets import OUMVLP, CASIABSilhouettes, SyntheticGait
-from graphmotion.inference import Recognizer, embed, load_weights
+from graphmotion.inference import Gallery, Recognizer, embed, load_weights
 from graphmotion.metrics import (
     OU_MVLP,
     GalleryProbeProtocol,
@@ -208,8 +208,8 @@ def run_model(
     embedding = embed(model, test, transforms.test).unflatten(1, (-1, model.feature_dim))
     torch.save({'embedding': embedding}, folder / 'embedding.pt')
     print(f'{title}: {report["parameters"]:,} parameters, {report["seconds"]:.0f} s')
-    recognizer = Recognizer(model, transforms.test)
-    common.save_recognizer(recognizer, folder, 'recognizer.embeddings(walks)')
+    recognizer = Recognizer(model, transforms.test, gallery=Gallery(args.distance))
+    common.save_recognizer(recognizer, folder, "recognizer.enroll('anna', 'folder/of/silhouettes')")
     return recognition.Run(model, embedding, report)
 
 

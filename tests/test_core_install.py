@@ -45,6 +45,16 @@ load_weights(model, path)
 dataset = SyntheticGait(num_subjects=1, num_frames=8)
 torch.testing.assert_close(embed(model, dataset), embed(trained, dataset))
 torch.testing.assert_close(predict(model, dataset), embed(trained, dataset).softmax(dim=1))
+
+from graphmotion.inference import Recognizer
+from graphmotion.models import st_gcn
+from graphmotion.transforms import ToStream
+
+model = st_gcn(dataset.skeleton, 4, channels=[4])
+path = path.replace('last.ckpt', 'recognizer.safetensors')
+Recognizer(model, ToStream('joint'), class_names=dataset.class_names).save(path)
+expected = predict(model, dataset, ToStream('joint'))
+assert torch.equal(Recognizer.load(path).probabilities(dataset), expected)
 """
 
 ERRORS = """

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 import graphmotion
+import graphmotion.datasets
+import graphmotion.io
+from graphmotion.data import GraphDataset
 
 ROOT = Path(__file__).parents[1]
 yaml = pytest.importorskip('yaml')
@@ -47,3 +50,15 @@ def test_the_citation_is_of_this_version(metadata):
     assert citation['license'] == metadata['metadata']['license']
     assert citation['abstract'] == metadata['metadata']['description']
     assert len(citation['references']) == 5
+
+
+def test_the_table_of_formats_names_every_reader_and_dataset():
+    text = (ROOT / 'docs' / 'formats.md').read_text()
+    names = [name for name in graphmotion.io.__all__ if name.startswith('read_')]
+    for name in graphmotion.datasets.__all__:
+        value = getattr(graphmotion.datasets, name)
+        if name.startswith('read_') or (
+            isinstance(value, type) and issubclass(value, GraphDataset)
+        ):
+            names.append(name)
+    assert [name for name in names if f'`{name}' not in text] == []

@@ -15,6 +15,7 @@ from torch_geometric.data import Data
 
 from graphmotion.data import GraphDataset
 from graphmotion.inference import Recognizer
+from graphmotion.training import describe_environment
 
 # Command line ##################################################################################
 
@@ -134,9 +135,9 @@ def slug(title: str) -> str:
 def save_results(
     args: Namespace, results: Mapping[str, Any], folder: Path | None = None
 ) -> dict[str, Any]:
-    """Writes the arguments and the results to results.json and returns both."""
+    """Writes arguments, environment and results to results.json and returns them."""
     folder = folder or args.out
-    content = {'arguments': vars(args)} | dict(results)
+    content = {'arguments': vars(args), 'environment': describe_environment()} | dict(results)
     text = json.dumps(content, indent=1, default=_as_plain)
     (folder / 'results.json').write_text(text)
     print(f'Figures, checkpoints and results.json are in {folder}')

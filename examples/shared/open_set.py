@@ -126,8 +126,8 @@ def evaluate(
     vis.plot_scores(verifications[name], threshold, title=name, path=args.out / 'scores.png')
     people = [len(subject[part].unique()) for part in (parts.calibration, parts.probes)]
     print(
-        f'Open set, in per cent: {len(parts.enrolled)} of {people[1]} subjects enrolled, '
-        f'{people[0]} others to calibrate a false accept rate of {100 * args.open_set:g}%\n'
+        f'Open set, in per cent: {len(parts.enrolled)} of {people[1]} subjects enrolled, false '
+        f'accept rate of {100 * args.open_set:g}% calibrated on {people[0]} more\n'
     )
     cells = [[name, *(f'{100 * v:.1f}' for v in row.values())] for name, row in rows.items()]
     print(markdown_table(['', *rows[name]], cells), end='\n\n')

@@ -144,10 +144,14 @@ class GraphDataset(SplittableDataset):
     def _source_hash(self) -> str:
         """Returns a hash of names, sizes and times of the raw files; empty if there are none."""
         states = []
+        relative: dict[str, str] = {}  # there may be a million files in a few folders
         for path in self.source_files():
+            folder, name = os.path.split(path)
+            if folder not in relative:
+                relative[folder] = os.path.relpath(folder, self.root)
             with suppress(OSError):
                 state = os.stat(path)
-                states.append((os.path.relpath(path, self.root), state.st_size, state.st_mtime_ns))
+                states.append((relative[folder], name, state.st_size, state.st_mtime_ns))
         return _hash(states) if states else ''
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from graphmotion.io import (
     Track,
     get_format,
     list_files,
-    stack_tracks,
 )
+from graphmotion.io.tracks import COVERED, coverage, stack_people
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -90,6 +91,10 @@ class PoseFolder(MotionDataset):
             or Unicode normalization, all folders have names of parts such as :obj:`train` and
             :obj:`parts` is not given, only some recordings have a subject, or no recording is
             valid. Invalid recordings are skipped with a warning.
+
+    Warns:
+        UserWarning: If the people of a sample have less than 90% of the detections they could have,
+            such as if a person is split into several.
     """
 
     def __init__(
@@ -162,16 +167,21 @@ class PoseFolder(MotionDataset):
     def read(self) -> Iterator[Data]:
         r"""Yields the recordings, sorted by name."""
         skipped = SkippedSamples(self._folder)
+        partly = []
         num_dims = None
         for number, name in enumerate(sorted(self._recordings)):
             try:
-                pos, score = self._read_recording(self._recordings[name], num_dims)
+                (pos, score), (kept, possible) = self._read_recording(
+                    self._recordings[name], num_dims
+                )
             except MalformedFileError as error:
                 skipped.add(error.reason, name)
                 continue
             except OSError as error:
                 skipped.add(f'that cannot be read ({error.strerror or "a broken link"})', name)
                 continue
+            if kept < COVERED * possible:
+                partly.append(f'{kept} of {possible} in {name}')
             num_dims = pos.shape[-1]
             labels: dict[str, Any] = self._classes.labels(name)
             rate = self.frame_rate
@@ -181,6 +191,14 @@ class PoseFolder(MotionDataset):
                 pos, self.skeleton, score, 'MTVC', None, rate, recording=number, **labels
             )
         skipped.report(len(self._recordings))
+        if partly:
+            listed = ', '.join(partly[:5]) + (', ...' if len(partly) > 5 else '')
+            warnings.warn(
+                f'{self._folder}: in {len(partly)} recordings, the {self.num_people} most visible '
+                f'people have few of the detections ({listed}); num_people may be too small, or a '
+                f'person may be split into several',
+                stacklevel=2,
+            )
 
     def source_files(self) -> list[str]:
         r"""Returns the paths of all recordings, and of the files of recordings in folders."""
@@ -200,9 +218,9 @@ class PoseFolder(MotionDataset):
         names = sorted(self._recordings)
         return [names[number] for number in self.labels('recording').tolist()]
 
-    def _read_recording(self, path: str, num_dims: int | None) -> Track:
+    def _read_recording(self, path: str, num_dims: int | None) -> tuple[Track, tuple[int, int]]:
         tracks = self._format.read(path, **self.reader_options)
-        pos, score = stack_tracks(tracks, self.num_people)
+        pos, score = stack_people(tracks, self.num_people)
         num_joints = pos.shape[2]
         if self.columns is not None:
             if max(self.columns) >= num_joints:
@@ -212,10 +230,12 @@ class PoseFolder(MotionDataset):
         elif num_joints != self.skeleton.num_joints:
             expected = f'the {self.skeleton.num_joints} joints of {self.skeleton.name!r}'
             raise MalformedFileError(path, 'joints', expected, f'{num_joints}')
+        else:
+            self._format.check_joints(path, self.skeleton)
         if num_dims not in (None, pos.shape[-1]):
             expected = f'{num_dims} dimensions as in earlier recordings'
             raise MalformedFileError(path, 'positions', expected, f'{pos.shape[-1]}')
-        return Track(pos, score)
+        return Track(pos, score), coverage(tracks, self.num_people)
 
     def _find_recordings(self, processed: str) -> dict[str, str]:
         """Returns the path of each recording by name."""

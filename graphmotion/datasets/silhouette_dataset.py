@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -19,6 +18,7 @@ from graphmotion.checks import check_int
 from graphmotion.datasets.raw_files import LabelledFiles, Labels, read_labelled
 from graphmotion.io import MalformedFileError, SkippedSamples, find_files
 from graphmotion.io.files import FoundFile
+from graphmotion.io.frame_numbers import numbers_in_name
 from graphmotion.io.images import IMAGE_SUFFIXES, read_mask
 from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouettes
 
@@ -216,7 +216,7 @@ def _read_images(files: Mapping[str, FoundFile], skipped: SkippedSamples) -> _Fr
     """
     frames, names = [], []
     failure: MalformedFileError | None = None
-    numbers = {name: _numbers(name) for name in files}
+    numbers = {name: numbers_in_name(name) for name in files}
     done: set[tuple[int, ...]] = set()
     for name in sorted(files, key=lambda name: (numbers[name], name)):
         number = numbers[name]
@@ -238,15 +238,9 @@ def _read_images(files: Mapping[str, FoundFile], skipped: SkippedSamples) -> _Fr
     return frames, names.__getitem__
 
 
-def _numbers(name: str) -> tuple[int, ...]:
-    """Returns the numbers in the name of a file."""
-    stem = os.path.splitext(name.rpartition('/')[2])[0]
-    return tuple(map(int, re.findall(r'\d+', stem)))
-
-
 def _several_numbers_differ(files: Iterable[str]) -> bool:
     """Returns whether the numbers of frames differ in more than one place."""
-    numbers = {_numbers(name) for name in files} - {()}
+    numbers = {numbers_in_name(name) for name in files} - {()}
     places = [set(values) for values in zip_longest(*numbers)]
     return sum(len(values) > 1 for values in places) > 1
 

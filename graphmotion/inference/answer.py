@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from torch import Tensor
 
@@ -95,9 +96,16 @@ class Answers(Sequence[Answer]):
     def __init__(self, answers: Sequence[Answer]) -> None:
         self._answers = tuple(answers)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        part = self._answers[index]
-        return Answers(part) if isinstance(index, slice) else part
+    @overload
+    def __getitem__(self, index: int) -> Answer: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Answers: ...
+
+    def __getitem__(self, index: int | slice) -> Answer | Answers:
+        if isinstance(index, slice):
+            return Answers(self._answers[index])
+        return self._answers[index]
 
     def __len__(self) -> int:
         return len(self._answers)

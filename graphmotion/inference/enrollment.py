@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from graphmotion.inference.gallery import Gallery, Identification, Verification
-from graphmotion.inference.sources import Recording
+from graphmotion.inference.gallery import Gallery
+from graphmotion.inference.identification import Identification, Verification
+from graphmotion.inference.sources import Recording, split_sources
 
 Frames = tuple[int, int] | None
 
@@ -138,13 +137,8 @@ class EnrollmentMixin(ABC):
 
     def _embed(self, source: Any, options: dict[str, Any]) -> tuple[list[int | None], Tensor]:
         """Returns the person and the embedding of each recording."""
-        is_list = isinstance(source, (list, tuple)) and len(source) > 0
-        if is_list and isinstance(source[0], (str, os.PathLike, np.ndarray, Tensor)):
-            sources = source
-        else:
-            sources = [source]
         people, rows = [], []
-        for each in sources:
+        for each in split_sources(source):
             for recording, outputs, _ in self._run(self.embeddings, each, **options):
                 people.append(recording.person)
                 rows.append(torch.stack(outputs).mean(dim=0))

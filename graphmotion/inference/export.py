@@ -133,7 +133,8 @@ def export(
     """
     check_choice('format', format, FORMATS)
     if isinstance(model, Module):
-        streams, options = [Stream(model, [transform])], {}
+        streams = [Stream(model, [transform])]
+        options: dict[str, Any] = {}
         output = getattr(model, 'output', 'logits')
     else:
         if transform is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from graphmotion.checks import check_choice, check_int
+from graphmotion.inference.identification import UNKNOWN, Identification, Verification
 from graphmotion.metrics.recognition.error_rates import threshold_at_rate
 from graphmotion.metrics.recognition.similarity import (
     DISTANCES,
@@ -18,87 +18,8 @@ from graphmotion.metrics.recognition.similarity import (
     to_comparable,
 )
 
-UNKNOWN = 'unknown'
 TEMPLATES = ('mean', 'all')
 _CHUNK = 2**22  # pairs compared at a time
-
-
-@dataclass(frozen=True, eq=False)
-class Identification:
-    r"""The enrolled people nearest to each sample, returned by :meth:`Gallery.identify`.
-
-    Args:
-        names (list): Names of the :math:`k` nearest people of each sample, nearest first.
-        distance (Tensor): Distance of each of these people.
-        threshold (float, optional): Distance from which on a person is unknown. If :obj:`None`, all
-            samples are known. (default: :obj:`None`)
-
-    Shapes:
-        - **distance:** :math:`(N, k)`
-    """
-
-    names: list[tuple[str, ...]]
-    distance: Tensor
-    threshold: float | None = None
-
-    @property
-    def known(self) -> Tensor:
-        r"""Whether the nearest person of each sample is nearer than the threshold, :math:`(N)`."""
-        nearest = self.distance[:, 0]
-        return torch.isfinite(nearest) if self.threshold is None else nearest < self.threshold
-
-    @property
-    def labels(self) -> list[str]:
-        r"""Name of the nearest person of each sample, or :obj:`"unknown"`."""
-        return [ranked[0] if k else UNKNOWN for ranked, k in zip(self.names, self.known.tolist())]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __str__(self) -> str:
-        lines = []
-        for label, names, distances in zip(self.labels, self.names, self.distance.tolist()):
-            ranked = ', '.join(f'{name} {d:.3f}' for name, d in zip(names, distances))
-            lines.append(f'{label} ({ranked})')
-        return '\n'.join(lines)
-
-
-@dataclass(frozen=True, eq=False)
-class Verification:
-    r"""Whether samples belong to a person, returned by :meth:`Gallery.verify`.
-
-    The result for a single sample can be used as a condition.
-
-    Args:
-        name (str): Name of the person.
-        distance (Tensor): Distance of each sample to the person.
-        threshold (float): Distance below which samples are accepted.
-
-    Shapes:
-        - **distance:** :math:`(N)`
-    """
-
-    name: str
-    distance: Tensor
-    threshold: float
-
-    @property
-    def accepted(self) -> Tensor:
-        r"""Whether each sample is accepted, :math:`(N)`."""
-        return self.distance < self.threshold
-
-    def __bool__(self) -> bool:
-        return bool(self.accepted)
-
-    def __len__(self) -> int:
-        return len(self.distance)
-
-    def __str__(self) -> str:
-        return '\n'.join(
-            f'{self.name}: {"accepted" if accepted else "rejected"} (distance {distance:.3f}, '
-            f'threshold {self.threshold:.3f})'
-            for distance, accepted in zip(self.distance.tolist(), self.accepted.tolist())
-        )
 
 
 class Gallery:
@@ -303,10 +224,11 @@ class Gallery:
 
         :attr:`identification_threshold` and :attr:`verification_threshold` are the largest
         thresholds at which at most this fraction of the samples is accepted. The people should be
-        neither enrolled nor in the training data of the network. Samples whose label is the name of
-        an enrolled person are compared only with the others. In the terms of ISO/IEC 19795-1, the
-        rate is the false positive identification rate of :meth:`identify` and the false match rate
-        of :meth:`verify`.
+        neither enrolled nor in the training data of the network. How well the rate holds for other
+        strangers depends more on the number of people than on the number of samples. Samples whose
+        label is the name of an enrolled person are compared only with the others. In the terms of
+        ISO/IEC 19795-1, the rate is the false positive identification rate of :meth:`identify` and
+        the false match rate of :meth:`verify`.
 
         Args:
             embeddings (Tensor): Samples of other people.

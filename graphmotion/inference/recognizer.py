@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,14 @@ from graphmotion.inference.recognizer_file import (
     read_recognizer,
     write_recognizer,
 )
-from graphmotion.inference.sources import InputFormat, Recording, read_array, read_path
+from graphmotion.inference.sources import (
+    InputFormat,
+    Recording,
+    read_array,
+    read_path,
+    split_sources,
+)
+from graphmotion.inference.streaming import FrameStream
 from graphmotion.inference.windows import count_frames, cut_frames, window_starts
 from graphmotion.io import MalformedFileError
 from graphmotion.metrics.fusion import KINDS, fuse_streams
@@ -196,7 +204,7 @@ class Recognizer(EnrollmentMixin):
             source (str, array, Data, Batch, list or dataset): A file or a folder with a file for
                 each frame, in a format of :func:`~graphmotion.io.list_formats`; an image or
                 silhouettes for the networks that read them; an array of keypoints, see
-                :func:`~graphmotion.data.from_array`; or samples.
+                :func:`~graphmotion.data.from_array`; a list of files or arrays; or samples.
             skeleton (Skeleton or str, optional): The layout of the joints in a file or an array,
                 if it is not the layout that the format is known for or that of the recognizer.
                 Joints are converted by :func:`~graphmotion.skeletons.convert`.
@@ -224,7 +232,8 @@ class Recognizer(EnrollmentMixin):
         }
         reading |= {'window': window, 'hop': hop, **options}
         answers = []
-        for recording, outputs, frames in self._run(self.probabilities, source, **reading):
+        runs = (self._run(self.probabilities, part, **reading) for part in split_sources(source))
+        for recording, outputs, frames in chain.from_iterable(runs):
             where: dict[str, Any] = {'person': recording.person, 'source': recording.source}
             each = [Answer.from_row(row, names, at, **where) for row, at in zip(outputs, frames)]
             if len(each) > 1:
@@ -260,12 +269,31 @@ class Recognizer(EnrollmentMixin):
                 samples = copy.copy(samples)
                 samples.transform = None
             recordings = [Recording(data) for data in samples]
-        length, step = window or self.window, hop or self.hop
+        length = self.window if window is None else check_int('window', window, 1)
+        step = self.hop if hop is None else check_int('hop', hop, 1)
         windows = [self._windows(recording.data, length, step) for recording in recordings]
         parts = [data for group in windows for data, _ in group]
         rows = iter(compute(ListDataset(parts, transform)))
         for recording, group in zip(recordings, windows):
             yield recording, [next(rows) for _ in group], [frames for _, frames in group]
+
+    def stream(
+        self,
+        hop: int = 1,
+        window: int | None = None,
+        min_frames: int | None = None,
+        skeleton: str | Skeleton | None = None,
+        frame_rate: float | None = None,
+    ) -> FrameStream:
+        r"""Recognises people while their frames arrive; see :class:`FrameStream`.
+
+        .. code-block:: python
+
+            stream = recognizer.stream(hop=5, window=48)
+            for joints in camera:
+                answers = stream.push(joints)  # None, or the answers every five frames
+        """
+        return FrameStream(self, hop, window, min_frames, skeleton, frame_rate)
 
     def probabilities(self, dataset: Samples) -> Tensor:
         r"""Returns the class probabilities of samples, :math:`(N, \text{num\_classes})`.
@@ -487,20 +515,31 @@ def _check_rebuilt(
         _load_state(rebuilt, {key: value.cpu() for key, value in state.items()}, name)
     except ValueError as error:
         raise ValueError(f'{error}: {hint}') from error
-    if _attributes(model) != _attributes(rebuilt):
+    if _attributes(model) != _attributes(rebuilt) or not _same_buffers(model, rebuilt):
         raise ValueError(f'the attributes of {name} do not match its arguments: {hint}')
 
 
 def _attributes(model: torch.nn.Module) -> dict[str, str]:
-    """Returns the plain attributes of a network and its parts, and buffers outside its state."""
+    """Returns the plain attributes of a network and its parts."""
     plain = (bool, int, float, str, tuple, type(None))
     out = {}
     for prefix, module in model.named_modules():
         for name, value in vars(module).items():
             if not name.startswith('_') and name != 'training' and isinstance(value, plain):
                 out[f'{prefix}.{name}'] = repr(value)
-    state = model.state_dict()
-    for name, buffer in model.named_buffers():
-        if name not in state:
-            out[name] = repr(buffer.cpu().tolist())
     return out
+
+
+def _same_buffers(model: torch.nn.Module, rebuilt: torch.nn.Module) -> bool:
+    """Compares the buffers that are not saved, such as adjacencies."""
+    state, others = rebuilt.state_dict(), dict(rebuilt.named_buffers())
+    for name, buffer in model.named_buffers():
+        other = others.get(name)
+        if name in state:
+            continue
+        if other is None or other.shape != buffer.shape or other.dtype != buffer.dtype:
+            return False
+        # Averages of weights may round them.
+        if not torch.allclose(buffer.cpu(), other, equal_nan=True):
+            return False
+    return True

@@ -59,7 +59,9 @@ def read_recognizer(path: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
             if _KEY not in metadata:
                 raise MalformedFileError(path, 'metadata', 'a recognizer', 'none')
             content = _parse(path, metadata[_KEY])
-            return content, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()
+            # Cloned, as they are mapped to the file.
+            return content, {name: file.get_tensor(name).clone() for name in names}
     except (SafetensorError, OSError) as error:
         raise MalformedFileError(
             path, 'content', 'a complete file of safetensors', f'{error}'

@@ -58,13 +58,13 @@ class SlidingModel:
     Args:
         model (torch.nn.Module): The model, in evaluation mode. Its weights must not change.
         min_flops (float, optional): See :class:`~graphmotion.nn.sliding.SlidingCache`.
-            (default: :obj:`4e6`)
+            (default: :obj:`None`)
 
     Raises:
         ValueError: If the model is in training mode.
     """
 
-    def __init__(self, model: torch.nn.Module, min_flops: float = 4e6) -> None:
+    def __init__(self, model: torch.nn.Module, min_flops: float | None = None) -> None:
         if model.training:
             raise ValueError('model must be in evaluation mode; call model.eval() first')
         self.model = model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,9 +26,10 @@ from graphmotion.io import (
     read_color_image,
     read_gray_image,
     read_landmarks,
+    read_mask,
     stack_tracks,
 )
-from graphmotion.io.files import frame_number
+from graphmotion.io.frame_numbers import numbers_in_name
 from graphmotion.io.images import IMAGE_SUFFIXES, crop_window, resize_image
 from graphmotion.io.landmarks import LANDMARK_SUFFIXES
 from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
@@ -44,6 +46,7 @@ _LAYOUTS = {
     'mediapipe': ('mediapipe33',),
     'azure_kinect': ('azure_kinect32',),
     'kinetics_skeleton': ('openpose18',),
+    'ntu_skeleton': ('ntu25',),
 }
 
 
@@ -98,7 +101,7 @@ class InputFormat:
         for part in parts:
             if isinstance(part, (ToPixelGraph, ToLandmarkGraph)):
                 landmarks = isinstance(part, ToLandmarkGraph)
-                if size is None and not landmarks:
+                if size is None and isinstance(part, ToPixelGraph):
                     size = part.graph.image_size
                 color = _reads_color(model, part)
                 return cls('images', size=size, color=color, landmarks=landmarks)
@@ -117,6 +120,13 @@ def _reads_color(model: Any, transform: ToPixelGraph | ToLandmarkGraph) -> bool:
         sizes = {'coordinates': 2, 'distances': transform.k, 'intensity': 0}
         other = sum(sizes[name] for name in transform.features)
     return in_channels - other == 3
+
+
+def split_sources(source: Any) -> list[Any]:
+    r"""Returns the files or arrays of a list, or any other source in a list."""
+    single = (str, os.PathLike, np.ndarray, Tensor)
+    is_list = isinstance(source, (list, tuple)) and len(source) > 0
+    return list(source) if is_list and isinstance(source[0], single) else [source]
 
 
 def flatten_transform(transform: Any) -> list[Any]:
@@ -202,6 +212,7 @@ def _read_tracks(path: str, format: str | None, options: dict[str, Any]) -> tupl
     in_folder = os.path.isdir(path)
     names = [path] if not in_folder else list(list_files(path))
     found: dict[str, list[Track]] = {}
+    heard: dict[str, Any] = {}  # warnings, of which only those of the right format matter
     errors = []
     for name in list_formats():
         known = get_format(name)
@@ -209,10 +220,12 @@ def _read_tracks(path: str, format: str | None, options: dict[str, Any]) -> tupl
             continue
         if not any(file.lower().endswith(known.suffixes) for file in names):
             continue
-        try:
-            found[name] = known.read(path, **options)
-        except (MalformedFileError, TypeError) as error:  # another format, or other options
-            errors.append((name, error))
+        with warnings.catch_warnings(record=True) as heard[name]:
+            warnings.simplefilter('always')
+            try:
+                found[name] = known.read(path, **options)
+            except (MalformedFileError, TypeError) as error:  # another format, or other options
+                errors.append((name, error))
     if not found:
         tried = '; '.join(f'{name}: {error}' for name, error in errors[:8])
         raise ValueError(
@@ -222,7 +235,10 @@ def _read_tracks(path: str, format: str | None, options: dict[str, Any]) -> tupl
     first, *others = found.values()
     if any(not _same_tracks(first, other) for other in others):
         raise ValueError(f'{path}: pass format=, one of {list(found)}, which read it differently')
-    return next(iter(found)), first
+    name = next(iter(found))
+    for warning in heard[name]:
+        warnings.warn(warning.message, stacklevel=2)
+    return name, first
 
 
 def _same_tracks(one: Sequence[Track], other: Sequence[Track]) -> bool:
@@ -316,7 +332,7 @@ def _read_frames(path: str) -> list[np.ndarray]:
         files = [file for file in list_files(path) if file.lower().endswith(IMAGE_SUFFIXES)]
         if not files:
             raise MalformedFileError(path, 'frames', 'images', 'none')
-        return [read_gray_image(f) for f in sorted(files, key=lambda f: (frame_number(f) or 0, f))]
+        return [read_mask(f) for f in sorted(files, key=lambda f: (numbers_in_name(f), f))]
     if path.lower().endswith('.pkl'):
         return list(load_pickle(path))
     return list(np.load(path, allow_pickle=False))

@@ -20,11 +20,13 @@ from graphmotion.io.formats import (
 )
 from graphmotion.io.gaitgraph import read_gaitgraph
 from graphmotion.io.images import read_color_image, read_gray_image, read_mask
+from graphmotion.io.kinect_v2 import read_kinect_v2
 from graphmotion.io.kinetics_skeleton import read_kinetics_skeleton
 from graphmotion.io.landmarks import read_landmarks
+from graphmotion.io.linking import Detection, link_tracks
 from graphmotion.io.matlab import read_matlab
-from graphmotion.io.mediapipe import read_mediapipe
-from graphmotion.io.mmpose import read_mmpose
+from graphmotion.io.mediapipe import read_face_mesh, read_mediapipe
+from graphmotion.io.mmpose import read_mmpose, read_mmpose_images
 from graphmotion.io.ntu_skeleton import (
     Body,
     read_ntu_skeleton,
@@ -40,7 +42,7 @@ from graphmotion.io.skeleton_arrays import ArrayPart, read_skeleton_arrays
 from graphmotion.io.skeleton_json import read_skeleton
 from graphmotion.io.skeleton_pickle import read_annotation, read_skeleton_pickle
 from graphmotion.io.skipped import SkippedSamples
-from graphmotion.io.tracks import Detection, Track, link_tracks, stack_tracks
+from graphmotion.io.tracks import Track, stack_tracks
 from graphmotion.io.ultralytics import read_ultralytics, read_yolo_txt
 
 __all__ = [
@@ -67,15 +69,18 @@ __all__ = [
     'read_bvh',
     'read_coco_keypoints',
     'read_color_image',
+    'read_face_mesh',
     'read_files',
     'read_gaitgraph',
     'read_gray_image',
+    'read_kinect_v2',
     'read_kinetics_skeleton',
     'read_landmarks',
     'read_mask',
     'read_matlab',
     'read_mediapipe',
     'read_mmpose',
+    'read_mmpose_images',
     'read_ntu_skeleton',
     'read_numpy',
     'read_opengait_pose',

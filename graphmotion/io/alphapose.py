@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from graphmotion.io.files import MalformedFileError, load_json, split_frame_name
+from graphmotion.io.files import MalformedFileError, load_json
 from graphmotion.io.formats import register_format
+from graphmotion.io.frame_numbers import FRAME_NAME, fill_gaps, split_frame_names
+from graphmotion.io.linking import Detection
 from graphmotion.io.tracks import (
-    Detection,
     Track,
-    fill_gaps,
     find_detection,
     iter_objects,
     make_tracks,
@@ -22,7 +22,7 @@ from graphmotion.io.tracks import (
 _FORMS = {'bodies': 'joints', 'people': 'pose_keypoints_2d'}
 
 
-@register_format('alphapose')
+@register_format('alphapose', layouts={17: 'coco17', 18: 'openpose18'})
 def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -> list[Track]:
     r"""Reads a recording written by AlphaPose, from the `"AlphaPose: Whole-Body Regional
     Multi-Person Pose Estimation and Tracking in Real-Time" <https://arxiv.org/abs/2211.03375>`_
@@ -36,8 +36,8 @@ def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -
     each image to a list of people, are also read.
     Files with 17 joints follow the layout :obj:`coco17`. The last number in :obj:`image_id` is the
     frame number and the text before it is the name of the recording; frames missing from the file
-    are empty. People are identified by :obj:`idx` if AlphaPose tracked them, otherwise by
-    :func:`~graphmotion.io.link_tracks`.
+    are empty. People are identified by :obj:`idx` if AlphaPose tracked them, and otherwise by
+    :func:`~graphmotion.io.link_tracks`. Repeated people in a frame are dropped with a warning.
 
     Args:
         path (str): Path of the file.
@@ -54,16 +54,17 @@ def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -
             :obj:`recording` is not given.
     """
     recordings: dict[str, dict[int, list[Detection]]] = {}
-    for field, person in _iter_people(path, load_json(path)):
+    people = list(_iter_people(path, load_json(path)))
+    names = split_frame_names(str(person.get('image_id')) for _, person in people)
+    for field, person in people:
         image = person.get('image_id')
-        valid = isinstance(image, str | int)
-        name, frame = split_frame_name(str(image)) if valid else ('', None)
+        name, frame = names[str(image)] if isinstance(image, str | int) else ('', None)
         if frame is None:
-            raise MalformedFileError(path, f'{field}.image_id', 'a frame number', f'{image!r}')
+            raise MalformedFileError(path, f'{field}.image_id', FRAME_NAME, f'{image!r}')
         joints = parse_keypoints(person.get('keypoints'), path, f'{field}.keypoints')
         detection = find_detection(joints, path, f'{field}.keypoints', _identity(person.get('idx')))
-        people = recordings.setdefault(name, {}).setdefault(frame, [])
-        people.extend([detection] if detection else [])
+        detections = recordings.setdefault(name, {}).setdefault(frame, [])
+        detections.extend([detection] if detection else [])
     if not recordings:
         raise MalformedFileError(path, 'people', 'at least one', 'none')
     frames = recordings[one_recording(recordings, recording, path, 'image_id')]

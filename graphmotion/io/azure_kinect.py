@@ -20,7 +20,7 @@ from graphmotion.io.tracks import (
 _NUM_JOINTS = 32
 
 
-@register_format('azure_kinect')
+@register_format('azure_kinect', layouts={32: 'azure_kinect32'})
 def read_azure_kinect(path: str, max_gap: int = 30) -> list[Track]:
     r"""Reads a recording in the JSON format of the program :obj:`offline_processor` of
     `Azure Kinect <https://github.com/microsoft/Azure-Kinect-Samples>`_.

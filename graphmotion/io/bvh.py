@@ -89,7 +89,12 @@ def read_bvh(path: str, end_sites: bool = False) -> BVH:
     return BVH(skeleton, pos[:, kept].astype(np.float32), 1 / frame_time)
 
 
-@register_format('bvh', suffixes=('.bvh',), read_frame_rate=lambda path: read_bvh(path).frame_rate)
+@register_format(
+    'bvh',
+    suffixes=('.bvh',),
+    read_frame_rate=lambda path: read_bvh(path).frame_rate,
+    read_joints=lambda path: read_bvh(path).skeleton.joints,
+)
 def read_bvh_track(path: str, end_sites: bool = False) -> list[Track]:
     r"""Reads the joint positions of a BVH file as a recording with one person.
 

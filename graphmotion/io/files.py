@@ -101,11 +101,12 @@ def find_files(
     with ExitStack() as stack:
         found: dict[str, FoundFile] = {}
         archives = []
+        prefix = os.path.join(folder, '')
         for path in list_files(folder):
             if path.lower().endswith('.zip'):
                 archives.append(path)
             elif path.lower().endswith(ends):
-                below = os.path.relpath(path, folder) if num_folders is None else path
+                below = path.removeprefix(prefix) if num_folders is None else path
                 _add(found, _stem(below, cut, num_folders), FoundFile(path, None, path))
         for path in archives:
             archive = stack.enter_context(_open_archive(path))
@@ -166,6 +167,10 @@ def load_json(path: str, content: bytes | None = None) -> Any:
     content = read_file(path) if content is None else content
     try:
         return json.loads(content)
+    except UnicodeDecodeError as error:
+        expected = 'JSON in the encoding UTF-8, to which text editors and iconv convert'
+        found = f'the byte {content[error.start : error.start + 1].hex()} at position {error.start}'
+        raise MalformedFileError(path, 'content', expected, found) from error
     except (ValueError, RecursionError) as error:
         found = f'{error}' if content.strip() else 'an empty file'
         raise MalformedFileError(path, 'content', 'JSON', found) from error
@@ -221,26 +226,6 @@ def atomic_write(path: str) -> Iterator[IO[bytes]]:
         raise
 
 
-def frame_number(name: str) -> int | None:
-    r"""Returns the last number in the name of a frame's file, if there is one."""
-    return split_frame_name(name)[1]
-
-
-def split_frame_name(name: str) -> tuple[str, int | None]:
-    r"""Splits the name of a frame's file into the recording and the frame number.
-
-    The frame number is the last number in the name and the recording is what precedes it with its
-    folder, such as :obj:`("b/walk", 12)` for :obj:`"b/walk_0012.jpg"`.
-    """
-    stem = os.path.splitext(name.replace('\\', '/'))[0]
-    folder, _, base = stem.rpartition('/')
-    numbers = list(re.finditer(r'\d+', base))
-    if not numbers:
-        return stem, None
-    start = base[: numbers[-1].start()].rstrip('_-. ')
-    return f'{folder}/{start}'.strip('/'), int(numbers[-1][0])
-
-
 def _restore(message: str, reason: str) -> MalformedFileError:
     error = MalformedFileError.__new__(MalformedFileError, message)
     ValueError.__init__(error, message)
@@ -268,7 +253,10 @@ def read_file(path: str) -> bytes:
 
     Raises:
         FileNotFoundError: If the file does not exist.
+        ValueError: If it is a folder.
     """
+    if os.path.isdir(path):
+        raise MalformedFileError(path, 'path', 'a file', 'a folder')
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file')
     with open(path, 'rb') as file:

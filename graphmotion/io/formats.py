@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from graphmotion.io.files import MalformedFileError
 from graphmotion.io.tracks import Track
+from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
+from graphmotion.skeletons.sides import joint_key
 
 Reader = Callable[..., list[Track]]
 
@@ -20,6 +23,10 @@ class PoseFormat(NamedTuple):
         in_folder (bool): Whether a recording is a folder with one file per frame.
         read_frame_rate (callable, optional): Reads the frames per second of the recording at a
             path, if the format has them.
+        layouts (mapping, optional): Name of the layout for each number of joints that is always in
+            this layout.
+        read_joints (callable, optional): Reads the names of the joints of the recording at a path,
+            or :obj:`None` if it has none, if the format has them.
     """
 
     name: str
@@ -27,6 +34,47 @@ class PoseFormat(NamedTuple):
     suffixes: tuple[str, ...]
     in_folder: bool
     read_frame_rate: Callable[[str], float] | None = None
+    layouts: Mapping[int, str] = {}
+    read_joints: Callable[[str], Sequence[str] | None] | None = None
+
+    def check_joints(self, path: str, skeleton: Skeleton) -> None:
+        r"""Checks that a skeleton has the joints of a recording in the same order, as far as the
+        recording or the format tells.
+
+        Args:
+            path (str): Path of the recording.
+            skeleton (Skeleton): A skeleton with as many joints as the recording.
+
+        Raises:
+            ValueError: If a joint of the recording has a different index in the skeleton.
+        """
+        names = self.read_joints(path) if self.read_joints is not None else None
+        layout = self.layouts.get(skeleton.num_joints)
+        if names is None and layout is not None:
+            names = get_skeleton(layout).joints
+        if names is None or len(names) != skeleton.num_joints:
+            return
+        own = {joint_key(joint): index for index, joint in enumerate(skeleton.joints)}
+        for index, name in enumerate(names):
+            expected = own.get(joint_key(name), index)
+            if expected != index:
+                raise MalformedFileError(
+                    path,
+                    'joints',
+                    f'the order of {skeleton.name!r}{_describe_layout(names)}, '
+                    'unless columns are given',
+                    f'{name!r} as joint {index} instead of {expected}',
+                )
+
+
+def _describe_layout(names: Sequence[str]) -> str:
+    keys = [*map(joint_key, names)]
+    layouts = [
+        layout
+        for layout in list_skeletons()
+        if keys == [*map(joint_key, get_skeleton(layout).joints)]
+    ]
+    return f' instead of {" or ".join(map(repr, layouts))}' if layouts else ''
 
 
 _FORMATS: dict[str, PoseFormat] = {}
@@ -37,6 +85,8 @@ def register_format(
     suffixes: tuple[str, ...] = ('.json',),
     in_folder: bool = False,
     read_frame_rate: Callable[[str], float] | None = None,
+    layouts: Mapping[int, str] | None = None,
+    read_joints: Callable[[str], Sequence[str] | None] | None = None,
 ) -> Callable[[Reader], Reader]:
     r"""Registers a reader of recordings, so that :func:`read_poses` and
     :class:`~graphmotion.datasets.PoseFolder` find it by name.
@@ -54,6 +104,10 @@ def register_format(
             (default: :obj:`False`)
         read_frame_rate (callable, optional): Reads the frames per second of the recording at a
             path, if the format has them. (default: :obj:`None`)
+        layouts (mapping, optional): Name of the layout for each number of joints that is always in
+            this layout. (default: :obj:`None`)
+        read_joints (callable, optional): Reads the names of the joints of the recording at a path,
+            or :obj:`None` if it has none. (default: :obj:`None`)
 
     Raises:
         ValueError: If another reader is registered under this name.
@@ -62,7 +116,9 @@ def register_format(
     def register(read: Reader) -> Reader:
         if name in _FORMATS:
             raise ValueError(f'the format {name!r} is already registered')
-        _FORMATS[name] = PoseFormat(name, read, suffixes, in_folder, read_frame_rate)
+        _FORMATS[name] = PoseFormat(
+            name, read, suffixes, in_folder, read_frame_rate, dict(layouts or {}), read_joints
+        )
         return read
 
     return register

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import cast
 
-from graphmotion.io.files import MalformedFileError, split_frame_name
+from graphmotion.io.files import MalformedFileError
+from graphmotion.io.frame_numbers import FRAME_NAME, fill_gaps, split_frame_names
+from graphmotion.io.linking import Detection
 from graphmotion.io.skipped import SkippedSamples
-from graphmotion.io.tracks import Detection, Track, fill_gaps, make_tracks, one_recording
+from graphmotion.io.tracks import Track, make_tracks, one_recording
 
 
 def read_frame_folder(
@@ -37,33 +40,41 @@ def read_frame_folder(
     Raises:
         FileNotFoundError: If the folder does not exist.
         ValueError: If the folder has no such files, if it has files of several recordings and
-            :obj:`recording` is not given, if no frame can be read, or if there are no people.
+            :obj:`recording` is not given, if two files have the same frame number, if no frame can
+            be read, or if there are no people.
     """
+    if os.path.isfile(folder):
+        expected = f'a folder with one file {ending} per frame'
+        raise MalformedFileError(folder, 'path', expected, 'a file')
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'{folder}: no such folder')
     word, _, suffix = ending.lower().rpartition('.')
-    names: dict[str, tuple[str, int]] = {}
-    others = []
+    stems, others = {}, []
     for file in sorted(os.listdir(folder)):
         stem, end = os.path.splitext(file)
         if word and stem.lower().endswith(word):
             stem = stem[: -len(word)]
-        name, number = split_frame_name(f'{stem}.{suffix}')
-        if end.lower() == f'.{suffix}' and number is not None and stem[-1].isdigit():
-            names[file] = name, number
+        if end.lower() == f'.{suffix}' and stem[-1:].isdigit():
+            stems[file] = f'{stem}.{suffix}'
         else:
             others.append(file)
+    split = split_frame_names(stems.values())
+    names = {file: split[stem] for file, stem in stems.items()}
+    timed = [file for file, (_, number) in names.items() if number is None]
+    if timed:
+        raise MalformedFileError(folder, 'files', FRAME_NAME, timed[0])
     if not names:
         found = f'{", ".join(others[:3])}' if others else 'none'
         raise MalformedFileError(folder, 'files', f'*{ending} with frame numbers', found)
     chosen = one_recording({name for name, _ in names.values()}, recording, folder, 'files')
     skipped = SkippedSamples(folder)
+    files: dict[int, str] = {}
+    for file, (name, number) in names.items():
+        if name == chosen and files.setdefault(cast(int, number), file) != file:
+            found = f'{files[cast(int, number)]} and {file}'
+            raise MalformedFileError(folder, 'files', 'one file per frame', found)
     frames: dict[int, list[Detection]] = {}
-    files = {file: number for file, (name, number) in names.items() if name == chosen}
-    for file, number in files.items():
-        if number in frames:
-            skipped.add('with the number of another frame', file)
-            continue
+    for number, file in files.items():
         frames[number] = []
         try:
             frames[number] = read_frame(os.path.join(folder, file))

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFileError, frame_number, read_file
+from graphmotion.io.files import MalformedFileError, read_file
+from graphmotion.io.frame_numbers import split_frame_name
 from graphmotion.io.skipped import SkippedSamples
 from graphmotion.io.tracks import Track, split_score
 
@@ -65,7 +66,7 @@ def read_gaitgraph(path: str, content: bytes | None = None) -> dict[str, Track]:
                 continue
             name = '{}-{}-{}-{}'.format(*match.groups())
             order = orders.setdefault(name, {})
-            number = frame_number(row[0][match.end() :])
+            number = split_frame_name(row[0][match.end() :])[1]
             number = len(order) if number is None else number
             if number in order:
                 skipped.add('with a duplicate frame number', row[0][:80])
@@ -78,7 +79,7 @@ def read_gaitgraph(path: str, content: bytes | None = None) -> dict[str, Track]:
         found = f'{total} other rows, such as {example!r}' if total else 'none'
         raise MalformedFileError(path, 'rows', _EXPECTED, found)
     skipped.report(total)
-    return {name: _track(poses[name], orders[name]) for name in sorted(poses)}
+    return {name: _track(poses[name], orders[name], path) for name in sorted(poses)}
 
 
 def _rows(content: bytes) -> Iterator[list[str]]:
@@ -102,6 +103,6 @@ def _floats(cells: list[str]) -> list[float] | None:
         return None
 
 
-def _track(values: array, order: dict[int, int]) -> Track:
+def _track(values: array, order: dict[int, int], path: str) -> Track:
     rows = np.frombuffer(values, np.float32).reshape(-1, _NUM_JOINTS, 3)
-    return split_score(rows[[order[number] for number in sorted(order)]])
+    return split_score(rows[[order[number] for number in sorted(order)]], path)

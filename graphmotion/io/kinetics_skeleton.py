@@ -18,7 +18,7 @@ from graphmotion.io.tracks import (
 )
 
 
-@register_format('kinetics_skeleton')
+@register_format('kinetics_skeleton', layouts={18: 'openpose18'})
 def read_kinetics_skeleton(path: str, max_gap: int = 30) -> list[Track]:
     r"""Reads a clip of Kinetics-Skeleton, from the `"Spatial Temporal Graph Convolutional Networks
     for Skeleton-Based Action Recognition" <https://arxiv.org/abs/1801.07455>`_ paper.

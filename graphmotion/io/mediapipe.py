@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,17 @@ from graphmotion.io.files import MalformedFileError, load_json
 from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import Detection, Track, find_detection, make_tracks
 
-_NUM_JOINTS = 33
+_NUM_JOINTS = (33,)
+_NUM_FACE_POINTS = (468, 478)
 _IMAGE = ('pose_landmarks', 'poseLandmarks', 'landmarks')
 _WORLD = ('pose_world_landmarks', 'poseWorldLandmarks', 'worldLandmarks', 'world_landmarks')
+_FACES = (
+    *('face_landmarks', 'faceLandmarks', 'multi_face_landmarks', 'multiFaceLandmarks'),
+    'landmarks',
+)
 
 
-@register_format('mediapipe')
+@register_format('mediapipe', layouts={33: 'mediapipe33'})
 def read_mediapipe(path: str, world: bool = False, max_gap: int = 30) -> list[Track]:
     r"""Reads MediaPipe pose landmarks, from the `"BlazePose: On-device Real-time Body Pose
     tracking" <https://arxiv.org/abs/2006.10204>`_ paper.
@@ -50,38 +56,83 @@ def read_mediapipe(path: str, world: bool = False, max_gap: int = 30) -> list[Tr
         ValueError: If the file is malformed, contains no people, or has the requested kind of
             landmarks in some frames only.
     """
-    content = load_json(path)
-    frames = content.get('frames') if isinstance(content, dict) else content
-    if not isinstance(frames, list):
-        raise MalformedFileError(path, 'frames', 'a list', f'{frames!r:.60}')
+    frames = _load_frames(path)
     kinds = {_kind(frame, world) for frame in frames} - {None}
     if len(kinds) > 1:
         found = f'{" and ".join(sorted(map(str, kinds)))} in different frames'
         raise MalformedFileError(path, 'frames', 'one kind of landmarks', found)
-    read = [_read_frame(f, path, i, world) for i, f in enumerate(frames)]
+    order = (*_WORLD, *_IMAGE) if world else (*_IMAGE, *_WORLD)
+    read = [_read_frame(f, path, i, order, _NUM_JOINTS, _visibility) for i, f in enumerate(frames)]
     return make_tracks(read, path, max_gap)
 
 
-def _fields(frame: Any, world: bool) -> list[str]:
-    """Fields with landmarks in the object of a frame, the requested kind first."""
-    order = (_WORLD, _IMAGE) if world else (_IMAGE, _WORLD)
-    return [name for names in order for name in names if name in frame]
+@register_format('face_mesh')
+def read_face_mesh(path: str, max_gap: int = 30) -> list[Track]:
+    r"""Reads the facial landmarks of MediaPipe, from the `"Real-time Facial Surface Geometry from
+    Monocular Video on Mobile GPUs" <https://arxiv.org/abs/1907.06724>`_ paper.
+
+    The file is JSON as for :func:`read_mediapipe`, with 468 landmarks, or 478 with irises, in
+    fractions of the image size. In objects, they are in :obj:`face_landmarks` (or
+    :obj:`faceLandmarks`, :obj:`multi_face_landmarks`, :obj:`multiFaceLandmarks`). All scores are 1,
+    since MediaPipe does not estimate the visibility of facial landmarks.
+
+    .. code-block:: python
+
+        (face,) = read_face_mesh('face.json')
+        bones = [(i, j) for i, j in face_edges('facemesh478').t().tolist() if i < j]
+        layout = Skeleton([f'point {i}' for i in range(478)], bones, tree=False)
+        data = from_array(face.pos, layout, axes='TVC')
+
+    Args:
+        path (str): Path of the file, which holds one recording.
+        max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)
+
+    Returns:
+        list of Track: The faces in 3D, most visible face first.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is malformed or contains no faces.
+    """
+    frames = _load_frames(path)
+    read = [
+        _read_frame(frame, path, i, _FACES, _NUM_FACE_POINTS, lambda landmark: 1)
+        for i, frame in enumerate(frames)
+    ]
+    return make_tracks(read, path, max_gap)
+
+
+def _load_frames(path: str) -> list[Any]:
+    content = load_json(path)
+    frames = content.get('frames') if isinstance(content, dict) else content
+    if not isinstance(frames, list):
+        raise MalformedFileError(path, 'frames', 'a list', f'{frames!r:.60}')
+    return frames
 
 
 def _kind(frame: Any, world: bool) -> str | None:
     """Returns which landmarks are read from the object of a frame, if it has any."""
-    fields = _fields(frame, world) if isinstance(frame, dict) else []
+    order = (*_WORLD, *_IMAGE) if world else (*_IMAGE, *_WORLD)
+    fields = [name for name in order if name in frame] if isinstance(frame, dict) else []
     if not fields or not frame[fields[0]]:
         return None
     return 'world landmarks' if fields[0] in _WORLD else 'image landmarks'
 
 
-def _read_frame(frame: Any, path: str, number: int, world: bool) -> list[Detection]:
+def _read_frame(
+    frame: Any,
+    path: str,
+    number: int,
+    names: Sequence[str],
+    counts: Sequence[int],
+    score: Callable[[dict[str, Any]], Any],
+) -> list[Detection]:
+    """Reads the people of a frame, whose landmarks are in the first of the named fields."""
     field = f'frames[{number}]'
     if isinstance(frame, dict) and 'landmark' not in frame:
-        fields = _fields(frame, world)
+        fields = [name for name in names if name in frame]
         if not fields:
-            expected = f'one of the fields {[*_IMAGE, *_WORLD]}'
+            expected = f'one of the fields {[*names]}'
             raise MalformedFileError(path, field, expected, f'{list(frame)}')
         frame = frame[fields[0]]
     frame = _landmarks(frame)
@@ -93,11 +144,12 @@ def _read_frame(frame: Any, path: str, number: int, world: bool) -> list[Detecti
     detections = []
     for person in people:
         landmarks = _landmarks(person)
-        if not isinstance(landmarks, list) or len(landmarks) != _NUM_JOINTS:
+        if not isinstance(landmarks, list) or len(landmarks) not in counts:
+            expected = f'{" or ".join(map(str, counts))} landmarks'
             found = f'{len(landmarks)}' if isinstance(landmarks, list) else f'{landmarks!r:.60}'
-            raise MalformedFileError(path, field, f'{_NUM_JOINTS} landmarks', found)
+            raise MalformedFileError(path, field, expected, found)
         try:
-            joints = np.array([[p['x'], p['y'], p['z'], _visibility(p)] for p in landmarks])
+            joints = np.array([[p['x'], p['y'], p['z'], score(p)] for p in landmarks])
         except (KeyError, TypeError, AttributeError, ValueError):
             raise MalformedFileError(
                 path, field, 'landmarks with x, y and z', 'other fields'

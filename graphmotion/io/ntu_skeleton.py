@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from graphmotion.io.files import MalformedFileError, read_file
+from graphmotion.io.formats import register_format
+from graphmotion.io.tracks import Track
 
 _NUM_JOINTS = 25
 _BODY_FIELDS = 10  # before the number of joints
@@ -185,6 +187,29 @@ def select_bodies(
     kept = visible.any(axis=0)
     score = np.repeat(visible[:, kept, None].astype(np.float32), num_joints, axis=2)
     return pos[:, kept], score
+
+
+@register_format('ntu_skeleton', ('.skeleton',), read_frame_rate=lambda path: 30.0)
+def read_ntu_tracks(path: str, num_people: int = 2) -> list[Track]:
+    r"""Reads the people of a :obj:`.skeleton` file of NTU RGB+D, as
+    :class:`~graphmotion.datasets.NTURGBD` does by default.
+
+    Args:
+        path (str): Path of the file.
+        num_people (int, optional): Maximum number of people. (default: :obj:`2`)
+
+    Returns:
+        list of Track: The people, the most important one first.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is malformed or there are no people.
+    """
+    num_frames, bodies = read_ntu_skeleton(path)
+    if not bodies:
+        raise MalformedFileError(path, 'bodies', 'at least one', 'none')
+    people = zip(*select_bodies(num_frames, remove_spurious_bodies(bodies), num_people))
+    return [Track(pos, score) for pos, score in people if score.any()]
 
 
 def _is_wide(body: Body, max_width: float) -> np.ndarray:

@@ -10,7 +10,10 @@ import numpy as np
 from graphmotion.io.files import MalformedFileError, as_float_array
 from graphmotion.io.formats import register_format
 from graphmotion.io.keypoint_axes import axis_order, is_ambiguous, looks_like_scores
+from graphmotion.io.scores import scale_scores
 from graphmotion.io.tracks import Track
+
+_SCORES = ('score', 'scores')
 
 
 @register_format('numpy', suffixes=('.npy', '.npz'))
@@ -19,8 +22,9 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
 
     An :obj:`.npy` file holds positions :math:`(T, V, C)` or :math:`(M, T, V, C)` with
     :math:`C \in \{2, 3\}`. An :obj:`.npz` file holds them as :obj:`keypoints`, with optional scores
-    :math:`(T, V)` or :math:`(M, T, V)` as :obj:`score`. Pickled objects are rejected. Scores above
-    1 are clipped to 1. Joints with a score of 0 or below or without a finite position are missing.
+    :math:`(T, V)` or :math:`(M, T, V)` as :obj:`score` or :obj:`scores`. Pickled objects are
+    rejected. Percentages are divided by 100 with a warning, and other scores above 1 are clipped to
+    1. Joints with a score of 0 or below or without a finite position are missing.
 
     Args:
         path (str): Path of the file.
@@ -42,16 +46,20 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
     try:
         with open(path, 'rb') as file:
             loaded = np.load(file, allow_pickle=False)
+            others: dict[str, int] = {}
             if isinstance(loaded, np.ndarray):
                 arrays = {'keypoints': loaded}
             else:
-                arrays = {k: loaded[k] for k in ('keypoints', 'score') if k in loaded}
+                arrays = {name: loaded[name] for name in ('keypoints', *_SCORES) if name in loaded}
+                others = {name: _size(loaded, name) for name in loaded if name not in arrays}
     except Exception as error:  # damaged files raise errors of many types
         expected = 'numeric arrays in an .npy or .npz file'
         raise MalformedFileError(path, 'content', expected, str(error) or 'no array') from error
-    if 'keypoints' not in arrays:
-        raise MalformedFileError(path, 'keypoints', 'an array', 'no such array')
+    if 'keypoints' not in arrays or all(name in arrays for name in _SCORES):
+        expected = 'the arrays keypoints and, optionally, score or scores'
+        raise MalformedFileError(path, 'content', expected, f'{[*arrays, *others]}')
     keypoints = arrays['keypoints']
+    scores = next((arrays[name] for name in _SCORES if name in arrays), None)
     order = axis_order(axes, keypoints.ndim)
     if axes is None and is_ambiguous(keypoints.shape):
         orders = "'TVC' or 'VTC'" if keypoints.ndim == 3 else "'MTVC', 'TMVC' or 'CTVM'"
@@ -66,23 +74,36 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
         raise MalformedFileError(path, 'keypoints', expected, found)
     keypoints = as_float_array(keypoints, path, 'keypoints', ('M', 'T', 'V', last), finite=False)
     pos = keypoints[..., :dims]
-    if not score_last and 'score' not in arrays and looks_like_scores(pos):
+    if not score_last and scores is None and looks_like_scores(pos):
         warnings.warn(
             f'{path}: the third number of each joint is in [0, 1] and looks like a score: pass '
             f'score_last=True if it is one',
             stacklevel=2,
         )
+    similar = [name for name, size in others.items() if size == pos[..., 0].size]
+    if scores is None and similar:
+        warnings.warn(
+            f'{path}: ignored {similar}; scores must be the array score or scores', stacklevel=2
+        )
     if score_last:
         score = keypoints[..., dims]
-    elif 'score' in arrays:
-        score = _people_first(arrays['score'], order.replace('C', ''))
+    elif scores is not None:
+        score = _people_first(scores, order.replace('C', ''))
         score = as_float_array(score, path, 'score', pos.shape[:3], finite=False)
     else:
         score = np.ones(pos.shape[:3], np.float32)
     present = np.isfinite(pos).all(axis=-1) & (score > 0)
-    score = np.where(present, np.minimum(score, 1), 0)
+    score = scale_scores(np.where(present, score, 0), path)
     pos = np.where(present[..., None], pos, 0)
     return [Track(*person) for person in zip(pos, score)]
+
+
+def _size(loaded: np.lib.npyio.NpzFile, name: str) -> int:
+    """Returns the size of an array, or 0 if it cannot be read, such as objects."""
+    try:
+        return loaded[name].size
+    except Exception:  # damaged files raise errors of many types
+        return 0
 
 
 def _people_first(array: np.ndarray, order: str) -> np.ndarray:

@@ -20,8 +20,9 @@ def read_opengait_pose(path: str, content: bytes | None = None) -> Track:
     The file is a pickled array :math:`(T, 17, 3)` of :math:`x`, :math:`y` (pixels) and confidence,
     or :math:`(T, 17, 2)` without confidence, in the layout :obj:`coco17`, or the same with the 18
     joints of :obj:`openpose18` as in OUMVLP-Pose, of which the neck is dropped. It is read by
-    :func:`load_pickle`, which never runs code. Confidences above 1 are clipped to 1. Joints without
-    confidence or without a finite position are missing.
+    :func:`load_pickle`, which never runs code. Percentages are divided by 100 with a warning, and
+    other confidences above 1 are clipped to 1. Joints without confidence or without a finite
+    position are missing.
 
     Args:
         path (str): Path of the file.
@@ -45,4 +46,4 @@ def read_opengait_pose(path: str, content: bytes | None = None) -> Track:
     poses = as_float_array(poses, path, 'poses', ('T', 17, poses.shape[-1]), finite=False)
     if poses.shape[-1] == 2:
         poses = np.concatenate([poses, np.ones_like(poses[..., :1])], axis=-1)
-    return split_score(poses)
+    return split_score(poses, path)

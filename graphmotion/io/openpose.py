@@ -11,7 +11,7 @@ from graphmotion.io.tracks import Detection, Track, find_detection, iter_objects
 _FIELDS = {'pose_keypoints_2d': 3, 'pose_keypoints': 3, 'pose_keypoints_3d': 4}
 
 
-@register_format('openpose', in_folder=True)
+@register_format('openpose', in_folder=True, layouts={18: 'openpose18', 25: 'body25'})
 def read_openpose(folder: str, recording: str | None = None, max_gap: int = 30) -> list[Track]:
     r"""Reads a recording written by OpenPose with :obj:`--write_json`, from the `"OpenPose:
     Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields"

@@ -35,12 +35,14 @@ class ArrayPart:
         labels (list of int): Class of each sample.
         arrays (callable): Returns an iterator over arrays :math:`(M, T, V, C)`, one per sample.
         score_last (bool): Whether the last channel is the score of a joint.
+        path (str): Path of the file, for messages.
     """
 
     names: list[str]
     labels: list[int]
     arrays: Callable[[], Iterator[np.ndarray]]
     score_last: bool = False
+    path: str = 'arrays'
 
     def samples(self) -> Iterator[Track]:
         r"""Yields positions :math:`(M, T, V, D)` and scores :math:`(M, T, V)` of the people who are
@@ -56,7 +58,7 @@ class ArrayPart:
             if not self.score_last:
                 ones = np.broadcast_to(present[:, :, None, None], (*array.shape[:3], 1))
                 array = np.concatenate([array, ones], axis=-1)
-            yield split_score(array)
+            yield split_score(array, self.path)
 
 
 def read_skeleton_arrays(
@@ -148,7 +150,7 @@ def _open_folder(folder: str, num_joints: int, score_last: bool) -> dict[str, Ar
             )
             found = f'{array.dtype} of shape {list(array.shape)}'
             raise MalformedFileError(path, 'data', expected, found)
-        parts[part] = ArrayPart(names, labels, _Memmap(array), score_last)
+        parts[part] = ArrayPart(names, labels, _Memmap(array), score_last, path)
     if not parts:
         raise MalformedFileError(folder, 'files', 'train_data.npy and train_label.pkl', 'none')
     return parts
@@ -201,7 +203,8 @@ def _open_npz(path: str, num_joints: int, score_last: bool) -> dict[str, ArrayPa
             raise MalformedFileError(path, f'y_{part}', 'one-hot classes', found)
         array = _NpzArray(path, f'x_{part}', len(one_hot), num_joints)
         names = [f'{part}_{number}' for number in range(len(one_hot))]
-        out[part] = ArrayPart(names, (one_hot > 0).argmax(axis=1).tolist(), array, score_last)
+        classes = (one_hot > 0).argmax(axis=1).tolist()
+        out[part] = ArrayPart(names, classes, array, score_last, path)
     return out
 
 

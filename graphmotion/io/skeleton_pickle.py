@@ -8,6 +8,7 @@ import numpy as np
 
 from graphmotion.io.files import MalformedFileError, as_float_array, shape_of
 from graphmotion.io.pickles import load_pickle
+from graphmotion.io.scores import scale_scores
 
 # Score fields of 2D and 3D positions.
 SCORE_FIELDS = ('keypoint_score', 'joint_score')
@@ -73,9 +74,10 @@ def read_annotation(
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     r"""Extracts arrays and labels from an annotation of a skeleton pickle.
 
-    Scores above 1, which heatmaps may have, are clipped to 1. Joints without a finite position
-    have score 0. In 3D, if an annotation has no scores, a person whose joints are all at the origin
-    in a frame has score 0, which is how PYSKL's files of NTU RGB+D mark absent people.
+    Percentages are divided by 100 with a warning, and other scores above 1, which heatmaps may
+    have, are clipped to 1. Joints without a finite position have score 0. In 3D, if an annotation
+    has no scores, a person whose joints are all at the origin in a frame has score 0, which is how
+    PYSKL's files of NTU RGB+D mark absent people.
 
     Args:
         annotation (dict): The annotation.
@@ -90,7 +92,7 @@ def read_annotation(
     Raises:
         ValueError: If a field is missing, has a different shape or is not numeric.
     """
-    path = f'{path}: annotation {annotation.get("frame_dir")!r}'
+    file, path = path, f'{path}: annotation {annotation.get("frame_dir")!r}'
     keypoint = annotation.get('keypoint')
     if len(shape_of(keypoint)) == 3:
         keypoint = np.asarray(keypoint)[None]
@@ -105,7 +107,8 @@ def read_annotation(
         score = as_float_array(score, path, field, pos.shape[:3], finite=False)
     elif dims == 3:
         score[(pos == 0).all(axis=(2, 3))] = 0
-    score = np.where(np.isfinite(pos).all(axis=-1) & (score > 0), np.minimum(score, 1), 0)
+    present = np.isfinite(pos).all(axis=-1) & (score > 0)
+    score = scale_scores(np.where(present, score, 0), file, field or 'scores')
     frames = annotation.get('total_frames', pos.shape[1])
     if frames != pos.shape[1]:
         raise MalformedFileError(

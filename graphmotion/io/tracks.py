@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from graphmotion.io.files import MalformedFileError, as_float_array
+from graphmotion.io.frame_numbers import fill_gaps
+from graphmotion.io.linking import Detection, link_tracks
+from graphmotion.io.scores import scale_scores
 
-
-class Detection(NamedTuple):
-    r"""A person in one frame.
-
-    Args:
-        pos (array): Joint positions :math:`(V, D)`; 0 for missing joints.
-        score (array): Joint scores in 0..1 :math:`(V)`; 0 for missing joints.
-        identity (int, optional): Track ID of the person, if the file has one.
-    """
-
-    pos: np.ndarray
-    score: np.ndarray
-    identity: int | None = None
+# Largest size of the tracks of a recording.
+_MOST_BYTES = 2**30
+# Tracks that cover less of the detections are reported.
+COVERED = 0.9
 
 
 class Track(NamedTuple):
@@ -48,8 +43,7 @@ def find_detection(
 ) -> Detection | None:
     r"""Makes a detection from keypoints :math:`(V, D + 1)` whose last column is the score.
 
-    Scores above 1, which heatmaps may have, are clipped to 1. Joints with a score of 0 or below or
-    without a finite position are missing.
+    Joints with a score of 0 or below or without a finite position are missing.
 
     Returns:
         Detection or None: :obj:`None` if all joints are missing.
@@ -58,112 +52,126 @@ def find_detection(
         ValueError: If the array has a different shape or is not numeric.
     """
     keypoints = as_float_array(keypoints, path, field, ('V', np.shape(keypoints)[-1]), finite=False)
-    pos, score = split_score(keypoints)
+    pos, score = _drop_missing(keypoints)
     return Detection(pos, score, identity) if score.any() else None
 
 
-def split_score(keypoints: np.ndarray) -> Track:
+def split_score(keypoints: np.ndarray, path: str) -> Track:
     r"""Splits keypoints :math:`(*, V, D + 1)` into positions and scores, the last column.
 
-    Scores above 1, which heatmaps may have, are clipped to 1. Joints with a score of 0 or below or
-    without a finite position are missing.
+    Scores are scaled by :func:`scale_scores`. Joints with a score of 0 or below or without a finite
+    position are missing.
     """
-    pos, score = keypoints[..., :-1], keypoints[..., -1]
-    present = np.isfinite(pos).all(axis=-1) & (score > 0)
-    return Track(np.where(present[..., None], pos, 0), np.where(present, np.minimum(score, 1), 0))
-
-
-def link_tracks(
-    frames: Sequence[Sequence[Detection] | None], max_distance: float = 1.0, max_gap: int = 30
-) -> list[list[Detection | None]]:
-    r"""Links detections without track IDs to tracks by position.
-
-    In each frame, detections are assigned to the existing tracks by minimising the total distance
-    between joint centroids. A detection that is too far from every recent track starts a new one.
-
-    Args:
-        frames (list): The detections of each frame, in any order, or :obj:`None` for a frame that
-            the recording does not have, which does not count towards a gap.
-        max_distance (float, optional): Maximum distance between consecutive detections of a track,
-            in diagonals of the bounding box. (default: :obj:`1.0`)
-        max_gap (int, optional): Maximum number of frames without a detection after which a track
-            is still continued. (default: :obj:`30`)
-
-    Returns:
-        list: For each track, its detection in every frame or :obj:`None`.
-    """
-    tracks: list[list[Detection | None]] = []
-    last: list[tuple[int, np.ndarray, float]] = []  # frame, centre and size when last seen
-    clock = -1  # index of the frame among the frames of the recording
-    for time, people in enumerate(frames):
-        if people is None:
-            continue
-        clock += 1
-        near = [k for k, (seen, _, _) in enumerate(last) if clock - seen <= max_gap + 1]
-        extents = [_extent(person) for person in people]
-        cost = np.array([[_distance(last[k][1:], extent) for extent in extents] for k in near])
-        # Distances beyond the limit count alike, so they never displace a close match.
-        cost = np.minimum(cost.reshape(len(near), len(people)), max_distance)
-        matched = zip(*linear_sum_assignment(cost))
-        known = {int(j): near[i] for i, j in matched if cost[i, j] < max_distance}
-        for j, person in enumerate(people):
-            k = known.get(j, len(tracks))
-            if k == len(tracks):
-                tracks.append([None] * len(frames))
-                last.append((clock, *extents[j]))
-            tracks[k][time] = person
-            last[k] = (clock, *extents[j])
-    return tracks
+    pos, score = _drop_missing(keypoints)
+    return Track(pos, scale_scores(score, path))
 
 
 def make_tracks(
     frames: Sequence[Sequence[Detection] | None], path: str, max_gap: int = 30
 ) -> list[Track]:
-    r"""Groups detections to tracks, by track ID if all detections have one, otherwise by
-    :func:`link_tracks`.
+    r"""Groups detections to tracks by :func:`link_tracks`.
 
-    Track IDs are ignored if all detections share one although there are several in a frame, as
-    pose estimators write them without tracking.
+    Track IDs are ignored if all detections with an ID share it although there are several in a
+    frame, as pose estimators write them without tracking. Equal detections in a frame are one.
 
     Args:
         frames (list): The detections of each frame, or :obj:`None` for a frame that the recording
             does not have.
-        path (str): Path of the file, for error messages.
+        path (str): Path of the file, for messages.
         max_gap (int, optional): See :func:`link_tracks`. (default: :obj:`30`)
 
     Returns:
-        list of Track: One track per person over all frames, most visible person first.
+        list of Track: One track per person over all frames, most visible person first. If they
+        exceed 1 GiB, the least visible people are left out with a warning.
 
     Raises:
-        ValueError: If there are no detections, or their numbers of joints differ.
+        ValueError: If there are no detections, their numbers of joints differ, or scores are out
+            of range.
     """
+    frames = _drop_equal(_scale(frames, path), path)
     everybody = [person for people in frames for person in people or ()]
     if not everybody:
         raise MalformedFileError(path, 'people', 'at least one with a joint', 'none')
     shapes = sorted({person.pos.shape for person in everybody})
     if len(shapes) > 1:
         found = f'{shapes[0][0]} and {shapes[1][0]}'
+        if shapes[0][0] == shapes[1][0]:
+            found = f'{shapes[0][0]} in {shapes[0][1]} and {shapes[1][1]} dimensions'
         raise MalformedFileError(path, 'number of joints', 'the same for all people', found)
-    identities = {person.identity for person in everybody}
-    shared = len(identities) == 1 and any(len(people or ()) > 1 for people in frames)
-    if None not in identities and not shared:
-        rows: dict[Any, list[Detection | None]] = {}
-        for time, people in enumerate(frames):
-            # Of two detections with the same ID, the one with the higher score is kept.
-            for person in sorted(people or (), key=lambda p: float(p.score.sum())):
-                rows.setdefault(person.identity, [None] * len(frames))[time] = person
-        linked = list(rows.values())
-    else:
-        linked = link_tracks(frames, max_gap=max_gap)
-    tracks = []
-    for row in linked:
-        pos = np.zeros((len(frames), *shapes[0]), np.float32)
-        score = np.zeros(pos.shape[:2], np.float32)
-        for time, detection in enumerate(row):
-            if detection is not None:
-                pos[time], score[time] = detection.pos, detection.score
-        tracks.append(Track(pos, score))
-    return sorted(tracks, key=lambda track: -float(track.score.sum()))
+    if _is_shared(frames):
+        frames = [people and [p._replace(identity=None) for p in people] for people in frames]
+    linked = link_tracks(frames, max_gap=max_gap)
+    linked.sort(key=lambda track: -sum(float(person.score.sum()) for person in track.values()))
+    size = 4 * len(frames) * (everybody[0].pos.size + everybody[0].score.size)
+    limit = max(1, _MOST_BYTES // size)
+    if len(linked) > limit:
+        warnings.warn(
+            f'{path}: kept the {limit} most visible of {len(linked)} people, since their '
+            f'{len(frames)} frames exceed the memory; split the recording to keep the others',
+            stacklevel=2,
+        )
+    return [_to_track(track, len(frames)) for track in linked[:limit]]
+
+
+def _drop_missing(keypoints: np.ndarray) -> Track:
+    pos, score = keypoints[..., :-1], keypoints[..., -1]
+    present = np.isfinite(pos).all(axis=-1) & (score > 0)
+    return Track(np.where(present[..., None], pos, 0), np.where(present, score, 0))
+
+
+def _scale(
+    frames: Sequence[Sequence[Detection] | None], path: str
+) -> list[Sequence[Detection] | None]:
+    """Scales the scores of all people alike."""
+    everybody = [person for people in frames for person in people or ()]
+    sizes = np.cumsum([person.score.size for person in everybody])
+    joined = np.concatenate([np.empty(0), *(person.score for person in everybody)])
+    scores = iter(np.split(scale_scores(joined, path), sizes[:-1]))
+    return [people and [p._replace(score=next(scores)) for p in people] for people in frames]
+
+
+def _drop_equal(
+    frames: Sequence[Sequence[Detection] | None], path: str
+) -> list[Sequence[Detection] | None]:
+    """Drops detections that repeat another one of their frame."""
+    out: list[Sequence[Detection] | None] = []
+    dropped = 0
+    for people in frames:
+        different = {(p.pos.tobytes(), p.score.tobytes(), p.identity): p for p in people or ()}
+        dropped += len(people or ()) - len(different)
+        out.append(None if people is None else list(different.values()))
+    if dropped:
+        warnings.warn(
+            f'{path}: dropped {dropped} detections that repeat another one of their frame',
+            stacklevel=3,
+        )
+    return out
+
+
+def _is_shared(frames: Sequence[Sequence[Detection] | None]) -> bool:
+    """Returns whether there is a single track ID, which occurs several times in a frame."""
+    known = [[p.identity for p in people or () if p.identity is not None] for people in frames]
+    return len(set(chain(*known))) == 1 and any(len(identities) > 1 for identities in known)
+
+
+def _to_track(detections: dict[int, Detection], num_frames: int) -> Track:
+    first = next(iter(detections.values()))
+    pos = np.zeros((num_frames, *first.pos.shape), np.float32)
+    score = np.zeros(pos.shape[:2], np.float32)
+    for time, person in detections.items():
+        pos[time], score[time] = person.pos, person.score
+    return Track(pos, score)
+
+
+def coverage(tracks: Sequence[Track], num_people: int) -> tuple[int, int]:
+    r"""Returns how many detections the first tracks have, and the most that :obj:`num_people`
+    tracks could have.
+    """
+    if not tracks:
+        return 0, 0
+    kept = sum(np.count_nonzero(track.score.any(axis=1)) for track in tracks[:num_people])
+    people = sum(track.score.any(axis=1).astype(np.int64) for track in tracks)
+    return int(kept), int(np.minimum(people, num_people).sum())
 
 
 def stack_tracks(tracks: Sequence[Track], num_people: int) -> Track:
@@ -184,28 +192,32 @@ def stack_tracks(tracks: Sequence[Track], num_people: int) -> Track:
 
     Raises:
         ValueError: If there are no tracks or :obj:`num_people` is below 1.
+
+    Warns:
+        UserWarning: If the people are detected in less than 90% of the frames in which they could
+            be, such as if a person is split into several tracks.
     """
     if not tracks:
         raise ValueError('tracks must not be empty')
     if num_people < 1:
         raise ValueError(f'num_people must be at least 1, got {num_people}')
+    kept, possible = coverage(tracks, num_people)
+    if kept < COVERED * possible:
+        warnings.warn(
+            f'the {min(num_people, len(tracks))} most visible of {len(tracks)} people have {kept} '
+            f'of {possible} detections; a person may be split into several',
+            stacklevel=2,
+        )
+    return stack_people(tracks, num_people)
+
+
+def stack_people(tracks: Sequence[Track], num_people: int) -> Track:
+    r"""Stacks the first tracks as :func:`stack_tracks`, without a warning."""
     pos = np.zeros((num_people, *tracks[0].pos.shape), np.float32)
     score = np.zeros(pos.shape[:3], np.float32)
     for person, track in enumerate(tracks[:num_people]):
         pos[person], score[person] = track.pos, track.score
     return Track(pos, score)
-
-
-def fill_gaps(frames: dict[int, list[Detection]], path: str) -> list[list[Detection] | None]:
-    r"""Lists the frames from the lowest to the highest number; missing frames are :obj:`None`.
-
-    Raises:
-        ValueError: If more than 99.9% of the frames are missing.
-    """
-    if max(frames) - min(frames) > 1000 * len(frames):
-        found = f'{len(frames)} of {min(frames)}..{max(frames)}'
-        raise MalformedFileError(path, 'frame numbers', 'numbers of one recording', found)
-    return [frames.get(number) for number in range(min(frames), max(frames) + 1)]
 
 
 def read_numbered_frames(
@@ -294,15 +306,3 @@ def iter_objects(path: str, field: str, value: Any) -> Iterator[tuple[int, dict[
         if not isinstance(entry, dict):
             raise MalformedFileError(path, f'{field}[{number}]', 'an object', f'{entry!r:.60}')
         yield number, entry
-
-
-def _extent(person: Detection) -> tuple[np.ndarray, float]:
-    """Returns the centroid and the bounding-box diagonal of a person."""
-    present = person.pos[person.score > 0]
-    size = float(np.linalg.norm(present.max(axis=0) - present.min(axis=0)))
-    return present.mean(axis=0), max(size, 1e-6)
-
-
-def _distance(extent: tuple[np.ndarray, float], other: tuple[np.ndarray, float]) -> float:
-    """Returns the distance between two people relative to the larger of their sizes."""
-    return float(np.linalg.norm(extent[0] - other[0])) / max(extent[1], other[1])

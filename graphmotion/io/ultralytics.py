@@ -14,7 +14,7 @@ from graphmotion.io.frame_folder import read_frame_folder
 from graphmotion.io.tracks import Detection, Track, find_detection, iter_objects, make_tracks
 
 
-@register_format('ultralytics')
+@register_format('ultralytics', layouts={17: 'coco17'})
 def read_ultralytics(path: str, max_gap: int = 30) -> list[Track]:
     r"""Reads pose results of `Ultralytics YOLO <https://docs.ultralytics.com>`_ in JSON.
 
@@ -22,9 +22,9 @@ def read_ultralytics(path: str, max_gap: int = 30) -> list[Track]:
     frames or an object with that list in :obj:`frames`. A single such list is one frame. Each
     person is an object :obj:`{"keypoints": {"x": [...], "y": [...], "visible": [...]}, ...}` in
     pixels, where :obj:`visible` is the score, or 1 if it is missing. People are identified by
-    :obj:`track_id` if all of them have one, otherwise by :func:`~graphmotion.io.link_tracks`.
-    Joints at the origin, where Ultralytics moves joints with a low score, are missing. Files
-    with 17 joints follow the layout :obj:`coco17`.
+    :obj:`track_id`, and without one by :func:`~graphmotion.io.link_tracks`. Joints at the origin,
+    where Ultralytics moves joints with a low score, are missing. Files with 17 joints follow the
+    layout :obj:`coco17`.
 
     .. code-block:: python
 
@@ -53,7 +53,7 @@ def read_ultralytics(path: str, max_gap: int = 30) -> list[Track]:
     return make_tracks(people, path, max_gap)
 
 
-@register_format('yolo_txt', suffixes=('.txt',), in_folder=True)
+@register_format('yolo_txt', suffixes=('.txt',), in_folder=True, layouts={17: 'coco17'})
 def read_yolo_txt(
     folder: str,
     visibility: bool = True,
@@ -73,8 +73,8 @@ def read_yolo_txt(
     Args:
         folder (str): Folder of the recording.
         visibility (bool, optional): Whether joints have a third value, their score. If
-            :obj:`False`, joints are :math:`x, y`, and those at the origin are missing.
-            (default: :obj:`True`)
+            :obj:`False`, joints are :math:`x, y`. A file whose joints lie in the boxes only with
+            the other value is an error. (default: :obj:`True`)
         image_size (sequence of float, optional): Width and height of the images, by which positions
             are multiplied. By default, they stay fractions, in which bodies are distorted unless
             images are square. (default: :obj:`None`)
@@ -121,6 +121,17 @@ def _read_people(frame: Any, path: str, field: str) -> list[Detection]:
     return detections
 
 
+def _share_in_boxes(table: np.ndarray, size: int) -> float:
+    """Returns the share of joints of this many numbers that lie in the boxes of their people."""
+    count = (table.shape[1] - 5) // size
+    joints = table[:, 5 : 5 + size * count].reshape(len(table), count, size)
+    away = np.abs(joints[..., :2] - table[:, None, 1:3]) > 0.6 * table[:, None, 3:5]
+    present = (joints[..., :2] != 0).any(axis=-1)
+    if size == 3:
+        present &= joints[..., 2] > 0
+    return float(1 - away.any(axis=-1)[present].mean()) if present.any() else 0.0
+
+
 def _drop_origin(joints: np.ndarray) -> np.ndarray:
     """Sets the score of joints at the origin to zero.
 
@@ -146,6 +157,10 @@ def _read_labels(path: str, visibility: bool, scale: np.ndarray) -> list[Detecti
         found = f'lines of {sorted({len(row) for row in rows})} numbers'
         raise MalformedFileError(path, 'lines', 'a class, a box and joints each', found)
     table = np.array(rows, np.float32)
+    inside, otherwise = (_share_in_boxes(table, number) for number in (size, 5 - size))
+    if inside < 0.75 and otherwise > 0.9:
+        expected = f'{size} numbers per joint; pass visibility={not visibility}'
+        raise MalformedFileError(path, 'lines', expected, f'{length - 5} numbers after the box')
     # With two numbers per joint, a confidence and a track ID look like another joint.
     last = table[:, -1]
     tracked = rest == 2 or (rest == 1 and (last == np.floor(last)).all())

@@ -117,9 +117,9 @@ def compare_paired(
         p_value = float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
     else:
         p_value = (extreme + 1) / (num_resamples + 1)
-    means = [float(hit.mean()) for hit in hits]
     return PairedComparison(
-        *means,
+        first=float(hits[0].mean()),
+        second=float(hits[1].mean()),
         difference=float(gain.sum() / num_samples),
         interval=(float(low), float(high)),
         confidence=confidence,

@@ -31,9 +31,12 @@ def register_model(name: str, task: str) -> Callable[[Builder], Builder]:
     .. code-block:: python
 
         @register_model('my_gcn', task='action')
-        class MyGCN(torch.nn.Module): ...
+        class MyGCN(Configurable, torch.nn.Module): ...
 
         model = create_model('my_gcn', skeleton='ntu25', num_classes=60)
+
+    A class that derives from :class:`~graphmotion.config.Configurable` can be saved as part of a
+    :class:`~graphmotion.inference.Recognizer`.
 
     Args:
         name (str): Name of the model, in lower case with underscores.

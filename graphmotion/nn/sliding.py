@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+# Number of operations below which assembling frames takes longer than evaluating them, on a CPU.
+MIN_FLOPS = 4e6
+
 
 class SlidingFrames:
     r"""Features of the frames of a window, computed by functions of a few neighbouring frames.
@@ -121,8 +124,8 @@ class SlidingCache:
     Args:
         min_flops (float, optional): Minimum number of floating-point operations that reuse must
             save in a call of a function; otherwise, the function is evaluated on all frames, since
-            assembling frames takes time as well. The default is the break-even point on a CPU.
-            (default: :obj:`4e6`)
+            assembling frames takes time as well. By default 4 million, which is about the
+            break-even point on a CPU. (default: :obj:`None`)
 
     .. code-block:: python
 
@@ -131,8 +134,8 @@ class SlidingCache:
             out = model.forward_sliding(cache.slide(x[:, first : first + 60], first))
     """
 
-    def __init__(self, min_flops: float = 4e6) -> None:
-        self.min_flops = min_flops
+    def __init__(self, min_flops: float | None = None) -> None:
+        self.min_flops = MIN_FLOPS if min_flops is None else min_flops
         self.clear()
 
     def clear(self) -> None:

@@ -23,6 +23,12 @@ def find_mirror_pairs(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
     return tuple((i, right[rest]) for rest, i in left.items() if rest in right)
 
 
+def joint_key(name: str) -> tuple[str, tuple[str, ...]]:
+    r"""Returns what different spellings of a joint, such as ``LeftHip`` and ``hip_l``, share."""
+    words = tuple(word.lower() for word in _WORD.findall(name))
+    return _split_words(name) or ('', words)
+
+
 def _split_words(name: str) -> tuple[str, tuple[str, ...]] | None:
     """Returns the side and the remaining words of a name with a side among its words."""
     words = [word.lower() for word in _WORD.findall(name)]

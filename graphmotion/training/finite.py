@@ -76,7 +76,7 @@ class FiniteSteps(Callback):
         bad = find_non_finite(batch) if isinstance(batch, Data) else {}
         if not bad:
             return 'all fields of the samples are finite'
-        loader = trainer.train_dataloader
+        loader: Any = trainer.train_dataloader
         numbers = loader.sampler.batch(trainer.current_epoch, self._batch[0]).tolist()
         fields = [f'{name} of {[numbers[i] for i in found][:10]}' for name, found in bad.items()]
         return f'not finite are, by training sample, {", ".join(fields)}'

@@ -26,6 +26,7 @@ from graphmotion.visualization.rest_pose import rest_pose
 from graphmotion.visualization.retrieval import plot_retrieval
 from graphmotion.visualization.score_histogram import plot_scores
 from graphmotion.visualization.spectrum import feature_spectrum, plot_feature_spectrum
+from graphmotion.visualization.timeline import plot_timeline
 from graphmotion.visualization.trajectories import plot_landmark_trajectories
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     'plot_rank_by_view',
     'plot_retrieval',
     'plot_scores',
+    'plot_timeline',
     'plot_training_curves',
     'project',
     'rest_pose',

@@ -29,7 +29,8 @@ def plot_scores(
     r"""Plots histograms of the distances of genuine and impostor pairs, and a threshold.
 
     Each histogram shows the percentage of its pairs. The legend shows the error rates at the
-    threshold.
+    threshold. Very large distances are outside the axes: the range ends at most twice as far from
+    the smallest distance as the median impostor, nearly all genuine pairs and the threshold.
 
     .. code-block:: python
 
@@ -53,6 +54,9 @@ def plot_scores(
         threshold = scores.equal_error_threshold
     groups = {'genuine': scores.genuine.numpy(), 'impostor': scores.impostor.numpy()}
     low, high = (pick(pick(d) for d in groups.values()) for pick in (min, max))
+    # Most impostors may be much farther apart than all genuine pairs.
+    typical = max(np.quantile(scores.genuine, 0.99), np.median(scores.impostor), threshold)
+    high = min(high, low + 2 * (typical - low))
     edges = np.linspace(low, high if high > low else low + 1, check_int('bins', bins, 1) + 1)
     figure = new_figure(4.8, 2.8 + 3 * LEGEND_LINE)
     ax = figure.add_subplot()

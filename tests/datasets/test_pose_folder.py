@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from graphmotion.datasets import PoseFolder
-from graphmotion.io import read_bvh, read_mediapipe
-from graphmotion.skeletons import Skeleton
+from graphmotion.io import get_format, read_bvh, read_mediapipe
+from graphmotion.skeletons import Skeleton, get_skeleton
 from tests.io.test_bvh import FILE
 
 ARM = Skeleton(['shoulder', 'elbow', 'wrist'], [(0, 1), (1, 2)], name='arm')
@@ -247,3 +247,68 @@ def test_frame_rates_are_given_or_read(tmp_path):
     dataset = PoseFolder(tmp_path / 'bvh', skeleton, 'bvh')
     assert dataset.labels('frame_rate').tolist() == [50, 25]
     assert dataset.get_batch([1, 0]).frame_rate.tolist() == [25, 50]
+
+
+def test_layouts_of_other_joints_are_an_error(tmp_path):
+    root = fill(tmp_path / 'a', write_list, 17)
+    reason = "joints not the order of 'h36m17' instead of 'coco17', unless columns are given"
+    with pytest.raises(ValueError, match=f'all 3 samples were skipped: 3 with {reason}'):
+        PoseFolder(root, 'h36m17', 'alphapose')
+    assert len(PoseFolder(root, 'h36m17', 'alphapose', columns=range(17))) == 3
+    own = Skeleton([f'point {i}' for i in range(17)], [(i, i + 1) for i in range(16)])
+    assert len(PoseFolder(root, own, 'alphapose')) == 3
+
+
+@pytest.mark.parametrize('format', ['coco', 'mmpose', 'bvh'])
+def test_joints_are_compared_with_the_names_in_the_file(tmp_path, format):
+    (tmp_path / 'wave').mkdir()
+    point = [1.0, 2.0, 2.0]
+    content = {
+        'coco': {
+            'images': [{'id': 1}],
+            'annotations': [{'image_id': 1, 'keypoints': point * 3}],
+            'categories': [{'keypoints': ['Wrist', 'Elbow', 'Shoulder']}],
+        },
+        'mmpose': {
+            'meta_info': {'keypoint_id2name': {'0': 'wrist', '1': 'elbow', '2': 'shoulder'}},
+            'instance_info': [{'instances': [{'keypoints': [[1, 2], [2, 3], [3, 4]]}]}],
+        },
+    }
+    path = tmp_path / 'wave' / ('a.bvh' if format == 'bvh' else 'a.json')
+    path.write_text(FILE if format == 'bvh' else json.dumps(content[format]))
+    joints = read_bvh(str(path)).skeleton.joints if format == 'bvh' else ARM.joints[::-1]
+    chain = [(i, i + 1) for i in range(len(joints) - 1)]
+    assert len(PoseFolder(tmp_path, Skeleton(joints, chain), format)) == 1
+    with pytest.raises(ValueError, match="joints not the order of 'turned'"):
+        PoseFolder(tmp_path, Skeleton(joints[::-1], chain, name='turned'), format)
+
+
+def test_the_error_of_another_layout_names_it(tmp_path):
+    (tmp_path / 'wave').mkdir()
+    path = str(tmp_path / 'wave' / 'a.json')
+    people = [{'keypoints': [[1, 2]] * 17}]
+    meta = {'dataset_name': 'h36m', 'keypoint_id2name': {'0': 'root'}}
+    with open(path, 'w') as file:
+        json.dump({'meta_info': meta, 'instance_info': [{'instances': people}]}, file)
+    order = "'coco17' instead of 'h36m17', unless columns are given"
+    found = "'right_hip' as joint 1 instead of 12"
+    with pytest.raises(ValueError, match=f'the order of {order}, found {found}'):
+        get_format('mmpose').check_joints(path, get_skeleton('coco17'))
+    get_format('mmpose').check_joints(path, get_skeleton('h36m17'))
+
+
+def test_recordings_of_people_who_are_split_are_reported(tmp_path):
+    for name, identity in (('a', lambda t: t), ('b', lambda t: 0)):
+        path = tmp_path / 'wave' / f'{name}.json'
+        write_list(path, 1, 3)
+        people = json.loads(path.read_text())
+        path.write_text(json.dumps([p | {'idx': identity(t)} for t, p in enumerate(people)]))
+    with pytest.warns(UserWarning, match=r'in 1 recordings, .* detections \(1 of 2 in wave/a\)'):
+        PoseFolder(tmp_path, ARM, 'alphapose')
+
+
+def test_files_instead_of_folders_of_frames_are_an_error(tmp_path):
+    root = fill(tmp_path, write_list, names=('wave/a', 'clap/b'))
+    expected = 'expected a class folder with one folder of .json files per recording'
+    with pytest.raises(ValueError, match=f'clap: folder: {expected}'):
+        PoseFolder(root, ARM, 'openpose')

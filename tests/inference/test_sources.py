@@ -11,10 +11,11 @@ import graphmotion.transforms as T
 from graphmotion.data import from_array
 from graphmotion.graphs import PointGraph, pixel_graph
 from graphmotion.inference import Recognizer
-from graphmotion.io import Track, register_format
+from graphmotion.io import Track, read_poses, register_format, stack_tracks
 from graphmotion.io.formats import _FORMATS
 from graphmotion.models import spagnn, st_gcn
 from graphmotion.skeletons import get_skeleton
+from tests.datasets.test_ntu_rgbd import person, recording
 from tests.test_config import build
 
 pil = pytest.importorskip('PIL.Image')
@@ -219,3 +220,30 @@ def test_silhouettes(tmp_path):
     assert recognizer(tmp_path / 'frames.npy')[0].probabilities == expected.probabilities
     with pytest.raises(ValueError, match='must have a body in at least one frame'):
         recognizer(np.zeros((3, 64, 44), np.uint8))
+
+
+def test_recordings_of_ntu_rgbd_are_those_of_the_dataset(tmp_path):
+    path = tmp_path / 'S001C001P001R001A001.skeleton'
+    path.write_text(recording((1, 0, person(1)), (2, 0, person(2, place=1.0, motion=0.2))))
+    tracks = read_poses(str(path), 'ntu_skeleton')
+    assert len(tracks) == 2
+    recognizer = recognizer_of('ntu25', 3, num_people=2)
+    (answer,) = recognizer(path)
+    pos, score = stack_tracks(tracks, 2)
+    same(answer, recognizer, from_array(pos, 'ntu25_st_gcn', score, 'MTVC', frame_rate=30))
+    assert [a.person for a in recognizer_of('ntu25_st_gcn', 3)(path)] == [0, 1]
+
+
+def test_lists_of_files_and_arrays(tmp_path):
+    recognizer = recognizer_of('coco17')
+    people = [keypoints(seed=seed) for seed in range(3)]
+    one = write_alphapose(tmp_path / 'one.json', people[:1])
+    two = write_alphapose(tmp_path / 'two.json', people[1:])
+    answers = recognizer([one, two])
+    assert [(a.source, a.person) for a in answers] == [(one, None), (two, 0), (two, 1)]
+    assert list(answers) == [*recognizer(one), *recognizer(two)]
+    arrays = recognizer([pos for pos, _ in people], axes='TVC')
+    assert list(arrays) == [recognizer(pos, axes='TVC')[0] for pos, _ in people]
+    for option in ({'window': 0}, {'hop': -1, 'window': 3}):
+        with pytest.raises(ValueError, match=r'(window|hop) must be an integer >= 1'):
+            recognizer(one, **option)

@@ -7,6 +7,7 @@ Run by hand, with the number of damaged files of each reader:
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import pickle
@@ -40,6 +41,7 @@ from graphmotion.io import (
     read_skeleton_arrays,
     read_skeleton_pickle,
 )
+from graphmotion.skeletons import get_skeleton
 
 Files = dict[str, bytes]
 
@@ -197,6 +199,44 @@ def _write_azure_kinect(r: Recording) -> Files:
     return {'a.json': _dump({'joint_names': [], 'frames': frames})}
 
 
+def _write_mmpose_images(r: Recording) -> Files:
+    return {
+        f'walk_{t}.json': _dump(
+            [{'keypoints': p.tolist(), 'keypoint_scores': s.tolist()} for p, s in frame]
+        )
+        for t, frame in enumerate(_frames(r))
+    }
+
+
+def _write_face_mesh(r: Recording) -> Files:
+    frames = [
+        {'faceLandmarks': [[dict(zip('xyz', map(float, j))) for j in p] for p, _ in frame]}
+        for frame in _frames(r)
+    ]
+    return {'a.json': _dump(frames)}
+
+
+def _write_kinect_v2(r: Recording) -> Files:
+    frames = [
+        {
+            'bodies': [
+                {'trackingId': i, 'joints': [dict(zip('xyz', map(float, j))) for j in p]}
+                for i, (p, _) in enumerate(frame)
+            ]
+        }
+        for frame in _frames(r)
+    ]
+    return {'a.json': _dump(frames)}
+
+
+def _write_kinect_v2_csv(r: Recording) -> Files:
+    joints = [name.title().replace('_', '') for name in get_skeleton('ntu25').joints]
+    rows = [['Frame', 'TrackingID', *(f'{joint}_{axis}' for joint in joints for axis in 'XYZ')]]
+    for t, frame in enumerate(_frames(r)):
+        rows += [[t, i, *p.ravel().tolist()] for i, (p, _) in enumerate(frame)]
+    return {'a.csv': '\n'.join(','.join(map(str, row)) for row in rows).encode()}
+
+
 def _write_numpy(r: Recording) -> Files:
     buffer = io.BytesIO()
     np.savez(buffer, keypoints=r.pos, score=r.score)
@@ -338,6 +378,10 @@ CASES = {
     'yolo_txt': Case(17, 2, _write_yolo, _poses('yolo_txt')),
     'kinetics_skeleton': Case(18, 2, _write_kinetics, _poses('kinetics_skeleton')),
     'azure_kinect': Case(32, 3, _write_azure_kinect, _poses('azure_kinect'), scores=False),
+    'mmpose_images': Case(17, 2, _write_mmpose_images, _poses('mmpose_images')),
+    'face_mesh': Case(468, 3, _write_face_mesh, _poses('face_mesh'), scores=False),
+    'kinect_v2': Case(25, 3, _write_kinect_v2, _poses('kinect_v2'), scores=False),
+    'kinect_v2 csv': Case(25, 3, _write_kinect_v2_csv, _poses('kinect_v2'), scores=False),
     'numpy': Case(9, 3, _write_numpy, _poses('numpy')),
     'st-gcn': Case(9, 3, _write_st_gcn, _read_arrays, scores=False),
     'ctr-gcn': Case(9, 3, _write_ctr_gcn, _read_arrays, scores=False),
@@ -394,6 +438,51 @@ def damage(content: bytes, rng: random.Random) -> bytes:
     return content
 
 
+_VALUES = (
+    *(
+        None,
+        True,
+        0,
+        -1,
+        3,
+        1e9,
+        -0.5,
+        10**30,
+        float('nan'),
+        float('inf'),
+        '',
+        'a',
+        '1.5',
+        '12.jpg',
+    ),
+    *([], {}, [[]], [1, 2], [None], {'a': 1}),
+)
+
+
+def damage_json(content: bytes, rng: random.Random) -> bytes:
+    """Changes one to four values of a JSON file, which remains valid JSON."""
+    value = json.loads(content)
+    for _ in range(rng.randint(1, 4)):
+        if not isinstance(value, list | dict) or not value:
+            break
+        parent, depth = value, rng.randint(0, 6)
+        while True:
+            key = rng.randrange(len(parent)) if isinstance(parent, list) else rng.choice([*parent])
+            if depth == 0 or not isinstance(parent[key], list | dict) or not parent[key]:
+                break
+            parent, depth = parent[key], depth - 1
+        kind = rng.randrange(4)
+        if kind == 0:
+            del parent[key]
+        elif kind == 1 and isinstance(parent, list):
+            parent.insert(key, copy.deepcopy(parent[rng.randrange(len(parent))]))
+        elif kind == 2 and isinstance(parent[key], int | float):
+            parent[key] = parent[key] * rng.choice([0, -1, 1.5, 100]) + rng.choice([0, 1])
+        else:
+            parent[key] = copy.deepcopy(rng.choice(_VALUES))
+    return json.dumps(value).encode()
+
+
 def _replace_token(content: bytes, start: int, rng: random.Random) -> bytes:
     """Replaces a number or word of a text near a position."""
     letters = b'0123456789.-+eE_abcdefghijklmnopqrstuvwxyz'
@@ -411,7 +500,7 @@ def write_files(files: Files, folder: Path) -> Path:
     """Writes files, and returns the path to read: the file or, for several, their folder."""
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    one = len(files) == 1 and not next(iter(files)).endswith(('_keypoints.json', '.txt'))
+    one = len(files) == 1 and not next(iter(files)).startswith('walk_')
     return folder / next(iter(files)) if one else folder
 
 
@@ -421,7 +510,8 @@ def try_damaged(case: Case, seed: int, folder: Path) -> str:
     recording = make_recording(case, seed, rng.randint(1, 3), rng.randint(1, 4))
     files = case.write(recording)
     name = rng.choice(sorted(files))
-    files[name] = damage(files[name], rng)
+    valid = name.endswith('.json') and rng.random() < 0.5
+    files[name] = (damage_json if valid else damage)(files[name], rng)
     for old in folder.iterdir():
         old.unlink()
     path = write_files(files, folder)

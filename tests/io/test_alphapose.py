@@ -78,9 +78,10 @@ def test_without_tracking_people_are_linked_by_position(tmp_path):
 
 
 def test_frames_missing_from_the_file_are_no_gap(tmp_path):
-    entries = [entry(f'{60 * t}.jpg', t) for t in range(4)]
-    (track,) = read_alphapose(write(tmp_path / 'a.json', entries))
-    assert (track.score[:, 0] > 0).nonzero()[0].tolist() == [0, 60, 120, 180]
+    entries = [entry(f'{t}.jpg', t) for t in (0, 60, 121, 180)]
+    with pytest.warns(UserWarning, match='only 4 of 0..180 exist'):
+        (track,) = read_alphapose(write(tmp_path / 'a.json', entries))
+    assert (track.score[:, 0] > 0).nonzero()[0].tolist() == [0, 60, 121, 180]
 
 
 def test_several_recordings_are_not_merged(tmp_path):
@@ -115,3 +116,54 @@ def test_tracked_people_by_image(tmp_path):
                '1.jpg': [left | {'idx': 2}, right | {'idx': 1}]}  # fmt: skip
     tracks = read_alphapose(write(tmp_path / 'a.json', content))
     assert sorted(float(np.diff(t.pos[:, 0, 0])[0].round()) for t in tracks) == [-300, 300]
+
+
+def test_times_in_milliseconds_are_consecutive_frames(tmp_path):
+    entries = [entry(f'{1700000000000 + 40 * t}.jpg', t) for t in range(25)]
+    with pytest.warns(UserWarning, match='multiples of 40 apart'):
+        (track,) = read_alphapose(write(tmp_path / 'a.json', entries))
+    x = entry('0.jpg')['keypoints'][0]
+    np.testing.assert_allclose(track.pos[:, 0, 0] - x, range(25), atol=1e-4)
+
+
+@pytest.mark.parametrize('image', ['1.04.jpg', 1.04])
+def test_times_in_seconds_are_an_error(tmp_path, image):
+    reason = r'image_id: expected a name with a frame number, .* renumbered, found .?1\.04'
+    with pytest.raises(ValueError, match=reason):
+        read_alphapose(write(tmp_path / 'a.json', [entry(image), entry('1.08.jpg')]))
+
+
+def test_a_constant_number_after_the_frame_is_no_frame_number(tmp_path):
+    entries = [entry(f'walk_{t}_mask0.jpg', t) for t in range(12)]
+    (track,) = read_alphapose(write(tmp_path / 'a.json', entries))
+    np.testing.assert_allclose(np.diff(track.pos[:, 0, 0]), 1, atol=1e-4)
+
+
+def test_repeated_detections_are_one(tmp_path):
+    entries = [entry(f'{t}.jpg', t) for t in range(5)]
+    with pytest.warns(UserWarning, match='dropped 5 detections that repeat another one'):
+        tracks = read_alphapose(write(tmp_path / 'a.json', entries * 2))
+    assert [track.pos.shape for track in tracks] == [(5, 17, 2)]
+
+
+def test_percentages_and_other_scores(tmp_path):
+    percent = entry('1.jpg')
+    percent['keypoints'][2::3] = np.linspace(1, 99, 17).tolist()
+    with pytest.warns(UserWarning, match=r'a\.json: scores: divided by 100'):
+        (track,) = read_alphapose(write(tmp_path / 'a.json', [percent]))
+    np.testing.assert_allclose(track.score[0], np.linspace(0.01, 0.99, 17), rtol=1e-5)
+    for score, other in ((200, 150), (50, 0.5)):
+        percent['keypoints'][2::3] = [score, *[other] * 16]
+        with pytest.raises(ValueError, match=rf'a\.json: scores: .* 0\.\.100, found {score}'):
+            read_alphapose(write(tmp_path / 'a.json', [percent]))
+    # Logits, such as those of SimCC, are clipped.
+    percent['keypoints'][2::3] = np.linspace(0.5, 8, 17).tolist()
+    (track,) = read_alphapose(write(tmp_path / 'a.json', [percent]))
+    np.testing.assert_allclose(track.score[0], np.linspace(0.5, 8, 17).clip(max=1), rtol=1e-5)
+
+
+def test_a_file_in_another_encoding(tmp_path):
+    text = json.dumps([entry('1.jpg') | {'name': 'é'}], ensure_ascii=False)
+    (tmp_path / 'a.json').write_bytes(text.encode('latin-1'))
+    with pytest.raises(ValueError, match=r'a\.json: content: .* UTF-8, .* found the byte e9 at'):
+        read_alphapose(str(tmp_path / 'a.json'))

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -117,3 +118,48 @@ def test_a_category_can_be_chosen(tmp_path):
     path = write(tmp_path / 'a.json', [hand, entry(0)])
     assert read_coco_keypoints(path, category=1)[0].pos.shape == (1, 17, 2)
     assert read_coco_keypoints(path, category=2)[0].pos.shape == (1, 21, 2)
+
+
+def named(names, **options):
+    """Annotations of images with these names, whose person is at the last number of the name."""
+    images = [{'id': i + 1, 'file_name': name} for i, name in enumerate(names)]
+    people = [
+        entry(i + 1, 10 * int(re.findall(r'\d+(?=[._])', name)[0]), score=2)
+        for i, name in enumerate(names)
+    ]
+    return {'images': images, 'annotations': people} | options
+
+
+@pytest.mark.parametrize(
+    'form',
+    [
+        'walk_{}.jpg',
+        'frames/walk_{:04d}.PNG',
+        'frame_{}_view0.png',
+        'walk_{}_jpg.rf.0a1b2c3d.jpg',  # Roboflow
+    ],
+)
+def test_images_are_in_the_order_of_their_file_names(tmp_path, form):
+    content = named(sorted(form.format(t) for t in range(12)))
+    (track,) = read_coco_keypoints(write(tmp_path / 'a.json', content))
+    np.testing.assert_allclose(np.diff(track.pos[:, 0, 0]), 10, rtol=1e-4)
+
+
+def test_prefixes_of_label_studio_are_no_recordings(tmp_path):
+    prefixes = ('0a1b2c3d', '12345678', 'ffffffff')
+    content = named([f'{prefix}-walk_{9 + t}.jpg' for t, prefix in enumerate(prefixes)])
+    (track,) = read_coco_keypoints(write(tmp_path / 'a.json', content))
+    np.testing.assert_allclose(np.diff(track.pos[:, 0, 0]), 10, rtol=1e-4)
+    # Dates are.
+    content = named([f'2024010{day}-walk_{t}.jpg' for day in (1, 2) for t in range(2)])
+    with pytest.raises(ValueError, match="one recording or recording='20240101-walk'"):
+        read_coco_keypoints(write(tmp_path / 'a.json', content))
+
+
+def test_several_recordings_in_file_names(tmp_path):
+    content = named([f'{name}/{t}.jpg' for name in ('walk', 'run') for t in range(10)])
+    path = write(tmp_path / 'a.json', content)
+    with pytest.raises(ValueError, match=r"recording='run', found recordings \['run', 'walk'\]"):
+        read_coco_keypoints(path)
+    (track,) = read_coco_keypoints(path, recording='run')
+    assert track.pos.shape == (10, 17, 2)

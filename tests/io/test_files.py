@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from graphmotion.io import MalformedFileError, atomic_write, load_json, read_files
-from graphmotion.io.files import as_float_array, frame_number
+from graphmotion.io.files import as_float_array
 
 
 def pack(path, members):
@@ -175,13 +175,6 @@ def test_files_are_written_atomically(tmp_path):
     # Others may read it, if they may read what is made here at all.
     (tmp_path / 'b').write_text('')
     assert path.stat().st_mode == (tmp_path / 'b').stat().st_mode
-
-
-def test_numbers_of_frames():
-    assert frame_number('12.jpg') == 12
-    assert frame_number('videos/run2_000000000013.jpg') == 13
-    assert frame_number('7') == 7
-    assert frame_number('image.jpg') is None
 
 
 def test_folders_may_be_part_of_the_name(tmp_path):

@@ -23,8 +23,9 @@ def csv_format(monkeypatch):
 
 def test_formats_that_are_read():
     assert list_formats() == [
-        'alphapose', 'azure_kinect', 'bvh', 'coco', 'kinetics_skeleton', 'mediapipe', 'mmpose',
-        'numpy', 'openpose', 'ultralytics', 'yolo_txt',
+        'alphapose', 'azure_kinect', 'bvh', 'coco', 'face_mesh', 'kinect_v2', 'kinetics_skeleton',
+        'mediapipe', 'mmpose', 'mmpose_images', 'ntu_skeleton', 'numpy', 'openpose',
+        'ultralytics', 'yolo_txt',
     ]  # fmt: skip
     assert get_format('openpose').in_folder
     assert get_format('numpy').suffixes == ('.npy', '.npz')

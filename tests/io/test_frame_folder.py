@@ -14,14 +14,9 @@ def write(path, x):
     path.write_text(json.dumps({'people': people}))
 
 
-def test_two_files_of_a_frame_are_not_two_people(tmp_path):
-    for number in (0, 1):
-        write(tmp_path / f'walk_{number:03d}_keypoints.json', 5 + number)
-        write(tmp_path / f'walk_{number}_keypoints.json', 50)
-    message = (
-        r'skipped 2 of 4 samples: 2 with the number of another frame '
-        r'\(walk_0_keypoints\.json, walk_1_keypoints\.json\)'
-    )
-    with pytest.warns(UserWarning, match=message):
-        (track,) = read_openpose(str(tmp_path))
-    np.testing.assert_array_equal(track.pos[:, 0, 0], [5, 6])
+def test_two_files_of_a_frame_are_an_error(tmp_path):
+    write(tmp_path / 'walk_000_keypoints.json', 5)
+    write(tmp_path / 'walk_0_keypoints.json', 50)
+    found = 'walk_000_keypoints.json and walk_0_keypoints.json'
+    with pytest.raises(ValueError, match=f'expected one file per frame, found {found}'):
+        read_openpose(str(tmp_path))

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from graphmotion.data import from_array
-from graphmotion.io import read_mediapipe
+from graphmotion.graphs import face_edges
+from graphmotion.io import read_face_mesh, read_mediapipe
+from graphmotion.skeletons import Skeleton
 
 
 def landmarks(x=0.0, visibility=0.5, number=33):
@@ -113,3 +115,30 @@ def test_two_kinds_of_landmarks_are_not_mixed(tmp_path):
     assert read_mediapipe(path)[0].pos.shape[0] == 2
     with pytest.raises(ValueError, match=r'one kind of landmarks, found image .* and world'):
         read_mediapipe(path, world=True)
+
+
+@pytest.mark.parametrize('number', [468, 478])
+@pytest.mark.parametrize(
+    'form',
+    [
+        lambda face: face,
+        lambda face: {'faceLandmarks': [face], 'faceBlendshapes': []},
+        lambda face: {'multi_face_landmarks': [{'landmark': face}]},
+        lambda face: {'face_landmarks': face, 'pose_landmarks': landmarks()},
+    ],
+)
+def test_face_meshes(tmp_path, number, form):
+    # MediaPipe writes the visibility 0 for all points of a face.
+    faces = [landmarks(t / 100, visibility=0.0, number=number) for t in range(2)]
+    (track,) = read_face_mesh(write(tmp_path / 'a.json', [*map(form, faces), None]))
+    expected = [[[p[axis] for axis in 'xyz'] for p in face] for face in faces]
+    np.testing.assert_allclose(track.pos[:2], expected, rtol=1e-6)
+    assert track.score[:, 0].tolist() == [1, 1, 0]
+    bones = [(i, j) for i, j in face_edges(f'facemesh{number}').t().tolist() if i < j]
+    layout = Skeleton([f'point {i}' for i in range(number)], bones, tree=False)
+    assert from_array(track.pos, layout, axes='TVC').pos.shape == (number, 3, 3)
+
+
+def test_face_meshes_of_another_size(tmp_path):
+    with pytest.raises(ValueError, match=r'frames\[0\]: expected 468 or 478 landmarks, found 33'):
+        read_face_mesh(write(tmp_path / 'a.json', [landmarks()]))

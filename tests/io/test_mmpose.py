@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from graphmotion.io import read_mmpose
+from graphmotion.io import read_mmpose, read_mmpose_images
 
 
 def instance(x=0.0, dims=2, **fields):
@@ -38,7 +38,9 @@ def test_reads_a_video(tmp_path, dims, demo):
 
 
 def test_an_image_is_one_frame(tmp_path):
-    assert len(read_mmpose(write(tmp_path / 'a.json', [instance(0), instance(300)]))) == 2
+    path = write(tmp_path / 'a.json', [instance(0), instance(300)])
+    with pytest.warns(UserWarning, match='one frame, .* file per image have the format mmpose_im'):
+        assert len(read_mmpose(path)) == 2
 
 
 def test_track_ids_identify_people(tmp_path):
@@ -68,3 +70,18 @@ def test_track_ids_identify_people(tmp_path):
 def test_malformed_files(tmp_path, content, match):
     with pytest.raises(ValueError, match=rf'a\.json: .*{match}'):
         read_mmpose(write(tmp_path / 'a.json', content))
+
+
+def test_a_folder_with_a_file_per_image(tmp_path):
+    for t in (8, 9, 10, 12):
+        write(tmp_path / f'walk_{t}.json', [instance(300 + t), instance(t)])
+    left, _ = sorted(read_mmpose_images(str(tmp_path)), key=lambda track: track.pos[0, 0, 0])
+    assert left.pos.shape == (5, 17, 2)
+    x = instance()['keypoints'][0][0]
+    np.testing.assert_allclose(left.pos[[0, 1, 2, 4], 0, 0] - x, [8, 9, 10, 12], atol=1e-4)
+    assert not left.score[3].any()
+    write(tmp_path / 'walk_11.json', [{'frame_id': t, 'instances': []} for t in range(2)])
+    with pytest.warns(UserWarning, match=r'1 with content not the people of one image \(walk_11'):
+        read_mmpose_images(str(tmp_path))
+    with pytest.raises(ValueError, match='path: expected a file, found a folder'):
+        read_mmpose(str(tmp_path))

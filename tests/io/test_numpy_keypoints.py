@@ -34,6 +34,27 @@ def test_separate_and_appended_scores(tmp_path):
     assert one.pos[2, 3].tolist() == [0, 0]
 
 
+def test_the_array_of_scores_may_be_called_scores(tmp_path):
+    score = np.random.default_rng(1).uniform(0.1, 1, size=(5, 17))
+    path = str(tmp_path / 'a.npz')
+    np.savez(path, keypoints=pos(5, 17, 2), scores=score, names=np.array(['a', None]))
+    np.testing.assert_allclose(read_numpy(path)[0].score, score, rtol=1e-6)
+    np.savez(path, keypoints=pos(5, 17, 2), conf=score)
+    with pytest.warns(UserWarning, match=r"ignored \['conf'\]; scores must be the array score"):
+        assert read_numpy(path)[0].score.min() == 1
+    np.savez(path, keypoints=pos(5, 17, 2), score=score, scores=score)
+    with pytest.raises(ValueError, match='expected the arrays keypoints and, optionally, score or'):
+        read_numpy(path)
+
+
+def test_percentages(tmp_path):
+    score = np.random.default_rng(1).uniform(1, 99, size=(5, 17))
+    path = str(tmp_path / 'a.npz')
+    np.savez(path, keypoints=pos(5, 17, 2), score=score)
+    with pytest.warns(UserWarning, match='divided by 100'):
+        np.testing.assert_allclose(read_numpy(path)[0].score, score / 100, rtol=1e-6)
+
+
 def test_axes_in_another_order(tmp_path):
     array, score = pos(3, 5, 17, 2), np.random.default_rng(1).uniform(0.1, 1, size=(3, 5, 17))
     turned = array.transpose(3, 1, 2, 0)
@@ -84,7 +105,11 @@ def test_non_finite_joints_are_missing(tmp_path):
         (np.array(1.0), {}, 'keypoints: expected 2 or 3 numbers'),
         (np.full((5, 17, 2), 'a'), {}, 'keypoints: .* values of type <U1'),
         (np.full((5, 17, 2), None), {}, 'content: expected numeric arrays'),
-        ({'pos': pos(5, 17, 2)}, {}, 'keypoints: expected an array, found no such array'),
+        (
+            {'pos': pos(5, 17, 2)},
+            {},
+            r"content: expected the arrays keypoints and, .*, found \['pos'\]",
+        ),
         ({'keypoints': pos(5, 17, 2), 'score': pos(5, 16)}, {}, r'score: .* \[1, 5, 16\]'),
     ],
 )

@@ -117,8 +117,9 @@ def test_a_shared_person_id_is_ignored(tmp_path):
 
 
 def test_missing_files_are_no_gap_and_the_gap_can_be_set(tmp_path):
-    frames = {60 * t: [(joints(t), -1)] for t in range(3)}
-    assert len(read_openpose(write(tmp_path / 'a', frames))) == 1
+    frames = {t: [(joints(t), -1)] for t in (0, 61, 119)}
+    with pytest.warns(UserWarning, match='only 3 of 0..119 exist'):
+        assert len(read_openpose(write(tmp_path / 'a', frames))) == 1
     frames = {0: [(joints(0), -1)], 1: [], 2: [], 3: [(joints(0), -1)]}
     folder = write(tmp_path / 'b', frames)
     assert len(read_openpose(folder)) == 1
@@ -152,3 +153,31 @@ def test_a_recording_of_several_can_be_chosen(tmp_path):
     folder = write(tmp_path / 'a', {0: [(joints(9), -1)]}, 'run_{:012d}_keypoints.json')
     (track,) = read_openpose(folder, recording='run')
     np.testing.assert_allclose(track.pos[0], joints(9)[:, :2], rtol=1e-6)
+
+
+def test_frames_at_regular_steps_are_consecutive(tmp_path):
+    # One frame a second of a video of 60 frames per second.
+    folder = write(tmp_path / 'a', {60 * t: [(joints(t), -1)] for t in range(4)})
+    with pytest.warns(UserWarning, match='the 4 numbers 0..180 are multiples of 60 apart'):
+        (track,) = read_openpose(folder)
+    np.testing.assert_allclose(track.pos[:, 0, 0] - joints(0)[0, 0], [0, 1, 2, 3], atol=1e-4)
+
+
+def test_two_files_of_a_frame_are_an_error(tmp_path):
+    folder = write(tmp_path / 'a', {0: [(joints(0), -1)]}, 'walk_{}_keypoints.json')
+    write(tmp_path / 'a', {0: [(joints(0), -1)]}, 'walk_{:03d}_keypoints.json')
+    found = 'found walk_000_keypoints.json and walk_0_keypoints.json'
+    with pytest.raises(ValueError, match=f'files: expected one file per frame, {found}'):
+        read_openpose(folder)
+
+
+def test_a_file_instead_of_a_folder(tmp_path):
+    folder = write(tmp_path / 'a', {0: [(joints(0), -1)]})
+    with pytest.raises(ValueError, match=r'expected a folder with one file .* found a file'):
+        read_openpose(f'{folder}/walk_000000000000_keypoints.json')
+
+
+def test_frames_named_by_time_are_an_error(tmp_path):
+    folder = write(tmp_path / 'a', {0: [(joints(0), -1)]}, '1.0{}_keypoints.json')
+    with pytest.raises(ValueError, match=r'frames named by time must be renumbered, found 1\.00_'):
+        read_openpose(folder)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from graphmotion.data import from_array
-from graphmotion.io import Detection, Track, link_tracks, stack_tracks
+from graphmotion.io import Detection, Track, link_tracks, stack_tracks, tracks
 from graphmotion.io.tracks import find_detection, make_tracks
 
 
@@ -15,9 +15,10 @@ def person(x, y=0.0, size=1.0, missing=(), identity=None):
     return Detection(pos, score, identity)
 
 
-def positions(tracks):
+def positions(tracks, num_frames):
     return [
-        [None if p is None else round(float(p.pos[2, 0]), 2) for p in track] for track in tracks
+        [round(float(track[t].pos[2, 0]), 2) if t in track else None for t in range(num_frames)]
+        for track in tracks
     ]
 
 
@@ -27,33 +28,86 @@ def test_tracks_do_not_depend_on_the_order_in_a_frame():
         [person(9.2), person(0.2), person(4.8)],
         [person(4.6), person(9.4), person(0.4)],
     ]
-    assert positions(link_tracks(frames)) == [[0, 0.2, 0.4], [5, 4.8, 4.6], [9, 9.2, 9.4]]
+    assert positions(link_tracks(frames), len(frames)) == [
+        [0, 0.2, 0.4],
+        [5, 4.8, 4.6],
+        [9, 9.2, 9.4],
+    ]
 
 
 def test_assignment_minimises_the_total_distance():
     # The second person is nearest to the next position of the first, but the total decides.
     frames = [[person(0), person(0.8)], [person(0.5), person(1.2)]]
-    assert positions(link_tracks(frames)) == [[0, 0.5], [0.8, 1.2]]
+    assert positions(link_tracks(frames), len(frames)) == [[0, 0.5], [0.8, 1.2]]
 
 
 def test_people_enter_and_leave():
     frames = [[person(0)], [person(0.1), person(5)], [], [person(5.1)], [person(0.2), person(5.2)]]
-    assert positions(link_tracks(frames)) == [[0, 0.1, None, None, 0.2], [None, 5, None, 5.1, 5.2]]
+    assert positions(link_tracks(frames), len(frames)) == [
+        [0, 0.1, None, None, 0.2],
+        [None, 5, None, 5.1, 5.2],
+    ]
 
 
 def test_distant_detections_start_a_new_track():
     height = 2**0.5  # the diagonal of the box
-    frames = [[person(0)], [person(0.99 * height)], [person(2.01 * height)]]
-    assert len(link_tracks(frames)) == 2
-    assert len(link_tracks(frames, max_distance=1.1)) == 1
+    # The other two people do not remain the only candidates.
+    frames = [[person(0), person(50), person(90)], [person(0.99 * height), person(70)],
+              [person(2.99 * height), person(20), person(90)]]  # fmt: skip
+    assert positions(link_tracks(frames), 3)[0] == [0, 1.4, None]
+    assert positions(link_tracks(frames, max_distance=1.1), 3)[0] == [0, 1.4, 4.23]
     # Distances are relative to the size of the person.
     larger = [[person(100 * p.pos[2, 0], size=100) for p in frame] for frame in frames]
-    assert len(link_tracks(larger)) == 2
+    assert positions(link_tracks(larger), 3)[0] == [0, 140.01, None]
+
+
+def test_a_single_person_is_one_track_at_any_speed():
+    frames = [[person(x)] for x in (0, 5, 100, 90, 300)]
+    assert positions(link_tracks(frames), 5) == [[0, 5, 100, 90, 300]]
+    assert len(link_tracks([*frames, [], [person(-9)]], max_gap=0)) == 2
+
+
+def test_the_only_remaining_person_may_be_fast():
+    # A spectator and a runner.
+    frames = [[person(20), person(3 * t)] for t in range(5)]
+    frames[2].reverse()
+    assert positions(link_tracks(frames), 5) == [[20] * 5, [0, 3, 6, 9, 12]]
+    frames = [[person(100), person(8 * t)] for t in range(3)]  # too fast
+    assert len(link_tracks(frames)) == 4
+
+
+@pytest.mark.parametrize('gap', [0, 7])
+def test_people_who_cross_are_predicted_at_constant_velocity(gap):
+    def frame(t):
+        left, right = person(0.1 * t), person(3.03 - 0.1 * t, y=0.05, size=1.15)
+        return [left, right] if t % 2 else [right, left]
+
+    frames = [[] if abs(t - 15) < gap / 2 else frame(t) for t in range(31)]
+    tracks = link_tracks(frames)
+    assert sorted((float(t[0].pos[2, 0]), round(float(t[30].pos[2, 0]), 2)) for t in tracks) == [
+        (0, 3), (pytest.approx(3.03), 0.03),
+    ]  # fmt: skip
+
+
+def test_people_in_one_place_are_distinguished_by_shape():
+    rng = np.random.default_rng(0)
+    frames = []
+    for t in range(20):
+        pos = rng.normal(0, 0.02, size=2)
+        frames.append([person(*pos), person(*pos, size=1.3)][:: 1 if t % 3 else -1])
+    for track in link_tracks(frames):
+        assert len({round(float(np.ptp(p.pos[:, 1])), 2) for p in track.values()}) == 1
+
+
+def test_a_person_may_stop_while_not_detected():
+    frames = [[person(0.3 * t), person(50)] for t in range(5)]
+    frames += [[person(50)]] * 8 + [[person(1.2), person(50)]]
+    assert len(link_tracks(frames)) == 2
 
 
 def test_close_matches_take_precedence_over_distant_ones():
     frames = [[person(0), person(100)], [person(0.9), person(50)]]
-    assert positions(link_tracks(frames)) == [[0, 0.9], [100, None], [None, 50]]
+    assert positions(link_tracks(frames), len(frames)) == [[0, 0.9], [100, None], [None, 50]]
 
 
 def test_long_gaps_start_a_new_track():
@@ -87,11 +141,35 @@ def test_track_ids_take_precedence_over_positions():
     frames = [[person(0, identity=4)], [person(9, identity=4), person(0, identity=2)]]
     tracks = make_tracks(frames, 'file')
     assert [track.pos[:, 2, 0].tolist() for track in tracks] == [[0, 9], [0, 0]]
-    # Track IDs are ignored if a person has none.
+    # The others keep their track IDs if a person has none.
     frames[1][1] = person(0)
     assert [track.pos[:, 2, 0].tolist() for track in make_tracks(frames, 'file')] == [
-        [0, 0],
         [0, 9],
+        [0, 0],
+    ]
+
+
+def test_people_without_a_track_id_are_linked_to_those_with_one():
+    # The positions are exchanged after the second frame, as the IDs tell.
+    frames = [[person(0, identity=None if t in missing else 1), person(9, identity=2)]
+              for missing in [(0, 3)] for t in range(5)]  # fmt: skip
+    for frame in frames[2:]:
+        frame[:] = [person(9, identity=frame[0].identity), person(0, identity=2)]
+    tracks = make_tracks(frames, 'file')
+    assert [track.pos[:, 2, 0].tolist() for track in tracks] == [[0, 0, 9, 9, 9], [9, 9, 0, 0, 0]]
+    # A new ID is a new person, even at the place of a known one.
+    frames = [[person(0, identity=1)], [person(0, identity=2)]]
+    assert len(make_tracks(frames, 'file')) == 2
+
+
+def test_long_recordings_keep_the_most_visible_people(monkeypatch):
+    monkeypatch.setattr(tracks, '_MOST_BYTES', 2 * 4 * 6 * 9)  # two people
+    frames = [[person(100 * (t // 2), identity=t // 2)] for t in range(5)] + [[]]
+    with pytest.warns(UserWarning, match='file: kept the 2 most visible of 3 people'):
+        kept = make_tracks(frames, 'file')
+    assert [track.pos[:, 2, 0].tolist() for track in kept] == [
+        [0, 0, 0, 0, 0, 0],
+        [0, 0, 100, 100, 0, 0],
     ]
 
 
@@ -116,7 +194,7 @@ def test_a_track_id_shared_by_all_is_ignored():
 
 def test_frames_missing_from_the_recording_are_no_gap():
     frames = [[person(0)], None, None, None, [person(0)]]
-    assert positions(link_tracks(frames, max_gap=0)) == [[0, None, None, None, 0]]
+    assert positions(link_tracks(frames, max_gap=0), len(frames)) == [[0, None, None, None, 0]]
 
 
 def test_no_people_and_different_joint_numbers_raise():
@@ -130,7 +208,8 @@ def test_no_people_and_different_joint_numbers_raise():
 def test_detections_are_finite_with_scores_up_to_one():
     joints = [[1, 2, 0.5], [3, 4, 1.2], [5, 6, 0], [7, 8, -1], [np.nan, 9, 0.5], [1, 1, np.nan]]
     found = find_detection(np.array(joints), 'file', 'field', 3)
-    np.testing.assert_allclose(found.score, [0.5, 1, 0, 0, 0, 0])
+    (track,) = make_tracks([[found]], 'file')
+    np.testing.assert_allclose(track.score, [[0.5, 1, 0, 0, 0, 0]])
     assert found.pos.tolist() == [[1, 2], [3, 4], [0, 0], [0, 0], [0, 0], [0, 0]]
     assert found.identity == 3
     assert find_detection(np.zeros((4, 3)), 'file', 'field') is None
@@ -149,3 +228,13 @@ def test_stacked_tracks_become_a_sample():
         stack_tracks([], 2)
     with pytest.raises(ValueError, match='num_people must be at least 1, got 0'):
         stack_tracks(tracks, 0)
+
+
+def test_stacked_tracks_warn_if_they_cover_few_frames():
+    frames = [[person(50 * (t % 3), identity=t % 3), person(-9, identity=9)] for t in range(9)]
+    found = make_tracks(frames, 'file')
+    with pytest.warns(UserWarning, match='the 2 most visible of 4 people have 12 of 18 detections'):
+        stack_tracks(found, 2)
+    # The most visible person is in all frames.
+    assert stack_tracks(found, 1).score.any(axis=(0, 2)).all()
+    assert stack_tracks(found, 4).score.shape == (4, 9, 3)

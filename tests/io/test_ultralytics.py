@@ -136,3 +136,19 @@ def test_joints_at_the_origin_are_missing(tmp_path):
     cells[5 + 27 : 5 + 29] = ['0', '0']
     (track,) = read_yolo_txt(write_labels(tmp_path / 'b', {0: [' '.join(cells)]}))
     assert track.score[0, 9] == 0
+
+
+def test_labels_of_two_numbers_per_joint_are_not_read_as_three(tmp_path):
+    pos = np.random.default_rng(0).uniform(0.41, 0.59, size=(17, 2))
+    pos += np.array([-0.2, 0.1])
+    box = [0, 0.3, 0.6, 0.2, 0.2]
+    pairs = ' '.join(map(str, [*box, *pos.ravel()]))
+    triples = ' '.join(map(str, [*box, *np.pad(pos, ((0, 0), (0, 1)), constant_values=2).ravel()]))
+    for name, line, visibility in (('a', pairs, False), ('b', triples, True)):
+        folder = write_labels(tmp_path / name, {0: [line]})
+        (track,) = read_yolo_txt(folder, visibility=visibility)
+        np.testing.assert_allclose(track.pos[0], pos, rtol=1e-5)
+    with pytest.raises(ValueError, match='not 2 numbers per joint; pass visibility=True'):
+        read_yolo_txt(str(tmp_path / 'b'), visibility=False)
+    with pytest.raises(ValueError, match='not 3 numbers per joint; pass visibility=False'):
+        read_yolo_txt(str(tmp_path / 'a'))

@@ -39,6 +39,14 @@ def test_threshold(threshold):
     assert line.get_label() == f'threshold {expected:.3g} {rates}'
 
 
+def test_very_large_distances_are_outside():
+    far = VerificationScores(SCORES.genuine, torch.cat([SCORES.impostor, torch.tensor([500.0])]))
+    patch = plot_scores(far).axes[0].patches[-1]
+    low = float(far.genuine[0])
+    assert patch.get_data().edges[-1] == pytest.approx(low + 2 * (far.impostor[1000] - low))
+    assert patch.get_data().values.sum() == pytest.approx(100 * 2000 / 2001)
+
+
 def test_nothing_is_clipped(tmp_path):
     check_nothing_is_clipped(plot_scores(SCORES, title='a title'))
     path = tmp_path / 'new' / 'scores.png'

@@ -121,7 +121,11 @@ def _sum(rows: Tensor, num_graphs: int, order: Tensor, start: Tensor) -> Tensor:
 def _mean(
     rows: Tensor, num_graphs: int, cluster: Tensor, order: Tensor, start: Tensor, size: Tensor
 ) -> Tensor:
-    total = _sum(rows, num_graphs, order, start)
+    if torch.compiler.is_compiling():  # ONNX would loop over the bags of embedding_bag
+        index = _repeat_index(cluster, num_graphs, len(size))
+        total = scatter(rows, index, dim=0, dim_size=num_graphs * len(size), reduce='sum')
+    else:
+        total = _sum(rows, num_graphs, order, start)
     return total.div_(size.repeat(num_graphs).unsqueeze(1))
 
 

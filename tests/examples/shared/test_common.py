@@ -78,6 +78,7 @@ def test_results_hold_arguments_and_recipes(tmp_path, capsys):
     assert results['recipe']['batch_size'] == 16
     assert results['recipe']['optimization']['max_epochs'] > 0
     assert results['shape'] == [1, 2]
+    assert results['environment']['threads'] == torch.get_num_threads()
 
 
 def test_first_sample_of_each_class():

@@ -42,7 +42,7 @@ def test_evaluation(tmp_path, capsys):
     rows = open_set.evaluate(args, PROTOCOL, test, parts3)
     assert list(rows) == ['A, mean', 'A, all', 'B, mean', 'B, all']
     printed = capsys.readouterr().out
-    assert '4 of 8 subjects enrolled, 4 others to calibrate a false accept rate of 5%' in printed
+    assert '4 of 8 subjects enrolled, false accept rate of 5% calibrated on 4 more' in printed
     for row in rows.values():
         assert 0 <= row['EER'] < 0.3
         assert row['DIR@FAR=1%'] <= row['DIR@FAR=10%'] <= row['rank-1'] <= 1

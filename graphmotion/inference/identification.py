@@ -1,0 +1,88 @@
+"""Answers of a gallery: who a sample shows, and whether it shows a particular person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+UNKNOWN = 'unknown'
+
+
+@dataclass(frozen=True, eq=False)
+class Identification:
+    r"""The enrolled people nearest to each sample, returned by :meth:`Gallery.identify`.
+
+    Args:
+        names (list): Names of the :math:`k` nearest people of each sample, nearest first.
+        distance (Tensor): Distance of each of these people.
+        threshold (float, optional): Distance from which on a person is unknown. If :obj:`None`, all
+            samples are known. (default: :obj:`None`)
+
+    Shapes:
+        - **distance:** :math:`(N, k)`
+    """
+
+    names: list[tuple[str, ...]]
+    distance: Tensor
+    threshold: float | None = None
+
+    @property
+    def known(self) -> Tensor:
+        r"""Whether the nearest person of each sample is nearer than the threshold, :math:`(N)`."""
+        nearest = self.distance[:, 0]
+        return torch.isfinite(nearest) if self.threshold is None else nearest < self.threshold
+
+    @property
+    def labels(self) -> list[str]:
+        r"""Name of the nearest person of each sample, or :obj:`"unknown"`."""
+        return [ranked[0] if k else UNKNOWN for ranked, k in zip(self.names, self.known.tolist())]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __str__(self) -> str:
+        lines = []
+        for label, names, distances in zip(self.labels, self.names, self.distance.tolist()):
+            ranked = ', '.join(f'{name} {d:.3f}' for name, d in zip(names, distances))
+            lines.append(f'{label} ({ranked})')
+        return '\n'.join(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    r"""Whether samples belong to a person, returned by :meth:`Gallery.verify`.
+
+    The result for a single sample can be used as a condition.
+
+    Args:
+        name (str): Name of the person.
+        distance (Tensor): Distance of each sample to the person.
+        threshold (float): Distance below which samples are accepted.
+
+    Shapes:
+        - **distance:** :math:`(N)`
+    """
+
+    name: str
+    distance: Tensor
+    threshold: float
+
+    @property
+    def accepted(self) -> Tensor:
+        r"""Whether each sample is accepted, :math:`(N)`."""
+        return self.distance < self.threshold
+
+    def __bool__(self) -> bool:
+        return bool(self.accepted)
+
+    def __len__(self) -> int:
+        return len(self.distance)
+
+    def __str__(self) -> str:
+        return '\n'.join(
+            f'{self.name}: {"accepted" if accepted else "rejected"} (distance {distance:.3f}, '
+            f'threshold {self.threshold:.3f})'
+            for distance, accepted in zip(self.distance.tolist(), self.accepted.tolist())
+        )
