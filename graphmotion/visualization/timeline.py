@@ -54,7 +54,12 @@ def plot_timeline(
 
     .. code-block:: python
 
-        plot_timeline(recognizer('walk.json', window=60, hop=10), frame_rate=30)
+        names, steps = ('wave', 'clap'), torch.linspace(0.05, 0.95, 19)
+        windows = [
+            Answer.from_row(torch.stack([1 - p, p]), names, frames=(10 * i, 10 * i + 40))
+            for i, p in enumerate(steps)
+        ]
+        plot_timeline(windows, frame_rate=30)
 
     Args:
         answers (Answers or sequence of Answer): The answers of a

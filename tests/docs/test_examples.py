@@ -14,7 +14,19 @@ NOT_RUN = ('datasets', 'extras.py', 'inference', 'io', 'training')
 NOT_RUN_NAMES = ('load_reference_state_dict', 'register_model')
 # Names in examples that are not run, for data and models of the user.
 PLACEHOLDERS = {
-    *('array', 'dataset', 'train', 'test', 'data', 'x', 'joints', 'parts', 'labels', 'hop'),
+    *(
+        'array',
+        'dataset',
+        'train',
+        'test',
+        'data',
+        'x',
+        'joints',
+        'camera',
+        'parts',
+        'labels',
+        'hop',
+    ),
     *('embedding', 'embeddings', 'embeddings_of_anna', 'embeddings_of_ben'),
     *('embeddings_of_others', 'labels_of_others'),
     *('model', 'recipe', 'recognizer', 'transform'),
