@@ -30,6 +30,8 @@ def register_model(name: str, task: str) -> Callable[[Builder], Builder]:
 
     .. code-block:: python
 
+        from graphmotion.config import Configurable
+
         @register_model('my_gcn', task='action')
         class MyGCN(Configurable, torch.nn.Module): ...
 
