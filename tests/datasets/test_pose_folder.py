@@ -259,6 +259,15 @@ def test_layouts_of_other_joints_are_an_error(tmp_path):
     assert len(PoseFolder(root, own, 'alphapose')) == 3
 
 
+def test_the_order_of_formats_with_one_layout_is_known():
+    layout = get_skeleton('ntu25')
+    turned = Skeleton(layout.joints[::-1], [(i, i + 1) for i in range(24)])
+    for format in ('ntu_skeleton', 'kinect_v2'):
+        get_format(format).check_joints('a', layout)
+        with pytest.raises(ValueError, match=f'{layout.joints[0]!r} as joint 0 instead of 24'):
+            get_format(format).check_joints('a', turned)
+
+
 @pytest.mark.parametrize('format', ['coco', 'mmpose', 'bvh'])
 def test_joints_are_compared_with_the_names_in_the_file(tmp_path, format):
     (tmp_path / 'wave').mkdir()
