@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch_geometric.data import Data
 
 from graphmotion.checks import check_int, check_positive
@@ -24,6 +25,9 @@ from graphmotion.io import (
 )
 from graphmotion.io.tracks import COVERED, coverage, stack_people
 from graphmotion.skeletons import Skeleton, get_skeleton
+
+# Bodies whose sizes differ by a larger factor are in different units.
+_MOST_RATIO = 50
 
 
 class PoseFolder(MotionDataset):
@@ -94,7 +98,8 @@ class PoseFolder(MotionDataset):
 
     Warns:
         UserWarning: If the people of a sample have less than 90% of the detections they could have,
-            such as if a person is split into several.
+            such as if a person is split into several, or the sizes of bodies suggest that
+            recordings have different units.
     """
 
     def __init__(
@@ -168,6 +173,7 @@ class PoseFolder(MotionDataset):
         r"""Yields the recordings, sorted by name."""
         skipped = SkippedSamples(self._folder)
         partly = []
+        sizes: dict[str, float] = {}
         num_dims = None
         for number, name in enumerate(sorted(self._recordings)):
             try:
@@ -183,6 +189,7 @@ class PoseFolder(MotionDataset):
             if kept < COVERED * possible:
                 partly.append(f'{kept} of {possible} in {name}')
             num_dims = pos.shape[-1]
+            sizes[name] = _body_size(pos, score)
             labels: dict[str, Any] = self._classes.labels(name)
             rate = self.frame_rate
             if rate is None and self._format.read_frame_rate is not None:
@@ -191,6 +198,14 @@ class PoseFolder(MotionDataset):
                 pos, self.skeleton, score, 'MTVC', None, rate, recording=number, **labels
             )
         skipped.report(len(self._recordings))
+        known = sorted((size, name) for name, size in sizes.items() if size > 0)
+        if known and known[-1][0] > _MOST_RATIO * known[0][0]:
+            (small, first), (large, second) = known[0], known[-1]
+            warnings.warn(
+                f'{self._folder}: bodies have a size of {small:.3g} in {first} and {large:.3g} in '
+                f'{second}; all recordings must have the same unit, such as pixels or metres',
+                stacklevel=2,
+            )
         if partly:
             listed = ', '.join(partly[:5]) + (', ...' if len(partly) > 5 else '')
             warnings.warn(
@@ -253,3 +268,12 @@ class PoseFolder(MotionDataset):
                 expected = f'a different name than {other}'
                 raise MalformedFileError(path, 'name', expected, 'only a different suffix')
         return recordings
+
+
+def _body_size(pos: np.ndarray, score: np.ndarray) -> float:
+    """Returns the median diagonal of the bounding boxes of all people and frames."""
+    seen = score.any(axis=-1)
+    missing = score[seen][..., None] == 0
+    high, low = (np.where(missing, sign * np.inf, pos[seen]) for sign in (-1, 1))
+    diagonals = np.linalg.norm(high.max(axis=1) - low.min(axis=1), axis=-1)
+    return float(np.median(diagonals)) if len(diagonals) else 0.0

@@ -13,6 +13,7 @@ from graphmotion.io.frame_numbers import FRAME_NAME, split_frame_name, split_fra
 from graphmotion.io.tracks import (
     Detection,
     Track,
+    check_categories,
     find_detection,
     iter_objects,
     make_tracks,
@@ -82,6 +83,9 @@ def read_coco_keypoints(
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is malformed, contains no people, or has several recordings and
             :obj:`recording` is not given.
+
+    Warns:
+        UserWarning: If there are people of several categories and :obj:`category` is not given.
     """
     content = load_json(path)
     if isinstance(content, list):
@@ -95,6 +99,7 @@ def read_coco_keypoints(
     names = split_frame_names(image for image in texts if isinstance(image, str))
     # Number of each frame and its people, for each recording.
     recordings: dict[str, dict[int, list[Detection]]] = {}
+    categories = []
     for name, number in (images or {}).values():
         recordings.setdefault(name, {})[number] = []
     for index, person in iter_objects(path, field, people):
@@ -118,7 +123,10 @@ def read_coco_keypoints(
         identity = person.get('track_id')
         identity = identity if isinstance(identity, int) else None
         detection = find_detection(joints, path, f'{where}.keypoints', identity)
-        frame.extend([detection] if detection else [])
+        if detection:
+            frame.append(detection)
+            categories.append(person.get('category_id'))
+    check_categories(categories, path)
     if not recordings:
         raise MalformedFileError(path, 'people', 'at least one', 'none')
     frames = recordings[one_recording(recordings, recording, path, 'images')]

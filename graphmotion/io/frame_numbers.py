@@ -7,12 +7,13 @@ import os
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from graphmotion.io.files import MalformedFileError
 
 T = TypeVar('T')
+_NUMBERS = ('frame', 'frameid', 'frameidx', 'frameindex', 'framenumber')
 #: What a frame's name must be, for messages.
 FRAME_NAME = (
     "a name with a frame number, such as 'walk_12.jpg'; frames named by time must be renumbered"
@@ -92,6 +93,41 @@ def fill_gaps(frames: Mapping[int, T], path: str) -> list[T | None]:
             stacklevel=3,
         )
     return [frames.get(number) for number in range(first, last + 1, step)]
+
+
+def order_frames(
+    frames: Sequence[T], entries: Sequence[Any], path: str, field: str
+) -> Sequence[T | None]:
+    r"""Orders frames by the numbers in their entries of a file, if all entries have one.
+
+    Missing frames are :obj:`None`; see :func:`fill_gaps`.
+
+    Args:
+        frames (sequence): The frames in the order of the file.
+        entries (sequence): The object of each frame, whose number is in :obj:`frame`,
+            :obj:`frame_id`, :obj:`frame_idx`, :obj:`frame_index` or :obj:`frame_number`.
+        path (str): Path of the file, for messages.
+        field (str): Field of the list of objects, for error messages.
+
+    Raises:
+        ValueError: If a number occurs twice.
+    """
+    numbered: dict[int, T] = {}
+    for index, (frame, entry) in enumerate(zip(frames, entries)):
+        number = find_frame_number(entry)
+        if number is None:
+            return frames
+        if number in numbered:
+            raise MalformedFileError(path, f'{field}[{index}]', 'a new frame number', f'{number}')
+        numbered[number] = frame
+    return fill_gaps(numbered, path) if numbered else frames
+
+
+def find_frame_number(entry: Any) -> int | None:
+    r"""Returns the frame number of an object in a file, if it has one."""
+    names = entry if isinstance(entry, dict) else ()
+    number = next((entry[k] for k in names if k.lower().replace('_', '') in _NUMBERS), None)
+    return number if isinstance(number, int) else None
 
 
 def _stem(name: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from graphmotion.io.files import MalformedFileError, load_json, read_file
 from graphmotion.io.formats import register_format
+from graphmotion.io.frame_numbers import order_frames
 from graphmotion.io.tracks import Detection, Track, find_detection, iter_objects, make_tracks
 from graphmotion.skeletons import get_skeleton
 from graphmotion.skeletons.sides import joint_key
@@ -49,6 +50,9 @@ def read_kinect_v2(path: str, max_gap: int = 30) -> list[Track]:
       :obj:`SpineBase_Conf`. Consecutive rows with the same :obj:`Frame` or :obj:`Timestamp` are the
       bodies of a frame, identified by :obj:`TrackingID`.
 
+    Frames are ordered by the number in :obj:`frame`, :obj:`frameId` or :obj:`frameNumber` if all
+    entries have one, and missing frames are empty.
+
     Scores are 1 for tracked joints, 0.5 for inferred joints and 0 for joints that are not tracked,
     or 1 where there are no states.
 
@@ -64,16 +68,19 @@ def read_kinect_v2(path: str, max_gap: int = 30) -> list[Track]:
         ValueError: If the file is malformed, lacks a joint, or contains no people.
     """
     read = _read_csv if path.lower().endswith('.csv') else _read_json
-    return make_tracks(list(read(path)), path, max_gap)
+    found = list(read(path))
+    people, entries = [frame for frame, _ in found], [entry for _, entry in found]
+    return make_tracks(order_frames(people, entries, path, 'frames'), path, max_gap)
 
 
-def _read_json(path: str) -> Iterator[list[Detection]]:
+def _read_json(path: str) -> Iterator[tuple[list[Detection], Any]]:
+    """Yields the people and the entry of each frame."""
     content = load_json(path)
     frames = content.get('frames') if isinstance(content, dict) else content
     if not isinstance(frames, list):
         raise MalformedFileError(path, 'frames', 'a list', f'{frames!r:.60}')
-    for number, frame in enumerate(frames):
-        field = f'frames[{number}]'
+    for number, entry in enumerate(frames):
+        frame, field = entry, f'frames[{number}]'
         if isinstance(frame, dict):
             frame = _get(frame, _BODIES)
             field = f'{field}.bodies'
@@ -83,7 +90,7 @@ def _read_json(path: str) -> Iterator[list[Detection]]:
                 continue
             person = _read_body(body, path, f'{field}[{index}]')
             people += [person] if person else []
-        yield people
+        yield people, entry
 
 
 def _read_body(body: dict[str, Any], path: str, field: str) -> Detection | None:
@@ -118,7 +125,8 @@ def _read_point(point: Any, path: str, field: str) -> list[float]:
         raise MalformedFileError(path, field, expected, f'{point!r:.60}') from None
 
 
-def _read_csv(path: str) -> Iterator[list[Detection]]:
+def _read_csv(path: str) -> Iterator[tuple[list[Detection], Any]]:
+    """Yields the people of each frame and an entry with its number if it is in the file."""
     text = io.StringIO(read_file(path).decode('utf-8-sig', 'replace'), newline='')
     try:
         rows = [row for row in csv.reader(text) if any(row)]
@@ -141,7 +149,7 @@ def _read_csv(path: str) -> Iterator[list[Detection]]:
         if len(row) != len(header):
             raise MalformedFileError(path, field, f'{len(header)} values', f'{len(row)}')
         if number > 2 and (time is None or row[time] != previous):
-            yield people
+            yield people, _entry(names, time, previous)
             people = []
         previous = None if time is None else row[time]
         joints = [
@@ -152,7 +160,13 @@ def _read_csv(path: str) -> Iterator[list[Detection]]:
         identity = None if body is None else _identity(row[body])
         person = find_detection(np.array(joints), path, field, identity)
         people += [person] if person else []
-    yield people
+    yield people, _entry(names, time, previous)
+
+
+def _entry(names: list[str], column: int | None, cell: str | None) -> dict[str, int]:
+    """Returns the number of a frame as an entry of a JSON file."""
+    number = None if cell is None else _identity(cell)
+    return {} if column is None or number is None else {names[column]: number}
 
 
 def _find_columns(header: list[str]) -> dict[tuple[Any, str], int]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphmotion.io.files import MalformedFileError, load_json
 from graphmotion.io.formats import register_format
+from graphmotion.io.frame_numbers import order_frames
 from graphmotion.io.tracks import Detection, Track, find_detection, make_tracks
 
 _NUM_JOINTS = (33,)
@@ -37,6 +38,10 @@ def read_mediapipe(path: str, world: bool = False, max_gap: int = 30) -> list[Tr
       or, as in JavaScript, :obj:`landmarks` and :obj:`worldLandmarks` (or :obj:`poseLandmarks`
       and :obj:`poseWorldLandmarks`).
 
+    If all entries are objects with a frame number in :obj:`frame`, :obj:`frame_id`,
+    :obj:`frame_idx`, :obj:`frame_index` or :obj:`frame_number`, they are ordered by it, and missing
+    frames are empty.
+
     Landmarks may also be an object with the list in :obj:`landmark` or :obj:`landmarks`. Scores
     are the visibilities, or 1 where the visibility is missing or :obj:`null`. Joints follow the
     layout :obj:`mediapipe33`. People are identified by :func:`~graphmotion.io.link_tracks`.
@@ -63,7 +68,7 @@ def read_mediapipe(path: str, world: bool = False, max_gap: int = 30) -> list[Tr
         raise MalformedFileError(path, 'frames', 'one kind of landmarks', found)
     order = (*_WORLD, *_IMAGE) if world else (*_IMAGE, *_WORLD)
     read = [_read_frame(f, path, i, order, _NUM_JOINTS, _visibility) for i, f in enumerate(frames)]
-    return make_tracks(read, path, max_gap)
+    return make_tracks(order_frames(read, frames, path, 'frames'), path, max_gap)
 
 
 @register_format('face_mesh')
@@ -99,14 +104,15 @@ def read_face_mesh(path: str, max_gap: int = 30) -> list[Track]:
         _read_frame(frame, path, i, _FACES, _NUM_FACE_POINTS, lambda landmark: 1)
         for i, frame in enumerate(frames)
     ]
-    return make_tracks(read, path, max_gap)
+    return make_tracks(order_frames(read, frames, path, 'frames'), path, max_gap)
 
 
 def _load_frames(path: str) -> list[Any]:
     content = load_json(path)
     frames = content.get('frames') if isinstance(content, dict) else content
     if not isinstance(frames, list):
-        raise MalformedFileError(path, 'frames', 'a list', f'{frames!r:.60}')
+        found = f'the fields {[*content][:5]}' if frames is None and content else f'{frames!r:.60}'
+        raise MalformedFileError(path, 'frames', 'a list', found)
     return frames
 
 

@@ -189,7 +189,12 @@ def select_bodies(
     return pos[:, kept], score
 
 
-@register_format('ntu_skeleton', ('.skeleton',), read_frame_rate=lambda path: 30.0)
+@register_format(
+    'ntu_skeleton',
+    ('.skeleton',),
+    read_frame_rate=lambda path: 30.0,
+    layouts={_NUM_JOINTS: 'ntu25'},
+)
 def read_ntu_tracks(path: str, num_people: int = 2) -> list[Track]:
     r"""Reads the people of a :obj:`.skeleton` file of NTU RGB+D, as
     :class:`~graphmotion.datasets.NTURGBD` does by default.

@@ -87,8 +87,9 @@ def align_silhouettes(
 
     Warns:
         UserWarning: If the bodies cover most of the image borders, which suggests that they are
-            black on white, or many pixels are neither black nor bright, as in photographs and in
-            labels of several bodies.
+            black on white, many pixels are neither black nor bright, as in photographs and in
+            labels of several bodies, or bodies consist of large pieces side by side, as with two
+            people in an image.
     """
     height, width = size
     if min(height, width, min_pixels) < 1:
@@ -111,6 +112,12 @@ def align_silhouettes(
         warnings.warn(
             f'the bodies cover most of the image borders: pass invert={not invert} if they are '
             f'{"white on black" if invert else "black on white"}',
+            stacklevel=2,
+        )
+    elif (share := _largest_piece(frames, white)) < 0.75:
+        warnings.warn(
+            f'the largest piece of the body has {share:.0%} of its pixels, with empty columns '
+            f'between it and the others: frames must show one person',
             stacklevel=2,
         )
     aligned = _is_aligned(frames, white, size)
@@ -163,8 +170,8 @@ def _white_value(frames: np.ndarray | Sequence[np.ndarray]) -> int:
 def _check_masks(frames: np.ndarray | Sequence[np.ndarray]) -> None:
     """Warns if many pixels are neither black nor bright, as in photographs and labels."""
     counts = np.zeros(256, np.int64)
-    for number in np.linspace(0, len(frames) - 1, min(len(frames), 8)).astype(int):
-        counts += np.bincount(frames[number].ravel().view(np.uint8), minlength=256)
+    for frame in _some(frames):
+        counts += np.bincount(frame.ravel().view(np.uint8), minlength=256)
     # Compression leaves very dark pixels of several values, labels of one.
     dark = max(counts[1:16].max(), counts[16:128].sum())
     if dark > counts[128:].sum() > 0:
@@ -174,6 +181,23 @@ def _check_masks(frames: np.ndarray | Sequence[np.ndarray]) -> None:
             f'to a body: frames must be masks of one value on black',
             stacklevel=3,
         )
+
+
+def _largest_piece(frames: np.ndarray | Sequence[np.ndarray], white: int) -> float:
+    """Returns the share of the body in its largest group of adjacent columns, as a median."""
+    shares = []
+    for frame in _some(frames):
+        mass = _body_mask(frame, white).sum(axis=0)
+        if mass.any():
+            pieces = np.split(mass, (mass == 0).nonzero()[0])
+            shares.append(max(piece.sum() for piece in pieces) / mass.sum())
+    return float(np.median(shares)) if shares else 1.0
+
+
+def _some(frames: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Returns at most eight frames, evenly spaced."""
+    numbers = np.linspace(0, len(frames) - 1, min(len(frames), 8)).astype(int)
+    return [frames[number] for number in numbers]
 
 
 def _covers_borders(frames: np.ndarray | Sequence[np.ndarray], white: int) -> bool:

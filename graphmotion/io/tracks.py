@@ -281,6 +281,23 @@ def one_recording(
     return known[0] if recording is None else recording
 
 
+def check_categories(categories: Iterable[Any], path: str) -> None:
+    r"""Warns if people are of several categories, such as people and dogs.
+
+    Args:
+        categories (iterable): Category of each person; values other than integers are ignored.
+        path (str): Path of the file, for the message.
+    """
+    numbers = [value for value in categories if isinstance(value, int | float)]
+    known = sorted({int(value) for value in numbers if value == value // 1})
+    if len(known) > 1:
+        warnings.warn(
+            f'{path}: read people of the categories {known}; pass category={known[0]} to read '
+            f'only one',
+            stacklevel=3,
+        )
+
+
 def parse_keypoints(value: Any, path: str, field: str, size: int = 3) -> np.ndarray:
     r"""Parses a flat list :obj:`x, y, score, ...` to an array :math:`(V, 3)`, or, in 3D,
     :math:`(V, 4)`.

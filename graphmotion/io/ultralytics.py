@@ -11,11 +11,18 @@ import numpy as np
 from graphmotion.io.files import MalformedFileError, as_float_array, load_json, read_file
 from graphmotion.io.formats import register_format
 from graphmotion.io.frame_folder import read_frame_folder
-from graphmotion.io.tracks import Detection, Track, find_detection, iter_objects, make_tracks
+from graphmotion.io.tracks import (
+    Detection,
+    Track,
+    check_categories,
+    find_detection,
+    iter_objects,
+    make_tracks,
+)
 
 
 @register_format('ultralytics', layouts={17: 'coco17'})
-def read_ultralytics(path: str, max_gap: int = 30) -> list[Track]:
+def read_ultralytics(path: str, category: int | None = None, max_gap: int = 30) -> list[Track]:
     r"""Reads pose results of `Ultralytics YOLO <https://docs.ultralytics.com>`_ in JSON.
 
     The file holds, for each frame, the list that :meth:`Results.to_json` returns, as a list of
@@ -34,6 +41,8 @@ def read_ultralytics(path: str, max_gap: int = 30) -> list[Track]:
 
     Args:
         path (str): Path of the file, which holds one recording.
+        category (int, optional): If given, only people of this class are read.
+            (default: :obj:`None`)
         max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)
 
     Returns:
@@ -42,6 +51,9 @@ def read_ultralytics(path: str, max_gap: int = 30) -> list[Track]:
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is malformed or contains no people.
+
+    Warns:
+        UserWarning: If there are people of several classes and :obj:`category` is not given.
     """
     content = load_json(path)
     frames = content.get('frames') if isinstance(content, dict) else content
@@ -49,7 +61,12 @@ def read_ultralytics(path: str, max_gap: int = 30) -> list[Track]:
         frames = [frames]
     if not isinstance(frames, list):
         raise MalformedFileError(path, 'frames', 'a list', f'{frames!r:.60}')
-    people = [_read_people(frame, path, f'frames[{i}]') for i, frame in enumerate(frames)]
+    categories: list[int] = []
+    people = [
+        _read_people(frame, path, f'frames[{i}]', category, categories)
+        for i, frame in enumerate(frames)
+    ]
+    check_categories(categories, path)
     return make_tracks(people, path, max_gap)
 
 
@@ -59,6 +76,7 @@ def read_yolo_txt(
     visibility: bool = True,
     image_size: Sequence[float] | None = None,
     recording: str | None = None,
+    category: int | None = None,
     max_gap: int = 30,
 ) -> list[Track]:
     r"""Reads the pose labels that `Ultralytics YOLO <https://docs.ultralytics.com>`_ writes with
@@ -80,6 +98,8 @@ def read_yolo_txt(
             images are square. (default: :obj:`None`)
         recording (str, optional): Name of the recording to read, if the folder has several.
             (default: :obj:`None`)
+        category (int, optional): If given, only people of this class are read.
+            (default: :obj:`None`)
         max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)
 
     Returns:
@@ -90,19 +110,36 @@ def read_yolo_txt(
         FileNotFoundError: If the folder does not exist.
         ValueError: If :obj:`image_size` is invalid, the folder has no such files, it has files of
             several recordings and :obj:`recording` is not given, or there are no people.
+
+    Warns:
+        UserWarning: If there are people of several classes and :obj:`category` is not given.
     """
     scale = np.ones(2, np.float32)
     if image_size is not None:
         scale = np.asarray(image_size, np.float32)
         if scale.shape != (2,) or not (scale > 0).all():
             raise ValueError(f'image_size must be (width, height), got {image_size!r}')
-    read = partial(_read_labels, visibility=visibility, scale=scale)
-    return read_frame_folder(folder, '.txt', read, recording, max_gap)
+    categories: list[int] = []
+    read = partial(
+        _read_labels,
+        visibility=visibility,
+        scale=scale,
+        category=category,
+        categories=categories,
+    )
+    tracks = read_frame_folder(folder, '.txt', read, recording, max_gap)
+    check_categories(categories, folder)
+    return tracks
 
 
-def _read_people(frame: Any, path: str, field: str) -> list[Detection]:
+def _read_people(
+    frame: Any, path: str, field: str, category: int | None, categories: list[Any]
+) -> list[Detection]:
+    """Reads the people of a frame and appends the class of each."""
     detections = []
     for number, person in iter_objects(path, field, frame or []):
+        if category is not None and person.get('class') != category:
+            continue
         where = f'{field}[{number}].keypoints'
         joints = person.get('keypoints')
         if not isinstance(joints, dict) or not {'x', 'y'} <= joints.keys():
@@ -117,7 +154,9 @@ def _read_people(frame: Any, path: str, field: str) -> list[Detection]:
         identity = int(track) if isinstance(track, int | float) and track == track // 1 else None
         joints = _drop_origin(np.stack([x, y, score], axis=1))
         detection = find_detection(joints, path, where, identity)
-        detections += [detection] if detection else []
+        if detection:
+            detections.append(detection)
+            categories.append(person.get('class'))
     return detections
 
 
@@ -141,7 +180,14 @@ def _drop_origin(joints: np.ndarray) -> np.ndarray:
     return joints
 
 
-def _read_labels(path: str, visibility: bool, scale: np.ndarray) -> list[Detection]:
+def _read_labels(
+    path: str,
+    visibility: bool,
+    scale: np.ndarray,
+    category: int | None,
+    categories: list[Any],
+) -> list[Detection]:
+    """Reads the people of a frame and appends the class of each."""
     size = 3 if visibility else 2
     try:
         lines = read_file(path).decode().splitlines()
@@ -166,11 +212,15 @@ def _read_labels(path: str, visibility: bool, scale: np.ndarray) -> list[Detecti
     tracked = rest == 2 or (rest == 1 and (last == np.floor(last)).all())
     detections = []
     for row in table:
+        if category is not None and row[0] != category:
+            continue
         joints = row[5 : 5 + size * count].reshape(count, size)
         if not visibility:
             joints = np.pad(joints, ((0, 0), (0, 1)), constant_values=1)
         joints = _drop_origin(joints)
         joints = np.concatenate([joints[:, :2] * scale, joints[:, 2:]], axis=1)
         detection = find_detection(joints, path, 'joints', int(row[-1]) if tracked else None)
-        detections += [detection] if detection else []
+        if detection:
+            detections.append(detection)
+            categories.append(float(row[0]))
     return detections

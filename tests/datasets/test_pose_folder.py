@@ -259,6 +259,29 @@ def test_layouts_of_other_joints_are_an_error(tmp_path):
     assert len(PoseFolder(root, own, 'alphapose')) == 3
 
 
+@pytest.mark.parametrize('factor', [1000, 20])
+def test_recordings_in_different_units_are_reported(tmp_path, recwarn, factor):
+    (tmp_path / 'wave').mkdir()
+    metres = np.random.default_rng(0).uniform(1, 3, (5, 3, 3))
+    metres[2, 1] = np.nan
+    for name, pos in (('a', metres), ('b', metres * factor), ('c', metres * 2)):
+        np.save(tmp_path / 'wave' / f'{name}.npy', pos)
+    PoseFolder(tmp_path, ARM, 'numpy', reader_options={'axes': 'TVC'})
+    size = np.median([np.linalg.norm(np.nanmax(p, 0) - np.nanmin(p, 0)) for p in metres])
+    expected = f'size of {size:.3g} in wave/a and {factor * size:.3g} in wave/b; all recordings'
+    found = [str(warning.message) for warning in recwarn]
+    assert [expected in text for text in found if 'size of' in text] == [True] * (factor > 50)
+
+
+def test_the_order_of_formats_with_one_layout_is_known():
+    layout = get_skeleton('ntu25')
+    turned = Skeleton(layout.joints[::-1], [(i, i + 1) for i in range(24)])
+    for format in ('ntu_skeleton', 'kinect_v2'):
+        get_format(format).check_joints('a', layout)
+        with pytest.raises(ValueError, match=f'{layout.joints[0]!r} as joint 0 instead of 24'):
+            get_format(format).check_joints('a', turned)
+
+
 @pytest.mark.parametrize('format', ['coco', 'mmpose', 'bvh'])
 def test_joints_are_compared_with_the_names_in_the_file(tmp_path, format):
     (tmp_path / 'wave').mkdir()

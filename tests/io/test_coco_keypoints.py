@@ -118,6 +118,10 @@ def test_a_category_can_be_chosen(tmp_path):
     path = write(tmp_path / 'a.json', [hand, entry(0)])
     assert read_coco_keypoints(path, category=1)[0].pos.shape == (1, 17, 2)
     assert read_coco_keypoints(path, category=2)[0].pos.shape == (1, 21, 2)
+    path = write(tmp_path / 'a.json', [entry(0, 300, category_id=2), entry(0)])
+    with pytest.warns(UserWarning, match=r'of the categories \[1, 2\]; pass category=1 to read'):
+        assert len(read_coco_keypoints(path)) == 2
+    assert len(read_coco_keypoints(path, category=2)) == 1
 
 
 def named(names, **options):

@@ -88,6 +88,25 @@ def test_reads_csv(tmp_path, form):
     assert still.score[:, 0].tolist() == [1, 1, 0]
 
 
+def test_missing_frames_are_empty(tmp_path):
+    header = ['Frame', *(f'{joint}_{axis}' for joint in JOINTS for axis in 'XYZ')]
+    rows = [header, *([t, *positions(t).ravel()] for t in (7, 8, 11))]
+    text = '\n'.join(','.join(map(str, row)) for row in rows)
+    frames = [{'frameId': t, 'bodies': [{'joints': by_name(t, plain)}]} for t in (11, 8, 7)]
+    expected = [positions(7), positions(8), *np.zeros((2, 25, 3)), positions(11)]
+    for path in (write(tmp_path / 'a.csv', text), write(tmp_path / 'a.json', frames)):
+        (track,) = read_kinect_v2(path)
+        np.testing.assert_allclose(track.pos, expected, rtol=1e-6)
+
+
+def test_rows_of_a_frame_are_consecutive(tmp_path):
+    header = ['Frame', *(f'{joint}_{axis}' for joint in JOINTS for axis in 'XYZ')]
+    rows = [header, *([t, *positions(t).ravel()] for t in (0, 1, 0, 1))]
+    text = '\n'.join(','.join(map(str, row)) for row in rows)
+    with pytest.raises(ValueError, match=r'frames\[2\]: expected a new frame number, found 0'):
+        read_kinect_v2(write(tmp_path / 'a.csv', text))
+
+
 def test_csv_of_one_body_with_states(tmp_path):
     header = [f'{joint}_{value}' for joint in JOINTS for value in ('X', 'Y', 'Z', 'State')]
     rows = [np.concatenate([positions(t), np.full((25, 1), t)], axis=1).ravel() for t in range(3)]

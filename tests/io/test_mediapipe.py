@@ -71,7 +71,7 @@ def test_without_visibility_the_score_is_one(tmp_path):
     [
         ('', 'content: expected JSON, found an empty file'),
         ('[[{"x": 0.1, ', 'content: expected JSON'),
-        ({'results': []}, 'frames: expected a list, found None'),
+        ({'results': []}, r'frames: expected a list, found the fields \[.results.\]'),
         (3, 'frames: expected a list, found 3'),
         ([landmarks(), 3], r'frames\[1\]: expected landmarks, found 3'),
         ([landmarks(number=17)], r'frames\[0\]: expected 33 landmarks, found 17'),
@@ -107,6 +107,20 @@ def test_visibility_null_is_as_without(tmp_path):
     assert (
         read_mediapipe(write(tmp_path / 'a.json', [landmarks(visibility=None)]))[0].score.min() == 1
     )
+
+
+@pytest.mark.parametrize('name', ['frame', 'frame_id', 'frameIndex', 'frame_number'])
+def test_frames_are_ordered_by_their_numbers(tmp_path, name):
+    frames = [{name: n, 'landmarks': landmarks(n)} for n in (13, 12, 11, 2, 1, 0)]
+    (track,) = read_mediapipe(write(tmp_path / 'a.json', frames))
+    x = landmarks()[0]['x']
+    expected = [x + n if n < 3 or n > 10 else 0 for n in range(14)]
+    np.testing.assert_allclose(track.pos[:, 0, 0], expected, rtol=1e-6)
+    frames[1][name] = 13
+    with pytest.raises(ValueError, match=r'frames\[1\]: expected a new frame number, found 13'):
+        read_mediapipe(write(tmp_path / 'a.json', frames))
+    del frames[1][name]  # without a number in all entries, in the order of the file
+    assert read_mediapipe(write(tmp_path / 'a.json', frames))[0].pos.shape[0] == 6
 
 
 def test_two_kinds_of_landmarks_are_not_mixed(tmp_path):

@@ -240,6 +240,16 @@ def test_black_on_white_is_noticed_and_can_be_inverted():
         align_silhouettes(images, invert=True)
 
 
+def test_two_people_in_an_image_are_noticed(recwarn):
+    one = blob(frame=(100, 300))
+    one[20, 250:270] = 255  # noise
+    align_silhouettes(one[None])
+    assert not recwarn.list
+    two = one | np.roll(blob(seed=1, frame=(100, 300)), 200, axis=1)
+    with pytest.warns(UserWarning, match=r'the largest piece of the body has 5\d% of its pixels'):
+        align_silhouettes(two[None])
+
+
 def test_masks_with_a_label():
     images = np.stack([blob(seed=s) for s in range(3)])
     expected, _ = align_silhouettes(images)

@@ -42,6 +42,22 @@ def test_one_list_is_one_frame_and_visibility_is_optional(tmp_path):
     assert track.score.tolist() == [[1.0] * 17]
 
 
+@pytest.mark.parametrize('form', ['json', 'txt'])
+def test_people_of_several_classes(tmp_path, form):
+    if form == 'json':
+        frames = [[person(), person(300, **{'class': 16, 'name': 'dog'})]] * 2
+        read, path = read_ultralytics, write(tmp_path / 'a.json', frames)
+    else:
+        lines = [label(), '16' + label(300)[1:]]
+        read, path = read_yolo_txt, write_labels(tmp_path / 'a', {0: lines, 1: lines})
+    with pytest.warns(UserWarning, match=r'of the categories \[0, 16\]; pass category=0 to'):
+        assert len(read(path)) == 2
+    (own,), (dog,) = read(path, category=0), read(path, category=16)
+    assert own.pos[0, 0, 0] < dog.pos[0, 0, 0]
+    with pytest.raises(ValueError, match='people: expected at least one'):
+        read(path, category=3)
+
+
 def test_track_ids_identify_people(tmp_path):
     frames = [[person(0, track_id=1), person(300, track_id=2)],
               [person(0, track_id=2), person(300, track_id=1)]]  # fmt: skip
