@@ -219,13 +219,13 @@ class _Encoder:
             raise TypeError(f'{where} of type {type(value).__name__} cannot be described{remedy}')
         arguments = {
             key: self.encode(item, f'{type(value).__name__}.{key}')
-            for key, item in _get_arguments(value).items()
+            for key, item in get_arguments(value).items()
         }
         return {'class': name, 'arguments': arguments}
 
 
-def _get_arguments(value: Any) -> dict[str, Any]:
-    """Returns the arguments of the constructor by name."""
+def get_arguments(value: Any) -> dict[str, Any]:
+    r"""Returns the arguments of the constructor of a transform, a model or a graph by name."""
     if not isinstance(value, Configurable):  # Compose and the dataclasses of graphs
         names = ['transforms']
         if type(value).__name__ != 'Compose':

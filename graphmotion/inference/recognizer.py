@@ -30,6 +30,7 @@ from graphmotion.inference.recognizer_file import (
 from graphmotion.inference.sources import (
     InputFormat,
     Recording,
+    Substitutes,
     read_array,
     read_path,
     split_sources,
@@ -188,6 +189,7 @@ class Recognizer(EnrollmentMixin):
         score: np.ndarray | Tensor | None = None,
         window: int | None = None,
         hop: int | None = None,
+        substitutes: Substitutes = None,
         **options: Any,
     ) -> Answers:
         r"""Recognises the people in a recording, or other samples.
@@ -215,13 +217,15 @@ class Recognizer(EnrollmentMixin):
             score (array, optional): Confidence of each joint of an array. (default: :obj:`None`)
             window (int, optional): Overrides :obj:`window`. (default: :obj:`None`)
             hop (int, optional): Overrides :obj:`hop`. (default: :obj:`None`)
+            substitutes (mapping, optional): Joints that replace those which the layout of a file or
+                an array lacks, such as :obj:`{'left_hand': 'left_wrist'}`. (default: :obj:`None`)
             **options (optional): Further options of the format's reader.
 
         Raises:
             FileNotFoundError: If a file does not exist.
             TypeError: If the source is of an unsupported type.
             ValueError: If a file is malformed, or the layout of the joints cannot be converted; the
-                error lists the joints that are missing.
+                error lists the joints that are missing, and their substitutes.
         """
         names = self._check_classes()
         reading: dict[str, Any] = {
@@ -230,7 +234,7 @@ class Recognizer(EnrollmentMixin):
             'axes': axes,
             'score': score,
         }
-        reading |= {'window': window, 'hop': hop, **options}
+        reading |= {'window': window, 'hop': hop, 'substitutes': substitutes, **options}
         answers = []
         runs = (self._run(self.probabilities, part, **reading) for part in split_sources(source))
         for recording, outputs, frames in chain.from_iterable(runs):
@@ -253,15 +257,18 @@ class Recognizer(EnrollmentMixin):
         score: np.ndarray | Tensor | None = None,
         window: int | None = None,
         hop: int | None = None,
+        substitutes: Substitutes = None,
         **options: Any,
     ) -> Iterator[tuple[Recording, list[Tensor], list[Frames]]]:
         transform = self.dataset_transform
         if isinstance(source, (str, os.PathLike)):
             if axes is not None:
                 options['axes'] = axes
-            recordings = read_path(os.fspath(source), self._format, skeleton, format, **options)
+            recordings = read_path(
+                os.fspath(source), self._format, skeleton, format, substitutes, **options
+            )
         elif isinstance(source, (np.ndarray, Tensor)):
-            recordings = read_array(source, self._format, skeleton, axes, score)
+            recordings = read_array(source, self._format, skeleton, axes, score, substitutes)
         else:
             samples = as_dataset(source)
             if isinstance(source, Dataset):
@@ -269,6 +276,8 @@ class Recognizer(EnrollmentMixin):
                 samples = copy.copy(samples)
                 samples.transform = None
             recordings = [Recording(data) for data in samples]
+        for recording in recordings:
+            self._format.check_dims(recording.data, recording.source)
         length = self.window if window is None else check_int('window', window, 1)
         step = self.hop if hop is None else check_int('hop', hop, 1)
         windows = [self._windows(recording.data, length, step) for recording in recordings]
@@ -284,6 +293,7 @@ class Recognizer(EnrollmentMixin):
         min_frames: int | None = None,
         skeleton: str | Skeleton | None = None,
         frame_rate: float | None = None,
+        substitutes: Substitutes = None,
     ) -> FrameStream:
         r"""Recognises people while their frames arrive; see :class:`FrameStream`.
 
@@ -293,7 +303,7 @@ class Recognizer(EnrollmentMixin):
             for joints in camera:
                 answers = stream.push(joints)  # None, or the answers every five frames
         """
-        return FrameStream(self, hop, window, min_frames, skeleton, frame_rate)
+        return FrameStream(self, hop, window, min_frames, skeleton, frame_rate, substitutes)
 
     def probabilities(self, dataset: Samples) -> Tensor:
         r"""Returns the class probabilities of samples, :math:`(N, \text{num\_classes})`.
@@ -427,6 +437,10 @@ class Recognizer(EnrollmentMixin):
                 raise MalformedFileError(path, f'models[{number}]', 'a network', found)
             prefix = f'models.{number}.'
             _load_state(model, _select(tensors, prefix), f'{path}: models[{number}]')
+            for name, value in model.state_dict().items():
+                if not value.isfinite().all():
+                    found = 'NaN or infinity, as if the training diverged'
+                    raise MalformedFileError(path, prefix + name, 'finite weights', found)
             used |= {name for name in tensors if name.startswith(prefix)}
         if used != tensors.keys():
             extra = sorted(tensors.keys() - used)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import Compose
 
+from graphmotion.config import class_name
 from graphmotion.data import from_array
 from graphmotion.io import (
     MalformedFileError,
@@ -33,7 +34,10 @@ from graphmotion.io.frame_numbers import numbers_in_name
 from graphmotion.io.images import IMAGE_SUFFIXES, crop_window, resize_image
 from graphmotion.io.landmarks import LANDMARK_SUFFIXES
 from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
-from graphmotion.transforms import ConvertSkeleton, ToLandmarkGraph, ToPixelGraph
+from graphmotion.transforms import ConvertSkeleton, ToLandmarkGraph, ToPixelGraph, ToStream
+
+#: The joints that replace a joint which a layout lacks, by its name.
+Substitutes = Mapping[str, str | Sequence[str]] | None
 
 # Layouts that the formats write, by their number of joints.
 _LAYOUTS = {
@@ -72,6 +76,8 @@ class InputFormat:
         kind (str): :obj:`"poses"`, :obj:`"silhouettes"`, :obj:`"images"` or :obj:`"graphs"`.
         skeleton (Skeleton, optional): The layout of poses. (default: :obj:`None`)
         num_people (int, optional): Number of people in a sample. (default: :obj:`1`)
+        num_dims (int, optional): Number of coordinates of a joint, or :obj:`None` if it is unknown.
+            (default: :obj:`None`)
         size (tuple, optional): Height and width of silhouettes or images. (default: :obj:`None`)
         color (bool, optional): Whether images have red, green and blue. (default: :obj:`False`)
         landmarks (bool, optional): Whether images have facial landmarks. (default: :obj:`False`)
@@ -80,6 +86,7 @@ class InputFormat:
     kind: str
     skeleton: Skeleton | None = None
     num_people: int = 1
+    num_dims: int | None = None
     size: tuple[int, int] | None = None
     color: bool = False
     landmarks: bool = False
@@ -108,7 +115,29 @@ class InputFormat:
         if skeleton is None:
             converted = [part.source for part in parts if isinstance(part, ConvertSkeleton)]
             skeleton = converted[0] if converted else getattr(model, 'skeleton', None)
-        return cls('graphs' if skeleton is None else 'poses', skeleton, people)
+        dims = None if skeleton is None else _read_dims(model, parts)
+        return cls('graphs' if skeleton is None else 'poses', skeleton, people, dims)
+
+    def check_dims(self, data: Data, source: str | None) -> None:
+        r"""Raises an error if the joints of a sample have too many or too few coordinates."""
+        found = None if data.get('pos') is None else data.pos.size(-1)
+        if None not in (found, self.num_dims) and found != self.num_dims:
+            where = '' if source is None else f'{source}: '
+            raise ValueError(
+                f'{where}joints must have {self.num_dims} coordinates, as in the training of the '
+                f'network, got {found}'
+            )
+
+
+def _read_dims(model: Any, transforms: Sequence[Any]) -> int | None:
+    """Returns the number of coordinates of joints, or None if it cannot be inferred."""
+    streams = [transform for transform in transforms if isinstance(transform, ToStream)]
+    foreign = any(class_name(type(transform)) is None for transform in transforms)
+    if len(streams) != 1 or foreign:  # foreign transforms may change it
+        return None
+    channels = getattr(model, 'in_channels', None)
+    found = [dim for dim in (2, 3) if streams[0].num_channels(dim) == channels]
+    return found[0] if len(found) == 1 else None
 
 
 def _reads_color(model: Any, transform: ToPixelGraph | ToLandmarkGraph) -> bool:
@@ -142,6 +171,7 @@ def read_array(
     skeleton: str | Skeleton | None = None,
     axes: str | None = None,
     score: np.ndarray | Tensor | None = None,
+    substitutes: Substitutes = None,
 ) -> list[Recording]:
     r"""Makes samples from an array: keypoints, silhouettes :math:`(T, H, W)` or an image
     :math:`(H, W)` or :math:`(3, H, W)`.
@@ -160,7 +190,7 @@ def read_array(
     data = from_array(array, layout, score, axes)
     num_people = data.pos.size(0) // layout.num_joints
     if num_people == wanted.num_people:
-        return [Recording(_convert(data, layout, wanted))]
+        return [Recording(_convert(data, layout, wanted, substitutes))]
     pos = data.pos.view(num_people, layout.num_joints, *data.pos.shape[1:]).transpose(1, 2)
     points = data.get('score')
     if points is not None:
@@ -169,7 +199,7 @@ def read_array(
         Track(p.numpy(), np.ones(p.shape[:2], np.float32) if points is None else points[i].numpy())
         for i, p in enumerate(pos)
     ]
-    return _from_tracks(tracks, layout, wanted, None, None)
+    return _from_tracks(tracks, layout, wanted, substitutes)
 
 
 def read_path(
@@ -177,6 +207,7 @@ def read_path(
     wanted: InputFormat,
     skeleton: str | Skeleton | None = None,
     format: str | None = None,
+    substitutes: Substitutes = None,
     **options: Any,
 ) -> list[Recording]:
     r"""Reads a file, or a folder with a file for each frame.
@@ -199,7 +230,7 @@ def read_path(
     layout = layout or _find_layout(format, tracks[0].pos.shape[1], wanted, path, options)
     read_rate = get_format(format).read_frame_rate
     rate = None if read_rate is None else read_rate(path)
-    return _from_tracks(tracks, layout, wanted, path, rate)
+    return _from_tracks(tracks, layout, wanted, substitutes, path, rate)
 
 
 # Poses #########################################################################
@@ -274,8 +305,9 @@ def _from_tracks(
     tracks: Sequence[Track],
     layout: Skeleton,
     wanted: InputFormat,
-    path: str | None,
-    frame_rate: float | None,
+    substitutes: Substitutes,
+    path: str | None = None,
+    frame_rate: float | None = None,
 ) -> list[Recording]:
     """Returns a sample for each person, or one if samples have several people."""
     several = wanted.num_people > 1
@@ -284,14 +316,14 @@ def _from_tracks(
     for number, (pos, score) in enumerate(parts):
         data = from_array(pos, layout, score, 'MTVC' if several else 'TVC', frame_rate=frame_rate)
         person = number if len(tracks) > 1 and not several else None
-        out.append(Recording(_convert(data, layout, wanted), person, path))
+        out.append(Recording(_convert(data, layout, wanted, substitutes), person, path))
     return out
 
 
-def _convert(data: Data, layout: Skeleton, wanted: InputFormat) -> Data:
+def _convert(data: Data, layout: Skeleton, wanted: InputFormat, substitutes: Substitutes) -> Data:
     own = wanted.skeleton
     assert own is not None
-    return data if layout.joints == own.joints else ConvertSkeleton(layout, own)(data)
+    return data if layout.joints == own.joints else ConvertSkeleton(layout, own, substitutes)(data)
 
 
 # Images ########################################################################

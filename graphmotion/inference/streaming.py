@@ -17,7 +17,7 @@ from graphmotion.data.list_dataset import ListDataset
 from graphmotion.inference.answer import Answer, Answers
 from graphmotion.inference.predict import call_model, check_rows, model_inputs
 from graphmotion.inference.sliding_model import SlidingModel
-from graphmotion.inference.sources import read_path
+from graphmotion.inference.sources import Substitutes, read_path
 from graphmotion.metrics.fusion import fuse_streams
 from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.transforms import ConvertSkeleton
@@ -34,6 +34,7 @@ def read_frames(
     path: str,
     skeleton: str | Skeleton | None = None,
     format: str | None = None,
+    substitutes: Substitutes = None,
     **options: Any,
 ) -> tuple[list[Pose | dict[int, Pose]], float | None]:
     r"""Reads a recording as frames for :meth:`FrameStream.push`, to replay it.
@@ -50,13 +51,14 @@ def read_frames(
         path (str): Path of a file or folder that the recognizer reads.
         skeleton (Skeleton or str, optional): See :class:`Recognizer`. (default: :obj:`None`)
         format (str, optional): See :class:`Recognizer`. (default: :obj:`None`)
+        substitutes (mapping, optional): See :class:`Recognizer`. (default: :obj:`None`)
         **options (optional): Further options of the format's reader.
 
     Returns:
         tuple: The frames, which map people to joints and scores if there are several people, and
         the frames per second if the file states them.
     """
-    recordings = read_path(path, recognizer._format, skeleton, format, **options)
+    recordings = read_path(path, recognizer._format, skeleton, format, substitutes, **options)
     assert recognizer.skeleton is not None
     people: list[tuple[Tensor, Tensor]] = []
     for recording in recordings:
@@ -117,6 +119,8 @@ class FrameStream:
         skeleton (Skeleton or str, optional): The layout of the joints, which are converted; by
             default the layout of the recognizer. (default: :obj:`None`)
         frame_rate (float, optional): Frames per second. (default: :obj:`None`)
+        substitutes (mapping, optional): Joints that replace those which the layout lacks, such as
+            :obj:`{'left_hand': 'left_wrist'}`. (default: :obj:`None`)
 
     Raises:
         ValueError: If an option is invalid, no window is known, or the network does not read poses
@@ -131,6 +135,7 @@ class FrameStream:
         min_frames: int | None = None,
         skeleton: str | Skeleton | None = None,
         frame_rate: float | None = None,
+        substitutes: Substitutes = None,
     ) -> None:
         if recognizer.skeleton is None:
             raise ValueError('recognizer must read poses to recognise a stream of frames')
@@ -149,14 +154,14 @@ class FrameStream:
         self.skeleton = own if skeleton is None else get_skeleton(skeleton)
         self.frame_rate = frame_rate
         same = self.skeleton.joints == own.joints
-        self._convert = None if same else ConvertSkeleton(self.skeleton, own)
+        self._convert = None if same else ConvertSkeleton(self.skeleton, own, substitutes)
         self._num_people = getattr(recognizer.model, 'num_people', 1)
         self.reset()
 
     def reset(self) -> None:
         r"""Starts another stream."""
         self.num_frames = 0
-        self._dim: int | None = None
+        self._dim = self.recognizer._format.num_dims
         self._people: dict[Hashable, _Person] = {}
         # By person and network.
         self._sliding: dict[Hashable, dict[int, SlidingModel]] = {}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from torch.nn import Module
 
 from graphmotion.checks import check_choice
-from graphmotion.models.weights import Weights, transfer_weights
+from graphmotion.models.weights import Weights, recorded_options, transfer_weights
 
 Builder = TypeVar('Builder', bound=Callable[..., Module])
 
@@ -107,7 +107,11 @@ def create_model(
 
     .. code-block:: python
 
+        model = create_model('msa_gcn', weights='recognizer.safetensors', num_classes=5)
         model = create_model('msa_gcn', weights='last.ckpt', skeleton='ntu25', num_classes=5)
+
+    The arguments of a network of the same class, given as a model, a recognizer or its file, are
+    the defaults of the arguments here. A checkpoint does not hold them.
 
     A head of the same size is loaded, too; if its classes have changed, reset it, for a linear head
     by :obj:`model.head.reset_parameters()`. Weights of each joint are loaded if the number of
@@ -131,7 +135,8 @@ def create_model(
     """
     if name not in _MODELS:
         raise ValueError(f'unknown model {name!r}; there are {list_models()}')
-    model = _MODELS[name].build(**options)
+    build = _MODELS[name].build
+    model = build(**recorded_options(build, weights) | options)
     if weights is not None:
         transfer_weights(model, weights, strict)
     return model

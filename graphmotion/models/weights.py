@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from graphmotion.config import Configurable, get_arguments
 from graphmotion.io.checkpoint import model_weights, read_weights
 
 
@@ -75,6 +76,25 @@ def transfer_weights(model: Module, weights: Weights, strict: bool = False) -> N
             f'values. Weights {found}',
             stacklevel=3,
         )
+
+
+def recorded_options(build: Any, weights: Weights | None) -> dict[str, Any]:
+    r"""Returns the arguments of the network that weights belong to, if a class built it.
+
+    They are known for a network and for a recognizer or its file.
+    """
+    from graphmotion.inference import Recognizer
+
+    if isinstance(weights, (str, os.PathLike)) and os.fspath(weights).endswith('.safetensors'):
+        try:
+            weights = Recognizer.load(weights)
+        except ValueError:  # weights only, of which read_weights finds the fault
+            return {}
+    networks = [weights] if isinstance(weights, Module) else getattr(weights, 'models', [])
+    if len(networks) != 1 or type(networks[0]) is not build:
+        return {}
+    network = networks[0]
+    return get_arguments(network) if isinstance(network, Configurable) else {}
 
 
 def initial_weights(model: Module) -> str | None:

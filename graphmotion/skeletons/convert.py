@@ -32,6 +32,20 @@ MIDPOINTS = (
     ('right_hand', ('right_pinky', 'right_index')),
 )
 
+# Neighbouring places, which error messages suggest as substitutes.
+NEIGHBORS = {
+    'left_hand': 'left_wrist',
+    'right_hand': 'right_wrist',
+    'left_wrist': 'left_hand',
+    'right_wrist': 'right_hand',
+    'left_foot': 'left_ankle',
+    'right_foot': 'right_ankle',
+    'left_ankle': 'left_foot',
+    'right_ankle': 'right_foot',
+    'head': 'nose',
+    'nose': 'head',
+}
+
 _PLACE = {name: names[0] for names in SAME_PLACE for name in names}
 
 
@@ -89,10 +103,16 @@ def conversion_matrix(
     if missing:
         raise ValueError(
             f'{source.name!r} has no joints for {missing} of {target.name!r}, neither by name nor '
-            f'as a midpoint. Pass substitutes=, such as {{{missing[0]!r}: '
-            f'{source.joints[0]!r}}}, or use target.subset(...) without them'
+            f'as a midpoint. Pass substitutes={_suggest(missing, source)}, or use '
+            'target.subset(...) without them'
         )
     return torch.stack(out)
+
+
+def _suggest(missing: Sequence[str], source: Skeleton) -> dict[str, str]:
+    """Returns a neighbouring joint for missing joints, or '...' if the source has none."""
+    found = ((joint, NEIGHBORS.get(_PLACE.get(joint, joint))) for joint in missing)
+    return {joint: near if near in source.joints else '...' for joint, near in found}
 
 
 def convert(

@@ -191,6 +191,12 @@ def test_tensors_must_be_those_of_the_network(path, change):
     raises(path, expected[change])
 
 
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_must_be_finite(path, value):
+    rewrite(path, lambda _, tensors: tensors['models.0.lin.weight'][0].fill_(value))
+    raises(path, 'models.0.lin.weight: expected finite weights, found NaN or infinity')
+
+
 @pytest.mark.parametrize(
     'arguments',
     [

@@ -11,6 +11,7 @@ import graphmotion.transforms as T
 from graphmotion.data import from_array
 from graphmotion.graphs import PointGraph, pixel_graph
 from graphmotion.inference import Recognizer
+from graphmotion.inference.streaming import read_frames
 from graphmotion.io import Track, read_poses, register_format, stack_tracks
 from graphmotion.io.formats import _FORMATS
 from graphmotion.models import spagnn, st_gcn
@@ -91,6 +92,54 @@ def test_layouts_of_formats_are_converted(tmp_path):
     convert = T.ConvertSkeleton('coco17', recognizer.skeleton)
     expected = convert(from_array(pos, 'coco17', score, axes='TVC'))
     same(recognizer(path)[0], recognizer, expected)
+
+
+def test_substitutes_replace_missing_joints(tmp_path):
+    pos, score = keypoints(17)
+    path = write_alphapose(tmp_path / 'walk.json', [(pos, score)])
+    recognizer = recognizer_of('emotion_gait16')
+    with pytest.raises(ValueError, match=r"substitutes=\{'right_hand': 'right_wrist', "):
+        recognizer(path)
+    substitutes = {
+        f'{side}_{joint}': f'{side}_{near}'
+        for side in ('left', 'right')
+        for joint, near in (('hand', 'wrist'), ('foot', 'ankle'))
+    }
+    convert = T.ConvertSkeleton('coco17', 'emotion_gait16', substitutes)
+    expected = convert(from_array(pos, 'coco17', score, axes='TVC'))
+    same(recognizer(path, substitutes=substitutes)[0], recognizer, expected)
+    options = {'skeleton': 'coco17', 'axes': 'TVC', 'substitutes': substitutes}
+    (answer,) = recognizer(pos, score=score, **options)
+    same(answer, recognizer, expected)
+    frames, _ = read_frames(recognizer, path, substitutes=substitutes)
+    stream = recognizer.stream(window=len(pos))
+    same([stream.push(frame) for frame in frames][-1][0], recognizer, expected)
+    stream = recognizer.stream(window=len(pos), skeleton='coco17', substitutes=substitutes)
+    same([stream.push(frame) for frame in zip(pos, score)][-1][0], recognizer, expected)
+
+
+def test_the_number_of_coordinates_is_checked(tmp_path):
+    pos, score = keypoints(17)
+    path = write_alphapose(tmp_path / 'walk.json', [(pos, score)])
+    recognizer = recognizer_of('coco17', in_channels=3)
+    with pytest.raises(ValueError, match=r'walk\.json: joints must have 3 coordinates.* got 2'):
+        recognizer(path)
+    with pytest.raises(ValueError, match=r'^joints must have 3 coordinates.* got 2'):
+        recognizer([from_array(pos, 'coco17', axes='TVC')])
+    with pytest.raises(ValueError, match=r'joints must have shape \[17, 3\]'):
+        recognizer.stream(window=4).push(pos[0])
+    # Of transforms that are not in the library, the effect is unknown.
+    flat = Compose([drop_depth, T.ToStream('joint')])
+    model = st_gcn('coco17', 3, in_channels=2, channels=[4, 8])
+    in_space = np.concatenate([pos, 100 * score[..., None]], axis=-1)
+    (answer,) = Recognizer(model, flat, class_names=CLASSES)(in_space, axes='TVC')
+    (expected,) = Recognizer(model, T.ToStream('joint'), class_names=CLASSES)(pos, axes='TVC')
+    assert answer == expected
+
+
+def drop_depth(data):
+    data.pos = data.pos[..., :2]
+    return data
 
 
 def test_own_layouts_of_formats(tmp_path):

@@ -255,11 +255,14 @@ def test_bad_input():
         Recognizer(network(), JOINT).stream(window=20)
     stream = recognizer.stream(window=20)
     for joints in (np.zeros((15, 3)), np.zeros((16, 4)), np.zeros((1, 16, 3))):
-        with pytest.raises(ValueError, match=r'joints must have shape \[16, 2 or 3\]'):
+        with pytest.raises(ValueError, match=r'joints must have shape \[16, 3\]'):
             stream.push(joints)
     with pytest.raises(ValueError, match=r'scores must have shape \[16\], got \[15\]'):
         stream.push((np.zeros((16, 3)), np.zeros(15)))
     assert stream.num_frames == 0
+    stream = make(lambda data: data).stream(window=20)  # which may read any coordinates
+    with pytest.raises(ValueError, match=r'joints must have shape \[16, 2 or 3\]'):
+        stream.push(np.zeros((16, 4)))
     stream.push(np.zeros((16, 3)))
     with pytest.raises(ValueError, match=r'joints must have shape \[16, 3\]'):
         stream.push(np.zeros((16, 2)))

@@ -67,6 +67,22 @@ def test_forms_of_weights(tmp_path, form):
     Recognizer(model, ToStream('joint'), class_names=['a', 'b', 'c']).save(tmp_path / 'b')
 
 
+@pytest.mark.parametrize('form', ['module', 'recognizer', 'its file'])
+def test_arguments_of_the_trained_network_are_the_defaults(tmp_path, form):
+    source, path = trained(kernel_size=5), tmp_path / 'recognizer.safetensors'
+    recognizer = Recognizer(source, ToStream('joint'), class_names=['a', 'b', 'c'])
+    recognizer.save(path)
+    weights = {'module': source, 'recognizer': recognizer, 'its file': path}[form]
+    model = quiet('st_gcn', weights=weights)
+    assert equal_names(model, source) == set(source.state_dict())
+    with pytest.warns(UserWarning, match=r'lin.bias \(\[3\] in the weights, \[7\] in the model\)'):
+        model = create_model('st_gcn', weights=weights, num_classes=7)
+    assert set(source.state_dict()) - equal_names(model, source) == {'lin.weight', 'lin.bias'}
+    assert model.skeleton == source.skeleton
+    with pytest.raises(TypeError, match='num_classes'):  # arguments of another class
+        create_model('agcn', weights=weights, skeleton='emotion_gait16')
+
+
 @pytest.mark.parametrize('name', SKELETON_MODELS)
 def test_all_but_the_head_is_loaded_for_other_classes(name):
     source = small(name)

@@ -123,7 +123,10 @@ def test_error_lists_all_missing_joints_and_a_solution():
     for joint in HANDS_AND_FEET:
         assert joint in message
     assert 'neck' not in message  # which is a midpoint
-    assert 'substitutes=' in message
+    for side in ('left', 'right'):
+        assert f"'{side}_hand': '{side}_wrist'" in message
+        assert f"'{side}_foot': '{side}_ankle'" in message
+    assert 'substitutes={' in message
     assert "'coco17'" in message
     assert "'emotion_gait16'" in message
 
