@@ -195,13 +195,14 @@ def select_bodies(
     read_frame_rate=lambda path: 30.0,
     layouts={_NUM_JOINTS: 'ntu25'},
 )
-def read_ntu_tracks(path: str, num_people: int = 2) -> list[Track]:
-    r"""Reads the people of a :obj:`.skeleton` file of NTU RGB+D, as
-    :class:`~graphmotion.datasets.NTURGBD` does by default.
+def read_ntu_tracks(path: str, num_people: int | None = None) -> list[Track]:
+    r"""Reads the people of a :obj:`.skeleton` file of NTU RGB+D, without spurious bodies, as
+    :class:`~graphmotion.datasets.NTURGBD` does for up to two people.
 
     Args:
         path (str): Path of the file.
-        num_people (int, optional): Maximum number of people. (default: :obj:`2`)
+        num_people (int, optional): Maximum number of people; by default all.
+            (default: :obj:`None`)
 
     Returns:
         list of Track: The people, the most important one first.
@@ -213,7 +214,8 @@ def read_ntu_tracks(path: str, num_people: int = 2) -> list[Track]:
     num_frames, bodies = read_ntu_skeleton(path)
     if not bodies:
         raise MalformedFileError(path, 'bodies', 'at least one', 'none')
-    people = zip(*select_bodies(num_frames, remove_spurious_bodies(bodies), num_people))
+    bodies = remove_spurious_bodies(bodies)
+    people = zip(*select_bodies(num_frames, bodies, num_people or len(bodies)))
     return [Track(pos, score) for pos, score in people if score.any()]
 
 

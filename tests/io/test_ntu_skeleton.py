@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from graphmotion.io import Body, read_ntu_skeleton, remove_spurious_bodies, select_bodies
+from graphmotion.io import (
+    Body,
+    get_format,
+    read_ntu_skeleton,
+    remove_spurious_bodies,
+    select_bodies,
+)
 
 
 def text(frames):
@@ -167,3 +173,20 @@ def test_number_of_people():
     four, score = select_bodies(5, bodies, num_people=4)
     assert four.shape[0] == 4
     assert score[:, 0, 0].tolist() == [1, 1, 1, 0]
+
+
+def test_all_people_of_a_file_are_read_unless_limited(tmp_path):
+    generator = np.random.default_rng(0)
+    poses = [joints(seed) * [0.3, 1, 0.3] + [3 * seed, 0, 0] for seed in range(3)]
+    frames = [
+        {n: pose + generator.normal(size=(25, 3)) / 50 for n, pose in enumerate(poses, start=1)}
+        for _ in range(20)
+    ]
+    path = tmp_path / 'S001C001P001R001A001.skeleton'
+    path.write_text(text(frames))
+    read = get_format('ntu_skeleton').read
+    tracks = read(str(path))
+    starts = sorted(float(track.pos[0, :, 0].mean()) for track in tracks)
+    expected = sorted(float(frame[:, 0].mean()) for frame in frames[0].values())
+    np.testing.assert_allclose(starts, expected, rtol=1e-4)
+    assert len(read(str(path), num_people=2)) == 2
