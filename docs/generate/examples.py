@@ -17,6 +17,7 @@ import graphmotion
 ROOT = Path(graphmotion.__file__).parent
 _BLOCK = re.compile(r'^( *)\.\. code-block:: python\n\n((?:\1 +.*\n?|\n(?=\n|\1 ))+)', re.MULTILINE)
 _OTHER = {
+    'graphmotion.config': ('Configurable', 'from_config', 'to_config'),
     'torch.nn.functional': ('cross_entropy',),
     'torch_geometric.data': ('Batch', 'Data'),
     'torch_geometric.nn': ('GATv2Conv', 'GraphConv'),

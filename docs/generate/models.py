@@ -53,39 +53,38 @@ def describe_input(workload: Workload) -> str:
     return f'{joints} joints, {workload.frames} frames'
 
 
-def row(name: str, task: str) -> list[str]:
-    """Returns the row of a model."""
+def rows(name: str, task: str) -> tuple[list[str], list[str]]:
+    """Returns the rows of a model in the tables of papers and of sizes."""
     workload = WORKLOADS.get(name, Workload())
     torch.manual_seed(0)
-    model = make_model(name, getattr(models, name), workload)
-    model.eval()
+    model = make_model(name, getattr(models, name), workload).eval()
     inputs = make_inputs(name, model, workload, batch_size=1)
     with torch.no_grad():
         megas = count_flops(lambda: model(*inputs)) / 2e6
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     cls = type(model)
-    return [
-        f':class:`{name} <graphmotion.models.{cls.__name__}>`',
-        TASK_NAMES[task],
-        ', '.join(f'``{field}``' for field in model.inputs),
-        describe_input(workload),
-        f'{parameters:.2f}',
-        f'{megas:,.0f}' if megas else '–',
-        papers(cls),
-        RESULTS.get(name, '–'),
-    ]
+    link = f':class:`{name} <graphmotion.models.{cls.__name__}>`'
+    paper = [link, TASK_NAMES[task], papers(cls).split('; ')[0], RESULTS.get(name, '–')]
+    fields = ', '.join(f'``{field}``' for field in model.inputs)
+    cost = f'{megas:,.0f}' if megas else '–'
+    return paper, [link, fields, describe_input(workload), f'{parameters:.2f}', cost]
 
 
 def write(folder: Path) -> None:
     """Writes the index."""
-    rows = [row(name, task) for task in TASKS for name in list_models(task=task)]
-    header = [
-        *['model', 'task', 'reads', 'sample'],
-        *['parameters, M', 'multiply-adds, M', 'paper', 'results'],
-    ]
+    named = [(name, task) for task in TASKS for name in list_models(task=task)]
+    pairs = [rows(name, task) for name, task in named if hasattr(models, name)]
+    paper_rows, size_rows = zip(*pairs)
     lines = [
         *heading('Models', '='),
         *[TEXT, ''],
-        *list_table(header, rows, '12 11 12 13 8 8 20 16'),
+        *heading('Papers and results', '-'),
+        *list_table(['model', 'task', 'paper', 'results'], paper_rows, '16 16 40 28'),
+        *heading('Inputs and sizes', '-'),
+        *list_table(
+            ['model', 'reads', 'sample', 'parameters, M', 'multiply-adds, M'],
+            size_rows,
+            '20 25 25 15 15',
+        ),
     ]
     write_page(folder / 'models.rst', lines)
