@@ -18,7 +18,7 @@ import json
 import math
 import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,13 @@ from graphmotion.io import list_formats
 CAMERA_LAYOUT = 'mediapipe33'
 
 
+def parse_substitute(text: str) -> tuple[str, str]:
+    joint, _, other = text.partition('=')
+    if not joint or not other:
+        raise ArgumentTypeError(f'must be JOINT=OTHER, got {text!r}')
+    return joint, other
+
+
 def make_parser() -> ArgumentParser:
     parser = common.make_parser(__doc__)
     parser.add_argument('recognizer', type=Path, help='file of a trained recognizer')
@@ -41,6 +48,13 @@ def make_parser() -> ArgumentParser:
     data = parser.add_argument_group('frames')
     data.add_argument('--format', choices=list_formats(), help='format of the recorded file')
     data.add_argument('--skeleton', help="layout of the joints, by default the recognizer's")
+    data.add_argument(
+        '--substitutes',
+        nargs='+',
+        type=parse_substitute,
+        metavar='JOINT=OTHER',
+        help='joints that replace those which the layout lacks, such as left_hand=left_wrist',
+    )
     data.add_argument('--frame-rate', type=float, help='frames per second, by default as recorded')
     data.add_argument('--fast', action='store_true', help='replay without waiting')
     camera = parser.add_argument_group('camera')
@@ -98,12 +112,16 @@ def parse_frame(content: Any) -> Any:
     if not isinstance(content, dict):
         return None if content is None else parse_joints(content)
     joints, scores = parse_joints(content['joints']), content.get('scores')
+    if joints is None:
+        return None
     return joints if scores is None else (joints, np.array(scores, float))
 
 
-def parse_joints(joints: list[Any]) -> np.ndarray:
-    """Converts a list of joints, of which missing ones are null, to an array."""
-    dim = next((len(joint) for joint in joints if joint is not None), 2)
+def parse_joints(joints: list[Any]) -> np.ndarray | None:
+    """Converts a list of joints, of which missing ones are null, to an array, if one is found."""
+    dim = next((len(joint) for joint in joints if joint is not None), None)
+    if dim is None:
+        return None
     return np.array([joint or [math.nan] * dim for joint in joints], float)
 
 
@@ -169,16 +187,19 @@ def to_people(result: Any, size: tuple[int, int], dim: int, num_people: int) -> 
 def run(args: Namespace, recognizer: Recognizer) -> Iterator[Answer]:
     """Yields the answers for all frames."""
     skeleton, rate = args.skeleton, args.frame_rate
+    substitutes = dict(args.substitutes or ())
     frames: Iterable[Any]
     if args.camera is not None:
         skeleton, frames = CAMERA_LAYOUT, camera_frames(args)
     elif args.source == '-':
         frames = read_lines(sys.stdin)
     else:
-        recorded, own_rate = read_frames(recognizer, args.source, skeleton, args.format)
+        recorded, own_rate = read_frames(
+            recognizer, args.source, skeleton, args.format, substitutes
+        )
         skeleton, rate = None, rate or own_rate  # joints were converted
         frames = recorded if args.fast else wait(recorded, rate or 30.0)
-    stream = recognizer.stream(args.hop, args.window, args.min_frames, skeleton, rate)
+    stream = recognizer.stream(args.hop, args.window, args.min_frames, skeleton, rate, substitutes)
     for frame in frames:
         yield from stream.push(frame) or ()
 
@@ -186,6 +207,8 @@ def run(args: Namespace, recognizer: Recognizer) -> Iterator[Answer]:
 def main(argv: list[str] | None = None) -> list[Answer]:
     args = parse(argv)
     recognizer = Recognizer.load(args.recognizer)
+    if args.window is None and recognizer.window is None:
+        raise SystemExit('--window must be given, since the recognizer has none')
     answers = []
     try:
         for answer in run(args, recognizer):

@@ -145,12 +145,16 @@ def save_results(
 
 
 def show_recognizer(path: Path, use: str) -> None:
-    """Prints the two lines that use a trained network."""
-    print(f"To use the network:\n    recognizer = Recognizer.load('{path}')\n    {use}\n")
+    """Prints the lines that use a trained network."""
+    print(
+        'To use the network:\n'
+        '    from graphmotion.inference import Recognizer\n\n'
+        f"    recognizer = Recognizer.load('{path}')\n    {use}\n"
+    )
 
 
 def save_recognizer(recognizer: Recognizer, folder: Path, use: str) -> None:
-    """Writes a trained network and prints the two lines that use it."""
+    """Writes a trained network and prints the lines that use it."""
     path = folder / 'recognizer.safetensors'
     recognizer.save(path)
     show_recognizer(path, use)

@@ -117,6 +117,7 @@ def iter_transforms(transform: Callable | None) -> Iterator[Callable]:
 
 def check_deterministic(model: ExportableModel, inputs: Sequence[Tensor]) -> None:
     """Raises an error if a transform draws random numbers."""
+    random = []
     for transforms in itertools.chain.from_iterable(model.transforms):
         batch = model.make_batch(inputs)
         for transform in transforms:
@@ -125,10 +126,12 @@ def check_deterministic(model: ExportableModel, inputs: Sequence[Tensor]) -> Non
                 batch = transform(batch)
                 drawn = not torch.equal(state, torch.get_rng_state())
             if drawn:
-                raise ValueError(
-                    f'transform must be deterministic to be exported, got {transform}, which '
-                    f'draws random numbers; export the transform used for testing'
-                )
+                random.append(str(transform))
+    if random:
+        raise ValueError(
+            f'transform must be deterministic to be exported, got the random {", ".join(random)}; '
+            'pass one without them, as in export(recognizer.model, path, transform=...)'
+        )
 
 
 def _apply(transform: Callable, batch: Batch) -> Batch:

@@ -10,7 +10,7 @@ from torch import Tensor
 UNKNOWN = 'unknown'
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Identification:
     r"""The enrolled people nearest to each sample, returned by :meth:`Gallery.identify`.
 
@@ -49,8 +49,11 @@ class Identification:
             lines.append(f'{label} ({ranked})')
         return '\n'.join(lines)
 
+    def __repr__(self) -> str:
+        return '\n'.join([f'{type(self).__name__}({len(self)})', *_indent(self)])
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Verification:
     r"""Whether samples belong to a person, returned by :meth:`Gallery.verify`.
 
@@ -86,3 +89,10 @@ class Verification:
             f'threshold {self.threshold:.3f})'
             for distance, accepted in zip(self.distance.tolist(), self.accepted.tolist())
         )
+
+    def __repr__(self) -> str:
+        return '\n'.join([f'{type(self).__name__}({len(self)})', *_indent(self)])
+
+
+def _indent(result: Identification | Verification) -> list[str]:
+    return [f'  {line}' for line in str(result).splitlines()]

@@ -23,6 +23,7 @@ def test_generated_gaits(tmp_path, capsys):
     assert names >= {'confusion.png', 'curves.png', 'gallery.png', 'last.ckpt'}
     assert len(list((tmp_path / 'msa_gcn').glob('cross_scale_*.png'))) > 0
     path = tmp_path / 'msa_gcn' / 'recognizer.safetensors'
+    assert 'from graphmotion.inference import Recognizer\n' in printed
     assert f"recognizer = Recognizer.load('{path}')\n    print(recognizer('walk.json'))" in printed
     test = SyntheticGait(num_subjects=10).split((8, 1, 1), by='subject')[2]
     correct = Recognizer.load(path).probabilities(test).argmax(dim=1) == test.labels()

@@ -74,6 +74,48 @@ def test_json_lines(recognizer, recording, monkeypatch):
     check(answers, recognizer, pos)
 
 
+def test_a_frame_without_joints_is_missing(tmp_path, recording, monkeypatch):
+    model = st_gcn(SKELETON, 3, channels=(4, 8))
+    path = tmp_path / 'in_space.safetensors'
+    Recognizer(model, T.ToStream('joint'), class_names=('a', 'b', 'c'), window=12).save(path)
+    pos = np.random.default_rng(0).normal(size=(20, 17, 3)).astype(np.float32)
+    lines = [json.dumps(frame.tolist()) for frame in pos]
+    lines[3] = json.dumps([None] * 17)
+    lines[4] = json.dumps({'joints': [None] * 17, 'scores': [0.0] * 17})
+    monkeypatch.setattr(sys, 'stdin', io.StringIO('\n'.join(lines)))
+    answers = example.main([str(path), '-'])
+    pos[3:5] = np.nan
+    check(answers, path, pos)
+
+
+def test_the_window_is_needed(tmp_path, recording):
+    path = tmp_path / 'no_window.safetensors'
+    model = st_gcn(SKELETON, 3, in_channels=2, channels=(4, 8))
+    Recognizer(model, T.ToStream('joint'), class_names=('a', 'b', 'c')).save(path)
+    with pytest.raises(SystemExit, match='--window must be given'):
+        example.main([str(path), str(recording[0]), '--fast'])
+
+
+def test_substitutes(tmp_path, recording, capsys):
+    path, (file, pos) = tmp_path / 'hands.safetensors', recording
+    model = st_gcn('emotion_gait16', 3, in_channels=2, channels=(4, 8))
+    recognizer = Recognizer(model, T.ToStream('joint'), class_names=('a', 'b', 'c'), window=20)
+    recognizer.save(path)
+    pairs = {
+        f'{side}_{joint}': f'{side}_{near}'
+        for side in ('left', 'right')
+        for joint, near in (('hand', 'wrist'), ('foot', 'ankle'))
+    }
+    options = [f'{joint}={near}' for joint, near in pairs.items()]
+    command = [str(path), str(file), '--fast', '--skeleton', SKELETON, '--substitutes']
+    (answer,) = example.main([*command, *options])
+    (expected,) = recognizer(pos, skeleton=SKELETON, axes='TVC', substitutes=pairs)
+    assert answer.probabilities == pytest.approx(expected.probabilities, abs=1e-5)
+    with pytest.raises(SystemExit):
+        example.main([*command, 'left_hand'])
+    assert "must be JOINT=OTHER, got 'left_hand'" in capsys.readouterr().err
+
+
 def test_json_lines_of_several_people(recognizer, recording, monkeypatch, capsys):
     _, pos = recording
     frames = [{'4': frame.tolist(), '9': {'joints': (-frame).tolist()}} for frame in pos]

@@ -23,6 +23,7 @@ from graphmotion.transforms import (
     MinMaxNormalize,
     PadPeople,
     RandomScaling,
+    RandomTimeShift,
     ScaleByBodySize,
     ScaleByImageSize,
     SkipFrames,
@@ -259,9 +260,10 @@ def test_embeddings_are_averaged_over_transforms(tmp_path):
 
 def test_augmented_recognizers_are_refused(tmp_path):
     model, transform = small('joint', 0)
-    transform = Compose([RandomScaling(), transform])
+    transform = Compose([RandomScaling(), RandomTimeShift(), transform])
     recognizer = Recognizer(model, transform, class_names='abcd', num_augmentations=3)
-    with pytest.raises(ValueError, match=r'deterministic .*RandomScaling'):
+    message = r'deterministic .*RandomScaling.*, RandomTimeShift.* export\(recognizer.model, path, '
+    with pytest.raises(ValueError, match=message):
         export(recognizer, tmp_path / 'model.onnx')
     with pytest.raises(ValueError, match='transform must be that of the recognizer'):
         export(recognizer, tmp_path / 'model.onnx', transform=transform)
