@@ -22,11 +22,6 @@ from graphmotion.inference.answer import Answer, Answers
 from graphmotion.inference.enrollment import EnrollmentMixin, Frames
 from graphmotion.inference.gallery import Gallery
 from graphmotion.inference.predict import mean_outputs
-from graphmotion.inference.recognizer_file import (
-    limited_memory,
-    read_recognizer,
-    write_recognizer,
-)
 from graphmotion.inference.sources import (
     InputFormat,
     Recording,
@@ -38,6 +33,11 @@ from graphmotion.inference.sources import (
 from graphmotion.inference.streaming import FrameStream
 from graphmotion.inference.windows import count_frames, cut_frames, window_starts
 from graphmotion.io import MalformedFileError
+from graphmotion.io.recognizer_file import (
+    limited_memory,
+    read_recognizer,
+    write_recognizer,
+)
 from graphmotion.metrics.fusion import KINDS, fuse_streams
 from graphmotion.skeletons import Skeleton, get_skeleton
 

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from graphmotion.config import Configurable, get_arguments
+from graphmotion.config import Configurable, from_config, get_arguments
 from graphmotion.io.checkpoint import model_weights, read_weights
+from graphmotion.io.recognizer_file import limited_memory, read_recognizer
 
 
 class Networks(Protocol):
@@ -83,18 +84,29 @@ def recorded_options(build: Any, weights: Weights | None) -> dict[str, Any]:
 
     They are known for a network and for a recognizer or its file.
     """
-    from graphmotion.inference import Recognizer
-
-    if isinstance(weights, (str, os.PathLike)) and os.fspath(weights).endswith('.safetensors'):
-        try:
-            weights = Recognizer.load(weights)
-        except ValueError:  # weights only, of which read_weights finds the fault
-            return {}
-    networks = [weights] if isinstance(weights, Module) else getattr(weights, 'models', [])
+    networks: Sequence[Any]
+    if isinstance(weights, (str, os.PathLike)):
+        path = os.fspath(weights)
+        networks = _networks_of_file(path) if path.endswith('.safetensors') else []
+    else:
+        networks = [weights] if isinstance(weights, Module) else getattr(weights, 'models', [])
     if len(networks) != 1 or type(networks[0]) is not build:
         return {}
     network = networks[0]
     return get_arguments(network) if isinstance(network, Configurable) else {}
+
+
+def _networks_of_file(path: str) -> list[Any]:
+    """Returns the networks of a recognizer, without their weights; none for other files."""
+    try:
+        content, tensors = read_recognizer(path)
+        prefix = 'config.'
+        described = {n[len(prefix) :]: t for n, t in tensors.items() if n.startswith(prefix)}
+        with torch.random.fork_rng(devices=[]), limited_memory(path):
+            networks = from_config(content['recognizer']['models'], described, 'models')
+    except (ValueError, KeyError, TypeError):  # read_weights finds the fault
+        return []
+    return networks if isinstance(networks, list) else []
 
 
 def initial_weights(model: Module) -> str | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import graphmotion
-from graphmotion.io import MalformedFileError, atomic_write
+from graphmotion.io.files import MalformedFileError, atomic_write
 
 #: Version of the format. It grows whenever older versions cannot read the files.
 VERSION = 1

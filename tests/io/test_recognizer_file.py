@@ -14,8 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from graphmotion.inference import Recognizer
-from graphmotion.inference.recognizer_file import write_recognizer
 from graphmotion.io import MalformedFileError
+from graphmotion.io.recognizer_file import write_recognizer
 from graphmotion.models import st_gcn
 from graphmotion.transforms import ToStream
 
