@@ -186,7 +186,13 @@ def set_nodes(
     if is_batch:
         device = _device(store)
         rows = next((value.size(0) for value in fields.values()), None)
-        store.batch = torch.repeat_interleave(sizes, output_size=rows).to(device)
+        if rows is None or not torch.compiler.is_compiling():
+            batch = torch.repeat_interleave(sizes, output_size=rows)
+        else:  # ONNX has no output_size, and without it the number of nodes is unknown
+            steps = sizes.new_zeros(rows + 1)
+            ends = offsets[1:]
+            batch = steps.scatter_add(0, ends, torch.ones_like(ends)).cumsum(0)[:-1]
+        store.batch = batch.to(device)
         store.ptr = offsets.to(device, copy=True)
     for name in fields:
         _record(data, name, offsets, kind=kind)
