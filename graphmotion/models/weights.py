@@ -85,12 +85,13 @@ def recorded_options(build: Any, weights: Weights | None) -> dict[str, Any]:
     """
     from graphmotion.inference import Recognizer
 
+    source: Any = weights
     if isinstance(weights, (str, os.PathLike)) and os.fspath(weights).endswith('.safetensors'):
         try:
-            weights = Recognizer.load(weights)
-        except ValueError:  # weights only, of which read_weights finds the fault
+            source = Recognizer.load(weights)
+        except (ValueError, OSError):  # no recognizer, or damaged: read_weights reports it
             return {}
-    networks = [weights] if isinstance(weights, Module) else getattr(weights, 'models', [])
+    networks = [source] if isinstance(source, Module) else getattr(source, 'models', [])
     if len(networks) != 1 or type(networks[0]) is not build:
         return {}
     network = networks[0]
