@@ -16,6 +16,8 @@ from graphmotion.io.scores import scale_scores
 
 # Largest size of the tracks of a recording.
 _MOST_BYTES = 2**30
+# Larger numbers are damaged, in any unit.
+_MAX_COORDINATE = 1e9
 # Tracks that cover less of the detections are reported.
 COVERED = 0.9
 
@@ -86,7 +88,7 @@ def make_tracks(
 
     Raises:
         ValueError: If there are no detections, their numbers of joints differ, or scores are out
-            of range.
+            of range, or coordinates are absurdly large.
     """
     frames = _drop_equal(_scale(frames, path), path)
     everybody = [person for people in frames for person in people or ()]
@@ -98,6 +100,10 @@ def make_tracks(
         if shapes[0][0] == shapes[1][0]:
             found = f'{shapes[0][0]} in {shapes[0][1]} and {shapes[1][1]} dimensions'
         raise MalformedFileError(path, 'number of joints', 'the same for all people', found)
+    largest = max(float(np.abs(person.pos).max()) for person in everybody)
+    if largest > _MAX_COORDINATE:
+        expected = f'coordinates of at most {_MAX_COORDINATE:g}'
+        raise MalformedFileError(path, 'positions', expected, f'{largest:g}')
     if _is_shared(frames):
         frames = [people and [p._replace(identity=None) for p in people] for people in frames]
     linked = link_tracks(frames, max_gap=max_gap)

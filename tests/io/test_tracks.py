@@ -238,3 +238,11 @@ def test_stacked_tracks_warn_if_they_cover_few_frames():
     # The most visible person is in all frames.
     assert stack_tracks(found, 1).score.any(axis=(0, 2)).all()
     assert stack_tracks(found, 4).score.shape == (4, 9, 3)
+
+
+def test_absurd_coordinates_are_an_error():
+    far = person(1)._replace(pos=np.full((3, 2), 1e155))
+    with pytest.raises(
+        ValueError, match=r'file: positions: expected coordinates of at most 1e\+09'
+    ):
+        make_tracks([[far], [person(1)]], 'file')
