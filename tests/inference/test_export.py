@@ -141,7 +141,8 @@ def test_all_models(case, tmp_path, monkeypatch):
         return programs[0]
 
     monkeypatch.setattr(module, '_trace', trace_once)
-    check_case(case, tmp_path, ['torch', 'onnx'])
+    # A second conversion of LMGCS to ONNX would take 15 seconds.
+    check_case(case, tmp_path, ['torch'] if case == 'lmgcs_ou_mvlp' else ['torch', 'onnx'])
 
 
 @pytest.mark.slow
@@ -322,7 +323,7 @@ def data_dependent(data):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'transform': Compose([RandomScaling(), ToStream('joint')])}, r'random numbers'),
+        ({'transform': Compose([RandomScaling(), ToStream('joint')])}, r'random .*RandomScaling'),
         ({'transform': Compose([CropFrames(5), ToStream('joint')])}, r'CropFrames\(5, .random'),
         ({'transform': Compose([ToStream('joint'), JointNoise(0.1)])}, r'JointNoise'),
         ({'transform': data_dependent, 'num_dims': 3}, r'tensor operations .*data_dependent'),

@@ -202,7 +202,7 @@ def test_weights_must_be_finite(path, value):
     [
         {'channels': [10**9]},
         {'channels': [60_000, 60_000]},
-        {'channels': [1] * 100_000},
+        pytest.param({'channels': [1] * 100_000}, marks=pytest.mark.slow),
         {'num_classes': 10**12},
         {'kernel_size': 10**9 + 1},
     ],

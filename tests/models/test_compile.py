@@ -25,7 +25,7 @@ def check_compiled(case, **kwargs):
 @pytest.mark.parametrize('case', list_models())
 def test_all_models_compile_into_one_graph(case):
     """The backend generates no code, which would take most of the time."""
-    check_compiled(case, backend='aot_eager', fullgraph=True)
+    check_compiled(case, backend='eager', fullgraph=True)
 
 
 @pytest.mark.skipif(

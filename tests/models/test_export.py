@@ -33,7 +33,7 @@ CASES = {
     'st_gcn, two people': ('st_gcn', ONE_LAYER | {'num_people': 2}, 'motion of two'),
     'agcn': ('agcn', ONE_LAYER, 'motion'),
     'ctr_gcn': ('ctr_gcn', ONE_LAYER | {'num_people': 2}, 'motion of two'),
-    'fg_stformer': ('fg_stformer', CLASSIFIER | {'dilations': (1,)}, 'motion'),
+    'fg_stformer': ('fg_stformer', ONE_LAYER | {'dilations': (1,)}, 'motion'),
     'gaitmixer': ('gaitmixer', MIXER | {'temporal_channels': (12,), 'kernel_size': 5}, 'motion'),
     'gaitformer': ('gaitformer', MIXER, 'motion'),
     'lmgcs': ('lmgcs', STRIPS, 'silhouettes'),

@@ -137,15 +137,6 @@ def test_every_parameter_receives_a_gradient(name):
 
 
 @pytest.mark.slow
-def test_compiles_into_one_graph(name):
-    model = small(name, channels=(4, 8)).eval()
-    x = torch.randn(2 * 16, 12, 3)
-    compiled = torch.compile(model, backend='eager', fullgraph=True)
-    torch.testing.assert_close(compiled(x), model(x))
-    torch._dynamo.reset()
-
-
-@pytest.mark.slow
 def test_compiles_and_exports_with_num_frames(name):
     model = small(name, channels=(4, 8)).eval()
     args = torch.randn(3 * 16, 12, 3), None, torch.tensor([7, 12, 4])
@@ -154,13 +145,6 @@ def test_compiles_and_exports_with_num_frames(name):
     torch.testing.assert_close(compiled(*args), model(*args))
     torch._dynamo.reset()
     torch.testing.assert_close(torch.export.export(model, args).module()(*args), model(*args))
-
-
-@pytest.mark.slow
-def test_exports(name):
-    model = small(name, channels=(4, 8)).eval()
-    x = torch.randn(2 * 16, 12, 3)
-    torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), model(x))
 
 
 def test_trains_under_autocast(name):

@@ -34,7 +34,7 @@ def history(directory):
 
 
 def test_two_processes_equal_one(tmp_path):
-    run(tmp_path / 'one')
+    main([str(tmp_path / 'one')])
     run(tmp_path / 'two', '--devices', '2')
     one, two = history(tmp_path / 'one'), history(tmp_path / 'two')
     assert len(one) == len(two) == 4
