@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFileError, read_file
+from graphmotion.io.files import MalformedFileError, as_float_array, read_file
 from graphmotion.io.formats import register_format
 from graphmotion.io.tracks import Track
 from graphmotion.skeletons import Skeleton
@@ -86,7 +86,8 @@ def read_bvh(path: str, end_sites: bool = False) -> BVH:
         raise MalformedFileError(path, 'joints', 'unique names', f'{duplicate!r} twice')
     bones = [(joints[joints[i].parent].name, joints[i].name) for i in kept if joints[i].parent >= 0]
     skeleton = Skeleton(names, bones, name='bvh', center=names[0])
-    return BVH(skeleton, pos[:, kept].astype(np.float32), 1 / frame_time)
+    pos = as_float_array(pos[:, kept], path, 'positions', ('T', 'V', 3))
+    return BVH(skeleton, pos, 1 / frame_time)
 
 
 @register_format(
