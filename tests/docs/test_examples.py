@@ -58,6 +58,7 @@ def test_examples_are_found():
     assert '.. code-block:: python' in lines[by_name['SpatialConv'].line - 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('example', [e for e in EXAMPLES if is_run(e)], ids=str)
 def test_example_runs(example):
     names = namespace(example)

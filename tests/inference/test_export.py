@@ -33,6 +33,8 @@ from graphmotion.transforms import (
 )
 from tests.models.test_export import CASES, MIXER, N, V, inputs
 
+pytestmark = pytest.mark.slow
+
 LAYOUT = 'emotion_gait16'
 SIZES = ((2, 12), (5, 17), (1, 60))  # numbers of samples and frames; the example has 3 and 24
 SUFFIX = {'onnx': '.onnx', 'torch': '.pt2'}

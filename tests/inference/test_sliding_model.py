@@ -4,6 +4,8 @@ import torch
 from graphmotion.inference.sliding_model import SlidingModel
 from graphmotion.models import create_model, list_models
 
+pytestmark = pytest.mark.slow
+
 GAIT, ACTION = {'skeleton': 'coco17'}, {'skeleton': 'kinect20', 'num_classes': 5}
 SMALL = {'channels': (8, 8, 16)}
 # Options of small models, and whether features of previous windows are reused.

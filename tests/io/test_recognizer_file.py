@@ -253,6 +253,7 @@ def test_errors_are_those_of_malformed_files(path):
         Recognizer.load(path)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_loads_without_extras(path):
     code = f"""
 import sys
