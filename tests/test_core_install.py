@@ -92,11 +92,13 @@ def run(code):
     return process.stdout
 
 
+@pytest.mark.slow
 def test_the_readmes_sample():
     (sample,) = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
     assert 'Skeleton(custom, joints=3' in run(sample)
 
 
+@pytest.mark.slow
 def test_a_trained_model_predicts_and_missing_extras_are_named():
     errors = json.loads(run(TRAINED + ERRORS))
     extras = dict.fromkeys(errors, 'train') | {'figures': 'vis', 'images': 'io', 'h5': 'io'}
