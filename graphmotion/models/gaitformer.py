@@ -17,6 +17,7 @@ from graphmotion.models.gaitmixer import (
     SpatialMixer,
     from_published,
 )
+from graphmotion.models.published_weights import LoadsPublishedWeights
 from graphmotion.models.registry import register_model
 from graphmotion.nn.frames import mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, split_graphs
@@ -26,7 +27,7 @@ from graphmotion.skeletons import Skeleton, get_skeleton
 
 
 @register_model('gaitformer', task='recognition')
-class GaitFormer(Configurable, ResettableModule):
+class GaitFormer(Configurable, LoadsPublishedWeights, ResettableModule):
     r"""The baseline of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper, with attention on
     both axes: over the joints of each frame, then over a class token and the frames of each joint.
@@ -133,28 +134,14 @@ class GaitFormer(Configurable, ResettableModule):
         joints = split_graphs(x, self.skeleton.num_joints).flatten(1)
         return normalize(self.lin(self.norm(joints)), dim=-1)
 
-    def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
-        r"""Loads a published checkpoint. Outputs match the published network.
-
-        The spatial stage and the head have the same names as in GaitMixer. The temporal stage may
-        have any prefix: its blocks and layer normalisation are identified by the remainder of
-        their names, the class token and the position encoding of frames by their shapes.
-
-        Raises:
-            ValueError: If a name or a shape does not match. The model is then unchanged.
-        """
-        self.load_state_dict(self.convert_reference_state_dict(state_dict))
-
     def convert_reference_state_dict(
         self, state_dict: Mapping[str, Tensor], strict: bool = True
     ) -> dict[str, Tensor]:
         r"""Returns the weights of a published checkpoint with the names and shapes of this model.
 
-        With :obj:`strict=False`, weights of another size keep their shape, for
-        :func:`create_model`.
-
-        Raises:
-            ValueError: With :obj:`strict`, if a name or a shape does not match.
+        The spatial stage and the head have the same names as in GaitMixer. The temporal stage may
+        have any prefix: its blocks and layer normalisation are identified by the remainder of
+        their names, the class token and the position encoding of frames by their shapes.
         """
         published = {name.removeprefix('module.'): value for name, value in state_dict.items()}
         channels = self.position.size(1)

@@ -12,7 +12,7 @@ from torch.nn import GELU, Dropout, LayerNorm, Linear, Module, ModuleList, Param
 from torch.nn.functional import normalize
 
 from graphmotion.config import Configurable
-from graphmotion.models.published_weights import match_state_dict
+from graphmotion.models.published_weights import LoadsPublishedWeights, match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
 from graphmotion.nn.frame_sequential import FrameSequential
@@ -156,7 +156,7 @@ class TemporalMixerBlock(torch.nn.Module):
 
 
 @register_model('gaitmixer', task='recognition')
-class GaitMixer(Configurable, ResettableModule):
+class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
     r"""The network of the `"GaitMixer: Skeleton-based Gait Representation Learning via
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper: self-attention
     over the joints of each frame, then convolutions with large kernels over the frames of each
@@ -272,25 +272,11 @@ class GaitMixer(Configurable, ResettableModule):
         pooled = graph_mean(x.features, self.num_people * self.skeleton.num_joints)
         return normalize(self.lin(self.norm(pooled)), dim=-1)
 
-    def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
-        r"""Loads a published checkpoint, with names such as
-        :obj:`spatial_blocks.0.attn.qkv.weight`. Outputs match the published network.
-
-        Raises:
-            ValueError: If a name or a shape does not match. The model is then unchanged.
-        """
-        self.load_state_dict(self.convert_reference_state_dict(state_dict))
-
     def convert_reference_state_dict(
         self, state_dict: Mapping[str, Tensor], strict: bool = True
     ) -> dict[str, Tensor]:
-        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
-
-        With :obj:`strict=False`, weights of another size keep their shape, for
-        :func:`create_model`.
-
-        Raises:
-            ValueError: With :obj:`strict`, if a name or a shape does not match.
+        r"""Returns the weights of a published checkpoint, with names such as
+        :obj:`spatial_blocks.0.attn.qkv.weight`, with the names and shapes of this model.
         """
         return from_published(state_dict, self.state_dict(), _NAMES, strict)
 

@@ -4,7 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor
+
+
+class LoadsPublishedWeights(torch.nn.Module):
+    r"""A module that loads the published checkpoints of its network."""
+
+    def convert_reference_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True
+    ) -> dict[str, Tensor]:
+        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
+
+        With :obj:`strict=False`, weights of another size keep their shape, for
+        :func:`create_model`.
+
+        Raises:
+            ValueError: With :obj:`strict`, if a name or a shape does not match.
+        """
+        raise NotImplementedError
+
+    def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
+        r"""Loads a published checkpoint. Outputs match the published network.
+
+        Raises:
+            ValueError: If a name or a shape does not match. The model is then unchanged.
+        """
+        self.load_state_dict(self.convert_reference_state_dict(state_dict))
 
 
 def match_state_dict(

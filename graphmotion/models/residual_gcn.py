@@ -12,6 +12,7 @@ from torch.nn import Dropout, Linear, Module
 from torch.nn.init import constant_, kaiming_normal_, normal_, zeros_
 
 from graphmotion.config import Configurable
+from graphmotion.models.published_weights import LoadsPublishedWeights
 from graphmotion.nn import MotionBatchNorm, TemporalConv
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, stride_mask
@@ -109,7 +110,7 @@ class ResidualBlock(ResettableModule):
         return x.map(convolve_joints).map(convolve_frames, x, reach=reach, stride=self.stride)
 
 
-class ResidualGCN(Configurable, ResettableModule):
+class ResidualGCN(Configurable, LoadsPublishedWeights, ResettableModule):
     r"""Base class of :class:`AGCN` and :class:`CTRGCN`: layers of :class:`ResidualBlock`, the mean
     over joints, frames and people, and a linear classifier.
 
@@ -192,25 +193,11 @@ class ResidualGCN(Configurable, ResettableModule):
             x = cast(ResidualBlock, layer).forward_sliding(x)
         return self.lin(graph_mean(x.features, self.num_people * self.skeleton.num_joints))
 
-    def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
-        r"""Loads a published checkpoint, with names such as :obj:`l1.gcn1.bn.weight`. Outputs match
-        the published network.
-
-        Raises:
-            ValueError: If a name or a shape does not match. The model is then unchanged.
-        """
-        self.load_state_dict(self.convert_reference_state_dict(state_dict))
-
     def convert_reference_state_dict(
         self, state_dict: Mapping[str, Tensor], strict: bool = True
     ) -> dict[str, Tensor]:
-        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
-
-        With :obj:`strict=False`, weights of another size keep their shape, for
-        :func:`create_model`.
-
-        Raises:
-            ValueError: With :obj:`strict`, if a name or a shape does not match.
+        r"""Returns the weights of a published checkpoint, with names such as
+        :obj:`l1.gcn1.bn.weight`, with the names and shapes of this model.
         """
         theirs = {name.removeprefix('module.'): value for name, value in state_dict.items()}
         loaded = {}

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import Dropout, Linear, Module, ModuleList
 
 from graphmotion.config import Configurable
-from graphmotion.models.published_weights import match_state_dict
+from graphmotion.models.published_weights import LoadsPublishedWeights, match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
 from graphmotion.nn.frames import mask_padding, stride_mask
@@ -93,7 +93,7 @@ class SpatioTemporalBlock(torch.nn.Module):
 
 
 @register_model('st_gcn', task='action')
-class STGCN(Configurable, ResettableModule):
+class STGCN(Configurable, LoadsPublishedWeights, ResettableModule):
     r"""The spatial temporal graph convolutional network from the `"Spatial Temporal Graph
     Convolutional Networks for Skeleton-Based Action Recognition"
     <https://arxiv.org/abs/1801.07455>`_ paper.
@@ -200,9 +200,11 @@ class STGCN(Configurable, ResettableModule):
             x = cast(SpatioTemporalBlock, layer).forward_sliding(x)
         return self.lin(graph_mean(x.features, self.num_people * self.skeleton.num_joints))
 
-    def load_reference_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
-        r"""Loads a published checkpoint, with names such as
-        :obj:`st_gcn_networks.0.gcn.conv.weight`. Outputs match the published network.
+    def convert_reference_state_dict(
+        self, state_dict: Mapping[str, Tensor], strict: bool = True
+    ) -> dict[str, Tensor]:
+        r"""Returns the weights of a published checkpoint, with names such as
+        :obj:`st_gcn_networks.0.gcn.conv.weight`, with the names and shapes of this model.
 
         The checkpoints were trained on the graphs :obj:`"ntu25_st_gcn"` and
         :obj:`"openpose18_st_gcn"` and the partition of :obj:`cap_distance=True`:
@@ -211,19 +213,6 @@ class STGCN(Configurable, ResettableModule):
 
             model = st_gcn('ntu25_st_gcn', 60, num_people=2, cap_distance=True)
             model.load_reference_state_dict(torch.load('st_gcn.pt', weights_only=True))
-
-        Raises:
-            ValueError: If a name, a shape or the graph does not match. The model is then unchanged.
-        """
-        self.load_state_dict(self.convert_reference_state_dict(state_dict))
-
-    def convert_reference_state_dict(
-        self, state_dict: Mapping[str, Tensor], strict: bool = True
-    ) -> dict[str, Tensor]:
-        r"""Returns the weights of a published checkpoint with the names and shapes of this model.
-
-        With :obj:`strict=False`, weights of another size keep their shape, for
-        :func:`create_model`.
 
         Raises:
             ValueError: If the graph does not match or, with :obj:`strict`, a name or a shape.

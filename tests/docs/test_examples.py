@@ -11,7 +11,7 @@ EXAMPLES = list(find_examples())
 # Examples of these packages read files of the user or train for long: their names are checked.
 NOT_RUN = ('datasets', 'extras.py', 'inference', 'io', 'training')
 # Neither are these: published weights are not in the repository, and a model would stay registered.
-NOT_RUN_NAMES = ('Configurable', 'load_reference_state_dict', 'register_model')
+NOT_RUN_NAMES = ('Configurable', 'convert_reference_state_dict', 'register_model')
 # Names in examples that are not run, for data and models of the user.
 PLACEHOLDERS = {
     *(
