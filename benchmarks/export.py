@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import (
-    base_parser,
     environment,
     format_environment,
     parse_args,
@@ -33,7 +32,13 @@ from benchmarks.common import (
     time_in_turns,
     write_json,
 )
-from benchmarks.models.harness import TOLERANCE, count_nodes, first_output, warm_up_norms
+from benchmarks.models.harness import (
+    TOLERANCE,
+    count_nodes,
+    first_output,
+    model_parser,
+    warm_up_norms,
+)
 from benchmarks.models.workloads import WORKLOADS, Workload, make_inputs, make_model
 from graphmotion import models
 from graphmotion.inference import export
@@ -138,19 +143,8 @@ def table_row(result: dict[str, Any]) -> tuple[str, ...]:
 
 def make_parser() -> argparse.ArgumentParser:
     """Returns the command-line options."""
-    out = base_parser(__doc__, rounds=5, seconds=0.2)
-    names = models.list_models()
-    out.add_argument('--model', nargs='+', choices=names, default=names, metavar='NAME')
+    out = model_parser(__doc__)
     out.add_argument('--batch', type=int, nargs='+', default=[1], help='batch sizes B')
-    out.add_argument(
-        '--frames', type=int, help='number of frames T (default: the value of the paper)'
-    )
-    out.add_argument(
-        '--compile',
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help='also measure with torch.compile (default), which takes a minute or more per model',
-    )
     return out
 
 

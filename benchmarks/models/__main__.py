@@ -16,14 +16,13 @@ import argparse
 from typing import Any
 
 from benchmarks.common import (
-    base_parser,
     environment,
     format_environment,
     parse_args,
     ratio_cells,
     write_json,
 )
-from benchmarks.models.harness import measure
+from benchmarks.models.harness import measure, model_parser
 from graphmotion import models
 from graphmotion.metrics import markdown_table
 
@@ -68,19 +67,8 @@ def table_row(result: dict[str, Any]) -> tuple[str, ...]:
 
 def make_parser() -> argparse.ArgumentParser:
     """Returns the command-line options."""
-    out = base_parser(__doc__, rounds=5, seconds=0.2)
-    names = models.list_models()
-    out.add_argument('--model', nargs='+', choices=names, default=names, metavar='NAME')
+    out = model_parser(__doc__)
     out.add_argument('--batch', type=int, default=16, help='batch size B')
-    out.add_argument(
-        '--frames', type=int, help='number of frames T (default: the value of the paper)'
-    )
-    out.add_argument(
-        '--compile',
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help='also measure with torch.compile (default), which takes about a minute per model',
-    )
     return out
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from benchmarks.common import (
+    base_parser,
     count_flops,
     peak_memory,
     quartiles,
@@ -28,11 +29,29 @@ from benchmarks.models.workloads import (
     make_model,
     mean_square,
 )
+from graphmotion import models
 from graphmotion.skeletons import get_skeleton
 
 TOLERANCE = 1e-3  # for a whole network in single precision
 OURS, PLAIN = 'graphmotion', 'plain torch, NCHW'
 EAGER, COMPILED = 'eager', 'compiled'
+
+
+def model_parser(description: str | None) -> argparse.ArgumentParser:
+    """Returns a parser with the options that all benchmarks of models have."""
+    out = base_parser(description, rounds=5, seconds=0.2)
+    names = models.list_models()
+    out.add_argument('--model', nargs='+', choices=names, default=names, metavar='NAME')
+    out.add_argument(
+        '--frames', type=int, help='number of frames T (default: the value of the paper)'
+    )
+    out.add_argument(
+        '--compile',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='also measure with torch.compile (default), which takes a minute or more per model',
+    )
+    return out
 
 
 @dataclass
