@@ -1,4 +1,4 @@
-r"""Recognise actions from skeletons, with FG-STFormer or ST-GCN.
+r"""Recognise actions from skeletons, with FG-STFormer, CTR-GCN, AGCN or ST-GCN.
 
     python examples/action_recognition.py                                # generated actions
     python examples/action_recognition.py --dataset nw_ucla --root DIR   # Northwestern-UCLA
@@ -32,19 +32,27 @@ from graphmotion.training import (
     ClassificationRecipe,
     GraphDataModule,
     OneCycle,
+    agcn_recipe,
+    ctr_gcn_recipe,
     fg_stformer_recipe,
     fit,
 )
 
-TITLES = {'fg_stformer': 'FG-STFormer', 'st_gcn': 'ST-GCN'}
+TITLES = {
+    'fg_stformer': 'FG-STFormer', 'ctr_gcn': 'CTR-GCN', 'agcn': 'AGCN', 'st_gcn': 'ST-GCN'
+}  # fmt: skip
 STREAMS = ['joint', 'bone', 'joint_motion', 'bone_motion']
 NTU = ('ntu60', 'ntu120')
 
 
-# The channels of all layers as multiples of those of the first, and the dropout.
+# The channels of the first layer, those of all layers as multiples of them, and other options.
 PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ('fg_stformer', 'cpu'): {'width': 24, 'growth': (1, 2, 4, 4)},
     ('fg_stformer', 'paper'): {'width': 64, 'growth': (1, 1, 2, 2, 4, 4, 4, 4)},
+    ('ctr_gcn', 'cpu'): {'width': 16, 'growth': (1, 1, 2, 2, 4, 4)},
+    ('ctr_gcn', 'paper'): {'width': 64, 'growth': (1, 1, 1, 1, 2, 2, 2, 4, 4, 4)},
+    ('agcn', 'cpu'): {'width': 16, 'growth': (1, 1, 2, 2, 4, 4)},
+    ('agcn', 'paper'): {'width': 64, 'growth': (1, 1, 1, 1, 2, 2, 2, 4, 4, 4)},
     ('st_gcn', 'cpu'): {'width': 16, 'growth': (1, 1, 2, 2, 4, 4), 'dropout': 0.1},
     ('st_gcn', 'paper'): {
         'width': 64, 'growth': (1, 1, 1, 1, 2, 2, 2, 4, 4, 4), 'dropout': 0.5
@@ -55,7 +63,6 @@ CPU_RECIPE = ClassificationRecipe(
     batch_size=32,
     label_smoothing=0.1,
 )
-RECIPES = {'cpu': CPU_RECIPE, 'paper': fg_stformer_recipe()}
 CPU_EPOCHS_SYNTHETIC = 15
 
 
@@ -136,11 +143,17 @@ def make_options(args: Namespace) -> dict[str, Any]:
     return options
 
 
+def make_paper_recipe(args: Namespace) -> ClassificationRecipe:
+    if args.model == 'ctr_gcn':
+        return ctr_gcn_recipe('nw_ucla' if args.dataset == 'nw_ucla' else 'ntu')
+    return agcn_recipe() if args.model == 'agcn' else fg_stformer_recipe()
+
+
 def make_recipe(args: Namespace) -> ClassificationRecipe:
     epochs = args.epochs
     if epochs is None and args.preset == 'cpu' and args.dataset == 'synthetic':
         epochs = CPU_EPOCHS_SYNTHETIC
-    recipe = RECIPES[args.preset]
+    recipe = CPU_RECIPE if args.preset == 'cpu' else make_paper_recipe(args)
     return recipe if epochs is None else recipe.with_optimization(max_epochs=epochs)
 
 

@@ -1,4 +1,4 @@
-r"""Recognise actions by the late fusion of several streams, with FG-STFormer or ST-GCN.
+r"""Recognise actions by the late fusion of several streams.
 
     python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR
     python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR --model st_gcn \

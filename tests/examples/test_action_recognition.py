@@ -7,6 +7,9 @@ from PIL import Image
 
 from graphmotion.datasets import NWUCLA, SyntheticActions
 from graphmotion.inference import Recognizer
+from graphmotion.models import create_model
+from graphmotion.models.residual_gcn import CHANNELS
+from graphmotion.training import agcn_recipe, ctr_gcn_recipe
 from graphmotion.transforms import ctr_gcn_test_transform, ctr_gcn_train_transform
 
 TINY = ['--subjects', '2', '--epochs', '1', '--frames', '16', '--width', '8', '--quiet']
@@ -75,6 +78,19 @@ def test_presets():
         assert recipe.optimization.max_epochs == epochs
     st_gcn = example.make_options(example.parse(['--model', 'st_gcn', '--width', '8']))
     assert st_gcn == {'name': 'st_gcn', 'channels': [8, 8, 16, 16, 32, 32], 'dropout': 0.1}
+
+
+@pytest.mark.parametrize(
+    'name, recipe, parameters',
+    [('ctr_gcn', ctr_gcn_recipe('nw_ucla'), 1_426_892), ('agcn', agcn_recipe(), None)],
+)
+def test_presets_of_other_papers(name, recipe, parameters):
+    args = example.parse(['--model', name, '--preset', 'paper', '--root', 'x'])
+    assert example.make_recipe(args) == recipe
+    model = create_model(skeleton='kinect20', num_classes=10, **example.make_options(args))
+    if parameters:
+        assert sum(p.numel() for p in model.parameters()) == parameters
+    assert example.make_options(args)['channels'] == list(CHANNELS)
 
 
 def test_published_preprocessing():
