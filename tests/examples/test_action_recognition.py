@@ -81,7 +81,7 @@ def test_presets():
 
 
 @pytest.mark.parametrize(
-    'name, recipe, parameters',
+    ('name', 'recipe', 'parameters'),
     [('ctr_gcn', ctr_gcn_recipe('nw_ucla'), 1_426_892), ('agcn', agcn_recipe(), None)],
 )
 def test_presets_of_other_papers(name, recipe, parameters):
