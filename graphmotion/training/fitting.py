@@ -108,7 +108,7 @@ def fit(
             such as :obj:`"val_accuracy"` or :obj:`"val_rank1"`. (default: :obj:`None`)
         resume (bool, optional): If set to :obj:`False`, starts from the first epoch and overwrites
             an earlier run. (default: :obj:`True`)
-        nan_policy (str, optional): What to do if the gradient of a step is not finite:
+        nan_policy (str, optional): What to do if the loss or the gradient of a step is not finite:
             :obj:`"raise"` ends training with an error that names step, parameters and samples,
             :obj:`"skip"` skips the step with a warning; see :class:`FiniteSteps`.
             (default: :obj:`"raise"`)
@@ -122,7 +122,7 @@ def fit(
     Raises:
         ValueError: If the directory holds only damaged checkpoints or a checkpoint of a different
             run.
-        FloatingPointError: If the gradient of a step is not finite.
+        FloatingPointError: If the loss or the gradient of a step is not finite.
     """
     if not isinstance(data, GraphDataModule):
         data = GraphDataModule(data, seed=seed, **module.batch_options())
