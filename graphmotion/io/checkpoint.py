@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +14,16 @@ from torch import Tensor
 
 # Prefix of the model's weights in the checkpoint of a training module.
 _MODEL = 'model.'
+_DAMAGED = (
+    KeyError,
+    TypeError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_checkpoint(path: str, key: str) -> Any:
@@ -89,8 +101,13 @@ def _recognizer_weights(path: str) -> dict[str, Tensor]:
 
 def _load(path: str) -> Any:
     try:
+        if zipfile.is_zipfile(path):  # not in the format of torch before 1.6
+            with zipfile.ZipFile(path) as archive:
+                # torch.load ignores the checksums.
+                if damaged := archive.testzip():
+                    raise ValueError(f'the checksum of {damaged} is wrong')
         return torch.load(path, map_location='cpu', weights_only=True)
-    except (KeyError, TypeError, RuntimeError, OSError, EOFError, ValueError) as error:
+    except _DAMAGED as error:
         raise ValueError(f'{path}: not a checkpoint, or damaged: {error}') from error
     except Exception as error:  # raised by the unpickler for objects it does not allow
         raise ValueError(

@@ -14,8 +14,13 @@ from graphmotion.data.list_dataset import Samples
 from graphmotion.extras import requires_extra
 from graphmotion.inference.checkpoint import load_weights
 from graphmotion.inference.predict import evaluation_mode
-from graphmotion.io.checkpoint import read_checkpoint
 from graphmotion.models.weights import initial_weights
+from graphmotion.training.checkpoints import (
+    LAST,
+    AtomicCheckpointIO,
+    find_checkpoint,
+    remove_checkpoints,
+)
 from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.finite import FiniteSteps
 from graphmotion.training.history import History, RunRecord, SeedEachStep
@@ -26,6 +31,7 @@ from graphmotion.training.recognizer import make_recognizer, save_recognizer
 with requires_extra('train'):
     from lightning.pytorch import Trainer, seed_everything
     from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
+    from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 
 @dataclass(frozen=True)
@@ -62,16 +68,18 @@ def fit(
     The final weights are those of the best epoch on the validation samples, or of the last epoch
     without validation samples. With :obj:`ema_decay`, they are the moving average of the weights.
 
-    The directory holds :obj:`last.ckpt`, written after every epoch, :obj:`best.ckpt`,
-    :obj:`history.json` and, in the end, :obj:`recognizer.safetensors`, the trained model with the
-    transform of validation as a :class:`~graphmotion.inference.Recognizer`. It is not written if
+    The directory holds :obj:`last.ckpt`, written after every epoch, :obj:`previous.ckpt` of the
+    epoch before, :obj:`best.ckpt`, :obj:`history.json` and, in the end,
+    :obj:`recognizer.safetensors`, the trained model with the transform of validation as a
+    :class:`~graphmotion.inference.Recognizer`. It is not written if
     there is only a transform of training, or the model or the transform is not one that
     :func:`~graphmotion.config.to_config` describes.
 
     If a run was interrupted, the same call resumes it from the last complete epoch with an
-    identical result: the order of samples, augmentation and dropout depend on the seed and the
-    epoch only. A run with a different seed, recipe, model, transform or different samples is not
-    resumed but raises an error.
+    identical result: the order of samples, augmentation and dropout depend on the seed, the epoch
+    and the number of processes only. If :obj:`last.ckpt` is damaged, it warns and resumes from
+    :obj:`previous.ckpt`. A run with a different seed, recipe, model, transform, number of processes
+    or different samples is not resumed but raises an error.
 
     A run with more epochs continues a finished one, and its result equals that of a single run, if
     the learning rates of the first epochs do not depend on the number of epochs
@@ -100,7 +108,7 @@ def fit(
             such as :obj:`"val_accuracy"` or :obj:`"val_rank1"`. (default: :obj:`None`)
         resume (bool, optional): If set to :obj:`False`, starts from the first epoch and overwrites
             an earlier run. (default: :obj:`True`)
-        nan_policy (str, optional): What to do if the gradient of a step is not finite:
+        nan_policy (str, optional): What to do if the loss or the gradient of a step is not finite:
             :obj:`"raise"` ends training with an error that names step, parameters and samples,
             :obj:`"skip"` skips the step with a warning; see :class:`FiniteSteps`.
             (default: :obj:`"raise"`)
@@ -112,15 +120,15 @@ def fit(
         FitResult: The history and the paths of the checkpoints.
 
     Raises:
-        ValueError: If the directory holds a damaged checkpoint or a checkpoint of a different run.
-        FloatingPointError: If the gradient of a step is not finite.
+        ValueError: If the directory holds only damaged checkpoints or a checkpoint of a different
+            run.
+        FloatingPointError: If the loss or the gradient of a step is not finite.
     """
     if not isinstance(data, GraphDataModule):
         data = GraphDataModule(data, seed=seed, **module.batch_options())
     seed_everything(seed, workers=True, verbose=False)
     os.makedirs(directory, exist_ok=True)
     history = History(os.path.join(directory, 'history.json'))
-    last = os.path.join(directory, 'last.ckpt')
     record = RunRecord()
     callbacks = [
         SeedEachStep(seed),
@@ -150,10 +158,20 @@ def fit(
     }
     trainer = Trainer(**(options | trainer_options), callbacks=callbacks)
     module.recipe = module.recipe.with_optimization(max_epochs=trainer.max_epochs or 1)
-    record.parts = _describe_run(module, data, seed)
-    resumed = last if resume and os.path.exists(last) else None
-    if resumed:
-        _check_same_run(resumed, record, module.recipe.optimization)
+    if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # the default
+        trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+    record.parts = _describe_run(module, data, seed, trainer.world_size)
+    resumed = None
+    if not resume:
+        remove_checkpoints(directory)
+    elif found := find_checkpoint(directory):
+        resumed, saved = found
+        before = saved.get(record.state_key, {})
+        epochs = saved.get(history.state_key, {'rows': []})['rows']
+        if len(epochs) >= module.recipe.optimization.max_epochs:
+            # A finished run does not depend on the processes that load it.
+            before['number of processes'] = record.parts['number of processes']
+        _check_same_run(resumed, before, record.parts, module.recipe.optimization)
     with warnings.catch_warnings():
         # Batches are sliced from memory, which worker processes would slow down.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
@@ -172,6 +190,7 @@ def fit(
     recognizer = None
     if trainer.is_global_zero:
         recognizer = _write_recognizer(module, data, seed, directory)
+    last = os.path.join(directory, LAST)
     return FitResult(history.rows, last, best_path, recognizer)
 
 
@@ -196,7 +215,9 @@ def _checkpoint(directory: str, name: str, **options: Any) -> ModelCheckpoint:
     )
 
 
-def _describe_run(module: RecipeModule, data: GraphDataModule, seed: int) -> dict[str, str]:
+def _describe_run(
+    module: RecipeModule, data: GraphDataModule, seed: int, num_processes: int
+) -> dict[str, str]:
     """Returns a description of everything that determines the result of a run, by name."""
     parts = {
         'seed': seed,
@@ -208,6 +229,8 @@ def _describe_run(module: RecipeModule, data: GraphDataModule, seed: int) -> dic
             {name: _options(part) for name, part in module.model.named_modules()},
         ),
         'initial weights': initial_weights(module.model),
+        # Processes differ in the random draws and in the statistics of batch normalisation.
+        'number of processes': num_processes,
         'training options': {**_options(module), 'seed': data.seed},
         'training samples': data.train.fingerprint(),
         'validation samples': None if data.val is None else data.val.fingerprint(),
@@ -235,9 +258,10 @@ def _options(module: torch.nn.Module) -> dict[str, Any]:
     }
 
 
-def _check_same_run(path: str, now: RunRecord, optimization: Optimization) -> None:
-    before = read_checkpoint(path, 'callbacks').get(now.state_key, {})
-    other = [name for name, part in now.parts.items() if before.get(name) != part]
+def _check_same_run(
+    path: str, before: dict[str, str], now: dict[str, str], optimization: Optimization
+) -> None:
+    other = [name for name, part in now.items() if before.get(name) != part]
     if other == ['max_epochs']:
         _check_more_epochs(path, int(before['max_epochs']), optimization)
     elif other:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 import torch
 
 from graphmotion.data.samplers import mix_seeds
 from graphmotion.extras import requires_extra
+from graphmotion.io.files import atomic_write
 
 with requires_extra('train'):
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -39,10 +39,8 @@ class History(Callback):
         row |= {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows = [r for r in self.rows if r['epoch'] < row['epoch']] + [row]
         if self.path is not None and trainer.is_global_zero:
-            partial = f'{self.path}.tmp'
-            with open(partial, 'w') as file:
-                json.dump(self.rows, file, indent=1)
-            os.replace(partial, self.path)
+            with atomic_write(self.path) as file:
+                file.write(json.dumps(self.rows, indent=1).encode())
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the history for the checkpoint."""

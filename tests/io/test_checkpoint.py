@@ -61,3 +61,18 @@ def test_invalid_files_raise(tmp_path):
         torch.save(content, path)
         with pytest.raises(ValueError, match=r'a\.ckpt: not a checkpoint, or damaged'):
             read_checkpoint(path, 'state_dict')
+
+
+def test_a_changed_byte_is_found(tmp_path):
+    path = tmp_path / 'a.ckpt'
+    torch.save({'state_dict': {'w': torch.full((99,), 1.5)}}, path)
+    content = path.read_bytes()
+    value = torch.tensor([1.5]).numpy().tobytes()
+    position = content.index(value * 99) + 200
+    path.write_bytes(content[:position] + b'\xff' + content[position + 1 :])
+    assert torch.load(path)['state_dict']['w'][50] != 1.5  # not found by torch
+    for read in (read_weights, lambda path: read_checkpoint(path, 'state_dict')):
+        with pytest.raises(
+            ValueError, match=r'a\.ckpt: not a checkpoint, or damaged: the checksum'
+        ):
+            read(str(path))

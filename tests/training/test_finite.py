@@ -1,10 +1,13 @@
+import re
 import warnings
 
 import pytest
 import torch
 from lightning.pytorch import Callback
+from torch_geometric.data import Data
 
 from graphmotion.data import graph_loader
+from graphmotion.inference import predict
 from graphmotion.models import st_gcn
 from graphmotion.training import (
     ClassificationModule,
@@ -53,8 +56,88 @@ class Weights(Callback):
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
 def test_the_error_names_the_sample(tmp_path, value):
-    with pytest.raises(FloatingPointError, match=r"pos of \[37\], x of \[37\].*nan_policy='skip'"):
-        fit(module(), spoiled(37, value), str(tmp_path), **QUIET)
+    data = spoiled(37, value)
+    order = data.train_dataloader().sampler
+    (batch,) = [step for step in range(3) if 37 in order.batch(0, step)]
+    with pytest.raises(
+        FloatingPointError,
+        match=rf"^epoch 0, batch {batch}: .*pos of \[37\], x of \[37\]; nan_policy='skip'",
+    ):
+        fit(module(), data, str(tmp_path), **QUIET)
+
+
+class ImageModel(torch.nn.Module):
+    """Its outputs are not finite for an image of zeros."""
+
+    inputs = ('image',)
+
+    def __init__(self):
+        super().__init__()
+        self.lin = torch.nn.Linear(2, 3)
+
+    def forward(self, image):
+        mean = image.flatten(1).mean(dim=1, keepdim=True)
+        return self.lin(torch.cat([mean, mean.log()], dim=1))
+
+
+def images(**spoil):
+    samples = []
+    for number in range(12):
+        image = 1 + torch.rand(1, 4, 4)
+        image[0, 2, 1] = spoil.get(f'pixel{number}', image[0, 2, 1])
+        image *= spoil.get(f'scale{number}', 1)
+        samples.append(Data(image=image, num_nodes=1, y=torch.tensor([number % 3])))
+    return GraphDataModule(samples, batch_size=4)
+
+
+def test_the_error_names_the_image(tmp_path):
+    recipe = ClassificationRecipe(OneCycle(lr=1e-2, max_epochs=2), batch_size=4)
+    trained = ClassificationModule(ImageModel(), 3, recipe)
+    with pytest.raises(FloatingPointError, match=r'by training sample, image of \[7\];'):
+        fit(trained, images(pixel7=float('nan')), str(tmp_path), **QUIET)
+
+
+def test_the_error_names_the_loss_and_its_samples(tmp_path):
+    """All inputs are finite."""
+    recipe = ClassificationRecipe(OneCycle(lr=1e-2, max_epochs=2), batch_size=4)
+    trained = ClassificationModule(ImageModel(), 3, recipe)
+    data = images(scale7=0)
+    order = data.train_dataloader().sampler
+    (batch,) = [step for step in range(3) if 7 in order.batch(0, step)]
+    samples = re.escape(str(order.batch(0, batch).tolist()))
+    with pytest.raises(
+        FloatingPointError,
+        match=rf'^epoch 0, batch {batch}: the loss is (nan|inf); the gradient of model.lin.* '
+        rf'is not finite; all fields of the training samples {samples} are finite',
+    ):
+        fit(trained, data, str(tmp_path), **QUIET)
+
+
+class InfiniteLoss(ClassificationModule):
+    """The loss of the second batch is infinite, but its gradient is finite."""
+
+    def training_step(self, batch, batch_idx):
+        return super().training_step(batch, batch_idx) + (torch.inf if batch_idx == 1 else 0)
+
+
+def test_an_infinite_loss_with_a_finite_gradient_is_found(tmp_path):
+    trained = InfiniteLoss(module().model, 3, module().recipe)
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
+    with pytest.raises(FloatingPointError, match=r'^epoch 0, batch 1: the loss is inf; all fields'):
+        fit(trained, data, str(tmp_path), **QUIET)
+
+
+def test_skipped_steps_leave_the_statistics_of_normalisation(tmp_path):
+    """Otherwise, all later predictions would be NaN."""
+    trained = module()
+    with pytest.warns(UserWarning, match='pos of .37., x of .37.; the step is skipped'):
+        fit(trained, spoiled(37), str(tmp_path), nan_policy='skip', **QUIET)
+    statistics = dict(trained.model.named_buffers())
+    assert any(name.endswith('running_var') for name in statistics)
+    assert all(value.isfinite().all() for value in statistics.values())
+    assert predict(trained.model, Waves(8), joints).isfinite().all()
+    counts = [v for name, v in statistics.items() if name.endswith('num_batches_tracked')]
+    assert {int(count) for count in counts} == {4}  # two of three batches in two epochs
 
 
 def test_the_error_names_step_and_parameter(tmp_path):

@@ -42,7 +42,8 @@ def test_learns_and_keeps_the_best_validation_weights(tmp_path):
     predicted = predict(trained.model, Waves(24), joints).argmax(dim=1)
     accuracy = (predicted == Waves(24).labels()).float().mean()
     assert accuracy == pytest.approx(max(accuracies), abs=1e-6)
-    assert sorted(os.listdir(tmp_path)) == ['best.ckpt', 'history.json', 'last.ckpt']
+    files = ['best.ckpt', 'history.json', 'last.ckpt', 'previous.ckpt']
+    assert sorted(os.listdir(tmp_path)) == files
 
 
 def test_the_same_seed_gives_the_same_run(tmp_path):
@@ -198,7 +199,7 @@ def test_a_run_is_resumed_in_a_new_process(tmp_path):
     assert run().history == first.history
 
 
-def test_a_damaged_checkpoint_is_not_resumed(tmp_path):
+def test_a_damaged_checkpoint_without_a_previous_one_is_not_resumed(tmp_path):
     data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     result = fit(module(), data, str(tmp_path), max_epochs=1, **QUIET)
     with open(result.last, 'r+b') as file:
