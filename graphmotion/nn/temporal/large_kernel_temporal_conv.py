@@ -14,7 +14,7 @@ from graphmotion.checks import check_choice, check_int, check_odd
 from graphmotion.nn.frames import zero_padding
 from graphmotion.nn.graphs import is_known
 from graphmotion.nn.resettable import ResettableModule
-from graphmotion.nn.temporal.temporal_conv import convolve_frames
+from graphmotion.nn.temporal.convolve_frames import convolve_frames
 
 PADDINGS = ('reflect_start', 'reflect', 'zeros')
 

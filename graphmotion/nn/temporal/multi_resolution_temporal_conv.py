@@ -10,7 +10,8 @@ from torch.nn.init import xavier_uniform_, zeros_
 
 from graphmotion.checks import check_odd
 from graphmotion.nn.resettable import ResettableModule
-from graphmotion.nn.temporal.temporal_conv import TemporalConv, convolve_frames
+from graphmotion.nn.temporal.convolve_frames import convolve_frames
+from graphmotion.nn.temporal.temporal_conv import TemporalConv
 
 
 class MultiResolutionTemporalConv(ResettableModule):

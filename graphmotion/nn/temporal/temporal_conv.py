@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from graphmotion.checks import check_odd
 from graphmotion.nn.frames import zero_padding
 from graphmotion.nn.graphs import check_channels
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.temporal.convolve_frames import convolve_frames
 
 
 class TemporalConv(ResettableModule):
@@ -84,25 +84,3 @@ class TemporalConv(ResettableModule):
             f'{self.__class__.__name__}({self.in_channels}, {self.out_channels}, '
             f'kernel_size={self.kernel_size}, stride={self.stride}, dilation={self.dilation})'
         )
-
-
-def convolve_frames(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int = 1,
-    dilation: int = 1,
-    groups: int = 1,
-    padding: int | None = None,
-) -> Tensor:
-    """Convolves [N, T, C] with kernels [F, C, 1, k] along the frames, as :class:`TemporalConv`.
-
-    Pads both ends with ``padding`` zeros. By default, without a stride, the result has as many
-    frames as ``x``.
-    """
-    # A view as a channels-last image with a height of one pixel, without a copy on either side.
-    image = x.unsqueeze(1).permute(0, 3, 1, 2)
-    if padding is None:
-        padding = dilation * (weight.size(-1) // 2)
-    out = conv2d(image, weight, bias, (1, stride), (0, padding), (1, dilation), groups)
-    return out.permute(0, 2, 3, 1).squeeze(1)
