@@ -1,6 +1,7 @@
 from graphmotion.inference.answer import Answer, Answers
 from graphmotion.inference.checkpoint import load_weights
 from graphmotion.inference.export import export
+from graphmotion.inference.fuse import fuse_for_inference
 from graphmotion.inference.gallery import Gallery
 from graphmotion.inference.identification import Identification, Verification
 from graphmotion.inference.predict import embed, predict
@@ -19,6 +20,7 @@ __all__ = [
     'Verification',
     'embed',
     'export',
+    'fuse_for_inference',
     'load_weights',
     'predict',
 ]

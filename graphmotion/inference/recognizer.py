@@ -20,6 +20,7 @@ from graphmotion.data import as_dataset
 from graphmotion.data.list_dataset import ListDataset, Samples
 from graphmotion.inference.answer import Answer, Answers
 from graphmotion.inference.enrollment import EnrollmentMixin, Frames
+from graphmotion.inference.fuse import fuse_for_inference
 from graphmotion.inference.gallery import Gallery
 from graphmotion.inference.predict import mean_outputs
 from graphmotion.inference.sources import (
@@ -72,7 +73,8 @@ class Recognizer(EnrollmentMixin):
         print(recognizer('walk.json'))
 
     Predictions equal those of :func:`predict`, with the same transform, augmentations and seed, and
-    embeddings those of :func:`embed`. Networks are kept in evaluation mode.
+    embeddings those of :func:`embed`, except for rounding: networks run as the faster copies of
+    :func:`fuse_for_inference`. Networks are kept in evaluation mode.
 
     Several networks are the streams of one prediction, such as joints and bones, which are fused by
     :func:`~graphmotion.metrics.fuse_streams`.
@@ -166,6 +168,7 @@ class Recognizer(EnrollmentMixin):
         given = None if skeleton is None else get_skeleton(skeleton)
         self._format = InputFormat.of_network(self.models[0], first, given, self.image_size)
         self.skeleton = self._format.skeleton
+        self._fused: dict[int, tuple[Any, torch.nn.Module]] = {}
 
     @property
     def model(self) -> torch.nn.Module:
@@ -344,9 +347,21 @@ class Recognizer(EnrollmentMixin):
 
     def _outputs(self, number: int, dataset: Samples, kind: str) -> Tensor:
         transforms = [t for t in self.transforms[number] for _ in range(self.num_augmentations)]
-        return mean_outputs(
-            self.models[number], dataset, transforms, self.batch_size, self.seed, kind
-        )
+        model = self.fused_model(number)
+        return mean_outputs(model, dataset, transforms, self.batch_size, self.seed, kind)
+
+    def fused_model(self, number: int = 0) -> torch.nn.Module:
+        r"""Returns the copy of a network that computes predictions; see
+        :func:`fuse_for_inference`. It is updated when the weights of the network change, but not
+        when they are modified through :obj:`weight.data`.
+        """
+        model = self.models[number]
+        tensors = list(chain(model.parameters(), model.buffers()))
+        state = model, [(id(t), t.data_ptr(), _version(t)) for t in tensors]
+        cached = self._fused.get(number)
+        if cached is None or cached[0] != state:
+            self._fused[number] = state, fuse_for_inference(model)
+        return self._fused[number][1]
 
     def _check_classes(self) -> tuple[str, ...]:
         if self.class_names is None:
@@ -465,6 +480,11 @@ class Recognizer(EnrollmentMixin):
         if self.gallery is not None:
             parts.append(f'gallery={self.gallery}')
         return f'{self.__class__.__name__}({", ".join(parts)})'
+
+
+def _version(tensor: Tensor) -> int:
+    """Counts the changes of a tensor; tensors made in inference mode do not count."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _transforms_of_each(transform: Any, num_models: int) -> list[list[Callable | None]]:

@@ -284,7 +284,7 @@ class FrameStream:
     ) -> Tensor:
         """Averages the output of a network over its transforms, as the recognizer does."""
         recognizer = self.recognizer
-        model = recognizer.models[number]
+        model = recognizer.fused_model(number)
         dataset = ListDataset([data], recognizer.dataset_transform)
         device = next(model.parameters()).device
         batches: list[Batch] = []

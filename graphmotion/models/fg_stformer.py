@@ -105,10 +105,13 @@ class SpatialTransformerBlock(torch.nn.Module):
             options['mask'] = source_mask
         attended = self.attention(x, num_nodes, **options)
         out, weights = attended if return_attention else (attended, None)
-        out = self.activation(self.norm(out, mask) + self.shortcut(target, mask))
+        out = self._add(self.norm(out, mask), self.shortcut(target, mask))
         shortcut = self.feed_forward_shortcut(target, mask)
-        out = self.activation(self.feed_forward(out, mask) + shortcut)
+        out = self._add(self.feed_forward(out, mask), shortcut)
         return out if weights is None else (out, weights)
+
+    def _add(self, out: Tensor, shortcut: Tensor) -> Tensor:
+        return self.activation(out + shortcut)
 
     def _position(self, side: int, ids: Tensor | None) -> Tensor | None:
         position = cast('Tensor | None', getattr(self, f'position{side}'))

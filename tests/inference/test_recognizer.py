@@ -53,8 +53,28 @@ def saved(tmp_path):
 def test_probabilities_equal_the_evaluation(saved):
     recognizer = saved(recognizer_of(num_augmentations=3, seed=5, batch_size=7))
     expected = predict(network(), WALKS, TRANSFORM, batch_size=7, num_augmentations=3, seed=5)
-    assert torch.equal(recognizer.probabilities(WALKS), expected)
+    torch.testing.assert_close(recognizer.probabilities(WALKS), expected)
     assert len(expected.unique(dim=0)) > 4
+
+
+def test_changed_weights_are_used():
+    """The copy for inference is updated."""
+    recognizer = recognizer_of(T.ToStream('joint'))
+    model = recognizer.model
+    fused = recognizer.fused_model()
+    assert recognizer.fused_model() is fused
+    changes = (
+        lambda: torch.nn.init.ones_(model.lin.bias),
+        lambda: model.layers[0].spatial_norm.norm.running_mean.add_(0.1),
+        lambda: setattr(model, 'lin', torch.nn.Linear(8, 4)),
+        lambda: recognizer.models.__setitem__(0, network(kernel_size=3).eval()),
+    )
+    for change in changes:
+        change()
+        expected = predict(recognizer.model, WALKS, T.ToStream('joint'))
+        torch.testing.assert_close(recognizer.probabilities(WALKS), expected)
+        assert recognizer.fused_model() is not fused
+        fused = recognizer.fused_model()
 
 
 def test_several_transforms_of_one_network(saved):
@@ -75,7 +95,7 @@ def test_fused_streams_equal_the_evaluation(saved, fusion):
     )
     logits = [predict(m, WALKS, t, kind='logits') for m, t in zip(models, transforms)]
     expected = fuse_streams(logits, [0.6, 0.4], fusion)
-    assert torch.equal(recognizer.probabilities(WALKS), expected)
+    torch.testing.assert_close(recognizer.probabilities(WALKS), expected)
 
 
 def test_embeddings_equal_the_evaluation(saved):
@@ -84,7 +104,7 @@ def test_embeddings_equal_the_evaluation(saved):
     )
     views = [Compose([crop, T.ToStream('joint')]) for crop in T.center_crops(20)]
     recognizer = saved(Recognizer(model, views))
-    assert torch.equal(recognizer.embeddings(WALKS), embed(model.eval(), WALKS, views))
+    torch.testing.assert_close(recognizer.embeddings(WALKS), embed(model.eval(), WALKS, views))
     with pytest.raises(ValueError, match='class_names must be given to classify'):
         recognizer.probabilities(WALKS)
     with pytest.raises(ValueError, match='has no embeddings; use probabilities'):
@@ -110,7 +130,7 @@ def test_the_transform_of_a_dataset_is_applied_once():
     dataset.transform = double
     recognizer = recognizer_of(T.ToStream('joint'), dataset_transform=double)
     expected = predict(network(), dataset, T.ToStream('joint'))
-    assert torch.equal(recognizer.probabilities(dataset), expected)
+    torch.testing.assert_close(recognizer.probabilities(dataset), expected)
     for source in (dataset, [WALKS[i] for i in range(len(WALKS))]):
         rows = [list(answer.probabilities.values()) for answer in recognizer(source)]
         torch.testing.assert_close(torch.tensor(rows), expected)

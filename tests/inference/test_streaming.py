@@ -99,7 +99,7 @@ def test_features_are_reused(monkeypatch):
     recognizer = make(Compose([T.FillMissing(), JOINT]), model)
     stream = recognizer.stream(window=40)
     frames = []
-    model.layers[0].spatial.register_forward_hook(
+    recognizer.fused_model().layers[0].spatial.register_forward_hook(
         lambda _, args, out: frames.append(args[0].size(1))
     )
     pos = walk(70)

@@ -1,0 +1,363 @@
+"""Copies of networks that are faster in inference."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+from torch.nn import BatchNorm1d, Identity, Linear, Module, Parameter
+from torch.nn.functional import leaky_relu_, max_pool2d
+
+from graphmotion.models.fg_stformer import SpatialTransformerBlock
+from graphmotion.models.gaitmixer import TemporalMixerBlock
+from graphmotion.models.msa_gcn import SelectiveBlock
+from graphmotion.models.residual_gcn import ResidualBlock
+from graphmotion.models.spagnn import SPAGNN
+from graphmotion.models.spegnn import SPEGNN
+from graphmotion.models.st_gcn import SpatioTemporalBlock
+from graphmotion.nn import (
+    AdaptiveSpatialConv,
+    ChannelTopologyConv,
+    ConvValueTemporalAttention,
+    MotionBatchNorm,
+    MultiScaleTemporalConv,
+    SelectiveTemporalConv,
+    SpatialConv,
+    TemporalConv,
+)
+from graphmotion.nn.frame_sequential import FrameSequential
+from graphmotion.nn.frames import stride_mask, zero_padding
+from graphmotion.nn.graphs import accumulate, check_channels, expand_to_nodes, split_graphs
+
+M = TypeVar('M', bound=Module)
+
+
+def fuse_for_inference(model: M) -> M:
+    r"""Returns a copy of a model that is faster in inference and gives the same results, except
+    for rounding.
+
+    Batch normalisations are folded into the weights of the layers before them: with the running
+    mean :math:`\mu` and variance :math:`\sigma^2`,
+
+    .. math::
+        \gamma \, \frac{\mathbf{W} \mathbf{x} + \mathbf{b} - \mu}{\sqrt{\sigma^2 + \epsilon}}
+        + \beta = (\mathbf{s} \odot \mathbf{W}) \, \mathbf{x} + \mathbf{s} \odot (\mathbf{b} - \mu)
+        + \beta, \qquad \mathbf{s} = \gamma / \sqrt{\sigma^2 + \epsilon}
+
+    Normalisations of the input, and those after an activation, remain affine maps. Blocks add
+    shortcuts and apply activations in place, and graph convolutions multiply their adjacency by
+    the edge importance only once.
+
+    .. code-block:: python
+
+        model = st_gcn('coco17', num_classes=5, in_channels=2)
+        fused = fuse_for_inference(model)
+        logits = fused(torch.randn(17, 64, 2))
+
+    Args:
+        model (torch.nn.Module): A model of this library, or one with its layers. Other modules are
+            copied as they are.
+
+    Returns:
+        torch.nn.Module: The copy, in evaluation mode and without gradients of the weights. Later
+        changes of the weights of :obj:`model` have no effect on it.
+    """
+    out = copy.deepcopy(model).eval().requires_grad_(False)
+    for module in list(out.modules()):
+        fuse = _FUSIONS.get(type(module))  # subclasses may do something else
+        if fuse is not None:
+            fuse(module)
+    return out
+
+
+# Folding ######################################################################
+
+
+def _affine(norm: Module) -> tuple[Tensor, Tensor]:
+    """Returns the scale and the shift of a batch normalisation in evaluation mode."""
+    part = norm.norm if isinstance(norm, MotionBatchNorm) else norm
+    assert isinstance(part, BatchNorm1d)
+    assert part.running_mean is not None and part.running_var is not None
+    scale = part.weight.double() / (part.running_var.double() + part.eps).sqrt()
+    return scale, part.bias.double() - part.running_mean.double() * scale
+
+
+def _fold(layer: Module, scale: Tensor, shift: Tensor) -> None:
+    """Scales and shifts the output channels of a layer by its weights."""
+    if isinstance(layer, AdaptiveSpatialConv):
+        _scale(layer.conv.weight, scale)
+        total = layer.bias.double().sum(dim=0) * scale + shift
+        layer.bias.zero_()[0] = total.to(layer.bias)
+        return
+    layer = layer.conv if isinstance(layer, TemporalConv) else layer
+    if isinstance(layer, (Linear, torch.nn.Conv2d)):
+        _scale(layer.weight, scale.view(-1, *[1] * (layer.weight.dim() - 1)))
+    else:  # output channels are last
+        _scale(cast(Tensor, layer.weight), scale)
+    bias = cast('Tensor | None', layer.bias)
+    total = shift if bias is None else bias.double() * scale + shift
+    layer.bias = Parameter(total.to(cast(Tensor, layer.weight)), requires_grad=False)
+
+
+def _scale(weight: Tensor, scale: Tensor) -> None:
+    weight.copy_(weight.double() * scale)
+
+
+class _Shift(Module):
+    """Adds a constant to each channel, in place; takes the place of a normalisation."""
+
+    shift: Tensor
+
+    def __init__(self, shift: Tensor) -> None:
+        super().__init__()
+        self.register_buffer('shift', shift)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return x.add_(self.shift.to(x.dtype))
+
+
+class _SharedSpatialConv(Module):
+    """A graph convolution over one dense adjacency, with a constant for each node."""
+
+    adj: Tensor
+    weight: Tensor
+    constant: Tensor
+
+    def __init__(self, conv: SpatialConv, adj: Tensor, norm: Module) -> None:
+        super().__init__()
+        scale, shift = _affine(norm)
+        adj = torch.stack(cast('list[Tensor]', conv._partitions(adj, adj.size(-1))))
+        constant = shift.expand(adj.size(-1), -1)
+        if conv.bias is not None:  # part of the messages along the edges
+            constant = constant + adj.double().sum(dim=2).t() @ (conv.bias.double() * scale)
+        self.in_channels, self.out_channels = conv.in_channels, conv.out_channels
+        self.register_buffer('adj', adj)
+        self.register_buffer('weight', (conv.weight.double() * scale).to(conv.weight))
+        self.register_buffer('constant', constant.to(conv.weight).unsqueeze(1))
+
+    def forward(self, x: Tensor, adj: Tensor) -> Tensor:
+        """Convolves ``x``; the adjacency is the one that the layer was made with."""
+        check_channels(x, self.in_channels)
+        num_nodes = self.adj.size(-1)
+        out: Tensor | None = None
+        for part, weight in zip(self.adj, self.weight):
+            if self.in_channels <= self.out_channels:
+                rows = accumulate(x, part.to(x.dtype)).view(-1, self.in_channels)
+                if out is None:
+                    out = rows @ weight
+                else:  # autocast does not apply to in-place operations
+                    out.addmm_(rows.to(out.dtype), weight.to(out.dtype))
+            else:
+                product = (x @ weight).view(*x.shape[:-1], self.out_channels)
+                out = accumulate(product, part.to(product.dtype), out)
+        assert out is not None
+        graphs = split_graphs(out.view(*x.shape[:-1], self.out_channels), num_nodes)
+        return graphs.add_(self.constant.to(out.dtype)).flatten(0, 1)
+
+
+# Blocks that overwrite their intermediate results #############################
+
+
+class _SpatioTemporalBlock(SpatioTemporalBlock):
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        out = self.temporal(self.spatial(x, self.adj).relu_(), mask)
+        if self.shortcut is not None:
+            out += self.shortcut(x, mask)
+        return out.relu_()
+
+
+class _SelectiveBlock(SelectiveBlock):
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        out = self.spatial(x, self.adj).relu_()
+        if self.temporal is not None:
+            out = self.temporal(out, num_nodes=self.adj.size(-1), mask=mask)
+            out += self.shortcut(x, mask)
+        else:  # the gradient of a ReLU needs its output
+            out = out[:, :: self.stride] + self.shortcut(x, mask)
+        return out.relu_() if self.final_relu else out
+
+
+class _SelectiveTemporalConv(SelectiveTemporalConv):
+    def forward(
+        self,
+        x: Tensor,
+        num_nodes: int | None = None,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        x = zero_padding(x, mask)
+        branches = [conv(x) for conv in self.convs]
+        if len(branches) == 1:
+            return branches[0]
+        mask = stride_mask(mask, self.stride)
+        weights = self.attention(branches, num_nodes, batch, batch_size, mask)
+        out, *others = branches
+        first, *rest = (expand_to_nodes(part, num_nodes, batch) for part in weights)
+        out *= first
+        for branch, part in zip(others, rest):
+            out.addcmul_(branch, part.to(out.dtype))
+        return out
+
+
+class _ResidualBlock(ResidualBlock):
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        out = self.spatial_norm(self.spatial(x, mask), mask)
+        out += self.spatial_shortcut(x, mask)
+        out = self.temporal(out.relu_(), mask)
+        if self.shortcut is not None:
+            out += self.shortcut(x, mask)
+        return out.relu_()
+
+
+class _MultiScaleTemporalConv(MultiScaleTemporalConv):
+    scale: Tensor
+    shift: Tensor
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        reduced = zero_padding(self.reduce(x).relu_(), mask)
+        *convolved, pooled = reduced.split(self.branch_channels, -1)
+        outs = [conv(part) for conv, part in zip(self.convs, convolved)]
+        image = pooled.unsqueeze(1).permute(0, 3, 1, 2)
+        image = max_pool2d(image, (1, 3), (1, self.stride), (0, 1))
+        pooled = image.permute(0, 2, 3, 1).squeeze(1)
+        outs += [torch.addcmul(self.shift, pooled, self.scale), self.point(x)]
+        return torch.cat(outs, dim=-1)
+
+
+class _SpatialTransformerBlock(SpatialTransformerBlock):
+    def _add(self, out: Tensor, shortcut: Tensor) -> Tensor:
+        out += shortcut
+        return leaky_relu_(out, self.activation.negative_slope)
+
+
+class _TemporalMixerBlock(TemporalMixerBlock):
+    scale: Tensor
+    shift: Tensor
+    shortcut_scale: Tensor
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        out = self.activation(self.conv(x, mask)).mul_(self.scale).add_(self.shift)
+        if len(self.shortcut) == 0:
+            return out.add_(x)
+        return out.addcmul_(self.shortcut(x, mask), self.shortcut_scale)
+
+
+# What is done with each module ################################################
+
+
+def _fuse_sequential(module: FrameSequential) -> None:
+    """Folds each normalisation that follows a linear map or a convolution."""
+    kept: list[Module] = []
+    for part in module:
+        if isinstance(part, MotionBatchNorm) and kept and _is_linear(kept[-1]):
+            _fold(kept[-1], *_affine(part))
+        else:
+            kept.append(part)
+    del module[:]
+    module.extend(kept)
+
+
+def _is_linear(module: Module) -> bool:
+    return isinstance(module, (Linear, TemporalConv))
+
+
+def _fuse_spatio_temporal(block: SpatioTemporalBlock) -> None:
+    block.spatial = cast(Any, _SharedSpatialConv(block.spatial, block.adj, block.spatial_norm))
+    _fold(block.temporal, *_affine(block.temporal_norm))
+    block.spatial_norm = block.temporal_norm = cast(Any, FrameSequential())
+    block.__class__ = _SpatioTemporalBlock
+
+
+def _fuse_selective(block: SelectiveBlock) -> None:
+    block.spatial = cast(Any, _SharedSpatialConv(block.spatial, block.adj, block.norm))
+    block.norm = cast(Any, FrameSequential())
+    block.__class__ = _SelectiveBlock
+
+
+def _fuse_selective_temporal(conv: SelectiveTemporalConv) -> None:
+    if len(conv.kernel_sizes) > 1:
+        _fold(conv.squeeze, *_affine(conv.norm))
+        conv.norm = cast(Any, Identity())
+    conv.__class__ = _SelectiveTemporalConv
+
+
+def _fuse_residual(block: ResidualBlock) -> None:
+    scale, shift = _affine(block.spatial_norm)
+    rest: Module = FrameSequential()
+    if isinstance(block.spatial, ChannelTopologyConv):  # which has no constant
+        conv = block.spatial
+        _scale(conv.weight, scale.view(1, -1, 1))
+        _scale(conv.bias, scale)
+        rest = _Shift(shift.to(conv.weight))
+    elif isinstance(block.spatial, AdaptiveSpatialConv):
+        _fold(block.spatial, scale, shift)
+    else:
+        return
+    block.spatial_norm = cast(Any, rest)
+    block.__class__ = _ResidualBlock
+
+
+def _fuse_multi_scale(conv: MultiScaleTemporalConv) -> None:
+    _fold(conv.reduce, *_affine(conv.reduce_norm))
+    scales, shifts = (part.split(conv.branch_channels) for part in _affine(conv.norm))
+    branches = [*conv.convs, None, conv.point]
+    for layer, scale, shift in zip(branches, scales, shifts):
+        if layer is not None:
+            _fold(layer, scale, shift)
+        else:  # the maximum, which a negative scale would turn into a minimum
+            conv.register_buffer('scale', scale.to(conv.reduce.weight))
+            conv.register_buffer('shift', shift.to(conv.reduce.weight))
+    conv.reduce_norm = conv.norm = cast(Any, FrameSequential())
+    conv.__class__ = _MultiScaleTemporalConv
+
+
+def _fuse_transformer(block: SpatialTransformerBlock) -> None:
+    _fold(block.attention.proj, *_affine(block.norm))
+    block.norm = cast(Any, FrameSequential())
+    block.__class__ = _SpatialTransformerBlock
+
+
+def _fuse_temporal_attention(module: ConvValueTemporalAttention) -> None:
+    if isinstance(module.norm, MotionBatchNorm):  # not fused before
+        _fold(module.out, *_affine(module.norm))
+        module.norm = cast(Any, FrameSequential())
+
+
+def _fuse_mixer(block: TemporalMixerBlock) -> None:
+    scale, shift = _affine(block.norm)
+    weight = block.norm.norm.weight
+    if len(block.shortcut):
+        shortcut_scale, shortcut_shift = _affine(block.shortcut[-1])
+        block.register_buffer('shortcut_scale', shortcut_scale.to(weight))
+        shift = shift + shortcut_shift
+        del block.shortcut[-1]
+    block.register_buffer('scale', scale.to(weight))
+    block.register_buffer('shift', shift.to(weight))
+    block.norm = cast(Any, FrameSequential())
+    block.__class__ = _TemporalMixerBlock
+
+
+def _fuse_face_network(model: SPAGNN | SPEGNN) -> None:
+    for i, (conv, norm) in enumerate(zip(model.convs, model.norms)):
+        if isinstance(norm, MotionBatchNorm) and not getattr(model, 'directional', False):
+            _fold(conv, *_affine(norm))
+            model.norms[i] = Identity()
+
+
+_FUSIONS: dict[type[Module], Callable[[Any], None]] = {
+    FrameSequential: _fuse_sequential,
+    SpatioTemporalBlock: _fuse_spatio_temporal,
+    SelectiveBlock: _fuse_selective,
+    SelectiveTemporalConv: _fuse_selective_temporal,
+    ResidualBlock: _fuse_residual,
+    MultiScaleTemporalConv: _fuse_multi_scale,
+    SpatialTransformerBlock: _fuse_transformer,
+    ConvValueTemporalAttention: _fuse_temporal_attention,
+    TemporalMixerBlock: _fuse_mixer,
+    SPAGNN: _fuse_face_network,
+    SPEGNN: _fuse_face_network,
+}
