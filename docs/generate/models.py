@@ -9,6 +9,7 @@ import torch
 from benchmarks.common import count_flops
 from benchmarks.models.workloads import WORKLOADS, Workload, face_graph, make_inputs, make_model
 from generate.pages import heading, list_table, papers, write_page
+from generate.results import find_cell
 from graphmotion import models
 from graphmotion.models import list_models
 from graphmotion.models.registry import TASKS
@@ -20,17 +21,31 @@ TASK_NAMES = {
     'expression': 'facial expressions',
     'recognition': 'people by their gait',
 }
-# Results of the pages "Examples" and "Results", in per cent; a test finds each number there.
-RESULTS = {
-    'fg_stformer': 'NW-UCLA 88.4, four streams 92.7; UTD-MHAD 91.6',
-    'gaitformer': 'generated walks, rank-1 81.5',
-    'gaitmixer': 'generated walks, rank-1 71.2',
-    'lmgcs': 'CASIA-B, validation, rank-1 77.2; USF, half cycles 34.4',
-    'msa_gcn': 'Emotion-Gait 63.7 ± 6.0',
-    'spagnn': 'FER2013 51.8',
-    'spegnn': 'FER2013 48.3',
-    'ssgnn': 'FER2013 50.5; generated faces 77.4',
-    'st_gcn': 'NW-UCLA 88.4; UTD-MHAD 77.7; Emotion-Gait 63.4 ± 5.9',
+# Results of the models: words, and cells of the tables of results as table, row and column.
+_FOUR = ('nw-ucla', 'FG-STFormer of width 16, four streams, 45 epochs', 'accuracy')
+RESULTS: dict[str, list[str | tuple[str, str, str]]] = {
+    'fg_stformer': [
+        *['NW-UCLA', ('nw-ucla', 'FG-STFormer, joint', 'accuracy'), '; four streams', _FOUR],
+        *['; UTD-MHAD', ('utd-mhad', 'FG-STFormer, joint', 'accuracy')],
+    ],
+    'gaitformer': ['generated walks, rank-1', ('generated-walks', 'GaitFormer', 'mean')],
+    'gaitmixer': ['generated walks, rank-1', ('generated-walks', 'GaitMixer', 'mean')],
+    'lmgcs': [
+        *['CASIA-B, validation, rank-1', ('casia-b', 'LMGCS', 'mean')],
+        *['; USF, half cycles', ('usf-samples', 'LMGCS', 'mean')],
+    ],
+    'msa_gcn': ['Emotion-Gait', ('emotion-gait', 'MSA-GCN', 'accuracy')],
+    'spagnn': ['FER2013', ('fer2013', 'SPAGNN', 'accuracy')],
+    'spegnn': ['FER2013', ('fer2013', 'SPEGNN', 'accuracy')],
+    'ssgnn': [
+        *['FER2013', ('fer2013', 'SSGNN, mean', 'accuracy')],
+        *['; generated faces', ('generated-faces', 'SSGNN', 'accuracy')],
+    ],
+    'st_gcn': [
+        *['NW-UCLA', ('nw-ucla', 'ST-GCN, joint', 'accuracy')],
+        *['; UTD-MHAD', ('utd-mhad', 'ST-GCN, joint', 'accuracy')],
+        *['; Emotion-Gait', ('emotion-gait', 'ST-GCN', 'accuracy')],
+    ],
 }
 TEXT = (
     'The registered models, with the defaults of their papers, built by '
@@ -38,7 +53,7 @@ TEXT = (
     'millions, are counted when this page is built; multiply-adds are those of matrix products '
     'and convolutions, of which SPAGNN, with a weight for each edge, has none. The results are in '
     'per cent and were reached by the smaller networks of '
-    '``--preset cpu``; :doc:`/results` has their tables and commands.'
+    '``--preset cpu``; :doc:`/results/index` has their tables and commands.'
 )
 
 
@@ -53,6 +68,12 @@ def describe_input(workload: Workload) -> str:
     return f'{joints} joints, {workload.frames} frames'
 
 
+def describe_results(name: str) -> str:
+    """Describes the results of a model in per cent."""
+    parts = [p if isinstance(p, str) else find_cell(*p) for p in RESULTS.get(name, [])]
+    return ' '.join(parts).replace(' ;', ';') or '–'
+
+
 def rows(name: str, task: str) -> tuple[list[str], list[str]]:
     """Returns the rows of a model in the tables of papers and of sizes."""
     workload = WORKLOADS.get(name, Workload())
@@ -64,7 +85,7 @@ def rows(name: str, task: str) -> tuple[list[str], list[str]]:
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     cls = type(model)
     link = f':class:`{name} <graphmotion.models.{cls.__name__}>`'
-    paper = [link, TASK_NAMES[task], papers(cls).split('; ')[0], RESULTS.get(name, '–')]
+    paper = [link, TASK_NAMES[task], papers(cls).split('; ')[0], describe_results(name)]
     fields = ', '.join(f'``{field}``' for field in model.inputs)
     cost = f'{megas:,.0f}' if megas else '–'
     return paper, [link, fields, describe_input(workload), f'{parameters:.2f}', cost]

@@ -1,6 +1,6 @@
 r"""The USF gait challenge with LMGCS and linear discriminants.
 
-    python examples/papers/usf_gait.py --root DIR --baseline   # the table in docs/results.md
+    python examples/papers/usf_gait.py --root DIR --baseline   # the tables in docs/results/lmgcs.md
 
 DIR/raw holds the .mat files. People are known from their gallery, on which everything is trained,
 and recognised in the probes A to G, which differ in view, shoe and surface: by single half cycles,

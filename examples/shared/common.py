@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
+import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -135,9 +137,13 @@ def slug(title: str) -> str:
 def save_results(
     args: Namespace, results: Mapping[str, Any], folder: Path | None = None
 ) -> dict[str, Any]:
-    """Writes arguments, environment and results to results.json and returns them."""
+    """Writes the command, arguments, environment and results to results.json and returns them."""
     folder = folder or args.out
-    content = {'arguments': vars(args), 'environment': describe_environment()} | dict(results)
+    content = {
+        'command': shlex.join(['python', *sys.argv]),
+        'arguments': vars(args),
+        'environment': describe_environment(),
+    } | dict(results)
     text = json.dumps(content, indent=1, default=_as_plain)
     (folder / 'results.json').write_text(text)
     print(f'Figures, checkpoints and results.json are in {folder}')

@@ -70,10 +70,12 @@ def test_given_options_override_the_preset():
     assert vars(args) == {'frames': 8, 'skip': 0}
 
 
-def test_results_hold_arguments_and_recipes(tmp_path, capsys):
+def test_results_hold_command_arguments_and_recipes(tmp_path, monkeypatch):
+    monkeypatch.setattr('sys.argv', ['examples/x.py', '--title', 'two words'])
     args = argparse.Namespace(out=tmp_path, seed=3)
     results = common.save_results(args, {'recipe': ClassificationRecipe(), 'shape': (1, 2)})
     assert results == json.loads((tmp_path / 'results.json').read_text())
+    assert results['command'] == "python examples/x.py --title 'two words'"
     assert results['arguments'] == {'out': str(tmp_path), 'seed': 3}
     assert results['recipe']['batch_size'] == 16
     assert results['recipe']['optimization']['max_epochs'] > 0

@@ -1,0 +1,397 @@
+"""The tables of results: which runs each row shows, and the figures of the papers beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number of each row.
+
+    Paths are keys of a record, joined by dots; a star stands for the title of the row. The number
+    is the mean over the paths.
+    """
+
+    header: str
+    paths: tuple[str, ...]
+    deviation: str = ''  # path of the deviation over the folds of one run
+    is_count: bool = False  # otherwise a fraction, shown in per cent
+
+
+@dataclass(frozen=True)
+class Row:
+    """The runs of a command, or figures from before records of runs were kept."""
+
+    label: str
+    title: str = ''  # in the records
+    command: str = ''
+    values: Sequence[str] = ()  # shown if there is no record
+    paper: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows and columns, with further columns for the figures of the paper."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    corner: str = ''
+    paper: Sequence[str] = ()  # headers
+    measured: str = ''  # when the rows without a record were measured
+    lists_runs: bool = True
+
+
+def column(header: str, *paths: str, **options: object) -> Column:
+    """Returns a column of a number or of the mean of several."""
+    return Column(header, paths, **options)  # type: ignore[arg-type]
+
+
+def rows(command: str, titles: Sequence[str], **labels: str) -> list[Row]:
+    """Returns a row for each title in the records of a command."""
+    return [Row(labels.get(title, title), title, command) for title in titles]
+
+
+def with_paper(table: Table, header: Sequence[str], figures: dict[str, Sequence[str]]) -> Table:
+    """Returns the table with the figures of a paper for some of its rows.
+
+    Raises:
+        ValueError: If the table lacks a row.
+    """
+    missing = figures.keys() - {row.label for row in table.rows}
+    if missing:
+        raise ValueError(f'figures must be those of rows of the table, got {sorted(missing)}')
+    found = [replace(row, paper=figures.get(row.label, ())) for row in table.rows]
+    return replace(table, paper=header, rows=found)
+
+
+def parameters(path: str) -> Column:
+    """Returns the column of the number of parameters."""
+    return column('parameters', path, is_count=True)
+
+
+RANK_1 = [
+    *[column(name, f'scores.*.figures.rank-1/{name}') for name in ('NM', 'BG', 'CL')],
+    column('mean', 'scores.*.figures.rank-1'),
+]
+VIEWS = [str(view) for view in range(0, 181, 18)]
+
+# Emotion from gait #############################################################################
+
+EMOTION = 'python examples/papers/msa_gcn.py --root DIR --folds 5 --compare'
+emotion_gait = Table(
+    [
+        parameters('models.*.parameters'),
+        *[
+            column(name, f'models.*.scores.mean.{key}', deviation=f'models.*.scores.std.{key}')
+            for name, key in [
+                ('accuracy', 'accuracy'),
+                ('macro-F1', 'macro_f1'),
+                ('F1 of means', 'f1_of_macro_means'),
+                ('mean (TP + TN) / all', 'mean_one_vs_rest_accuracy'),
+            ]
+        ],
+    ],
+    rows(EMOTION, ['ST-GCN', 'MSA-GCN, one scale', 'MSA-GCN, no cross-scale fusion', 'MSA-GCN']),
+    corner='model',
+)
+generated_gaits = Table(
+    [
+        parameters('parameters'),
+        column('accuracy', 'scores.*.accuracy'),
+        column('macro-F1', 'scores.*.macro_f1'),
+    ],
+    rows('python examples/gait_emotion.py', ['MSA-GCN']),
+)
+
+# Actions #######################################################################################
+
+ACTIONS = 'python examples/action_recognition.py --dataset {} --root DIR'
+STREAMS = 'python examples/papers/fg_stformer.py --dataset {} --root DIR --width 16 --epochs 45'
+
+
+def action_rows(dataset: str, figures: dict[str, str]) -> list[Row]:
+    """Returns the rows of a dataset of actions."""
+    one, four = ACTIONS.format(dataset), STREAMS.format(dataset)
+    found = [
+        Row('ST-GCN, joint', '', f'{one} --model st_gcn'),
+        Row('FG-STFormer, joint', '', one),
+        Row('FG-STFormer of width 16, joint', '', f'{one} --width 16'),
+        Row('ST-GCN, joint, 45 epochs', '', f'{one} --model st_gcn --epochs 45'),
+        *[
+            Row(f'FG-STFormer of width 16, {name}, 45 epochs', f'streams.{stream}', four)
+            for name, stream in [
+                ('joint', 'joint'),
+                ('bone', 'bone'),
+                ('joint motion', 'joint_motion'),
+                ('bone motion', 'bone_motion'),
+                ('four streams', 'fused'),
+            ]
+        ],
+    ]
+    sizes = {'ST-GCN': '133,330', 'FG-STFormer, ': '639,466', 'FG-STFormer of': '289,790'}
+    shown = []
+    for row in found:
+        if row.label in figures:
+            size = next(size for start, size in sizes.items() if row.label.startswith(start))
+            size = '' if 'four' in row.label else size
+            shown.append(replace(row, values=(size, figures[row.label])))
+    return shown
+
+
+ACTION_COLUMNS = [parameters('*.parameters'), column('accuracy', '*.scores.accuracy')]
+nw_ucla = with_paper(
+    Table(
+        ACTION_COLUMNS,
+        action_rows(
+            'nw_ucla',
+            {
+                'ST-GCN, joint': '88.4',
+                'FG-STFormer, joint': '88.4',
+                'FG-STFormer of width 16, joint': '87.9',
+                'ST-GCN, joint, 45 epochs': '88.4',
+                'FG-STFormer of width 16, joint, 45 epochs': '87.5',
+                'FG-STFormer of width 16, bone, 45 epochs': '89.4',
+                'FG-STFormer of width 16, joint motion, 45 epochs': '88.1',
+                'FG-STFormer of width 16, bone motion, 45 epochs': '86.4',
+                'FG-STFormer of width 16, four streams, 45 epochs': '92.7',
+            },
+        ),
+        measured='on 2026-11-21',
+    ),
+    ['paper'],
+    {'FG-STFormer of width 16, four streams, 45 epochs': ['97.0']},
+)
+utd_mhad = Table(
+    ACTION_COLUMNS,
+    action_rows(
+        'utd_mhad',
+        {
+            'ST-GCN, joint': '77.7',
+            'FG-STFormer, joint': '91.6',
+            'ST-GCN, joint, 45 epochs': '72.8',
+            'FG-STFormer of width 16, joint, 45 epochs': '87.4',
+        },
+    ),
+    measured='on 2026-11-21',
+)
+
+# Fine-tuning ###################################################################################
+
+TUNING = 'python examples/fine_tuning.py'
+TUNING_REAL = f'{TUNING} --root DIR --weights FILE --epochs 20'
+fine_tuning = Table(
+    [column('accuracy', 'scores.*.mean.accuracy', deviation='scores.*.std.accuracy')],
+    [
+        Row('generated actions, from scratch', 'from scratch', TUNING, ['79.4 ± 3.9']),
+        Row('generated actions, fine-tuned', 'fine-tuned', TUNING, ['95.2 ± 1.5']),
+        Row('generated actions, head only', 'head only', TUNING, ['66.4 ± 4.9']),
+        Row('NW-UCLA, from scratch', 'from scratch', TUNING_REAL, ['47.1 ± 5.3']),
+        Row('NW-UCLA, fine-tuned', 'fine-tuned', TUNING_REAL, ['55.2 ± 2.0']),
+        Row('NW-UCLA, head only', 'head only', TUNING_REAL, ['34.5 ± 14.6']),
+    ],
+    measured='on 2026-11-28',
+)
+
+# Gait recognition from skeletons ###############################################################
+
+WALKS = 'python examples/papers/gaitmixer.py --models st_gcn gaitformer gaitmixer'
+SIMPLE = 'limb lengths, cadence, speeds'
+generated_walks = with_paper(
+    Table(
+        [parameters('runs.*.parameters'), *RANK_1],
+        rows(WALKS, ['chance', SIMPLE, 'ST-GCN', 'GaitFormer', 'GaitMixer']),
+    ),
+    ['paper: CASIA-B'],
+    {'GaitFormer': ['83.4'], 'GaitMixer': ['88.3']},
+)
+generated_walks_by_view = Table(
+    [column(f'{view}°', f'scores.*.rank-1 by view.mean.{view}') for view in VIEWS],
+    rows(WALKS, ['ST-GCN', 'GaitFormer', 'GaitMixer']),
+    lists_runs=False,
+)
+CALGARY = 'python examples/papers/ucalgary.py --root DIR'
+calgary_identity = Table(
+    [
+        parameters('runs.*.parameters'),
+        column('rank-1', 'scores.*.figures.rank-1'),
+        column('rank-5', 'scores.*.figures.rank-5'),
+        column('mAP', 'scores.*.figures.mAP'),
+    ],
+    [
+        *rows(f'{CALGARY} --models st_gcn gaitmixer', ['chance', SIMPLE, 'ST-GCN', 'GaitMixer']),
+        Row('ST-GCN, bodies of one height', 'ST-GCN', f'{CALGARY} --models st_gcn --one-height'),
+    ],
+)
+calgary_condition = Table(
+    [
+        column(name, f'condition.mean.{key}', deviation=f'condition.std.{key}')
+        for name, key in [('accuracy', 'accuracy'), ('macro-F1', 'macro_f1')]
+    ],
+    [Row('ST-GCN', '', f'{CALGARY} --task condition')],
+)
+
+# Gait recognition from silhouettes #############################################################
+
+CASIA = (
+    'python examples/silhouette_gait.py --dataset casia_b --root DIR --protocol LT --validation '
+    '--precision bf16-mixed'
+)
+casia_b = with_paper(
+    Table(
+        [parameters('runs.*.parameters'), *RANK_1],
+        rows(CASIA, ['silhouettes', 'PCA + LDA', 'LMGCS']),
+    ),
+    ['paper: NM', 'BG', 'CL', 'mean'],
+    {'LMGCS': ['98.0', '95.4', '85.0', '92.8']},
+)
+casia_b_by_view = Table(
+    [column(f'{view}°', f'scores.LMGCS.rank-1 by view.*.{view}') for view in VIEWS],
+    rows(CASIA, ['NM', 'BG', 'CL', 'mean']),
+    lists_runs=False,
+)
+# Parts of LMGCS by their titles in the records.
+PARTS = {
+    'baseline': 'baseline',
+    'local': 'local features',
+    'local, fusion': 'local features, fusion',
+    'local, attention': 'local features, attention',
+    'local, fusion, attention': 'local features, fusion, attention',
+}
+ABLATION = with_paper(
+    Table(
+        [parameters('runs.*.parameters'), *RANK_1],
+        [Row(label, title) for title, label in PARTS.items()],
+    ),
+    ['paper: NM', 'BG', 'CL', 'mean'],
+    {
+        'baseline': ['96.0', '92.6', '81.2', '89.9'],
+        'local features': ['97.1', '94.0', '82.7', '91.3'],
+        'local features, fusion': ['97.2', '94.9', '84.6', '92.2'],
+        'local features, attention': ['97.8', '95.3', '84.6', '92.6'],
+        'local features, fusion, attention': ['98.0', '95.4', '85.0', '92.8'],
+    },
+)
+
+
+def ablation(command: str) -> Table:
+    """Returns the table of the parts of LMGCS for the runs of a command."""
+    return replace(ABLATION, rows=[replace(row, command=command) for row in ABLATION.rows])
+
+
+casia_b_ablation = ablation(
+    'python examples/papers/lmgcs.py --dataset casia_b --root DIR --validation '
+    '--precision bf16-mixed --ablation --epochs 8'
+)
+generated_silhouettes = ablation('python examples/papers/lmgcs.py --ablation')
+LOSSES = 'python examples/papers/lmgcs.py --compare-losses --baseline'
+SIZES = 'python examples/papers/lmgcs.py --sweep-dimension 8 32 128 --baseline'
+losses_and_sizes = Table(
+    [parameters('runs.*.parameters'), *RANK_1],
+    [
+        *rows(LOSSES, ['cross-entropy', 'triplet', 'both'], both='both losses, 32 features'),
+        *rows(SIZES, ['8 features', '128 features']),
+    ],
+)
+USF = 'python examples/papers/usf_gait.py --root DIR --baseline'
+USF_TITLES = ['silhouettes', 'PCA + LDA', 'PCA + LDA, augmented', 'LMGCS', 'LMGCS + LDA', 'both']
+
+
+def usf(level: str) -> Table:
+    """Returns the table of the USF gait challenge at the level of samples or of sequences."""
+    paths = {probe: f'probes.*.{level}.{probe}' for probe in 'ABCDEFG'}
+    columns = [column(probe, path) for probe, path in paths.items()]
+    return Table([*columns, column('mean', *paths.values())], rows(USF, USF_TITLES))
+
+
+usf_samples, usf_sequences = replace(usf('sample'), lists_runs=False), usf('sequence')
+
+# Facial expressions ############################################################################
+
+FACE_COLUMNS = [
+    parameters('parameters.*'),
+    column('accuracy', 'results.*.mean.accuracy'),
+    column('macro-F1', 'results.*.mean.macro_f1'),
+]
+FACES = 'python examples/papers/ssgnn.py'
+FACE_TITLES = ['linear SVM on pixels', 'SPAGNN', 'SPEGNN', 'SSGNN']
+fer2013 = Table(
+    FACE_COLUMNS,
+    rows(
+        f'{FACES} --dataset fer2013 --root DIR --fusion mean --svm --cnn --precision bf16-mixed',
+        [*FACE_TITLES, 'small CNN'],
+        SSGNN='SSGNN, mean',
+    ),
+)
+generated_faces = Table(FACE_COLUMNS, rows(f'{FACES} --svm', FACE_TITLES))
+
+# All tables, by the names in the pages #########################################################
+
+
+def shorten(table: Table, headers: Sequence[str], labels: Sequence[str] = ()) -> Table:
+    """Returns the table with some columns and rows and without its runs and the paper."""
+    kept = [k for k, column in enumerate(table.columns) if column.header in headers]
+    return replace(
+        table,
+        columns=[table.columns[k] for k in kept],
+        rows=[
+            replace(row, values=[row.values[k] for k in kept] if row.values else (), paper=())
+            for row in table.rows
+            if not labels or row.label in labels
+        ],
+        paper=(),
+        lists_runs=False,
+    )
+
+
+TABLES = {
+    'emotion-gait': with_paper(
+        emotion_gait,
+        ['paper: F1', 'mean (TP + TN) / all'],
+        {
+            'ST-GCN': ['72.7', '91.4'],
+            'MSA-GCN, one scale': ['', '91.6'],
+            'MSA-GCN': ['81.2', '93.5'],
+        },
+    ),
+    'generated-gaits': generated_gaits,
+    'nw-ucla': nw_ucla,
+    'utd-mhad': utd_mhad,
+    'fine-tuning': fine_tuning,
+    'generated-walks': generated_walks,
+    'generated-walks-by-view': generated_walks_by_view,
+    'calgary-identity': calgary_identity,
+    'calgary-condition': calgary_condition,
+    'casia-b': casia_b,
+    'casia-b-by-view': casia_b_by_view,
+    'casia-b-ablation': casia_b_ablation,
+    'generated-silhouettes': generated_silhouettes,
+    'losses-and-sizes': losses_and_sizes,
+    'usf-samples': usf_samples,
+    'usf-sequences': usf_sequences,
+    'fer2013': fer2013,
+    'generated-faces': generated_faces,
+    # Of the README of the examples.
+    'short-emotion-gait': shorten(emotion_gait, ['accuracy', 'macro-F1']),
+    'short-nw-ucla': shorten(
+        nw_ucla,
+        ['accuracy'],
+        [
+            'ST-GCN, joint',
+            'FG-STFormer, joint',
+            'FG-STFormer of width 16, four streams, 45 epochs',
+        ],
+    ),
+    'short-generated-walks': shorten(generated_walks, ['NM', 'BG', 'CL', 'mean']),
+    'short-casia-b': shorten(casia_b, ['NM', 'BG', 'CL', 'mean']),
+    'short-usf': replace(
+        shorten(usf_samples, []),
+        columns=[
+            replace(table.columns[-1], header=header)
+            for header, table in [('half cycles', usf_samples), ('walks', usf_sequences)]
+        ],
+    ),
+    'short-fer2013': shorten(fer2013, ['accuracy']),
+    'short-fine-tuning': shorten(fine_tuning, ['accuracy']),
+}
