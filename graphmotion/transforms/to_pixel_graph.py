@@ -22,10 +22,10 @@ _MIN_STD = 1e-3
 class ToPixelGraph(Configurable, BaseTransform):
     r"""Samples each image at the nodes of a pixel graph that all images share.
 
-    The field :obj:`image` is replaced by :obj:`x` :math:`(B \cdot N, C)`, the intensity in [0, 1],
-    or red, green and blue of colour images, and by :obj:`pos`, :obj:`edge_index` and
-    :obj:`edge_weight` of the graph; all other fields stay. Apply augmentations of images, such as
-    :class:`RandomImageAffine`, first.
+    The field :obj:`image` is replaced by :obj:`x` :math:`(B \cdot N, P^2 C)`, the intensity in
+    [0, 1], or red, green and blue of colour images, in the patch of a node, and by :obj:`pos`,
+    :obj:`edge_index` and :obj:`edge_weight` of the graph; all other fields stay. Apply
+    augmentations of images, such as :class:`RandomImageAffine`, first.
 
     .. code-block:: python
 
@@ -37,6 +37,10 @@ class ToPixelGraph(Configurable, BaseTransform):
     Args:
         graph (PointGraph): Graph whose positions are columns and rows of pixels; see
             :func:`~graphmotion.graphs.pixel_graph`.
+        patch_size (int, optional): Side of the square of pixels around a node that are its
+            features, row by row; an odd number. Pixels outside the image repeat those of its edge.
+            With 3, the nodes of a sparse graph see all pixels between them.
+            (default: :obj:`1`)
         standardize (bool, optional): If :obj:`True`, standardises each channel of each image over
             the nodes to zero mean and unit standard deviation; constant channels become
             zero. (default: :obj:`False`)
@@ -53,12 +57,14 @@ class ToPixelGraph(Configurable, BaseTransform):
 
     Raises:
         ValueError: If a position of the graph is not a pixel of the images, the graph was made for
-            another image size, or it has no eigenbasis and :obj:`basis` is :obj:`True`.
+            another image size, :obj:`patch_size` is not odd, or the graph has no eigenbasis and
+            :obj:`basis` is :obj:`True`.
     """
 
     def __init__(
         self,
         graph: PointGraph,
+        patch_size: int = 1,
         standardize: bool = False,
         coordinates: bool = False,
         num_distances: int | None = None,
@@ -70,7 +76,10 @@ class ToPixelGraph(Configurable, BaseTransform):
             raise ValueError('positions of graph must be columns and rows of pixels')
         if basis and graph.eigenvalues is None:
             raise ValueError('graph must have an eigenbasis for basis=True; set num_modes')
+        if patch_size < 1 or patch_size % 2 == 0:
+            raise ValueError(f'patch_size must be odd and positive, got {patch_size}')
         self.graph = graph
+        self.patch_size = patch_size
         self.standardize = standardize
         if num_distances is not None and not 1 <= num_distances < len(pos):
             raise ValueError(
@@ -96,7 +105,7 @@ class ToPixelGraph(Configurable, BaseTransform):
                 f'image must be {graph.image_size[0]} x {graph.image_size[1]} pixels for this '
                 f'graph, got {size[0]} x {size[1]}'
             )
-        x = read_pixels(image, graph.pos)
+        x = read_pixels(image, graph.pos, self.patch_size)
         if self.standardize:
             x = standardize(x)
         pos = graph.pos.expand(len(x), -1, -1)
@@ -119,14 +128,16 @@ class ToPixelGraph(Configurable, BaseTransform):
 
     def __repr__(self) -> str:
         return (
-            f'{self.__class__.__name__}({self.graph}, standardize={self.standardize}, '
-            f'coordinates={self.coordinates}, num_distances={self.num_distances}, '
-            f'edges={self.edges}, basis={self.basis})'
+            f'{self.__class__.__name__}({self.graph}, patch_size={self.patch_size}, '
+            f'standardize={self.standardize}, coordinates={self.coordinates}, '
+            f'num_distances={self.num_distances}, edges={self.edges}, basis={self.basis})'
         )
 
 
-def read_pixels(image: Tensor, pos: Tensor) -> Tensor:
-    """Returns the channels ``[B, N, C]`` at columns and rows ``[N, 2]`` or ``[B, N, 2]``."""
+def read_pixels(image: Tensor, pos: Tensor, patch_size: int = 1) -> Tensor:
+    """Returns the pixels ``[B, N, P * P * C]`` around columns and rows ``[N, 2]`` or
+    ``[B, N, 2]``.
+    """
     height, width = image.shape[2:]
     column, row = pos.long().unbind(dim=-1)
     if int(column.max()) >= width or int(row.max()) >= height:
@@ -134,9 +145,14 @@ def read_pixels(image: Tensor, pos: Tensor) -> Tensor:
             f'image must contain all nodes of the graph, up to column {int(column.max())} and row '
             f'{int(row.max())}, got {height} x {width} pixels'
         )
-    pixel = row * width + column
+    reach = patch_size // 2
+    offset = torch.arange(-reach, reach + 1, device=pos.device)
+    rows = (row[..., None, None] + offset[:, None]).clamp(0, height - 1)
+    columns = (column[..., None, None] + offset).clamp(0, width - 1)
+    pixel = (rows * width + columns).flatten(-3)  # [N * P * P] or [B, N * P * P]
     index = pixel.expand(len(image), -1).unsqueeze(1).expand(-1, image.size(1), -1)
-    return to_unit(image.flatten(2).gather(2, index)).mT
+    values = to_unit(image.flatten(2).gather(2, index)).mT  # [B, N * P * P, C]
+    return values.reshape(len(image), row.size(-1), -1)
 
 
 def standardize(x: Tensor) -> Tensor:

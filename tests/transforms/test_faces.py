@@ -38,7 +38,7 @@ GRAPHS = [
     T.ToPixelGraph(GRAPH),
     T.ToPixelGraph(GRAPH, standardize=True, coordinates=True, basis=True),
     T.ToPixelGraph(GRAPH, edges=False),
-    T.ToPixelGraph(GRAPH, num_distances=4),
+    T.ToPixelGraph(GRAPH, num_distances=4, patch_size=3),
     T.ToRandomPixelGraph(0.4, k=4),
     T.ToRandomPixelGraph(20, k=3, weight='gaussian', standardize=True, coordinates=True),
     T.ToLandmarkGraph(),
@@ -110,6 +110,21 @@ def test_nodes_of_colour_images_hold_all_channels():
     x, y = GRAPH.pos.long().t()
     out = T.ToPixelGraph(GRAPH)(data)
     assert torch.equal(out.x, image[0, :, y, x].t())
+
+
+def test_patches_repeat_the_edge():
+    data = face(channels=(3,))
+    image = data.image[0].double().numpy() / 255
+    padded = np.pad(image, ((0, 0), (2, 2), (2, 2)), mode='edge')
+    expected = [
+        [padded[c, y + dy, x + dx] for dy in range(5) for dx in range(5) for c in range(3)]
+        for x, y in GRAPH.pos.long().tolist()
+    ]
+    out = T.ToPixelGraph(GRAPH, patch_size=5)(data).x
+    np.testing.assert_allclose(out, expected, atol=1e-6)
+    for size in (0, 2, -1):
+        with pytest.raises(ValueError, match=f'patch_size must be odd and positive, got {size}'):
+            T.ToPixelGraph(GRAPH, patch_size=size)
 
 
 def test_distances_of_pixels():
