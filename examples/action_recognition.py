@@ -124,7 +124,9 @@ def make_transforms(
         return T.ctr_gcn_train_transform(*chain), T.ctr_gcn_test_transform(*chain), 3
     last = T.ToStream(stream, skeleton)
     begin = [T.FillMissing(), T.CenterJoint(skeleton, per_frame=False)]
-    turn = [T.RandomRotateAxes({'x': 20, 'y': 60}), T.RandomScaling((0.5, 1.5))]
+    # Its actions keep their meaning, which those of UTD-MHAD, such as swiping to the left, do not.
+    mirror = [T.RandomMirror(skeleton)] if args.dataset == 'nw_ucla' else []
+    turn = [*mirror, T.RandomRotateAxes({'x': 20, 'y': 60}), T.RandomScaling((0.5, 1.5))]
     window = T.RandomSpeed((0.5, 1.0), args.frames)
     train = [*begin, *turn, T.MinMaxNormalize(), window, last]
     test = [*begin, T.MinMaxNormalize(), T.ResampleFrames(args.frames), last]

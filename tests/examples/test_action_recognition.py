@@ -106,3 +106,5 @@ def test_published_preprocessing():
             assert repr(test) == repr(ctr_gcn_test_transform(*chain))
         else:
             assert 'ResampleFrames' in repr(test)
+            assert 'RandomMirror' in repr(train)
+            assert 'RandomMirror' not in repr(test)
