@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import errno
 import hashlib
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,10 +17,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
+from graphmotion.checks import check_int
 from graphmotion.data.batching import make_batch, set_edges, set_nodes
 from graphmotion.data.flat_storage import FlatStorage, FlatWriter
+from graphmotion.data.journal import Journal
+from graphmotion.data.read_tasks import ReadTask, code_version, read_tasks
 from graphmotion.data.splittable_dataset import SplittableDataset
 from graphmotion.data.tensor_files import load_tensors, save_tensors
+from graphmotion.io import load_pickle
 from graphmotion.io.files import list_files
 
 # The version of the format of processed files.
@@ -38,11 +43,15 @@ class GraphDataset(SplittableDataset):
     Raw files are processed again, with a warning, if their names, sizes, modification times or
     labels have changed since the samples were stored, or if the format of stored samples has.
 
+    Processing that was interrupted continues when the dataset is created again, unless raw files,
+    options or code have changed: the samples of each ten seconds are kept in
+    :obj:`processed/*.parts` until the processed file is complete.
+
     Samples may differ in length and in the number of nodes. A subclass names the fields along time
     in :obj:`frame_fields`, sets :obj:`class_names` before it calls this constructor, and yields its
-    samples in :meth:`read`; it names :obj:`raw_file_names` if it reads files. Without a
-    :obj:`root`, samples are kept in memory and nothing is written. The field :obj:`silhouettes` is
-    stored as bits.
+    samples in :meth:`read`; it names :obj:`raw_file_names` if it reads files, and passes them to
+    :meth:`read_tasks` to read them in several processes. Without a :obj:`root`, samples are kept in
+    memory and nothing is written. The field :obj:`silhouettes` is stored as bits.
 
     Args:
         root (str or Path, optional): The folder that contains :obj:`raw/` and :obj:`processed/`.
@@ -53,8 +62,10 @@ class GraphDataset(SplittableDataset):
             (default: :obj:`None`)
         pre_filter (callable, optional): Samples for which it returns :obj:`False` are not stored.
             (default: :obj:`None`)
-        force_reload (bool, optional): If set to :obj:`True`, processes the raw files again.
-            (default: :obj:`False`)
+        force_reload (bool, optional): If set to :obj:`True`, processes the raw files again from the
+            start. (default: :obj:`False`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. The result is the same. (default: :obj:`0`)
 
     Raises:
         ValueError: If a processed file is damaged or invalid, or a label is not less than the
@@ -64,6 +75,7 @@ class GraphDataset(SplittableDataset):
     class_names: tuple[str, ...] = ()
     #: The fields of a sample whose second dimension is time.
     frame_fields: tuple[str, ...] = ()
+    _journal: Journal | None = None
 
     def __init__(
         self,
@@ -72,7 +84,9 @@ class GraphDataset(SplittableDataset):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        num_workers: int = 0,
     ) -> None:
+        self.num_workers = check_int('num_workers', num_workers, 0)
         self._in_memory = root is None
         # PyG expands "~" in strings only.
         root = None if root is None else os.fspath(root)
@@ -87,6 +101,17 @@ class GraphDataset(SplittableDataset):
 
     def read(self) -> Iterable[Data]:
         r"""Yields the samples, read from the raw files or generated."""
+        raise NotImplementedError
+
+    def read_task(self, task: ReadTask) -> Any:
+        r"""Reads the files of a task, independently of others and perhaps in another process.
+
+        Args:
+            task (ReadTask): The files and labels.
+
+        Returns:
+            Any: A sample, array, tensor, number or text, or a plain container of them.
+        """
         raise NotImplementedError
 
     def check(self, data: Data, where: str) -> None:
@@ -129,6 +154,37 @@ class GraphDataset(SplittableDataset):
 
     # Processing ###############################################################
 
+    def read_tasks(self, tasks: Iterable[ReadTask]) -> Generator[Any, None, None]:
+        r"""Yields the result of :meth:`read_task` for each task, in the order of the tasks, read by
+        :obj:`num_workers` processes.
+
+        .. code-block:: python
+
+            def read(self):
+                tasks = [ReadTask(path, {path: FoundFile(path)}) for path in self.raw_paths]
+                yield from self.read_tasks(tasks)
+
+        Raises:
+            RuntimeError: If a process ends before its work is done.
+        """
+        reader = copy.copy(self)  # which may have to be pickled
+        reader.transform = reader.pre_transform = reader.pre_filter = reader._journal = None
+        version = code_version(self.reading_code()) if self._journal is not None else None
+        yield from read_tasks(
+            reader.read_task,
+            list(tasks),
+            self.num_workers,
+            None if version is None else self._journal,
+            _hash((_VERSION, type(self).__name__, torch.get_default_dtype(), version)),
+            f'Reading {type(self).__name__}',
+        )
+
+    def reading_code(self) -> list[Any]:
+        r"""Returns the classes and functions that read raw files. An interrupted processing does
+        not continue if they have changed.
+        """
+        return [*type(self).__mro__, load_pickle]
+
     def source_files(self) -> list[str]:
         r"""Returns the paths of the files from which the samples are read."""
         return [
@@ -169,15 +225,24 @@ class GraphDataset(SplittableDataset):
     def process(self) -> None:
         r"""Reads all samples and writes them to :obj:`processed/` atomically."""
         os.makedirs(self.processed_dir, exist_ok=True)
+        journal = self._journal = Journal(f'{self.processed_paths[0]}.parts')
+        if self.force_reload:
+            journal.remove()
         try:
-            content = self._pack(self._prepare(self.read()), self.processed_dir)
+            with closing(self._prepare(self.read())) as samples:
+                content = self._pack(samples, self.processed_dir)
             save_tensors(content, self.processed_paths[0])
-        except BaseException:
+            journal.remove()
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                journal.remove()
             with suppress(OSError):  # the folder remains if it contains other files
                 os.rmdir(self.processed_dir)
             raise
+        finally:
+            self._journal = None
 
-    def _prepare(self, samples: Iterable[Data]) -> Iterator[Data]:
+    def _prepare(self, samples: Iterable[Data]) -> Generator[Data, None, None]:
         """Applies pre_filter and pre_transform to the samples."""
         for data in samples:
             if self.pre_filter is None or self.pre_filter(data):

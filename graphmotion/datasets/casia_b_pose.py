@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 from torch_geometric.data import Data
 
 from graphmotion.checks import check_int
 from graphmotion.data import from_array
+from graphmotion.data.read_tasks import ReadTask
 from graphmotion.datasets.casia_b import CASIAB, casia_b_labels
 from graphmotion.datasets.recorded_dataset import RecordedDataset
 from graphmotion.io import (
     MalformedFileError,
     SkippedSamples,
     Track,
-    read_files,
+    find_files,
     read_gaitgraph,
     read_opengait_pose,
 )
@@ -61,6 +61,8 @@ class CASIABPose(CASIAB, RecordedDataset):
             (default: :obj:`None`)
         force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. (default: :obj:`0`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -84,9 +86,10 @@ class CASIABPose(CASIAB, RecordedDataset):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        num_workers: int = 0,
     ) -> None:
         self.min_frames = check_int('min_frames', min_frames, 1)
-        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload, num_workers)
 
     @property
     def processed_file_names(self) -> list[str]:
@@ -101,15 +104,19 @@ class CASIABPose(CASIAB, RecordedDataset):
         skipped = SkippedSamples(self.raw_dir)
         found: dict[str, Track] = {}
         num_unreadable = 0
-        for name, read in self._files():
-            try:
-                tracks = read()
-            except MalformedFileError as error:
-                skipped.add(error.reason, name)
-                num_unreadable += 1
-            else:
-                for sequence, track in tracks.items():
-                    found.setdefault(sequence, track)
+        with (
+            find_files(self.raw_dir, '.csv') as tables,
+            find_files(self.raw_dir, '.pkl', num_folders=3) as pickles,
+        ):
+            files = [*tables.items(), *pickles.items()]
+            tasks = [ReadTask(name, {name: file}) for name, file in files]
+            for task, result in zip(tasks, self.read_tasks(tasks)):
+                if isinstance(result, str):
+                    skipped.add(result, task.name)
+                    num_unreadable += 1
+                else:
+                    for sequence, track in result.items():
+                        found.setdefault(sequence, track)
         total = num_unreadable + len(found)
         for name in sorted(found):
             labels = casia_b_labels(*name.split('-'))
@@ -123,16 +130,16 @@ class CASIABPose(CASIAB, RecordedDataset):
                 yield from_array(pos[valid], self.skeleton, score[valid], axes='TVC', **labels)
         skipped.report(total)
 
-    def _files(self) -> Iterator[tuple[str, Callable[[], dict[str, Track]]]]:
-        """Yields the name of each file and a function that reads its sequences."""
-        for path, name, content in read_files(self.raw_dir, '.csv'):
-            yield name, partial(read_gaitgraph, path, content)
-        for path, name, content in read_files(self.raw_dir, '.pkl', num_folders=3):
-            yield name, partial(_read_pickle, name, path, content)
-
-
-def _read_pickle(name: str, path: str, content: bytes) -> dict[str, Track]:
-    match = CASIA_B_NAME.match(name)
-    if not match:
-        raise MalformedFileError(path, 'name', 'in folders like 001/nm-01/090', name)
-    return {'-'.join(match.groups()): read_opengait_pose(path, content)}
+    def read_task(self, task: ReadTask) -> dict[str, Track] | str:
+        r"""Returns the sequences of a file by name, or the reason to skip it."""
+        path = task.file.path
+        try:
+            content = task.file.read()
+            if path.lower().endswith('.csv'):
+                return read_gaitgraph(path, content)
+            match = CASIA_B_NAME.match(task.name)
+            if not match:
+                raise MalformedFileError(path, 'name', 'in folders like 001/nm-01/090', task.name)
+            return {'-'.join(match.groups()): read_opengait_pose(path, content)}
+        except MalformedFileError as error:
+            return error.reason

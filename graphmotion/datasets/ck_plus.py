@@ -61,6 +61,8 @@ class CKPlus(FaceFiles):
             :math:`(68, 2)`, read from files such as
             :obj:`Landmarks/S005/001/S005_001_00000011_landmarks.txt`. Images without landmarks are
             skipped with a warning. (default: :obj:`False`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. (default: :obj:`0`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -84,11 +86,20 @@ class CKPlus(FaceFiles):
         force_reload: bool = False,
         color: bool = False,
         landmarks: bool = False,
+        num_workers: int = 0,
     ) -> None:
         self.num_peaks = check_int('num_peaks', num_peaks, 1)
         self.class_names = (*EXPRESSIONS[1:], *(['neutral'] if neutral else []))
         super().__init__(
-            root, size, transform, pre_transform, pre_filter, force_reload, color, landmarks
+            root,
+            size,
+            transform,
+            pre_transform,
+            pre_filter,
+            force_reload,
+            color,
+            landmarks,
+            num_workers=num_workers,
         )
 
     @property

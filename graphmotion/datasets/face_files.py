@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch_geometric.data import Data
 
 from graphmotion.checks import check_positive, check_size
+from graphmotion.data.read_tasks import ReadTask
 from graphmotion.datasets.face_dataset import FaceDataset
-from graphmotion.datasets.raw_files import LabelledFiles, Labels, read_labelled
-from graphmotion.io import MalformedFileError
+from graphmotion.datasets.raw_files import LabelledFiles, Labels
 from graphmotion.io.files import FoundFile, find_files
 from graphmotion.io.images import (
     IMAGE_SUFFIXES,
@@ -69,6 +70,8 @@ class FaceFiles(LabelledFiles, FaceDataset):
             skipped with a warning. (default: :obj:`False`)
         max_value (float, optional): Value of white in images of more than eight bits, such as 4095
             for 12 bits; see :func:`~graphmotion.io.read_gray_image`. (default: :obj:`None`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. (default: :obj:`0`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -78,6 +81,7 @@ class FaceFiles(LabelledFiles, FaceDataset):
     """
 
     suffixes = IMAGE_SUFFIXES
+    noun = 'images'
     num_folders: int | None = 0
 
     def __init__(
@@ -91,12 +95,13 @@ class FaceFiles(LabelledFiles, FaceDataset):
         color: bool = False,
         landmarks: bool = False,
         max_value: float | None = None,
+        num_workers: int = 0,
     ) -> None:
         self.color = color
         self.max_value = None if max_value is None else check_positive('max_value', max_value)
         self.landmarks = landmarks
         self.image_size = None if size is None else check_size('size', size)
-        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload, num_workers)
 
     def find_labels(self, name: str) -> Labels:
         r"""Returns the labels of an image, given its name with :obj:`num_folders` folders, such as
@@ -128,52 +133,59 @@ class FaceFiles(LabelledFiles, FaceDataset):
 
     def read(self) -> Iterator[Data]:
         r"""Yields the images, sorted by name."""
-        self._points = self._read_landmarks() if self.landmarks else {}
-        self._first: tuple[str, tuple[int, ...]] | None = None
-        with find_files(self.raw_dir, self.suffixes, self.num_folders) as files:
-            self.warn_of_copies(files)
-            yield from read_labelled(
-                self.raw_dir,
-                'images',
-                self.label_files(files),
-                lambda name, labels: self._read_face(name, files[name], labels),
-            )
+        self._first: tuple[str, torch.Size] | None = None
+        suffixes = LANDMARK_SUFFIXES if self.landmarks else ()
+        with find_files(self.raw_dir, suffixes, self.num_folders) as files:
+            self._landmark_files = {
+                os.path.splitext(name)[0].removesuffix('_landmarks'): file
+                for name, file in files.items()
+            }
+            yield from super().read()
 
-    def _read_face(self, name: str, file: FoundFile, labels: dict[str, int]) -> Data | str:
-        """Returns the sample of an image, or the reason to skip it."""
+    def group_files(self, files: Mapping[str, FoundFile]) -> dict[str, dict[str, FoundFile]]:
+        r"""Returns each image and its landmarks."""
+        out = super().group_files(files)
+        for name, group in out.items():
+            landmarks = self._landmark_files.get(os.path.splitext(name)[0])
+            if landmarks is not None:
+                group['landmarks'] = landmarks
+        return out
+
+    def read_sample(self, task: ReadTask) -> Data | str:
+        r"""Returns the sample of an image, or the reason to skip it."""
         read_image = read_color_image if self.color else read_gray_image
-        image = read_image(file.path, file.read(), self.max_value)
-        points = self._points.get(os.path.splitext(name)[0], 'without a file of landmarks')
-        if self.landmarks and isinstance(points, str):
-            return points
+        image = read_image(task.file.path, task.file.read(), self.max_value)
+        points = None
+        if self.landmarks:
+            if 'landmarks' not in task.files:
+                return 'without a file of landmarks'
+            file = task.files['landmarks']
+            points = read_landmarks(file.path, file.read())
         if self.image_size is not None:
-            if isinstance(points, np.ndarray):
+            if points is not None:
                 points = _resize_points(points, image.shape[-2:], self.image_size)
             image = resize_image(image, self.image_size)
-        size = image.shape[-2:]
-        self._first = self._first or (file.path, size)
-        if size != self._first[1]:
-            path, (height, width) = self._first
-            raise ValueError(
-                f'{file.path}: size: expected {height} x {width} as in {path}, found '
-                f'{size[0]} x {size[1]}; pass size=(height, width) to resize all images'
-            )
-        sample = face_sample(image, **labels)
-        if isinstance(points, np.ndarray):
+        sample = face_sample(image, **task.labels)
+        if points is not None:
             sample.landmarks = torch.from_numpy(points).float()
         return sample
 
-    def _read_landmarks(self) -> dict[str, np.ndarray | str]:
-        """Returns landmarks, or the reason why they are invalid, by file name without suffix."""
-        out: dict[str, np.ndarray | str] = {}
-        with find_files(self.raw_dir, LANDMARK_SUFFIXES, self.num_folders) as files:
-            for name, file in files.items():
-                try:
-                    points: np.ndarray | str = read_landmarks(file.path, file.read())
-                except MalformedFileError as error:
-                    points = error.reason
-                out[os.path.splitext(name)[0].removesuffix('_landmarks')] = points
-        return out
+    def accept(self, task: ReadTask, result: Any) -> Data | str:
+        r"""Returns the sample or the reason to skip it.
+
+        Raises:
+            ValueError: If its size differs from that of the first image.
+        """
+        if isinstance(result, Data):
+            size = result.image.shape[-2:]
+            self._first = self._first or (task.file.path, size)
+            if size != self._first[1]:
+                path, (height, width) = self._first
+                raise ValueError(
+                    f'{task.file.path}: size: expected {height} x {width} as in {path}, found '
+                    f'{size[0]} x {size[1]}; pass size=(height, width) to resize all images'
+                )
+        return result
 
 
 def _resize_points(points: np.ndarray, shape: Sequence[int], size: Sequence[int]) -> np.ndarray:

@@ -69,6 +69,8 @@ class FaceFolder(FaceFiles):
             warning. (default: :obj:`False`)
         max_value (float, optional): Value of white in images of more than eight bits, such as 4095
             for 12 bits; see :func:`~graphmotion.io.read_gray_image`. (default: :obj:`None`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. (default: :obj:`0`)
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -96,6 +98,7 @@ class FaceFolder(FaceFiles):
         color: bool = False,
         landmarks: bool = False,
         max_value: float | None = None,
+        num_workers: int = 0,
     ) -> None:
         self._folder, self._processed = find_class_folders(root)
         with find_files(self._folder, IMAGE_SUFFIXES, None) as files:
@@ -126,6 +129,7 @@ class FaceFolder(FaceFiles):
             color,
             landmarks,
             max_value,
+            num_workers,
         )
 
     @property

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from torch_geometric.data import Data
 
 from graphmotion.checks import check_int
 from graphmotion.data import from_array
+from graphmotion.data.read_tasks import ReadTask
 from graphmotion.datasets.motion_dataset import MotionDataset
-from graphmotion.datasets.raw_files import LabelledFiles, Labels, read_labelled
-from graphmotion.io import find_files, read_opengait_pose
+from graphmotion.datasets.raw_files import LabelledFiles, Labels
+from graphmotion.io import read_opengait_pose
 from graphmotion.io.files import FoundFile
 from graphmotion.skeletons import get_skeleton
 
@@ -40,6 +40,8 @@ class GaitPoseDataset(LabelledFiles, MotionDataset):
             (default: :obj:`None`)
         force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. (default: :obj:`0`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -51,6 +53,9 @@ class GaitPoseDataset(LabelledFiles, MotionDataset):
     #: Frames per second, if all sequences have the same.
     frame_rate: float | None = None
     suffixes = '.pkl'
+    num_folders = None
+    noun = 'sequences'
+    unique_labels = True
 
     def __init__(
         self,
@@ -60,9 +65,10 @@ class GaitPoseDataset(LabelledFiles, MotionDataset):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        num_workers: int = 0,
     ) -> None:
         self.min_frames = check_int('min_frames', min_frames, 1)
-        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload, num_workers)
 
     def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:
         r"""Returns the labels of each sequence, which identify it."""
@@ -78,24 +84,12 @@ class GaitPoseDataset(LabelledFiles, MotionDataset):
         r"""Pickles in folders."""
         return f"folders of OpenGait's pickles, such as {self.layout}/*.pkl, or zip archives of it,"
 
-    def read(self) -> Iterator[Data]:
-        r"""Yields the sequences, sorted by folder."""
-        with find_files(self.raw_dir, self.suffixes, None) as files:
-            self.warn_of_copies(files)
-            yield from read_labelled(
-                self.raw_dir,
-                'sequences',
-                self.label_files(files),
-                lambda name, labels: self._read_sequence(files[name], labels),
-                unique=True,
-            )
-
-    def _read_sequence(self, file: FoundFile, labels: dict[str, Any]) -> Data | str:
-        """Returns the sample of a sequence, or the reason to skip it."""
-        pos, score = read_opengait_pose(file.path, file.read())
+    def read_sample(self, task: ReadTask) -> Data | str:
+        r"""Returns the sample of a sequence, or the reason to skip it."""
+        pos, score = read_opengait_pose(task.file.path, task.file.read())
         valid = score.any(axis=1)
         if valid.sum() < self.min_frames:
             return f'with fewer than {self.min_frames} frames with a pose'
         return from_array(
-            pos[valid], self.skeleton, score[valid], 'TVC', None, self.frame_rate, **labels
+            pos[valid], self.skeleton, score[valid], 'TVC', None, self.frame_rate, **task.labels
         )

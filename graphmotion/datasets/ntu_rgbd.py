@@ -120,6 +120,8 @@ class NTURGBD(RecordedDataset):
             (default: :obj:`None`)
         force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. (default: :obj:`0`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -144,6 +146,7 @@ class NTURGBD(RecordedDataset):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        num_workers: int = 0,
     ) -> None:
         self.name = check_choice('name', name, _SETS)
         self.num_people = check_int('num_people', num_people, 1)
@@ -151,7 +154,7 @@ class NTURGBD(RecordedDataset):
         self.skeleton = get_skeleton('ntu25')
         num_classes, self.num_setups, self.protocols = _SETS[name]
         self.class_names = _CLASS_NAMES[:num_classes]
-        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload, num_workers)
 
     @property
     def processed_file_names(self) -> list[str]:

@@ -87,6 +87,8 @@ class OUMVLP(OUMVLPLabels, SilhouetteDataset):
             (default: :obj:`None`)
         force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. (default: :obj:`0`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -116,6 +118,7 @@ class OUMVLP(OUMVLPLabels, SilhouetteDataset):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        num_workers: int = 0,
     ) -> None:
         self._set_protocol(train_subjects)
         super().__init__(
@@ -128,6 +131,7 @@ class OUMVLP(OUMVLPLabels, SilhouetteDataset):
             pre_transform,
             pre_filter,
             force_reload,
+            num_workers,
         )
 
 
@@ -159,6 +163,8 @@ class OUMVLPPose(OUMVLPLabels, GaitPoseDataset):
             (default: :obj:`None`)
         force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. (default: :obj:`0`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -180,6 +186,9 @@ class OUMVLPPose(OUMVLPLabels, GaitPoseDataset):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        num_workers: int = 0,
     ) -> None:
         self._set_protocol(train_subjects)
-        super().__init__(root, min_frames, transform, pre_transform, pre_filter, force_reload)
+        super().__init__(
+            root, min_frames, transform, pre_transform, pre_filter, force_reload, num_workers
+        )

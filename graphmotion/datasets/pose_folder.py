@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch_geometric.data import Data
 
 from graphmotion.checks import check_int, check_positive
 from graphmotion.data import from_array
+from graphmotion.data.read_tasks import ReadTask
 from graphmotion.datasets.class_folders import ClassFolders, find_class_folders
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.datasets.processed_files import hashed_name
@@ -23,6 +25,7 @@ from graphmotion.io import (
     get_format,
     list_files,
 )
+from graphmotion.io.files import FoundFile
 from graphmotion.io.tracks import COVERED, coverage, stack_people
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -87,6 +90,8 @@ class PoseFolder(MotionDataset):
             (default: :obj:`None`)
         force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. (default: :obj:`0`)
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -118,6 +123,7 @@ class PoseFolder(MotionDataset):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        num_workers: int = 0,
     ) -> None:
         self.skeleton = get_skeleton(skeleton)
         self.num_people = check_int('num_people', num_people, 1)
@@ -152,7 +158,7 @@ class PoseFolder(MotionDataset):
         self.class_names = self._classes.class_names
         #: Names of the subjects.
         self.subject_names = self._classes.subject_names
-        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload, num_workers)
 
     @property
     def raw_dir(self) -> str:
@@ -175,28 +181,22 @@ class PoseFolder(MotionDataset):
         partly = []
         sizes: dict[str, float] = {}
         num_dims = None
-        for number, name in enumerate(sorted(self._recordings)):
-            try:
-                (pos, score), (kept, possible) = self._read_recording(
-                    self._recordings[name], num_dims
-                )
-            except MalformedFileError as error:
-                skipped.add(error.reason, name)
+        tasks = [self._task(name) for name in sorted(self._recordings)]
+        for number, (task, result) in enumerate(zip(tasks, self.read_tasks(tasks))):
+            if isinstance(result, str):
+                skipped.add(result, task.name)
                 continue
-            except OSError as error:
-                skipped.add(f'that cannot be read ({error.strerror or "a broken link"})', name)
+            data, size, kept, possible = result
+            num_dims = num_dims or data.pos.size(-1)
+            if data.pos.size(-1) != num_dims:
+                reason = f'with positions not {num_dims} dimensions as in earlier recordings'
+                skipped.add(reason, task.name)
                 continue
             if kept < COVERED * possible:
-                partly.append(f'{kept} of {possible} in {name}')
-            num_dims = pos.shape[-1]
-            sizes[name] = _body_size(pos, score)
-            labels: dict[str, Any] = self._classes.labels(name)
-            rate = self.frame_rate
-            if rate is None and self._format.read_frame_rate is not None:
-                rate = self._format.read_frame_rate(self._recordings[name])
-            yield from_array(
-                pos, self.skeleton, score, 'MTVC', None, rate, recording=number, **labels
-            )
+                partly.append(f'{kept} of {possible} in {task.name}')
+            sizes[task.name] = size
+            data.recording = torch.tensor([number])
+            yield data
         skipped.report(len(self._recordings))
         known = sorted((size, name) for name, size in sizes.items() if size > 0)
         if known and known[-1][0] > _MOST_RATIO * known[0][0]:
@@ -215,12 +215,36 @@ class PoseFolder(MotionDataset):
                 stacklevel=2,
             )
 
+    def read_task(self, task: ReadTask) -> tuple[Data, float, int, int] | str:
+        r"""Returns the sample of a recording, its size, and the numbers of detections it has and
+        could have; or the reason to skip it.
+        """
+        path = self._recordings[task.name]
+        rate = self.frame_rate
+        try:
+            (pos, score), (kept, possible) = self._read_recording(path)
+            if rate is None and self._format.read_frame_rate is not None:
+                rate = self._format.read_frame_rate(path)
+        except MalformedFileError as error:
+            return error.reason
+        except OSError as error:
+            return f'that cannot be read ({error.strerror or "a broken link"})'
+        data = from_array(pos, self.skeleton, score, 'MTVC', None, rate, **task.labels)
+        return data, _body_size(pos, score), kept, possible
+
+    def reading_code(self) -> list[Any]:
+        r"""Returns the classes and functions that read recordings."""
+        return [*super().reading_code(), self._format.read]
+
     def source_files(self) -> list[str]:
         r"""Returns the paths of all recordings, and of the files of recordings in folders."""
-        paths = [self._recordings[name] for name in sorted(self._recordings)]
-        if not self._format.in_folder:
-            return paths
-        return [path for folder in paths for path in list_files(folder)]
+        return [path for name in sorted(self._recordings) for path in self._task(name).files]
+
+    def _task(self, name: str) -> ReadTask:
+        path = self._recordings[name]
+        paths = list_files(path) if self._format.in_folder else [path]
+        files = {path: FoundFile(path) for path in paths}
+        return ReadTask(name, files, self._classes.labels(name))
 
     def source_labels(self) -> list[tuple[str, Any]]:
         r"""Returns the name of each recording and its labels."""
@@ -233,7 +257,7 @@ class PoseFolder(MotionDataset):
         names = sorted(self._recordings)
         return [names[number] for number in self.labels('recording').tolist()]
 
-    def _read_recording(self, path: str, num_dims: int | None) -> tuple[Track, tuple[int, int]]:
+    def _read_recording(self, path: str) -> tuple[Track, tuple[int, int]]:
         tracks = self._format.read(path, **self.reader_options)
         pos, score = stack_people(tracks, self.num_people)
         num_joints = pos.shape[2]
@@ -247,9 +271,6 @@ class PoseFolder(MotionDataset):
             raise MalformedFileError(path, 'joints', expected, f'{num_joints}')
         else:
             self._format.check_joints(path, self.skeleton)
-        if num_dims not in (None, pos.shape[-1]):
-            expected = f'{num_dims} dimensions as in earlier recordings'
-            raise MalformedFileError(path, 'positions', expected, f'{pos.shape[-1]}')
         return Track(pos, score), coverage(tracks, self.num_people)
 
     def _find_recordings(self, processed: str) -> dict[str, str]:

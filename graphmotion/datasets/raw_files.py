@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from torch_geometric.data import Data
 
 from graphmotion.data.graph_dataset import GraphDataset
+from graphmotion.data.read_tasks import ReadTask
 from graphmotion.io import MalformedFileError, SkippedSamples, find_files, list_files
 from graphmotion.io.files import FoundFile
 
@@ -49,12 +51,16 @@ class LabelledFiles(ManualDownload):
     r"""Base class of datasets whose files are searched for in :obj:`raw/`, its subfolders and the
     zip archives in them, and whose paths encode the labels.
 
-    A subclass sets :obj:`suffixes` and :obj:`layout`, and implements :meth:`label_files` and
-    :meth:`find_labels`.
+    A subclass sets :obj:`suffixes` and :obj:`layout`, and implements :meth:`label_files`,
+    :meth:`find_labels` and :meth:`read_sample`.
     """
 
     #: Endings of the files in lower case.
     suffixes: str | Sequence[str]
+    #: Plural noun for the samples in warnings.
+    noun: str = 'samples'
+    #: Whether labels identify a sample, so that other samples with the same labels are skipped.
+    unique_labels: bool = False
     #: Number of parent folders that are part of a file name; :obj:`None` for all.
     num_folders: int | None = None
     #: An example of a path.
@@ -112,6 +118,86 @@ class LabelledFiles(ManualDownload):
                 stacklevel=2,
             )
 
+    def group_files(self, files: Mapping[str, FoundFile]) -> dict[str, dict[str, FoundFile]]:
+        r"""Returns the files of each sample by name; by default one file each."""
+        return {name: {name: file} for name, file in files.items()}
+
+    def read(self) -> Iterator[Data]:
+        r"""Yields the samples, sorted by name."""
+        with find_files(self.raw_dir, self.suffixes, self.num_folders) as files:
+            self.warn_of_copies(files)
+            yield from self.read_labelled(self.label_files(files), self.group_files(files))
+
+    def read_labelled(
+        self, labels: Mapping[str, Labels], files: Mapping[str, Mapping[str, FoundFile]]
+    ) -> Iterator[Data]:
+        r"""Yields the samples of files with labels, and warns of skipped ones once, with their
+        number.
+
+        Args:
+            labels (dict): The labels of each sample by name, the reason to skip it, or :obj:`None`
+                if it is not part of the dataset.
+            files (dict): The files of each sample.
+
+        Raises:
+            ValueError: If there are no files or all of them were skipped.
+        """
+        tasks: dict[str, ReadTask] = {}
+        owners: dict[Any, str] = {}
+        for name, found in labels.items():
+            if isinstance(found, dict):
+                tasks[name] = ReadTask(name, files[name], found)
+                owners.setdefault(self._identity(tasks[name]), name)
+        skipped = SkippedSamples(self.raw_dir, self.noun)
+        total = 0
+        done: set[Any] = set()
+        # A sample with the labels of an earlier one is read only if that one is invalid.
+        with closing(self.read_tasks(tasks[name] for name in owners.values())) as results:
+            for name, found in labels.items():
+                if found is None:
+                    continue
+                total += 1
+                sample: Data | str
+                if isinstance(found, str):
+                    sample = found
+                elif (identity := self._identity(tasks[name])) in done:
+                    sample = 'with the labels of another sequence'
+                else:
+                    task = tasks[name]
+                    result = next(results) if owners[identity] == name else self.read_task(task)
+                    sample = self.accept(task, result)
+                if isinstance(sample, str):
+                    skipped.add(sample, name)
+                else:
+                    done.add(identity)
+                    yield sample
+        skipped.report(total)
+
+    def _identity(self, task: ReadTask) -> Any:
+        return tuple(task.labels.items()) if self.unique_labels else task.name
+
+    def read_task(self, task: ReadTask) -> Any:
+        r"""Returns the sample, or the reason to skip it."""
+        try:
+            return self.read_sample(task)
+        except MalformedFileError as error:
+            return error.reason
+
+    def read_sample(self, task: ReadTask) -> Data | str:
+        r"""Reads a sample, independently of others, or returns the reason to skip it.
+
+        Raises:
+            ValueError: If a file is malformed, so that the sample is skipped.
+        """
+        raise NotImplementedError
+
+    def accept(self, task: ReadTask, result: Any) -> Data | str:
+        r"""Returns the sample, or the reason to skip it, given the result of :meth:`read_task`.
+
+        It is called in the order of the samples, so that it can compare a sample with earlier ones.
+        """
+        return result
+
     @property
     def raw_file_names(self) -> list[str]:
         r"""The archives and folders in :obj:`raw/`, or the files, or :obj:`layout`."""
@@ -125,54 +211,6 @@ class LabelledFiles(ManualDownload):
         r"""Returns the labels of all files."""
         with find_files(self.raw_dir, self.suffixes, self.num_folders) as files:
             return list(self.label_files(files).items())
-
-
-def read_labelled(
-    source: str,
-    noun: str,
-    labels: Mapping[str, Labels],
-    read: Callable[[str, dict[str, Any]], Data | str],
-    unique: bool = False,
-) -> Iterator[Data]:
-    r"""Yields the samples of files with labels, and warns of skipped ones once, with their number.
-
-    Args:
-        source (str): The folder, for the warning.
-        noun (str): Plural noun for the files, for the warning.
-        labels (dict): The labels of each file by name, the reason to skip it, or :obj:`None` if it
-            is not part of the dataset.
-        read (callable): Returns the sample of a file, given its name and labels, or the reason to
-            skip it.
-        unique (bool, optional): If :obj:`True`, labels identify a sample, and files with the labels
-            of an earlier sample are skipped. (default: :obj:`False`)
-
-    Raises:
-        ValueError: If there are no files or all of them were skipped.
-    """
-    skipped = SkippedSamples(source, noun)
-    total = 0
-    done: set[tuple[tuple[str, Any], ...]] = set()
-    for name, found in labels.items():
-        if found is None:
-            continue
-        total += 1
-        sample: Data | str
-        if isinstance(found, str):
-            sample = found
-        elif unique and tuple(found.items()) in done:
-            sample = 'with the labels of another sequence'
-        else:
-            try:
-                sample = read(name, found)
-            except MalformedFileError as error:
-                sample = error.reason
-        if isinstance(sample, str):
-            skipped.add(sample, name)
-            continue
-        if unique:
-            done.add(tuple(found.items()))  # type: ignore[union-attr]
-        yield sample
-    skipped.report(total)
 
 
 def raw_entries(folder: str, suffixes: str | Sequence[str]) -> list[str]:

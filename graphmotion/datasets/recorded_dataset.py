@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch_geometric.data import Data
 
 from graphmotion.data import from_array
+from graphmotion.data.read_tasks import ReadTask
 from graphmotion.datasets.motion_dataset import MotionDataset
-from graphmotion.datasets.raw_files import LabelledFiles, Labels, raw_entries, read_labelled
-from graphmotion.io import find_files
+from graphmotion.datasets.raw_files import LabelledFiles, Labels, raw_entries
 from graphmotion.io.files import FoundFile
 
 
@@ -50,8 +49,9 @@ class RecordedDataset(LabelledFiles, MotionDataset):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        num_workers: int = 0,
     ) -> None:
-        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload, num_workers)
 
     def read_recording(self, path: str, content: bytes) -> tuple[np.ndarray, np.ndarray | None]:
         r"""Returns the positions and, if available, the scores of a recording."""
@@ -85,20 +85,10 @@ class RecordedDataset(LabelledFiles, MotionDataset):
         r"""The official archive or its files."""
         return f'{self.archive}, or the {self.suffixes} files in it,'
 
-    def read(self) -> Iterator[Data]:
-        r"""Yields the recordings, sorted by name."""
-        with find_files(self.raw_dir, self.suffixes, self.num_folders) as files:
-            self.warn_of_copies(files)
-            yield from read_labelled(
-                self.raw_dir,
-                'samples',
-                self.label_files(files),
-                lambda name, labels: self._read_sample(files[name], labels),
-            )
-
-    def _read_sample(self, file: FoundFile, labels: dict[str, Any]) -> Data:
-        pos, score = self.read_recording(file.path, file.read())
-        return from_array(pos, self.skeleton, score, 'MTVC', None, self.frame_rate, **labels)
+    def read_sample(self, task: ReadTask) -> Data:
+        r"""Returns the sample of a recording."""
+        pos, score = self.read_recording(task.file.path, task.file.read())
+        return from_array(pos, self.skeleton, score, 'MTVC', None, self.frame_rate, **task.labels)
 
     def excluded_names(self) -> Collection[str]:
         r"""Returns the names of recordings that are skipped because their skeletons are missing."""

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphmotion.checks import check_int
-from graphmotion.datasets.raw_files import LabelledFiles, Labels, read_labelled
-from graphmotion.io import MalformedFileError, SkippedSamples, find_files
+from graphmotion.data.read_tasks import ReadTask
+from graphmotion.datasets.raw_files import LabelledFiles, Labels
+from graphmotion.io import MalformedFileError, SkippedSamples
 from graphmotion.io.files import FoundFile
 from graphmotion.io.frame_numbers import numbers_in_name
 from graphmotion.io.images import IMAGE_SUFFIXES, read_mask
@@ -24,6 +25,8 @@ from graphmotion.io.silhouettes import align_silhouettes, read_opengait_silhouet
 
 # The frames, and the function that returns the name of a frame.
 _Frames = tuple[np.ndarray | Sequence[np.ndarray], Callable[[int], str]]
+# The reason to skip a frame, and its name.
+_Skipped = tuple[str, str]
 # Prefixes of pickles that OpenGait merges with those of silhouettes.
 _OTHER_MODALITIES = ('smpls-', 'pars-')
 
@@ -76,6 +79,8 @@ class SilhouetteDataset(LabelledFiles):
             (default: :obj:`None`)
         force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. (default: :obj:`0`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -84,6 +89,9 @@ class SilhouetteDataset(LabelledFiles):
 
     frame_fields = ('silhouettes',)
     suffixes = (*IMAGE_SUFFIXES, '.pkl')
+    num_folders = None
+    noun = 'sequences'
+    unique_labels = True
 
     def __init__(
         self,
@@ -96,6 +104,7 @@ class SilhouetteDataset(LabelledFiles):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        num_workers: int = 0,
     ) -> None:
         self.num_strips = check_int('num_strips', num_strips, 1)
         if not isinstance(size, tuple | list) or len(size) != 2:
@@ -103,7 +112,7 @@ class SilhouetteDataset(LabelledFiles):
         self.size = check_int('height', size[0], 1), check_int('width', size[1], 1)
         self.min_frames = check_int('min_frames', min_frames, 1)
         self.invert = invert
-        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload, num_workers)
 
     def label_files(self, files: Mapping[str, FoundFile]) -> dict[str, Labels]:
         r"""Returns the labels of each sequence, which identify it."""
@@ -135,28 +144,55 @@ class SilhouetteDataset(LabelledFiles):
             f'archives of either,'
         )
 
-    def read(self) -> Iterator[Data]:
+    def group_files(self, files: Mapping[str, FoundFile]) -> dict[str, dict[str, FoundFile]]:
+        r"""Returns the images or the pickle of each sequence."""
+        return {
+            name: {file: files[file] for file in names}
+            for name, (_, names) in _find_sequences(files).items()
+        }
+
+    def read_labelled(
+        self, labels: Mapping[str, Labels], files: Mapping[str, Mapping[str, FoundFile]]
+    ) -> Iterator[Data]:
         r"""Yields the sequences sorted by folder, images before pickles."""
         self._skipped_frames = SkippedSamples(self.raw_dir, 'frames')
         self._total_frames = 0
-        with find_files(self.raw_dir, self.suffixes, None) as files:
-            self.warn_of_copies(files)
-            sequences = _find_sequences(files)
-            yield from read_labelled(
-                self.raw_dir,
-                'sequences',
-                self.label_files(files),
-                lambda name, labels: self._read_sequence(
-                    name, {file: files[file] for file in sequences[name][1]}, labels
-                ),
-                unique=True,
-            )
-        self._warn_of_numbers(sequences)
+        yield from super().read_labelled(labels, files)
+        self._warn_of_numbers(files)
         if self._total_frames:
             self._skipped_frames.report(self._total_frames)
 
-    def _warn_of_numbers(self, sequences: Mapping[str, tuple[str, list[str]]]) -> None:
-        unclear = [name for name, (_, files) in sequences.items() if _several_numbers_differ(files)]
+    def read_task(self, task: ReadTask) -> tuple[Data | str, int, list[_Skipped]]:
+        r"""Returns the sample or the reason to skip it, the number of frames, and the reason and
+        name of each skipped frame.
+        """
+        skipped: list[_Skipped] = []
+        total = 0
+        try:
+            if task.file.path.lower().endswith('.pkl'):
+                frames, names = _read_pickle(task.name, task.file)
+                total = len(frames)
+            else:
+                total = len(task.files)
+                frames, names = _read_images(task.files, skipped)
+            images, kept = align_silhouettes(frames, self.size, invert=self.invert)
+        except MalformedFileError as error:
+            return error.reason, total, skipped
+        skipped += [('without a body', names(number)) for number in (~kept).nonzero()[0].tolist()]
+        if len(images) < self.min_frames:
+            return f'with fewer than {self.min_frames} frames with a body', total, skipped
+        return silhouette_sample(images, **task.labels), total, skipped
+
+    def accept(self, task: ReadTask, result: Any) -> Data | str:
+        r"""Returns the sample or the reason to skip it, and counts its frames."""
+        sample, total, skipped = result
+        self._total_frames += total
+        for reason, name in skipped:
+            self._skipped_frames.add(reason, name)
+        return sample
+
+    def _warn_of_numbers(self, sequences: Mapping[str, Iterable[str]]) -> None:
+        unclear = [name for name, files in sequences.items() if _several_numbers_differ(files)]
         if unclear:
             warnings.warn(
                 f'{self.raw_dir}: several numbers differ in the names of the frames of '
@@ -164,23 +200,6 @@ class SilhouetteDataset(LabelledFiles):
                 f'numbers from left to right',
                 stacklevel=2,
             )
-
-    def _read_sequence(
-        self, name: str, files: dict[str, FoundFile], labels: dict[str, Any]
-    ) -> Data | str:
-        """Returns the sample of a sequence, or the reason to skip it."""
-        if next(iter(files)).lower().endswith('.pkl'):
-            frames, names = _read_pickle(name, *files.values())
-            self._total_frames += len(frames)
-        else:
-            self._total_frames += len(files)
-            frames, names = _read_images(files, self._skipped_frames)
-        images, kept = align_silhouettes(frames, self.size, invert=self.invert)
-        for number in (~kept).nonzero()[0].tolist():
-            self._skipped_frames.add('without a body', names(number))
-        if len(images) < self.min_frames:
-            return f'with fewer than {self.min_frames} frames with a body'
-        return silhouette_sample(images, **labels)
 
 
 def silhouette_sample(images: np.ndarray, **labels: int) -> Data:
@@ -209,8 +228,9 @@ def _find_sequences(files: Mapping[str, FoundFile]) -> dict[str, tuple[str, list
     return dict(sorted(images.items())) | pickles
 
 
-def _read_images(files: Mapping[str, FoundFile], skipped: SkippedSamples) -> _Frames:
-    """Reads images, sorted by the numbers in their names, or by name if none has a number.
+def _read_images(files: Mapping[str, FoundFile], skipped: list[_Skipped]) -> _Frames:
+    """Reads images, sorted by the numbers in their names, or by name if none has a number, and
+    appends those that are skipped to a list.
 
     Raises the error of the last image if none can be read.
     """
@@ -221,15 +241,15 @@ def _read_images(files: Mapping[str, FoundFile], skipped: SkippedSamples) -> _Fr
     for name in sorted(files, key=lambda name: (numbers[name], name)):
         number = numbers[name]
         if not number and any(numbers.values()):
-            skipped.add('without a frame number', name)
+            skipped.append(('without a frame number', name))
         elif number and number in done:
-            skipped.add('with the number of another frame', name)
+            skipped.append(('with the number of another frame', name))
         else:
             done.add(number)
             try:
                 frames.append(read_mask(files[name].path, files[name].read()))
             except MalformedFileError as error:
-                skipped.add(error.reason, name)
+                skipped.append((error.reason, name))
                 failure = error
             else:
                 names.append(name)

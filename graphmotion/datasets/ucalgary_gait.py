@@ -58,6 +58,8 @@ class UCalgaryGait(RecordedDataset):
             (default: :obj:`None`)
         force_reload (bool, optional): If :obj:`True`, processes the raw files again.
             (default: :obj:`False`)
+        num_workers (int, optional): Number of processes that read the raw files; :obj:`0` reads
+            them in this process. (default: :obj:`0`)
 
     Raises:
         FileNotFoundError: If the raw files are missing.
@@ -82,12 +84,13 @@ class UCalgaryGait(RecordedDataset):
         pre_transform: Callable | None = None,
         pre_filter: Callable | None = None,
         force_reload: bool = False,
+        num_workers: int = 0,
     ) -> None:
         self.target = check_choice('target', target, _TARGETS)
         self.skeleton = get_skeleton('ucalgary18')
         subjects = tuple(f'subject {number + 1}' for number in range(_NUM_SUBJECTS))
         self.class_names = subjects if target == 'subject' else _CONDITIONS
-        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload, num_workers)
 
     @property
     def processed_file_names(self) -> list[str]:

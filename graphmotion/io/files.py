@@ -44,8 +44,9 @@ class FoundFile(NamedTuple):
     """A file of a dataset, in a folder or in an open archive."""
 
     path: str
-    archive: zipfile.ZipFile | None
-    inside: str
+    archive: _Archive | None = None
+    #: Path in the archive.
+    inside: str = ''
     #: Path of another file of the same name with different content, both on disk or in archives.
     other: str | None = None
 
@@ -56,7 +57,7 @@ class FoundFile(NamedTuple):
             ValueError: If the file cannot be read or this member of the archive is damaged.
         """
         if self.archive is not None:
-            return _read_member(self.archive, self.inside, self.path)
+            return _read_member(self.archive.zip, self.inside, self.path)
         try:
             return read_file(self.path)
         except OSError as error:
@@ -67,8 +68,41 @@ class FoundFile(NamedTuple):
         """Returns whether the content differs from that of another file of the same kind."""
         if self.archive is None or other.archive is None:
             return not filecmp.cmp(self.path, other.path, shallow=False)
-        one, two = self.archive.getinfo(self.inside), other.archive.getinfo(other.inside)
-        return (one.file_size, one.CRC) != (two.file_size, two.CRC)
+        return self.state() != other.state()
+
+    def state(self) -> tuple[int, int]:
+        r"""Returns two numbers that change with the content: size and time of modification, or size
+        and checksum in an archive.
+
+        Raises:
+            OSError: If the file does not exist.
+        """
+        if self.archive is not None:
+            member = self.archive.zip.getinfo(self.inside)
+            return member.file_size, member.CRC
+        status = os.stat(self.path)
+        return status.st_size, status.st_mtime_ns
+
+
+class _Archive:
+    """A zip archive that each process opens on its own, since an open file has one position."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._open()
+
+    def _open(self) -> None:
+        self._zip, self._process = zipfile.ZipFile(self.path), os.getpid()
+
+    @property
+    def zip(self) -> zipfile.ZipFile:
+        """The archive, opened in this process."""
+        if self._process != os.getpid():
+            self._open()
+        return self._zip
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Archive, (self.path,)
 
 
 @contextmanager
@@ -107,10 +141,10 @@ def find_files(
                 archives.append(path)
             elif path.lower().endswith(ends):
                 below = path.removeprefix(prefix) if num_folders is None else path
-                _add(found, _stem(below, cut, num_folders), FoundFile(path, None, path))
+                _add(found, _stem(below, cut, num_folders), FoundFile(path))
         for path in archives:
             archive = stack.enter_context(_open_archive(path))
-            for member in archive.infolist():
+            for member in archive.zip.infolist():
                 name = member.filename.replace('\\', '/')  # written by Windows
                 if name.lower().endswith(ends) and not member.is_dir() and not is_hidden(name):
                     file = FoundFile(f'{path}/{name}', archive, member.filename)
@@ -318,13 +352,13 @@ def _stem(path: str, suffix: str, num_folders: int | None) -> str:
 
 
 @contextmanager
-def _open_archive(path: str) -> Iterator[zipfile.ZipFile]:
+def _open_archive(path: str) -> Iterator[_Archive]:
     try:
-        archive = zipfile.ZipFile(path)
+        archive = _Archive(path)
     except _ZIP_ERRORS as error:
         raise MalformedFileError(path, 'content', 'a complete zip archive', str(error)) from error
-    with archive:
-        for member in archive.infolist():
+    with archive.zip as content:
+        for member in content.infolist():
             # The name as stored; zipfile truncates `filename` at null bytes.
             parts = re.split(r'[/\\]', member.orig_filename)
             if '..' in parts or parts[0] == '' or ':' in parts[0] or '\0' in member.orig_filename:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from graphmotion.datasets.raw_files import LabelledFiles, ManualDownload, raw_entries, read_labelled
+from graphmotion.datasets.raw_files import LabelledFiles, ManualDownload, raw_entries
 from graphmotion.io import MalformedFileError, find_files
 
 
@@ -55,6 +55,8 @@ class Notes(LabelledFiles):
     """Text files in one folder per person."""
 
     suffixes = '.txt'
+    num_folders = None
+    noun = 'notes'
     layout = 'anna/1'
 
     def find_labels(self, person):
@@ -63,16 +65,8 @@ class Notes(LabelledFiles):
     def label_files(self, files):
         return {name: self.call_find_labels(name, name.split('/')[0]) for name in files}
 
-    def read(self):
-        with find_files(self.raw_dir, '.txt', None) as files:
-            yield from read_labelled(
-                self.raw_dir,
-                'notes',
-                self.label_files(files),
-                lambda name, labels: Data(
-                    text=torch.tensor([int(files[name].read())]), y=torch.tensor([labels['y']])
-                ),
-            )
+    def read_sample(self, task):
+        return Data(text=torch.tensor([int(task.file.read())]), y=torch.tensor([task.labels['y']]))
 
 
 def note(path, text):
@@ -152,24 +146,36 @@ def test_invalid_labels_name_the_file(tmp_path, monkeypatch, result, found):
         Notes(tmp_path)
 
 
+class Letters(LabelledFiles):
+    """Samples that are skipped for several reasons."""
+
+    noun = 'letters'
+    raw_dir = 'here'
+
+    def __init__(self, unique_labels):
+        self.num_workers = 0
+        self.unique_labels = unique_labels
+        self.transform = self.pre_transform = self.pre_filter = None
+
+    def read_sample(self, task):
+        if task.name == 'e':
+            raise MalformedFileError('e', 'content', 'a number', 'none')
+        return 'too short' if task.name == 'f' else Data(name=task.name, **task.labels)
+
+
 def test_skipped_files_are_counted_once():
     labels = {'a': {'y': 1}, 'b': 'of a stranger', 'c': None, 'd': {'y': 1}, 'e': {'y': 2}}
     labels |= {'f': {'y': 3}, 'g': {'y': 3}}
-
-    def read(name, labels):
-        if name == 'e':
-            raise MalformedFileError('e', 'content', 'a number', 'none')
-        return 'too short' if name == 'f' else Data(name=name, **labels)
-
+    files = {name: {} for name in labels}
     reasons = r'1 of a stranger \(b\); 1 with content not a number \(e\); 1 too short \(f\)'
-    with pytest.warns(UserWarning, match=rf'^here: skipped 3 of 6 files: {reasons}$'):
-        samples = list(read_labelled('here', 'files', labels, read))
+    with pytest.warns(UserWarning, match=rf'^here: skipped 3 of 6 letters: {reasons}$'):
+        samples = list(Letters(False).read_labelled(labels, files))
     assert [data.name for data in samples] == ['a', 'd', 'g']
-    with pytest.warns(UserWarning, match=r'skipped 4 of 6 files: .*1 with the labels of another'):
-        samples = list(read_labelled('here', 'files', labels, read, unique=True))
+    with pytest.warns(UserWarning, match=r'skipped 4 of 6 letters: .*1 with the labels of another'):
+        samples = list(Letters(True).read_labelled(labels, files))
     assert [data.name for data in samples] == ['a', 'g']  # f has no sample
-    with pytest.raises(ValueError, match='here: no files found'):
-        list(read_labelled('here', 'files', {'c': None}, read))
+    with pytest.raises(ValueError, match='here: no letters found'):
+        list(Letters(False).read_labelled({'c': None}, files))
 
 
 def test_different_files_of_the_same_name_warn(tmp_path):
