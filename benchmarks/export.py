@@ -75,7 +75,7 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     torch.manual_seed(0)
     torch.compiler.reset()
     workload = WORKLOADS.get(name, Workload())
-    if args.frames is not None and not workload.face:
+    if args.frames is not None and workload.face is None:
         workload = replace(workload, frames=max(args.frames, workload.min_frames))
     model = make_model(name, getattr(models, name), workload)
     warm_up_norms(model, make_inputs(name, model, workload, 2))

@@ -8,8 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from graphmotion import training
+from graphmotion.datasets import SyntheticGait
+from graphmotion.inference import Recognizer
+from graphmotion.models import st_gcn
+from graphmotion.transforms import ToStream
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,6 +55,7 @@ from graphmotion.inference import Recognizer
 from graphmotion.models import st_gcn
 from graphmotion.transforms import ToStream
 
+print(Recognizer.load(saved).probabilities(dataset).tolist())
 model = st_gcn(dataset.skeleton, 4, channels=[4])
 path = path.replace('last.ckpt', 'recognizer.safetensors')
 Recognizer(model, ToStream('joint'), class_names=dataset.class_names).save(path)
@@ -93,14 +99,22 @@ def run(code):
 
 
 @pytest.mark.slow
-def test_the_readmes_sample():
+def test_samples_run_models_predict_and_missing_extras_are_named(tmp_path):
+    """In one process, since most of its time is spent on imports."""
     (sample,) = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
-    assert 'Skeleton(custom, joints=3' in run(sample)
-
-
-@pytest.mark.slow
-def test_a_trained_model_predicts_and_missing_extras_are_named():
-    errors = json.loads(run(TRAINED + ERRORS))
+    dataset = SyntheticGait(num_subjects=1, num_frames=8)
+    path = tmp_path / 'recognizer.safetensors'
+    recognizer = Recognizer(
+        st_gcn(dataset.skeleton, 4, channels=[4]),
+        ToStream('joint'),
+        class_names=dataset.class_names,
+    )
+    recognizer.save(path)
+    code = sample + f'\nsaved = {str(path)!r}\n' + TRAINED + ERRORS
+    *printed, loaded, last = run(code).splitlines()
+    assert 'Skeleton(custom, joints=3' in '\n'.join(printed)
+    torch.testing.assert_close(torch.tensor(json.loads(loaded)), recognizer.probabilities(dataset))
+    errors = json.loads(last)
     extras = dict.fromkeys(errors, 'train') | {'figures': 'vis', 'images': 'io', 'h5': 'io'}
     for name, error in errors.items():
         assert error.endswith(f"pip install -e '.[{extras[name]}]'")

@@ -35,6 +35,7 @@ from graphmotion.skeletons import get_skeleton
 TOLERANCE = 1e-3  # for a whole network in single precision
 OURS, PLAIN = 'graphmotion', 'plain torch, NCHW'
 EAGER, COMPILED = 'eager', 'compiled'
+TINY_FACE, TINY_SILHOUETTES = 16, (64, 8)  # sizes of a smoke test
 
 
 def model_parser(description: str | None) -> argparse.ArgumentParser:
@@ -142,8 +143,12 @@ def measure(
     torch.manual_seed(0)
     torch.compiler.reset()
     workload = WORKLOADS.get(name, Workload())
-    if args.frames is not None and not workload.face:
+    if args.frames is not None and workload.face is None:
         workload = replace(workload, frames=max(args.frames, workload.min_frames))
+    if args.tiny and workload.face is not None:
+        workload = replace(workload, face=TINY_FACE)
+    if args.tiny and workload.silhouettes is not None:
+        workload = replace(workload, silhouettes=TINY_SILHOUETTES)
     batch = min(args.batch, workload.max_batch)
     model = make_model(name, builder, workload).to(args.device)
     inputs = [x.to(args.device) for x in make_inputs(name, model, workload, batch)]
@@ -198,6 +203,6 @@ def measure(
 
 def count_nodes(model: Module, workload: Workload) -> int:
     """Returns the pixels of a face, the strips of a silhouette or the joints of a skeleton."""
-    if workload.face:
-        return face_graph().num_nodes
+    if workload.face is not None:
+        return face_graph(workload.face).num_nodes
     return getattr(model, 'num_strips', get_skeleton(workload.skeleton).num_joints)

@@ -40,7 +40,7 @@ class Workload:
     min_frames: int = 1
     dim: int = 3  # coordinates of a joint
     silhouettes: tuple[int, int] | None = None  # height and width, for silhouette models
-    face: bool = False  # pixels of a face, for models without a skeleton
+    face: int | None = None  # height and width of a face, for models without a skeleton
     max_batch: int = 1024  # for models that take seconds per sequence
     loss: Callable[[Tensor], Tensor] = mean_square
 
@@ -52,9 +52,9 @@ WORKLOADS = {
     'lmgcs': Workload(frames=30, silhouettes=(64, 44), loss=triplet_loss, max_batch=4),
     'lmgcs_ou_mvlp': Workload(frames=30, silhouettes=(64, 44), loss=triplet_loss, max_batch=4),
     'msa_gcn': Workload('emotion_gait16', 48, {'num_classes': 4}),
-    'spagnn': Workload(frames=1, options={'num_classes': 7}, face=True),
-    'spegnn': Workload(frames=1, options={'num_classes': 7}, face=True),
-    'ssgnn': Workload(frames=1, options={'num_classes': 7}, face=True),
+    'spagnn': Workload(frames=1, options={'num_classes': 7}, face=48),
+    'spegnn': Workload(frames=1, options={'num_classes': 7}, face=48),
+    'ssgnn': Workload(frames=1, options={'num_classes': 7}, face=48),
     'st_gcn': Workload('ntu25', 64, {'num_classes': 60}),
 }
 # Values of required arguments of builders.
@@ -62,9 +62,9 @@ REQUIRED = {'num_classes': 60, 'embedding_dim': 128, 'in_channels': 3}
 
 
 @cache
-def face_graph() -> PointGraph:
-    """Returns a graph of 40% of the pixels of a 48 x 48 image with all modes, coarsened twice."""
-    pos = sample_pixels(48, 48)
+def face_graph(size: int) -> PointGraph:
+    """Returns a graph of 40% of the pixels of a square with all modes, coarsened twice."""
+    pos = sample_pixels(size, size)
     return PointGraph.from_points(pos, num_modes=len(pos), levels=2, ratio=0.25)
 
 
@@ -73,8 +73,8 @@ def make_model(name: str, builder: Callable[..., Module], workload: Workload) ->
     parameters = inspect.signature(builder).parameters.values()
     required = [p.name for p in parameters if p.default is p.empty and p.kind != p.VAR_KEYWORD]
     options = {key: REQUIRED[key] for key in required if key in REQUIRED} | workload.options
-    if workload.face:
-        options['graph'] = face_graph()
+    if workload.face is not None:
+        options['graph'] = face_graph(workload.face)
     elif workload.silhouettes is None:
         options['skeleton'] = workload.skeleton
     unknown = set(required) - set(options)
@@ -95,8 +95,8 @@ def make_inputs(name: str, model: Module, workload: Workload, batch_size: int) -
     batch = ToStream('joint')(Batch.from_data_list(samples))
     if workload.silhouettes is not None:
         batch.silhouettes = torch.rand(*shape[:2], *workload.silhouettes).round()
-    if workload.face:
-        batch.x = torch.rand(batch_size * face_graph().num_nodes, 1)
+    if workload.face is not None:
+        batch.x = torch.rand(batch_size * face_graph(workload.face).num_nodes, 1)
     unknown = [key for key in model.inputs if key not in batch]
     if unknown:
         raise ValueError(

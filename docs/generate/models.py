@@ -59,8 +59,8 @@ TEXT = (
 
 def describe_input(workload: Workload) -> str:
     """Describes the sample that a model is measured with."""
-    if workload.face:
-        return f'{face_graph().num_nodes} pixels'
+    if workload.face is not None:
+        return f'{face_graph(workload.face).num_nodes} pixels'
     if workload.silhouettes:
         height, width = workload.silhouettes
         return f'{workload.frames} silhouettes of {height} x {width}'

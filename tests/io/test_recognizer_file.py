@@ -3,10 +3,7 @@
 import json
 import os
 import pickle
-import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from graphmotion.inference import Recognizer
-from graphmotion.io import MalformedFileError
+from graphmotion.io import MalformedFileError, recognizer_file
 from graphmotion.io.recognizer_file import write_recognizer
 from graphmotion.models import st_gcn
 from graphmotion.transforms import ToStream
@@ -202,12 +199,14 @@ def test_weights_must_be_finite(path, value):
     [
         {'channels': [10**9]},
         {'channels': [60_000, 60_000]},
-        pytest.param({'channels': [1] * 100_000}, marks=pytest.mark.slow),
+        {'channels': [1] * 10_000},
         {'num_classes': 10**12},
         {'kernel_size': 10**9 + 1},
     ],
 )
-def test_absurd_sizes_are_refused_before_memory_is_used(path, arguments):
+def test_absurd_sizes_are_refused_before_memory_is_used(path, arguments, monkeypatch):
+    monkeypatch.setattr(recognizer_file, '_FREE_BYTES', 2**21)  # for speed
+
     def change(content, tensors):
         content['recognizer']['models'][0]['arguments'] |= arguments
 
@@ -251,25 +250,3 @@ def test_errors_are_those_of_malformed_files(path):
     path.write_bytes(b'abc')
     with pytest.raises(MalformedFileError):
         Recognizer.load(path)
-
-
-@pytest.mark.slow
-def test_a_fresh_process_loads_without_extras(path):
-    code = f"""
-import sys
-for name in ('lightning', 'torchmetrics', 'matplotlib', 'PIL', 'h5py', 'sklearn'):
-    sys.modules[name] = None
-import numpy as np
-from graphmotion.inference import Recognizer
-recognizer = Recognizer.load({str(path)!r})
-print(recognizer(np.zeros((4, 17, 3)), axes='TVC')[0].probabilities)
-"""
-    process = subprocess.run(
-        [sys.executable, '-c', code],
-        env=os.environ | {'PYTHONPATH': str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.startswith("{'a': ")
