@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+
+from graphmotion.io.torch_files import load_torch
 
 # Prefix of the model's weights in the checkpoint of a training module.
 _MODEL = 'model.'
@@ -89,7 +90,7 @@ def _recognizer_weights(path: str) -> dict[str, Tensor]:
 
 def _load(path: str) -> Any:
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        return load_torch(path)
     except (KeyError, TypeError, RuntimeError, OSError, EOFError, ValueError) as error:
         raise ValueError(f'{path}: not a checkpoint, or damaged: {error}') from error
     except Exception as error:  # raised by the unpickler for objects it does not allow
