@@ -37,10 +37,12 @@ def as_list(value: Any, count: int) -> list[Any]:
     return list(value) if isinstance(value, Sequence) else [value] * count
 
 
-def check_int(name: str, value: Any, minimum: float = -math.inf) -> int:
-    r"""Returns an integer of at least :obj:`minimum`."""
-    if isinstance(value, bool) or not hasattr(value, '__index__') or value < minimum:
+def check_int(name: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf) -> int:
+    r"""Returns an integer from :obj:`minimum` to :obj:`maximum`."""
+    is_int = not isinstance(value, bool) and hasattr(value, '__index__')
+    if not is_int or not minimum <= value <= maximum:
         bound = '' if minimum == -math.inf else f' >= {minimum}'
+        bound += '' if maximum == math.inf else f' and <= {maximum}'
         raise ValueError(f'{name} must be an integer{bound}, got {value!r}')
     return value.__index__()
 

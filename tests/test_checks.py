@@ -41,6 +41,7 @@ def test_valid_arguments():
     [
         (lambda: check_int('n', 0, 1), 'n must be an integer >= 1, got 0'),
         (lambda: check_int('n', True), 'n must be an integer, got True'),
+        (lambda: check_int('n', 5, 1, 4), 'n must be an integer >= 1 and <= 4, got 5'),
         (lambda: check_int('n', 1.0), 'n must be an integer, got 1.0'),
         (
             lambda: check_choices('moods', ['sad', 'sad'], ('sad',)),

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from graphmotion.io.files import atomic_write
+from graphmotion.io.torch_files import load_torch
 
 
 def save_tensors(content: Any, path: str | Path) -> None:
@@ -28,7 +29,7 @@ def load_tensors(path: str | Path, mmap: bool = False) -> Any:
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such file')
     try:
-        return torch.load(path, weights_only=True, map_location='cpu', mmap=mmap)
+        return load_torch(os.fspath(path), mmap)
     except Exception as error:
         raise ValueError(
             f'{path}: damaged or not written by this library ({type(error).__name__})'

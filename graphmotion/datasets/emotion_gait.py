@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from graphmotion.data import from_array
 from graphmotion.datasets.motion_dataset import MotionDataset
 from graphmotion.datasets.raw_files import ManualDownload
 from graphmotion.extras import requires_extra
+from graphmotion.io.files import LARGEST_BYTES
 from graphmotion.io.skipped import SkippedSamples
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -149,7 +151,7 @@ def _read_gait(
     try:
         if name not in classes:
             return 'without a class', empty, -1
-        pos, label = np.asarray(positions[name][()]), np.asarray(classes[name][()])
+        pos, label = _read_values(positions, name), _read_values(classes, name)
     except _H5_ERRORS as error:
         raise ValueError(
             f'{features} with {labels}: gait {name!r} cannot be read: {error}'
@@ -165,6 +167,21 @@ def _read_gait(
     if not np.isfinite(pos).all():
         return 'with NaN or infinite positions', empty, -1
     return '', pos.reshape(len(pos), num_joints, 3), int(label.item())
+
+
+def _read_values(file: Any, name: str) -> np.ndarray:
+    """Reads an array, which must be in the file itself and not too large."""
+    import h5py
+
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError('a link')
+    values = file[name]
+    if values.is_virtual or values.external:
+        raise ValueError('values in other files')
+    num_bytes = math.prod(values.shape) * values.dtype.itemsize
+    if num_bytes > LARGEST_BYTES:
+        raise ValueError(f'{num_bytes} bytes, more than {LARGEST_BYTES}')
+    return np.asarray(values[()])
 
 
 def _names(file: Any, path: str) -> list[str]:

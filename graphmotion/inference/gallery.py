@@ -10,16 +10,17 @@ from torch import Tensor
 
 from graphmotion.checks import check_choice, check_int
 from graphmotion.inference.identification import UNKNOWN, Identification, Verification
+from graphmotion.metrics.recognition.embeddings import Embeddings
 from graphmotion.metrics.recognition.error_rates import threshold_at_rate
 from graphmotion.metrics.recognition.similarity import (
     DISTANCES,
     Similarity,
-    as_parts,
     to_comparable,
 )
 
 TEMPLATES = ('mean', 'all')
 _CHUNK = 2**22  # pairs compared at a time
+_BLOCK = 2**24  # values of people who are compared at a time
 
 
 class Gallery:
@@ -147,24 +148,34 @@ class Gallery:
         """
         if not self._samples:
             raise ValueError('gallery must have at least one enrolled person, got none')
-        embeddings = self._read(embeddings)
-        templates = list(self._samples.values())
+        embeddings = self._read(embeddings).double()
+        people = list(self._samples.values())
+        out = embeddings.new_empty(len(embeddings), len(people))
+        block = max(1, _BLOCK // embeddings[0].numel())
+        for start in range(0, len(people), block):
+            part = slice(start, start + block)
+            self._compare(embeddings, people[part], out[:, part])
+        return out
+
+    def _compare(self, embeddings: Tensor, people: Sequence[Tensor], out: Tensor) -> None:
+        """Writes the distance of each sample to each of the people."""
+        # In double precision, also the means.
+        templates = torch.cat(list(people)).double()
+        owner = torch.arange(len(people)).repeat_interleave(torch.tensor([*map(len, people)]))
         if self.templates == 'mean':
-            templates = [
-                to_comparable(samples, self.distance).mean(dim=0, keepdim=True)
-                for samples in templates
-            ]
-        owner = torch.arange(len(templates)).repeat_interleave(torch.tensor([*map(len, templates)]))
-        # Templates and samples share one tensor, in double precision.
-        rows = torch.cat([*templates, embeddings]).double()
+            sums = templates.new_zeros(len(people), *templates.shape[1:])
+            sums.index_add_(0, owner, to_comparable(templates, self.distance))
+            templates = sums / owner.bincount().view(-1, 1, 1)
+            owner = torch.arange(len(people))
+        # Templates and samples share one tensor.
+        rows = torch.cat([templates, embeddings])
         similarity = Similarity(rows, torch.arange(len(owner)), self.distance)
-        out = rows.new_full((len(embeddings), len(self)), torch.inf)
+        out.fill_(torch.inf)
         samples = torch.arange(len(owner), len(rows))
         chunk = max(1, _CHUNK // len(owner))
         for part, nearest in zip(samples.split(chunk), out.split(chunk)):
             pairwise = similarity.distance_matrix(part)
             nearest.scatter_reduce_(1, owner.expand_as(pairwise), pairwise, 'amin')
-        return out
 
     def identify(
         self, embeddings: Tensor, k: int = 5, threshold: float | None = None
@@ -343,7 +354,8 @@ class Gallery:
         """Returns embeddings in parts, [N, P, D], of the size of those in the gallery."""
         if isinstance(embeddings, Tensor) and embeddings.dim() == 1:
             embeddings = embeddings.unsqueeze(0)
-        parts = as_parts(embeddings).cpu()
+        embedding = Embeddings(embeddings)
+        parts = embedding[:].cpu()
         kept = [*self._samples.values(), *([] if self._cohort is None else [self._cohort])]
         if kept and parts.shape[1:] != kept[0].shape[1:]:
             raise ValueError(

@@ -15,6 +15,8 @@ from graphmotion.data import as_dataset, graph_loader
 from graphmotion.data.list_dataset import Samples
 from graphmotion.metrics.fusion import KINDS
 
+#: Limit of random transforms of a sample, far above useful numbers.
+MAX_AUGMENTATIONS = 1000
 # Inputs of a model without the attribute `inputs`, such as PyG's models.
 _INPUTS = ('x', 'edge_index', 'batch')
 
@@ -102,12 +104,14 @@ def predict(
         Tensor: Probabilities or logits :math:`(N, \text{num\_classes})` on the CPU.
 
     Raises:
-        ValueError: If there are no samples, :obj:`num_augmentations` is less than one, :obj:`kind`
-            is unknown, batches lack a field that the model reads, or the model does not return
-            logits for each sample.
+        ValueError: If there are no samples, :obj:`num_augmentations` is not in
+            :math:`[1, 1000]`, :obj:`kind` is unknown, batches lack a field that the model reads,
+            or the model does not return logits for each sample.
     """
     check_choice('kind', kind, KINDS)
-    transforms = [transform] * check_int('num_augmentations', num_augmentations, 1)
+    transforms = [transform] * check_int(
+        'num_augmentations', num_augmentations, 1, MAX_AUGMENTATIONS
+    )
     return mean_outputs(model, dataset, transforms, batch_size, seed, kind)
 
 

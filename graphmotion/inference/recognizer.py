@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -22,7 +23,7 @@ from graphmotion.inference.answer import Answer, Answers
 from graphmotion.inference.enrollment import EnrollmentMixin, Frames
 from graphmotion.inference.fuse import fuse_for_inference
 from graphmotion.inference.gallery import Gallery
-from graphmotion.inference.predict import mean_outputs
+from graphmotion.inference.predict import MAX_AUGMENTATIONS, mean_outputs
 from graphmotion.inference.sources import (
     InputFormat,
     Recording,
@@ -34,6 +35,7 @@ from graphmotion.inference.sources import (
 from graphmotion.inference.streaming import FrameStream
 from graphmotion.inference.windows import count_frames, cut_frames, window_starts
 from graphmotion.io import MalformedFileError
+from graphmotion.io.images import MAX_PIXELS
 from graphmotion.io.recognizer_file import (
     limited_memory,
     read_recognizer,
@@ -154,7 +156,9 @@ class Recognizer(EnrollmentMixin):
         if self.class_names is None and len(self.models) > 1:
             raise ValueError('class_names must be given for several networks, got None')
         self.fusion = check_choice('fusion', fusion, KINDS)
-        self.num_augmentations = check_int('num_augmentations', num_augmentations, 1)
+        self.num_augmentations = check_int(
+            'num_augmentations', num_augmentations, 1, MAX_AUGMENTATIONS
+        )
         self.window = None if window is None else check_int('window', window, 1)
         self.hop = None if hop is None else check_int('hop', hop, 1)
         self.seed = check_int('seed', seed)
@@ -163,6 +167,8 @@ class Recognizer(EnrollmentMixin):
             raise ValueError(f'dataset_transform must be callable, got {dataset_transform!r}')
         self.dataset_transform = dataset_transform
         self.image_size = None if image_size is None else check_size('image_size', image_size)
+        if self.image_size is not None and math.prod(self.image_size) > MAX_PIXELS:
+            raise ValueError(f'image_size must be at most {MAX_PIXELS} pixels, got {image_size}')
         self.info = dict(info or {})
         first = [self.dataset_transform, *self.transforms[0]]
         given = None if skeleton is None else get_skeleton(skeleton)

@@ -33,6 +33,7 @@ from graphmotion.io import (
 from graphmotion.io.frame_numbers import numbers_in_name
 from graphmotion.io.images import IMAGE_SUFFIXES, crop_window, resize_image
 from graphmotion.io.landmarks import LANDMARK_SUFFIXES
+from graphmotion.io.numpy_files import read_npy
 from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
 from graphmotion.transforms import ConvertSkeleton, ToLandmarkGraph, ToPixelGraph, ToStream
 
@@ -367,7 +368,7 @@ def _read_frames(path: str) -> list[np.ndarray]:
         return [read_mask(f) for f in sorted(files, key=lambda f: (numbers_in_name(f), f))]
     if path.lower().endswith('.pkl'):
         return list(load_pickle(path))
-    return list(np.load(path, allow_pickle=False))
+    return list(read_npy(path))
 
 
 def _silhouettes(frames: Any, wanted: InputFormat, where: str) -> Data:

@@ -7,10 +7,12 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+
+from graphmotion.io.files import open_zip
+from graphmotion.io.torch_files import load_torch
 
 # Prefix of the model's weights in the checkpoint of a training module.
 _MODEL = 'model.'
@@ -102,11 +104,11 @@ def _recognizer_weights(path: str) -> dict[str, Tensor]:
 def _load(path: str) -> Any:
     try:
         if zipfile.is_zipfile(path):  # not in the format of torch before 1.6
-            with zipfile.ZipFile(path) as archive:
+            with open_zip(path) as archive:
                 # torch.load ignores the checksums.
                 if damaged := archive.testzip():
                     raise ValueError(f'the checksum of {damaged} is wrong')
-        return torch.load(path, map_location='cpu', weights_only=True)
+        return load_torch(path)
     except _DAMAGED as error:
         raise ValueError(f'{path}: not a checkpoint, or damaged: {error}') from error
     except Exception as error:  # raised by the unpickler for objects it does not allow

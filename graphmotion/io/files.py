@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,8 +16,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-# Larger than any file of one recording; a zip bomb would exceed it.
-_LARGEST_MEMBER = 2**30
+#: Limit of what is read at once; larger than any file of one recording.
+LARGEST_BYTES = 2**30
 _FILE_MANAGERS = ('thumbs.db', 'desktop.ini')
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
@@ -92,7 +93,7 @@ class _Archive:
         self._open()
 
     def _open(self) -> None:
-        self._zip, self._process = zipfile.ZipFile(self.path), os.getpid()
+        self._zip, self._process = open_zip(self.path), os.getpid()
 
     @property
     def zip(self) -> zipfile.ZipFile:
@@ -357,22 +358,51 @@ def _open_archive(path: str) -> Iterator[_Archive]:
         archive = _Archive(path)
     except _ZIP_ERRORS as error:
         raise MalformedFileError(path, 'content', 'a complete zip archive', str(error)) from error
-    with archive.zip as content:
-        for member in content.infolist():
-            # The name as stored; zipfile truncates `filename` at null bytes.
-            parts = re.split(r'[/\\]', member.orig_filename)
-            if '..' in parts or parts[0] == '' or ':' in parts[0] or '\0' in member.orig_filename:
-                raise MalformedFileError(
-                    path, 'member', 'a path inside the archive', repr(member.orig_filename)
-                )
+    with archive.zip:
         yield archive
+
+
+def open_zip(path: str) -> zipfile.ZipFile:
+    r"""Opens a zip archive whose members are safe to read one by one.
+
+    Raises:
+        ValueError: If a member has a path that leaves the archive, is a link or is compressed by
+            another method than deflate, or members share their content, as in zip bombs.
+    """
+    archive = zipfile.ZipFile(path)
+    try:
+        for member in archive.infolist():
+            _check_member(path, member)
+        size, limit = sum(m.compress_size for m in archive.infolist()), os.path.getsize(path)
+        if size > limit:
+            raise MalformedFileError(path, 'size', f'members of at most {limit} bytes', f'{size}')
+    except BaseException:
+        archive.close()
+        raise
+    return archive
+
+
+def _check_member(path: str, member: zipfile.ZipInfo) -> None:
+    # The name as stored; zipfile truncates `filename` at null bytes.
+    name = member.orig_filename
+    parts = re.split(r'[/\\]', name)
+    if '..' in parts or parts[0] == '' or ':' in parts[0] or '\0' in name:
+        raise MalformedFileError(path, 'member', 'a path inside the archive', repr(name))
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise MalformedFileError(path, 'member', 'a file or a folder', f'{name!r}, a link')
+    # A few bytes of other methods can expand to gigabytes in one step.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        found = f'{name!r}, compressed by method {member.compress_type}'
+        raise MalformedFileError(path, 'member', 'stored or deflated', found)
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
     size = archive.getinfo(name).file_size
-    if size > _LARGEST_MEMBER:
-        raise MalformedFileError(path, 'size', f'at most {_LARGEST_MEMBER} bytes', f'{size}')
+    if size > LARGEST_BYTES:
+        raise MalformedFileError(path, 'size', f'at most {LARGEST_BYTES} bytes', f'{size}')
     try:
-        return archive.read(name)
+        # Without the size, zipfile would expand all of a member that is larger than it claims.
+        with archive.open(name) as file:
+            return file.read(size)
     except _ZIP_ERRORS as error:
         raise MalformedFileError(path, 'content', 'an intact zip member', str(error)) from error

@@ -18,8 +18,8 @@ FORMATS = ('PNG', 'JPEG', 'BMP', 'PPM', 'TIFF', 'GIF', 'WEBP')
 _ENDS = ('png', 'jpg', 'jpeg', 'bmp', 'pgm', 'ppm', 'pnm', 'tif', 'tiff', 'gif', 'webp')
 #: File name endings of the supported formats, in lower case.
 IMAGE_SUFFIXES = tuple(f'.{end}' for end in _ENDS)
-# Larger than any image of a walker or a face; a decompression bomb would exceed it.
-_MOST_PIXELS = 2**24
+#: Larger than any image of a walker or a face; a decompression bomb would exceed it.
+MAX_PIXELS = 2**24
 
 
 def read_gray_image(
@@ -121,7 +121,7 @@ def _read(
             warnings.simplefilter('ignore', UserWarning)  # about metadata
             warnings.simplefilter('error', Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(content), formats=FORMATS)
-            if 0 < image.width * image.height <= _MOST_PIXELS:
+            if 0 < image.width * image.height <= MAX_PIXELS:
                 has_deep_colors = _has_deep_colors(image)
                 ImageOps.exif_transpose(image, in_place=True)
                 if has_deep_colors:
@@ -135,7 +135,7 @@ def _read(
     except Exception as error:  # damaged files raise errors of many types
         found = f'{type(error).__name__}: {error}'
         raise MalformedFileError(path, 'content', expected, found) from error
-    raise MalformedFileError(path, 'size', f'1 to {_MOST_PIXELS} pixels', size)
+    raise MalformedFileError(path, 'size', f'1 to {MAX_PIXELS} pixels', size)
 
 
 def _gray(image: Any, path: str, max_value: float | None) -> np.ndarray:

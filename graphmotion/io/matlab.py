@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFileError, read_file
+from graphmotion.io.files import LARGEST_BYTES, MalformedFileError, read_file
 
 # Storage types and array classes of the MAT-File Level 5 format.
 _STORED = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8', 12: 'i8'}
@@ -18,7 +18,6 @@ _ARRAYS = {6: 'f8', 7: 'f4', 8: 'i1', 9: 'u1', 10: 'i2', 11: 'u2', 12: 'i4', 13:
 _ARRAYS |= {15: 'u8'}
 _MATRIX, _COMPRESSED, _COMPLEX = 14, 15, 0x0800
 _HEADER = 128
-_LARGEST = 2**30  # bytes of a variable
 
 
 def read_matlab(path: str, name: str, content: bytes | None = None) -> np.ndarray:
@@ -49,9 +48,9 @@ def read_matlab(path: str, name: str, content: bytes | None = None) -> np.ndarra
         for kind, data in _elements(memoryview(content)[_HEADER:], order):
             if kind == _COMPRESSED:
                 decoder = zlib.decompressobj()
-                data = memoryview(decoder.decompress(data, _LARGEST))
+                data = memoryview(decoder.decompress(data, LARGEST_BYTES))
                 if not decoder.eof:
-                    raise _Damage('a truncated compressed variable')
+                    raise _Damage('a compressed variable that is truncated or above 1 GiB')
                 kind, data = next(_elements(data, order), (0, data))
             if kind == _MATRIX:
                 array = _read_array(data, order, name)
@@ -109,7 +108,10 @@ def _read_array(data: memoryview, order: str, name: str) -> np.ndarray | None:
     kind_stored = np.dtype(order + _STORED[stored])
     if min(shape, default=-1) < 0 or math.prod(shape) * kind_stored.itemsize != len(numbers):
         raise _Damage(f'{len(numbers)} bytes for the shape {list(shape)}')
+    dtype = np.dtype(_ARRAYS[kind & 0xFF])
+    if math.prod(shape) * dtype.itemsize > LARGEST_BYTES:
+        raise _NotReal(f'the shape {list(shape)}, above 1 GiB')
     flat = np.frombuffer(numbers, kind_stored)
     # MATLAB stores integral values in the smallest type that holds them.
     with np.errstate(invalid='ignore'):
-        return flat.astype(_ARRAYS[kind & 0xFF]).reshape(shape, order='F')
+        return flat.astype(dtype).reshape(shape, order='F')

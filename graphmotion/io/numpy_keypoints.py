@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from graphmotion.io.files import MalformedFileError, as_float_array
 from graphmotion.io.formats import register_format
 from graphmotion.io.keypoint_axes import axis_order, is_ambiguous, looks_like_scores
+from graphmotion.io.numpy_files import open_arrays
 from graphmotion.io.scores import scale_scores
 from graphmotion.io.tracks import Track
 
@@ -41,20 +41,13 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
         ValueError: If the file is empty or truncated, holds Python objects or arrays of a
             different shape, or the order of the axes is ambiguous.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'{path}: no such file')
-    try:
-        with open(path, 'rb') as file:
-            loaded = np.load(file, allow_pickle=False)
-            others: dict[str, int] = {}
-            if isinstance(loaded, np.ndarray):
-                arrays = {'keypoints': loaded}
-            else:
-                arrays = {name: loaded[name] for name in ('keypoints', *_SCORES) if name in loaded}
-                others = {name: _size(loaded, name) for name in loaded if name not in arrays}
-    except Exception as error:  # damaged files raise errors of many types
-        expected = 'numeric arrays in an .npy or .npz file'
-        raise MalformedFileError(path, 'content', expected, str(error) or 'no array') from error
+    others: dict[str, int] = {}
+    with open_arrays(path) as stored:
+        if 'array' in stored and len(stored) == 1:
+            arrays = {'keypoints': stored['array'].read()}
+        else:
+            arrays = {n: stored[n].read() for n in ('keypoints', *_SCORES) if n in stored}
+            others = {name: array.size for name, array in stored.items() if name not in arrays}
     if 'keypoints' not in arrays or all(name in arrays for name in _SCORES):
         expected = 'the arrays keypoints and, optionally, score or scores'
         raise MalformedFileError(path, 'content', expected, f'{[*arrays, *others]}')
@@ -96,14 +89,6 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
     score = scale_scores(np.where(present, score, 0), path)
     pos = np.where(present[..., None], pos, 0)
     return [Track(*person) for person in zip(pos, score)]
-
-
-def _size(loaded: np.lib.npyio.NpzFile, name: str) -> int:
-    """Returns the size of an array, or 0 if it cannot be read, such as objects."""
-    try:
-        return loaded[name].size
-    except Exception:  # damaged files raise errors of many types
-        return 0
 
 
 def _people_first(array: np.ndarray, order: str) -> np.ndarray:

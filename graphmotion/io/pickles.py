@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import pickle
+import struct
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import IO, Any, NoReturn
@@ -37,9 +39,10 @@ def load_pickle(path: str, content: bytes | None = None) -> Any:
     with _open(path, content) as file:
         if not file.read(1):
             raise MalformedFileError(path, 'content', 'a pickle', 'an empty file')
+        size = file.seek(0, os.SEEK_END)
         file.seek(0)
         try:
-            return _plain(_Unpickler(file, encoding='latin1').load(), {})
+            return _plain(_Unpickler(_BoundedFile(file, size), encoding='latin1').load(), {})
         except _Forbidden as error:
             raise MalformedFileError(path, 'object', _ALLOWED, str(error)) from None
         except Exception as error:  # damaged files raise errors of many types
@@ -59,9 +62,24 @@ class _Forbidden(Exception):
     """Raised for anything that is neither an array nor a plain container."""
 
 
+class _BoundedFile:
+    """A file that never allocates more than is left of it, whatever length a pickle claims."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self.file, self.size = file, size
+        self.readline = file.readline
+
+    def read(self, size: int) -> bytes:
+        # Most reads are short, and asking for the position takes time.
+        return self.file.read(size if size <= 4096 else min(size, self.size - self.file.tell()))
+
+
 # Not the version in C, whose memo is an array: 5 bytes of a file can make it allocate 32 GB.
 class _Unpickler(pickle._Unpickler):
     """Unpickler that resolves a few names, each to a restricted replacement defined here."""
+
+    read: Callable[[int], bytes]
+    append: Callable[[Any], None]
 
     def find_class(self, module: str, name: str) -> Any:
         # numpy 2 moved its core, Python 3 its builtins.
@@ -73,6 +91,16 @@ class _Unpickler(pickle._Unpickler):
 
     def persistent_load(self, pid: Any) -> NoReturn:
         raise _Forbidden('a persistent ID')
+
+    def load_bytearray8(self) -> None:
+        """Reads the bytes before it allocates an array for them."""
+        (size,) = struct.unpack('<Q', self.read(8))
+        content = self.read(size)
+        if len(content) != size:
+            raise EOFError(f'{len(content)} of {size} bytes')
+        self.append(bytearray(content))
+
+    dispatch = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: load_bytearray8}  # type: ignore[dict-item]
 
 
 class _Maker:
@@ -116,6 +144,8 @@ class _Array(np.ndarray):
             raise _Forbidden('an array without a type')
         if isinstance(content, str):  # bytes of Python 2
             content = content.encode('latin1')
+        if not kind.dtype.itemsize and math.prod(shape):
+            raise _Forbidden('an array of values without size')
         super().__setstate__((version, shape, kind.dtype, fortran, content))
 
 

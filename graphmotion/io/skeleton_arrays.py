@@ -6,24 +6,18 @@ import math
 import os
 import re
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO
 
 import numpy as np
 
 from graphmotion.io.files import MalformedFileError
+from graphmotion.io.numpy_files import open_arrays
 from graphmotion.io.pickles import load_pickle
 from graphmotion.io.tracks import Track, split_score
 
 _DATA = re.compile(r'(?P<part>.+)_data(_joint)?\.npy')
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 @dataclass(frozen=True)
@@ -186,12 +180,9 @@ class _Memmap:
 
 
 def _open_npz(path: str, num_joints: int, score_last: bool) -> dict[str, ArrayPart]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            labels = {k[2:]: arrays[k] for k in arrays.files if k.startswith('y_')}
-            parts = [k[2:] for k in arrays.files if k.startswith('x_')]
-    except Exception as error:  # damaged files raise errors of many types
-        raise MalformedFileError(path, 'content', 'numeric arrays', str(error)) from error
+    with open_arrays(path) as arrays:
+        labels = {name[2:]: arrays[name].read() for name in arrays if name.startswith('y_')}
+        parts = [name[2:] for name in arrays if name.startswith('x_')]
     if not parts:
         raise MalformedFileError(path, 'arrays', 'x_train and y_train', 'neither')
     out = {}
@@ -215,7 +206,8 @@ class _NpzArray:
         self.path = path
         self.name = name
         self.num_joints = num_joints
-        with self._open() as (shape, dtype, _):
+        with open_arrays(path) as arrays:
+            shape, dtype = arrays[name].shape, arrays[name].dtype
             fits = len(shape) == 3 and shape[0] == num_samples and min(shape) > 0
             if not fits or shape[2] % (3 * num_joints) or dtype.kind not in 'iuf':
                 expected = (
@@ -223,29 +215,14 @@ class _NpzArray:
                     f'V = {num_joints}'
                 )
                 raise MalformedFileError(path, name, expected, f'{dtype} of shape {list(shape)}')
+            if arrays[name].is_fortran:
+                raise MalformedFileError(path, name, 'an array in C order', 'another')
+            arrays[name].check_bytes(math.prod(shape[1:]) * dtype.itemsize)
 
     def __call__(self) -> Iterator[np.ndarray]:
-        with self._open() as (shape, dtype, file):
-            size = math.prod(shape[1:]) * dtype.itemsize
-            for _ in range(shape[0]):
-                content = file.read(size)
-                if len(content) != size:
-                    raise MalformedFileError(self.path, self.name, 'a complete array', 'its start')
-                sample = np.frombuffer(content, dtype).reshape(shape[1], -1, self.num_joints, 3)
+        with open_arrays(self.path) as arrays:
+            array = arrays[self.name]
+            for _ in range(array.shape[0]):
+                sample = array.read_next(array.shape[1:])
+                sample = sample.reshape(array.shape[1], -1, self.num_joints, 3)
                 yield sample.transpose(1, 0, 2, 3)
-
-    @contextmanager
-    def _open(self) -> Iterator[tuple[tuple[int, ...], np.dtype, IO[bytes]]]:
-        """Opens the array and returns its shape, its type and the file of its values."""
-        # numpy.load would read the array into memory.
-        try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(f'{self.name}.npy') as file:
-                version = np.lib.format.read_magic(file)
-                shape, is_fortran, dtype = _HEADERS[version](file)
-                if is_fortran:
-                    raise MalformedFileError(self.path, self.name, 'an array in C order', 'another')
-                yield shape, dtype, file
-        except MalformedFileError:
-            raise
-        except Exception as error:  # damaged archives raise errors of many types
-            raise MalformedFileError(self.path, self.name, 'an array', str(error)) from error

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
 
-from graphmotion.io.files import MalformedFileError, as_float_array, shape_of
+from graphmotion.io.files import LARGEST_BYTES, MalformedFileError, as_float_array, shape_of
 from graphmotion.io.pickles import load_pickle
 from graphmotion.io.scores import scale_scores
 
@@ -93,6 +94,10 @@ def read_annotation(
         ValueError: If a field is missing, has a different shape or is not numeric.
     """
     file, path = path, f'{path}: annotation {annotation.get("frame_dir")!r}'
+    for name in ('keypoint', *SCORE_FIELDS):
+        if _num_values(annotation.get(name), {}) > LARGEST_BYTES // 4:
+            expected = f'at most {LARGEST_BYTES // 4} numbers'
+            raise MalformedFileError(path, name, expected, 'lists that repeat others')
     keypoint = annotation.get('keypoint')
     if len(shape_of(keypoint)) == 3:
         keypoint = np.asarray(keypoint)[None]
@@ -112,7 +117,7 @@ def read_annotation(
     frames = annotation.get('total_frames', pos.shape[1])
     if frames != pos.shape[1]:
         raise MalformedFileError(
-            path, 'total_frames', 'the number of frames of keypoint', f'{frames!r}'
+            path, 'total_frames', 'the number of frames of keypoint', _kind(frames)
         )
     labels = {
         name: int(annotation[name])
@@ -121,7 +126,7 @@ def read_annotation(
     }
     label = annotation.get('label')
     if not isinstance(label, int | np.integer) or label < 0:
-        raise MalformedFileError(path, 'label', 'a class index', f'{label!r}')
+        raise MalformedFileError(path, 'label', 'a class index', _kind(label))
     return pos, score, {'y': int(label), **labels}
 
 
@@ -144,9 +149,20 @@ def read_image_size(annotation: dict[str, Any], path: str) -> tuple[int, int] | 
     array = np.asarray(size if isinstance(size, tuple | list | np.ndarray) else ())
     if array.shape != (2,) or array.dtype.kind not in 'iu' or array.min() < 1:
         path = f'{path}: annotation {annotation.get("frame_dir")!r}'
-        raise MalformedFileError(path, 'img_shape', 'height and width in pixels', f'{size!r:.60}')
+        raise MalformedFileError(path, 'img_shape', 'height and width in pixels', _kind(size))
     return int(array[0]), int(array[1])
 
 
+def _num_values(value: Any, done: dict[int, int]) -> int:
+    """Counts the values in nested lists, which may hold the same list many times."""
+    if not isinstance(value, list | tuple):
+        return value.size if isinstance(value, np.ndarray) else 1
+    if id(value) not in done:
+        done[id(value)] = 0  # of a list that contains itself
+        done[id(value)] = sum(_num_values(item, done) for item in value)
+    return done[id(value)]
+
+
 def _kind(value: Any) -> str:
-    return f'{value!r:.60}' if value is not None else 'nothing'
+    # Containers may hold one another many times, so that their complete text would be endless.
+    return f'{reprlib.repr(value):.60}' if value is not None else 'nothing'

@@ -46,6 +46,7 @@ def test_distances_match_a_loop(distance, templates, size, monkeypatch):
             expected[i, person] = min(each)
     for chunk in (1, 30, 2**22):
         monkeypatch.setattr(module, '_CHUNK', chunk)
+        monkeypatch.setattr(module, '_BLOCK', chunk)  # one or all people at a time
         np.testing.assert_allclose(gallery.distances(probes), expected, atol=1e-7)
 
 

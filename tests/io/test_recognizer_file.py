@@ -150,6 +150,8 @@ def deep(depth):
         ('skeleton', {'skeleton': 'coco99'}, ['skeleton', 'unknown skeleton']),
         ('seed', 1.5, ['seed: expected int, found float']),
         ('batch_size', 0, ['batch_size must be an integer >= 1']),
+        ('num_augmentations', 10**15, ['num_augmentations must be an integer >= 1 and <= 1000']),
+        ('image_size', {'tuple': [10**6, 10**6]}, ['image_size must be at most 16777216 pixels']),
         ('dataset_transform', 3, ['dataset_transform must be callable']),
         ('info', {'tensor': 'a'}, ['info must be the name of a tensor']),
         ('weights', [1, 2], ['weights must be one for each']),

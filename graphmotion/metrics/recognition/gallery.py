@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +14,7 @@ class Gallery:
     r"""The gallery of a protocol as columns sorted by view, to be compared with probes.
 
     Args:
-        embedding (Tensor): Embeddings of all samples.
+        embedding (Tensor or memmap): Embeddings of all samples.
         labels (dict or dataset): Labels of all samples.
         protocol (GalleryProbeProtocol): Protocol that selects gallery and probes.
         distance (str): Distance of
@@ -25,7 +26,11 @@ class Gallery:
     """
 
     def __init__(
-        self, embedding: Tensor, labels: Labels, protocol: GalleryProbeProtocol, distance: str
+        self,
+        embedding: Tensor | np.memmap,
+        labels: Labels,
+        protocol: GalleryProbeProtocol,
+        distance: str,
     ) -> None:
         values = protocol.read(labels)
         subject = values[protocol.subject]
@@ -65,20 +70,25 @@ class Gallery:
         r"""Returns which columns of :meth:`own_columns` are true matches: all but the sample."""
         return (columns >= 0) & (self.positions[columns] != samples.unsqueeze(1))
 
-    def is_excluded(self, samples: Tensor) -> Tensor:
-        r"""Returns which columns are not compared with each sample, :math:`(C, G)`.
+    def is_excluded(self, samples: Tensor, columns: Tensor | None = None) -> Tensor:
+        r"""Returns which columns are not compared with each sample, :math:`(C, G)`, or which of the
+        given ones, :math:`(C, n)`.
 
         These are the sample itself and, if the protocol excludes identical views, samples in its
         view: those of its subject, and those of other subjects without same-view impostors.
         """
-        excluded = self.positions == samples.unsqueeze(1)
+        chosen = slice(None) if columns is None else columns
+        excluded = self.positions[chosen] == samples.unsqueeze(1)
         if self.protocol.exclude_identical_view:
-            same_view = self.column_view == self.view[samples].unsqueeze(1)
+            same_view = self.column_view[chosen] == self.view[samples].unsqueeze(1)
             if self.protocol.same_view_impostors:
-                same_view &= self.is_same_subject(samples)
+                same_view &= self.is_same_subject(samples, columns)
             excluded |= same_view
         return excluded
 
-    def is_same_subject(self, samples: Tensor) -> Tensor:
-        r"""Returns which columns have the subject of each sample, :math:`(C, G)`."""
-        return self.subject[self.positions] == self.subject[samples].unsqueeze(1)
+    def is_same_subject(self, samples: Tensor, columns: Tensor | None = None) -> Tensor:
+        r"""Returns which columns have the subject of each sample, :math:`(C, G)`, or which of the
+        given ones, :math:`(C, n)`.
+        """
+        positions = self.positions if columns is None else self.positions[columns]
+        return self.subject[positions] == self.subject[samples].unsqueeze(1)

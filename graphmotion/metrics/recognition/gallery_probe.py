@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ _BLOCK = 2**19  # entries compared at a time, so that they and the result stay i
 
 
 def gallery_probe(
-    embedding: Tensor,
+    embedding: Tensor | np.memmap,
     labels: Labels,
     protocol: GalleryProbeProtocol,
     distance: str = 'cosine',
@@ -66,13 +67,16 @@ def gallery_probe(
         scores = gallery_probe(torch.randn(len(test), 16), test, protocol)
         print(scores.format_table())
 
-    Probes are compared in chunks, so that memory does not grow with the number of pairs. Ranks are
+    Probes are compared in chunks, so that memory does not grow with the number of pairs. Embeddings
+    that are larger than the memory can be mapped from a file, by :obj:`numpy.load("embeddings.npy",
+    mmap_mode="r")` or :func:`torch.from_file`. They are read in blocks, and the gallery is prepared
+    in a temporary file of about its size, in the folder of :func:`tempfile.gettempdir`. Ranks are
     counted without sorting: the time is that of the matrix product and of one comparison for each
     pair of samples and true match.
 
     Args:
-        embedding (Tensor): Embeddings of all samples or of the test samples. Distances are computed
-            in their precision, at least single; see
+        embedding (Tensor or memmap): Embeddings of all samples or of the test samples. Distances
+            are computed in their precision, at least single; see
             :class:`~graphmotion.metrics.recognition.similarity.Similarity`. A warning is raised if
             the :func:`relative_spread` of the gallery is below 0.01, since training has then
             probably collapsed.

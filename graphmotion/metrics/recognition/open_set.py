@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -175,7 +176,7 @@ class OpenSetScores:
 
 
 def open_set_scores(
-    embedding: Tensor,
+    embedding: Tensor | np.memmap,
     labels: Labels,
     protocol: GalleryProbeProtocol,
     distance: str = 'cosine',

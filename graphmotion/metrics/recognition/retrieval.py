@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from graphmotion.checks import check_int
+from graphmotion.metrics.recognition.candidates import Candidates
 from graphmotion.metrics.recognition.gallery import Gallery
 from graphmotion.metrics.recognition.protocols import GalleryProbeProtocol, Labels
 
 _CHUNK = 2**22  # pairs sorted at a time
+_PROBES = 256  # searched for in an index at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +45,13 @@ class Retrieval:
 
 
 def retrieve(
-    embedding: Tensor,
+    embedding: Tensor | np.memmap,
     labels: Labels,
     protocol: GalleryProbeProtocol,
     probes: Tensor | Sequence[int] | None = None,
     k: int = 5,
     distance: str = 'cosine',
+    index: str | None = None,
 ) -> Retrieval:
     r"""Finds the gallery samples nearest to each probe among all views.
 
@@ -56,8 +60,15 @@ def retrieve(
     :obj:`same_view_impostors=False`, all samples in that view are. A probe never finds itself.
     Samples at the same distance are ordered by view, then by row index.
 
+    The search is exact unless an index of `faiss <https://github.com/facebookresearch/faiss>`_
+    selects candidates. Their distances are exact, but some of the nearest samples may be missing:
+
+    .. code-block:: python
+
+        retrieve(embedding, labels, protocol, index='IVF1024,Flat')
+
     Args:
-        embedding (Tensor): Embeddings, as in :func:`gallery_probe`.
+        embedding (Tensor or memmap): Embeddings, as in :func:`gallery_probe`.
         labels (dict or dataset): Labels of the same samples by name, or the dataset.
         protocol (GalleryProbeProtocol): Protocol that selects gallery and probes.
         probes (Tensor or sequence of int, optional): Row indices of the probes; by default all
@@ -65,13 +76,19 @@ def retrieve(
         k (int, optional): Number of gallery samples for each probe. (default: :obj:`5`)
         distance (str, optional): :obj:`"cosine"` or :obj:`"euclidean"`. (default:
             :obj:`"cosine"`)
+        index (str, optional): Index of faiss as described to its function :obj:`index_factory`,
+            such as :obj:`"HNSW32"`; it is held in memory. An index of inverted lists visits a
+            sixteenth of them. Needs the package :obj:`faiss-cpu` (extra :obj:`search`). If
+            :obj:`None`, all pairs are compared. (default: :obj:`None`)
 
     Shapes:
         - **embedding:** :math:`(N, D)`, or :math:`(N, P, D)` in :math:`P` parts
 
     Raises:
-        ValueError: If a row index is not that of a probe, :obj:`k` is below 1, or for the reasons
-            given in :func:`gallery_probe`.
+        ImportError: If :obj:`index` is given and faiss is not installed.
+        ValueError: If a row index is not that of a probe, :obj:`k` is below 1, an index is given
+            for the Euclidean distance of several parts or with :obj:`same_view_impostors=False`,
+            or for the reasons given in :func:`gallery_probe`.
     """
     check_int('k', k, 1)
     gallery = Gallery(embedding, labels, protocol, distance)
@@ -82,20 +99,33 @@ def retrieve(
         raise ValueError(
             f'probes must be row indices of probes of {protocol.name!r}, got {wrong[:9]}'
         )
-    chunks = rows.split(max(1, _CHUNK // len(gallery.positions)))
-    parts = [_retrieve(gallery, samples, k) for samples in chunks]
+    if index is None:
+        chunks = rows.split(max(1, _CHUNK // len(gallery.positions)))
+        parts = [_retrieve(gallery, samples, k) for samples in chunks]
+    else:
+        candidates = Candidates(gallery, index)
+        parts = [_retrieve(gallery, part, k, candidates(part, k)) for part in rows.split(_PROBES)]
     nearest, distances, correct = (torch.cat(part).cpu() for part in zip(*parts))
     return Retrieval(rows.cpu(), nearest, distances, correct)
 
 
-def _retrieve(gallery: Gallery, samples: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    similarity = gallery.similarity(samples)
-    same_subject = gallery.is_same_subject(samples)
-    similarity.masked_fill_(gallery.is_excluded(samples), -torch.inf)
+def _retrieve(
+    gallery: Gallery, samples: Tensor, k: int, candidates: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the nearest samples, of all or of candidates [C, n], which are padded with -1."""
+    same_subject = gallery.is_same_subject(samples, candidates)
+    excluded = gallery.is_excluded(samples, candidates)
+    if candidates is None:
+        similarity = gallery.similarity(samples)
+    else:
+        similarity = -gallery.similarity.distances(samples, candidates)
+        excluded |= candidates < 0
+    similarity.masked_fill_(excluded, -torch.inf)
     similarity, columns = (t[:, :k] for t in similarity.sort(dim=1, descending=True, stable=True))
     valid = similarity > -torch.inf
-    nearest = gallery.positions[columns].masked_fill(~valid, -1)
     correct = valid & same_subject.gather(1, columns)
+    columns = columns if candidates is None else candidates.gather(1, columns)
+    nearest = gallery.positions[columns].masked_fill(~valid, -1)
     distances = gallery.similarity.distances(samples, columns).masked_fill(~valid, torch.nan)
     missing = k - nearest.size(1)  # positive if the gallery has fewer than k samples
     pad = torch.nn.functional.pad

@@ -13,7 +13,7 @@ from graphmotion.metrics.recognition.similarity import Similarity, check_embeddi
 
 
 def match_sequences(
-    embedding: Tensor,
+    embedding: Tensor | np.memmap,
     labels: Labels,
     protocol: GalleryProbeProtocol,
     distance: str = 'cosine',

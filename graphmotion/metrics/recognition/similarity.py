@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from graphmotion.checks import check_choice
+from graphmotion.metrics.recognition.embeddings import Embeddings
 
 DISTANCES = ('cosine', 'euclidean')
 COLLAPSED = 1e-2  # relative spread below which a gallery is reported as collapsed
@@ -34,8 +36,10 @@ class Similarity:
     of the embedding, at least single, which resolves distances down to about :math:`10^{-3}` of the
     largest distance.
 
+    Only the gallery is copied, to a temporary file if the embeddings are mapped to one.
+
     Args:
-        embedding (Tensor): Embeddings of all samples.
+        embedding (Tensor or memmap): Embeddings of all samples.
         gallery (Tensor): Row indices of the gallery samples.
         distance (str, optional): :obj:`"cosine"` or :obj:`"euclidean"`.
             (default: :obj:`"cosine"`)
@@ -49,33 +53,57 @@ class Similarity:
         TypeError: If the embedding is not a floating-point tensor.
     """
 
-    def __init__(self, embedding: Tensor, gallery: Tensor, distance: str = 'cosine') -> None:
-        parts = to_comparable(as_parts(embedding), distance)
-        gallery = gallery.to(parts.device)
+    def __init__(
+        self, embedding: Tensor | np.memmap, gallery: Tensor, distance: str = 'cosine'
+    ) -> None:
+        check_choice('distance', distance, DISTANCES)
+        self.embedding = Embeddings(embedding)
         self.distance = distance
-        self.num_parts = parts.size(1)
+        self.num_parts, size = self.embedding.part_shape
+        gallery = gallery.to(self.device)
+        self.origin = _medoid(self.embedding, gallery, distance)  # [P, D]
+        self.gallery = self.embedding.empty(len(gallery), self.num_parts, size + 1)
+        self.gallery_is_zero = torch.empty(
+            len(gallery), self.num_parts, dtype=torch.bool, device=self.device
+        )
+        for block, rows in self.embedding.blocks(gallery):
+            parts, half_square, is_zero = self._prepare(rows)
+            # With one more entry, the product of a sample o and a gallery sample g ranks by
+            # distance: o @ g - g @ g / 2 = o @ o / 2 - |o - g|^2 / 2.
+            self.gallery[block, :, :-1] = parts
+            self.gallery[block, :, -1] = half_square + is_zero / 2
+            self.gallery_is_zero[block] = is_zero
+
+    def _prepare(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the vectors from the origin, half of their squares, and which rows are zero."""
         # The cosine distance of zero vectors to all others is one.
-        is_zero = ~parts.any(dim=-1, keepdim=True) & (distance == 'cosine')
-        parts = parts - _medoid(parts[gallery])
-        half_square = parts.square().sum(dim=-1, keepdim=True).div_(2)
-        # With one more entry, the product of a sample o and a gallery sample g ranks by distance:
-        # o @ g - g @ g / 2 = o @ o / 2 - |o - g|^2 / 2.
-        last = half_square[gallery] + is_zero[gallery] / 2
-        self.gallery = torch.cat([parts[gallery], last], dim=-1)  # [G, P, D + 1]
-        samples = torch.cat([parts, torch.full_like(half_square, -1)], dim=-1)
-        self.samples = samples.masked_fill_(is_zero, 0)  # [N, P, D + 1]
-        self.half_square = half_square.masked_fill_(is_zero, 1).squeeze(-1)  # [N, P]
-        self.is_zero = is_zero.squeeze(-1)  # [N, P]
-        self.gallery_is_zero = self.is_zero[gallery]
+        is_zero = ~rows.any(dim=-1) & (self.distance == 'cosine')
+        parts = to_comparable(rows, self.distance) - self.origin
+        return parts, parts.square().sum(dim=-1).div_(2), is_zero
+
+    def _prepare_samples(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the vectors to multiply by the gallery, and half of their squares."""
+        parts, half_square, is_zero = self._prepare(self.embedding[samples])
+        own = torch.cat([parts, parts.new_full((*parts.shape[:2], 1), -1)], dim=-1)
+        own.masked_fill_(is_zero.unsqueeze(-1), 0)
+        return own, half_square.masked_fill_(is_zero, 1)
+
+    def vectors(self, samples: Tensor) -> Tensor:
+        r"""Returns vectors with parts side by side, :math:`(C, P D)`, whose Euclidean distances
+        rank as the distances of the samples, unless these are Euclidean and of several parts.
+        """
+        return self._prepare(self.embedding[samples])[0].flatten(1)
 
     @property
     def device(self) -> torch.device:
         r"""Device on which similarities are computed."""
-        return self.samples.device
+        return self.embedding.device
 
     def empty(self, num_samples: int) -> Tensor:
         r"""Returns an uninitialised tensor for the result of a call with this number of samples."""
-        return self.samples.new_empty(num_samples, len(self.gallery))
+        return torch.empty(
+            num_samples, len(self.gallery), dtype=self.embedding.dtype, device=self.device
+        )
 
     def __call__(self, samples: Tensor, out: Tensor | None = None) -> Tensor:
         r"""Computes the similarity of samples to each gallery sample.
@@ -88,10 +116,10 @@ class Similarity:
             - **samples:** :math:`(C)`, integers
             - **output:** :math:`(C, G)`
         """
-        samples = samples.to(self.device)
-        own = self.samples[samples]
-        if out is None:
-            out = self.empty(len(samples))
+        own, half_square = self._prepare_samples(samples.to(self.device))
+        return self._compare(own, half_square, self.empty(len(samples)) if out is None else out)
+
+    def _compare(self, own: Tensor, half_square: Tensor, out: Tensor) -> Tensor:
         if self.distance == 'cosine' or self.num_parts == 1:
             # The mean over the parts is, up to a factor, one product of the concatenated parts.
             return torch.mm(own.flatten(1), self.gallery.flatten(1).t(), out=out)
@@ -99,7 +127,7 @@ class Similarity:
         part = torch.empty_like(out)
         for p in range(self.num_parts):
             torch.mm(own[:, p], self.gallery[:, p].t(), out=part)
-            part.sub_(self.half_square[samples, p : p + 1])
+            part.sub_(half_square[:, p : p + 1])
             out.sub_(part.mul_(-2).clamp_(min=0).sqrt_())
         return out.div_(self.num_parts)
 
@@ -110,12 +138,11 @@ class Similarity:
             - **samples:** :math:`(C)`, integers
             - **output:** :math:`(C, G)`
         """
-        samples = samples.to(self.device)
-        similarity = self(samples)
+        own, half_square = self._prepare_samples(samples.to(self.device))
+        similarity = self._compare(own, half_square, self.empty(len(samples)))
         if self.distance == 'euclidean' and self.num_parts > 1:
             return similarity.neg_()
-        half_square = self.half_square[samples].sum(dim=1, keepdim=True)
-        difference = similarity.neg_().add_(half_square).clamp_(min=0)
+        difference = similarity.neg_().add_(half_square.sum(dim=1, keepdim=True)).clamp_(min=0)
         if self.distance == 'cosine':
             return difference.div_(self.num_parts)
         return difference.mul_(2).sqrt_()
@@ -129,15 +156,22 @@ class Similarity:
             - **output:** :math:`(C, k)`
         """
         samples, others = samples.to(self.device), others.to(self.device)
-        own = self.samples[samples, :, :-1].unsqueeze(1)  # [C, 1, P, D]
-        square = (own - self.gallery[others, :, :-1]).square().sum(dim=-1)  # [C, k, P]
+        own, _, own_is_zero = self._prepare(self.embedding[samples])
+        square = (
+            (
+                own.masked_fill(own_is_zero.unsqueeze(-1), 0).unsqueeze(1)
+                - self.gallery[others, :, :-1]
+            )
+            .square()
+            .sum(dim=-1)
+        )  # [C, k, P]
         if self.distance == 'euclidean':
             return square.sqrt().mean(dim=-1)
-        is_zero = self.is_zero[samples].unsqueeze(1) | self.gallery_is_zero[others]
+        is_zero = own_is_zero.unsqueeze(1) | self.gallery_is_zero[others]
         return (square / 2).masked_fill(is_zero, 1).mean(dim=-1)
 
 
-def relative_spread(embedding: Tensor, distance: str = 'cosine') -> Tensor:
+def relative_spread(embedding: Tensor | np.memmap, distance: str = 'cosine') -> Tensor:
     r"""Computes the spread of embeddings relative to their mean.
 
     It is close to zero if training has collapsed and all samples have almost the same embedding.
@@ -157,7 +191,7 @@ def relative_spread(embedding: Tensor, distance: str = 'cosine') -> Tensor:
         # 1 or more for diverse directions, 1e-3 for a collapsed training
 
     Args:
-        embedding (Tensor): Embeddings.
+        embedding (Tensor or memmap): Embeddings.
         distance (str, optional): :obj:`"cosine"` or :obj:`"euclidean"`.
             (default: :obj:`"cosine"`)
 
@@ -169,14 +203,26 @@ def relative_spread(embedding: Tensor, distance: str = 'cosine') -> Tensor:
         ValueError: If the distance is unknown or the embedding has another shape.
         TypeError: If the embedding is not a floating-point tensor.
     """
-    x = to_comparable(as_parts(embedding), distance).flatten(1)
-    mean = x.mean(dim=0)
-    spread = (x - mean).square().sum(dim=1).mean().sqrt()
+    check_choice('distance', distance, DISTANCES)
+    return _relative_spread(Embeddings(embedding), None, distance)
+
+
+def _relative_spread(embedding: Embeddings, rows: Tensor | None, distance: str) -> Tensor:
+    mean = _mean(embedding, rows, distance)
+    count = len(embedding) if rows is None else len(rows)
+    square = mean.new_zeros(())
+    for _, block in embedding.blocks(rows):
+        square += (to_comparable(block, distance) - mean).square().flatten(1).sum(dim=1).sum()
+    spread = (square / count).sqrt()
     return torch.where(spread == 0, spread, spread / mean.norm())
 
 
 def check_embedding(
-    embedding: Tensor, num_samples: int, gallery: Tensor, distance: str, stacklevel: int
+    embedding: Tensor | np.memmap,
+    num_samples: int,
+    gallery: Tensor,
+    distance: str,
+    stacklevel: int,
 ) -> None:
     """Checks the number of embeddings and that they are finite; warns of a collapsed gallery."""
     if len(embedding) != num_samples:
@@ -184,36 +230,20 @@ def check_embedding(
             f'embedding and labels must have the same number of samples, got {len(embedding)} '
             f'embeddings and {num_samples} labels'
         )
-    parts = as_parts(embedding)
-    wrong = ~parts.flatten(1).isfinite().all(dim=1)
+    parts = Embeddings(embedding)
+    wrong = torch.cat([~rows.flatten(1).isfinite().all(dim=1) for _, rows in parts.blocks()])
     if wrong.any():
         raise ValueError(
             f'embedding must be finite, got {int(wrong.sum())} samples that are not, the first at '
             f'position {int(wrong.nonzero()[0])}'
         )
-    spread = float(relative_spread(parts[gallery.to(parts.device)], distance))
+    spread = float(_relative_spread(parts, gallery.to(parts.device), distance))
     if len(gallery) > 1 and spread < COLLAPSED:
         warnings.warn(
             f'the embeddings of the gallery have collapsed: relative_spread is {spread:.2g}, '
             f'expected at least {COLLAPSED}',
             stacklevel=stacklevel,
         )
-
-
-def as_parts(embedding: Tensor) -> Tensor:
-    """Returns embeddings in parts, [N, P, D], in single or double precision."""
-    if not isinstance(embedding, Tensor) or not embedding.is_floating_point():
-        found = embedding.dtype if isinstance(embedding, Tensor) else type(embedding).__name__
-        raise TypeError(f'embedding must be a floating-point tensor, got {found}')
-    if embedding.dim() not in (2, 3) or embedding.numel() == 0:
-        raise ValueError(
-            f'embedding must have shape [N, D] or [N, P, D] and not be empty, got '
-            f'{list(embedding.shape)}'
-        )
-    embedding = embedding.detach()
-    if embedding.dtype != torch.float64:
-        embedding = embedding.float()
-    return embedding if embedding.dim() == 3 else embedding.unsqueeze(1)
 
 
 def to_comparable(parts: Tensor, distance: str) -> Tensor:
@@ -225,8 +255,22 @@ def to_comparable(parts: Tensor, distance: str) -> Tensor:
     return torch.where(length == 0, 0, parts / length)
 
 
-def _medoid(parts: Tensor) -> Tensor:
-    """Returns the sample nearest to the mean, for each part: [G, P, D] to [P, D]."""
+def _mean(embedding: Embeddings, rows: Tensor | None, distance: str) -> Tensor:
+    """Returns the mean of the vectors to compare, [P, D]."""
+    count = len(embedding) if rows is None else len(rows)
+    sums = [to_comparable(block, distance).sum(dim=0) for _, block in embedding.blocks(rows)]
+    return torch.stack(sums).sum(dim=0) / count
+
+
+def _medoid(embedding: Embeddings, rows: Tensor, distance: str) -> Tensor:
+    """Returns the sample nearest to the mean, for each part, [P, D]."""
     # Not the mean itself: differences of integers remain integers, and equal distances equal.
-    distance = (parts - parts.mean(dim=0)).square().sum(dim=-1)
-    return parts[distance.argmin(dim=0), torch.arange(parts.size(1), device=parts.device)]
+    mean = _mean(embedding, rows, distance)
+    part = torch.arange(len(mean), device=mean.device)
+    nearest, found = [], []
+    for _, block in embedding.blocks(rows):
+        parts = to_comparable(block, distance)
+        square, position = (parts - mean).square().sum(dim=-1).min(dim=0)
+        nearest.append(square)
+        found.append(parts[position, part])
+    return torch.stack(found)[torch.stack(nearest).argmin(dim=0), part]

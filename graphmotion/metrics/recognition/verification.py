@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -164,7 +165,7 @@ class VerificationScores:
 
 
 def verification_scores(
-    embedding: Tensor,
+    embedding: Tensor | np.memmap,
     labels: Labels,
     protocol: GalleryProbeProtocol | None = None,
     distance: str = 'cosine',
