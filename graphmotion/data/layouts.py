@@ -30,7 +30,7 @@ def check_layout(dataset: Any, transform: Callable | None = None, model: Any = N
     Raises:
         ValueError: If a joint has a different index in the layout of a transform or the model.
     """
-    layout = getattr(dataset, 'skeleton', None)
+    layout: Any = getattr(dataset, 'skeleton', None)
     if not isinstance(layout, Skeleton):
         return
     parts = flatten_transform(getattr(dataset, 'transform', None)) + flatten_transform(transform)

@@ -273,9 +273,9 @@ class Recognizer(EnrollmentMixin):
         else:
             samples = as_dataset(source)
             if isinstance(source, Dataset):
-                for group, model in zip(self.transforms, self.models):
-                    for part in group:
-                        check_layout(samples, part, model)
+                for model, transforms in zip(self.models, self.transforms):
+                    for each in transforms:
+                        check_layout(samples, each, model)
                 transform = samples.transform
                 samples = copy.copy(samples)
                 samples.transform = None
