@@ -147,5 +147,5 @@ def test_invalid_features():
 
 
 def test_skeletons_are_not_adjacencies():
-    with pytest.raises(TypeError, match='adj must be a tensor, .*, got Skeleton'):
+    with pytest.raises(TypeError, match=r'adj must be a tensor, .*, got Skeleton'):
         ChannelTopologyConv(3, 8, get_skeleton('coco17'))
