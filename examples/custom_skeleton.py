@@ -181,9 +181,8 @@ def run(args: Namespace, root: str, skeleton: str) -> dict[str, Any]:
     print(f'{dataset.skeleton}\n')
     shown = common.one_per_class(dataset)
     vis.plot_pose_strip(
-        [data.pos for data in shown.values()],
+        list(shown.values()),
         dataset.skeleton,
-        score=[data.score for data in shown.values()],
         labels=list(shown),
         up='-y' if args.format == 'mediapipe' else None,  # 3D with the axes of an image
         view='front',

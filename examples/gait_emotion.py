@@ -160,11 +160,11 @@ def training_arguments(
 def draw_data(args: Namespace, dataset: MotionDataset) -> None:
     """Draws one gait of each class, as a strip and as an animation."""
     align = T.AlignHeading(dataset.skeleton)
-    gaits = {name: align(data).pos for name, data in common.one_per_class(dataset).items()}
+    gaits = {name: align(data) for name, data in common.one_per_class(dataset).items()}
     look = {'labels': list(gaits), 'view': 'side'}
-    poses = list(gaits.values())
-    vis.plot_pose_strip(poses, dataset.skeleton, path=args.out / 'gaits.png', **look)
-    vis.animate_skeleton(poses, dataset.skeleton, args.out / 'gaits.gif', **look)
+    samples = list(gaits.values())
+    vis.plot_pose_strip(samples, dataset.skeleton, path=args.out / 'gaits.png', **look)
+    vis.animate_skeleton(samples, dataset.skeleton, args.out / 'gaits.gif', **look)
 
 
 def draw_results(
@@ -181,7 +181,7 @@ def draw_results(
     vis.plot_training_curves(evaluation.history, title=name, path=folder / 'curves.png')
     align = T.AlignHeading(skeleton)
     vis.plot_pose_gallery(
-        [align(data).pos for data in test],
+        [align(data) for data in test],
         skeleton,
         evaluation.target,
         evaluation.probabilities.argmax(dim=1),

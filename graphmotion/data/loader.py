@@ -15,6 +15,7 @@ from torch_geometric.transforms import Compose
 
 from graphmotion.data.collate import collate
 from graphmotion.data.graph_dataset import GraphDataset
+from graphmotion.data.layouts import check_layout
 from graphmotion.data.list_dataset import Samples, as_dataset
 from graphmotion.data.samplers import (
     BalancedBatchSampler,
@@ -137,9 +138,11 @@ def graph_loader(
 
     Raises:
         ValueError: If there are no samples, :obj:`batch_size` is not a multiple of
-            :obj:`samples_per_class`, or the field has too few values for a balanced batch.
+            :obj:`samples_per_class`, the field has too few values for a balanced batch, or a
+            transform is for a skeleton with the joints of the dataset in another order.
     """
     dataset = as_dataset(dataset)
+    check_layout(dataset, transform)
     sampler: DistributedBatchSampler
     if balance is None:
         sampler = BatchSampler(len(dataset), batch_size, shuffle, seed, num_replicas, rank)

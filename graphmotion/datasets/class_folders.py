@@ -122,6 +122,9 @@ class ClassFolders:
                 expected = f'a class folder with {self._contents}'
                 found = f'{self._noun} next to the class folders'
                 found = found if len(name) == 1 else 'no class folder'
+                if all(len(other) == 1 for other in names.values()):
+                    root = os.path.basename(self._class_root)
+                    found += f'; if {root!r} is a class, pass the folder that contains it'
                 raise MalformedFileError(path, 'folder', expected, found)
         if skipped and subfolder is None and not self.parts:
             wrapper, outer = '/'.join(skipped), '/'.join(skipped[:-1])

@@ -267,8 +267,13 @@ class PoseFolder(MotionDataset):
                 raise MalformedFileError(path, 'joints', expected, f'{num_joints}')
             pos, score = pos[:, :, self.columns], score[:, :, self.columns]
         elif num_joints != self.skeleton.num_joints:
+            known = self._format.layouts.get(num_joints)
+            layout = f' of {known!r}' if known else ''
+            found = f'{num_joints}{layout}'
             expected = f'the {self.skeleton.num_joints} joints of {self.skeleton.name!r}'
-            raise MalformedFileError(path, 'joints', expected, f'{num_joints}')
+            error = MalformedFileError(path, 'joints', expected, found)
+            error.reason += f' but {found}'
+            raise error
         else:
             self._format.check_joints(path, self.skeleton)
         return Track(pos, score), coverage(tracks, self.num_people)

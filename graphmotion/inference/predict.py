@@ -12,6 +12,7 @@ from torch_geometric.data import Batch
 
 from graphmotion.checks import check_choice, check_int
 from graphmotion.data import as_dataset, graph_loader
+from graphmotion.data.layouts import check_layout
 from graphmotion.data.list_dataset import Samples
 from graphmotion.metrics.fusion import KINDS
 
@@ -106,7 +107,8 @@ def predict(
     Raises:
         ValueError: If there are no samples, :obj:`num_augmentations` is not in
             :math:`[1, 1000]`, :obj:`kind` is unknown, batches lack a field that the model reads,
-            or the model does not return logits for each sample.
+            the model does not return logits for each sample, or the model or a transform is for a
+            skeleton with the joints of the dataset in another order.
     """
     check_choice('kind', kind, KINDS)
     transforms = [transform] * check_int(
@@ -159,7 +161,8 @@ def embed(
 
     Raises:
         ValueError: If there are no samples or transforms, batches lack a field that the model
-            reads, or the model does not return an embedding for each sample.
+            reads, the model does not return an embedding for each sample, or the model or a
+            transform is for a skeleton with the joints of the dataset in another order.
     """
     if transforms is None or callable(transforms):
         transforms = [transforms]
@@ -203,6 +206,7 @@ def _outputs(
     parameter = next(model.parameters(), None)
     with evaluation_mode(model):
         for number, transform in enumerate(transforms):
+            check_layout(dataset, transform, model)
             loader = graph_loader(dataset, batch_size, transform, seed=seed + number)
             batches = loader if parameter is None else (b.to(parameter.device) for b in loader)
             rows = (check_rows(model, call_model(model, b), b.num_graphs, what) for b in batches)

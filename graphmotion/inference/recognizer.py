@@ -18,6 +18,7 @@ from torch_geometric.data import Data
 from graphmotion.checks import check_choice, check_int, check_size
 from graphmotion.config import from_config, tensor_names, to_config
 from graphmotion.data import as_dataset
+from graphmotion.data.layouts import check_layout
 from graphmotion.data.list_dataset import ListDataset, Samples
 from graphmotion.inference.answer import Answer, Answers
 from graphmotion.inference.enrollment import EnrollmentMixin, Frames
@@ -281,6 +282,9 @@ class Recognizer(EnrollmentMixin):
         else:
             samples = as_dataset(source)
             if isinstance(source, Dataset):
+                for model, transforms in zip(self.models, self.transforms):
+                    for each in transforms:
+                        check_layout(samples, each, model)
                 transform = samples.transform
                 samples = copy.copy(samples)
                 samples.transform = None

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.transforms import Compose
 
 from graphmotion.config import class_name
 from graphmotion.data import from_array
+from graphmotion.data.layouts import flatten_transform
 from graphmotion.io import (
     MalformedFileError,
     Track,
@@ -157,13 +157,6 @@ def split_sources(source: Any) -> list[Any]:
     single = (str, os.PathLike, np.ndarray, Tensor)
     is_list = isinstance(source, (list, tuple)) and len(source) > 0
     return list(source) if is_list and isinstance(source[0], single) else [source]
-
-
-def flatten_transform(transform: Any) -> list[Any]:
-    r"""Returns the transforms of nested :class:`Compose`, in their order."""
-    if not isinstance(transform, Compose):
-        return [] if transform is None else [transform]
-    return [part for child in transform.transforms for part in flatten_transform(child)]
 
 
 def read_array(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +36,12 @@ class BVH:
     pos: np.ndarray
     frame_rate: float
 
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}(joints={self.skeleton.num_joints}, '
+            f'pos={list(self.pos.shape)}, frame_rate={self.frame_rate:g})'
+        )
+
 
 def read_bvh(path: str, end_sites: bool = False) -> BVH:
     r"""Reads a BVH (Biovision hierarchy) file and computes joint positions by forward kinematics.
@@ -69,14 +74,8 @@ def read_bvh(path: str, end_sites: bool = False) -> BVH:
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is malformed, truncated, or has several roots.
     """
-    try:
-        text = read_file(path).decode('utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise MalformedFileError(path, 'content', 'text', str(error)) from None
-    hierarchy, found, motion = text.partition('MOTION')
-    if not found:
-        raise MalformedFileError(path, 'content', 'HIERARCHY and MOTION', f'{text!r:.60}')
-    joints = _read_hierarchy(path, iter(hierarchy.split()))
+    hierarchy, motion = _read_sections(path)
+    joints = _read_hierarchy(path, hierarchy)
     values, frame_time = _read_motion(path, motion, sum(len(joint.channels) for joint in joints))
     pos = _forward_kinematics(joints, values)
     kept = [i for i, joint in enumerate(joints) if end_sites or not _is_end(joint)]
@@ -90,11 +89,22 @@ def read_bvh(path: str, end_sites: bool = False) -> BVH:
     return BVH(skeleton, pos, 1 / frame_time)
 
 
+def _read_frame_rate(path: str) -> float:
+    """Returns the frames per second of a file without its motion."""
+    return 1 / _read_header(path, _read_sections(path)[1])[1]
+
+
+def _read_joint_names(path: str) -> list[str]:
+    """Returns the names of the joints of a file without its motion."""
+    joints = _read_hierarchy(path, _read_sections(path)[0])
+    return [joint.name for joint in joints if not _is_end(joint)]
+
+
 @register_format(
     'bvh',
     suffixes=('.bvh',),
-    read_frame_rate=lambda path: read_bvh(path).frame_rate,
-    read_joints=lambda path: read_bvh(path).skeleton.joints,
+    read_frame_rate=_read_frame_rate,
+    read_joints=_read_joint_names,
 )
 def read_bvh_track(path: str, end_sites: bool = False) -> list[Track]:
     r"""Reads the joint positions of a BVH file as a recording with one person.
@@ -118,7 +128,21 @@ def _is_end(joint: _Joint) -> bool:
     return not joint.channels and joint.name.endswith('_end')
 
 
-def _read_hierarchy(path: str, words: Iterator[str]) -> list[_Joint]:
+def _read_sections(path: str) -> tuple[str, str]:
+    """Returns the text of the hierarchy and of the motion."""
+    try:
+        text = read_file(path).decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise MalformedFileError(path, 'content', 'text', str(error)) from None
+    hierarchy, found, motion = text.partition('MOTION')
+    if not found:
+        raise MalformedFileError(path, 'content', 'HIERARCHY and MOTION', f'{text!r:.60}')
+    return hierarchy, motion
+
+
+def _read_hierarchy(path: str, text: str) -> list[_Joint]:
+    words = iter(text.split())
+
     def read(expected: str | None = None) -> str:
         word = next(words, None)
         if word is None:
@@ -168,20 +192,31 @@ def _read_hierarchy(path: str, words: Iterator[str]) -> list[_Joint]:
     return joints
 
 
-def _read_motion(path: str, text: str, num_channels: int) -> tuple[np.ndarray, float]:
-    """Channels of all frames [T, C] and the time between frames in seconds."""
+def _read_header(path: str, text: str) -> tuple[int, float, str]:
+    """Returns the number of frames, the time between frames in seconds and the rest of the text."""
     head, _, rest = text.partition('Frame Time:')
-    words = rest.split()
+    word, *numbers = rest.split(maxsplit=1) or ['']
     try:
         num_frames = int(head.replace('Frames:', ' '))
-        frame_time = float(words[0])
-        values = np.array(words[1:], np.float64)
-    except (ValueError, IndexError) as error:
+        frame_time = float(word)
+    except ValueError as error:
         raise MalformedFileError(
             path, 'MOTION', 'Frames, Frame Time and numbers', str(error)
         ) from None
     if not frame_time > 0 or not np.isfinite(frame_time):
-        raise MalformedFileError(path, 'Frame Time', 'a positive number', words[0])
+        raise MalformedFileError(path, 'Frame Time', 'a positive number', word)
+    return num_frames, frame_time, ''.join(numbers)
+
+
+def _read_motion(path: str, text: str, num_channels: int) -> tuple[np.ndarray, float]:
+    """Returns the channels of all frames [T, C] and the time between frames in seconds."""
+    num_frames, frame_time, rest = _read_header(path, text)
+    try:
+        values = np.array(rest.split(), np.float64)
+    except ValueError as error:
+        raise MalformedFileError(
+            path, 'MOTION', 'Frames, Frame Time and numbers', str(error)
+        ) from None
     if num_frames < 1 or len(values) != num_frames * num_channels:
         expected = f'{num_frames} frames of {num_channels} channels'
         raise MalformedFileError(path, 'MOTION', expected, f'{len(values)} numbers')

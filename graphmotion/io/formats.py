@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from graphmotion.io.files import MalformedFileError
 from graphmotion.io.tracks import Track
 from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
-from graphmotion.skeletons.sides import joint_key
+from graphmotion.skeletons.sides import find_moved_joint, joint_key
 
 Reader = Callable[..., list[Track]]
 
@@ -54,17 +54,16 @@ class PoseFormat(NamedTuple):
             names = get_skeleton(layout).joints
         if names is None or len(names) != skeleton.num_joints:
             return
-        own = {joint_key(joint): index for index, joint in enumerate(skeleton.joints)}
-        for index, name in enumerate(names):
-            expected = own.get(joint_key(name), index)
-            if expected != index:
-                raise MalformedFileError(
-                    path,
-                    'joints',
-                    f'the order of {skeleton.name!r}{_describe_layout(names)}, '
-                    'unless columns are given',
-                    f'{name!r} as joint {index} instead of {expected}',
-                )
+        moved = find_moved_joint(names, skeleton.joints)
+        if moved is not None:
+            index, expected = moved
+            raise MalformedFileError(
+                path,
+                'joints',
+                f'the order of {skeleton.name!r}{_describe_layout(names)}, '
+                'unless columns are given',
+                f'{names[index]!r} as joint {index} instead of {expected}',
+            )
 
 
 def _describe_layout(names: Sequence[str]) -> str:

@@ -9,6 +9,11 @@ from graphmotion.io.tracks import Detection, Track, find_detection, iter_objects
 
 # Numbers per joint in each field; the first one that is not empty is read.
 _FIELDS = {'pose_keypoints_2d': 3, 'pose_keypoints': 3, 'pose_keypoints_3d': 4}
+_OTHER_FIELDS = {
+    f'{part}_keypoints_{dims}'
+    for part in ('face', 'hand_left', 'hand_right')
+    for dims in ('2d', '3d')
+}
 
 
 @register_format('openpose', in_folder=True, layouts={18: 'openpose18', 25: 'body25'})
@@ -45,11 +50,15 @@ def _read_frame(path: str) -> list[Detection]:
     content = load_json(path)
     if not isinstance(content, dict) or 'people' not in content:
         raise MalformedFileError(path, 'people', 'a list', 'no such field')
-    detections = []
-    for _, person in iter_objects(path, 'people', content['people']):
-        name = next((name for name in _FIELDS if person.get(name)), None)
-        if name is None:  # face or hands only
-            continue
+    detections: list[Detection] = []
+    people = [person for _, person in iter_objects(path, 'people', content['people'])]
+    bodies = [person for person in people if any(map(person.get, _FIELDS))]
+    others = {name for person in people for name in person if person[name]} & _OTHER_FIELDS
+    if others and not bodies:
+        expected = 'bodies with pose_keypoints_2d (faces and hands are not read)'
+        raise MalformedFileError(path, 'people', expected, f'only {", ".join(sorted(others))}')
+    for person in bodies:
+        name = next(name for name in _FIELDS if person.get(name))
         field = f'people[].{name}'
         joints = parse_keypoints(person[name], path, field, _FIELDS[name])
         if len(joints) not in (18, 25):

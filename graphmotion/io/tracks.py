@@ -39,6 +39,10 @@ class Track(NamedTuple):
     pos: np.ndarray
     score: np.ndarray
 
+    def __repr__(self) -> str:
+        shapes = f'pos={list(self.pos.shape)}, score={list(self.score.shape)}'
+        return f'{self.__class__.__name__}({shapes})'
+
 
 def find_detection(
     keypoints: np.ndarray, path: str, field: str, identity: int | None = None

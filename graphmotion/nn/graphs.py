@@ -71,6 +71,10 @@ def check_channels(x: Tensor, channels: int, name: str = 'x') -> None:
 
 def check_partitions(adj: Tensor) -> None:
     """Checks the shape of a dense adjacency of partitions."""
+    if not isinstance(adj, Tensor):
+        raise TypeError(
+            f'adj must be a tensor, such as skeleton.adjacency("spatial"), got {type(adj).__name__}'
+        )
     if adj.dim() != 3 or adj.size(1) != adj.size(2):
         raise ValueError(f'adj must have shape [K, V, V], got {list(adj.shape)}')
 

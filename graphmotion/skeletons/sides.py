@@ -29,6 +29,18 @@ def joint_key(name: str) -> tuple[str, tuple[str, ...]]:
     return _split_words(name) or ('', words)
 
 
+def find_moved_joint(names: Sequence[str], joints: Sequence[str]) -> tuple[int, int] | None:
+    r"""Returns the index of the first name that has a different index in other joints, and that
+    index, or :obj:`None`. Names that the other joints lack are ignored, as are spellings.
+    """
+    known = {joint_key(joint): index for index, joint in enumerate(joints)}
+    for index, name in enumerate(names):
+        found = known.get(joint_key(name), index)
+        if found != index:
+            return index, found
+    return None
+
+
 def _split_words(name: str) -> tuple[str, tuple[str, ...]] | None:
     """Returns the side and the remaining words of a name with a side among its words."""
     words = [word.lower() for word in _WORD.findall(name)]

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from graphmotion.data.layouts import check_layout
 from graphmotion.data.list_dataset import Samples
 from graphmotion.extras import requires_extra
 from graphmotion.inference.checkpoint import load_weights
@@ -121,11 +122,15 @@ def fit(
 
     Raises:
         ValueError: If the directory holds only damaged checkpoints or a checkpoint of a different
-            run.
+            run, or the model or a transform is for a skeleton with the joints of the samples in
+            another order.
         FloatingPointError: If the loss or the gradient of a step is not finite.
     """
     if not isinstance(data, GraphDataModule):
         data = GraphDataModule(data, seed=seed, **module.batch_options())
+    check_layout(data.train, data.train_transform, module.model)
+    if data.val is not None:
+        check_layout(data.val, data.transform, module.model)
     seed_everything(seed, workers=True, verbose=False)
     os.makedirs(directory, exist_ok=True)
     history = History(os.path.join(directory, 'history.json'))

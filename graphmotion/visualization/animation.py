@@ -18,6 +18,7 @@ from graphmotion.visualization._inputs import check_names
 from graphmotion.visualization._strips import hide_axes
 from graphmotion.visualization.body import draw_body
 from graphmotion.visualization.projection import (
+    Arrays,
     Poses,
     ProjectedSequence,
     View,
@@ -35,7 +36,7 @@ def animate_skeleton(
     skeleton: str | Skeleton,
     path: PathLike,
     fps: float = 20,
-    score: Poses | None = None,
+    score: Arrays | None = None,
     labels: Sequence[str] | None = None,
     view: View = 'oblique',
     up: str | None = None,
@@ -50,10 +51,11 @@ def animate_skeleton(
     .. code-block:: python
 
         data = SyntheticGait(num_subjects=1, num_takes=1)[0]
-        animate_skeleton(data.pos, 'emotion_gait16', 'gait.gif', fps=30)
+        animate_skeleton(data, 'emotion_gait16', 'gait.gif', fps=30)
 
     Args:
-        pos (Tensor or list of Tensor): The sequence, or several sequences of any lengths.
+        pos (Tensor, Data or list): The sequence, or several sequences of any lengths; see
+            :func:`plot_pose_strip`.
         skeleton (str or Skeleton): The skeleton, or the name of a built-in one.
         path (str): The file to save the animation to.
         fps (float, optional): The number of frames per second, at most 50. GIF stores durations

@@ -24,7 +24,7 @@ from graphmotion.visualization._figure import (
 from graphmotion.visualization._inputs import ArrayLike, check_names, check_shape, to_array
 from graphmotion.visualization._strips import Strip, draw_strips, select_frames
 from graphmotion.visualization.adjacency import top_links
-from graphmotion.visualization.projection import Poses, View, project_sequences
+from graphmotion.visualization.projection import Arrays, Poses, View, project_sequences
 
 _LINE_COLOR, _BODY_COLOR = COLORS[2], '0.75'
 _POSE_HEIGHT = 2.2  # inches
@@ -33,9 +33,9 @@ _POSE_HEIGHT = 2.2  # inches
 def plot_focal_joints(
     pos: Poses,
     skeleton: str | Skeleton,
-    joint_ids: Poses,
-    score: Poses,
-    joint_to_part: Poses | None = None,
+    joint_ids: Arrays,
+    score: Arrays,
+    joint_to_part: Arrays | None = None,
     parts: Tensor | np.ndarray | None = None,
     frames: Sequence[int] | None = None,
     num_poses: int = 6,

@@ -205,7 +205,9 @@ def _find_layer(model: Module, layer: Module | str) -> tuple[str, Module]:
         if layer not in modules:
             similar = get_close_matches(layer, modules, n=4, cutoff=0.4)
             names = similar or [name for name in modules if name and '.' not in name]
-            raise ValueError(f'layer must be one of {names}, ... in the model, got {layer!r}')
+            raise ValueError(
+                f'layer must be one of {names} or another module of the model, got {layer!r}'
+            )
         return layer, modules[layer]
     for name, module in modules.items():
         if module is layer:

@@ -10,7 +10,7 @@ from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.visualization._figure import Figure, PathLike, finish_figure
 from graphmotion.visualization._inputs import check_names
 from graphmotion.visualization._strips import Strip, draw_strips, select_frames
-from graphmotion.visualization.projection import Poses, View, project_sequences
+from graphmotion.visualization.projection import Arrays, Poses, View, project_sequences
 
 
 def plot_pose_strip(
@@ -18,7 +18,7 @@ def plot_pose_strip(
     skeleton: str | Skeleton,
     frames: Sequence[int] | None = None,
     num_poses: int = 6,
-    score: Poses | None = None,
+    score: Arrays | None = None,
     labels: Sequence[str] | None = None,
     view: View = 'oblique',
     up: str | None = None,
@@ -34,17 +34,19 @@ def plot_pose_strip(
     .. code-block:: python
 
         happy, sad = SyntheticGait(num_subjects=1, num_takes=1, emotions=['happy', 'sad'])
-        plot_pose_strip([happy.pos, sad.pos], 'emotion_gait16', labels=['happy', 'sad'])
+        plot_pose_strip([happy, sad], 'emotion_gait16', labels=['happy', 'sad'])
 
     Args:
-        pos (Tensor or list of Tensor): The sequence, or several sequences of any lengths.
+        pos (Tensor, Data or list): The sequence, or several sequences of any lengths: positions, or
+            samples with the fields :obj:`pos` and, if joints are missing, :obj:`score`.
         skeleton (str or Skeleton): The skeleton, or the name of a built-in one.
         frames (sequence of int, optional): The frames to draw of each sequence. If set to
             :obj:`None`, :obj:`num_poses` evenly spaced frames are drawn. (default: :obj:`None`)
         num_poses (int, optional): The number of poses if :obj:`frames` is not given.
             (default: :obj:`6`)
-        score (Tensor or list of Tensor, optional): The confidences of each sequence. Joints with a
-            confidence of 0 or a non-finite position are not drawn. (default: :obj:`None`)
+        score (Tensor or list of Tensor, optional): The confidences of each sequence, by default
+            those of the samples. Joints with a confidence of 0 or a non-finite position are not
+            drawn; without confidences, joints at the origin are. (default: :obj:`None`)
         labels (sequence of str, optional): The label of each sequence. (default: :obj:`None`)
         view (str or tuple, optional): The viewpoint, see :func:`project`.
             (default: :obj:`"oblique"`)
@@ -80,7 +82,7 @@ def plot_pose_gallery(
     class_names: Sequence[str],
     num_rows: int = 4,
     num_poses: int = 3,
-    score: Poses | None = None,
+    score: Arrays | None = None,
     view: View = 'oblique',
     up: str | None = None,
     title: str | None = None,
@@ -92,11 +94,11 @@ def plot_pose_gallery(
 
         dataset = SyntheticGait(num_subjects=2, num_takes=1)
         prediction = torch.tensor([0, 1, 2, 3, 1, 1, 0, 3])
-        plot_pose_gallery([data.pos for data in dataset], 'emotion_gait16', dataset.labels(),
-                          prediction, dataset.class_names)
+        plot_pose_gallery([*dataset], 'emotion_gait16', dataset.labels(), prediction,
+                          dataset.class_names)
 
     Args:
-        pos (list of Tensor): The sequences, of any lengths.
+        pos (list of Tensor or Data): The sequences, of any lengths.
         skeleton (str or Skeleton): The skeleton, or the name of a built-in one.
         target (Tensor or sequence of int): The class of each sequence.
         prediction (Tensor or sequence of int): The predicted class of each sequence.

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from torch import Tensor
+from torch_geometric.data import Data
 
 from graphmotion.skeletons import Skeleton
 from graphmotion.visualization._inputs import ArrayLike, check_shape, to_array
 
-Poses = ArrayLike | Sequence[ArrayLike]
+Arrays = ArrayLike | Sequence[ArrayLike]
+#: Positions, or samples with positions and scores.
+Poses: TypeAlias = ArrayLike | Data | Sequence[ArrayLike | Data]
 View = str | tuple[float, float]
 
 # Azimuth and elevation in degrees.
@@ -78,14 +82,15 @@ class ProjectedSequence:
 def project_sequences(
     pos: Poses,
     skeleton: Skeleton,
-    score: Poses | None,
+    score: Arrays | None,
     view: View,
     up: str | None,
     follow: bool,
 ) -> list[ProjectedSequence]:
     """Validates and projects one or more sequences.
 
-    Joints with a score of 0 or a non-finite position are not visible. If :obj:`follow` is set,
+    Joints with a score of 0 or a non-finite position are not visible. Samples have the scores of
+    their field :obj:`score` unless others are given. If :obj:`follow` is set,
     horizontal motion of the body is removed.
     """
     is_list = isinstance(pos, (list, tuple))
@@ -98,6 +103,9 @@ def project_sequences(
     out = []
     for i, (sequence, confidence) in enumerate(zip(sequences, scores)):
         suffix = f'[{i}]' if is_list else ''
+        if isinstance(sequence, Data):
+            confidence = sequence.get('score') if confidence is None else confidence
+            sequence = sequence.pos
         values = to_array(sequence, f'pos{suffix}', ndim=(3,))
         check_nodes(values, f'pos{suffix}', skeleton)
         visible = np.isfinite(values).all(axis=-1)

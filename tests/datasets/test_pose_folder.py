@@ -194,7 +194,7 @@ def test_bad_recordings_are_skipped(tmp_path):
         dataset = PoseFolder(root, ARM, 'numpy')
     (message,) = [str(w.message) for w in caught]
     for part in (
-        r"1 with joints not the 3 joints of 'arm' \(wave/anna/more\)",
+        r"1 with joints not the 3 joints of 'arm' but 5 \(wave/anna/more\)",
         r'1 with positions not 2 dimensions as in earlier recordings \(wave/anna/solid\)',
         r'1 with content not numeric arrays .*\(wave/anna/zero\)',
     ):
@@ -204,7 +204,7 @@ def test_bad_recordings_are_skipped(tmp_path):
 
 def test_no_valid_recording_raises_and_leaves_no_file(tmp_path):
     root = fill(tmp_path, write_numpy)
-    message = "all 3 samples were skipped: 3 with joints not the 17 joints of 'coco17'"
+    message = "all 3 samples were skipped: 3 with joints not the 17 joints of 'coco17' but 3 "
     with pytest.raises(ValueError, match=message):
         PoseFolder(root, 'coco17', 'numpy')
     assert not (tmp_path / 'processed').exists()
@@ -335,3 +335,18 @@ def test_files_instead_of_folders_of_frames_are_an_error(tmp_path):
     expected = 'expected a class folder with one folder of .json files per recording'
     with pytest.raises(ValueError, match=f'clap: folder: {expected}'):
         PoseFolder(root, ARM, 'openpose')
+
+
+def test_wrong_numbers_of_joints_name_the_layout_of_the_file(tmp_path):
+    root = fill(tmp_path, write_openpose, 25)
+    with pytest.raises(ValueError, match=r"the 17 joints of 'coco17' but 25 of 'body25' \("):
+        PoseFolder(root, 'coco17', 'openpose')
+
+
+def test_recordings_without_class_folders_are_an_error(tmp_path):
+    fill(tmp_path, write_numpy)
+    message = "next to the class folders; if 'clap' is a class, pass the folder that contains it"
+    (tmp_path / 'clap' / 'ben' / 'b.npz').rename(tmp_path / 'clap' / 'b.npz')
+    (tmp_path / 'clap' / 'ben').rmdir()
+    with pytest.raises(ValueError, match=message):
+        PoseFolder(tmp_path / 'clap', ARM, 'numpy')

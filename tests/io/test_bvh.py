@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from graphmotion.data import from_array
-from graphmotion.io import read_bvh, read_poses
+from graphmotion.io import get_format, read_bvh, read_poses
 
 FILE = """HIERARCHY
 ROOT Hips
@@ -94,3 +94,14 @@ def test_malformed_files(tmp_path, old, new, match):
     assert old in FILE
     with pytest.raises(ValueError, match=rf'a\.bvh: .*{match}'):
         read_bvh(write(tmp_path / 'a.bvh', FILE.replace(old, new, 1)))
+
+
+def test_registered_format_reads_names_and_rate_without_the_motion(tmp_path, monkeypatch):
+    path = write(tmp_path / 'a.bvh', FILE)
+    motion = read_bvh(path)
+    assert repr(motion) == 'BVH(joints=4, pos=[2, 4, 3], frame_rate=30)'
+    monkeypatch.setattr('graphmotion.io.bvh._read_motion', None)
+    monkeypatch.setattr('graphmotion.io.bvh._forward_kinematics', None)
+    known = get_format('bvh')
+    assert known.read_frame_rate(path) == motion.frame_rate
+    assert tuple(known.read_joints(path)) == motion.skeleton.joints

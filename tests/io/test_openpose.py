@@ -181,3 +181,20 @@ def test_frames_named_by_time_are_an_error(tmp_path):
     folder = write(tmp_path / 'a', {0: [(joints(0), -1)]}, '1.0{}_keypoints.json')
     with pytest.raises(ValueError, match=r'frames named by time must be renumbered, found 1\.00_'):
         read_openpose(folder)
+
+
+def test_files_without_bodies_are_an_error(tmp_path):
+    folder = tmp_path / 'a'
+    folder.mkdir()
+    person = {'pose_keypoints_2d': [], 'hand_left_keypoints_2d': [1.0] * 63}
+    for number in range(2):
+        (folder / f'walk_{number}_keypoints.json').write_text(json.dumps({'people': [person]}))
+    reason = r'bodies with pose_keypoints_2d \(faces and hands are not read\)'
+    with pytest.raises(ValueError, match=f'all 2 samples were skipped: 2 with people not {reason}'):
+        read_openpose(str(folder))
+    body = {'pose_keypoints_2d': joints(0).ravel().tolist()}
+    text = json.dumps({'people': [person, body]})
+    (folder / 'walk_2_keypoints.json').write_text(text)
+    with pytest.warns(UserWarning, match='skipped 2 of 3 samples'):
+        (track,) = read_openpose(str(folder))
+    assert track.score[:, 0].tolist() == [0, 0, 0.5]

@@ -246,3 +246,8 @@ def test_absurd_coordinates_are_an_error():
         ValueError, match=r'file: positions: expected coordinates of at most 1e\+09'
     ):
         make_tracks([[far], [person(1)]], 'file')
+
+
+def test_repr_has_the_shapes():
+    track = Track(np.zeros((4, 3, 2)), np.ones((4, 3)))
+    assert repr([track]) == '[Track(pos=[4, 3, 2], score=[4, 3])]'

@@ -8,8 +8,10 @@ from lightning.pytorch import Callback
 from torch.utils.data import Subset
 from torch_geometric.data import Batch
 
+from graphmotion.datasets import SyntheticGait
 from graphmotion.inference import load_weights, predict
 from graphmotion.models import create_model, st_gcn
+from graphmotion.skeletons import Skeleton, get_skeleton
 from graphmotion.training import (
     ClassificationModule,
     ClassificationRecipe,
@@ -352,3 +354,15 @@ def test_clipping_and_callbacks_reach_the_trainer(tmp_path):
     data = GraphDataModule(Waves(16), batch_size=16, transform=joints)
     fit(module(gradient_clip=0.5), data, str(tmp_path), callbacks=[Watch()], **QUIET)
     assert seen == [0.5]
+
+
+def test_a_model_for_another_order_of_joints_raises(tmp_path):
+    coco = get_skeleton('coco17')
+    bones = [(coco.joints[i], coco.joints[j]) for i, j in coco.bones]
+    turned = Skeleton(coco.joints[::-1], bones, name='turned')
+    walks = SyntheticGait(num_subjects=1, num_takes=1, num_frames=8, skeleton='coco17')
+    module = ClassificationModule(st_gcn(turned, 4, channels=(4,)), 4, RECIPE)
+    data = GraphDataModule(walks, transform=ToStream('joint'))
+    with pytest.raises(ValueError, match="samples, 'coco17', in the same order, got 'turned'"):
+        fit(module, data, str(tmp_path))
+    assert not any(tmp_path.iterdir())

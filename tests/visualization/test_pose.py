@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch_geometric.data import Data
 
 from graphmotion.skeletons import get_skeleton
 from graphmotion.visualization import plot_pose_gallery, plot_pose_strip, project
@@ -264,3 +265,19 @@ def test_gallery_without_misclassified_sequences_has_one_column():
 def test_invalid_galleries(sequences, target, prediction, message):
     with pytest.raises(ValueError, match=message):
         plot_pose_gallery(sequences, 'emotion_gait16', target, prediction, ['a', 'b'])
+
+
+def test_missing_joints_of_samples_are_not_drawn():
+    pos = walk(num_frames=4)
+    pos[3, 1] = 0
+    score = torch.ones(pos.shape[:2])
+    score[3, 1] = 0
+    sample = Data(pos=pos, score=score)
+    expected = plot_pose_strip(pos, 'emotion_gait16', score=score).axes[0]
+    for samples, scores in ((sample, None), ([sample], None), (Data(pos=pos), score)):
+        given = scores if scores is None or not isinstance(samples, list) else [scores]
+        ax = plot_pose_strip(samples, 'emotion_gait16', score=given).axes[0]
+        for points, others in zip(poses(ax), poses(expected), strict=True):
+            np.testing.assert_array_equal(points, others)
+    counts = [len(points) for points in poses(expected)]
+    assert counts == [16, 15, 16, 16]

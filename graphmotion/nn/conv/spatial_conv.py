@@ -173,7 +173,8 @@ class SpatialConv(torch.nn.Module):
             dense = adj.unsqueeze(-3) if num == 1 and adj.dim() in (2, 3) else adj
             if dense.dim() not in (3, 4) or dense.size(-3) != num:
                 shapes = '[V, V] or [B, V, V]' if num == 1 else f'[{num}, V, V] or [B, {num}, V, V]'
-                raise ValueError(f'adj must have shape {shapes}, got {list(adj.shape)}')
+                hint = '' if adj.is_floating_point() else '; edges are (edge_index, edge_weight)'
+                raise ValueError(f'adj must have shape {shapes}, got {list(adj.shape)}{hint}')
             if self.num_nodes is not None and dense.size(-1) != self.num_nodes:
                 raise ValueError(f'adj must have {self.num_nodes} nodes, got {dense.size(-1)}')
             if self.edge_importance is not None:
@@ -181,6 +182,11 @@ class SpatialConv(torch.nn.Module):
             if self.residual_adjacency is not None:
                 dense = dense + self.residual_adjacency
             return list(dense.unbind(-3))
+        if not isinstance(adj, (tuple, list)):
+            raise TypeError(
+                f'adj must be a tensor, such as skeleton.adjacency("spatial"), or a tuple of '
+                f'edge_index and edge_weight, got {type(adj).__name__}'
+            )
         edge_index, weight = adj
         if weight is None:
             if num > 1:

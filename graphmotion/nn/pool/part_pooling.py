@@ -49,6 +49,11 @@ class PartPooling(ClusterPooling):
     reductions = ('mean', 'max', 'concat')
 
     def __init__(self, assignment: Tensor, reduce: str = 'mean') -> None:
+        if not isinstance(assignment, Tensor):
+            raise TypeError(
+                f'assignment must be a tensor, such as skeleton.assignment(1), got '
+                f'{type(assignment).__name__}'
+            )
         member = assignment != 0
         if assignment.dim() != 2 or not bool((assignment == member).all()):
             raise ValueError(

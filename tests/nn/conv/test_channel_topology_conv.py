@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from graphmotion.nn import ChannelTopologyConv, SpatialConv
+from graphmotion.skeletons import get_skeleton
 from tests.nn import reference
 
 V, T, C, F, K = 5, 3, 4, 6, 2
@@ -143,3 +144,8 @@ def test_invalid_features():
         make()(torch.randn(V + 1, T, C))
     with pytest.raises(ValueError, match=rf'must have shape \[num_nodes, T, {C}\]'):
         make()(torch.randn(V, C, T))
+
+
+def test_skeletons_are_not_adjacencies():
+    with pytest.raises(TypeError, match=r'adj must be a tensor, .*, got Skeleton'):
+        ChannelTopologyConv(3, 8, get_skeleton('coco17'))

@@ -320,3 +320,12 @@ def test_wrong_channels_and_nodes_raise():
     ):
         with pytest.raises(ValueError, match=reason):
             conv(x, adj)
+
+
+def test_skeletons_and_bare_edges_are_not_adjacencies():
+    skeleton = get_skeleton('coco17')
+    x = torch.rand(17, 4, 3)
+    with pytest.raises(TypeError, match=r'adj must be a tensor, .* or a tuple .*, got Skeleton'):
+        SpatialConv(3, 8)(x, skeleton)
+    with pytest.raises(ValueError, match=r'edges are \(edge_index, edge_weight\)'):
+        SpatialConv(3, 8, num_partitions=3)(x, skeleton.edge_index)

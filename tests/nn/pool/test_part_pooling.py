@@ -119,3 +119,8 @@ def test_concatenation_cannot_be_unpooled():
     pool = PartPooling(SKELETON.assignment(1), 'concat')
     with pytest.raises(ValueError, match="must be 'mean' or 'max' to unpool"):
         pool.unpool(torch.randn(10, 4, 3))
+
+
+def test_skeletons_are_not_assignments():
+    with pytest.raises(TypeError, match=r'such as skeleton.assignment\(1\), got Skeleton'):
+        PartPooling(get_skeleton('coco17'))
