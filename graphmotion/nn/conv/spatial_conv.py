@@ -125,11 +125,10 @@ class SpatialConv(torch.nn.Module):
         check_channels(x, self.in_channels)
         if self.edge_importance is not None or self.residual_adjacency is not None:
             split_graphs(x, self.num_nodes or 1)
-        parts = self._partitions(adj, x.size(0))
-        if isinstance(parts, Tensor):
-            if can_aggregate(x, parts, self.weight):
-                return self._aggregate(x, parts)
-            parts = parts.unbind(-3)
+        partitions = self._partitions(adj, x.size(0))
+        if isinstance(partitions, Tensor) and can_aggregate(x, partitions, self.weight):
+            return self._aggregate(x, partitions)
+        parts = partitions.unbind(-3) if isinstance(partitions, Tensor) else partitions
         shape = (*x.shape[:-1], self.out_channels)
         out: Tensor | None = None
         # Sum over neighbours where features have fewer channels, which is cheaper. Later products
