@@ -125,8 +125,21 @@ def rotations(names: Iterable[str], rounds: int) -> Iterator[list[str]]:
         yield names[first:] + names[:first]
 
 
+def choose_clock(device: str | torch.device, threads: int) -> Callable[[], float]:
+    """Returns the clock for functions that run in this process.
+
+    For one thread on CPU, it is the processor time, which excludes the turns of other programs.
+    """
+    on_cpu = torch.device(device).type == 'cpu'
+    return time.process_time if on_cpu and threads == 1 else timer
+
+
 def time_in_turns(
-    runs: dict[str, Callable[[], Any]], rounds: int, seconds: float, threads: int
+    runs: dict[str, Callable[[], Any]],
+    rounds: int,
+    seconds: float,
+    threads: int,
+    clock: Callable[[], float] = timer,
 ) -> dict[str, list[float]]:
     """Times functions alternately and returns the median time of a call in each round.
 
@@ -135,7 +148,7 @@ def time_in_turns(
     """
     torch.set_num_threads(threads)
     timers = {
-        name: Timer('run()', globals={'run': run}, num_threads=threads)
+        name: Timer('run()', globals={'run': run}, num_threads=threads, timer=clock)
         for name, run in runs.items()
     }
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -145,17 +158,17 @@ def time_in_turns(
             break
         for name in order:
             if times[name] and times[name][-1] > seconds:
-                times[name].append(time_once(runs[name]))
+                times[name].append(time_once(runs[name], clock))
             else:
                 times[name].append(timers[name].blocked_autorange(min_run_time=seconds).median)
     return times
 
 
-def time_once(run: Callable[[], Any]) -> float:
+def time_once(run: Callable[[], Any], clock: Callable[[], float] = timer) -> float:
     """Returns the seconds that one call takes, including the work of the device."""
-    start = timer()
+    start = clock()
     run()
-    return timer() - start
+    return clock() - start
 
 
 def quartiles(values: Sequence[float]) -> dict[str, float]:

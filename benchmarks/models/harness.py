@@ -13,6 +13,7 @@ from torch.nn import Module
 
 from benchmarks.common import (
     base_parser,
+    choose_clock,
     count_flops,
     peak_memory,
     quartiles,
@@ -185,7 +186,8 @@ def measure(
             run()  # creates the state of the optimizer, which is not part of a step
         memory = [peak_memory(run, args.device) for run in runs]
         numbered = {str(i): run for i, run in enumerate(runs)}
-        times = list(time_in_turns(numbered, args.rounds, args.seconds, args.threads).values())
+        timing = (args.rounds, args.seconds, args.threads, choose_clock(args.device, args.threads))
+        times = list(time_in_turns(numbered, *timing).values())
         for i, x in enumerate(implementations):
             yield {
                 **facts,

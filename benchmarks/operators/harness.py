@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 
 from benchmarks.common import (
+    choose_clock,
     count_flops,
     matrix_product,
     peak_memory,
@@ -178,7 +179,8 @@ def measure(entry: Case, s: Setup, args: argparse.Namespace) -> Iterator[dict[st
         memory = {name: peak_memory(run, s.device) for name, run in runs.items()}
         our_flops = count_matmul_flops(ours, backward=label == BACKWARD)
         peak = {PEAK: product} if our_flops else {}
-        times = time_in_turns({**runs, **peak}, args.rounds, args.seconds, args.threads)
+        timing = (args.rounds, args.seconds, args.threads, choose_clock(s.device, args.threads))
+        times = time_in_turns({**runs, **peak}, *timing)
         peak_share = our_flops and [
             our_flops / t / (product_flops / p) for t, p in zip(times[OURS], times[PEAK])
         ]

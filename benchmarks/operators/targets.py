@@ -26,7 +26,7 @@ class Target:
 
 
 TARGETS = [
-    Target('SpatialConv', 'dense, shared', BACKWARD, 'ratio', 3, STATIC_GRAPH),
+    Target('SpatialConv', 'dense, shared', BACKWARD, 'ratio', 3.2, STATIC_GRAPH),
     Target('SpatialConv', 'dense, shared', BACKWARD, 'ratio', 2, BLOCK_DIAGONAL),
     Target('SpatialConv', 'dense, shared', BACKWARD, 'memory_ratio', 2, BLOCK_DIAGONAL),
     Target('SpatialConv', 'dense, shared', 'forward', 'peak_share', 0.6, batch=16),
@@ -34,6 +34,8 @@ TARGETS = [
     Target('SpatialConv', 'sparse', BACKWARD, 'ratio', 1, BLOCK_DIAGONAL),
     Target('TemporalConv', 'kernel of 9', 'forward', 'peak_share', 0.6),
     Target('TemporalConv', 'kernel of 9', BACKWARD, 'ratio', 1.2, NCHW_CONV),
+    Target('TemporalConv', 'kernel of 9, 128 channels', BACKWARD, 'ratio', 1.15, NCHW_CONV),
+    Target('TemporalConv', 'kernel of 9, 256 channels', BACKWARD, 'ratio', 1.15, NCHW_CONV),
     Target('LargeKernelTemporalConv', 'depthwise part', 'forward', 'ratio', 5, DEPTHWISE_CONV1D),
     Target('LargeKernelTemporalConv', 'depthwise part', BACKWARD, 'ratio', 1.8, DEPTHWISE_CONV1D),
     Target('JointAttention', 'heads of 16 channels', BACKWARD, 'ratio', 1.3, FUSED_ATTENTION),

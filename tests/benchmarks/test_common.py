@@ -59,7 +59,7 @@ def test_functions_take_turns(monkeypatch):
     turns = []
 
     class Clock:
-        def __init__(self, statement, globals, num_threads):
+        def __init__(self, statement, globals, num_threads, timer):
             self.run = globals['run']
 
         def blocked_autorange(self, min_run_time):
@@ -76,6 +76,15 @@ def test_functions_take_turns(monkeypatch):
 def test_times_are_seconds_per_call():
     times = common.time_in_turns({'sleep': lambda: time.sleep(0.01)}, 3, 0.02, threads=1)
     assert 0.01 <= min(times['sleep']) < 0.1
+
+
+def test_the_time_of_one_thread_excludes_waiting():
+    clock = common.choose_clock('cpu', threads=1)
+    assert common.time_once(lambda: time.sleep(0.05), clock) < 0.02
+    clock = common.choose_clock('cpu', threads=2)
+    assert common.time_once(lambda: time.sleep(0.05), clock) >= 0.05
+    clock = common.choose_clock('cuda', threads=1)
+    assert clock is common.choose_clock('cpu', threads=2)
 
 
 def test_slow_functions_are_called_once_in_each_of_three_rounds():

@@ -46,6 +46,53 @@ def temporal(s: Setup) -> tuple[Call, dict[str, Call]]:
     )
 
 
+@case(TemporalConv, 'kernel of 9, 128 channels', frames=32, channels=128)
+def temporal_128(s: Setup) -> tuple[Call, dict[str, Call]]:
+    return temporal_layers(s, [(1, 1, 1)])
+
+
+@case(TemporalConv, 'kernel of 9, 256 channels', frames=16, channels=256)
+def temporal_256(s: Setup) -> tuple[Call, dict[str, Call]]:
+    return temporal_layers(s, [(1, 1, 1)])
+
+
+@case(TemporalConv, 'kernel of 9, 256 channels, stride of 2', frames=32, channels=256)
+def temporal_stride(s: Setup) -> tuple[Call, dict[str, Call]]:
+    return temporal_layers(s, [(1, 1, 2)])
+
+
+@case(TemporalConv, 'the ten layers of ST-GCN', frames=64, channels=64)
+def temporal_st_gcn(s: Setup) -> tuple[Call, dict[str, Call]]:
+    sizes = [*[(1, 1, 1)] * 4, (2, 1, 2), *[(2, 2, 1)] * 2, (4, 2, 2), *[(4, 4, 1)] * 2]
+    return temporal_layers(s, sizes)
+
+
+def temporal_layers(s: Setup, sizes: list[tuple[int, int, int]]) -> tuple[Call, dict[str, Call]]:
+    """Returns convolutions with a kernel of 9 of separate inputs.
+
+    The sizes are the factor of the channels, the quotient of the frames, and the stride.
+    """
+    convs = [TemporalConv(s.channels * c, s.channels * c, 9, stride) for c, _, stride in sizes]
+    xs = [
+        torch.randn(s.batch * s.joints, -(-s.frames // t), s.channels * c, device=s.device)
+        for c, t, _ in sizes
+    ]
+    xs = [x.requires_grad_() for x in xs]
+    images = Layers(list(map(nchw_temporal_conv, convs)))
+    return (
+        Call(Layers(convs), xs),
+        {NCHW_CONV: Call(images, list(map(s.nchw, xs)), view=from_nchw)},
+    )
+
+
+class Layers(ModuleList):
+    """Layers with an input and an output each."""
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        """Applies the layers."""
+        return [layer(x) for layer, x in zip(self, xs)]
+
+
 @case(SelectiveTemporalConv, 'kernels of 5 and 9')
 def selective(s: Setup) -> tuple[Call, dict[str, Call]]:
     conv = SelectiveTemporalConv(s.channels, s.channels, kernel_sizes=(5, 9))

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.nn.inits import uniform
 
+from graphmotion.nn.conv.aggregate_partitions import aggregate_partitions, can_aggregate
 from graphmotion.nn.graphs import (
     Adjacency,
     SortedEdges,
@@ -124,7 +125,10 @@ class SpatialConv(torch.nn.Module):
         check_channels(x, self.in_channels)
         if self.edge_importance is not None or self.residual_adjacency is not None:
             split_graphs(x, self.num_nodes or 1)
-        parts = self._partitions(adj, x.size(0))
+        partitions = self._partitions(adj, x.size(0))
+        if isinstance(partitions, Tensor) and can_aggregate(x, partitions, self.weight):
+            return self._aggregate(x, partitions)
+        parts = partitions.unbind(-3) if isinstance(partitions, Tensor) else partitions
         shape = (*x.shape[:-1], self.out_channels)
         out: Tensor | None = None
         # Sum over neighbours where features have fewer channels, which is cheaper. Later products
@@ -166,8 +170,17 @@ class SpatialConv(torch.nn.Module):
             out = accumulate(x, self.residual_adjacency[k].to(x.dtype), out)
         return out
 
-    def _partitions(self, adj: Adjacency, size: int) -> Sequence[Tensor | SortedEdges]:
-        """Returns the adjacency of each partition with its edge importance."""
+    def _aggregate(self, x: Tensor, adj: Tensor) -> Tensor:
+        if self.bias is None:
+            bias = x.new_zeros(adj.size(-1), self.out_channels)
+        else:  # part of the messages along the edges
+            bias = adj.sum(dim=-1).t() @ self.bias
+        graphs = split_graphs(x, adj.size(-1))
+        frames = graphs if graphs.dim() == 4 else graphs.unsqueeze(2)
+        return aggregate_partitions(frames, adj, self.weight, bias).view(*x.shape[:-1], -1)
+
+    def _partitions(self, adj: Adjacency, size: int) -> Tensor | Sequence[SortedEdges]:
+        """Returns the adjacency of the partitions with their edge importance."""
         num = self.num_partitions
         if isinstance(adj, Tensor):
             dense = adj.unsqueeze(-3) if num == 1 and adj.dim() in (2, 3) else adj
@@ -181,7 +194,7 @@ class SpatialConv(torch.nn.Module):
                 dense = dense * self.edge_importance
             if self.residual_adjacency is not None:
                 dense = dense + self.residual_adjacency
-            return list(dense.unbind(-3))
+            return dense
         if not isinstance(adj, (tuple, list)):
             raise TypeError(
                 f'adj must be a tensor, such as skeleton.adjacency("spatial"), or a tuple of '

@@ -1,0 +1,108 @@
+"""Graph convolution over the partitions of an adjacency shared by all graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Number of values of the graphs that are convolved at once, so that they stay in the cache.
+BLOCK_SIZE = 2**17
+
+
+def can_aggregate(x: Tensor, adj: Tensor, weight: Tensor) -> bool:
+    """Returns whether :func:`aggregate_partitions` supports tensors and saves time."""
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type):
+        return False  # a compiler fuses the partitions
+    num_partitions, in_channels, out_channels = weight.shape
+    return (
+        x.device.type == 'cpu'
+        and x.numel() > 0
+        and x.dtype in (torch.float32, torch.float64)
+        and x.dtype == adj.dtype == weight.dtype
+        and adj.dim() == 3
+        and adj.size(1) == adj.size(2)
+        and num_partitions > 1
+        and in_channels <= out_channels
+    )
+
+
+def aggregate_partitions(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    r"""Computes :math:`\mathbf{b} + \sum_k \mathbf{A}_k \mathbf{X}_t \mathbf{\Theta}_k`.
+
+    The sums over neighbours are not stored for the backward pass, which computes them again.
+
+    Shapes:
+        - **graphs:** :math:`(B, V, T, F_{in})`
+        - **adj:** :math:`(K, V, V)`
+        - **weight:** :math:`(K, F_{in}, F_{out})`
+        - **bias:** bias of each node :math:`(V, F_{out})`
+        - **output:** :math:`(B, V, T, F_{out})`
+    """
+    return _AggregatePartitions.apply(graphs.contiguous(), adj, weight, bias)
+
+
+class _AggregatePartitions(torch.autograd.Function):
+    @staticmethod
+    def forward(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        out = bias.unsqueeze(1).expand(*graphs.shape[:-1], -1).contiguous()
+        for x, part in _blocks(graphs, out):
+            rows = part.view(-1, out.size(-1))
+            received = torch.empty_like(x)
+            for k, matrix in enumerate(adj):
+                torch.bmm(matrix.expand(len(x), -1, -1), x, out=received)
+                rows.addmm_(received.view(-1, weight.size(1)), weight[k])
+        return out
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:3])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        graphs, adj, weight = ctx.saved_tensors
+        bias_grad = gradient.sum(dim=(0, 2)) if ctx.needs_input_grad[3] else None
+        if torch.is_grad_enabled():  # a second derivative is required
+            messages = torch.einsum('bvtf,kcf->kbvtc', gradient, weight)
+            return (
+                torch.einsum('kbvtc,kvu->butc', messages, adj),
+                torch.einsum('kbvtc,butc->kvu', messages, graphs),
+                torch.einsum('kvu,butc,bvtf->kcf', adj, graphs, gradient),
+                bias_grad,
+            )
+        grads = _gradients(graphs, adj, weight, gradient.contiguous(), ctx.needs_input_grad)
+        return (*grads, bias_grad)
+
+
+def _gradients(
+    graphs: Tensor, adj: Tensor, weight: Tensor, gradient: Tensor, needed: tuple[bool, ...]
+) -> tuple[Tensor | None, ...]:
+    """Computes the required gradients of the features, the adjacency and the weight."""
+    x_grad = torch.empty_like(graphs) if needed[0] else None
+    adj_grad = torch.zeros_like(adj) if needed[1] else None
+    weight_grad = torch.zeros_like(weight) if needed[2] else None
+    # Without a gradient of the features, the blocks of the features take its place unused.
+    for x, part, x_part in _blocks(graphs, gradient, graphs if x_grad is None else x_grad):
+        rows = part.view(-1, weight.size(2))
+        buffer = torch.empty_like(x)
+        for k, matrix in enumerate(adj):
+            if weight_grad is not None:
+                torch.bmm(matrix.expand(len(x), -1, -1), x, out=buffer)
+                weight_grad[k].addmm_(buffer.view(-1, weight.size(1)).t(), rows)
+            if x_grad is None and adj_grad is None:
+                continue
+            torch.mm(rows, weight[k].t(), out=buffer.view(-1, weight.size(1)))
+            if adj_grad is not None:
+                adj_grad[k] += torch.bmm(buffer, x.mT).sum(dim=0)
+            if x_grad is not None:
+                senders = matrix.t().expand(len(x), -1, -1)
+                x_part.baddbmm_(senders, buffer, beta=float(k > 0))
+    return x_grad, adj_grad, weight_grad
+
+
+def _blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Yields blocks of a few graphs of tensors [B, V, T, C] as views [b, V, T * C]."""
+    num_graphs = max(1, BLOCK_SIZE // tensors[0][0].numel())
+    yield from zip(*(x.flatten(2).split(num_graphs) for x in tensors))
