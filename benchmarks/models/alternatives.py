@@ -23,6 +23,7 @@ from torch.nn import (
 from torch.nn.functional import avg_pool2d, normalize, softmax
 
 from benchmarks.nchw import nchw_linear, nchw_partition_linear, nchw_temporal_conv, to_nchw
+from graphmotion.models.gaitformer import GaitFormer
 from graphmotion.models.gaitmixer import AttentionBlock, GaitMixer, TemporalMixerBlock
 from graphmotion.models.st_gcn import STGCN, SpatioTemporalBlock
 from graphmotion.nn import MotionBatchNorm
@@ -116,8 +117,34 @@ class PlainGaitMixer(NCHWModel):
         return normalize(self.fc(self.norm(x)), dim=-1)
 
 
+class PlainGaitFormer(NCHWModel):
+    """GaitFormer with the same blocks for joints and frames, on the sequences of all samples."""
+
+    def __init__(self, model: GaitFormer) -> None:
+        super().__init__()
+        model = deepcopy(model)
+        self.num_joints = model.skeleton.num_joints
+        self.lin, self.joint_position = model.spatial.lin, model.spatial.position
+        self.joint_blocks = Sequential(*map(PlainAttentionBlock, model.spatial.blocks))
+        self.joint_norm = model.spatial.norm
+        self.token, self.position = model.token, model.position
+        self.blocks = Sequential(*map(PlainAttentionBlock, model.blocks))
+        self.temporal_norm, self.norm, self.fc = model.temporal_norm, model.norm, model.lin
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps images to embeddings [B, D]."""
+        size, channels, frames, joints = x.shape
+        x = x.permute(0, 2, 3, 1).reshape(size * frames, joints, channels)
+        x = self.joint_norm(self.joint_blocks(self.lin(x) + self.joint_position))
+        x = x.view(size, frames, joints, -1).transpose(1, 2).reshape(size * joints, frames, -1)
+        x = torch.cat([self.token.expand(len(x), 1, -1), x], dim=1)
+        x = self.blocks(x + self.position[: 1 + frames])
+        x = self.temporal_norm(x)[:, 0].reshape(size, -1)
+        return normalize(self.fc(self.norm(x)), dim=-1)
+
+
 class PlainAttentionBlock(Module):
-    """Self-attention over joints, with an explicit softmax for all heads."""
+    """Self-attention over joints or frames, with an explicit softmax for all heads."""
 
     def __init__(self, block: AttentionBlock) -> None:
         super().__init__()
@@ -126,7 +153,7 @@ class PlainAttentionBlock(Module):
         self.qkv, self.proj, self.mlp = block.attention.qkv, block.attention.proj, block.mlp
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps [B * T, V, C] to the same shape."""
+        """Maps sequences [N, V, C] to the same shape."""
         size, joints, channels = x.shape
         qkv = self.qkv(self.norms[0](x)).reshape(size, joints, 3, self.heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
@@ -172,6 +199,7 @@ def copy_norm(norm: MotionBatchNorm, norm_class: type) -> Module:
 
 # By the name of the model.
 ALTERNATIVES: dict[str, Callable[[Any], NCHWModel]] = {
+    'gaitformer': PlainGaitFormer,
     'gaitmixer': PlainGaitMixer,
     'st_gcn': PlainSTGCN,
 }

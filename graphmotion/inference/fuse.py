@@ -80,7 +80,8 @@ def _affine(norm: Module) -> tuple[Tensor, Tensor]:
     """Returns the scale and the shift of a batch normalisation in evaluation mode."""
     part = norm.norm if isinstance(norm, MotionBatchNorm) else norm
     assert isinstance(part, BatchNorm1d)
-    assert part.running_mean is not None and part.running_var is not None
+    assert part.running_mean is not None
+    assert part.running_var is not None
     scale = part.weight.double() / (part.running_var.double() + part.eps).sqrt()
     return scale, part.bias.double() - part.running_mean.double() * scale
 

@@ -12,7 +12,7 @@ import torch
 import graphmotion.models
 from benchmarks.models import __main__ as script
 from benchmarks.models import alternatives, harness, workloads
-from graphmotion.models import STGCN, gaitmixer, st_gcn
+from graphmotion.models import STGCN, gaitformer, gaitmixer, st_gcn
 
 
 @pytest.fixture(scope='module')
@@ -102,20 +102,21 @@ def small_mixer(padding='reflect_start'):
 
 
 @pytest.mark.parametrize(
-    'make',
+    ('name', 'make'),
     [
-        partial(small, 'coco17', in_channels=2, dropout=0.0),
-        small_mixer,
-        partial(small_mixer, 'reflect'),
+        ('st_gcn', partial(small, 'coco17', in_channels=2, dropout=0.0)),
+        ('gaitmixer', small_mixer),
+        ('gaitmixer', partial(small_mixer, 'reflect')),
+        ('gaitformer', partial(gaitformer, 'coco17', 8, channels=8, heads=2, depth=2)),
     ],
 )
-def test_the_plain_network_computes_the_same(make):
+def test_the_plain_network_computes_the_same(name, make):
     torch.manual_seed(0)
     model, x = make(), torch.randn(3 * 17, 6, 2)
     harness.warm_up_norms(model, [x])
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    kind = alternatives.PlainSTGCN if isinstance(model, STGCN) else alternatives.PlainGaitMixer
+    kind = alternatives.ALTERNATIVES[name]
     plain, model, x = kind(model).double(), model.double(), x.double()
     (image,) = plain.convert(x)
     assert image.shape == (3, 2, 6, 17)

@@ -137,3 +137,57 @@ def test_short_sequences_on_a_cpu_use_plain_products(monkeypatch):
     assert not calls
     attend(*(torch.randn(2, 300, 16) for _ in range(3)))
     assert calls
+
+
+# Narrow heads #################################################################
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Narrow heads in several blocks, of which the last is smaller; counts the calls."""
+    monkeypatch.setattr(module, '_BLOCK', 50)
+    calls = []
+    function = module._attend_narrow
+    monkeypatch.setattr(module, '_attend_narrow', lambda *args: calls.append(1) or function(*args))
+    return calls
+
+
+def narrow_sample(scale=1.0):
+    """Queries, keys and values with strides, as after the split into heads."""
+    return (
+        scale * torch.randn(3, 4, 7, 3).transpose(1, 2),
+        torch.randn(3, 5, 7, 3).transpose(1, 2),
+        torch.randn(3, 5, 7, 2).transpose(1, 2),
+    )
+
+
+@pytest.mark.parametrize('scale', [1.0, 60.0])
+def test_narrow_heads_in_blocks(narrow, scale):
+    """Also with scores whose exponentials would overflow."""
+    parts = narrow_sample(scale)
+    torch.testing.assert_close(attend(*parts), by_loops(*parts))
+    torch.testing.assert_close(attend(*parts, scale=-0.3), by_loops(*parts, scale=-0.3))
+    assert len(narrow) == 2
+
+
+@pytest.mark.parametrize('scale', [1.0, 50.0])
+def test_gradients_of_narrow_heads(narrow, scale):
+    parts = [part.double().requires_grad_() for part in narrow_sample()]
+    with torch.no_grad():
+        parts[0][0] *= scale
+    assert torch.autograd.gradcheck(attend, parts)
+    assert torch.autograd.gradgradcheck(attend, parts)
+    assert narrow
+
+
+def test_narrow_heads_of_other_types(narrow):
+    parts = narrow_sample()
+    expected = by_loops(*parts)
+    with torch.autocast('cpu', torch.bfloat16):
+        torch.testing.assert_close(attend(*parts).float(), expected, rtol=0.1, atol=0.05)
+    reduced = [part.bfloat16() for part in parts]
+    torch.testing.assert_close(attend(*reduced).float(), expected, rtol=0.1, atol=0.05)
+    mask = torch.ones(5, dtype=torch.bool)
+    torch.testing.assert_close(attend(*parts, mask=mask), expected)
+    assert attend(*(part[:0] for part in parts)).shape == (0, 7, 4, 2)
+    assert not narrow

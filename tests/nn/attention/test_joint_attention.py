@@ -377,6 +377,7 @@ def test_the_fused_kernel_receives_views(monkeypatch):
         return F.scaled_dot_product_attention(query, key, value, **kwargs)
 
     monkeypatch.setattr('graphmotion.nn.attention.attend._MAX_PLAIN_SCORES', 0)
+    monkeypatch.setattr('graphmotion.nn.attention.attend._NARROW', 0)
     monkeypatch.setattr('graphmotion.nn.attention.attend.scaled_dot_product_attention', fused)
     JointAttention(C, 2)(torch.randn(B * V, T, C), V)
     assert shapes == [((B, T * 2, V, C // 2), False)] * 3
