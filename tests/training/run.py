@@ -1,8 +1,8 @@
-"""A training run in separate processes, for test_runs.py.
+"""A training run in one or more processes, for test_runs.py.
 
-python -m tests.training.run DIRECTORY --model plain --devices 2
-python -m tests.training.run DIRECTORY --model msa_gcn --kill-in-epoch 2
-python -m tests.training.run DIRECTORY --model projection --devices 2
+python -m tests.training.run DIRECTORY --model plain
+python -m tests.training.run DIRECTORY --model msa_gcn --signal SIGKILL --in-epoch 2
+python -m torch.distributed.run --nproc-per-node 2 -m tests.training.run DIRECTORY --devices 2
 """
 
 import argparse
@@ -12,19 +12,23 @@ import signal
 import torch
 from lightning.pytorch import Callback
 
-from graphmotion.models import msa_gcn
+from graphmotion.models import LMGCS, msa_gcn
 from graphmotion.nn import SpatialConv, TemporalConv
 from graphmotion.skeletons import get_skeleton
 from graphmotion.training import (
     ClassificationModule,
     ClassificationRecipe,
     GraphDataModule,
+    LMGCSRecipe,
     OneCycle,
     RecognitionModule,
     RecognitionRecipe,
+    StepDecay,
     fit,
+    fit_two_stages,
 )
 from tests.toy import Waves, joints, noisy_joints
+from tests.training.silhouettes import SMALL, Silhouettes
 from tests.training.walkers import Projection, Walkers
 
 
@@ -45,15 +49,17 @@ class Plain(torch.nn.Module):
         return self.lin(x.mean(dim=1).view(-1, 16, 8).mean(dim=1))
 
 
-class Kill(Callback):
-    """Kills the process in the middle of an epoch."""
+class SendSignal(Callback):
+    """Sends a signal to the process of a rank in the middle of an epoch."""
 
-    def __init__(self, epoch):
-        self.epoch = epoch
+    def __init__(self, name, epoch, rank=0):
+        self.signal, self.epoch, self.rank = signal.Signals[name], epoch, rank
 
     def on_train_batch_end(self, trainer, module, outputs, batch, number):
-        if trainer.current_epoch == self.epoch and number == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
+        place = trainer.current_epoch, number, trainer.global_rank
+        restarted = int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0))
+        if place == (self.epoch, 1, self.rank) and not restarted:
+            os.kill(os.getpid(), self.signal)
 
 
 class KeepGradients(Callback):
@@ -76,7 +82,7 @@ def classification(model, ema_decay):
     optimization = OneCycle(lr=0.1 if plain else 1e-2, max_epochs=4, ema_decay=ema_decay)
     recipe = ClassificationRecipe(optimization, batch_size=12)
     data = GraphDataModule(
-        Waves(50),
+        Waves(52),  # the last of five batches has four samples
         val=Waves(25),
         batch_size=recipe.batch_size,
         transform=joints,
@@ -87,7 +93,7 @@ def classification(model, ema_decay):
 
 def recognition():
     recipe = RecognitionRecipe(
-        OneCycle(lr=0.05, max_epochs=2), subjects_per_batch=6, samples_per_subject=3
+        OneCycle(lr=0.05, max_epochs=2), subjects_per_batch=8, samples_per_subject=3
     )
     data = GraphDataModule(
         Walkers(14, 6),
@@ -100,32 +106,53 @@ def recognition():
     return RecognitionModule(Projection(), recipe), data
 
 
+def lmgcs():
+    recipe = LMGCSRecipe(
+        StepDecay(lr=1e-2, max_epochs=2, milestones=()), global_epochs=2, subjects_per_batch=4,
+        samples_per_subject=3, batches_per_epoch=3,
+    )  # fmt: skip
+    data = GraphDataModule(
+        Silhouettes(num_takes=6),
+        val=Silhouettes(num_takes=3, seed=1),
+        batch_size=recipe.batch_size,
+        balance='subject',
+        samples_per_class=recipe.samples_per_subject,
+        batches_per_epoch=recipe.batches_per_epoch,
+    )
+    return LMGCS(**SMALL), recipe, data
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser()
     parser.add_argument('directory')
-    parser.add_argument('--model', default='plain', choices=('plain', 'msa_gcn', 'projection'))
+    parser.add_argument(
+        '--model', default='plain', choices=('plain', 'msa_gcn', 'projection', 'lmgcs')
+    )
     parser.add_argument('--devices', type=int, default=1)
-    parser.add_argument('--kill-in-epoch', type=int)
+    parser.add_argument('--signal', help='such as SIGKILL')
+    parser.add_argument('--in-epoch', type=int)
+    parser.add_argument('--in-rank', type=int, default=0)
     parser.add_argument('--ema-decay', type=float, default=0.0)
+    parser.add_argument('--precision', default='32-true')
     args = parser.parse_args(arguments)
 
     torch.manual_seed(0)
-    callbacks = [] if args.kill_in_epoch is None else [Kill(args.kill_in_epoch)]
-    if args.model == 'projection':
-        module, data = recognition()
+    callbacks = [SendSignal(args.signal, args.in_epoch, args.in_rank)] if args.signal else []
+    options = {
+        'accelerator': 'cpu',
+        'devices': args.devices,
+        'strategy': 'ddp' if args.devices > 1 else 'auto',
+        'precision': args.precision,
+        'enable_progress_bar': False,
+        'callbacks': callbacks,
+    }
+    if args.model == 'lmgcs':
+        fit_two_stages(*lmgcs(), args.directory, **options)
+    elif args.model == 'projection':
         callbacks.append(KeepGradients(os.path.join(args.directory, 'gradients.pt')))
+        fit(*recognition(), args.directory, **options)
     else:
-        module, data = classification(args.model, args.ema_decay)
-    fit(
-        module,
-        data,
-        args.directory,
-        accelerator='cpu',
-        devices=args.devices,
-        strategy='ddp' if args.devices > 1 else 'auto',
-        enable_progress_bar=False,
-        callbacks=callbacks,
-    )
+        fit(*classification(args.model, args.ema_decay), args.directory, **options)
 
 
 if __name__ == '__main__':

@@ -4,9 +4,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from torch.nn.functional import cross_entropy
-from torch_geometric.data import Data
 
-from graphmotion.data import GraphDataset
 from graphmotion.inference import embed
 from graphmotion.metrics import relative_spread
 from graphmotion.models import LMGCS
@@ -23,49 +21,13 @@ from graphmotion.training import (
 )
 from graphmotion.training.part_triplet import part_triplet_loss
 from graphmotion.training.recognition import LeaveOneOutRank1
-
-
-class Silhouettes(GraphDataset):
-    """Bars: subjects differ in the swing of the upper half; the lower half is noise."""
-
-    frame_fields = ('silhouettes',)
-
-    def __init__(self, num_subjects=4, num_takes=12, seed=0):
-        self.num_subjects, self.num_takes, self.seed = num_subjects, num_takes, seed
-        self.class_names = tuple(f's{i}' for i in range(num_subjects))
-        super().__init__()
-
-    def read(self):
-        generator = torch.Generator().manual_seed(self.seed)
-        column = torch.arange(12)
-        for subject in range(self.num_subjects):
-            for take in range(self.num_takes):
-                frames = int(torch.randint(8, 11, (1,), generator=generator))
-                phase = 6.28 * torch.rand(1, generator=generator)
-                swing = 1.5 * subject * torch.sin(0.8 * torch.arange(frames) + phase)
-                images = torch.zeros(1, frames, 8, 12, dtype=torch.bool)
-                images[0, :, :4] = ((column - 5.5 - swing.unsqueeze(1)).abs() < 2).unsqueeze(1)
-                images[0, :, 4:] = torch.rand(frames, 4, 12, generator=generator) > 0.5
-                yield Data(
-                    silhouettes=images,
-                    num_frames=torch.tensor([frames]),
-                    y=torch.tensor([subject]),
-                    subject=torch.tensor([10 * (9 - subject)]),
-                    take=torch.tensor([take]),
-                )
-
+from tests.training.silhouettes import SMALL, Silhouettes
 
 RECIPE = LMGCSRecipe(
     StepDecay(lr=1e-2, max_epochs=4, milestones=(3,)), global_epochs=3, subjects_per_batch=4,
     samples_per_subject=4, batches_per_epoch=5,
 )  # fmt: skip
 QUIET = {'accelerator': 'cpu', 'enable_progress_bar': False}
-
-
-SMALL = {
-    'channels': (4, 8), 'pools': (1,), 'bins': (4,), 'feature_dim': 8, 'width': 16,
-    'num_blocks': (1, 1), 'heads': 2, 'feedforward_channels': 16,
-}  # fmt: skip
 
 
 def make(seed=3, **options):
