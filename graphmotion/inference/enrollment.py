@@ -142,10 +142,12 @@ class EnrollmentMixin(ABC):
             for recording, outputs, _ in self._run(self.embeddings, each, **options):
                 people.append(recording.person)
                 rows.append(torch.stack(outputs).mean(dim=0))
-        embeddings = torch.stack(rows)
-        # The features of each strip, which are compared separately.
+        return people, self._split_parts(torch.stack(rows))
+
+    def _split_parts(self, embeddings: Tensor) -> Tensor:
+        """Separates the features of each strip, which are compared separately."""
         part_dim = getattr(self.models[0], 'feature_dim', None)
-        return people, embeddings if part_dim is None else embeddings.unflatten(1, (-1, part_dim))
+        return embeddings if part_dim is None else embeddings.unflatten(1, (-1, part_dim))
 
     def _check_gallery(self) -> Gallery:
         if self.gallery is None:

@@ -115,7 +115,8 @@ def export(
         padding (bool, optional): If set to :obj:`True`, :obj:`num_frames`, the number of frames of
             each sample before padding, is an input. (default: :obj:`False`)
         score (bool, optional): If set to :obj:`True`, :obj:`score`, zero for missing joints, is an
-            input of the transform. (default: :obj:`False`)
+            input of the transform. Otherwise all joints count as visible, and
+            :class:`~graphmotion.transforms.FillMissing` has no effect. (default: :obj:`False`)
         num_dims (int, optional): Number :math:`D` of coordinates; by default it is inferred from
             the channels of the model. (default: :obj:`None`)
         image_size (sequence of int, optional): Height and width of silhouettes.

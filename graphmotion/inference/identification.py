@@ -19,6 +19,8 @@ class Identification:
         distance (Tensor): Distance of each of these people.
         threshold (float, optional): Distance from which on a person is unknown. If :obj:`None`, all
             samples are known. (default: :obj:`None`)
+        people (tuple, optional): Number of the person in a stream of frames that each sample shows,
+            or :obj:`None`. (default: :obj:`()`)
 
     Shapes:
         - **distance:** :math:`(N, k)`
@@ -27,6 +29,7 @@ class Identification:
     names: list[tuple[str, ...]]
     distance: Tensor
     threshold: float | None = None
+    people: tuple[int | None, ...] = ()
 
     @property
     def known(self) -> Tensor:
@@ -44,9 +47,12 @@ class Identification:
 
     def __str__(self) -> str:
         lines = []
-        for label, names, distances in zip(self.labels, self.names, self.distance.tolist()):
+        people = self.people or (None,) * len(self)
+        rows = zip(people, self.labels, self.names, self.distance.tolist())
+        for person, label, names, distances in rows:
             ranked = ', '.join(f'{name} {d:.3f}' for name, d in zip(names, distances))
-            lines.append(f'{label} ({ranked})')
+            where = '' if person is None else f'person {person}: '
+            lines.append(f'{where}{label} ({ranked})')
         return '\n'.join(lines)
 
     def __repr__(self) -> str:

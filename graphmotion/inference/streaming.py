@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ from graphmotion.checks import check_int
 from graphmotion.data import from_array, graph_loader
 from graphmotion.data.list_dataset import ListDataset
 from graphmotion.inference.answer import Answer, Answers
+from graphmotion.inference.identification import Identification
 from graphmotion.inference.predict import call_model, check_rows, model_inputs
 from graphmotion.inference.sliding_model import SlidingModel
 from graphmotion.inference.sources import Substitutes, read_path
@@ -79,6 +81,12 @@ class _Detection(NamedTuple):
     score: np.ndarray | None  # [V]
 
 
+class _Output(NamedTuple):
+    row: Tensor  # [C]
+    frames: tuple[int, int]
+    person: int | None
+
+
 class _Person:
     """The latest frames of a person."""
 
@@ -99,6 +107,9 @@ class FrameStream:
                 print(answers)
 
     Each answer equals the answer of the recognizer for an array of the same frames, up to rounding.
+    A recognizer with a gallery instead of classes answers with an :class:`Identification`, whose
+    :obj:`people` are the numbers of the people in the stream.
+
     The transform is applied to each window. Networks reuse features of previous windows as far as
     the transformed frames have not changed; see :class:`SlidingModel`. Transforms that depend on
     the entire window, such as :class:`~graphmotion.transforms.MinMaxNormalize`, or
@@ -123,8 +134,8 @@ class FrameStream:
             :obj:`{'left_hand': 'left_wrist'}`. (default: :obj:`None`)
 
     Raises:
-        ValueError: If an option is invalid, no window is known, or the network does not read poses
-            or does not classify.
+        ValueError: If an option is invalid, no window is known, the network does not read poses, or
+            the recognizer has neither classes nor a gallery.
     """
 
     def __init__(
@@ -139,8 +150,10 @@ class FrameStream:
     ) -> None:
         if recognizer.skeleton is None:
             raise ValueError('recognizer must read poses to recognise a stream of frames')
-        if recognizer.class_names is None:
-            raise ValueError('recognizer must have class_names to recognise a stream of frames')
+        if recognizer.class_names is None and recognizer.gallery is None:
+            raise ValueError(
+                'recognizer must have class_names or a gallery to recognise a stream of frames'
+            )
         window = recognizer.window if window is None else window
         if window is None:
             raise ValueError('window must be given, since the recognizer has none')
@@ -166,7 +179,7 @@ class FrameStream:
         # By person and network.
         self._sliding: dict[Hashable, dict[int, SlidingModel]] = {}
 
-    def push(self, frame: Pose | Mapping[int, Pose] | None) -> Answers | None:
+    def push(self, frame: Pose | Mapping[int, Pose] | None) -> Answers | Identification | None:
         r"""Adds a frame, and returns the answers every :obj:`hop` frames.
 
         Args:
@@ -176,7 +189,7 @@ class FrameStream:
                 returns them; or :obj:`None` if no person was found.
 
         Returns:
-            Answers: The answer for each person, or :obj:`None` if none is due.
+            Answers or Identification: The answer for each person, or :obj:`None` if none is due.
 
         Raises:
             ValueError: If joints do not have the shape of the layout.
@@ -197,8 +210,8 @@ class FrameStream:
         waited = self.num_frames - self.min_frames
         if waited < 0 or waited % self.hop:
             return None
-        answers = self._answer_scene() if self._num_people > 1 else self._answer_people()
-        return Answers(answers) if answers else None
+        outputs = self._compute_scene() if self._num_people > 1 else self._compute_people()
+        return self._answer(outputs) if outputs else None
 
     def _read(self, pose: Pose) -> _Detection:
         """Checks the joints of a person in the next frame."""
@@ -222,18 +235,18 @@ class FrameStream:
 
     # Windows ##################################################################
 
-    def _answer_people(self) -> list[Answer]:
-        """Returns the answer for each person that was tracked for long enough."""
-        answers = []
+    def _compute_people(self) -> list[_Output]:
+        """Returns the output for each person that was tracked for long enough."""
+        outputs = []
         for key, person in self._people.items():
             first = max(person.start, self.num_frames - self.window)
             if self.num_frames - first >= self.min_frames:
                 data = self._make_data([person], first, 'TVC')
-                answers.append(self._answer(data, first, key))
-        return answers
+                outputs.append(self._compute(data, first, key))
+        return outputs
 
-    def _answer_scene(self) -> list[Answer]:
-        """Returns one answer for the people that are visible in most frames."""
+    def _compute_scene(self) -> list[_Output]:
+        """Returns one output for the people that are visible in most frames."""
         people = sorted(self._people.values(), key=lambda person: -len(person.detections))
         chosen = [p for p in self._people.values() if p in people[: self._num_people]]
         if not chosen:
@@ -241,7 +254,7 @@ class FrameStream:
         first = max(min(p.start for p in chosen), self.num_frames - self.window)
         if self.num_frames - first < self.min_frames:
             return []
-        return [self._answer(self._make_data(chosen, first, 'MTVC'), first, None)]
+        return [self._compute(self._make_data(chosen, first, 'MTVC'), first, None)]
 
     def _make_data(self, people: list[_Person], first: int, axes: str) -> Data:
         """Makes a sample of the frames of people since a frame; other frames are missing."""
@@ -264,10 +277,20 @@ class FrameStream:
 
     # Networks #################################################################
 
-    def _answer(self, data: Data, first: int, key: Hashable) -> Answer:
-        """Returns the answer for a sample that starts at a frame."""
+    def _answer(self, outputs: list[_Output]) -> Answers | Identification:
+        """Returns the classes of people, or their identities."""
         recognizer = self.recognizer
-        assert recognizer.class_names is not None
+        if recognizer.class_names is not None:
+            names = recognizer.class_names
+            return Answers([Answer.from_row(o.row, names, o.frames, o.person) for o in outputs])
+        assert recognizer.gallery is not None
+        embeddings = recognizer._split_parts(torch.stack([output.row for output in outputs]))
+        people = tuple(output.person for output in outputs)
+        return replace(recognizer.gallery.identify(embeddings), people=people)
+
+    def _compute(self, data: Data, first: int, key: Hashable) -> _Output:
+        """Returns the output for a sample that starts at a frame."""
+        recognizer = self.recognizer
         logits = len(recognizer.models) > 1
         outputs = [
             self._mean_output(number, data, first, key, logits)
@@ -275,8 +298,7 @@ class FrameStream:
         ]
         out = fuse_streams(outputs, recognizer.weights, recognizer.fusion) if logits else outputs[0]
         person = key if isinstance(key, int) else None
-        frames = (first, self.num_frames)
-        return Answer.from_row(out[0], recognizer.class_names, frames, person)
+        return _Output(out[0], (first, self.num_frames), person)
 
     @torch.no_grad()
     def _mean_output(
@@ -284,6 +306,8 @@ class FrameStream:
     ) -> Tensor:
         """Averages the output of a network over its transforms, as the recognizer does."""
         recognizer = self.recognizer
+        classifies = recognizer.class_names is not None
+        what = 'logits' if classifies else 'embeddings'
         model = recognizer.fused_model(number)
         dataset = ListDataset([data], recognizer.dataset_transform)
         device = next(model.parameters()).device
@@ -298,11 +322,13 @@ class FrameStream:
             if number not in sliding:
                 sliding[number] = SlidingModel(model)
             x = torch.cat([model_inputs(model, batch)[0] for batch in batches])
-            out = check_rows(model, sliding[number](x, first), len(batches), 'logits')
+            out = check_rows(model, sliding[number](x, first), len(batches), what)
         else:
-            out = torch.cat([check_rows(model, call_model(model, b), 1, 'logits') for b in batches])
+            out = torch.cat([check_rows(model, call_model(model, b), 1, what) for b in batches])
         out = out.float().cpu()
-        return (out if logits else out.softmax(dim=-1)).mean(dim=0, keepdim=True)
+        if classifies and not logits:
+            out = out.softmax(dim=-1)
+        return out.mean(dim=0, keepdim=True)
 
 
 def _can_slide(model: torch.nn.Module, batches: list[Batch]) -> bool:

@@ -282,3 +282,30 @@ def test_a_recorded_file_is_replayed(tmp_path, num_people):
     assert [a.person for a in out] == [a.person for a in expected]
     for answer, other in zip(out, expected, strict=True):
         assert answer.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+
+
+def test_identities_equal_those_of_each_window():
+    torch.manual_seed(0)
+    model = create_model('gaitmixer', skeleton='emotion_gait16', in_channels=3, embedding_dim=8)
+    recognizer = Recognizer(model, [JOINT, Compose([T.CenterJoint('emotion_gait16'), JOINT])])
+    with pytest.raises(ValueError, match='must have class_names or a gallery'):
+        recognizer.stream(window=40)
+    for name, seed in (('anna', 1), ('ben', 2)):
+        recognizer.enroll(name, walk(seed=seed), axes='TVC')
+    stream = recognizer.stream(window=40, hop=4)
+    first, second = walk(48, seed=1), walk(48, seed=2)
+    count = 0
+    for n, pair in enumerate(zip(first, second), start=1):
+        answer = stream.push(dict(zip((3, 5), pair)))
+        assert (answer is not None) == (n >= 40 and n % 4 == 0)
+        if answer is not None:
+            count += 1
+            assert answer.people == (3, 5)
+            for row, pos in enumerate((first, second)):
+                expected = recognizer.identify(pos[n - 40 : n], axes='TVC')
+                assert answer.names[row] == expected.names[0]
+                torch.testing.assert_close(
+                    answer.distance[row], expected.distance[0], atol=1e-5, rtol=1e-4
+                )
+            assert str(answer).splitlines()[1].startswith(f'person 5: {answer.labels[1]} (')
+    assert count == 3
