@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
 
 from graphmotion.checks import check_int
 
@@ -114,6 +113,8 @@ def compare_paired(
     low, high = np.percentile(np.concatenate(differences), [tail, 100 - tail])
     if groups is None:
         better, worse = int((gain > 0).sum()), int((gain < 0).sum())
+        from scipy.stats import binomtest  # takes a second to import
+
         p_value = float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
     else:
         p_value = (extreme + 1) / (num_resamples + 1)
