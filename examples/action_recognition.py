@@ -205,10 +205,12 @@ def run_stream(args: Namespace, dataset: MotionDataset, stream: str) -> StreamRe
     size = common.count_parameters(model)
     print(f'{name}: {100 * scores.accuracy:.1f} %, {size:,} parameters, {seconds:.0f} s')
     report = {'parameters': size, 'seconds': seconds, 'scores': scores.as_dict()}
+    protocol = f'official split {args.protocol or "by default"}'
+    outcomes = common.class_outcomes(test, {name: logits.argmax(dim=1)}, protocol)
     names = dataset.class_names
     recognizer = Recognizer(model.cpu(), transform, dataset.skeleton, names, info=report)
     recognizer.save(folder / 'recognizer.safetensors')
-    return StreamResult(recognizer, logits, scores, report)
+    return StreamResult(recognizer, logits, scores, report | outcomes)
 
 
 def score(test: MotionDataset, logits: Tensor) -> ClassificationScores:

@@ -237,6 +237,11 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             'parameters': size,
             'seconds': seconds,
             'scores': {name: evaluation.scores.as_dict()},
+            **common.class_outcomes(
+                test,
+                {name: evaluation.probabilities.argmax(dim=1)},
+                f'training, validation and test 8:1:1 by {split_by(args) or "sample"}',
+            ),
         },
     )
 

@@ -224,7 +224,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     embeddings = {title: run.embedding}
     rows = recognition.score(args, protocol, test, embeddings, skeleton=dataset.skeleton)
     print(f'\n{protocol.name}, rank-1 in per cent\n\n{format_recognition_table(rows)}\n')
-    more = {}
+    more = recognition.outcomes(args, protocol, test, embeddings)
     if args.open_set is not None:
         more['open_set'] = open_set.evaluate(args, protocol, test, embeddings)
     return recognition.save(args, rows, {title: run}, **more)

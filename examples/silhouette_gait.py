@@ -249,7 +249,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     rows = recognition.score(args, protocol, test, embeddings, num_poses=4)
     print(f'\n{protocol.name}, rank-1 in per cent\n\n{format_recognition_table(rows)}\n')
     recognition.draw_embeddings(args, protocol, test, {'LMGCS': run})
-    more = {}
+    more = recognition.outcomes(args, protocol, test, {'LMGCS': run.embedding})
     if args.open_set is not None:
         more['open_set'] = open_set.evaluate(args, protocol, test, {'LMGCS': run.embedding})
     return recognition.save(args, rows, {'LMGCS': run}, **more)

@@ -97,7 +97,8 @@ def compare(
     )
     print(f'\n{protocol.name}, rank-1 in per cent\n\n{format_recognition_table(rows)}\n')
     draw(args, protocol, test, transforms.test[0], runs, rows)
-    return recognition.save(args, rows, runs)
+    outcomes = recognition.outcomes(args, protocol, test, embeddings)
+    return recognition.save(args, rows, runs, **outcomes)
 
 
 def draw(

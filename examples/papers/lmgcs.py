@@ -189,7 +189,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     if args.sweep_dimension:
         draw_sweep(args, rows)
     recognition.draw_embeddings(args, protocol, test, runs)
-    return recognition.save(args, rows, runs)
+    outcomes = recognition.outcomes(args, protocol, test, embeddings)
+    return recognition.save(args, rows, runs, **outcomes)
 
 
 if __name__ == '__main__':

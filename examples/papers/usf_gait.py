@@ -163,7 +163,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     text, figures = make_table(rows, embeddings, test, args.distance)
     print(f'\n{USF.name}, rank-1 in per cent\n\n{text}\n')
     recognition.draw_embeddings(args, USF, test, {'LMGCS': run})
-    return recognition.save(args, rows, {'LMGCS': run}, probes=figures)
+    outcomes = recognition.outcomes(args, USF, test, embeddings)
+    return recognition.save(args, rows, {'LMGCS': run}, probes=figures, **outcomes)
 
 
 if __name__ == '__main__':

@@ -17,6 +17,7 @@ from torch_geometric.data import Data
 
 from graphmotion.data import GraphDataset
 from graphmotion.inference import Recognizer
+from graphmotion.metrics import describe_outcomes
 from graphmotion.training import describe_environment
 
 # Command line ##################################################################################
@@ -143,11 +144,25 @@ def save_results(
         'command': shlex.join(['python', *sys.argv]),
         'arguments': vars(args),
         'environment': describe_environment(),
-    } | dict(results)
+        'seeds': list(range(args.seed, args.seed + getattr(args, 'seeds', 1))),
+        **results,
+    }
     text = json.dumps(content, indent=1, default=_as_plain)
     (folder / 'results.json').write_text(text)
     print(f'Figures, checkpoints and results.json are in {folder}')
     return json.loads(text)
+
+
+def class_outcomes(
+    test: GraphDataset, predicted: Mapping[str, torch.Tensor], protocol: str
+) -> dict[str, Any]:
+    """Returns the entries of results.json by which classifiers are compared on the test samples.
+
+    Samples of a subject form a group where subjects are known.
+    """
+    correct = {name: classes == test.labels() for name, classes in predicted.items()}
+    groups = test.labels('subject') if 'subject' in test[0] else None
+    return describe_outcomes(correct, test.fingerprint(), protocol, groups)
 
 
 def show_recognizer(path: Path, use: str) -> None:

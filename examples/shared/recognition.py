@@ -18,6 +18,7 @@ from graphmotion.metrics import (
     CASIA_B_ST,
     GalleryProbeProtocol,
     GalleryProbeScores,
+    describe_outcomes,
     gallery_probe,
     retrieve,
 )
@@ -142,6 +143,29 @@ def draw_embeddings(
         [f'{s + 1:03d}' for s in subject[shown].tolist()],
         [['gallery', *probes][k] for k in kind[shown].tolist()],
         path=args.out / 'embedding.png',
+    )
+
+
+def outcomes(
+    args: Namespace,
+    protocol: GalleryProbeProtocol,
+    test: GraphDataset,
+    embeddings: Mapping[str, Tensor],
+) -> dict[str, Any]:
+    """Returns the entries of results.json by which networks are compared on the probes.
+
+    A probe is correct if the nearest sample of the gallery of all views has its subject.
+    """
+    found = {
+        title: retrieve(embedding, test, protocol, k=1, distance=args.distance)
+        for title, embedding in embeddings.items()
+    }
+    probes = next(iter(found.values())).probes
+    return describe_outcomes(
+        {title: result.correct[:, 0] for title, result in found.items()},
+        test.fingerprint(),
+        f'{protocol.name}, rank-1 among all views',
+        test.labels(protocol.subject)[probes],
     )
 
 

@@ -22,6 +22,7 @@ from graphmotion.metrics.recognition.scores import GalleryProbeScores, format_re
 from graphmotion.metrics.recognition.sequences import match_sequences, sequence_distances
 from graphmotion.metrics.recognition.similarity import relative_spread
 from graphmotion.metrics.recognition.verification import VerificationScores, verification_scores
+from graphmotion.metrics.run_comparison import RunComparison, compare_runs, describe_outcomes
 from graphmotion.metrics.summary import FoldSummary, fold_summary, format_table
 
 __all__ = [
@@ -41,10 +42,13 @@ __all__ = [
     'OpenSetScores',
     'PairedComparison',
     'Retrieval',
+    'RunComparison',
     'VerificationScores',
     'classification_scores',
     'compare_paired',
+    'compare_runs',
     'confusion_matrix',
+    'describe_outcomes',
     'discriminant_projection',
     'fold_summary',
     'format_recognition_table',

@@ -28,10 +28,14 @@ def test_random_draws_depend_on_neither_workers_nor_earlier_draws():
     alone = [b.x for b in graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1)]
     torch.rand(7)
     again = [b.x for b in graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1)]
-    workers = graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1, num_workers=1)
-    for a, b, c in zip(alone, again, workers):
+    workers = [
+        graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1, num_workers=number)
+        for number in (1, 2)
+    ]
+    for a, b, c, d in zip(alone, again, *workers):
         assert torch.equal(a, b)
         assert torch.equal(a, c.x)
+        assert torch.equal(a, d.x)
     other = next(iter(graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=2)))
     assert not torch.equal(other.x, alone[0])
 

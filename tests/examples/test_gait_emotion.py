@@ -29,6 +29,9 @@ def test_generated_gaits(tmp_path, capsys):
     correct = Recognizer.load(path).probabilities(test).argmax(dim=1) == test.labels()
     accuracy = results['scores']['MSA-GCN']['accuracy']
     assert float(correct.float().mean()) == pytest.approx(accuracy)
+    assert results['outcomes']['MSA-GCN'] == ''.join(str(int(hit)) for hit in correct)
+    assert results['data']['groups'] == test.labels('subject').tolist()
+    assert results['seeds'] == [0]
     for picture in [*tmp_path.glob('*.png'), *tmp_path.glob('*/*.png'), tmp_path / 'gaits.gif']:
         with Image.open(picture) as image:
             assert min(image.size) > 100

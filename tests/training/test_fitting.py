@@ -57,6 +57,22 @@ def test_the_same_seed_gives_the_same_run(tmp_path):
     assert other.history != runs[0].history
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('num_workers', [1, 2])
+def test_workers_do_not_change_a_run(tmp_path, num_workers):
+    runs = []
+    for number in (0, num_workers):
+        data = GraphDataModule(
+            Waves(),
+            batch_size=16,
+            transform=joints,
+            train_transform=noisy_joints,
+            num_workers=number,
+        )
+        runs.append(fit(module(), data, str(tmp_path / str(number)), **QUIET).history)
+    assert runs[0] == runs[1]
+
+
 def test_resume_can_be_declined(tmp_path):
     data = GraphDataModule(Waves(), batch_size=16, transform=joints)
     first = fit(module(), data, str(tmp_path), **QUIET).history

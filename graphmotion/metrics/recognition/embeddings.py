@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_BLOCK_BYTES = 2**28  # of the rows that are read at once
+_BLOCK_BYTES = 2**25  # of the rows that are read at once
 
 
 class Embeddings:
