@@ -1,6 +1,7 @@
 """Compare MSA-GCN with ST-GCN and with its ablations, by cross-validation.
 
     python examples/papers/msa_gcn.py --root DIR --folds 5 --compare --repeats 2
+    python examples/papers/msa_gcn.py --root DIR --folds 5 --jobs 2
     python examples/papers/msa_gcn.py --root DIR --folds 5 --model st_gcn --streams joint
     python examples/papers/msa_gcn.py --scales 16 10 5 3 --csfm-layers 1 --kernels 5 7
 
@@ -43,12 +44,14 @@ def parse(argv: list[str] | None = None) -> Namespace:
     protocol = parser.add_argument_group('protocol')
     protocol.add_argument('--compare', action='store_true', help='ST-GCN and three MSA-GCNs')
     protocol.add_argument('--folds', type=int, help='number of cross-validation folds')
+    protocol.add_argument('--jobs', type=int, default=1, help='folds trained at the same time')
     protocol.add_argument(
         '--repeats', type=int, default=1, help='runs with different seeds, and their ensemble'
     )
     args = gait_emotion.parse(argv, parser)
     alone = args.model == 'msa_gcn' and not args.compare
     rules = [('--model', not args.compare, 'without --compare')]
+    rules += [('--jobs', bool(args.folds), 'with --folds')]
     rules += [
         (f'--{name}', alone, 'for --model msa_gcn without --compare')
         for name in ('scales', 'csfm-layers', 'kernels')
@@ -89,7 +92,7 @@ def run(
         arguments |= {'directory': str(folder / f'run{repeat}'), 'seed': args.seed + 1000 * repeat}
         if args.folds:
             folds = dataset.folds(args.folds, seed=args.seed, by=by)
-            out.append(cross_validate(folds=folds, **arguments))
+            out.append(cross_validate(folds=folds, num_jobs=args.jobs, **arguments))
         else:
             train, val, test = dataset.split((8, 1, 1), seed=args.seed, by=by)
             out.append([train_and_test(train=train, val=val, test=test, **arguments)])

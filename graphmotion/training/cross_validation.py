@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphmotion.checks import check_int
 from graphmotion.data import as_dataset
 from graphmotion.data.list_dataset import Samples
+from graphmotion.extras import requires_extra
 from graphmotion.inference import Recognizer
 from graphmotion.metrics import ClassificationScores, classification_scores
 from graphmotion.training.class_weights import class_weights
@@ -20,6 +22,9 @@ from graphmotion.training.data_module import GraphDataModule
 from graphmotion.training.fitting import fit
 from graphmotion.training.recipes import ClassificationRecipe
 from graphmotion.training.recognizer import make_recognizer, save_recognizer
+
+with requires_extra('train'):
+    from joblib import Parallel, delayed
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,7 @@ def cross_validate(
     recipe: ClassificationRecipe,
     directory: str,
     seed: int = 0,
+    num_jobs: int = 1,
     **options: Any,
 ) -> list[Evaluation]:
     r"""Trains and tests a classifier on every fold; see :func:`train_and_test`.
@@ -144,13 +150,19 @@ def cross_validate(
         directory (str): Directory with a subdirectory for each fold.
         seed (int, optional): Seed of the first fold; the seed of fold :math:`i` is
             :obj:`seed + i`. (default: :obj:`0`)
+        num_jobs (int, optional): Number of folds that are trained at the same time, by processes of
+            :class:`joblib.Parallel`. Each has the number of threads of this process, and the
+            evaluations equal those of a single process. (default: :obj:`1`)
         **options: Further options of :func:`train_and_test`.
 
     Returns:
         list of Evaluation: The evaluation of each fold.
     """
-    return [
-        train_and_test(
+    check_int('num_jobs', num_jobs, 1)
+    threads = torch.get_num_threads()
+    return Parallel(n_jobs=num_jobs)(
+        delayed(_run_fold)(
+            threads,
             make_model,
             train,
             test,
@@ -160,4 +172,10 @@ def cross_validate(
             **options,
         )
         for number, (train, test) in enumerate(folds)
-    ]
+    )
+
+
+def _run_fold(threads: int, *args: Any, **options: Any) -> Evaluation:
+    """Trains and tests on a fold with a number of threads, on which rounding may depend."""
+    torch.set_num_threads(threads)
+    return train_and_test(*args, **options)

@@ -174,3 +174,10 @@ def test_other_ways_of_writing_checkpoints_are_kept(tmp_path):
     train(tmp_path, plugins=[count])
     assert count.saved == 3
     assert not (tmp_path / 'previous.ckpt').exists()
+
+
+def test_a_run_of_another_number_of_processes_is_not_resumed(tmp_path):
+    with pytest.raises(KeyError):
+        train(tmp_path, callbacks=[Stop(3, KeyError())])
+    with pytest.raises(ValueError, match='run with different number of processes; pass'):
+        train(tmp_path, devices=2, strategy='ddp')

@@ -136,3 +136,22 @@ def test_transforms_that_cannot_be_described_leave_no_recognizer(tmp_path):
     out = train_and_test(MODEL, dataset, dataset[:3], RECIPE, str(tmp_path), **OPTIONS)
     assert not stale.exists()
     torch.testing.assert_close(out.recognizer.probabilities(dataset[:3]), out.probabilities)
+
+
+@pytest.mark.slow
+def test_folds_in_several_processes_equal_those_in_sequence(tmp_path):
+    folds = Waves(12).folds(2, seed=0)
+    options = OPTIONS | {'transform': ToStream('joint')}
+    one = cross_validate(MODEL, folds, RECIPE, str(tmp_path / 'one'), **options)
+    two = cross_validate(MODEL, folds, RECIPE, str(tmp_path / 'two'), num_jobs=2, **options)
+    for a, b in zip(one, two, strict=True):
+        assert a.history == b.history
+        assert a.scores == b.scores
+        assert torch.equal(a.probabilities, b.probabilities)
+        for p, q in zip(a.model.parameters(), b.model.parameters(), strict=True):
+            assert torch.equal(p, q)
+    folders = tmp_path / 'one', tmp_path / 'two'
+    files = [sorted(p.relative_to(f) for p in f.rglob('*')) for f in folders]
+    assert files[0] == files[1]
+    with pytest.raises(ValueError, match='num_jobs must be an integer >= 1, got 0'):
+        cross_validate(MODEL, folds, RECIPE, str(tmp_path), num_jobs=0, **options)

@@ -1,11 +1,12 @@
 import os
 import re
+import signal
 from dataclasses import replace
 
 import pytest
 import torch
 from lightning.pytorch import Callback
-from torch.utils.data import Subset
+from torch.utils.data import Subset, get_worker_info
 from torch_geometric.data import Batch
 
 from graphmotion.datasets import SyntheticGait
@@ -382,3 +383,38 @@ def test_a_model_for_another_order_of_joints_raises(tmp_path):
     with pytest.raises(ValueError, match="samples, 'coco17', in the same order, got 'turned'"):
         fit(module, data, str(tmp_path))
     assert not any(tmp_path.iterdir())
+
+
+class FailInWorker:
+    """Fails in a worker process, if the file exists."""
+
+    def __init__(self, failure):
+        self.failure = failure
+
+    def __call__(self, batch):
+        if get_worker_info() is not None and self.failure.exists():
+            if self.failure.read_text() == 'killed':
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise KeyError('in a transform')
+        return noisy_joints(batch)
+
+
+def test_the_death_of_a_data_worker_ends_the_run_with_its_cause(tmp_path):
+    transform = FailInWorker(tmp_path / 'failure')
+
+    def run(name, num_workers):
+        data = GraphDataModule(
+            Waves(32), batch_size=16, transform=transform, num_workers=num_workers
+        )
+        return fit(module(), data, str(tmp_path / name), **QUIET).history
+
+    expected = run('undisturbed', 0)
+    for failure, error, reason in (
+        ('killed', RuntimeError, 'DataLoader worker .* (killed by signal|exited unexpectedly)'),
+        ('error', KeyError, 'in a transform'),
+    ):
+        transform.failure.write_text(failure)
+        with pytest.raises(error, match=reason):
+            run('a', 1)
+    transform.failure.unlink()
+    assert run('a', 1) == expected
