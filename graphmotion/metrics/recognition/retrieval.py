@@ -21,6 +21,13 @@ class Retrieval:
 
     Samples are given as row indices of the embedding.
 
+    .. code-block:: python
+
+        dataset = SyntheticGait.casia_b(num_subjects=4, num_frames=8, views=[0, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=0)
+        found = retrieve(torch.randn(len(dataset), 16), dataset, protocol, k=3)
+        print(found.nearest.shape, found.correct.shape)  # [probes, 3] of both
+
     Args:
         probes (Tensor): Probes.
         nearest (Tensor): Gallery samples of each probe, nearest first, padded with -1 if the
@@ -55,6 +62,13 @@ def retrieve(
     identical views, samples of the probe's subject in the probe's view are excluded; with
     :obj:`same_view_impostors=False`, all samples in that view are. A probe never finds itself.
     Samples at the same distance are ordered by view, then by row index.
+
+    .. code-block:: python
+
+        dataset = SyntheticGait.casia_b(num_subjects=4, num_frames=8, views=[0, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=0)
+        found = retrieve(torch.randn(len(dataset), 16), dataset, protocol, k=3)
+        print(found.distance[0])  # of the three nearest gallery samples, ascending
 
     Args:
         embedding (Tensor): Embeddings, as in :func:`gallery_probe`.
