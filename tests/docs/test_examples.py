@@ -1,12 +1,15 @@
 """Runs the examples in the docstrings of the library."""
 
 import doctest
+import importlib
+import inspect
 
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 from generate.examples import ROOT, find_examples, namespace, unknown_names
 
+import graphmotion
 from tests.docs.user_files import prepare
 
 EXAMPLES = list(find_examples())
@@ -20,6 +23,14 @@ NOT_RUN = (
     *('convert_reference_state_dict', 'export', 'read_ultralytics'),
 )
 PLACEHOLDERS = {'joints', 'model', 'onnxruntime', 'x'}  # names in these examples
+# Public names without an example: base classes, steps of generators, and readers of one data set.
+WITHOUT_EXAMPLE = {
+    *('DistributedBatchSampler', 'GaitPoseDataset', 'RecordedDataset'),
+    *('from_hetero', 'set_edges', 'set_nodes', 'set_shared_edges', 'to_hetero'),
+    *('read_emotion_gait', 'read_nw_ucla', 'read_ucalgary_gait', 'read_utd_mhad'),
+    *('render_faces', 'sample_face_styles', 'sample_performances', 'sample_walks'),
+    *('simulate_action', 'simulate_walk'),
+}
 
 
 def is_run(example):
@@ -41,6 +52,18 @@ def test_examples_are_found():
     assert by_name['list_models'].is_session
     lines = (ROOT / 'nn/conv/spatial_conv.py').read_text().split('\n')
     assert '.. code-block:: python' in lines[by_name['SpatialConv'].line - 1]
+
+
+def test_public_names_have_an_example():
+    missing = set()
+    for room in graphmotion._SUBPACKAGES:
+        module = importlib.import_module(f'graphmotion.{room}')
+        for name in module.__all__:
+            member = getattr(module, name)
+            is_documented = inspect.isclass(member) or inspect.isfunction(member)
+            if is_documented and '.. code-block:: python' not in (member.__doc__ or ''):
+                missing.add(name)
+    assert missing == WITHOUT_EXAMPLE
 
 
 @pytest.mark.slow
