@@ -27,7 +27,9 @@ class Configurable:
 
         @register_model('my_gcn', task='action')
         class MyGCN(Configurable, torch.nn.Module):
-            def __init__(self, skeleton, num_classes): ...
+            def __init__(self, skeleton, num_classes):
+                super().__init__()
+                self.linear = torch.nn.Linear(3, num_classes)
 
         config, tensors = to_config(MyGCN('coco17', 4))
         model = from_config(config, tensors)

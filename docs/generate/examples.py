@@ -23,6 +23,7 @@ _OTHER = {
     'torch_geometric.nn': ('GATv2Conv', 'GraphConv'),
     'torch_geometric.transforms': ('Compose',),
     'dataclasses': ('replace',),
+    'functools': ('partial',),
 }
 
 
@@ -80,6 +81,7 @@ def namespace(example: Example) -> dict[str, Any]:
         names |= {name: getattr(module, name) for name in others}
     for name in ('json', 'pathlib', 're', 'torch'):
         names[name] = importlib.import_module(name)
+    names['np'] = importlib.import_module('numpy')
     names['plt'] = importlib.import_module('matplotlib.pyplot')
     return names
 

@@ -141,6 +141,12 @@ def from_array(
 def to_array(data: Data, num_joints: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     r"""Returns positions and scores as arrays without padding, the inverse of :func:`from_array`.
 
+    .. code-block:: python
+
+        data = SyntheticGait(num_subjects=1, num_takes=1)[0]
+        pos, score = to_array(data)
+        print(pos.shape, score.shape)
+
     Args:
         data (Data): A sample (not a batch).
         num_joints (int, optional): Number of joints :math:`V` of one person; by default all

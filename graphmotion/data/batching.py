@@ -33,12 +33,24 @@ _RESERVED = {'num_nodes', 'ptr', 'face', 'edge_attr', 'edge_weight'}
 
 
 def num_graphs(data: Data | HeteroData) -> int:
-    r"""Returns the number of graphs: 1 for a sample, :math:`B` for a batch."""
+    r"""Returns the number of graphs: 1 for a sample, :math:`B` for a batch.
+
+    .. code-block:: python
+
+        >>> num_graphs(Data(num_nodes=2))
+        1
+    """
     return data.num_graphs if isinstance(data, Batch) else 1
 
 
 def num_nodes_per_graph(data: Data) -> Tensor:
-    r"""Returns the number of nodes of each graph, :math:`(B)`."""
+    r"""Returns the number of nodes of each graph, :math:`(B)`.
+
+    .. code-block:: python
+
+        >>> num_nodes_per_graph(Batch.from_data_list([Data(num_nodes=2), Data(num_nodes=3)]))
+        tensor([2, 3])
+    """
     ptr = data.get('ptr')
     if ptr is not None:
         return ptr.diff()
@@ -48,7 +60,14 @@ def num_nodes_per_graph(data: Data) -> Tensor:
 
 
 def batch_index(data: Data) -> Tensor:
-    r"""Returns the graph that each node belongs to: the batch vector, or zeros for a sample."""
+    r"""Returns the graph that each node belongs to: the batch vector, or zeros for a sample.
+
+    .. code-block:: python
+
+        >>> batch = Batch.from_data_list([Data(num_nodes=2), Data(num_nodes=3)])
+        >>> batch_index(batch)
+        tensor([0, 0, 1, 1, 1])
+    """
     batch = data.get('batch')
     if batch is not None:
         return batch
@@ -58,7 +77,13 @@ def batch_index(data: Data) -> Tensor:
 
 
 def field_names(data: Data) -> set[str]:
-    r"""Returns the names of all fields, without the entries that describe the nodes of a batch."""
+    r"""Returns the names of all fields, without the entries that describe the nodes of a batch.
+
+    .. code-block:: python
+
+        >>> sorted(field_names(Data(x=torch.zeros(2, 1), y=torch.tensor([1]))))
+        ['x', 'y']
+    """
     return {name for name in data.keys() if name not in _NODE_VECTORS}  # noqa: SIM118
 
 
@@ -123,6 +148,11 @@ def make_uniform_batch(
 
     It has no records, so that it cannot be separated into samples.
 
+    .. code-block:: python
+
+        batch = make_uniform_batch({'x': torch.rand(34, 30, 3)}, num_graphs=2, num_nodes=17)
+        print(batch.num_graphs, batch.batch.shape)  # 2, [34]
+
     Args:
         fields (mapping): For each name, the concatenated rows of all graphs.
         num_graphs (int): Number of graphs :math:`B`.
@@ -142,6 +172,12 @@ def make_uniform_batch(
 
 def set_field(data: Data, name: str, value: Tensor, per_node: bool = True) -> None:
     r"""Sets a field with one row per node or one row per graph.
+
+    .. code-block:: python
+
+        batch = Batch.from_data_list([Data(num_nodes=2), Data(num_nodes=3)])
+        set_field(batch, 'x', torch.rand(5, 4))
+        print(batch[1].x.shape)  # [3, 4]
 
     Args:
         data (Data): A sample or a batch; changed in place.
@@ -250,7 +286,14 @@ def set_shared_edges(
 
 
 def remove_fields(data: Data, names: Collection[str]) -> None:
-    r"""Removes the fields with the given names, if they exist."""
+    r"""Removes the fields with the given names, if they exist.
+
+    .. code-block:: python
+
+        data = Data(x=torch.zeros(2, 1), y=torch.tensor([1]))
+        remove_fields(data, ['y', 'z'])
+        print(data.y)  # None
+    """
     for name in names:
         if name in data:
             del data[name]
@@ -264,6 +307,12 @@ def repeat_edge_index(
     edge_index: Tensor, num_nodes: int | tuple[int, int], num_repeats: int
 ) -> Tensor:
     r"""Repeats the edges of one graph for several identical graphs, one after another.
+
+    .. code-block:: python
+
+        >>> repeat_edge_index(torch.tensor([[0, 1], [1, 0]]), num_nodes=2, num_repeats=2)
+        tensor([[0, 1, 2, 3],
+                [1, 0, 3, 2]])
 
     Args:
         edge_index (Tensor): The edges of one graph :math:`(2, E)`.

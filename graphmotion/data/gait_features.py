@@ -22,6 +22,12 @@ _ROUNDING = 1e-5  # relative rounding error of a distance
 class GaitFeatures(NamedTuple):
     r"""Hand-crafted features of walks.
 
+    .. code-block:: python
+
+        walk = SyntheticGait(num_subjects=1, num_takes=1)[0]
+        features = gait_features(walk, 'emotion_gait16', fps=30)
+        print(features.values.shape, features.names[:3])
+
     Args:
         values (Tensor): One row per graph, :math:`(B, F)`.
         names (tuple of str): The name of each column.

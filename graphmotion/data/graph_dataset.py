@@ -53,6 +53,12 @@ class GraphDataset(SplittableDataset):
     :meth:`read_tasks` to read them in several processes. Without a :obj:`root`, samples are kept in
     memory and nothing is written. The field :obj:`silhouettes` is stored as bits.
 
+    .. code-block:: python
+
+        dataset = SyntheticGait(num_subjects=10, num_takes=1)
+        train, val, test = dataset.split((8, 1, 1), by='subject')
+        happy = dataset[dataset.labels() == dataset.class_names.index('happy')]
+
     Args:
         root (str or Path, optional): The folder that contains :obj:`raw/` and :obj:`processed/`.
             (default: :obj:`None`)

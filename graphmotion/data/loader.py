@@ -116,6 +116,12 @@ def graph_loader(
     The :obj:`transform` of the dataset is applied first: to each batch if it consists of
     graphmotion's transforms, which gives the same result, otherwise to each sample.
 
+    .. code-block:: python
+
+        dataset = SyntheticGait(num_subjects=4, num_takes=1)
+        for batch in graph_loader(dataset, batch_size=8, shuffle=True):
+            print(batch.num_graphs, batch.pos.shape)  # 8, [8 * 16, 48, 3]
+
     Args:
         dataset (GraphDataset, Dataset, Subset, sequence of Data, Data or Batch): The samples; see
             :func:`as_dataset`.

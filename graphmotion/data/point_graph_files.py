@@ -14,7 +14,12 @@ _VERSION = 1
 
 
 def save_graph(graph: PointGraph, path: str | Path) -> None:
-    r"""Writes a graph to a file atomically."""
+    r"""Writes a graph to a file atomically.
+
+    .. code-block:: python
+
+        save_graph(pixel_graph((16, 16), num_nodes=100), 'graph.pt')
+    """
     levels = [
         {field.name: getattr(level, field.name).cpu() for field in fields(Coarsening)}
         for level in graph.hierarchy
@@ -25,6 +30,11 @@ def save_graph(graph: PointGraph, path: str | Path) -> None:
 
 def load_graph(path: str | Path) -> PointGraph:
     r"""Reads a graph from a file without executing any of its content.
+
+    .. code-block:: python
+
+        save_graph(pixel_graph((16, 16), num_nodes=100), 'graph.pt')
+        print(load_graph('graph.pt').num_nodes)  # 100
 
     Raises:
         FileNotFoundError: If there is no file.

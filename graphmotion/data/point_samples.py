@@ -20,6 +20,11 @@ from graphmotion.graphs import PointGraph
 def graph_to_data(graph: PointGraph, x: Tensor, basis: bool = False, **labels: Any) -> Data:
     r"""Makes a sample on a graph over points, which shares the tensors of the graph.
 
+    .. code-block:: python
+
+        graph = pixel_graph((16, 16), num_nodes=100)
+        data = graph_to_data(graph, torch.rand(100, 1), y=3)
+
     Args:
         graph (PointGraph): The graph.
         x (Tensor): Features of the nodes.
@@ -48,6 +53,12 @@ def graph_to_data(graph: PointGraph, x: Tensor, basis: bool = False, **labels: A
 def graph_to_batch(graph: PointGraph, x: Tensor, basis: bool = False, **labels: Tensor) -> Batch:
     r"""Makes a batch of samples on a graph over points, equal to the result of
     :meth:`Batch.from_data_list` for samples of :func:`graph_to_data`.
+
+    .. code-block:: python
+
+        graph = pixel_graph((16, 16), num_nodes=100)
+        batch = graph_to_batch(graph, torch.rand(4, 100, 1), y=torch.tensor([0, 1, 2, 3]))
+        print(batch.num_graphs, batch.x.shape)  # 4, [400, 1]
 
     Args:
         graph (PointGraph): The graph.

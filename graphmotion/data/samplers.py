@@ -66,6 +66,11 @@ class BatchSampler(DistributedBatchSampler):
     Each item is a seed, for random operations in the assembly of the batch, and the sample numbers.
     Each pass is a new epoch; :meth:`set_epoch` selects another one.
 
+    .. code-block:: python
+
+        sampler = BatchSampler(num_samples=10, batch_size=4, shuffle=True)
+        print([len(batch) for batch in sampler])  # [4, 4, 2]
+
     Args:
         num_samples (int): Number of samples.
         batch_size (int): Number of samples in a batch over all processes.
@@ -129,6 +134,12 @@ class BalancedBatchSampler(DistributedBatchSampler):
     Each item is a seed, for random operations in the assembly of the batch, and the sample numbers
     grouped by class. Each pass is a new epoch and starts with all classes and samples available;
     :meth:`set_epoch` selects another epoch.
+
+    .. code-block:: python
+
+        sampler = BalancedBatchSampler([0, 0, 1, 1, 2, 2], classes_per_batch=2, samples_per_class=2)
+        for batch in sampler:
+            print(batch)  # four sample numbers, two of each of two classes
 
     Args:
         labels (Tensor): Integer class of each sample :math:`(N)`.

@@ -15,6 +15,11 @@ TIME_DIMS = {'pos': 1, 'score': 1, 'x': 1, 'silhouettes': 1}
 def to_dense(x: Tensor, num_nodes: int) -> Tensor:
     r"""Views a motion tensor with a separate dimension for graphs of :math:`V` nodes.
 
+    .. code-block:: python
+
+        >>> to_dense(torch.zeros(34, 30, 3), num_nodes=17).shape
+        torch.Size([2, 17, 30, 3])
+
     Args:
         x (Tensor): The motion tensor of a batch.
         num_nodes (int): Number of nodes :math:`V` of every graph.
@@ -35,12 +40,24 @@ def to_dense(x: Tensor, num_nodes: int) -> Tensor:
 
 
 def from_dense(x: Tensor) -> Tensor:
-    r"""Views :math:`(B, V, T, *)` as :math:`(B \cdot V, T, *)`, the inverse of :func:`to_dense`."""
+    r"""Views :math:`(B, V, T, *)` as :math:`(B \cdot V, T, *)`, the inverse of :func:`to_dense`.
+
+    .. code-block:: python
+
+        >>> from_dense(torch.zeros(2, 17, 30, 3)).shape
+        torch.Size([34, 30, 3])
+    """
     return x.flatten(0, 1)
 
 
 def num_valid_frames(data: Data) -> Tensor:
     r"""Returns the number of frames of each graph without padding, :math:`(B)`.
+
+    .. code-block:: python
+
+        walks = SyntheticGait(num_subjects=1, num_takes=1, num_frames=(20, 30))
+        batch = next(iter(graph_loader(walks)))
+        print(num_valid_frames(batch))  # four numbers between 20 and 30
 
     Raises:
         ValueError: If there is no field along time.
@@ -58,7 +75,14 @@ def num_valid_frames(data: Data) -> Tensor:
 
 
 def valid_frames(data: Data, num_frames: int) -> Tensor:
-    r"""Returns which frames of each node are not padding, :math:`(|\mathcal{V}|, T)`."""
+    r"""Returns which frames of each node are not padding, :math:`(|\mathcal{V}|, T)`.
+
+    .. code-block:: python
+
+        walks = SyntheticGait(num_subjects=1, num_takes=1, num_frames=(20, 30))
+        batch = next(iter(graph_loader(walks)))
+        print(valid_frames(batch, batch.pos.size(1)).sum(dim=1))  # of each node
+    """
     counts = num_valid_frames(data)
     frame = torch.arange(num_frames, device=counts.device)
     return (frame < counts.unsqueeze(1))[batch_index(data)]
@@ -67,6 +91,11 @@ def valid_frames(data: Data, num_frames: int) -> Tensor:
 def visible_joints(data: Data) -> Tensor:
     r"""Returns which joints are neither missing nor padding in each frame,
     :math:`(|\mathcal{V}|, T)`.
+
+    .. code-block:: python
+
+        data = SyntheticGait(num_subjects=1, num_takes=1)[0]
+        print(visible_joints(JointDropout(p=0.5)(data)).float().mean())  # about 0.5
     """
     valid = valid_frames(data, data.pos.size(1))
     score = data.get('score')

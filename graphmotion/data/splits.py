@@ -17,6 +17,11 @@ def random_split(
 ) -> list[Tensor]:
     r"""Splits samples randomly in the given ratios.
 
+    .. code-block:: python
+
+        >>> [len(part) for part in random_split(10, (8, 1, 1))]
+        [8, 1, 1]
+
     Args:
         num_samples (int): Number of samples :math:`N`.
         ratios (sequence of float, optional): Ratio of each part. (default: :obj:`(8, 1, 1)`)
@@ -55,6 +60,12 @@ def stratified_folds(
 
     Each sample is in the test part of exactly one fold. The numbers of samples of a class in any
     two folds differ by at most one, and so do the sizes of any two folds.
+
+    .. code-block:: python
+
+        y = torch.arange(20) % 2
+        for train, test in stratified_folds(y, num_folds=5):
+            print(len(train), y[test].sum())  # 16, 2
 
     Args:
         y (Tensor): Class of each sample :math:`(N)`.
@@ -97,6 +108,12 @@ def stratified_subset(y: Tensor, ratio: float, seed: int = 0) -> Tensor:
     r"""Selects a random fraction of the samples of each class.
 
     With the same seed, a smaller subset is contained in a larger one.
+
+    .. code-block:: python
+
+        >>> y = torch.arange(20) % 2
+        >>> y[stratified_subset(y, 0.5)].bincount()
+        tensor([5, 5])
 
     Args:
         y (Tensor): Class of each sample :math:`(N)`.

@@ -38,6 +38,12 @@ class CKPlus(FaceFiles):
     Images of a sequence are nearly identical. Split by subject, with :obj:`folds(by='subject')`, to
     measure generalisation.
 
+    .. code-block:: python
+
+        dataset = CKPlus('data/ck_plus', size=48)
+        for train, test in dataset.folds(10, by='subject'):
+            print(len(train), len(test))
+
     Args:
         root (str or Path): Root directory, whose folder :obj:`raw/` contains the folders, or zip
             archives of them.

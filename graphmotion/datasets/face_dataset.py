@@ -21,6 +21,11 @@ class FaceDataset(GraphDataset):
     no nodes until a transform creates them. :meth:`get_batch` returns the images of a batch as
     :math:`(B, H, W)` or :math:`(B, 3, H, W)`.
 
+    .. code-block:: python
+
+        faces = SyntheticFaces(num_subjects=2, num_takes=1)
+        print(isinstance(faces, FaceDataset), faces[0].image.shape)
+
     Args:
         root (str or Path, optional): The folder that contains :obj:`raw/` and :obj:`processed/`.
             (default: :obj:`None`)

@@ -22,6 +22,11 @@ class MotionDataset(GraphDataset):
     :obj:`dataset[i]` is a :class:`~torch_geometric.data.Data` with the fields :obj:`pos`
     :math:`(V, T, D)`, :obj:`edge_index`, :obj:`num_frames`, and labels.
 
+    .. code-block:: python
+
+        actions = SyntheticActions(num_subjects=2, num_takes=1, actions=('wave', 'clap'))
+        print(isinstance(actions, MotionDataset), actions.skeleton)
+
     Args:
         root (str or Path, optional): The folder that contains :obj:`raw/` and :obj:`processed/`.
             (default: :obj:`None`)

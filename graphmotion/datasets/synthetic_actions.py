@@ -53,7 +53,7 @@ class SyntheticActions(MotionDataset):
 
     .. code-block:: python
 
-        dataset = SyntheticActions()  # 10 subjects, 13 actions, 4 takes, 3 views, in memory
+        dataset = SyntheticActions(num_subjects=4, num_takes=1)  # 13 actions, 3 views, in memory
         train, test = dataset.official_split('cross_subject')
 
     Positions are in metres, relative to a point on the ground near the body, with :math:`x` to the

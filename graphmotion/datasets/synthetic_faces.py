@@ -49,7 +49,7 @@ class SyntheticFaces(FaceDataset):
 
     .. code-block:: python
 
-        dataset = SyntheticFaces()  # 40 subjects, 7 expressions, 6 takes, in memory
+        dataset = SyntheticFaces(num_subjects=10, num_takes=1)  # 7 expressions, in memory
         train, val, test = dataset.split((8, 1, 1), seed=0, by='subject')
 
     With five subject-disjoint folds of the default dataset, a linear support vector machine on 300

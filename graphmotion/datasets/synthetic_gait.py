@@ -54,10 +54,10 @@ class SyntheticGait(MotionDataset):
 
     .. code-block:: python
 
-        dataset = SyntheticGait()  # 40 subjects, 4 emotions, 3 takes, in memory
+        dataset = SyntheticGait(num_subjects=10, num_takes=1)  # 4 emotions, in memory
         train, val, test = dataset.split((8, 1, 1), seed=0, by='subject')
 
-        dataset = SyntheticGait.casia_b('data/synthetic_casia_b')  # 13,640 sequences
+        dataset = SyntheticGait.casia_b(num_subjects=2, views=[0, 90])  # 10 walks of each and view
 
     Without :obj:`views`, positions are 3D in metres, with :math:`x` to the left of the subject,
     :math:`y` up and :math:`z` forwards. With views, each gait is recorded by a camera at each angle

@@ -16,6 +16,12 @@ from graphmotion.graphs.laplacian import symmetric_edges
 class Coarsening:
     r"""One level of a coarsening hierarchy: the clusters of nodes and the coarse graph.
 
+    .. code-block:: python
+
+        pos = torch.rand(16, 2)
+        levels = coarsening_hierarchy(knn_graph(pos, k=4), num_nodes=16, levels=2)
+        print([int(level.cluster.max()) + 1 for level in levels])  # about [8, 4]
+
     Args:
         cluster (Tensor): Coarse node of each node :math:`(N)`, consecutive indices
             :math:`0..M-1`.

@@ -65,6 +65,12 @@ def laplacian_eigenbasis(
     weights of very different magnitude, it restarts with a smaller :math:`\epsilon`. If all shifts
     fail, graphs of up to 4,000 nodes fall back to the dense matrix.
 
+    .. code-block:: python
+
+        path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+        eigenvalues, eigenvectors = laplacian_eigenbasis(path, num_nodes=3, num_modes=2)
+        print(eigenvalues)  # tensor([0., 1.])
+
     Args:
         edge_index (Tensor): Edges, each in both directions.
         num_nodes (int): Number of nodes :math:`N` of all graphs.

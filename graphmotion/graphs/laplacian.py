@@ -24,6 +24,12 @@ def laplacian(
     The row of an isolated node is zero in both. Self-loops are ignored, and the weights of
     duplicate edges are summed.
 
+    .. code-block:: python
+
+        >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+        >>> laplacian(path, num_nodes=3).toarray().tolist()
+        [[1.0, -1.0, 0.0], [-1.0, 2.0, -1.0], [0.0, -1.0, 1.0]]
+
     Args:
         edge_index (Tensor): Edges, each in both directions.
         num_nodes (int): Number of nodes :math:`N`.

@@ -96,6 +96,12 @@ def edge_weights(
 
     for the kinds :obj:`"binary"`, :obj:`"distance"` and :obj:`"gaussian"`.
 
+    .. code-block:: python
+
+        pos = torch.rand(10, 2)
+        edge_index = knn_graph(pos, k=3)
+        weight = edge_weights(pos, edge_index)  # Gaussian of the distance
+
     Args:
         pos (Tensor): Positions.
         edge_index (Tensor): Edges.

@@ -13,7 +13,8 @@ def load_weights(module: torch.nn.Module, path: str) -> None:
     .. code-block:: python
 
         model = st_gcn('coco17', num_classes=4)
-        load_weights(model, 'results/best.ckpt')
+        torch.save(model.state_dict(), 'weights.pt')
+        load_weights(model, 'weights.pt')
 
     Weights of a model with another head are loaded by
     :func:`create_model(..., weights=path) <graphmotion.models.create_model>`.

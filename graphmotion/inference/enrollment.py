@@ -116,7 +116,7 @@ class EnrollmentMixin(ABC):
 
         .. code-block:: python
 
-            recognizer.calibrate(dataset, dataset.labels('subject'), false_accept_rate=0.01)
+            recognizer.calibrate(dataset, dataset.labels('subject'), false_accept_rate=0.05)
 
         Args:
             source (str, array, Data, Batch, list or dataset): Recordings of people who are neither

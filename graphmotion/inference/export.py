@@ -58,7 +58,8 @@ def export(
     .. code-block:: python
 
         model = st_gcn('coco17', num_classes=5, in_channels=2)
-        export(model, 'model.onnx', transform=CenterJoint('coco17', per_frame=False))
+        transform = Compose([CenterJoint('coco17', per_frame=False), ToStream('joint')])
+        export(model, 'model.onnx', transform=transform)
         session = onnxruntime.InferenceSession('model.onnx')
         (logits,) = session.run(None, {'joints': joints})  # [batch, frames, joints, channels]
 

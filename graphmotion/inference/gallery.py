@@ -29,11 +29,12 @@ class Gallery:
     .. code-block:: python
 
         gallery = Gallery()
-        gallery.enroll('anna', embeddings_of_anna)  # [n, D]: several samples of one person
-        gallery.enroll('ben', embeddings_of_ben)
-        gallery.calibrate(embeddings_of_others, labels_of_others, false_accept_rate=0.01)
-        print(gallery.identify(embeddings))  # anna (anna 0.112, ben 0.640)
-        if gallery.verify(embedding, 'anna'):
+        anna, ben, others = torch.randn(3, 16), torch.randn(3, 16), torch.randn(200, 16)
+        gallery.enroll('anna', anna)  # three samples of one person
+        gallery.enroll('ben', ben)
+        gallery.calibrate(others, labels=range(200), false_accept_rate=0.01)
+        print(gallery.identify(anna[:1]))  # anna, with the distances of both
+        if gallery.verify(anna[:1], 'anna'):
             print('welcome')
 
     A sample is accepted if its distance to a person is below a threshold. :meth:`calibrate` chooses

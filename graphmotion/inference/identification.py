@@ -14,6 +14,14 @@ UNKNOWN = 'unknown'
 class Identification:
     r"""The enrolled people nearest to each sample, returned by :meth:`Gallery.identify`.
 
+    .. code-block:: python
+
+        gallery = Gallery()
+        gallery.enroll('anna', torch.tensor([[1.0, 0.0]]))
+        gallery.enroll('ben', torch.tensor([[0.0, 1.0]]))
+        found = gallery.identify(torch.tensor([[0.9, 0.1], [0.2, 0.8]]))
+        print(found.names)  # [('anna', 'ben'), ('ben', 'anna')]
+
     Args:
         names (list): Names of the :math:`k` nearest people of each sample, nearest first.
         distance (Tensor): Distance of each of these people.
@@ -64,6 +72,13 @@ class Verification:
     r"""Whether samples belong to a person, returned by :meth:`Gallery.verify`.
 
     The result for a single sample can be used as a condition.
+
+    .. code-block:: python
+
+        gallery = Gallery()
+        gallery.enroll('anna', torch.tensor([[1.0, 0.0]]))
+        answer = gallery.verify(torch.tensor([[0.9, 0.1]]), 'anna', threshold=0.2)
+        print(bool(answer), answer.distance)  # True tensor([0.0061])
 
     Args:
         name (str): Name of the person.

@@ -139,7 +139,8 @@ def embed(
 
     .. code-block:: python
 
-        embedding = embed(model, test, [CropFrames(60, 'center', shift=s) for s in (-10, 0, 10)])
+        crops = [CropFrames(20, 'center', shift=shift) for shift in (-10, 0, 10)]
+        embedding = embed(model, test, [Compose([crop, ToStream('joint')]) for crop in crops])
 
     Args:
         model (torch.nn.Module): Returns embeddings :math:`(B, D)`. Its attribute :obj:`inputs`

@@ -51,8 +51,9 @@ class SlidingModel:
 
     .. code-block:: python
 
-        sliding = SlidingModel(model.eval())
-        for first in range(0, 100, hop):
+        model, x = st_gcn('coco17', num_classes=4, channels=(8, 16)).eval(), torch.randn(17, 100, 3)
+        sliding = SlidingModel(model)
+        for first in range(0, 40, 5):
             out = sliding(x[:, first : first + 60], first)  # equal to model(x[:, first:first + 60])
 
     Args:

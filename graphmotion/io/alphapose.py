@@ -39,6 +39,11 @@ def read_alphapose(path: str, recording: str | None = None, max_gap: int = 30) -
     are empty. People are identified by :obj:`idx` if AlphaPose tracked them, and otherwise by
     :func:`~graphmotion.io.link_tracks`. Repeated people in a frame are dropped with a warning.
 
+    .. code-block:: python
+
+        for track in read_alphapose('alphapose-results.json'):
+            print(track.pos.shape, track.score.shape)  # (T, 17, 2) (T, 17)
+
     Args:
         path (str): Path of the file.
         recording (str, optional): Name of the recording to read, if the file has several, such as

@@ -31,6 +31,11 @@ def read_azure_kinect(path: str, max_gap: int = 30) -> list[Track]:
     All scores are 1, since the file has no confidences. People are identified by their
     :obj:`body_id`; see :func:`~graphmotion.io.link_tracks` if it is missing.
 
+    .. code-block:: python
+
+        for track in read_azure_kinect('azure_kinect.json'):
+            data = from_array(track.pos, 'azure_kinect32', track.score, axes='TVC')
+
     Args:
         path (str): Path of the file.
         max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)

@@ -26,6 +26,11 @@ class _Joint:
 class BVH:
     r"""A recording of one person by motion capture.
 
+    .. code-block:: python
+
+        motion = read_bvh('walk.bvh')
+        print(motion.skeleton, motion.pos.shape, motion.frame_rate)
+
     Args:
         skeleton (Skeleton): Joints of the file in its order, centred on the root.
         pos (array): Joint positions :math:`(T, V, 3)` in the unit of the file.

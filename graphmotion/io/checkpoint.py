@@ -45,6 +45,11 @@ def read_weights(path: str) -> dict[str, Tensor]:
 
     Only tensors and plain containers are unpickled.
 
+    .. code-block:: python
+
+        torch.save({'state_dict': {'linear.weight': torch.zeros(2, 2)}}, 'weights.ckpt')
+        print(list(read_weights('weights.ckpt')))  # ['linear.weight']
+
     Args:
         path (str): Path of a checkpoint of :func:`~graphmotion.training.fit`, of a file of weights
             written by :func:`torch.save`, or, with the suffix :obj:`.safetensors`, of a recognizer

@@ -68,6 +68,11 @@ def read_coco_keypoints(
     People are identified by :obj:`track_id`, and without one by
     :func:`~graphmotion.io.link_tracks`.
 
+    .. code-block:: python
+
+        for track in read_coco_keypoints('coco_keypoints.json'):
+            data = from_array(track.pos, 'coco17', track.score, axes='TVC')
+
     Args:
         path (str): Path of the file.
         recording (str, optional): The recording to read, if the file has several: its

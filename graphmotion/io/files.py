@@ -25,6 +25,14 @@ _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, 
 class MalformedFileError(ValueError):
     r"""A file whose content does not follow its format.
 
+    .. code-block:: python
+
+        pathlib.Path('broken.json').write_text('[1, 2')
+        try:
+            load_json('broken.json')
+        except MalformedFileError as error:
+            print(error)
+
     Args:
         path (str): Path of the file.
         field (str): The invalid part of the file.
@@ -116,8 +124,9 @@ def find_files(
 
     .. code-block:: python
 
-        with find_files(folder, '.json') as files:
-            content = files['a'].read()
+        with find_files('recording', '.json') as files:
+            for name, file in files.items():
+                print(name, len(file.read()))
 
     Args:
         folder (str): The folder, searched recursively.
@@ -170,6 +179,11 @@ def read_files(
     Nothing is unpacked to disk, and only one file is in memory at a time. If a file exists both in
     an archive and unpacked, the unpacked one is read. Hidden files are ignored.
 
+    .. code-block:: python
+
+        for name, _, content in read_files('recording', '.json'):
+            print(name, len(content))
+
     Args:
         folder (str): The folder, searched recursively.
         suffix (str or sequence of str): Ending of the file names, such as :obj:`".json"`, in upper
@@ -190,6 +204,10 @@ def read_files(
 
 def load_json(path: str, content: bytes | None = None) -> Any:
     r"""Reads a JSON file.
+
+    .. code-block:: python
+
+        people = load_json('alphapose-results.json')
 
     Args:
         path (str): Path of the file.
@@ -248,7 +266,13 @@ def as_float_array(
 
 @contextmanager
 def atomic_write(path: str) -> Iterator[IO[bytes]]:
-    r"""Opens a file for writing that replaces :obj:`path` atomically once it is complete."""
+    r"""Opens a file for writing that replaces :obj:`path` atomically once it is complete.
+
+    .. code-block:: python
+
+        with atomic_write('scores.txt') as file:
+            file.write(b'0.5')
+    """
     # Not a tempfile, which only its owner could read.
     temporary = f'{path}.{secrets.token_hex(4)}.tmp'
     file = open(temporary, 'xb')  # noqa: SIM115
@@ -302,6 +326,11 @@ def list_files(folder: str) -> Iterator[str]:
     r"""Yields all files below a folder except hidden ones, sorted within each folder.
 
     Links to folders are followed, except to those that contain the link.
+
+    .. code-block:: python
+
+        for path in list_files('recording'):
+            print(path)
     """
     for where, folders, files in os.walk(folder, followlinks=True):
         folders[:] = sorted(

@@ -16,6 +16,11 @@ Reader = Callable[..., list[Track]]
 class PoseFormat(NamedTuple):
     r"""A format of recordings of people, registered by :func:`register_format`.
 
+    .. code-block:: python
+
+        alphapose = get_format('alphapose')
+        print(alphapose.suffixes, alphapose.layouts[17])  # ('.json',) coco17
+
     Args:
         name (str): Name of the format.
         read (callable): Reads the recording at a path and returns its people.
@@ -124,12 +129,22 @@ def register_format(
 
 
 def list_formats() -> list[str]:
-    r"""Returns the names of all formats that :func:`read_poses` reads, sorted."""
+    r"""Returns the names of all formats that :func:`read_poses` reads, sorted.
+
+    .. code-block:: python
+
+        >>> 'openpose' in list_formats()
+        True
+    """
     return sorted(_FORMATS)
 
 
 def get_format(name: str) -> PoseFormat:
     r"""Returns the registered format of this name.
+
+    .. code-block:: python
+
+        tracks = get_format('alphapose').read('alphapose-results.json')
 
     Raises:
         ValueError: If there is no such format.

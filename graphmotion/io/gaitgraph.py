@@ -36,6 +36,11 @@ def read_gaitgraph(path: str, content: bytes | None = None) -> dict[str, Track]:
     number; without one, frames are in file order. A header row is skipped. Confidences above 1 are
     clipped to 1. Joints without confidence or without a finite position are missing.
 
+    .. code-block:: python
+
+        for name, track in read_gaitgraph('gaitgraph.csv').items():
+            print(name, track.pos.shape)  # 001-nm-01-090 (T, 17, 2)
+
     Args:
         path (str): Path of the file.
         content (bytes, optional): Content of the file if already read. (default: :obj:`None`)

@@ -36,6 +36,10 @@ def read_gray_image(
     which the brightest uses all 16 bits are reduced to their upper eight bits. Other images, such
     as those of cameras with 12 bits and depth maps in millimetres, need :obj:`max_value`.
 
+    .. code-block:: python
+
+        image = read_gray_image('face.png')  # [height, width]
+
     Args:
         path (str): Path of the file.
         content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
@@ -62,6 +66,10 @@ def read_color_image(
     As :func:`read_gray_image`, without conversion to luminance; the three channels of a grey image
     are equal.
 
+    .. code-block:: python
+
+        image = read_color_image('face.png')  # [height, width, 3]
+
     Args:
         path (str): Path of the file.
         content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
@@ -87,6 +95,10 @@ def read_mask(path: str, content: bytes | None = None) -> np.ndarray:
     transparent, and otherwise the largest of red, green and blue, so that bodies may have any
     colour. Values of more than eight bits are scaled such that the largest becomes 255, unless all
     are at most 255.
+
+    .. code-block:: python
+
+        body = read_mask('face.png') > 0
 
     Args:
         path (str): Path of the file.

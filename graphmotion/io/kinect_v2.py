@@ -56,6 +56,11 @@ def read_kinect_v2(path: str, max_gap: int = 30) -> list[Track]:
     Scores are 1 for tracked joints, 0.5 for inferred joints and 0 for joints that are not tracked,
     or 1 where there are no states.
 
+    .. code-block:: python
+
+        for track in read_kinect_v2('kinect_v2.json'):
+            data = from_array(track.pos, 'ntu25', track.score, axes='TVC')
+
     Args:
         path (str): Path of the file, which holds one recording.
         max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)

@@ -28,6 +28,11 @@ def read_kinetics_skeleton(path: str, max_gap: int = 30) -> list[Track]:
     :obj:`openpose18` in fractions of the image size. Frames without an entry are empty. People are
     identified by :func:`~graphmotion.io.link_tracks`.
 
+    .. code-block:: python
+
+        for track in read_kinetics_skeleton('kinetics_skeleton.json'):
+            data = from_array(track.pos, 'openpose18', track.score, axes='TVC')
+
     Args:
         path (str): Path of the file.
         max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)

@@ -25,6 +25,12 @@ def read_landmarks(
       the output of dlib and in the files of CK+. The centre of the first pixel is (0, 0). Lines
       before the first point are a header.
 
+    .. code-block:: python
+
+        lines = [f'{10 + i} {20 + i}' for i in range(68)]
+        pathlib.Path('face.txt').write_text('\n'.join(lines))
+        print(read_landmarks('face.txt').shape)  # (68, 2)
+
     Args:
         path (str): Path of the file.
         content (bytes, optional): Content of the file if already read. (default: :obj:`None`)

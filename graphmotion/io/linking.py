@@ -15,6 +15,12 @@ _ONLY_CANDIDATE = 5
 class Detection(NamedTuple):
     r"""A person in one frame.
 
+    .. code-block:: python
+
+        pos, score = np.random.rand(17, 2), np.ones(17)
+        frames = [[Detection(pos, score)], [Detection(pos + 0.01, score)]]
+        print(len(link_tracks(frames)))  # 1 person
+
     Args:
         pos (array): Joint positions :math:`(V, D)`; 0 for missing joints.
         score (array): Joint scores :math:`(V)`; 0 for missing joints.
@@ -38,6 +44,14 @@ def link_tracks(
     depends on position, movement, shape and size. A detection that is too far from every recent
     track starts a new one, unless no other detection and no other person of the previous frame
     remain. If no frame has more than one detection, they are one person at any distance.
+
+    .. code-block:: python
+
+        anna, ben = np.random.rand(17, 2), np.random.rand(17, 2) + 5
+        score = np.ones(17)
+        frames = [[Detection(anna, score), Detection(ben, score)], [Detection(ben, score)]]
+        for track in link_tracks(frames):
+            print(sorted(track))  # [0] and [0, 1]: the frames of each person
 
     Args:
         frames (list): The detections of each frame, in any order, or :obj:`None` for a frame that

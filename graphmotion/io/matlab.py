@@ -26,6 +26,10 @@ def read_matlab(path: str, name: str, content: bytes | None = None) -> np.ndarra
     Unlike SciPy's reader, which supports all variable types, this one is safe on damaged and
     untrusted files: it never reads beyond the data.
 
+    .. code-block:: python
+
+        skeleton = read_matlab('skeleton.mat', 'pos')
+
     Args:
         path (str): Path of the file.
         name (str): Name of the variable.

@@ -46,6 +46,11 @@ def read_mediapipe(path: str, world: bool = False, max_gap: int = 30) -> list[Tr
     are the visibilities, or 1 where the visibility is missing or :obj:`null`. Joints follow the
     layout :obj:`mediapipe33`. People are identified by :func:`~graphmotion.io.link_tracks`.
 
+    .. code-block:: python
+
+        for track in read_mediapipe('mediapipe.json'):
+            data = from_array(track.pos, 'mediapipe33', track.score, axes='TVC')
+
     Args:
         path (str): Path of the file, which holds one recording.
         world (bool, optional): If :obj:`True`, reads the world landmarks, in metres relative to the
@@ -84,9 +89,8 @@ def read_face_mesh(path: str, max_gap: int = 30) -> list[Track]:
     .. code-block:: python
 
         (face,) = read_face_mesh('face.json')
-        bones = [(i, j) for i, j in face_edges('facemesh478').t().tolist() if i < j]
-        layout = Skeleton([f'point {i}' for i in range(478)], bones, tree=False)
-        data = from_array(face.pos, layout, axes='TVC')
+        pos = torch.from_numpy(face.pos).transpose(0, 1)  # points first
+        data = Data(pos=pos, edge_index=face_edges('facemesh468'))
 
     Args:
         path (str): Path of the file, which holds one recording.

@@ -55,6 +55,11 @@ def read_mmpose(path: str, max_gap: int = 30) -> list[Track]:
     People are identified by :obj:`track_id`, and without one by
     :func:`~graphmotion.io.link_tracks`.
 
+    .. code-block:: python
+
+        for track in read_mmpose('mmpose.json'):
+            data = from_array(track.pos, 'coco17', track.score, axes='TVC')
+
     Args:
         path (str): Path of the file, which holds one recording.
         max_gap (int, optional): See :func:`~graphmotion.io.link_tracks`. (default: :obj:`30`)
@@ -92,6 +97,11 @@ def read_mmpose_images(folder: str, recording: str | None = None, max_gap: int =
     The folder has one file per image, :obj:`{recording}_{frame}.json`, as
     :obj:`MMPoseInferencer` writes to :obj:`pred_out_dir` for a folder of images. See
     :func:`read_mmpose` for the people in it. Frames without a file are empty.
+
+    .. code-block:: python
+
+        for track in read_mmpose_images('mmpose_images'):
+            data = from_array(track.pos, 'coco17', track.score, axes='TVC')
 
     Args:
         folder (str): Folder of the recording.

@@ -18,6 +18,11 @@ _JOINT_FIELDS = 12  # of which the first three are the position
 class Body(NamedTuple):
     r"""A body that the sensor detected in some frames of a recording.
 
+    .. code-block:: python
+
+        num_frames, bodies = read_ntu_skeleton('S001C001P001R001A001.skeleton')
+        print(bodies[0].frames, bodies[0].pos.shape)  # [num_frames], [num_frames, 25, 3]
+
     Args:
         frames (array): Sorted numbers of its frames :math:`(F)`.
         pos (array): Joint positions in these frames :math:`(F, V, 3)`.
@@ -39,6 +44,12 @@ def read_ntu_skeleton(path: str, content: bytes | None = None) -> tuple[int, lis
     The file is text: the number of frames; for each frame the number of bodies; for each body a
     line that starts with its ID, the number of joints, and for each joint a line that starts with
     its position in metres from the sensor. The joints are those of the skeleton :obj:`ntu25`.
+
+    .. code-block:: python
+
+        num_frames, bodies = read_ntu_skeleton('S001C001P001R001A001.skeleton')
+        pos, score = select_bodies(num_frames, remove_spurious_bodies(bodies))
+        data = from_array(pos, 'ntu25', score, axes='MTVC')
 
     Args:
         path (str): Path of the file.
@@ -126,6 +137,11 @@ def remove_spurious_bodies(
     CTR-GCN; PYSKL does not have it. The rule removes people who cross a room: over 5 m, their
     motion exceeds 2.
 
+    .. code-block:: python
+
+        num_frames, bodies = read_ntu_skeleton('S001C001P001R001A001.skeleton')
+        bodies = remove_spurious_bodies(bodies)
+
     Args:
         bodies (list of Body): The bodies of a recording; :math:`y` points up.
         min_frames (int, optional): Minimum number of frames. (default: :obj:`12`)
@@ -165,6 +181,12 @@ def select_bodies(
     frames, because a person whom the sensor lost and detected again has two bodies. Bodies without
     such a person and frames without people are dropped. The code of VA-NN, SGN and CTR-GCN compares
     only the first and last frames of bodies, so that two bodies of a person may share a frame.
+
+    .. code-block:: python
+
+        num_frames, bodies = read_ntu_skeleton('S001C001P001R001A001.skeleton')
+        pos, score = select_bodies(num_frames, bodies, num_people=2)
+        print(pos.shape)  # (2, num_frames, 25, 3)
 
     Args:
         num_frames (int): Number of frames of the recording.

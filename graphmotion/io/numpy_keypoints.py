@@ -26,6 +26,12 @@ def read_numpy(path: str, score_last: bool = False, axes: str | None = None) -> 
     rejected. Percentages are divided by 100 with a warning, and other scores above 1 are clipped to
     1. Joints with a score of 0 or below or without a finite position are missing.
 
+    .. code-block:: python
+
+        np.save('walk.npy', np.random.rand(30, 17, 3))  # frames, joints, x and y and score
+        (track,) = read_numpy('walk.npy', score_last=True)
+        print(track.pos.shape, track.score.shape)  # (30, 17, 2) (30, 17)
+
     Args:
         path (str): Path of the file.
         score_last (bool, optional): If :obj:`True`, the last of :math:`C + 1` values of a joint is

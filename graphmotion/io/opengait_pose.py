@@ -24,6 +24,11 @@ def read_opengait_pose(path: str, content: bytes | None = None) -> Track:
     other confidences above 1 are clipped to 1. Joints without confidence or without a finite
     position are missing.
 
+    .. code-block:: python
+
+        track = read_opengait_pose('walk.pkl')
+        data = from_array(track.pos, 'coco17', track.score, axes='TVC')
+
     Args:
         path (str): Path of the file.
         content (bytes, optional): Content of the file if already read. (default: :obj:`None`)

@@ -28,6 +28,11 @@ def read_openpose(folder: str, recording: str | None = None, max_gap: int = 30) 
     :obj:`pose_keypoints_3d` are read in 3D. Missing frames are empty. People are identified by
     :obj:`person_id` if OpenPose tracked them, otherwise by :func:`~graphmotion.io.link_tracks`.
 
+    .. code-block:: python
+
+        for track in read_openpose('recording'):
+            data = from_array(track.pos, 'body25', track.score, axes='TVC')
+
     Args:
         folder (str): Folder of the recording.
         recording (str, optional): Name of the recording to read, if the folder has several.

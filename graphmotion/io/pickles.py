@@ -28,6 +28,10 @@ def load_pickle(path: str, content: bytes | None = None) -> Any:
     those needed for these types stops loading before anything is called. Arrays of Python objects
     are rejected. Pickles written by numpy 1 and 2 and by Python 2 are supported.
 
+    .. code-block:: python
+
+        keypoints = load_pickle('walk.pkl')
+
     Args:
         path (str): Path of the file.
         content (bytes, optional): Content of the file if already read. (default: :obj:`None`)

@@ -20,6 +20,10 @@ def read_opengait_silhouettes(path: str, content: bytes | None = None) -> np.nda
     The file is a pickled array :math:`(T, H, W)` of bytes. It is read by :func:`load_pickle`, which
     never runs code.
 
+    .. code-block:: python
+
+        silhouettes, _ = align_silhouettes(read_opengait_silhouettes('silhouettes.pkl'))
+
     Args:
         path (str): Path of the file.
         content (bytes, optional): Content of the file if already read. (default: :obj:`None`)
@@ -66,6 +70,13 @@ def align_silhouettes(
     considered aligned if its images are square or have the aspect ratio of the result and if, to
     within one pixel, most bodies fill the height and have half of their mass on either side of the
     middle.
+
+    .. code-block:: python
+
+        frames = np.zeros((2, 100, 80), dtype=np.uint8)
+        frames[:, 20:90, 30:50] = 255
+        silhouettes, _ = align_silhouettes(frames)
+        print(silhouettes.shape)  # (2, 64, 44)
 
     Args:
         frames (array or sequence of array): Grey images of one sequence, :math:`(T, H', W')`, or

@@ -24,6 +24,12 @@ _DATA = re.compile(r'(?P<part>.+)_data(_joint)?\.npy')
 class ArrayPart:
     r"""A part, such as the training samples, of the arrays of :func:`read_skeleton_arrays`.
 
+    .. code-block:: python
+
+        part = read_skeleton_arrays('data/ntu/xsub', num_joints=25)['train']
+        pos, score = next(part.samples())
+        print(part.names[0], part.labels[0], pos.shape)
+
     Args:
         names (list of str): Name of each sample.
         labels (list of int): Class of each sample.

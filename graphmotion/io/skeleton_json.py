@@ -24,6 +24,12 @@ def read_skeleton(path: str) -> Skeleton:
           "hierarchies": {"parts": [{"upper": ["shoulder", "elbow"], "lower": ["wrist"]}]}
         }
 
+    .. code-block:: python
+
+        arm = {'name': 'arm', 'joints': ['shoulder', 'elbow'], 'bones': [['shoulder', 'elbow']]}
+        pathlib.Path('arm.json').write_text(json.dumps(arm))
+        print(read_skeleton('arm.json').joints)  # ('shoulder', 'elbow')
+
     Args:
         path (str): Path of the file.
 

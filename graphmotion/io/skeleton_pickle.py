@@ -28,6 +28,11 @@ def read_skeleton_pickle(path: str) -> tuple[dict[str, list[str]], list[dict[str
     PYSKL and MMAction2 reject :obj:`keypoint_score` for 3D positions. 3D scores are in the field
     :obj:`joint_score`, which they ignore.
 
+    .. code-block:: python
+
+        splits, annotations = read_skeleton_pickle('ntu60_3danno.pkl')
+        print(list(splits), annotations[0]['frame_dir'])
+
     Args:
         path (str): Path of the file.
 
@@ -79,6 +84,12 @@ def read_annotation(
     have, are clipped to 1. Joints without a finite position have score 0. In 3D, if an annotation
     has no scores, a person whose joints are all at the origin in a frame has score 0, which is how
     PYSKL's files of NTU RGB+D mark absent people.
+
+    .. code-block:: python
+
+        splits, annotations = read_skeleton_pickle('ntu60_3danno.pkl')
+        pos, score, labels = read_annotation(annotations[0], 'ntu60_3danno.pkl', num_joints=17)
+        print(pos.shape)  # (M, T, 17, 2)
 
     Args:
         annotation (dict): The annotation.

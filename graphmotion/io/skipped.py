@@ -11,10 +11,11 @@ class SkippedSamples:
     .. code-block:: python
 
         skipped = SkippedSamples('my dataset')
-        for name in names:
-            if broken(name):
+        sizes = {'walk': 3, 'run': 10}
+        for name, size in sizes.items():
+            if size == 0:
                 skipped.add('empty', name)
-        skipped.report(total=len(names))
+        skipped.report(total=len(sizes))
 
     Args:
         source (str): What is being read; the first word of the message.

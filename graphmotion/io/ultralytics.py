@@ -88,6 +88,11 @@ def read_yolo_txt(
     size. Where a line has one number after the joints, it is the track ID if it is an integer in
     all lines, otherwise the confidence. Frames without a file are empty.
 
+    .. code-block:: python
+
+        for track in read_yolo_txt('labels'):
+            data = from_array(track.pos, 'coco17', track.score, axes='TVC')
+
     Args:
         folder (str): Folder of the recording.
         visibility (bool, optional): Whether joints have a third value, their score. If

@@ -35,6 +35,12 @@ class ClassificationScores:
     class with neither has F1 0. A class with neither samples nor predictions is excluded from
     macro precision, recall and F1, as in scikit-learn and torchmetrics.
 
+    .. code-block:: python
+
+        >>> scores = ClassificationScores([[8, 2], [1, 9]], ('wave', 'clap'))
+        >>> round(scores.accuracy, 2), scores.class_recall
+        (0.85, (0.8, 0.9))
+
     Args:
         counts (matrix of int): Confusion matrix :math:`(K, K)` with labels in rows and predictions
             in columns, as a tensor, an array or nested sequences. Stored as nested tuples, so that

@@ -17,6 +17,13 @@ _BLOCK = 4_000_000
 class PairedComparison:
     r"""The difference between two models on the same samples, returned by :func:`compare_paired`.
 
+    .. code-block:: python
+
+        first = torch.rand(200, generator=torch.Generator().manual_seed(0)) < 0.8
+        second = torch.rand(200, generator=torch.Generator().manual_seed(1)) < 0.7
+        comparison = compare_paired(first, second)
+        print(comparison.difference, comparison.interval, comparison.p_value)
+
     Args:
         first (float): Accuracy of the first model.
         second (float): Accuracy of the second model.

@@ -20,6 +20,12 @@ def confusion_matrix(target: Labels, prediction: Labels, num_classes: int) -> Te
     .. math::
         \mathbf{M}_{ij} = |\{ n : y_n = i, \hat{y}_n = j \}|
 
+    .. code-block:: python
+
+        >>> confusion_matrix([0, 0, 1], [0, 1, 1], num_classes=2)
+        tensor([[1, 1],
+                [0, 1]])
+
     Args:
         target (Tensor, array or sequence of int): True class of each sample.
         prediction (Tensor, array or sequence of int): Predicted class of each sample.

@@ -15,6 +15,12 @@ from graphmotion.checks import check_int, check_probability
 class DiscriminantProjection:
     r"""Projection onto discriminant directions, returned by :func:`discriminant_projection`.
 
+    .. code-block:: python
+
+        features, labels = torch.randn(30, 8), torch.arange(30) % 3
+        projection = discriminant_projection(features, labels)
+        print(projection(torch.randn(5, 8)).shape)  # [5, 2], one direction less than classes
+
     Args:
         mean (Tensor): Mean of the samples that the projection was fitted to, :math:`(F)`.
         matrix (Tensor): Directions :math:`(F, D)`, the most discriminative first.

@@ -18,6 +18,12 @@ from graphmotion.metrics.markdown import align_columns
 class FoldSummary:
     r"""Mean and standard deviation of metrics over folds, returned by :func:`fold_summary`.
 
+    .. code-block:: python
+
+        folds = [ClassificationScores([[8, 2], [1, 9]]), ClassificationScores([[7, 3], [2, 8]])]
+        summary = fold_summary(folds)
+        print(summary.format('accuracy', percent=True))  # 80.0 ± 7.1
+
     Args:
         mean (dict): Mean of each metric over the folds.
         std (dict): Standard deviation of each metric over the folds; NaN if there are too few

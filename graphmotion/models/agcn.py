@@ -30,6 +30,11 @@ class AGCN(ResidualGCN):
     :obj:`learned=False` without :math:`\mathbf{B}`, and :obj:`similarity=False` without
     :math:`\mathbf{C}`.
 
+    .. code-block:: python
+
+        model = agcn('ntu25', num_classes=60, channels=(16, 32))
+        print(model(torch.randn(25, 32, 3)).shape)  # [1, 60]
+
     Args:
         skeleton (Skeleton or str): A skeleton or the name of a built-in layout. The graph of the
             published code and weights is :obj:`"ntu25_st_gcn"` for NTU RGB+D and

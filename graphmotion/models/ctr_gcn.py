@@ -29,6 +29,11 @@ class CTRGCN(ResidualGCN):
     :obj:`shared_topology=False` is the variant without shared topologies; :obj:`correlation`,
     :obj:`reduction` and :obj:`activation` are the choices of the correlation.
 
+    .. code-block:: python
+
+        model = ctr_gcn('ntu25', num_classes=60, channels=(16, 32))
+        print(model(torch.randn(25, 32, 3)).shape)  # [1, 60]
+
     Args:
         skeleton (Skeleton or str): A skeleton or the name of a built-in layout. The graph of the
             published code and weights is :obj:`"ntu25_st_gcn"` for NTU RGB+D and

@@ -167,6 +167,11 @@ class FGSTFormer(Configurable, ResettableModule):
     - Parts of different sizes are padded with zeros before the linear map that they share.
     - The hidden layer of the classifier has 256 channels.
 
+    .. code-block:: python
+
+        model = fg_stformer('ntu25', num_classes=60, channels=(24, 24, 48, 48))
+        print(model(torch.randn(25, 32, 3)).shape)  # [1, 60]
+
     Args:
         skeleton (Skeleton or str): A skeleton or the name of a built-in layout. The part branch
             requires a part hierarchy.

@@ -33,6 +33,11 @@ class GaitFormer(Configurable, LoadsPublishedWeights, ResettableModule):
     both axes: over the joints of each frame, then over a class token and the frames of each joint.
     The embedding is a linear map of the class tokens of all joints.
 
+    .. code-block:: python
+
+        model = gaitformer('coco17', num_frames=30, channels=8, heads=2)
+        print(model(torch.randn(17, 30, 2)).shape)  # [1, 128]
+
     Args:
         skeleton (Skeleton or str): A skeleton or the name of a built-in layout.
             (default: :obj:`"coco17"`)

@@ -165,6 +165,11 @@ class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
     Where the paper does not specify them, the number of blocks, heads and channels, the dropout
     and the side on which sequences are mirrored follow the published code.
 
+    .. code-block:: python
+
+        model = gaitmixer('coco17', channels=8, heads=2, temporal_channels=(8, 16))
+        print(model(torch.randn(17, 60, 2)).shape)  # [1, 128]
+
     Args:
         skeleton (Skeleton or str): A skeleton or the name of a built-in layout.
             (default: :obj:`"coco17"`)

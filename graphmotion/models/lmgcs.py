@@ -91,6 +91,11 @@ class LMGCS(Configurable, ResettableModule):
     Gait as a Set for Cross-View Gait Recognition" <https://arxiv.org/abs/1811.06186>`_ paper, which
     takes the maximum over frames of the images instead of the strips.
 
+    .. code-block:: python
+
+        model = lmgcs(channels=(4, 8, 8, 8), feature_dim=8, width=8).eval()
+        embedding = model(torch.rand(2, 8, 64, 44))  # clips of 8 silhouettes
+
     Args:
         channels (sequence of int, optional): Output size of each 3D convolution.
             (default: :obj:`(32, 64, 128, 128)`)
@@ -260,6 +265,11 @@ def lmgcs_ou_mvlp(feature_dim: int = 256, **options: Any) -> LMGCS:
     It has 19,107,712 parameters with three branches. The first temporal convolution maps the 512
     features of a strip to 256, the size of all later features; the paper does not specify this
     size. :obj:`options` are further options of :class:`LMGCS`.
+
+    .. code-block:: python
+
+        model = lmgcs_ou_mvlp(feature_dim=64)
+        print(sum(p.numel() for p in model.parameters()))
     """
     options = {'channels': (64, 128, 256, 256)} | options
     return LMGCS(feature_dim=feature_dim, **options)

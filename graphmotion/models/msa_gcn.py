@@ -119,6 +119,11 @@ class MSAGCN(Configurable, ResettableModule):
     - :class:`~graphmotion.nn.ScaleFusion` follows the last layer that exchanges messages, but at
       least the second layer.
 
+    .. code-block:: python
+
+        model = msa_gcn('emotion_gait16', num_classes=4, channels=(8, 16, 16, 32))
+        print(model(torch.randn(16, 48, 3)).shape)  # [1, 4]
+
     Args:
         skeleton (Skeleton or str): A skeleton or the name of a built-in layout. More than one
             scale requires a part hierarchy. (default: :obj:`"emotion_gait16"`)

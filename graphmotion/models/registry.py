@@ -33,7 +33,10 @@ def register_model(name: str, task: str) -> Callable[[Builder], Builder]:
         from graphmotion.config import Configurable
 
         @register_model('my_gcn', task='action')
-        class MyGCN(Configurable, torch.nn.Module): ...
+        class MyGCN(Configurable, torch.nn.Module):
+            def __init__(self, skeleton, num_classes):
+                super().__init__()
+                self.linear = torch.nn.Linear(3, num_classes)
 
         model = create_model('my_gcn', skeleton='ntu25', num_classes=60)
 
@@ -107,8 +110,9 @@ def create_model(
 
     .. code-block:: python
 
-        model = create_model('msa_gcn', weights='recognizer.safetensors', num_classes=5)
-        model = create_model('msa_gcn', weights='last.ckpt', skeleton='ntu25', num_classes=5)
+        model = create_model('st_gcn', skeleton='ntu25', num_classes=60)
+        torch.save(model.state_dict(), 'weights.pt')
+        model = create_model('st_gcn', weights='weights.pt', skeleton='ntu25', num_classes=60)
 
     The arguments of a network of the same class, given as a model, a recognizer or its file, are
     the defaults of the arguments here. A checkpoint does not hold them.

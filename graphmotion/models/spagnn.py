@@ -44,6 +44,12 @@ class SPAGNN(FaceNetwork):
     Edges and clusters are part of the state, and the state of a model of a different graph is
     rejected.
 
+    .. code-block:: python
+
+        graph = pixel_graph((16, 16), num_nodes=100)
+        model = spagnn(graph, num_classes=7)
+        print(model(torch.rand(100, 1)).shape)  # [1, 7]
+
     Args:
         graph (PointGraph): The graph that all samples share, with one level of its hierarchy for
             each layer; see :class:`~graphmotion.models.face_network.SharedGraph`.

@@ -47,6 +47,12 @@ class SPEGNN(FaceNetwork):
     The basis is part of the state, since recomputed eigenvectors may have different signs or be
     rotated within an eigenspace. The state of a model of a different graph is rejected.
 
+    .. code-block:: python
+
+        graph = pixel_graph((16, 16), num_nodes=100)
+        model = spegnn(graph, num_classes=7, num_modes=32)
+        print(model(torch.rand(100, 1)).shape)  # [1, 7]
+
     Args:
         graph (PointGraph): The graph that all samples share, with eigenvectors; see
             :class:`~graphmotion.models.face_network.SharedGraph`.

@@ -98,6 +98,11 @@ class STGCN(Configurable, LoadsPublishedWeights, ResettableModule):
     Convolutional Networks for Skeleton-Based Action Recognition"
     <https://arxiv.org/abs/1801.07455>`_ paper.
 
+    .. code-block:: python
+
+        model = st_gcn('coco17', num_classes=5, in_channels=2, channels=(16, 32))
+        print(model(torch.randn(17, 32, 2)).shape)  # [1, 5]
+
     Args:
         skeleton (Skeleton or str): A skeleton or the name of a built-in layout.
         num_classes (int): Number of classes.

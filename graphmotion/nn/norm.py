@@ -18,6 +18,11 @@ class MotionBatchNorm(ResettableModule):
 
     In training mode, padded frames do not contribute to the statistics and become zero.
 
+    .. code-block:: python
+
+        norm = MotionBatchNorm(16)
+        print(norm(torch.randn(25, 30, 16)).shape)  # [25, 30, 16]
+
     Args:
         channels (int): Size of each feature :math:`C`.
         num_nodes (int, optional): If given, each of the :math:`V` nodes of a graph has separate

@@ -20,6 +20,11 @@ class SeparateLinear(Module):
     :math:`\sqrt{2 / (F_{out} (F_{in} + P))}`, below the :math:`\sqrt{2 / (F_{in} + F_{out})}` of a
     single layer.
 
+    .. code-block:: python
+
+        linear = SeparateLinear(16, 32, 8)
+        print(linear(torch.randn(4, 16, 32)).shape)  # [4, 16, 8]
+
     Args:
         num_parts (int): Number of parts :math:`P`.
         in_channels (int): Size of each input feature.

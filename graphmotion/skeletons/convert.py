@@ -62,6 +62,12 @@ def conversion_matrix(
     both hips, neck and thorax from both shoulders, the spine from pelvis and thorax, and the head
     from both ears.
 
+    .. code-block:: python
+
+        matrix = conversion_matrix('body25', 'coco17')
+        print(matrix.shape)  # [17, 25]
+        pos = matrix.float() @ torch.randn(25, 2)
+
     Args:
         source (str or Skeleton): Layout of the data.
         target (str or Skeleton): Layout to convert to.

@@ -18,6 +18,11 @@ class Hierarchy:
 
     Created by :class:`Skeleton` from its argument :obj:`hierarchies`. Level 0 holds the joints.
 
+    .. code-block:: python
+
+        parts = get_skeleton('ntu25').hierarchy('parts')
+        print(parts.num_joints, len(parts.levels))
+
     Args:
         name (str): Name of the hierarchy.
         num_joints (int): Number of joints.

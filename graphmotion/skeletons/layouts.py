@@ -346,6 +346,11 @@ def list_skeletons(tree: bool = True) -> list[str]:
     If an estimator defines keypoint connections with cycles or a separate face (COCO, MediaPipe),
     the bones form a tree through the nose: shoulders are connected to the nose, hips to the
     shoulders.
+
+    .. code-block:: python
+
+        >>> 'ntu25' in list_skeletons()
+        True
     """
     return sorted(_LAYOUTS if tree else _GRAPHS)
 
@@ -366,6 +371,11 @@ def _build(name: str) -> Skeleton:
 
 def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
     r"""Returns the built-in layout of this name; a :class:`Skeleton` is returned unchanged.
+
+    .. code-block:: python
+
+        >>> get_skeleton('coco17').num_joints
+        17
 
     Raises:
         ValueError: If there is no such layout.

@@ -45,6 +45,11 @@ class Camera:
 
     with :math:`u` to the right and :math:`v` down.
 
+    .. code-block:: python
+
+        camera = Camera(width=640, height=480, focal_length=840.0)
+        walks = SyntheticGait(num_subjects=1, num_takes=1, views=[90], camera=camera)
+
     Args:
         width (int, optional): The image width :math:`W` in pixels. (default: :obj:`320`)
         height (int, optional): The image height :math:`H` in pixels. (default: :obj:`240`)

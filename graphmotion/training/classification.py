@@ -31,9 +31,9 @@ class ClassificationModule(RecipeModule):
 
     .. code-block:: python
 
-        recipe = ClassificationRecipe(OneCycle(lr=1e-3, max_epochs=50), batch_size=16)
-        module = ClassificationModule(st_gcn('coco17', num_classes=4), 4, recipe)
-        fit(module, train, 'results')
+        recipe = ClassificationRecipe(OneCycle(lr=1e-3, max_epochs=2), batch_size=16)
+        data = GraphDataModule(train, val=test, transform=transform)
+        fit(ClassificationModule(model, 4, recipe), data, 'results')
 
     Args:
         model (torch.nn.Module): Returns logits :math:`(B, \text{num\_classes})`. Its attribute

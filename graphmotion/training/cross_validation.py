@@ -31,6 +31,13 @@ with requires_extra('train'):
 class Evaluation:
     r"""A trained model and its predictions for test samples.
 
+    .. code-block:: python
+
+        recipe = ClassificationRecipe(OneCycle(max_epochs=1))
+        result = train_and_test(lambda: model, train, test, recipe, 'results', transform=transform)
+        print(result.scores.accuracy, result.probabilities.shape)
+        result.recognizer.save('recognizer.safetensors')
+
     Args:
         model (torch.nn.Module): The trained model.
         history (list of dict): The logged metrics of each epoch.
@@ -141,6 +148,14 @@ def cross_validate(
     r"""Trains and tests a classifier on every fold; see :func:`train_and_test`.
 
     Without validation samples, training runs for all epochs of the recipe.
+
+    .. code-block:: python
+
+        recipe = ClassificationRecipe(OneCycle(max_epochs=1))
+        folds = dataset.folds(2, seed=0, by='subject')
+        make_model = partial(st_gcn, 'coco17', 4, in_channels=2, channels=(4, 8))
+        runs = cross_validate(make_model, folds, recipe, 'results', transform=transform)
+        print(fold_summary([run.scores for run in runs]).format('accuracy', percent=True))
 
     Args:
         make_model (callable): Returns a new model.

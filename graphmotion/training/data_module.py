@@ -22,6 +22,12 @@ class GraphDataModule(LightningDataModule):
     :class:`~torch.utils.data.Subset`, a list of :class:`~torch_geometric.data.Data`, a single
     :class:`~torch_geometric.data.Data` or a batch; see :func:`~graphmotion.data.as_dataset`.
 
+    .. code-block:: python
+
+        data = GraphDataModule(train, test=test, batch_size=8, transform=transform)
+        batch = next(iter(data.train_dataloader()))
+        print(batch.num_graphs)  # 8
+
     Args:
         train (GraphDataset, ...): Training samples.
         val (GraphDataset, ..., optional): Validation samples. (default: :obj:`None`)

@@ -39,6 +39,13 @@ with requires_extra('train'):
 class FitResult:
     r"""The result of a training run.
 
+    .. code-block:: python
+
+        recipe = ClassificationRecipe(OneCycle(max_epochs=1))
+        data = GraphDataModule(train, val=test, transform=transform)
+        result = fit(ClassificationModule(model, 4, recipe), data, 'results')
+        print(result.history[-1]['val_accuracy'], result.best)
+
     Args:
         history (list of dict): The logged metrics of each epoch.
         last (str): Path of the checkpoint after the last epoch.
@@ -90,7 +97,9 @@ def fit(
 
     .. code-block:: python
 
-        model = create_model('st_gcn', weights='a/last.ckpt', skeleton='coco17', num_classes=4)
+        data = GraphDataModule(train, transform=transform)
+        first = fit(ClassificationModule(model, 4, recipe), data, 'a')
+        load_weights(model, first.last)
         fit(ClassificationModule(model, 4, recipe), data, 'b')
 
     Batch normalisation computes statistics within each process; on several GPUs,

@@ -18,6 +18,13 @@ with requires_extra('train'):
 class History(Callback):
     r"""Records the logged metrics of every epoch in memory, in the checkpoint and in a file.
 
+    .. code-block:: python
+
+        data = GraphDataModule(train, transform=transform)
+        fit(ClassificationModule(model, 4, recipe), data, 'results')  # with a History
+        rows = json.loads(pathlib.Path('results/history.json').read_text())
+        print(rows[-1]['train_loss'])
+
     Args:
         path (str, optional): A JSON file, written after every epoch. (default: :obj:`None`)
     """
@@ -67,6 +74,12 @@ class RunRecord(Callback):
 class SeedEachStep(Callback):
     r"""Seeds each step by its epoch and index, such that dropout in a resumed run equals dropout in
     an uninterrupted run.
+
+    .. code-block:: python
+
+        data = GraphDataModule(train, transform=transform)
+        module = ClassificationModule(model, 4, recipe)
+        fit(module, data, 'results', callbacks=[SeedEachStep(7)])
 
     Args:
         seed (int): The seed of the run.

@@ -59,6 +59,11 @@ class LMGCSModule(EmbeddingModule):
     classifies; and :obj:`val_rank1`, the fraction of validation samples whose nearest neighbour is
     a sample of the same subject.
 
+    .. code-block:: python
+
+        subjects = torch.arange(50)  # of the training set
+        module = LMGCSModule(lmgcs(channels=(4, 8, 8, 8), width=8), lmgcs_recipe(), subjects)
+
     Args:
         model (LMGCS): The network.
         recipe (LMGCSRecipe): Optimisation and loss.
@@ -230,16 +235,20 @@ def fit_two_stages(
 
     .. code-block:: python
 
-        recipe = lmgcs_recipe()
+        recipe = replace(lmgcs_recipe(), subjects_per_batch=2, samples_per_subject=2)
+        recipe = replace(recipe, batches_per_epoch=1, global_epochs=1)
+        recipe = recipe.with_optimization(max_epochs=1)  # a moment instead of days
+        walks = SyntheticGait.casia_b(num_subjects=2, num_frames=8, views=[90], silhouettes=True)
         data = GraphDataModule(
-            train,
+            walks,
             batch_size=recipe.batch_size,
             balance='subject',
             samples_per_class=recipe.samples_per_subject,
             batches_per_epoch=recipe.batches_per_epoch,
-            train_transform=CropFrames(30),
+            train_transform=CropFrames(4),
         )
-        fit_two_stages(lmgcs(), recipe, data, 'results')
+        model = lmgcs(channels=(4, 8, 8, 8), feature_dim=8, width=8)
+        fit_two_stages(model, recipe, data, 'results')
 
     Args:
         model (LMGCS): The network with initialised weights.

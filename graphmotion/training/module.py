@@ -29,6 +29,15 @@ class RecipeModule(LightningModule):
     While :func:`fit` or a Lightning trainer runs, the parts of the model that the recipe freezes
     require no gradient and are in evaluation mode.
 
+    .. code-block:: python
+
+        class RegressionModule(RecipeModule):
+            def training_step(self, batch, batch_idx):
+                return (self.model(batch.x, batch.batch).squeeze(-1) - batch.y).square().mean()
+
+        recipe = ClassificationRecipe(OneCycle(max_epochs=1))
+        module = RegressionModule(st_gcn('coco17', num_classes=1), recipe)
+
     Args:
         model (torch.nn.Module): The model, whose attribute :obj:`inputs` names the fields of a
             batch that it is called with.

@@ -17,6 +17,11 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiStepLR, OneCycl
 class Optimization:
     r"""Base class of the optimisers with their learning rate schedules.
 
+    .. code-block:: python
+
+        recipe = ClassificationRecipe(SGDStepDecay(lr=0.1, max_epochs=65, milestones=(35, 55)))
+        print(recipe.optimization.max_epochs)  # 65
+
     Args:
         lr (float): Maximum learning rate.
         weight_decay (float): Weight decay.
@@ -54,6 +59,10 @@ class Optimization:
 class StepDecay(Optimization):
     r"""Adam with a learning rate that is multiplied by a factor at given epochs.
 
+    .. code-block:: python
+
+        recipe = ClassificationRecipe(StepDecay(lr=1e-3, max_epochs=80, milestones=(50, 70)))
+
     Args:
         milestones (tuple of int): Epochs after which the learning rate is multiplied by
             :obj:`gamma`.
@@ -77,6 +86,11 @@ class StepDecay(Optimization):
 @dataclass(frozen=True)
 class SGDStepDecay(StepDecay):
     r"""SGD with Nesterov momentum, a linear warm-up of the learning rate, and step decay.
+
+    .. code-block:: python
+
+        optimization = SGDStepDecay(lr=0.1, max_epochs=65, milestones=(35, 55), warmup_epochs=5)
+        recipe = ClassificationRecipe(optimization, batch_size=64)
 
     Args:
         momentum (float): Momentum; 0 disables it.
@@ -113,6 +127,11 @@ class OneCycle(Optimization):
     r"""AdamW or Adam with the one-cycle learning rate policy of the `"Super-Convergence: Very Fast
     Training of Neural Networks Using Large Learning Rates" <https://arxiv.org/abs/1708.07120>`_
     paper.
+
+    .. code-block:: python
+
+        optimization = OneCycle(lr=2e-3, max_epochs=30, warmup=0.1, ema_decay=0.98)
+        recipe = ClassificationRecipe(optimization)
 
     Args:
         warmup (float): Fraction of the steps in which the learning rate increases.

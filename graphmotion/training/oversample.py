@@ -22,6 +22,12 @@ def oversample(dataset: _Dataset, field: str = 'condition') -> _Dataset:
     <https://arxiv.org/abs/2210.15491>`_ paper. No data is copied. Use it for training only, as a
     repeated sample is its own nearest neighbour.
 
+    .. code-block:: python
+
+        walks = SyntheticGait.casia_b(num_subjects=2, num_frames=8, views=[0])
+        balanced = oversample(walks)  # 6 normal walks, 2 with a bag, 2 with a coat
+        print(len(walks), len(balanced))  # 20 36
+
     Args:
         dataset (GraphDataset): The samples.
         field (str, optional): A field with one integer per sample. (default: :obj:`"condition"`)

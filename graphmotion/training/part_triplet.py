@@ -36,6 +36,7 @@ def part_triplet_loss(
 
     .. code-block:: python
 
+        parts, labels = torch.randn(8, 16, 32), torch.arange(8) % 4  # 16 parts of 8 samples
         loss, active = part_triplet_loss(parts, labels, margin=0.2)
 
     Args:

@@ -55,6 +55,11 @@ class Recipe:
 class ClassificationRecipe(Recipe):
     r"""Cross-entropy of classes; see :class:`ClassificationModule`.
 
+    .. code-block:: python
+
+        recipe = ClassificationRecipe(OneCycle(max_epochs=50), label_smoothing=0.1, mixup=1.0)
+        module = ClassificationModule(st_gcn('coco17', num_classes=4), 4, recipe)
+
     Args:
         batch_size (int): Number of samples in a batch, over all processes.
         label_smoothing (float): Weight of the uniform distribution in the target.
@@ -73,6 +78,11 @@ class ClassificationRecipe(Recipe):
 @dataclass(frozen=True)
 class EmbeddingRecipe(Recipe):
     r"""Base class of recipes that train embeddings by triplets of samples.
+
+    .. code-block:: python
+
+        recipe = RecognitionRecipe(subjects_per_batch=8, samples_per_subject=4)
+        print(recipe.batch_size)  # 32
 
     Args:
         subjects_per_batch (int): Number of subjects in a batch, over all processes.
@@ -107,6 +117,11 @@ class EmbeddingRecipe(Recipe):
 class RecognitionRecipe(EmbeddingRecipe):
     r"""Triplet loss of mined pairs; see :class:`RecognitionModule`.
 
+    .. code-block:: python
+
+        recipe = RecognitionRecipe(OneCycle(lr=1e-3, max_epochs=60), subjects_per_batch=8)
+        module = RecognitionModule(gaitmixer('coco17'), recipe)
+
     Args:
         epsilon (float): Tolerance, in cosine similarity, of the miner: pairs that are easier than
             the hardest pair of their anchor by less than this are kept.
@@ -120,6 +135,11 @@ class LMGCSRecipe(EmbeddingRecipe):
     r"""Part-wise triplet losses and cross-entropy in two stages; see :class:`LMGCSModule`.
 
     The defaults are the values of :func:`lmgcs_recipe`.
+
+    .. code-block:: python
+
+        recipe = replace(lmgcs_recipe(), batches_per_epoch=100, subjects_per_batch=4)
+        print(recipe.batch_size)  # 4 subjects with 8 samples each: 32
 
     Args:
         optimization (Optimization): Optimisation of the first stage. The second stage differs in
@@ -158,6 +178,10 @@ def gaitmixer_recipe() -> RecognitionRecipe:
     Wide-spectrum Multi-axial Mixer" <https://arxiv.org/abs/2210.15491>`_ paper. The number of
     epochs, the margin and the shape of the cycle, which the paper does not state, are taken from
     its published code.
+
+    .. code-block:: python
+
+        module = RecognitionModule(gaitmixer('coco17'), gaitmixer_recipe())
     """
     return RecognitionRecipe(
         OneCycle(
@@ -174,6 +198,11 @@ def msa_gcn_recipe() -> ClassificationRecipe:
     r"""Returns the recipe of the `"MSA-GCN: Multiscale Adaptive Graph Convolution Network for Gait
     Emotion Recognition" <https://arxiv.org/abs/2209.08988>`_ paper, whose "momentum 0.9" is read as
     :math:`\beta_1` of Adam.
+
+    .. code-block:: python
+
+        recipe = msa_gcn_recipe().with_optimization(max_epochs=50)
+        module = ClassificationModule(msa_gcn(num_classes=4), 4, recipe)
     """
     return ClassificationRecipe(
         StepDecay(lr=1e-3, weight_decay=5e-4, max_epochs=400, milestones=(200, 300, 350)),
@@ -184,6 +213,10 @@ def msa_gcn_recipe() -> ClassificationRecipe:
 def fg_stformer_recipe() -> ClassificationRecipe:
     r"""Returns the recipe of the `"Focal and Global Spatial-Temporal Transformer for Skeleton-based
     Action Recognition" <https://arxiv.org/abs/2210.02693>`_ paper.
+
+    .. code-block:: python
+
+        print(fg_stformer_recipe().optimization.max_epochs)  # 80
     """
     return ClassificationRecipe(
         SGDStepDecay(
@@ -200,6 +233,11 @@ def ctr_gcn_recipe(dataset: str = 'ntu') -> ClassificationRecipe:
 
     The authors pass over Northwestern-UCLA five times in each of their 65 epochs, which are 325
     epochs here. They report the epoch with the highest test accuracy.
+
+    .. code-block:: python
+
+        model = ctr_gcn('kinect20', num_classes=10)
+        module = ClassificationModule(model, 10, ctr_gcn_recipe('nw_ucla'))
 
     Args:
         dataset (str, optional): :obj:`"ntu"` or :obj:`"nw_ucla"`. (default: :obj:`"ntu"`)
@@ -221,6 +259,10 @@ def ctr_gcn_recipe(dataset: str = 'ntu') -> ClassificationRecipe:
 def agcn_recipe() -> ClassificationRecipe:
     r"""Returns the recipe of the code of the `"Two-Stream Adaptive Graph Convolutional Networks for
     Skeleton-Based Action Recognition" <https://arxiv.org/abs/1805.07694>`_ paper for NTU RGB+D.
+
+    .. code-block:: python
+
+        module = ClassificationModule(agcn('ntu25', num_classes=60), 60, agcn_recipe())
     """
     return ClassificationRecipe(
         SGDStepDecay(lr=0.1, weight_decay=1e-4, max_epochs=50, milestones=(30, 40)),
@@ -234,6 +276,10 @@ def lmgcs_recipe() -> LMGCSRecipe:
     The first stage trains the local features for 80,000 steps, with a tenth of the learning rate
     after 70,000; the second trains the attention for 30,000. An epoch is 1,000 steps. The paper's
     "momentum 0.9" is read as :math:`\beta_1` of Adam.
+
+    .. code-block:: python
+
+        recipe = replace(lmgcs_recipe(), batches_per_epoch=100)
     """
     return LMGCSRecipe(
         StepDecay(lr=1e-4, max_epochs=80, milestones=(70,)),
@@ -250,6 +296,10 @@ def lmgcs_ou_mvlp_recipe() -> LMGCSRecipe:
 
     It differs from :func:`lmgcs_recipe` in 100,000 steps, with a tenth of the learning rate after
     80,000, and 40,000 steps of the second stage, in batches of 32 subjects.
+
+    .. code-block:: python
+
+        print(lmgcs_ou_mvlp_recipe().subjects_per_batch)
     """
     recipe = replace(lmgcs_recipe(), subjects_per_batch=32, global_epochs=40)
     return recipe.with_optimization(max_epochs=100, milestones=(80,))

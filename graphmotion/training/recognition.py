@@ -32,6 +32,12 @@ class EmbeddingModule(RecipeModule):
     Gathers the samples of all processes, and logs :obj:`val_rank1` and :obj:`test_rank1`. A
     subclass implements :meth:`embed` and :meth:`training_step`.
 
+    .. code-block:: python
+
+        class PairModule(EmbeddingModule):
+            def embedding_loss(self, embedding, labels):
+                return part_triplet_loss(embedding.unsqueeze(1), labels, self.recipe.margin)[0]
+
     Args:
         model (torch.nn.Module): The model.
         recipe (EmbeddingRecipe): Optimisation and loss.
@@ -134,7 +140,7 @@ class RecognitionModule(EmbeddingModule):
 
     .. code-block:: python
 
-        recipe = gaitmixer_recipe()
+        recipe = RecognitionRecipe(OneCycle(max_epochs=1), subjects_per_batch=2)
         data = GraphDataModule(
             train,
             batch_size=recipe.batch_size,
@@ -142,7 +148,8 @@ class RecognitionModule(EmbeddingModule):
             samples_per_class=recipe.samples_per_subject,
             train_transform=transform,
         )
-        fit(RecognitionModule(gaitmixer('coco17'), recipe), data, 'results')
+        model = gaitmixer('coco17', channels=8, heads=2, temporal_channels=(8, 16))
+        fit(RecognitionModule(model, recipe), data, 'results')
 
     Args:
         model (torch.nn.Module): Returns embeddings :math:`(B, D)`. Its attribute :obj:`inputs`

@@ -19,6 +19,12 @@ class AddEigenbasis(Configurable, BaseTransform):
     transform if graphs differ between samples. If all samples share one graph,
     :class:`ToPixelGraph` adds a basis that is computed once.
 
+    .. code-block:: python
+
+        data = graph_to_data(pixel_graph((16, 16), num_nodes=100), torch.rand(100, 1))
+        data = AddEigenbasis(num_modes=10)(data)
+        print(data.eigenvectors.shape)  # [100, 10]
+
     Args:
         num_modes (int): Number of modes :math:`K`.
         normalization (str, optional): Normalization of the Laplacian, :obj:`None` or

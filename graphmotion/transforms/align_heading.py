@@ -43,6 +43,11 @@ class AlignHeading(Configurable, BaseTransform):
     A reflection also swaps the two sides of the body. If all recordings share one coordinate
     system, rotate them instead.
 
+    .. code-block:: python
+
+        data = SyntheticGait(num_subjects=1, num_takes=1)[0]
+        data = AlignHeading('emotion_gait16')(data)  # walks towards positive z
+
     Args:
         skeleton (str or Skeleton): The layout, with joints :obj:`"left_hip"`,
             :obj:`"left_knee"`, :obj:`"left_ankle"` or :obj:`"left_foot"`, and the right ones.

@@ -29,6 +29,11 @@ class CenterJoint(Configurable, BaseTransform):
     frames, the positions stay as they are. Missing joints stay at zero. All people are translated
     by the first person's centre, which keeps the distance between them.
 
+    .. code-block:: python
+
+        data = SyntheticGait(num_subjects=1, num_takes=1)[0]
+        data = CenterJoint('emotion_gait16')(data)
+
     Args:
         skeleton (str or Skeleton): The layout.
         joint (str or int or sequence, optional): The joint, or several joints whose mean is the

@@ -28,6 +28,12 @@ class ConvertSkeleton(Configurable, BaseTransform):
     target. The score of a joint computed from several is their minimum, so that it is missing if
     one of them is. Apply it before :class:`ToStream`, as features :obj:`x` cannot be converted.
 
+    .. code-block:: python
+
+        data = from_array(np.random.rand(30, 25, 2), 'body25', axes='TVC')
+        data = ConvertSkeleton('body25', 'coco17')(data)
+        print(data.pos.shape)  # [17, 30, 2]
+
     Args:
         source (str or Skeleton): The layout of the data.
         target (str or Skeleton): The layout to convert to.

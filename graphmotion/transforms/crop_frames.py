@@ -23,6 +23,11 @@ class CropFrames(Configurable, BaseTransform):
 
     If they are spread over the sequence, the field :obj:`frame_rate` changes accordingly.
 
+    .. code-block:: python
+
+        data = SyntheticGait(num_subjects=1, num_takes=1)[0]
+        print(CropFrames(24)(data).pos.shape)  # [16, 24, 3]
+
     Args:
         num_frames (int): Number of frames :math:`L`.
         mode (str, optional): How to select from the :math:`n` frames before padding:

@@ -83,6 +83,11 @@ def ctr_gcn_test_transform(
     They do not rotate. For NTU RGB+D, the middle 95% of the frames are resampled. For
     Northwestern-UCLA, frames are equally spaced from the first to the last, rounded down.
 
+    .. code-block:: python
+
+        data = from_array(np.random.rand(2, 70, 25, 3), 'ntu25', axes='MTVC')
+        print(ctr_gcn_test_transform('ntu')(data).x.shape)  # two people: [50, 64, 3]
+
     Args:
         dataset (str, optional): As in training. (default: :obj:`"ntu"`)
         stream (str or sequence of str, optional): As in training. (default: :obj:`"joint"`)

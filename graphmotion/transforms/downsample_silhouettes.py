@@ -18,6 +18,11 @@ class DownsampleSilhouettes(Configurable, BaseTransform):
     A pixel of the result is set if at least half of the pixels in its square of the input are
     set. A factor of 2 reduces the computation of a convolutional network to about a quarter.
 
+    .. code-block:: python
+
+        clips = SyntheticGait.casia_b(num_subjects=1, num_frames=8, views=[90], silhouettes=True)
+        data = DownsampleSilhouettes(2)(clips[0])
+
     Args:
         factor (int, optional): Factor of height and width. (default: :obj:`2`)
         soft (bool, optional): If :obj:`True`, a pixel of the result is the fraction of its square

@@ -55,6 +55,11 @@ class FillMissing(Configurable, BaseTransform):
     still there. The code of CTR-GCN leaves absent people at the origin; see
     :func:`ctr_gcn_train_transform`.
 
+    .. code-block:: python
+
+        data = JointDropout(p=0.2, per_frame=True)(SyntheticGait(num_subjects=1, num_takes=1)[0])
+        data = FillMissing()(data)
+
     Args:
         threshold (float, optional): Joints with a score up to this threshold count as missing.
             (default: :obj:`0.0`)

@@ -17,6 +17,10 @@ class FrameDropout(Configurable, BaseTransform):
     Samples without the field :obj:`score` get one, with a score of 1 in the remaining frames. The
     number of frames does not change.
 
+    .. code-block:: python
+
+        data = FrameDropout(p=0.2)(SyntheticGait(num_subjects=1, num_takes=1)[0])
+
     Args:
         p (float, optional): Probability that a frame is dropped. (default: :obj:`0.1`)
 

@@ -15,6 +15,12 @@ class FromMultiScale(Configurable, BaseTransform):
 
     The result has the fields of the joints, of their bones and of the graph.
 
+    .. code-block:: python
+
+        data = SyntheticGait(num_subjects=1, num_takes=1)[0]
+        scales = ToMultiScale('emotion_gait16')(data)
+        data = FromMultiScale()(scales)
+
     Raises:
         ValueError: If the graph has no joints or no bones.
     """

@@ -79,6 +79,11 @@ def gait_test_transforms(
     and the reversed windows. The paper reports a single central window,
     :obj:`shifts=(0,), reverse=False`.
 
+    .. code-block:: python
+
+        walks = SyntheticGait.casia_b(num_subjects=1, num_frames=40, views=[90])
+        print([transform(walks[0]).x.shape for transform in gait_test_transforms(30)])
+
     Args:
         num_frames (int, optional): Number of frames. (default: :obj:`60`)
         image_size (float or tuple, optional): As in training. (default: :obj:`320`)
@@ -103,6 +108,11 @@ def center_crops(
     pad: str = 'loop',
 ) -> list[BaseTransform]:
     r"""Returns transforms that crop windows near the middle of a sequence.
+
+    .. code-block:: python
+
+        crops = center_crops(30, shifts=(-5, 0, 5))
+        print(len(crops))  # three windows and their reversals: 6
 
     Args:
         num_frames (int): Number of frames :math:`L` of a window.

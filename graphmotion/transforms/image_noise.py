@@ -20,6 +20,11 @@ class ImageNoise(Configurable, BaseTransform):
     The result is clamped to the range from black to white, 0 to 255 for bytes and 0 to 1 for
     floating-point images.
 
+    .. code-block:: python
+
+        faces = SyntheticFaces(num_subjects=1, num_takes=1)
+        data = ImageNoise(std=0.05)(faces[0])
+
     Args:
         std (float, optional): Standard deviation :math:`\sigma`, as a fraction of the range from
             black to white. (default: :obj:`0.02`)

@@ -16,6 +16,10 @@ class JointDropout(Configurable, BaseTransform):
 
     Samples without the field :obj:`score` get one, with a score of 1 for the remaining joints.
 
+    .. code-block:: python
+
+        data = JointDropout(p=0.2)(SyntheticGait(num_subjects=1, num_takes=1)[0])
+
     Args:
         p (float, optional): Probability that a joint is dropped. (default: :obj:`0.1`)
         per_frame (bool, optional): If :obj:`True`, joints are dropped independently in each

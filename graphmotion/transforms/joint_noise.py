@@ -25,6 +25,10 @@ class JointNoise(Configurable, BaseTransform):
     Representation Learning via Wide-spectrum Multi-axial Mixer"
     <https://arxiv.org/abs/2210.15491>`_ paper.
 
+    .. code-block:: python
+
+        data = JointNoise(std=0.01)(SyntheticGait(num_subjects=1, num_takes=1)[0])
+
     Args:
         std (float, optional): Standard deviation :math:`\sigma` of the noise per joint and frame,
             in the unit of the positions. (default: :obj:`0.0`)

@@ -34,6 +34,11 @@ class MinMaxNormalize(Configurable, BaseTransform):
     coordinates are mapped to the middle of the range. Padding and missing joints are ignored, and
     missing joints stay at zero.
 
+    .. code-block:: python
+
+        data = MinMaxNormalize()(SyntheticGait(num_subjects=1, num_takes=1)[0])
+        print(data.pos.min(), data.pos.max())  # -1 and 1
+
     Args:
         bounds (tuple, optional): Range :math:`[a, b]`. (default: :obj:`(-1.0, 1.0)`)
         per_axis (bool, optional): If :obj:`True`, each axis fills the range.

@@ -16,6 +16,11 @@ from graphmotion.transforms.frames import PADS, select_padded
 class PadFrames(Configurable, BaseTransform):
     r"""Pads each sequence at its end to :math:`L` frames.
 
+    .. code-block:: python
+
+        data = SyntheticGait(num_subjects=1, num_takes=1)[0]
+        print(PadFrames(60)(data).pos.shape)  # [16, 60, 3]
+
     Args:
         num_frames (int): Number of frames :math:`L`.
         pad (str, optional): How to fill the added frames:

@@ -34,6 +34,11 @@ class RandomImageAffine(Configurable, BaseTransform):
     of the paper "SSGNN: A Macro and Microfacial Expression Recognition Graph Neural Network
     Combining Spatial and Spectral Domain Features".
 
+    .. code-block:: python
+
+        faces = SyntheticFaces(num_subjects=1, num_takes=1)
+        data = RandomImageAffine(degrees=5.0)(faces[0])
+
     Args:
         degrees (float or tuple, optional): Interval of the angle :math:`\alpha` in degrees,
             :math:`[-d, d]` for a number :math:`d`; positive angles rotate clockwise.

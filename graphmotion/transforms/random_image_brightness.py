@@ -23,6 +23,11 @@ class RandomImageBrightness(Configurable, BaseTransform):
     drawn for each image. The result is clamped to the range from black to white, 0 to 255 for
     bytes and 0 to 1 for floating-point images.
 
+    .. code-block:: python
+
+        faces = SyntheticFaces(num_subjects=1, num_takes=1)
+        data = RandomImageBrightness()(faces[0])
+
     Args:
         brightness (tuple, optional): Interval of :math:`b`, as a fraction of the range from black
             to white. (default: :obj:`(-0.2, 0.2)`)

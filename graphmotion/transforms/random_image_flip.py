@@ -18,6 +18,11 @@ from graphmotion.transforms.image_fields import get_image, get_landmarks, set_im
 class RandomImageFlip(Configurable, BaseTransform):
     r"""Flips images and their landmarks horizontally with a given probability.
 
+    .. code-block:: python
+
+        faces = SyntheticFaces(num_subjects=1, num_takes=1)
+        data = RandomImageFlip()(faces[0])
+
     Args:
         p (float, optional): Probability that an image is flipped. (default: :obj:`0.5`)
         mirror (sequence of int, optional): Index of the opposite landmark of each landmark, its

@@ -24,6 +24,10 @@ class RandomImageHSV(Configurable, BaseTransform):
     with a shift :math:`\Delta` and the factors :math:`\sigma` and :math:`\nu` drawn for each image,
     and saturation and value clamped to [0, 1].
 
+    .. code-block:: python
+
+        data = RandomImageHSV(hue=0.1)(Data(image=torch.rand(1, 3, 48, 48), num_nodes=0))
+
     Args:
         hue (float or tuple, optional): Interval of :math:`\Delta`, where 1 is the whole circle of
             hues, :math:`[-d, d]` for a number :math:`d`. (default: :obj:`0.05`)

@@ -38,6 +38,10 @@ class RandomMirror(Configurable, BaseTransform):
     opposite to :math:`i`. Missing joints stay at zero. If axis 0, the horizontal axis of an image,
     is reflected, the silhouettes of the sample are flipped as well.
 
+    .. code-block:: python
+
+        data = RandomMirror('emotion_gait16')(SyntheticGait(num_subjects=1, num_takes=1)[0])
+
     Args:
         skeleton (str or Skeleton, optional): The layout; not needed for samples without joints or
             if :obj:`swap_sides` is :obj:`False`. (default: :obj:`None`)

@@ -19,6 +19,10 @@ class RandomScaling(Configurable, BaseTransform):
     Each graph of a batch has its own factor, whereas
     :class:`torch_geometric.transforms.RandomScale` scales all graphs by the same factor.
 
+    .. code-block:: python
+
+        data = RandomScaling((0.8, 1.2))(SyntheticGait(num_subjects=1, num_takes=1)[0])
+
     Args:
         scales (tuple, optional): Interval of the factor. (default: :obj:`(0.9, 1.1)`)
         per_axis (bool, optional): If :obj:`True`, draws a factor for each axis.

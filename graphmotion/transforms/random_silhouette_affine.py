@@ -28,6 +28,11 @@ class RandomSilhouetteAffine(Configurable, BaseTransform):
 
     with the centre :math:`\mathbf{c}` of the image; pixels outside the image are 0.
 
+    .. code-block:: python
+
+        clips = SyntheticGait.casia_b(num_subjects=1, num_frames=8, views=[90], silhouettes=True)
+        data = RandomSilhouetteAffine(degrees=10)(clips[0])
+
     Args:
         degrees (float, optional): Maximum angle :math:`|\alpha|` in degrees.
             (default: :obj:`5.0`)

@@ -22,6 +22,11 @@ class RandomSilhouetteErasing(Configurable, BaseTransform):
     area is drawn uniformly, the aspect ratio log-uniformly, and the position uniformly within the
     image. The rectangle is limited to the size of the image.
 
+    .. code-block:: python
+
+        clips = SyntheticGait.casia_b(num_subjects=1, num_frames=8, views=[90], silhouettes=True)
+        data = RandomSilhouetteErasing(p=1.0)(clips[0])
+
     Args:
         area (tuple, optional): Interval of the area, as a fraction of the image, within (0, 1].
             (default: :obj:`(0.02, 0.2)`)

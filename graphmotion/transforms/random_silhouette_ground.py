@@ -21,6 +21,11 @@ class RandomSilhouetteGround(Configurable, BaseTransform):
     <https://doi.org/10.1109/TPAMI.2006.38>`_ paper removes the lowest rows to simulate other
     walking surfaces.
 
+    .. code-block:: python
+
+        clips = SyntheticGait.casia_b(num_subjects=1, num_frames=8, views=[90], silhouettes=True)
+        data = RandomSilhouetteGround(num_rows=4)(clips[0])
+
     Args:
         num_rows (int, optional): Maximum number of changed rows; the number is drawn uniformly
             from 1. (default: :obj:`6`)

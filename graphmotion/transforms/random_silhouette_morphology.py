@@ -20,6 +20,11 @@ class RandomSilhouetteMorphology(Configurable, BaseTransform):
     pixel within the radius is not set. Pixels outside the image are ignored. Erosion and dilation
     both have probability :math:`p / 2`.
 
+    .. code-block:: python
+
+        clips = SyntheticGait.casia_b(num_subjects=1, num_frames=8, views=[90], silhouettes=True)
+        data = RandomSilhouetteMorphology(radius=2)(clips[0])
+
     Args:
         radius (int, optional): Radius in pixels; 1 is the 4-neighbourhood. (default: :obj:`1`)
         p (float, optional): Probability :math:`p` that a clip is changed. (default: :obj:`0.5`)

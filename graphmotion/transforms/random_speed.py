@@ -31,6 +31,10 @@ class RandomSpeed(Configurable, BaseTransform):
     window; preceded by :class:`CropFraction`, it resamples random windows that start and end at
     frames, as in the code of CTR-GCN.
 
+    .. code-block:: python
+
+        data = RandomSpeed((0.5, 1.0))(SyntheticGait(num_subjects=1, num_takes=1)[0])
+
     Args:
         window (tuple, optional): Interval of the fraction :math:`w`, within (0, 1].
             (default: :obj:`(0.5, 1.0)`)

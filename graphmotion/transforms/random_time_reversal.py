@@ -19,6 +19,10 @@ class RandomTimeReversal(Configurable, BaseTransform):
     Frame :math:`t` becomes frame :math:`n - 1 - t` of the :math:`n` frames before padding;
     padding stays at the end.
 
+    .. code-block:: python
+
+        data = RandomTimeReversal()(SyntheticGait(num_subjects=1, num_takes=1)[0])
+
     Args:
         p (float, optional): Probability that a sequence is reversed. (default: :obj:`0.5`)
 

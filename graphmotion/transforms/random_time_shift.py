@@ -21,6 +21,10 @@ class RandomTimeShift(Configurable, BaseTransform):
 
     Suitable for cyclic motion, such as gait, recorded over an integer number of cycles. Before a
     crop, it makes all phases equally likely. Padding stays at the end.
+
+    .. code-block:: python
+
+        data = RandomTimeShift()(SyntheticGait(num_subjects=1, num_takes=1)[0])
     """
 
     def forward(self, data: Data) -> Data:

@@ -16,6 +16,11 @@ class RemoveScore(Configurable, BaseTransform):
     Later transforms do not distinguish them from visible joints: :class:`ResampleFrames`
     interpolates between both, and :class:`ToStream` computes bones and motion from them. Networks
     whose code has no scores, such as CTR-GCN, are trained on such input.
+
+    .. code-block:: python
+
+        data = RemoveScore()(JointDropout()(SyntheticGait(num_subjects=1, num_takes=1)[0]))
+        print('score' in data)  # False
     """
 
     def forward(self, data: Data) -> Data:

@@ -40,6 +40,10 @@ class ScaleByBodySize(Configurable, BaseTransform):
 
     Positions are scaled about the origin; centre them first, e.g. with :class:`CenterJoint`.
 
+    .. code-block:: python
+
+        data = ScaleByBodySize('emotion_gait16')(SyntheticGait(num_subjects=1, num_takes=1)[0])
+
     Args:
         skeleton (str or Skeleton): The layout.
         between (tuple, optional): The two ends of a segment whose length is the size; by default

@@ -26,6 +26,11 @@ class ScaleByImageSize(Configurable, BaseTransform):
     `"GaitMixer: Skeleton-based Gait Representation Learning via Wide-spectrum Multi-axial Mixer"
     <https://arxiv.org/abs/2210.15491>`_ paper divides by a width of 320.
 
+    .. code-block:: python
+
+        walks = SyntheticGait.casia_b(num_subjects=1, num_frames=8, views=[90])
+        data = ScaleByImageSize(320)(walks[0])
+
     Args:
         size (float or tuple or str, optional): Width :math:`w` in pixels, or width and height
             :math:`(w, h)`, or one of the two from the field :obj:`image_size`: :obj:`"width"` or

@@ -17,6 +17,11 @@ class SilhouetteNoise(Configurable, BaseTransform):
     :math:`[0, p_{\max}]`. Networks with max pooling mistake isolated pixels for limbs unless they
     are trained with such noise.
 
+    .. code-block:: python
+
+        clips = SyntheticGait.casia_b(num_subjects=1, num_frames=8, views=[90], silhouettes=True)
+        data = SilhouetteNoise()(clips[0])
+
     Args:
         max_p (float, optional): Maximum probability :math:`p_{\max}` that a pixel is flipped.
             (default: :obj:`0.03`)

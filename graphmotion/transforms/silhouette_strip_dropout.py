@@ -14,6 +14,11 @@ from graphmotion.transforms.fields import get_silhouettes, rand_per_graph
 class SilhouetteStripDropout(Configurable, BaseTransform):
     r"""Clears random horizontal strips of silhouettes, the same in all frames of a clip.
 
+    .. code-block:: python
+
+        clips = SyntheticGait.casia_b(num_subjects=1, num_frames=8, views=[90], silhouettes=True)
+        data = SilhouetteStripDropout(num_strips=8)(clips[0])
+
     Args:
         num_strips (int, optional): Number of strips. If it does not divide the height, some strips
             have one row more than others. (default: :obj:`16`)

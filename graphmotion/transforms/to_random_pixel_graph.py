@@ -23,6 +23,11 @@ class ToRandomPixelGraph(Configurable, BaseTransform):
     suits models that accept any graph. The neighbour search takes a few milliseconds per image of
     a thousand nodes.
 
+    .. code-block:: python
+
+        faces = SyntheticFaces(num_subjects=1, num_takes=1)
+        data = ToRandomPixelGraph(num_nodes=0.2)(faces[0])
+
     Args:
         num_nodes (float or int, optional): Number of pixels, or their fraction, rounded down.
             (default: :obj:`0.4`)

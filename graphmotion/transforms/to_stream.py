@@ -40,6 +40,12 @@ class ToStream(Configurable, BaseTransform):
 
     Apply it after the transforms that change :obj:`pos`, which do not update :obj:`x`.
 
+    .. code-block:: python
+
+        data = SyntheticGait(num_subjects=1, num_takes=1)[0]
+        data = ToStream(['joint', 'bone'], 'emotion_gait16')(data)
+        print(data.x.shape)  # [16, 48, 6]
+
     Args:
         stream (str or sequence of str): One or more of :obj:`"joint"`, :obj:`"bone"`,
             :obj:`"joint_motion"`, :obj:`"bone_motion"`, :obj:`"joint_speed"` and

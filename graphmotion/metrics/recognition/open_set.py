@@ -42,6 +42,13 @@ class OpenSetScores:
     :math:`1 - \mathrm{DIR}` is the false negative identification rate (FNIR). With an infinite
     threshold, DIR is the rank-:math:`k` accuracy.
 
+    .. code-block:: python
+
+        distance = torch.tensor([[0.1, 0.8], [0.9, 0.2], [0.7, 0.6]])  # to two enrolled people
+        person = torch.tensor([0, 1, -1])  # the third probe is a stranger
+        scores = OpenSetScores.from_distances(distance, person)
+        print(scores.detection_rate(0.5))  # both enrolled people are found: 1
+
     Args:
         mated (Tensor): Distance of each mated probe to its own person.
         rank (Tensor): Rank of the person of each mated probe, from 1.

@@ -24,6 +24,13 @@ class Retrieval:
 
     Samples are given as row indices of the embedding.
 
+    .. code-block:: python
+
+        dataset = SyntheticGait.casia_b(num_subjects=4, num_frames=8, views=[0, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=0)
+        found = retrieve(torch.randn(len(dataset), 16), dataset, protocol, k=3)
+        print(found.nearest.shape, found.correct.shape)  # [probes, 3] of both
+
     Args:
         probes (Tensor): Probes.
         nearest (Tensor): Gallery samples of each probe, nearest first, padded with -1 if the
@@ -61,11 +68,15 @@ def retrieve(
     Samples at the same distance are ordered by view, then by row index.
 
     The search is exact unless an index of `faiss <https://github.com/facebookresearch/faiss>`_
-    selects candidates. Their distances are exact, but some of the nearest samples may be missing:
+    selects candidates, such as :obj:`index="IVF1024,Flat"`. Their distances are exact, but some of
+    the nearest samples may be missing.
 
     .. code-block:: python
 
-        retrieve(embedding, labels, protocol, index='IVF1024,Flat')
+        dataset = SyntheticGait.casia_b(num_subjects=4, num_frames=8, views=[0, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=0)
+        found = retrieve(torch.randn(len(dataset), 16), dataset, protocol, k=3)
+        print(found.distance[0])  # of the three nearest gallery samples, ascending
 
     Args:
         embedding (Tensor or memmap): Embeddings, as in :func:`gallery_probe`.

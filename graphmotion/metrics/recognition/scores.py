@@ -35,6 +35,13 @@ class GalleryProbeScores:
     evaluation code, for instance for OU-MVLP, counts such a probe as an error; set
     :obj:`left_out_are_wrong` to compare with its results.
 
+    .. code-block:: python
+
+        dataset = SyntheticGait.casia_b(num_subjects=4, num_frames=8, views=[0, 90])
+        protocol = replace(CASIA_B_LT, train_subjects=0)
+        scores = gallery_probe(torch.randn(len(dataset), 16), dataset, protocol)
+        print(scores.mean_accuracy(), scores.figures()['rank-5/NM'])
+
     Args:
         protocol (str): Name of the protocol.
         distance (str): Distance of embeddings.

@@ -99,6 +99,11 @@ def sequence_distances(distance: Tensor, probes: Tensor, gallery: Tensor) -> Ten
         D(P, G) = \frac{1}{2} \left( \frac{1}{|P|} \sum_{i \in P} \min_{j \in G} d_{ij} +
         \frac{1}{|G|} \sum_{j \in G} \min_{i \in P} d_{ij} \right)
 
+    .. code-block:: python
+
+        distance = torch.tensor([[0.1, 0.9], [0.3, 0.7], [0.8, 0.2]])  # 3 samples of 2 probes
+        print(sequence_distances(distance, torch.tensor([0, 0, 1]), torch.tensor([0, 1])))
+
     Args:
         distance (Tensor): Distances of the samples.
         probes (Tensor): Sequence of each sample in the rows.

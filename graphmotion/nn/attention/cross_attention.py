@@ -24,6 +24,12 @@ class CrossAttention(NodeAttention):
     where queries are linear in the target, and keys and values are linear in the source. The
     options are those of :class:`JointAttention`.
 
+    .. code-block:: python
+
+        attention = CrossAttention(16, heads=4)
+        parts, joints = torch.randn(5, 30, 16), torch.randn(25, 30, 16)
+        print(attention((parts, joints)).shape)  # joints attend to parts: [25, 30, 16]
+
     Args:
         channels (int): Size of each input feature :math:`C` of source and target.
         heads (int): Number of heads :math:`H`.

@@ -19,6 +19,11 @@ class SpatialGate(ResettableModule):
     It corresponds to the spatial attention of the `"CBAM: Convolutional Block Attention Module"
     <https://arxiv.org/abs/1807.06521>`_ paper, with a learned reduction of the channels.
 
+    .. code-block:: python
+
+        gate = SpatialGate(32)
+        print(gate(torch.randn(25, 30, 32)).shape)  # [25, 30, 32]
+
     Args:
         channels (int): Size of each feature :math:`C`.
 
@@ -49,6 +54,11 @@ class ChannelGate(ResettableModule):
         \mathrm{ReLU}(\mathbf{W}_1 \bar{\mathbf{x}} + \mathbf{b}_1) + \mathbf{b}_2\right)
 
     where :math:`\bar{\mathbf{x}}` is the mean over the nodes and frames of a graph.
+
+    .. code-block:: python
+
+        gate = ChannelGate(32)
+        print(gate(torch.randn(25, 30, 32)).shape)  # [25, 30, 32]
 
     Args:
         channels (int): Size of each feature :math:`C`.

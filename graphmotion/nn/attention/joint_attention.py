@@ -29,6 +29,11 @@ class JointAttention(NodeAttention):
     .. math::
         \alpha_h \tanh \left( \frac{1}{T d} \sum_t \mathbf{Q}_{h,t} \mathbf{K}_{h,t}^{\top} \right)
 
+    .. code-block:: python
+
+        attention = JointAttention(16, heads=4, num_nodes=25)
+        print(attention(torch.randn(25, 30, 16)).shape)  # [25, 30, 16]
+
     Args:
         channels (int): Size of each input feature :math:`C`.
         heads (int): Number of heads :math:`H`.

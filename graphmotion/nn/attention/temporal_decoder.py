@@ -25,6 +25,11 @@ class TemporalDecoder(ResettableModule):
     Each block adds its input and is followed by a normalisation. Without positions, the order of
     the frames has no effect. Nodes do not exchange information.
 
+    .. code-block:: python
+
+        decoder = TemporalDecoder(16, heads=4, num_encoder_layers=1, num_decoder_layers=1)
+        print(decoder(torch.randn(8, 30, 16)).shape)  # one vector for each strip: [8, 16]
+
     Args:
         channels (int): Size of each feature :math:`C`.
         heads (int, optional): Number of heads. (default: :obj:`8`)

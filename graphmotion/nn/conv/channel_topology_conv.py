@@ -39,6 +39,12 @@ class ChannelTopologyConv(torch.nn.Module):
     All pairs of joints are connected. All graphs of a batch must have the same nodes, and there is
     no sparse form.
 
+    .. code-block:: python
+
+        adj = get_skeleton('ntu25').adjacency('spatial')
+        conv = ChannelTopologyConv(3, 16, adj)
+        print(conv(torch.randn(25, 30, 3)).shape)  # [25, 30, 16]
+
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.

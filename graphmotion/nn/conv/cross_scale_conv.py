@@ -30,6 +30,12 @@ class CrossScaleConv(ResettableModule):
     by itself, which cannot map between scales; the equation above is consistent with the shapes
     given there.
 
+    .. code-block:: python
+
+        conv = CrossScaleConv(16, 16)
+        joints, parts = torch.randn(25, 30, 16), torch.randn(10, 30, 16)
+        print(conv((joints, parts)).shape)  # messages to the parts: [10, 30, 16]
+
     Args:
         in_channels (int): Size of each input feature at both scales.
         out_channels (int): Size of each output feature.

@@ -22,6 +22,12 @@ class Divergence(Module):
     divergence of :math:`(\cos \alpha, \sin \alpha) \, f` is the derivative of :math:`f` in the
     direction :math:`\alpha`.
 
+    .. code-block:: python
+
+        graph = pixel_graph((16, 16), num_nodes=100)
+        divergence = Divergence(graph.pos, graph.edge_index)
+        print(divergence(torch.randn(100, 2)).shape)  # [100, 1]
+
     Args:
         pos (Tensor): Positions of the nodes.
         edge_index (Tensor): Edges, each in both directions.

@@ -38,6 +38,12 @@ class LocallyConnectedConv(torch.nn.Module):
     border. Bins without neighbours contribute zero. On the pixels of an image with eight
     neighbours, this is a :math:`3 \times 3` convolution.
 
+    .. code-block:: python
+
+        graph = pixel_graph((16, 16), num_nodes=100)
+        conv = LocallyConnectedConv(1, 8, graph.edge_index, num_nodes=100)
+        print(conv(torch.randn(100, 1)).shape)  # [100, 8]
+
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.

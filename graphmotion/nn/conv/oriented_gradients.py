@@ -36,6 +36,12 @@ class OrientedGradients(Module):
     :math:`2 \pi q / Q`, and :math:`\langle \cdot \rangle_v` the mean over a node and its
     neighbours, applied :obj:`num_hops` times.
 
+    .. code-block:: python
+
+        graph = pixel_graph((16, 16), num_nodes=100)
+        gradients = OrientedGradients(graph.pos, graph.edge_index)
+        print(gradients(torch.randn(100, 1)).shape)  # grey value and 8 directions: [100, 9]
+
     Args:
         pos (Tensor): Positions of the nodes.
         edge_index (Tensor): Edges, each in both directions.

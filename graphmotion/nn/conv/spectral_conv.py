@@ -30,6 +30,13 @@ class SpectralConv(torch.nn.Module):
     Multipliers are specific to the graph that they were learned on. The result does not depend on
     the signs of eigenvectors, but on the choice of the basis within a repeated eigenvalue.
 
+    .. code-block:: python
+
+        graph = pixel_graph((16, 16), num_nodes=100)
+        _, eigenvectors = laplacian_eigenbasis(graph.edge_index, 100, num_modes=20)
+        conv = SpectralConv(1, 8, num_modes=20)
+        print(conv(torch.randn(100, 1), eigenvectors, num_nodes=100).shape)  # [100, 8]
+
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.

@@ -37,6 +37,11 @@ class BranchFusion(ResettableModule):
         a_i = \mathrm{softmax}_i(\mathbf{m}^{\top} \mathbf{x}_i), \quad
         \mathbf{x}^{\prime}_i = a_i \, \mathbf{x}_i + \mathbf{x}_i
 
+    .. code-block:: python
+
+        fusion = BranchFusion(16, num_branches=3)
+        xs = fusion([torch.randn(16, 30, 16) for _ in range(3)])  # sums of the branches so far
+
     Args:
         channels (int): Size of each feature :math:`C`.
         num_branches (int): Number of branches :math:`n`.

@@ -24,6 +24,11 @@ class DecisionFusion(Module):
     - :obj:`"learned"`: :math:`p_c = \sum_m a_m p_{mc}` with learned weights :math:`\mathbf{a}`,
       which are positive, sum to one and are initially equal.
 
+    .. code-block:: python
+
+        fusion = DecisionFusion(num_parts=2, mode='mean')
+        print(fusion([torch.randn(4, 7), torch.randn(4, 7)]).shape)  # [4, 7]
+
     Args:
         num_parts (int): Number of classifiers :math:`M`.
         mode (str, optional): Fusion rule. (default: :obj:`"max"`)

@@ -24,6 +24,11 @@ class ScaleFusion(ResettableModule):
         \mathbf{X}^{\prime} = \mathrm{SpatialGate}\left(\sum_i \left[\mathrm{ChannelGate}(
         \mathbf{X}_1 \, \Vert \, \dots \, \Vert \, \mathbf{X}_n)\right]_i\right)
 
+    .. code-block:: python
+
+        fusion = ScaleFusion(16, num_scales=2)
+        print(fusion([torch.randn(25, 30, 16), torch.randn(25, 30, 16)]).shape)  # [25, 30, 16]
+
     Args:
         channels (int): Size of each feature :math:`C`.
         num_scales (int): Number of scales :math:`n`.

@@ -27,6 +27,11 @@ class ClusterPooling(torch.nn.Module):
     Unpooling copies the features of a cluster to its members, so that pooling reverts unpooling.
     Members that share the maximum share its gradient equally.
 
+    .. code-block:: python
+
+        pool = ClusterPooling(torch.tensor([0, 0, 1, 1]))
+        print(pool(torch.randn(8, 5)).shape)  # two graphs of 4 nodes: [4, 5]
+
     Args:
         cluster (Tensor): Cluster of each node, from zero.
         reduce (str, optional): :obj:`"mean"` or :obj:`"max"`. (default: :obj:`"mean"`)

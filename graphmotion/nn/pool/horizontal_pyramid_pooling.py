@@ -29,6 +29,11 @@ class HorizontalPyramidPooling(torch.nn.Module):
     strips of all levels are concatenated; their number :math:`P` is the attribute
     :obj:`num_strips`.
 
+    .. code-block:: python
+
+        pool = HorizontalPyramidPooling(bins=(4,))
+        print(pool(torch.randn(2, 16, 10, 32, 22)).shape)  # four strips of two clips: [8, 10, 16]
+
     Args:
         bins (sequence of int, optional): Number of strips of each level. (default: :obj:`(16,)`)
         reduce (str, optional): :obj:`"sum"` adds mean and maximum, :obj:`"concat"` concatenates

@@ -26,6 +26,11 @@ class PartPooling(ClusterPooling):
     Spatial-Temporal Transformer for Skeleton-based Action Recognition"
     <https://arxiv.org/abs/2210.02693>`_ paper. It has no unpooling.
 
+    .. code-block:: python
+
+        pool = PartPooling(torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+        print(pool(torch.randn(6, 30, 16)).shape)  # two parts of two graphs: [4, 30, 16]
+
     Args:
         assignment (Tensor): Matrix of zeros and ones with a single one in each column, the part of
             the node.

@@ -19,6 +19,11 @@ ORDERS = ('index', 'score')
 class TopKJoints(NamedTuple):
     r"""The joints that :class:`TopKJointPooling` keeps.
 
+    .. code-block:: python
+
+        kept = TopKJointPooling(16, k=10)(torch.randn(25, 30, 16), num_nodes=25)
+        print(kept.joint_ids.shape)  # [1, 30, 10]
+
     Shapes:
         - **x:** features of the kept joints :math:`(B \cdot K, T, C)`
         - **joint_ids:** index of each kept joint in its graph :math:`(B, T, K)`
@@ -47,6 +52,12 @@ class TopKJointPooling(torch.nn.Module):
     indices, so that a position often holds the same joint in successive frames.
 
     Unpooling returns the features of kept joints to their nodes and sets all others to zero.
+
+    .. code-block:: python
+
+        pool = TopKJointPooling(16, k=10)
+        kept = pool(torch.randn(25, 30, 16), num_nodes=25)
+        print(kept.x.shape)  # [10, 30, 16]
 
     Args:
         channels (int): Size of each feature :math:`C`.

@@ -38,6 +38,11 @@ class ConvValueTemporalAttention(ResettableModule):
     the shortcut are computed at every :math:`s`-th frame, and the shortcut is a linear map followed
     by a normalisation.
 
+    .. code-block:: python
+
+        attention = ConvValueTemporalAttention(16)
+        print(attention(torch.randn(25, 30, 16)).shape)  # [25, 30, 16]
+
     Args:
         channels (int): Size of each input and output feature.
         kernel_size (int, optional): Kernel size of the convolutions in frames, odd.

@@ -36,6 +36,11 @@ class LargeKernelTemporalConv(ResettableModule):
     The parameters have the names and shapes of two :class:`torch.nn.Conv1d`: ``depthwise.weight``
     :math:`(F_{in}, 1, k)` and ``pointwise.weight`` :math:`(F_{out}, F_{in}, 1)`.
 
+    .. code-block:: python
+
+        conv = LargeKernelTemporalConv(16, 32, kernel_size=31)
+        print(conv(torch.randn(25, 60, 16)).shape)  # [25, 60, 32]
+
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.

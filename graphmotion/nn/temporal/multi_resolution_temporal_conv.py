@@ -33,6 +33,11 @@ class MultiResolutionTemporalConv(ResettableModule):
     and one of one frame. The three frames are at the start, the middle and the end of each window,
     :math:`\lfloor s / 2 \rfloor` frames apart; in a window of one frame, they coincide.
 
+    .. code-block:: python
+
+        conv = MultiResolutionTemporalConv(16, 32)
+        print([x.shape for x in conv(torch.randn(16, 30, 16))])  # three times [16, 30, 32]
+
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.

@@ -35,6 +35,11 @@ class MultiScaleTemporalConv(ResettableModule):
     and one with a linear map. All branches have the same number of output channels. The result is
     normalised, without an activation.
 
+    .. code-block:: python
+
+        conv = MultiScaleTemporalConv(16, 32, stride=2)
+        print(conv(torch.randn(25, 30, 16)).shape)  # [25, 15, 32]
+
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature, a multiple of the number of branches.

@@ -31,6 +31,11 @@ class SelectiveTemporalConv(ResettableModule):
     The mean is over all nodes and frames of a graph, and the weights of each channel sum to one
     over the kernels. With a single kernel, this is :class:`TemporalConv`.
 
+    .. code-block:: python
+
+        conv = SelectiveTemporalConv(16, 32)
+        print(conv(torch.randn(25, 30, 16)).shape)  # [25, 30, 32]
+
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.

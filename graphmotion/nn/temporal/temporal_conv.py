@@ -22,6 +22,11 @@ class TemporalConv(ResettableModule):
     with kernel size :math:`k`, stride :math:`s` and dilation :math:`d`, and zero padding at both
     ends. Padded frames of :obj:`x` also count as zeros.
 
+    .. code-block:: python
+
+        conv = TemporalConv(16, 32, kernel_size=9, stride=2)
+        print(conv(torch.randn(25, 30, 16)).shape)  # [25, 15, 32]
+
     Args:
         in_channels (int): Size of each input feature.
         out_channels (int): Size of each output feature.
