@@ -1,4 +1,4 @@
-"""Shares of the processor time of a model that its kinds of operations take.
+"""Measures which kinds of operations take the time of a model.
 
     python -m benchmarks.profile                                # all models, some minutes
     python -m benchmarks.profile --model st_gcn --batch 64 --no-backward
@@ -33,7 +33,7 @@ KINDS = {
     'softmax': ('softmax',),
     'copies': ('copy', 'clone', 'cat', 'contiguous', 'index', 'gather', 'pad', 'flip', 'embedding'),
     'allocation': ('empty', 'fill', 'zero', 'resize'),
-    'views': ('view', 'slice', 'select', 'transpose', 'permute', 'expand', 'stride', 'squeeze',
+    'views': ('view', 'slice', 'select', 'transpose', 'permute', 'expand', 'stride', 'squeeze', 'resolve',
               'reshape', 'aten::t', 'unfold', 'chunk', 'split', 'narrow', 'detach'),
 }  # fmt: skip
 ELEMENTWISE, OTHER = 'element-wise', 'other'
