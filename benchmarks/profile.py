@@ -33,8 +33,8 @@ KINDS = {
     'softmax': ('softmax',),
     'copies': ('copy', 'clone', 'cat', 'contiguous', 'index', 'gather', 'pad', 'flip', 'embedding'),
     'allocation': ('empty', 'fill', 'zero', 'resize'),
-    'views': ('view', 'slice', 'select', 'transpose', 'permute', 'expand', 'stride', 'squeeze', 'resolve',
-              'reshape', 'aten::t', 'unfold', 'chunk', 'split', 'narrow', 'detach'),
+    'views': ('view', 'slice', 'select', 'transpose', 'permute', 'expand', 'stride', 'squeeze',
+              'resolve', 'reshape', 'aten::t', 'unfold', 'chunk', 'split', 'narrow', 'detach'),
 }  # fmt: skip
 ELEMENTWISE, OTHER = 'element-wise', 'other'
 COLUMNS = ('model', 'B', 'pass', 'ms', *KINDS, ELEMENTWISE, OTHER)
