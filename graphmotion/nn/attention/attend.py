@@ -22,8 +22,8 @@ _MAX_PLAIN_SCORES = 48 * 48
 _NARROW = 8
 
 # Number of scores that are computed at a time for narrow heads, so that they stay in the cache.
-# With d = 4, forward and backward take half of the time of the fused kernel at 61 nodes, and at most
-# the time of plain products at 17 nodes.
+# Forward and backward with d = 4 take half of the time of the fused kernel at 61 nodes, and at
+# most the time of plain products at 17 nodes.
 _BLOCK = 2**17
 
 # The exponential of scores of at most this absolute value neither overflows nor vanishes, so that
