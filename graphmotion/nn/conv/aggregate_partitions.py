@@ -53,7 +53,8 @@ class _AggregatePartitions(torch.autograd.Function):
             received = torch.empty_like(x)
             for k, matrix in enumerate(adj):
                 torch.bmm(matrix.expand(len(x), -1, -1), x, out=received)
-                rows.addmm_(received.view(-1, weight.size(1)), weight[k])
+                # FlopCounterMode does not count operations in place, but those with `out`.
+                torch.addmm(rows, received.view(-1, weight.size(1)), weight[k], out=rows)
         return out
 
     @staticmethod
@@ -90,7 +91,8 @@ def _gradients(
         for k, matrix in enumerate(adj):
             if weight_grad is not None:
                 torch.bmm(matrix.expand(len(x), -1, -1), x, out=buffer)
-                weight_grad[k].addmm_(buffer.view(-1, weight.size(1)).t(), rows)
+                total = weight_grad[k]
+                torch.addmm(total, buffer.view(-1, weight.size(1)).t(), rows, out=total)
             if x_grad is None and adj_grad is None:
                 continue
             torch.mm(rows, weight[k].t(), out=buffer.view(-1, weight.size(1)))
@@ -98,7 +100,7 @@ def _gradients(
                 adj_grad[k] += torch.bmm(buffer, x.mT).sum(dim=0)
             if x_grad is not None:
                 senders = matrix.t().expand(len(x), -1, -1)
-                x_part.baddbmm_(senders, buffer, beta=float(k > 0))
+                torch.baddbmm(x_part, senders, buffer, beta=int(k > 0), out=x_part)
     return x_grad, adj_grad, weight_grad
 
 

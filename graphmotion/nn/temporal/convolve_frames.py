@@ -161,5 +161,7 @@ def _weight_gradient(
         begin, end = max(0, -first), min(kernel_size, num_frames - first)
         if begin < end:
             frames = rows[:, (first + begin) * channels : (first + end) * channels]
-            out[:, begin * channels : end * channels].addmm_(gradient[:, t].t(), frames)
+            # FlopCounterMode does not count operations in place, but those with `out`.
+            part = out[:, begin * channels : end * channels]
+            torch.addmm(part, gradient[:, t].t(), frames, out=part)
     return out.view(out_channels, 1, kernel_size, channels).permute(0, 3, 1, 2)

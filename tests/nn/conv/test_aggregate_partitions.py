@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
+from torch.utils.flop_counter import FlopCounterMode
 
 from graphmotion.nn import SpatialConv
 from graphmotion.nn.conv import aggregate_partitions as module
@@ -67,3 +68,16 @@ def test_support():
     assert not can_aggregate(x.bfloat16(), adj, weight)
     with torch.autocast('cpu', torch.bfloat16):
         assert not can_aggregate(x, adj, weight)
+
+
+def test_operations_are_counted():
+    graphs, adj, weight, bias = make_inputs()
+    with FlopCounterMode(display=False) as counter:
+        out = aggregate_partitions(graphs, adj, weight, bias)
+    nodes, frames = 3 * 4, 2
+    forward = 2 * (2 * nodes * frames * (4 * 2 + 2 * 3))  # two partitions
+    assert counter.get_total_flops() == forward
+    with FlopCounterMode(display=False) as counter:
+        out.sum().backward()
+    again = 2 * (2 * nodes * frames * 4 * 2)  # the sums over neighbours
+    assert counter.get_total_flops() == 2 * forward + again
