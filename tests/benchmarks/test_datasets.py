@@ -31,6 +31,7 @@ def test_every_set_is_processed_by_each_number_of_workers(report):
         assert full['files'] == {'ntu120': 114480, 'ou_mvlp': 288596}[result['set']]
         assert full['seconds'] == pytest.approx(result['seconds'] * full['files'] / 24)
         assert 0 < result['first_batch'] < 60
+        assert 0 < result['processor'] < 60
         assert 2**26 < result['memory'] < 2**32
         assert 2**14 < result['processed'] < result['raw']
 
