@@ -22,6 +22,7 @@ from graphmotion.data.list_dataset import as_dataset
 from graphmotion.data.loader import graph_loader
 from graphmotion.data.point_graph_files import load_graph, save_graph
 from graphmotion.data.point_samples import graph_to_batch, graph_to_data
+from graphmotion.data.read_tasks import ReadTask
 from graphmotion.data.samplers import BalancedBatchSampler, BatchSampler, DistributedBatchSampler
 from graphmotion.data.samples import (
     TIME_DIMS,
@@ -41,6 +42,7 @@ __all__ = [
     'DistributedBatchSampler',
     'GaitFeatures',
     'GraphDataset',
+    'ReadTask',
     'as_dataset',
     'batch_index',
     'collate',

@@ -240,7 +240,7 @@ class GraphDataset(SplittableDataset):
             save_tensors(content, self.processed_paths[0])
             journal.remove()
         except BaseException as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if _is_disk_full(error) or _is_disk_full(error.__context__):
                 journal.remove()
             with suppress(OSError):  # the folder remains if it contains other files
                 os.rmdir(self.processed_dir)
@@ -435,6 +435,10 @@ class GraphDataset(SplittableDataset):
     def len(self) -> int:
         r"""Returns the number of stored samples."""
         return len(self._storage)
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _hash(value: Any) -> str:

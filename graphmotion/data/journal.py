@@ -82,7 +82,7 @@ class Journal:
             with suppress(FileNotFoundError):
                 os.makedirs(self.folder, exist_ok=True)
                 save_tensors(part, os.path.join(self.folder, f'{secrets.token_hex(8)}.pt'))
-        except OSError:
+        except (OSError, RuntimeError):  # the latter from PyTorch
             self.remove()  # the disk is full: leave its space to the result
         self._new.clear()
         self._num_bytes, self._written = 0, time.monotonic()

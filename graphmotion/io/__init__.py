@@ -4,6 +4,7 @@ from graphmotion.io.bvh import BVH, read_bvh
 from graphmotion.io.checkpoint import read_weights
 from graphmotion.io.coco_keypoints import read_coco_keypoints
 from graphmotion.io.files import (
+    FoundFile,
     MalformedFileError,
     atomic_write,
     find_files,
@@ -50,6 +51,7 @@ __all__ = [
     'ArrayPart',
     'Body',
     'Detection',
+    'FoundFile',
     'MalformedFileError',
     'PoseFormat',
     'SkippedSamples',

@@ -50,13 +50,19 @@ class MalformedFileError(ValueError):
 
 
 class FoundFile(NamedTuple):
-    """A file of a dataset, in a folder or in an open archive."""
+    r"""A file of a dataset, in a folder or in an open archive.
+
+    Args:
+        path (str): Path of the file or, in an archive, of the archive and the file.
+        archive (optional): The archive. (default: :obj:`None`)
+        inside (str, optional): Path in the archive. (default: :obj:`""`)
+        other (str, optional): Path of another file of the same name with different content, both on
+            disk or in archives. (default: :obj:`None`)
+    """
 
     path: str
     archive: _Archive | None = None
-    #: Path in the archive.
     inside: str = ''
-    #: Path of another file of the same name with different content, both on disk or in archives.
     other: str | None = None
 
     def read(self) -> bytes:
@@ -74,7 +80,7 @@ class FoundFile(NamedTuple):
             raise MalformedFileError(self.path, 'file', 'readable', found) from error
 
     def differs(self, other: FoundFile) -> bool:
-        """Returns whether the content differs from that of another file of the same kind."""
+        r"""Returns whether the content differs from that of another file of the same kind."""
         if self.archive is None or other.archive is None:
             return not filecmp.cmp(self.path, other.path, shallow=False)
         return self.state() != other.state()

@@ -1,5 +1,6 @@
 """Processing with several processes, and interrupted processing."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -137,6 +138,24 @@ def test_processes_that_open_a_set_at_once_agree(unread):
     assert [main.exitcode for main in starts] == [0, 0, 0]
     (content,) = processed(unread).values()
     assert process(NTURGBD, unread)[0] == {'ntu60_2_denoised.pt': content}
+
+
+def test_a_full_disk_leaves_nothing(unread, monkeypatch):
+    save = torch.save
+
+    def fail(content, file):
+        if 'fields' not in content:  # a part of the journal
+            return save(content, file)
+        assert list(unread.glob('processed/*.parts/*.pt'))
+        try:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        finally:
+            raise RuntimeError('enforce fail at inline_container.cc')  # as torch.save does
+
+    monkeypatch.setattr(torch, 'save', fail)
+    with pytest.warns(UserWarning, match='skipped'), pytest.raises(RuntimeError, match='enforce'):
+        NTURGBD(unread)
+    assert not (unread / 'processed').exists()
 
 
 def test_reloading_does_not_continue(unread, monkeypatch):

@@ -6,7 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from graphmotion.io import MalformedFileError, atomic_write, load_json, read_files
+from graphmotion.data.workers import map_in_order
+from graphmotion.io import MalformedFileError, atomic_write, find_files, load_json, read_files
 from graphmotion.io.files import as_float_array
 
 
@@ -41,6 +42,30 @@ def test_reads_folders_and_archives_sorted_by_name(tmp_path):
     assert found == [('a', b'a'), ('b', b'unpacked'), ('c', b'c'), ('d', b'd')]
     paths = [path for path, _, _ in read_files(str(tmp_path), '.json')]
     assert paths[2] == f'{tmp_path}/all.zip/set/c.json'
+
+
+def test_archives_are_read_in_several_processes_at_once(tmp_path):
+    pack(tmp_path / 'all.zip', {f'{i}.json': bytes([i]) * 10**5 for i in range(40)})
+    with find_files(str(tmp_path), '.json') as files:
+        copies = pickle.loads(pickle.dumps(files))
+        contents = map_in_order(lambda name: files[name].read(), list(files), 2)
+        for (name, content), copy in zip(zip(files, contents), copies.values()):
+            assert content == copy.read() == files[name].read() == bytes([int(name)]) * 10**5
+
+
+def test_states_change_with_the_content(tmp_path):
+    def states():
+        with find_files(str(tmp_path), '.json') as files:
+            return {name: file.state() for name, file in files.items()}
+
+    pack(tmp_path / 'all.zip', {'a.json': 'a', 'b.json': 'b'})
+    (tmp_path / 'c.json').write_text('c')
+    first = states()
+    pack(tmp_path / 'all.zip', {'a.json': 'a', 'b.json': 'x'})
+    os.utime(tmp_path / 'c.json', ns=(0, 1))
+    second = states()
+    assert [first[name] == second[name] for name in 'abc'] == [True, False, False]
+    assert second['c'] == (1, 1)
 
 
 def test_archives_and_folders_may_be_linked(tmp_path):

@@ -128,9 +128,8 @@ class SpatialConv(torch.nn.Module):
         partitions = self._partitions(adj, x.size(0))
         if isinstance(partitions, Tensor) and can_aggregate(x, partitions, self.weight):
             return self._aggregate(x, partitions)
-        parts: Sequence[Tensor | SortedEdges] = (
-            partitions.unbind(-3) if isinstance(partitions, Tensor) else partitions
-        )
+        parts: Sequence[Tensor | SortedEdges]
+        parts = partitions.unbind(-3) if isinstance(partitions, Tensor) else partitions
         shape = (*x.shape[:-1], self.out_channels)
         out: Tensor | None = None
         # Sum over neighbours where features have fewer channels, which is cheaper. Later products
