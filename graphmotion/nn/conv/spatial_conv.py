@@ -126,10 +126,13 @@ class SpatialConv(torch.nn.Module):
         if self.edge_importance is not None or self.residual_adjacency is not None:
             split_graphs(x, self.num_nodes or 1)
         partitions = self._partitions(adj, x.size(0))
-        if isinstance(partitions, Tensor) and can_aggregate(x, partitions, self.weight):
-            return self._aggregate(x, partitions)
-        parts: Sequence[Tensor | SortedEdges]
-        parts = partitions.unbind(-3) if isinstance(partitions, Tensor) else partitions
+        parts: list[Tensor | SortedEdges]
+        if isinstance(partitions, Tensor):
+            if can_aggregate(x, partitions, self.weight):
+                return self._aggregate(x, partitions)
+            parts = list(partitions.unbind(-3))
+        else:
+            parts = list(partitions)
         shape = (*x.shape[:-1], self.out_channels)
         out: Tensor | None = None
         # Sum over neighbours where features have fewer channels, which is cheaper. Later products
