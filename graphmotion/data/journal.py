@@ -26,12 +26,12 @@ class Journal:
 
     .. code-block:: python
 
-        journal = Journal(folder)
-        for key in keys:
-            content = journal.get(key)
-            if content is None:
-                content = compute(key)
-                journal.add(key, content)
+        import os
+        import tempfile
+
+        journal = Journal(os.path.join(tempfile.mkdtemp(), 'parts'))
+        if 'a' not in journal:
+            journal.add('a', b'result')
         journal.remove()
 
     Args:
