@@ -33,6 +33,11 @@ _STABLE = {*sys.stdlib_module_names, 'torch', 'torch_geometric'}
 class ReadTask(NamedTuple):
     r"""Raw files that are read independently of others.
 
+    .. code-block:: python
+
+        task = ReadTask('walk', {'walk.json': FoundFile('walk.json')}, labels=3)
+        task.file.path  # walk.json
+
     Args:
         name (str): Name of the sample.
         files (mapping): The files by name.
@@ -106,7 +111,7 @@ def read_tasks(
             if outcome is None:
                 outcome = _read(read, task) if is_known else next(fresh)
                 if journal is not None and key is not None:
-                    _store(journal, key, outcome)
+                    _keep(journal, key, outcome)
                 progress.update(not is_known)
             for warning in outcome.warnings:
                 if warning not in warned:
@@ -153,7 +158,7 @@ def _key(task: ReadTask, version: str) -> str | None:
         return None
 
 
-def _store(journal: Journal, key: str, outcome: _Outcome) -> None:
+def _keep(journal: Journal, key: str, outcome: _Outcome) -> None:
     """Adds an outcome to the journal unless it is an error or has a warning of an own type."""
     kinds = [getattr(builtins, kind.__name__, None) is kind for _, kind, *_ in outcome.warnings]
     if outcome.error is None and all(kinds):

@@ -52,6 +52,12 @@ class MalformedFileError(ValueError):
 class FoundFile(NamedTuple):
     r"""A file of a dataset, in a folder or in an open archive.
 
+    .. code-block:: python
+
+        with find_files('recordings', '.json') as files:  # a folder, also with .zip archives
+            for name, file in files.items():
+                content = file.read()
+
     Args:
         path (str): Path of the file or, in an archive, of the archive and the file.
         archive (optional): The archive. (default: :obj:`None`)

@@ -26,10 +26,11 @@ def describe_outcomes(
 
     .. code-block:: python
 
-        correct = {'ST-GCN': evaluation.probabilities.argmax(dim=1) == evaluation.target}
-        entries = describe_outcomes(
-            correct, test.fingerprint(), 'split 8:1:1 by subject', test.labels('subject')
-        )
+        train, test = SyntheticGait(num_subjects=4, num_frames=8).split((3, 1), by='subject')
+        predicted = torch.zeros(len(test), dtype=torch.long)  # of a network
+        correct = {'ST-GCN': predicted == test.labels()}
+        groups = test.labels('subject')
+        entries = describe_outcomes(correct, test.fingerprint(), 'split 3:1 by subject', groups)
 
     Args:
         correct (dict): Whether each test sample was classified or recognised correctly, for one or
@@ -70,6 +71,11 @@ def describe_outcomes(
 class RunComparison:
     r"""The difference between runs, returned by :func:`compare_runs`.
 
+    .. code-block:: python
+
+        found = RunComparison({'ST-GCN': compare_paired([True] * 9 + [False], [True] * 10)}, {})
+        found.comparisons['ST-GCN'].p_value
+
     Args:
         comparisons (dict): The :class:`PairedComparison` of each pair of models by name.
         differences (dict): The facts that differ, each with both values, by name.
@@ -88,6 +94,14 @@ def compare_runs(
     first: str | Sequence[str], second: str | Sequence[str], confidence: float = 0.95
 ) -> RunComparison:
     r"""Compares the accuracies of two runs, or of two groups of runs such as several seeds.
+
+    .. code-block:: python
+
+        for name in ('a', 'b'):
+            correct = {'ST-GCN': torch.rand(50) < 0.8}
+            entries = describe_outcomes(correct, 'fingerprint of the test samples', 'split 8:1:1')
+            pathlib.Path(f'{name}.json').write_text(json.dumps(entries))
+        print(compare_runs('a.json', 'b.json'))
 
     The accuracies are compared by :func:`compare_paired` on the same samples, or on groups of
     samples if the runs stored groups. Runs of a group are paired in their order, and all outcomes

@@ -15,7 +15,7 @@ PAGES = [ROOT / 'README.md', EXAMPLES / 'README.md', *sorted((ROOT / 'docs').rgl
 
 def commands(path):
     text = path.read_text().replace('\\\n', ' ')
-    return re.findall(r'python (examples/\S+)\.py([^\n&]*)', text)
+    return re.findall(r'python (examples/\S+)\.py([^\n&`]*)', text)
 
 
 COMMANDS = sorted({command for path in [*SCRIPTS, *PAGES] for command in commands(path)})
