@@ -130,7 +130,7 @@ class _SharedSpatialConv(Module):
     def __init__(self, conv: SpatialConv, adj: Tensor, norm: Module) -> None:
         super().__init__()
         scale, shift = _affine(norm)
-        adj = torch.stack(cast('list[Tensor]', conv._partitions(adj, adj.size(-1))))
+        adj = cast(Tensor, conv._partitions(adj, adj.size(-1)))
         constant = shift.expand(adj.size(-1), -1)
         if conv.bias is not None:  # part of the messages along the edges
             constant = constant + adj.double().sum(dim=2).t() @ (conv.bias.double() * scale)
