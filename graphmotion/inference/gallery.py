@@ -355,8 +355,7 @@ class Gallery:
         """Returns embeddings in parts, [N, P, D], of the size of those in the gallery."""
         if isinstance(embeddings, Tensor) and embeddings.dim() == 1:
             embeddings = embeddings.unsqueeze(0)
-        embedding = Embeddings(embeddings)
-        parts = embedding[:].cpu()
+        parts = Embeddings(embeddings)[:].cpu()
         kept = [*self._samples.values(), *([] if self._cohort is None else [self._cohort])]
         if kept and parts.shape[1:] != kept[0].shape[1:]:
             raise ValueError(

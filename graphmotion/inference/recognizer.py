@@ -175,7 +175,7 @@ class Recognizer(EnrollmentMixin):
         given = None if skeleton is None else get_skeleton(skeleton)
         self._format = InputFormat.of_network(self.models[0], first, given, self.image_size)
         self.skeleton = self._format.skeleton
-        self._fused: dict[int, tuple[Any, torch.nn.Module]] = {}
+        self._fused: dict[int, tuple[Any, list[Tensor], torch.nn.Module]] = {}
 
     @property
     def model(self) -> torch.nn.Module:
@@ -370,8 +370,9 @@ class Recognizer(EnrollmentMixin):
         state = model, [(id(t), t.data_ptr(), _version(t)) for t in tensors]
         cached = self._fused.get(number)
         if cached is None or cached[0] != state:
-            self._fused[number] = state, fuse_for_inference(model)
-        return self._fused[number][1]
+            # The tensors are kept, so that no other tensor has their identity.
+            self._fused[number] = state, tensors, fuse_for_inference(model)
+        return self._fused[number][-1]
 
     def _check_classes(self) -> tuple[str, ...]:
         if self.class_names is None:

@@ -319,7 +319,7 @@ class FrameStream:
                 batches.append(next(iter(loader)).to(device))
         if _can_slide(model, batches):
             sliding = self._sliding.setdefault(key, {})
-            if number not in sliding:
+            if number not in sliding or sliding[number].model is not model:
                 sliding[number] = SlidingModel(model)
             x = torch.cat([model_inputs(model, batch)[0] for batch in batches])
             out = check_rows(model, sliding[number](x, first), len(batches), what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import os
 from contextlib import suppress
@@ -33,10 +34,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | os.PathLike, storage_options: Any = None
     ) -> None:
         """Writes a checkpoint."""
+        path = os.fspath(path)
         directory, name = os.path.split(path)
+        for partial in glob.glob(f'{glob.escape(path)}.*.tmp'):  # of a process that was killed
+            os.unlink(partial)
         buffer = io.BytesIO()  # torch.save hides the error of a full disk
         torch.save(checkpoint, buffer)
-        with atomic_write(os.fspath(path)) as file:
+        with atomic_write(path) as file:
             file.write(buffer.getbuffer())
             file.flush()
             os.fsync(file.fileno())

@@ -79,9 +79,9 @@ def fit(
     The directory holds :obj:`last.ckpt`, written after every epoch, :obj:`previous.ckpt` of the
     epoch before, :obj:`best.ckpt`, :obj:`history.json` and, in the end,
     :obj:`recognizer.safetensors`, the trained model with the transform of validation as a
-    :class:`~graphmotion.inference.Recognizer`. It is not written if
-    there is only a transform of training, or the model or the transform is not one that
-    :func:`~graphmotion.config.to_config` describes.
+    :class:`~graphmotion.inference.Recognizer`. It is not written if there is only a transform of
+    training, or the model or the transform is not one that :func:`~graphmotion.config.to_config`
+    describes.
 
     If a run was interrupted, the same call resumes it from the last complete epoch with an
     identical result: the order of samples, augmentation and dropout depend on the seed, the epoch

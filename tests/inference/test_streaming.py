@@ -92,6 +92,17 @@ def test_transforms_and_missing_joints(name, scores):
     check(recognizer, recognizer.stream(window=20), pos, score)
 
 
+def test_changed_weights_are_used():
+    recognizer = make()
+    stream, pos = recognizer.stream(window=20), walk(42)
+    check(recognizer, stream, pos[:21])
+    torch.nn.init.normal_(recognizer.model.lin.weight)
+    for joints in pos[21:41]:
+        (answer,) = stream.push(joints)
+    expected = recognizer(pos[21:41], axes='TVC', window=10**6)[0]
+    assert answer.probability == pytest.approx(expected.probability, abs=1e-5)
+
+
 def test_features_are_reused(monkeypatch):
     """Only frames near the ends are evaluated, also with an interpolated joint."""
     monkeypatch.setattr('graphmotion.nn.sliding.MIN_FLOPS', 0)

@@ -155,6 +155,15 @@ def test_an_interruption_leaves_a_checkpoint(tmp_path, monkeypatch, operation):
     assert not list(tmp_path.glob('*.tmp'))
 
 
+def test_partial_checkpoints_of_killed_processes_are_removed(tmp_path):
+    partial, other = tmp_path / 'last.ckpt.0123abcd.tmp', tmp_path / 'best.ckpt.0123abcd.tmp'
+    for file in (partial, other):
+        file.write_bytes(b'part')
+    AtomicCheckpointIO().save_checkpoint({'callbacks': {}}, tmp_path / 'last.ckpt')
+    assert not partial.exists()
+    assert other.exists()
+
+
 def test_a_run_that_is_not_resumed_removes_the_checkpoints_of_the_earlier_one(tmp_path):
     train(tmp_path)
     with pytest.raises(KeyError):

@@ -1,4 +1,4 @@
-"""Embeddings in parts, which are read in blocks, as they may be larger than the memory."""
+"""Embeddings in parts, read in blocks since they may not fit in memory."""
 
 from __future__ import annotations
 
@@ -78,8 +78,10 @@ class Embeddings:
             yield block, self[block if rows is None else rows[block]]
 
     def empty(self, *shape: int) -> Tensor:
-        r"""Returns an uninitialised tensor, in a temporary file if the embeddings are mapped."""
-        if not self.is_mapped:
+        r"""Returns an uninitialised tensor, in a temporary file if the embeddings are mapped,
+        except on Windows.
+        """
+        if not self.is_mapped or os.name == 'nt':  # Windows locks open temporary files
             return self.values.new_empty(shape, dtype=self.dtype)
         with tempfile.NamedTemporaryFile() as file:
             size = int(np.prod(shape, dtype=np.int64))
