@@ -329,7 +329,9 @@ def test_reserved_names_are_changed_by_batches(name):
 
 
 def test_no_other_module_accesses_internal_data_of_batches():
-    names = re.compile(r'\b(_slice_dict|_inc_dict|_num_graphs|(?!data_)\w*ptr|_store|_global_store)\b')
+    names = re.compile(
+        r'\b(_slice_dict|_inc_dict|_num_graphs|(?!data_)\w*ptr|_store|_global_store)\b'
+    )
     root = Path(graphmotion.__file__).parent
     found = {
         str(path.relative_to(root)): names.findall(path.read_text(encoding='utf-8'))

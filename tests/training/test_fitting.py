@@ -239,7 +239,9 @@ def test_a_missing_field_is_named(tmp_path):
         fit(module(), GraphDataModule(Waves(), batch_size=16), str(tmp_path), **QUIET)
     with pytest.raises(ValueError, match=reason):
         predict(module().model, Waves(4))
-    with pytest.raises(ValueError, match='num_augmentations must be an integer >= 1 and <= 1000, got 0'):
+    with pytest.raises(
+        ValueError, match='num_augmentations must be an integer >= 1 and <= 1000, got 0'
+    ):
         predict(module().model, Waves(4), joints, num_augmentations=0)
 
 
