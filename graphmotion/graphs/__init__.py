@@ -1,6 +1,7 @@
 from graphmotion.graphs.coarsening import Coarsening, coarsening_hierarchy
 from graphmotion.graphs.eigenbasis import laplacian_eigenbasis
 from graphmotion.graphs.face_edges import face_edges
+from graphmotion.graphs.grid_hierarchy import grid_hierarchy
 from graphmotion.graphs.landmark_graph import landmark_graph
 from graphmotion.graphs.laplacian import laplacian
 from graphmotion.graphs.neighbors import edge_weights, knn_graph
@@ -13,6 +14,7 @@ __all__ = [
     'coarsening_hierarchy',
     'edge_weights',
     'face_edges',
+    'grid_hierarchy',
     'knn_graph',
     'landmark_graph',
     'laplacian',

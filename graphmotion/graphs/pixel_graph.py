@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
 
+from graphmotion.graphs.grid_hierarchy import grid_hierarchy
 from graphmotion.graphs.point_graph import PointGraph, count_pixels, sample_pixels
 
 
@@ -20,6 +21,7 @@ def pixel_graph(
     sigma: float | None = None,
     normalization: str | None = None,
     seed: int = 0,
+    cell_size: float | None = None,
 ) -> PointGraph:
     r"""Builds a nearest-neighbour graph over random pixels, shared by all images of a dataset.
 
@@ -49,6 +51,9 @@ def pixel_graph(
         sigma (float, optional): Width of Gaussian weights. (default: :obj:`None`)
         normalization (str, optional): Normalisation of the Laplacian. (default: :obj:`None`)
         seed (int, optional): Random seed of the pixels and the hierarchy. (default: :obj:`0`)
+        cell_size (float, optional): If given, pixels are pooled by the cells of a grid with this
+            side in pixels, which doubles with each level, and :obj:`ratio` is not used; see
+            :func:`grid_hierarchy`. By default, neighbours are merged. (default: :obj:`None`)
 
     Raises:
         ValueError: If there are fewer pixels than requested or too few for :obj:`k` neighbours.
@@ -59,7 +64,10 @@ def pixel_graph(
     pos = sample_pixels(height, width, num=num, seed=seed)
     if num_modes is not None:
         num_modes = min(num_modes, len(pos))
+    merged = levels if cell_size is None else 0
     graph = PointGraph.from_points(
-        pos, k, weight, sigma, num_modes, normalization, levels, ratio, seed
+        pos, k, weight, sigma, num_modes, normalization, merged, ratio, seed
     )
+    if cell_size is not None and levels:
+        graph = replace(graph, hierarchy=grid_hierarchy(pos, levels, cell_size))
     return replace(graph, image_size=(height, width))
