@@ -6,7 +6,8 @@
 
 As in OU-MVLP, each subject has a gallery and a probe sequence from each of 14 cameras, and one
 percent of the sequences is missing. All implementations must return the same rank-1 to rank-20
-accuracies, mAP and mINP before anything is timed. The columns are explained in
+accuracies, mAP and mINP before anything is timed. Where faiss is installed, its search is timed on
+people with ten gallery samples each. The columns are explained in
 benchmarks/README.md.
 """
 
@@ -16,6 +17,7 @@ import argparse
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -36,12 +38,12 @@ from benchmarks.common import (
     time_once,
     write_json,
 )
-from graphmotion.metrics import GalleryProbeProtocol, gallery_probe, markdown_table
+from graphmotion.metrics import GalleryProbeProtocol, gallery_probe, markdown_table, retrieve
 
 NUM_VIEWS, RANKS = 14, (1, 5, 10, 20)
 MISSING = 0.01  # fraction of sequences
 SUBJECTS = (50, 200, 500, 5154)
-TINY = {'subjects': [12, 40], 'channels': 16, 'max_plain': 20}
+TINY = {'subjects': [12, 40], 'channels': 16, 'max_plain': 20, 'gallery': 200}
 OURS, PLAIN = 'graphmotion', 'full matrix, argsort'
 TARGET = {'subjects': 5154, 'threads': 2, 'seconds': 60, 'bytes': 2e9}
 TOLERANCE = 1e-3  # rounding can reorder pairs with nearly equal distances
@@ -166,6 +168,70 @@ def measure(num_subjects: int, args: argparse.Namespace) -> list[dict[str, Any]]
     ]
 
 
+# Search with faiss #############################################################################
+
+SEARCH_PROTOCOL = GalleryProbeProtocol(
+    'search', gallery={'take': 1}, probes={'00': {'take': 0}}, view=None
+)
+SAMPLES, PROBES, NEIGHBORS = 10, 1000, 10
+INDICES = ('HNSW32', 'IVF{lists},Flat')
+
+
+def clustered(num_gallery: int, channels: int) -> tuple[Tensor, Labels]:
+    """Returns noisy samples of people, ten in the gallery for each, and labels."""
+    torch.manual_seed(0)
+    num_people = num_gallery // SAMPLES
+    probes = torch.randint(num_people, (PROBES,))
+    subject = torch.cat([torch.arange(num_people).repeat(SAMPLES), probes])
+    embedding = torch.randn(num_people, channels)[subject] + torch.randn(len(subject), channels)
+    take = (torch.arange(len(subject)) < num_people * SAMPLES).long()
+    return embedding, {'subject': subject, 'take': take}
+
+
+def measure_search(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Returns a result for each search, or nothing if faiss is not installed."""
+    if find_spec('faiss') is None:
+        return []
+    import faiss
+
+    faiss.omp_set_num_threads(args.threads)
+    embedding, labels = clustered(args.gallery, args.channels)
+    gallery, probes = labels['take'] == 1, labels['take'] == 0
+
+    def flat() -> float:
+        vectors = F.normalize(embedding, dim=1).numpy()
+        index = faiss.IndexFlatIP(args.channels)
+        index.add(vectors[gallery.numpy()])
+        found = torch.from_numpy(index.search(vectors[probes.numpy()], 1)[1][:, 0])
+        right = labels['subject'][gallery][found] == labels['subject'][probes]
+        return float(right.double().mean())
+
+    def rank1() -> float:
+        return gallery_probe(embedding, labels, SEARCH_PROTOCOL).mean_accuracy()
+
+    if abs(flat() - rank1()) > TOLERANCE:
+        raise AssertionError(f'faiss: rank-1 is {flat():.5f}, expected {rank1():.5f}')
+    search = partial(retrieve, embedding, labels, SEARCH_PROTOCOL, k=NEIGHBORS)
+    lists = max(1, round(int(gallery.sum()) ** 0.5))
+    indices = [name.format(lists=lists) for name in INDICES]
+    runs: dict[str, Callable[[], Any]] = {
+        f'{OURS}, rank-1': rank1,
+        'faiss flat, rank-1': flat,
+        f'{OURS}, 10 nearest': search,
+        **{f'retrieve, {name}': partial(search, index=name) for name in indices},
+    }
+    exact = search().nearest
+    results = []
+    for name, run in runs.items():
+        times = [time_once(run) for _ in range(args.rounds)]
+        recall = None
+        if name.startswith('retrieve'):
+            found = run().nearest
+            recall = float((exact.unsqueeze(2) == found.unsqueeze(1)).any(2).double().mean())
+        results.append({'search': name, 'seconds': quartiles(times), 'recall': recall})
+    return results
+
+
 # Reports ######################################################################################
 
 COLUMNS = (
@@ -216,6 +282,7 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     parser.add_argument(
         '--max-plain', type=int, default=500, help='maximum subjects for sorting all pairs'
     )
+    parser.add_argument('--gallery', type=int, default=20_000, help='samples searched by faiss')
     parser.add_argument(
         '--memory',
         action=argparse.BooleanOptionalAction,
@@ -239,7 +306,15 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
             f'{TARGET["bytes"] / 1e9:.0f} GB on {TARGET["threads"]} threads; measured '
             f'{t["seconds"]:.1f} s{memory}: {"met" if t["met"] else "MISSED"}'
         )
-    write_json(args.json, environment=facts, targets=targets, results=results)
+    searches = measure_search(args)
+    if searches:
+        print(f'\n{args.gallery} gallery samples, {PROBES} probes:\n')
+    for row in searches:
+        recall = '' if row['recall'] is None else f', recall at {NEIGHBORS} {row["recall"]:.3f}'
+        print(f'{row["search"]}: {row["seconds"]["median"]:#.3g} s{recall}')
+    if not searches:
+        print('\nNot measured: faiss, which is not installed.')
+    write_json(args.json, environment=facts, targets=targets, results=results, searches=searches)
     return results
 
 

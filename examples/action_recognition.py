@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -205,12 +206,16 @@ def run_stream(args: Namespace, dataset: MotionDataset, stream: str) -> StreamRe
     size = common.count_parameters(model)
     print(f'{name}: {100 * scores.accuracy:.1f} %, {size:,} parameters, {seconds:.0f} s')
     report = {'parameters': size, 'seconds': seconds, 'scores': scores.as_dict()}
-    protocol = f'official split {args.protocol or "by default"}'
-    outcomes = common.class_outcomes(test, {name: logits.argmax(dim=1)}, protocol)
     names = dataset.class_names
     recognizer = Recognizer(model.cpu(), transform, dataset.skeleton, names, info=report)
     recognizer.save(folder / 'recognizer.safetensors')
-    return StreamResult(recognizer, logits, scores, report | outcomes)
+    return StreamResult(recognizer, logits, scores, report)
+
+
+def outcomes(args: Namespace, test: MotionDataset, logits: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Returns the entries of results.json by which networks are compared."""
+    predicted = {name: one.argmax(dim=1) for name, one in logits.items()}
+    return common.class_outcomes(test, predicted, f'official split {args.protocol}')
 
 
 def score(test: MotionDataset, logits: Tensor) -> ClassificationScores:
@@ -232,6 +237,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     args = parse(argv)
     common.start(args)
     dataset = make_dataset(args)
+    args.protocol = args.protocol or next(iter(dataset.protocols))
     draw_data(args, dataset)
     name = f'{TITLES[args.model]}, {args.stream}'
     result = run_stream(args, dataset, args.stream)
@@ -239,7 +245,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     path = args.out / args.model / args.stream / 'recognizer.safetensors'
     common.show_recognizer(path, "print(recognizer('action.json'))")
     results = {'name': name, 'recipe': make_recipe(args), 'options': make_options(args)}
-    return common.save_results(args, results | result.report, args.out / args.model)
+    test = dataset.official_split(args.protocol)[1]
+    results |= result.report | outcomes(args, test, {name: result.logits})
+    return common.save_results(args, results, args.out / args.model)
 
 
 if __name__ == '__main__':

@@ -172,7 +172,10 @@ def train(args: Namespace, dataset: PoseFolder) -> dict[str, Any]:
     vis.plot_confusion_matrix(scores, title=args.model, path=args.out / 'confusion.png')
     path = args.out / 'run' / 'recognizer.safetensors'
     common.show_recognizer(path, "print(recognizer('take1.json'))")
-    return scores.as_dict()
+    predicted = {args.model: evaluation.probabilities.argmax(dim=1)}
+    protocol = f'training and test 7:3 by {by or "sample"}'
+    outcomes = common.class_outcomes(test_part, predicted, protocol)
+    return {'scores': scores.as_dict(), **outcomes}
 
 
 def run(args: Namespace, root: str, skeleton: str) -> dict[str, Any]:
@@ -195,14 +198,14 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     args = parse(argv)
     common.start(args)
     if args.root:
-        scores = run(args, args.root, args.skeleton)
+        results = run(args, args.root, args.skeleton)
     else:
         with tempfile.TemporaryDirectory() as temporary:
             folder = args.keep or Path(temporary)
             folder.mkdir(parents=True, exist_ok=True)
             layout = write_files(folder, args.subjects, args.seed)
-            scores = run(args, str(folder), str(layout))
-    return common.save_results(args, {'scores': scores})
+            results = run(args, str(folder), str(layout))
+    return common.save_results(args, results)
 
 
 if __name__ == '__main__':

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import torch
 from shared import common
 from shared.ssgnn_presets import get_preset
+from torch import Tensor
 from torch_geometric.transforms import Compose
 
 import graphmotion.transforms as T
@@ -177,13 +178,16 @@ def make_recipe(args: Namespace, domain: str) -> ClassificationRecipe:
 
 
 class Run(NamedTuple):
-    """Networks that were trained on the same faces, and their test scores."""
+    """Networks that were trained on the same faces, and their test."""
+
+    test: FaceDataset
 
     graph: PointGraph
     views: list[Compose]
     models: dict[str, Any]
     folder: Path
     histories: dict[str, list[dict[str, float]]]
+    predicted: dict[str, Tensor]
     scores: dict[str, ClassificationScores]
     seconds: float
 
@@ -193,7 +197,7 @@ def run(args: Namespace, train: FaceDataset, test: FaceDataset, folder: Path, se
     begin = time.perf_counter()
     graph = make_graph(args, train)
     train_transform, views, channels = make_transforms(args, graph)
-    models, histories, scores = {}, {}, {}
+    models, histories, predicted = {}, {}, {}
     for domain in domains(args):
         title, options = TITLES[domain], make_options(args, domain)
         evaluation = train_and_test(
@@ -210,20 +214,21 @@ def run(args: Namespace, train: FaceDataset, test: FaceDataset, folder: Path, se
             **common.fit_options(args),
         )
         models[title], histories[title] = evaluation.model, evaluation.history
-        scores[title] = score(evaluation.model, test, views)
+        predicted[title] = classify(evaluation.model, test, views)
     if args.domain == 'both':
         fused = SSGNN(*models.values(), FUSIONS[args.fusion])
         if args.fusion == 'learned':  # from the augmented training faces
-            predicted = [predict(m, train, train_transform, seed=seed) for m in models.values()]
-            fused.fusion.fit([p.clamp(min=1e-9).log() for p in predicted], train.labels())
-        models['SSGNN'], scores['SSGNN'] = fused, score(fused, test, views)
+            parts = [predict(m, train, train_transform, seed=seed) for m in models.values()]
+            fused.fusion.fit([p.clamp(min=1e-9).log() for p in parts], train.labels())
+        models['SSGNN'], predicted['SSGNN'] = fused, classify(fused, test, views)
+    scores = {title: score(test, classes) for title, classes in predicted.items()}
     for title, model in models.items():
         info = {'scores': scores[title].as_dict()}
         recognizer = Recognizer(model, views, class_names=train.class_names, info=info)
         (folder / title.lower()).mkdir(parents=True, exist_ok=True)
         recognizer.save(folder / title.lower() / 'recognizer.safetensors')
     seconds = time.perf_counter() - begin
-    return Run(graph, views, models, folder, histories, scores, seconds)
+    return Run(test, graph, views, models, folder, histories, predicted, scores, seconds)
 
 
 def show_recognizer(last: Run) -> None:
@@ -231,11 +236,15 @@ def show_recognizer(last: Run) -> None:
     common.show_recognizer(path, "print(recognizer('face.png'))")
 
 
-def score(model: Any, dataset: FaceDataset, views: list[Compose]) -> ClassificationScores:
-    """Scores the mean prediction over all views of a face."""
+def classify(model: Any, dataset: FaceDataset, views: list[Compose]) -> Tensor:
+    """Returns the classes by the mean prediction over all views of a face."""
     probabilities = torch.stack([predict(model, dataset, view) for view in views]).mean(dim=0)
+    return probabilities.argmax(dim=1)
+
+
+def score(dataset: FaceDataset, predicted: Tensor) -> ClassificationScores:
     return classification_scores(
-        dataset.labels(), probabilities.argmax(dim=1), dataset.num_classes, dataset.class_names
+        dataset.labels(), predicted, dataset.num_classes, dataset.class_names
     )
 
 
@@ -284,6 +293,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     draw(args, dataset, found, found.scores)
     results = {'scores': {title: one.as_dict() for title, one in found.scores.items()}}
     results |= describe_networks(args, found) | {'seconds': found.seconds}
+    results |= common.class_outcomes(test, found.predicted, 'split')
     show_recognizer(found)
     return common.save_results(args, results)
 

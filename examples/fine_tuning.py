@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from action_recognition import PRESETS, make_transforms, score
 from shared import common
+from torch import Tensor
 
 from graphmotion.datasets import NWUCLA, MotionDataset, SyntheticActions
 from graphmotion.inference import predict
@@ -147,21 +148,26 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     train_set, test = make_datasets(args)
     weights = args.weights or pretrain(args)
     recipes, rows = make_recipes(args), {}
+    predicted: dict[str, list[Tensor]] = {}
     for name, recipe in recipes.items():
         start = None if name == 'from scratch' else weights
         scores: list[ClassificationScores] = []
+        predicted[name] = []
         for seed in range(args.seed, args.seed + args.seeds):
             samples = train_set.subset(args.train_fraction, seed)
             folder = f'{common.slug(name)}/seed_{seed}'
             model, _ = train(args, samples, recipe, folder, start, seed)
             _, transform, _ = make_transforms(args, test, 'joint')
-            scores.append(score(test, predict(model, test, transform, kind='logits')))
+            logits = predict(model, test, transform, kind='logits')
+            scores.append(score(test, logits))
+            predicted[name].append(logits.argmax(dim=1))
         rows[name] = fold_summary(scores)
         accuracy = rows[name].format('accuracy', percent=True)
         print(f'{name}: {accuracy} % with {len(samples)} of {len(train_set)} samples')
     print(f'\n{format_table(rows, percent=True, per_class=False)}\n')
     summaries = {name: row.as_dict() for name, row in rows.items()}
-    return common.save_results(args, {'recipes': recipes, 'scores': summaries})
+    outcomes = common.fold_outcomes([test] * args.seeds, predicted, 'official split')
+    return common.save_results(args, {'recipes': recipes, 'scores': summaries, **outcomes})
 
 
 if __name__ == '__main__':

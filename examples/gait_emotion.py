@@ -109,6 +109,10 @@ def split_by(args: Namespace) -> str | None:
     return None if args.root else 'subject'
 
 
+def describe_split(args: Namespace) -> str:
+    return f'training, validation and test 8:1:1 by {split_by(args) or "sample"}'
+
+
 def make_transforms(args: Namespace, skeleton: Any) -> tuple[Compose, Compose, int]:
     """Returns the transforms of training and test samples and the number of input channels."""
     stream = T.ToStream(args.streams, skeleton)
@@ -240,7 +244,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             **common.class_outcomes(
                 test,
                 {name: evaluation.probabilities.argmax(dim=1)},
-                f'training, validation and test 8:1:1 by {split_by(args) or "sample"}',
+                describe_split(args),
             ),
         },
     )

@@ -84,6 +84,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     args = parse(argv)
     common.start(args)
     dataset = example.make_dataset(args)
+    args.protocol = args.protocol or next(iter(dataset.protocols))
     example.draw_data(args, dataset)
     test = dataset.official_split(args.protocol)[1]
     title, folder = example.TITLES[args.model], args.out / args.model
@@ -92,12 +93,13 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         for stream, result in results.items():
             draw_focal_joints(args, test, result, folder / stream / 'focal_joints.png')
     rows = {f'{title}, {stream}': result.scores for stream, result in results.items()}
+    logits = {f'{title}, {stream}': result.logits for stream, result in results.items()}
     report = {stream: result.report for stream, result in results.items()}
     name, final = title, next(iter(rows.values()))
     if len(args.streams) > 1:
         name = f'{title}, fused'
-        logits = [result.logits for result in results.values()]
-        fused = fuse_streams(logits, args.weights, args.fusion)
+        fused = fuse_streams(list(logits.values()), args.weights, args.fusion)
+        logits[name] = fused
         final = rows[name] = example.score(test, fused)
         report['fused'] = {'weights': args.weights, 'scores': final.as_dict()}
         vis.plot_confusion_matrix(final, title=name, path=folder / 'confusion.png')
@@ -129,6 +131,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             'options': example.make_options(args),
             'streams': report,
             'recall': recall,
+            **example.outcomes(args, test, logits),
         },
         folder,
     )

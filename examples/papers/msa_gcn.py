@@ -23,6 +23,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 import gait_emotion
 from shared import common
+from torch import Tensor
 
 from graphmotion.datasets import MotionDataset
 from graphmotion.metrics import (
@@ -99,11 +100,22 @@ def run(
     return out
 
 
-def first_test_part(args: Namespace, dataset: MotionDataset) -> MotionDataset:
+def test_parts(args: Namespace, dataset: MotionDataset) -> list[MotionDataset]:
+    """Returns the test samples of each fold or of the split."""
     by = gait_emotion.split_by(args)
     if args.folds:
-        return dataset.folds(args.folds, seed=args.seed, by=by)[0][1]
-    return dataset.split((8, 1, 1), seed=args.seed, by=by)[2]
+        return [test for _, test in dataset.folds(args.folds, seed=args.seed, by=by)]
+    return [dataset.split((8, 1, 1), seed=args.seed, by=by)[2]]
+
+
+def outcomes(
+    args: Namespace, tests: list[MotionDataset], predicted: dict[str, list[Tensor]]
+) -> dict[str, Any]:
+    """Returns the entries of results.json by which models are compared, without ensembles."""
+    protocol = gait_emotion.describe_split(args)
+    if args.folds:
+        protocol = f'{args.folds} folds by {gait_emotion.split_by(args) or "sample"}'
+    return common.fold_outcomes(tests * args.repeats, predicted, protocol)
 
 
 def ensemble(repeats: list[list[Evaluation]], classes: tuple[str, ...]) -> list:
@@ -128,12 +140,16 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     gait_emotion.draw_data(args, dataset)
     rows: dict[str, ClassificationScores | FoldSummary] = {}
     report: dict[str, dict[str, Any]] = {}
+    predicted: dict[str, list[Tensor]] = {}
+    tests = test_parts(args, dataset)
     for name, options in make_models(args).items():
         folder = args.out / common.slug(name)
         begin = time.perf_counter()
         repeats = run(args, dataset, options, folder)
         seconds = time.perf_counter() - begin
-        scores = [evaluation.scores for runs in repeats for evaluation in runs]
+        evaluations = [evaluation for runs in repeats for evaluation in runs]
+        scores = [evaluation.scores for evaluation in evaluations]
+        predicted[name] = [e.probabilities.argmax(dim=1) for e in evaluations]
         row = rows[name] = summarize(scores)
         size = common.count_parameters(repeats[0][0].model)
         report[name] = {
@@ -149,7 +165,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             report[name]['ensemble'] = combined.as_dict()
         gait_emotion.draw_results(
             args,
-            first_test_part(args, dataset),
+            tests[0],
             name,
             repeats[0][0],
             row.pooled if isinstance(row, FoldSummary) else row,
@@ -159,7 +175,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     print(f'\n{format_table(rows, percent=True)}\n\n{gait_emotion.NOTE}\n')
     path = sorted(folder.rglob('recognizer.safetensors'))[0]
     common.show_recognizer(path, "print(recognizer('walk.json'))")
-    return common.save_results(args, {'recipe': gait_emotion.make_recipe(args), 'models': report})
+    results = {'recipe': gait_emotion.make_recipe(args), 'models': report}
+    return common.save_results(args, results | outcomes(args, tests, predicted))
 
 
 if __name__ == '__main__':

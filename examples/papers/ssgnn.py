@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,6 @@ from graphmotion.datasets import FaceDataset, MixedFaces
 from graphmotion.metrics import (
     ClassificationScores,
     FoldSummary,
-    classification_scores,
     fold_summary,
     format_table,
     fusion_contributions,
@@ -103,8 +102,8 @@ def make_mixed_parts(args: Namespace, datasets: Sequence[FaceDataset]) -> Parts:
     return MixedFaces(train), MixedFaces(test)
 
 
-def score_svm(train: FaceDataset, test: FaceDataset) -> ClassificationScores:
-    """Scores a linear support vector machine on 300 principal components of the pixels."""
+def classify_by_svm(train: FaceDataset, test: FaceDataset) -> Tensor:
+    """Classifies by a linear support vector machine on 300 principal components of the pixels."""
     # Installed by the extra 'train'.
     from sklearn.decomposition import PCA
     from sklearn.pipeline import make_pipeline
@@ -118,12 +117,11 @@ def score_svm(train: FaceDataset, test: FaceDataset) -> ClassificationScores:
     x = pixels(train).numpy()
     components = PCA(min(300, *x.shape), svd_solver='randomized', random_state=0)
     machine = make_pipeline(components, LinearSVC(C=1e-2)).fit(x, train.labels().numpy())
-    predicted = torch.from_numpy(machine.predict(pixels(test).numpy()))
-    return classification_scores(test.labels(), predicted, test.num_classes, test.class_names)
+    return torch.from_numpy(machine.predict(pixels(test).numpy()))
 
 
-def score_cnn(args: Namespace, parts: Parts, folder: Path, seed: int) -> ClassificationScores:
-    """Trains and scores a small convolutional network on all pixels."""
+def classify_by_cnn(args: Namespace, parts: Parts, folder: Path, seed: int) -> Tensor:
+    """Classifies by a small convolutional network on all pixels, which it trains."""
     train, test = parts
     preset = get_preset(args)
     evaluation = train_and_test(
@@ -137,7 +135,7 @@ def score_cnn(args: Namespace, parts: Parts, folder: Path, seed: int) -> Classif
         **common.fit_options(args),
     )
     views = [Compose([]), *[Compose([T.RandomImageFlip(p=1.0)])] * preset.mirror]
-    return example.score(evaluation.model, test, views)
+    return example.classify(evaluation.model, test, views)
 
 
 # Protocols #####################################################################################
@@ -146,10 +144,11 @@ def score_cnn(args: Namespace, parts: Parts, folder: Path, seed: int) -> Classif
 def run(args: Namespace, parts: Parts, folder: Path, seed: int) -> Run:
     found = example.run(args, *parts, folder, seed)
     if args.svm:
-        found.scores[SVM] = score_svm(*parts)
+        found.predicted[SVM] = classify_by_svm(*parts)
     if args.cnn:
-        found.scores[CNN] = score_cnn(args, parts, folder, seed)
-    return found
+        found.predicted[CNN] = classify_by_cnn(args, parts, folder, seed)
+    scores = {title: example.score(parts[1], classes) for title, classes in found.predicted.items()}
+    return found._replace(scores=scores)
 
 
 def repeat(args: Namespace, parts: Callable[[int], Parts], folder: Path) -> list[Run]:
@@ -167,6 +166,20 @@ def run_folds(args: Namespace, folds: Sequence[Parts], name: str) -> list[Run]:
 
 def summarize(runs: Sequence[Run]) -> Rows:
     return {title: fold_summary([r.scores[title] for r in runs]) for title in runs[0].scores}
+
+
+def outcomes(runs: Mapping[str, Sequence[Run]], protocol: str) -> dict[str, Any]:
+    """Returns the entries of results.json by which networks are compared on the same test faces.
+
+    The key of runs is appended to the name of each network.
+    """
+    predicted = {
+        f'{title}{suffix}': [r.predicted[title] for r in some]
+        for suffix, some in runs.items()
+        for title in some[0].predicted
+    }
+    tests = [r.test for r in next(iter(runs.values()))]
+    return common.fold_outcomes(tests, predicted, protocol)
 
 
 def as_dicts(rows: Rows) -> dict[str, Any]:
@@ -207,25 +220,28 @@ def cross_validate(
 
 def sweep(
     args: Namespace, parts: Parts, name: str, values: Sequence[float], label: str
-) -> tuple[dict[str, Any], list[Run]]:
-    """Tests at each value of an option, or for each share of the training faces."""
+) -> tuple[dict[str, Any], dict[str, list[Run]]]:
+    """Tests at each value of an option, or for each share of the training faces.
+
+    Returns the scores and the runs of each value.
+    """
     train, test = parts
     found: dict[float, Rows] = {}
     histories: dict[str, list[list[dict[str, float]]]] = {}
-    runs: list[Run] = []
+    runs: dict[str, list[Run]] = {}
     for value in values:
         share = value if name == 'ratio' else 1.0
         varied = args if name == 'ratio' else Namespace(**(vars(args) | {name: value}))
-        runs = repeat(
+        runs[f'{value:g}'] = repeated = repeat(
             varied,
             lambda seed, share=share: (train.subset(share, seed), test),
             args.out / name / f'{value:g}',
         )
-        found[value] = summarize(runs)
-        for title, history in runs[0].histories.items():
+        found[value] = summarize(repeated)
+        for title, history in repeated[0].histories.items():
             histories.setdefault(title, []).append(history)
         print_rows(found[value], f'{label}: {value:g}')
-    curves = {title: [found[value][title] for value in values] for title in runs[0].scores}
+    curves = {title: [found[value][title] for value in values] for title in repeated[0].scores}
     vis.plot_accuracy_against(values, curves, xlabel=label, path=args.out / f'{name}.png')
     vis.plot_initial_loss(values, histories, xlabel=label, path=args.out / f'{name}_loss.png')
     print()
@@ -234,6 +250,11 @@ def sweep(
         low, high = min(means), max(means)
         print(f'{title}: {low:.1f} to {high:.1f}, a range of {high - low:.1f} points')
     return {f'{value:g}': as_dicts(rows) for value, rows in found.items()}, runs
+
+
+def score_on(test: FaceDataset, title: str, found: Run) -> ClassificationScores:
+    """Scores a network on other faces than those of its run."""
+    return example.score(test, example.classify(found.models[title], test, found.views))
 
 
 def run_across(
@@ -251,10 +272,7 @@ def run_across(
         runs = repeat(args, lambda _, own=own: own, args.out / 'cross' / name)
         for title in runs[0].models:
             row = [
-                fold_summary(
-                    [example.score(r.models[title], parts[other][1], r.views) for r in runs]
-                )
-                for other in names
+                fold_summary([score_on(parts[other][1], title, r) for r in runs]) for other in names
             ]
             accuracy.setdefault(title, []).append([summary.mean['accuracy'] for summary in row])
             cells = [summary.format('accuracy', percent=True) for summary in row]
@@ -274,6 +292,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     own = [dataset, other] if args.mixed else [dataset]
     dataset = MixedFaces(own) if args.mixed else dataset
     print(common.describe(dataset), flush=True)
+    named: dict[str, list[Run]] = {}
     swept = {
         'ratio': (args.ratios, 'share of the training faces'),
         'neighbours': (args.sweep_neighbours, 'neighbours of each node'),
@@ -303,10 +322,14 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             print_rows(rows, f'{len(runs)} run(s)')
         else:
             values, label = swept[protocol]
-            found, runs = sweep(args, parts, protocol, values, label)
+            found, by_value = sweep(args, parts, protocol, values, label)
+            named = {f', {protocol} {value}': some for value, some in by_value.items()}
+            runs = by_value[f'{values[-1]:g}']
     pooled = {title: summary.pooled for title, summary in summarize(runs).items()}
     example.draw(args, dataset, runs[-1], pooled)
     results = {'protocol': protocol, 'results': found}
+    if protocol != 'cross':  # which has several test sets
+        results |= outcomes(named or {'': runs}, protocol)
     results |= example.describe_networks(args, runs[-1])
     example.show_recognizer(runs[-1])
     return common.save_results(args, results | {'seconds': sum(r.seconds for r in runs)})

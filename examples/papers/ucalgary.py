@@ -123,6 +123,7 @@ def classify_condition(args: Namespace) -> dict[str, Any]:
     if args.epochs is not None:
         recipe = recipe.with_optimization(max_epochs=args.epochs)
     width = example.ST_GCN_WIDTH[args.preset]
+    folds = dataset.folds(args.folds, seed=args.seed, by='subject')
     evaluations = cross_validate(
         lambda: create_model(
             'st_gcn',
@@ -132,7 +133,7 @@ def classify_condition(args: Namespace) -> dict[str, Any]:
             channels=[width, width, 2 * width, 2 * width],
             dropout=0.2,
         ),
-        dataset.folds(args.folds, seed=args.seed, by='subject'),
+        folds,
         recipe,
         str(args.out / 'condition'),
         transform=Compose([*begin, T.CropFrames(window, 'center'), *end]),
@@ -146,7 +147,13 @@ def classify_condition(args: Namespace) -> dict[str, Any]:
     vis.plot_confusion_matrix(summary.pooled, title='ST-GCN', path=path)
     path = args.out / 'condition' / 'fold0' / 'recognizer.safetensors'
     common.show_recognizer(path, "print(recognizer('walk.json'))")
-    return common.save_results(args, {'condition': summary.as_dict(), 'recipe': recipe})
+    outcomes = common.fold_outcomes(
+        [test for _, test in folds],
+        {'ST-GCN': [evaluation.probabilities.argmax(dim=1) for evaluation in evaluations]},
+        f'{args.folds} folds by subject',
+    )
+    results = {'condition': summary.as_dict(), 'recipe': recipe, **outcomes}
+    return common.save_results(args, results)
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shlex
@@ -156,13 +157,32 @@ def save_results(
 def class_outcomes(
     test: GraphDataset, predicted: Mapping[str, torch.Tensor], protocol: str
 ) -> dict[str, Any]:
-    """Returns the entries of results.json by which classifiers are compared on the test samples.
+    """Returns the entries of results.json by which classifiers are compared on the test samples."""
+    return fold_outcomes([test], {name: [one] for name, one in predicted.items()}, protocol)
 
-    Samples of a subject form a group where subjects are known.
+
+def fold_outcomes(
+    tests: Sequence[GraphDataset],
+    predicted: Mapping[str, Sequence[torch.Tensor]],
+    protocol: str,
+) -> dict[str, Any]:
+    """Returns the same for several test parts of a dataset, such as those of folds or of seeds.
+
+    Samples of a subject form a group where subjects are known. Otherwise, the predictions of a
+    sample form a group if it is in several parts.
     """
-    correct = {name: classes == test.labels() for name, classes in predicted.items()}
-    groups = test.labels('subject') if 'subject' in test[0] else None
-    return describe_outcomes(correct, test.fingerprint(), protocol, groups)
+    target = torch.cat([test.labels() for test in tests])
+    correct = {name: torch.cat(list(parts)) == target for name, parts in predicted.items()}
+    fingerprints = [test.fingerprint() for test in tests]
+    fingerprint = fingerprints[0]
+    if len(tests) > 1:
+        fingerprint = hashlib.sha256(' '.join(fingerprints).encode()).hexdigest()
+    if 'subject' in tests[0][0]:
+        groups = torch.cat([test.labels('subject') for test in tests])
+    else:
+        samples = torch.cat([torch.as_tensor(test.indices()) for test in tests])
+        groups = samples if len(samples.unique()) < len(samples) else None
+    return describe_outcomes(correct, fingerprint, protocol, groups)
 
 
 def show_recognizer(path: Path, use: str) -> None:

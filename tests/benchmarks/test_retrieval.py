@@ -89,3 +89,19 @@ def test_the_target_is_evaluated_at_its_size():
     assert bench.evaluate_target([{**result, 'implementation': bench.PLAIN}], threads=2) == []
     for change in ({'seconds': {'median': 61.0}}, {'memory': 21e8}):
         assert not bench.evaluate_target([{**result, **change}], threads=1)[0]['met']
+
+
+def test_search_is_skipped_without_faiss(report, monkeypatch):
+    text, written = report
+    if not written['searches']:
+        assert 'Not measured: faiss' in text
+    monkeypatch.setattr(bench, 'find_spec', lambda name: None)
+    assert bench.measure_search(None) == []
+
+
+def test_search_finds_most_of_the_nearest(report):
+    pytest.importorskip('faiss')
+    names = [row['search'] for row in report[1]['searches']]
+    assert names[:3] == ['graphmotion, rank-1', 'faiss flat, rank-1', 'graphmotion, 10 nearest']
+    assert names[3:] == ['retrieve, HNSW32', 'retrieve, IVF14,Flat']
+    assert report[1]['searches'][3]['recall'] > 0.9

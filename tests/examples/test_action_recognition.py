@@ -26,6 +26,9 @@ def test_stream_is_trained_and_evaluated_again(tmp_path, capsys, monkeypatch):
     saved = torch.load(folder / 'joint' / 'predictions.pt', weights_only=True)
     expected = (saved['logits'].argmax(dim=1) == saved['target']).float().mean()
     assert first['scores']['accuracy'] == pytest.approx(float(expected))
+    correct = saved['logits'].argmax(dim=1) == saved['target']
+    hits = ''.join(str(int(hit)) for hit in correct)
+    assert first['outcomes'] == {'FG-STFormer, joint': hits}
     recognizer = Recognizer.load(folder / 'joint' / 'recognizer.safetensors')
     _, test = SyntheticActions(num_subjects=2).official_split()
     assert torch.equal(recognizer.probabilities(test), saved['logits'].softmax(dim=1))
@@ -38,8 +41,12 @@ def test_stream_is_trained_and_evaluated_again(tmp_path, capsys, monkeypatch):
         with Image.open(picture) as image:
             assert min(image.size) > 100
     monkeypatch.setattr(example, 'draw_data', lambda *args: None)
-    again = example.main([*TINY, '--focal-joints', '5', *out, '--evaluate'])
+    again = ['--out', str(tmp_path), '--evaluate', '--protocol', 'cross_subject']
+    again = example.main([*TINY, '--focal-joints', '5', *again])
     assert again['scores'] == first['scores']
+    # The default protocol is the same as its name.
+    assert again['protocol'] == first['protocol'] == 'official split cross_subject'
+    assert again['arguments']['protocol'] == first['arguments']['protocol']
 
 
 def test_evaluation_needs_a_trained_network(tmp_path, monkeypatch):

@@ -34,6 +34,7 @@ def test_generated_files(tmp_path, capsys, model):
     _, test = dataset.split((7, 3), seed=0, by='subject')
     correct = recognizer.probabilities(test).argmax(dim=1) == test.labels()
     assert float(correct.float().mean()) == pytest.approx(results['scores']['accuracy'])
+    assert results['outcomes'] == {model: ''.join(str(int(hit)) for hit in correct)}
     path = keep / 'raw' / f'{test.names()[0]}.json'
     (answer,), (expected,) = recognizer(path), recognizer(test[:1])
     assert answer.probabilities == pytest.approx(expected.probabilities, abs=1e-5)

@@ -29,6 +29,7 @@ def test_both_domains_are_trained_fused_and_drawn(tmp_path, capsys):
         recognizer = Recognizer.load(path)
         correct = recognizer.probabilities(test).argmax(dim=1) == test.labels()
         assert float(correct.float().mean()) == pytest.approx(scores['accuracy'])
+        assert first['outcomes'][title] == ''.join(str(int(hit)) for hit in correct)
     assert f"Recognizer.load('{path}')" in printed
     (answer,) = recognizer(test[0].image[0].numpy())
     assert answer.probabilities == recognizer(test[:1])[0].probabilities

@@ -21,6 +21,9 @@ def test_three_ways_start_from_the_generated_actions(tmp_path, monkeypatch, caps
     assert json.loads((tmp_path / 'results.json').read_text()) == results
     assert list(results['scores']) == ['from scratch', 'fine-tuned', 'head only']
     assert all(row['num_folds'] == 2 for row in results['scores'].values())
+    for name, row in results['scores'].items():
+        hits = results['outcomes'][name]
+        assert hits.count('1') / len(hits) == pytest.approx(row['pooled']['accuracy'])
     assert 'head only' in capsys.readouterr().out
 
     def weights(folder):

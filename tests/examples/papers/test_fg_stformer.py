@@ -31,6 +31,9 @@ def test_streams_are_trained_fused_and_evaluated_again(tmp_path, capsys):
     fused = (2 * saved[0]['logits'] + saved[1]['logits']).argmax(dim=1)
     expected = (fused == saved[0]['target']).float().mean()
     assert first['streams']['fused']['scores']['accuracy'] == pytest.approx(float(expected))
+    hits = ''.join(str(int(hit)) for hit in fused == saved[0]['target'])
+    assert first['outcomes']['FG-STFormer, fused'] == hits
+    assert len(first['outcomes']) == 3
     recognizer = Recognizer.load(folder / 'recognizer.safetensors')
     _, test = SyntheticActions(num_subjects=2).official_split()
     logits = [part['logits'] for part in saved]

@@ -30,6 +30,9 @@ def test_generated_gaits(tmp_path, capsys):
     assert [run['num_samples'] for run in row['runs']] == [12, 12]
     assert row['scores']['num_folds'] == 2
     assert row['ensemble']['num_samples'] == 12
+    hits = results['outcomes']['MSA-GCN']
+    accuracy = [hits[:12].count('1') / 12, hits[12:].count('1') / 12]
+    assert accuracy == pytest.approx([run['accuracy'] for run in row['runs']])
     assert 'MSA-GCN, ensemble of 2 runs' in printed
     assert {p.name for p in (tmp_path / 'msa_gcn').iterdir()} == {'run0', 'run1'}
 
@@ -54,7 +57,10 @@ def test_emotion_gait_files_folds_and_comparison(tmp_path, capsys):
         'MSA-GCN, no cross-scale fusion',
         'MSA-GCN',
     ]
-    for row in results['models'].values():
+    assert results['protocol'] == '2 folds by sample'
+    for name, row in results['models'].items():
+        hits = results['outcomes'][name]
+        assert hits.count('1') / 24 == pytest.approx(row['scores']['pooled']['accuracy'])
         assert row['scores']['num_folds'] == 2
         assert row['scores']['pooled']['num_samples'] == 24
     assert capsys.readouterr().out.count('±') >= 4 * 6

@@ -42,6 +42,10 @@ def test_repeats_and_baselines(tmp_path):
     assert first['protocol'] == 'split'
     assert list(first['results']) == ['SPAGNN', example.SVM, example.CNN]
     assert first['results']['SPAGNN']['num_folds'] == 2
+    for name, row in first['results'].items():
+        hits = first['outcomes'][name]
+        assert len(hits) == 14  # seven faces with two seeds
+        assert hits.count('1') / 14 == pytest.approx(row['pooled']['accuracy'])
     for name in ('confusion_spagnn', 'confusion_pixels'):
         with Image.open(tmp_path / f'{name}.png') as picture:
             assert min(picture.size) > 100
@@ -51,13 +55,17 @@ def test_repeats_and_baselines(tmp_path):
 @pytest.mark.usefixtures('undrawn')
 def test_folds_by_subject_and_at_random(tmp_path, capsys):
     options = ['--folds', '2', '--domain', 'spatial', '--out', str(tmp_path)]
-    found = example.main([*TINY, *options])['results']
+    results = example.main([*TINY, *options])
+    found = results['results']
     printed = capsys.readouterr().out
     assert printed.index('folds by subject') < printed.index('LEAK')
     assert list(found) == ['by_subject', 'random']
     for rows in found.values():
         assert rows['SPAGNN']['num_folds'] == 2
         assert sum(map(sum, rows['SPAGNN']['pooled']['confusion'])) == 35
+    hits = results['outcomes']['SPAGNN']
+    expected = found['by_subject']['SPAGNN']['pooled']['accuracy']
+    assert hits.count('1') / 35 == pytest.approx(expected)
 
 
 @pytest.mark.slow
@@ -82,6 +90,10 @@ def test_sweeps(tmp_path, capsys, options, name, values):
     results = example.main([*TINY, *options, '--domain', 'spectral', '--out', str(tmp_path)])
     assert results['protocol'] == name
     assert list(results['results']) == values
+    for value, rows in results['results'].items():
+        hits = results['outcomes'][f'SPEGNN, {name} {value}']
+        expected = rows['SPEGNN']['pooled']['accuracy']
+        assert hits.count('1') / len(hits) == pytest.approx(expected)
     assert 'a range of' in capsys.readouterr().out
     assert (tmp_path / f'{name}.png').exists()
     assert (tmp_path / f'{name}_loss.png').exists()
@@ -145,7 +157,7 @@ def test_support_vector_machine_has_no_more_components_than_pixels():
     args = example.parse(['--subjects', '6', '--takes', '2', '--size', '8'])
     train, test = example.make_parts(args, example.make_dataset(args, 'synthetic', None))
     assert len(train) > 64
-    assert len(example.score_svm(train, test).confusion) == 7
+    assert len(example.classify_by_svm(train, test)) == len(test)
 
 
 @pytest.mark.slow

@@ -24,6 +24,9 @@ def test_identity_and_condition(tmp_path, capsys):
         [*options, '--task', 'condition', '--folds', '2', '--out', str(tmp_path / 'b')]
     )
     assert 0 <= results['condition']['mean']['accuracy'] <= 1
+    hits = results['outcomes']['ST-GCN']
+    expected = results['condition']['pooled']['accuracy']
+    assert hits.count('1') / len(hits) == pytest.approx(expected)
     assert (tmp_path / 'b' / 'condition' / 'confusion.png').exists()
 
 

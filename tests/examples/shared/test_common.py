@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from shared import common
 from torch_geometric.data import Data
 
-from graphmotion.datasets import SyntheticActions
+from graphmotion.datasets import FaceFolder, SyntheticActions
 from graphmotion.training import ClassificationRecipe
 
 
@@ -97,3 +98,32 @@ def test_first_sample_of_each_class():
 
 def test_titles_as_file_names():
     assert common.slug('MSA-GCN, one scale') == 'msa_gcn_one_scale'
+
+
+def test_outcomes_of_folds():
+    dataset = SyntheticActions(num_subjects=4, num_frames=8)
+    tests = [test for _, test in dataset.folds(2, by='subject')]
+    predicted = [torch.randint(dataset.num_classes, (len(test),)) for test in tests]
+    found = common.fold_outcomes(tests, {'net': predicted}, 'two folds')
+    expected = [
+        str(int(c == data.y)) for test, p in zip(tests, predicted) for c, data in zip(p, test)
+    ]
+    assert found['outcomes'] == {'net': ''.join(expected)}
+    assert found['data']['groups'] == [int(data.subject) for test in tests for data in test]
+    other = common.fold_outcomes(tests[::-1], {'net': predicted[::-1]}, 'two folds')
+    assert other['data']['fingerprint'] != found['data']['fingerprint']
+    one = common.class_outcomes(tests[0], {'net': predicted[0]}, 'one')
+    assert one['data']['fingerprint'] == tests[0].fingerprint()
+
+
+def test_groups_of_unknown_subjects(tmp_path):
+    (tmp_path / 'raw' / 'happy').mkdir(parents=True)
+    for number in range(3):
+        Image.new('L', (8, 8), number).save(tmp_path / 'raw' / 'happy' / f'{number}.png')
+    dataset = FaceFolder(tmp_path, size=8)
+    predicted = dataset.labels()
+    one = common.class_outcomes(dataset, {'net': predicted}, 'one run')
+    assert one['data']['groups'] is None
+    # The predictions of two seeds for a sample are not independent.
+    two = common.fold_outcomes([dataset] * 2, {'net': [predicted] * 2}, 'two seeds')
+    assert two['data']['groups'] == [0, 1, 2, 0, 1, 2]
