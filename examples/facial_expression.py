@@ -144,6 +144,7 @@ def make_graph(args: Namespace, train: FaceDataset) -> PointGraph:
         nodes,
         args.neighbours,
         get_preset(args).num_modes,
+        cell_size=get_preset(args).cell_size,
         **options,
     )
 

@@ -23,6 +23,7 @@ class Preset:
     mirror: bool  # average the test over faces and their mirror images
     num_modes: int  # eigenvectors of the graph, at most
     num_levels: int = 2  # coarser graphs
+    cell_size: float | None = None  # of the grid that pools pixels
 
 
 PAPER_RECIPE = ClassificationRecipe(StepDecay(lr=1e-3, max_epochs=100), batch_size=32)
@@ -55,7 +56,7 @@ CPU = Preset(
 FER2013 = Preset(
     recipes={
         'spatial': ClassificationRecipe(
-            OneCycle(lr=4e-3, weight_decay=0.05, max_epochs=24, ema_decay=0.995),
+            OneCycle(lr=4e-3, weight_decay=0.05, max_epochs=30, ema_decay=0.995),
             batch_size=32,
             label_smoothing=0.1,
         ),
@@ -66,7 +67,10 @@ FER2013 = Preset(
         ),
     },
     options={
-        'spatial': {'channels': (32, 64, 128), 'shared': True, 'pool_last': False},
+        'spatial': {
+            'channels': (32, 64, 128), 'num_layers': (1, 2, 2), 'residual': True, 'shared': True,
+            'pool_last': False,
+        },
         'spectral': {
             'channels': (24, 48, 96), 'num_knots': 12, 'num_pools': 3, 'directional': True,
             'multiscale': True,
@@ -80,6 +84,7 @@ FER2013 = Preset(
     mirror=True,
     num_modes=10**9,
     num_levels=3,
+    cell_size=3,
 )  # fmt: skip
 PRESETS = {'cpu': CPU, 'paper': PAPER}
 DATASET_PRESETS = {('fer2013', 'cpu'): FER2013}
