@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
+from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.graphs import is_known
 
 # Forward and backward on a CPU with d = 16 to 32: the fused kernel takes 1.6 to 2.3 times the time
@@ -154,15 +155,9 @@ def _four_dimensional(x: Tensor) -> Tensor:
 def _is_narrow(query: Tensor, key: Tensor, value: Tensor) -> bool:
     """Returns whether :func:`_attend_narrow` supports the tensors and is faster."""
     return (
-        not torch.compiler.is_compiling()
-        and query.device.type == 'cpu'
-        and query.dtype in (torch.float32, torch.float64)
-        and not torch.is_autocast_enabled('cpu')
+        is_eager_cpu(query, key, value)
         and max(query.size(-1), value.size(-1)) < _NARROW
-        and query.dtype == key.dtype == value.dtype
         and query.shape[:-2] == key.shape[:-2] == value.shape[:-2]
-        and query.numel() > 0
-        and value.numel() > 0
     )
 
 

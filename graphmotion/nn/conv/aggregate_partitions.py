@@ -8,20 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphmotion.nn.eager import is_eager_cpu
+
 # Number of values of the graphs that are convolved at once, so that they stay in the cache.
 BLOCK_SIZE = 2**17
 
 
 def can_aggregate(x: Tensor, adj: Tensor, weight: Tensor) -> bool:
     """Returns whether :func:`aggregate_partitions` supports tensors and saves time."""
-    if torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type):
-        return False  # a compiler fuses the partitions
     num_partitions, in_channels, out_channels = weight.shape
     return (
-        x.device.type == 'cpu'
-        and x.numel() > 0
-        and x.dtype in (torch.float32, torch.float64)
-        and x.dtype == adj.dtype == weight.dtype
+        is_eager_cpu(x, adj, weight)
         and adj.dim() == 3
         and adj.size(1) == adj.size(2)
         and num_partitions > 1

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from graphmotion.nn.eager import is_eager_cpu
+
 # Number of weights from which, and of frames of the result up to which, _WideConvolution is faster
 # on a CPU: the weights no longer fit its cache, and kernels often reach beyond the first frame.
 MIN_WEIGHTS = 2**19
@@ -45,12 +47,12 @@ def as_image(x: Tensor) -> Tensor:
 
 def _is_wide(x: Tensor, weight: Tensor, stride: int) -> bool:
     """Returns whether :class:`_WideConvolution` is faster than the convolution of torch."""
-    if torch.compiler.is_compiling() or x.device.type != 'cpu' or x.dtype != weight.dtype:
-        return False
-    if torch.is_autocast_enabled('cpu') or x.dtype not in (torch.float32, torch.float64):
-        return False
-    few_frames = x.numel() > 0 and x.size(1) <= MAX_FRAMES * stride
-    return few_frames and weight.size(-1) > 1 and weight.numel() >= MIN_WEIGHTS
+    return (
+        is_eager_cpu(x, weight)
+        and x.size(1) <= MAX_FRAMES * stride
+        and weight.size(-1) > 1
+        and weight.numel() >= MIN_WEIGHTS
+    )
 
 
 class _WideConvolution(torch.autograd.Function):

@@ -1,0 +1,20 @@
+"""Conditions of the autograd functions that are written for CPUs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def is_eager_cpu(*tensors: Tensor) -> bool:
+    """Returns whether tensors are on the CPU, real, of one precision and not empty, and neither
+    compiled, traced, under autocast nor transformed by :mod:`torch.func`.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False  # a compiler fuses operations itself
+    if torch.is_autocast_enabled('cpu') or torch._C._are_functorch_transforms_active():
+        return False
+    dtype = tensors[0].dtype
+    return dtype in (torch.float32, torch.float64) and all(
+        x.device.type == 'cpu' and x.dtype == dtype and x.numel() > 0 for x in tensors
+    )
