@@ -250,7 +250,12 @@ def test_learns_to_distinguish_unseen_subjects(tmp_path):
     }  # fmt: skip
     assert last['train_triplets'] < 0.5 * first['train_triplets']
     assert last['train_positive_distance'] < 0.5 * last['train_negative_distance']
-    assert sorted(os.listdir(tmp_path)) == ['best.ckpt', 'history.json', 'last.ckpt']
+    assert sorted(os.listdir(tmp_path)) == [
+        'best.ckpt',
+        'history.json',
+        'last.ckpt',
+        'previous.ckpt',
+    ]
 
 
 def test_another_monitor(tmp_path):
