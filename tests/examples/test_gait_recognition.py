@@ -41,7 +41,7 @@ def test_network_is_trained_and_evaluated_again(tmp_path, capsys, monkeypatch):
     assert torch.equal(found.hits, expected.hits)
     hits = [hit == '1' for hit in stored['outcomes']['GaitMixer']]
     assert sum(hits) / len(hits) == pytest.approx(
-        float(expected.cmc[:, 0] @ expected.num_scored / len(hits))
+        float(expected.cmc[:, 0] @ expected.num_scored.double() / len(hits))
     )
     for name in ('cmc', 'retrieval', 'views', 'walks', 'gaitmixer/curves'):
         with Image.open(tmp_path / f'{name}.png') as image:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import traceback
@@ -18,6 +19,8 @@ _CONTEXT.set_forkserver_preload(['tests.training.run'])
 def _main(arguments, environment, log):
     os.environ.update(environment)
     torch.set_num_threads(1)
+    # Shells let their background jobs ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(log, 'a') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
