@@ -26,4 +26,4 @@ def broken_links(folder: Path) -> list[tuple[str, str]]:
 
 if __name__ == '__main__':
     found = broken_links(Path(sys.argv[1]))
-    sys.exit('\n'.join(f'{page}: {link}' for page, link in found))
+    sys.exit('\n'.join(f'{page}: {link}' for page, link in found) or 0)
