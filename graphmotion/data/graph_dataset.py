@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, suppress
@@ -227,11 +228,17 @@ class GraphDataset(SplittableDataset):
             return
         if self.force_reload or not all(os.path.exists(path) for path in self.processed_paths):
             self.process()
+        else:  # left by a process that was killed after it had written the file
+            shutil.rmtree(self._journal_folder, ignore_errors=True)
+
+    @property
+    def _journal_folder(self) -> str:
+        return f'{self.processed_paths[0]}.parts'
 
     def process(self) -> None:
         r"""Reads all samples and writes them to :obj:`processed/` atomically."""
         os.makedirs(self.processed_dir, exist_ok=True)
-        journal = self._journal = Journal(f'{self.processed_paths[0]}.parts')
+        journal = self._journal = Journal(self._journal_folder)
         if self.force_reload:
             journal.remove()
         try:

@@ -158,6 +158,16 @@ def test_a_full_disk_leaves_nothing(unread, monkeypatch):
     assert not (unread / 'processed').exists()
 
 
+def test_opening_a_processed_set_removes_a_journal_left_by_a_killed_process(tmp_path):
+    raw = write_set('NTURGBD', tmp_path)
+    start(raw.make, tmp_path).join()
+    expected = processed(tmp_path)
+    (name,) = expected
+    (tmp_path / 'processed' / f'{name}.parts').mkdir()
+    raw.make(tmp_path)
+    assert processed(tmp_path) == expected
+
+
 def test_reloading_does_not_continue(unread, monkeypatch):
     monkeypatch.setattr(Stopping, 'stop', lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
