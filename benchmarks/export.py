@@ -15,7 +15,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -39,7 +38,7 @@ from benchmarks.models.harness import (
     model_parser,
     warm_up_norms,
 )
-from benchmarks.models.workloads import WORKLOADS, Workload, make_inputs, make_model
+from benchmarks.models.workloads import get_workload, make_inputs, make_model
 from graphmotion import models
 from graphmotion.inference import export
 from graphmotion.metrics import markdown_table
@@ -74,9 +73,7 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yields one result for each batch size and way to run a model."""
     torch.manual_seed(0)
     torch.compiler.reset()
-    workload = WORKLOADS.get(name, Workload())
-    if args.frames is not None and workload.face is None:
-        workload = replace(workload, frames=max(args.frames, workload.min_frames))
+    workload = get_workload(name, args.frames)
     model = make_model(name, getattr(models, name), workload)
     warm_up_norms(model, make_inputs(name, model, workload, 2))
     model.eval()

@@ -16,7 +16,6 @@ import copy
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -35,7 +34,7 @@ from benchmarks.common import (
     write_json,
 )
 from benchmarks.models.harness import first_output, model_parser, warm_up_norms
-from benchmarks.models.workloads import WORKLOADS, Workload, make_inputs, make_model
+from benchmarks.models.workloads import get_workload, make_inputs, make_model
 from graphmotion import models
 from graphmotion.inference import fuse_for_inference
 from graphmotion.metrics import markdown_table
@@ -87,9 +86,7 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yields one result for each batch size and way to run a model."""
     torch.manual_seed(0)
     torch.compiler.reset()
-    workload = WORKLOADS.get(name, Workload())
-    if args.frames is not None and not workload.face:
-        workload = replace(workload, frames=max(args.frames, workload.min_frames))
+    workload = get_workload(name, args.frames)
     model = make_model(name, getattr(models, name), workload)
     warm_up_norms(model, make_inputs(name, model, workload, 4))
     model.eval()

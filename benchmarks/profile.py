@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.common import environment, format_environment, parse_args, write_json
 from benchmarks.models.harness import first_output, model_parser, warm_up_norms
-from benchmarks.models.workloads import WORKLOADS, Workload, make_inputs, make_model
+from benchmarks.models.workloads import get_workload, make_inputs, make_model
 from graphmotion import models
 from graphmotion.inference import fuse_for_inference
 from graphmotion.metrics import markdown_table
@@ -66,9 +65,7 @@ def shares(run: Callable[[], Any], rounds: int) -> tuple[float, dict[str, float]
 def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yields one result for each pass of a model."""
     torch.manual_seed(0)
-    workload = WORKLOADS.get(name, Workload())
-    if args.frames is not None and not workload.face:
-        workload = replace(workload, frames=max(args.frames, workload.min_frames))
+    workload = get_workload(name, args.frames)
     batch = min(args.batch, workload.max_batch)
     model = make_model(name, getattr(models, name), workload)
     inputs = make_inputs(name, model, workload, batch)

@@ -23,9 +23,9 @@ from benchmarks.common import (
 )
 from benchmarks.models.alternatives import ALTERNATIVES
 from benchmarks.models.workloads import (
-    WORKLOADS,
     Workload,
     face_graph,
+    get_workload,
     make_inputs,
     make_model,
     mean_square,
@@ -143,9 +143,7 @@ def measure(
     """Yields one result for each pass, implementation and mode of a model."""
     torch.manual_seed(0)
     torch.compiler.reset()
-    workload = WORKLOADS.get(name, Workload())
-    if args.frames is not None and workload.face is None:
-        workload = replace(workload, frames=max(args.frames, workload.min_frames))
+    workload = get_workload(name, args.frames)
     if args.tiny and workload.face is not None:
         workload = replace(workload, face=TINY_FACE)
     if args.tiny and workload.silhouettes is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -62,6 +62,14 @@ REQUIRED = {'num_classes': 60, 'embedding_dim': 128, 'in_channels': 3}
 
 
 @cache
+def get_workload(name: str, frames: int | None = None) -> Workload:
+    """Returns the workload of a model, with another number of frames if it has frames."""
+    workload = WORKLOADS.get(name, Workload())
+    if frames is None or workload.face is not None:
+        return workload
+    return replace(workload, frames=max(frames, workload.min_frames))
+
+
 def face_graph(size: int) -> PointGraph:
     """Returns a graph of 40% of the pixels of a square with all modes, coarsened twice."""
     pos = sample_pixels(size, size)

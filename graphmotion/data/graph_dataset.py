@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -22,7 +21,7 @@ from graphmotion.checks import check_int
 from graphmotion.data.batching import make_batch, set_edges, set_nodes
 from graphmotion.data.flat_storage import FlatStorage, FlatWriter
 from graphmotion.data.journal import Journal
-from graphmotion.data.read_tasks import ReadTask, code_version, read_tasks
+from graphmotion.data.read_tasks import ReadTask, code_version, hash_value, read_tasks
 from graphmotion.data.splittable_dataset import SplittableDataset
 from graphmotion.data.tensor_files import load_tensors, save_tensors
 from graphmotion.io import load_pickle
@@ -182,7 +181,7 @@ class GraphDataset(SplittableDataset):
             list(tasks),
             self.num_workers,
             None if version is None else self._journal,
-            _hash((_VERSION, type(self).__name__, torch.get_default_dtype(), version)),
+            hash_value((_VERSION, type(self).__name__, torch.get_default_dtype(), version)),
             f'Reading {type(self).__name__}',
         )
 
@@ -215,7 +214,7 @@ class GraphDataset(SplittableDataset):
             with suppress(OSError):
                 state = os.stat(path)
                 states.append((relative[folder], name, state.st_size, state.st_mtime_ns))
-        return _hash(states) if states else ''
+        return hash_value(states) if states else ''
 
     @property
     def has_download(self) -> bool:
@@ -265,7 +264,7 @@ class GraphDataset(SplittableDataset):
         """Returns the content of a processed file."""
         # Before reading, so that a change meanwhile is noticed.
         sources = '' if folder is None else self._source_hash()
-        labels = '' if folder is None else _hash(self.source_labels())
+        labels = '' if folder is None else hash_value(self.source_labels())
         with FlatWriter(self.frame_fields, folder, self.check) as writer:
             for data in samples:
                 writer.append(data, f'{type(self).__name__}: sample {len(writer)}')
@@ -332,7 +331,9 @@ class GraphDataset(SplittableDataset):
             return None
         if current != known['sources']:
             return 'the raw files have changed'
-        return None if known['labels'] == _hash(self.source_labels()) else 'labels have changed'
+        return (
+            None if known['labels'] == hash_value(self.source_labels()) else 'labels have changed'
+        )
 
     def _check_classes(self) -> None:
         """Raises if a label has no class name."""
@@ -446,10 +447,6 @@ class GraphDataset(SplittableDataset):
 
 def _is_disk_full(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(repr(value).encode()).hexdigest()
 
 
 def _describe(transform: Callable | None) -> str:

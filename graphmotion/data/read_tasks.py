@@ -60,7 +60,7 @@ class ReadTask(NamedTuple):
             OSError: If a file does not exist.
         """
         states = [(name, file.state()) for name, file in self.files.items()]
-        return _hash((version, self.name, self.labels, states))
+        return hash_value((version, self.name, self.labels, states))
 
 
 class _Outcome(NamedTuple):
@@ -136,7 +136,7 @@ def code_version(objects: Iterable[Any]) -> str | None:
             return None
         folders.add(os.path.dirname(os.path.abspath(path)))
     paths = [path for folder in sorted(folders) for path in sorted(Path(folder).glob('*.py'))]
-    return _hash([(str(path), FoundFile(str(path)).state()) for path in paths])
+    return hash_value([(str(path), FoundFile(str(path)).state()) for path in paths])
 
 
 def _read(read: Callable[[ReadTask], Any], task: ReadTask) -> _Outcome:
@@ -216,5 +216,6 @@ def _decode(value: Any) -> Any:
     return value
 
 
-def _hash(value: Any) -> str:
+def hash_value(value: Any) -> str:
+    """Returns a hash of the representation of a value."""
     return hashlib.sha256(repr(value).encode()).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import torch
@@ -29,8 +29,8 @@ from graphmotion.nn import (
     TemporalConv,
 )
 from graphmotion.nn.frame_sequential import FrameSequential
-from graphmotion.nn.frames import stride_mask, zero_padding
-from graphmotion.nn.graphs import accumulate, check_channels, expand_to_nodes, split_graphs
+from graphmotion.nn.frames import zero_padding
+from graphmotion.nn.graphs import accumulate, check_channels, split_graphs
 
 M = TypeVar('M', bound=Module)
 
@@ -182,25 +182,12 @@ class _SelectiveBlock(SelectiveBlock):
 
 
 class _SelectiveTemporalConv(SelectiveTemporalConv):
-    def forward(
-        self,
-        x: Tensor,
-        num_nodes: int | None = None,
-        batch: Tensor | None = None,
-        batch_size: int | None = None,
-        mask: Tensor | None = None,
-    ) -> Tensor:
-        x = zero_padding(x, mask)
-        branches = [conv(x) for conv in self.convs]
-        if len(branches) == 1:
-            return branches[0]
-        mask = stride_mask(mask, self.stride)
-        weights = self.attention(branches, num_nodes, batch, batch_size, mask)
+    def _combine(self, branches: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
         out, *others = branches
-        first, *rest = (expand_to_nodes(part, num_nodes, batch) for part in weights)
+        first, *rest = weights
         out *= first
-        for branch, part in zip(others, rest):
-            out.addcmul_(branch, part.to(out.dtype))
+        for branch, weight in zip(others, rest):
+            out.addcmul_(branch, weight.to(out.dtype))
         return out
 
 

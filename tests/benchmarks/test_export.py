@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import export as bench
-from benchmarks.models.workloads import Workload, make_inputs, make_model
+from benchmarks.models.workloads import WORKLOADS, Workload, make_inputs, make_model
 from graphmotion import models
 
 
@@ -16,7 +16,7 @@ from graphmotion import models
 def test_eager_and_exported_models_are_measured(tmp_path, monkeypatch):
     pytest.importorskip('onnxruntime')
     small = Workload('coco17', options={'num_classes': 3, 'channels': (4,)})
-    monkeypatch.setitem(bench.WORKLOADS, 'st_gcn', small)
+    monkeypatch.setitem(WORKLOADS, 'st_gcn', small)
     path = tmp_path / 'export.json'
     with redirect_stdout(io.StringIO()) as out:
         bench.main(['--tiny', '--threads', '1', '--json', str(path)])
@@ -35,7 +35,7 @@ def test_eager_and_exported_models_are_measured(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(('name', 'dims'), [('st_gcn', 4), ('lmgcs', 4), ('spagnn', 3)])
 def test_inputs_have_the_layout_of_the_file(name, dims):
-    workload = bench.WORKLOADS[name]
+    workload = WORKLOADS[name]
     if name == 'st_gcn':
         workload = Workload('coco17', 8, options={'num_classes': 3, 'channels': (4,)})
     model = make_model(name, getattr(models, name), workload)

@@ -5,12 +5,12 @@ import json
 import torch
 
 from benchmarks import precision as bench
-from benchmarks.models.workloads import Workload
+from benchmarks.models.workloads import WORKLOADS, Workload
 
 
 def test_all_ways_are_measured(tmp_path, monkeypatch, capsys):
     small = Workload('coco17', options={'num_classes': 3, 'channels': (4, 8)})
-    monkeypatch.setitem(bench.WORKLOADS, 'st_gcn', small)
+    monkeypatch.setitem(WORKLOADS, 'st_gcn', small)
     path = tmp_path / 'precision.json'
     bench.main(['--tiny', '--json', str(path)])
     results = json.loads(path.read_text())['results']
@@ -42,7 +42,7 @@ def test_errors_are_reported(monkeypatch):
 
     monkeypatch.setattr(torch, 'compile', broken)
     small = Workload('coco17', options={'num_classes': 3, 'channels': (4,)})
-    monkeypatch.setitem(bench.WORKLOADS, 'st_gcn', small)
+    monkeypatch.setitem(WORKLOADS, 'st_gcn', small)
     args = bench.parse_args(bench.make_parser(), ['--tiny'], bench.TINY)
     args.compile = True
     failed, *others = bench.measure('st_gcn', args)

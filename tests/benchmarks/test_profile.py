@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from benchmarks import profile as bench
-from benchmarks.models.workloads import Workload
+from benchmarks.models.workloads import WORKLOADS, Workload
 
 
 def test_all_passes_are_profiled(tmp_path, monkeypatch, capsys):
     small = Workload('coco17', options={'num_classes': 3, 'channels': (4, 8)})
-    monkeypatch.setitem(bench.WORKLOADS, 'st_gcn', small)
+    monkeypatch.setitem(WORKLOADS, 'st_gcn', small)
     path = tmp_path / 'profile.json'
     bench.main(['--tiny', '--json', str(path)])
     results = json.loads(path.read_text())['results']

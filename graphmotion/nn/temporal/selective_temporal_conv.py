@@ -124,7 +124,10 @@ class SelectiveTemporalConv(ResettableModule):
             return branches[0]
         mask = stride_mask(mask, self.stride)
         weights = self.attention(branches, num_nodes, batch, batch_size, mask)
-        parts = [u * expand_to_nodes(a, num_nodes, batch) for u, a in zip(branches, weights)]
+        return self._combine(branches, [expand_to_nodes(a, num_nodes, batch) for a in weights])
+
+    def _combine(self, branches: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+        parts = [branch * weight for branch, weight in zip(branches, weights)]
         return torch.stack(parts).sum(dim=0) if len(parts) > 2 else parts[0] + parts[1]
 
     def __repr__(self) -> str:
