@@ -218,6 +218,7 @@ def test_folders_of_fer2013(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_real_fer2013(real_data, tmp_path):
     (tmp_path / 'raw').mkdir()
     source = real_data / 'fer2013' / 'fer2013_7classes.zip'

@@ -87,6 +87,7 @@ def test_missing_files_raise(tmp_path):
         NWUCLA(str(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_real_files(nw_ucla):
     dataset = nw_ucla
     assert len(dataset) == 1484

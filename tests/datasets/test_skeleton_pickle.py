@@ -316,6 +316,7 @@ def test_bad_samples_raise_and_leave_no_file(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_real_nw_ucla_reads_back_equal(tmp_path, nw_ucla):
     dataset = nw_ucla
     os.makedirs(tmp_path / 'raw')

@@ -180,6 +180,7 @@ def test_ntu_of_a_padded_batch_matches_its_samples(stream):
     assert train.num_frames.tolist() == [64] * 3
 
 
+@pytest.mark.slow
 def test_ntu_real_recordings_against_loops(tmp_path, real_data):
     (tmp_path / 'raw').mkdir()
     (tmp_path / 'raw' / 'skeletons.zip').symlink_to(
@@ -265,6 +266,7 @@ def test_ucla_about_y_before_x_makes_a_difference():
     assert np.abs(one - (2 * (points - low) / (high - low) - 1)).max() > 0.1
 
 
+@pytest.mark.slow
 def test_ucla_real_sequences_against_loops(nw_ucla):
     transforms = {stream: ctr_gcn_test_transform('nw_ucla', stream) for stream in STREAMS}
     for i in range(0, len(nw_ucla), 97):
