@@ -53,17 +53,29 @@ class Example:
 def find_examples() -> Iterator[Example]:
     """Yields the examples in all docstrings of the library."""
     for path in sorted(ROOT.rglob('*.py')):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)):
-                doc = ast.get_docstring(node, clean=True) or ''
-                begin = node.body[0].lineno if doc else 0
-                for block in _BLOCK.finditer(doc):
-                    yield Example(
-                        str(path.relative_to(ROOT)),
-                        getattr(node, 'name', 'module'),
-                        begin + doc[: block.start()].count('\n'),
-                        textwrap.dedent(block.group(2)).strip(),
-                    )
+        text = path.read_text()
+        if '.. code-block:: python' not in text:
+            continue
+        for node in _definitions(ast.parse(text)):
+            doc = ast.get_docstring(node, clean=True) or ''
+            begin = node.body[0].lineno if doc else 0
+            for block in _BLOCK.finditer(doc):
+                yield Example(
+                    str(path.relative_to(ROOT)),
+                    getattr(node, 'name', 'module'),
+                    begin + doc[: block.start()].count('\n'),
+                    textwrap.dedent(block.group(2)).strip(),
+                )
+
+
+def _definitions(
+    node: ast.Module | ast.ClassDef | ast.FunctionDef,
+) -> Iterator[ast.Module | ast.ClassDef | ast.FunctionDef]:
+    """Yields a module, class or function and those that are defined directly in it."""
+    yield node
+    for child in node.body:
+        if isinstance(child, (ast.ClassDef, ast.FunctionDef)):
+            yield from _definitions(child)
 
 
 def namespace(example: Example) -> dict[str, Any]:
