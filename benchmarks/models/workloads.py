@@ -61,7 +61,6 @@ WORKLOADS = {
 REQUIRED = {'num_classes': 60, 'embedding_dim': 128, 'in_channels': 3}
 
 
-@cache
 def get_workload(name: str, frames: int | None = None) -> Workload:
     """Returns the workload of a model, with another number of frames if it has frames."""
     workload = WORKLOADS.get(name, Workload())
@@ -70,6 +69,7 @@ def get_workload(name: str, frames: int | None = None) -> Workload:
     return replace(workload, frames=max(frames, workload.min_frames))
 
 
+@cache
 def face_graph(size: int) -> PointGraph:
     """Returns a graph of 40% of the pixels of a square with all modes, coarsened twice."""
     pos = sample_pixels(size, size)
