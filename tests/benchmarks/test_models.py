@@ -4,6 +4,7 @@ import io
 import json
 import math
 from contextlib import redirect_stdout
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -14,12 +15,28 @@ from benchmarks.models import __main__ as script
 from benchmarks.models import alternatives, harness, workloads
 from graphmotion.models import STGCN, gaitformer, gaitmixer, st_gcn
 
+LAYERS = {'channels': (8, 8, 12)}
+MIXER = {'channels': 8, 'heads': 2, 'depth': 2}
+STRIPS = {'channels': (3, 4), 'feature_dim': 5, 'width': 8, 'heads': 2, 'feedforward_channels': 12}
+# Options of networks that are fast to measure.
+SMALL = {
+    **dict.fromkeys(('agcn', 'ctr_gcn', 'fg_stformer', 'msa_gcn', 'st_gcn'), LAYERS),
+    'gaitformer': MIXER,
+    'gaitmixer': MIXER | {'temporal_channels': (8, 12), 'kernel_size': 5},
+    'lmgcs': STRIPS,
+    'lmgcs_ou_mvlp': STRIPS,
+}
+
 
 @pytest.fixture(scope='module')
 def report(tmp_path_factory):
-    """Returns the output of a tiny run of all models."""
+    """Returns the output of a tiny run of small networks of all models."""
     path = tmp_path_factory.mktemp('benchmark') / 'models.json'
-    with redirect_stdout(io.StringIO()) as out:
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as out:
+        for name, options in SMALL.items():
+            workload = workloads.get_workload(name)
+            options = workload.options | options
+            patch.setitem(workloads.WORKLOADS, name, replace(workload, options=options))
         script.main(['--tiny', '--threads', '1', '--json', str(path)])
     return out.getvalue(), json.loads(path.read_text())
 
