@@ -408,7 +408,7 @@ def test_the_death_of_a_data_worker_ends_the_run_with_its_cause(tmp_path):
         data = GraphDataModule(
             Waves(32), batch_size=16, transform=transform, num_workers=num_workers
         )
-        return fit(module(), data, str(tmp_path / name), **QUIET).history
+        return fit(module(max_epochs=1), data, str(tmp_path / name), **QUIET).history
 
     expected = run('undisturbed', 0)
     for failure, error, reason in (
