@@ -19,6 +19,7 @@ def report(tmp_path_factory):
     return out.getvalue(), json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_every_skeleton_model_is_measured(report):
     text, written = report
     faces_and_silhouettes = {'ssgnn', 'spagnn', 'spegnn', 'lmgcs', 'lmgcs_ou_mvlp'}
@@ -29,6 +30,7 @@ def test_every_skeleton_model_is_measured(report):
     assert 'Target: 30 answers per second' in text
 
 
+@pytest.mark.slow
 def test_numbers_are_plausible(report):
     for result in report[1]['results']:
         assert 0 <= result['error'] <= 1e-5
