@@ -40,6 +40,7 @@ NODES = (16, 32, 64, 128, 256, 512, 1024)
 TINY = {'nodes': (8, 16), 'total_nodes': 32, 'frames': 2, 'channels': 4}
 TOLERANCE = 1e-3
 DENSE, SPARSE = 'dense', 'sparse'
+Adjacency = Tensor | tuple[Tensor, Tensor]
 
 
 def degrees(num_nodes: int) -> list[int]:
@@ -74,7 +75,7 @@ def make_runs(num_nodes: int, degree: int, args: argparse.Namespace) -> dict[str
     conv = SpatialConv(args.channels, args.channels, args.partitions).to(device)
     x = torch.randn(num_graphs * num_nodes, args.frames, args.channels, device=device)
     adj = random_adjacency(num_nodes, degree, args.partitions).to(device)
-    forms = {
+    forms: dict[str, Adjacency] = {
         DENSE: adj.squeeze(0) if args.partitions == 1 else adj,
         SPARSE: to_edges(adj, num_graphs),
     }
@@ -84,7 +85,7 @@ def make_runs(num_nodes: int, degree: int, args: argparse.Namespace) -> dict[str
         raise AssertionError(f'dense and sparse results differ by {error:.1e}')
     gradient, leaves = torch.randn_like(x), [x.requires_grad_(), *conv.parameters()]
 
-    def make_run(adj: Tensor | tuple[Tensor, Tensor]) -> Callable[[], Any]:
+    def make_run(adj: Adjacency) -> Callable[[], Any]:
         def forward() -> Tensor:
             with torch.no_grad():
                 return conv(x, adj)
