@@ -31,6 +31,10 @@ def test_the_time_is_that_of_a_new_process():
 
 
 @pytest.mark.slow
-def test_metrics_do_not_import_scipy_stats():
-    code = "import sys, graphmotion.metrics; sys.exit('scipy.stats' in sys.modules)"
+def test_slow_parts_of_scipy_are_imported_on_first_use():
+    packages = ', '.join(
+        f'graphmotion.{name}' for name in ('datasets', 'inference', 'metrics', 'nn')
+    )
+    slow = {'scipy.interpolate', 'scipy.stats'}
+    code = f'import sys, {packages}; sys.exit(", ".join({slow} & set(sys.modules)) or 0)'
     subprocess.run([sys.executable, '-c', code], check=True)
