@@ -5,12 +5,21 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 
 from benchmarks.common import choose_clock, peak_memory, quartiles, time_in_turns
-from benchmarks.scaling.workloads import QUICK_SWEEPS, SWEEPS, TINY_SWEEPS, Sizes, Workload
+from benchmarks.scaling.workloads import (
+    BASES,
+    QUICK_SWEEPS,
+    SWEEPS,
+    TINY_BASE,
+    TINY_SWEEPS,
+    Sizes,
+    Workload,
+)
 
 MIN_POINTS = 3  # of a fit, if there are as many sizes
 TOLERANCE = 0.2  # of an exponent above theory
@@ -19,7 +28,8 @@ TOLERANCE = 0.2  # of an exponent above theory
 def measure(workload: Workload, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Returns one result for each size of a workload, all timed in turns."""
     sweeps = TINY_SWEEPS if args.tiny else QUICK_SWEEPS if args.quick else SWEEPS
-    base = Sizes(channels=8 if args.tiny else Sizes.channels, device=args.device)
+    base = TINY_BASE if args.tiny else BASES.get(workload.sweep, Sizes())
+    base = replace(base, device=args.device)
     runs = {}
     for size in sweeps[workload.sweep]:
         torch.manual_seed(0)

@@ -56,6 +56,11 @@ class Sizes:
     device: str = 'cpu'
 
 
+# Sizes that do not change in a sweep, for the other sweeps Sizes().
+BASES = {'frames': Sizes(batch=8)}  # the calls would be too short to exceed their overhead
+TINY_BASE = Sizes(channels=8)
+
+
 @dataclass(frozen=True)
 class Workload:
     """A cost that grows with a size, and the exponent of its fastest growing term in theory.
