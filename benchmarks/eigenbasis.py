@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -30,6 +29,7 @@ from torch_geometric.utils import get_laplacian, to_dense_adj, to_scipy_sparse_m
 
 from benchmarks.common import (
     base_parser,
+    choose_clock,
     environment,
     format_environment,
     parse_args,
@@ -112,17 +112,13 @@ def errors(matrix: csr_array, basis: Basis) -> dict[str, float]:
     }
 
 
-def time_repeated(run: Callable[[], Any], seconds: float) -> float:
+def time_repeated(run: Callable[[], Any], seconds: float, clock: Callable[[], float]) -> float:
     """Returns the mean time of a call, repeated until the given time has passed."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    start, count = time.perf_counter(), 0
-    while not count or time.perf_counter() - start < seconds:
+    start, count = clock(), 0
+    while not count or clock() - start < seconds:
         run()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
         count += 1
-    return (time.perf_counter() - start) / count
+    return (clock() - start) / count
 
 
 def measure(num_nodes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -146,9 +142,10 @@ def measure(num_nodes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
             assert difference < TOLERANCE, f'{name}: eigenvalues differ by {difference:.2g}'
         found[name] = errors(matrix.get(name, laplacian(edge_index, num_nodes)), basis)
     times: dict[str, list[float]] = {name: [] for name in runs}
+    clock = choose_clock(args.device, args.threads)
     for order in rotations(runs, args.rounds):
         for name in order:
-            times[name].append(time_repeated(runs[name], args.seconds))
+            times[name].append(time_repeated(runs[name], args.seconds, clock))
     return [
         {
             'nodes': num_nodes,

@@ -1,6 +1,7 @@
 """Times the import of the packages in fresh processes, against PyG.
 
     python -m benchmarks.imports                                  # a minute
+    python -m benchmarks.imports --package graphmotion graphmotion.nn
     python -m benchmarks.imports --tiny                           # smoke test in seconds
 
 Each package is imported by one process per round, in turns. The columns are explained in
@@ -39,7 +40,7 @@ PACKAGES = (
     'graphmotion.datasets',
     'graphmotion.inference',
 )
-TINY = {'package': (PYG, 'graphmotion')}
+TINY = {'package': ['graphmotion']}
 COLUMNS = ('package', 's', 'IQR', 'ratio', 'from - to')
 
 
@@ -56,7 +57,7 @@ def import_time(package: str) -> float:
     return sum(after[2:4]) - sum(before[2:4])  # of child processes
 
 
-def measure(packages: tuple[str, ...], rounds: int) -> list[dict[str, Any]]:
+def measure(packages: list[str], rounds: int) -> list[dict[str, Any]]:
     """Returns one result for each package, all timed in turns."""
     times: dict[str, list[float]] = {package: [] for package in packages}
     for order in rotations(packages, rounds):
@@ -85,9 +86,11 @@ def table_row(result: dict[str, Any]) -> tuple[str, ...]:
 
 
 def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
-    args = parse_args(base_parser(__doc__, rounds=5), argv, TINY)
+    parser = base_parser(__doc__, rounds=5)
+    parser.add_argument('--package', nargs='+', choices=PACKAGES, default=PACKAGES)
+    args = parse_args(parser, argv, TINY)
     facts = environment(args.device, args.threads)
-    results = measure(getattr(args, 'package', PACKAGES), args.rounds)
+    results = measure([PYG, *(name for name in args.package if name != PYG)], args.rounds)
     print(format_environment(facts), end='\n\n')
     print(markdown_table(COLUMNS, map(table_row, results), left=('package',)))
     write_json(args.json, environment=facts, results=results)

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     first, second = (args.runs, args.others) if args.others else (args.runs[:1], args.runs[1:])
     try:
         found = compare_runs(first, second, args.confidence)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(f'error: {error}')
     print(found)
 

@@ -23,7 +23,7 @@ from benchmarks.common import (
 )
 from benchmarks.nchw import to_nchw
 from graphmotion.data import to_dense
-from graphmotion.skeletons import get_skeleton, list_skeletons
+from graphmotion.skeletons import Skeleton, get_skeleton, list_skeletons
 
 SKELETONS = {get_skeleton(name).num_joints: name for name in list_skeletons()}
 SIZES = ('batch', 'joints', 'frames', 'channels')
@@ -98,11 +98,17 @@ class Setup:
     """Sizes and tensors shared by all cases."""
 
     def __init__(
-        self, batch: int, joints: int, frames: int, channels: int, device: str = 'cpu'
+        self,
+        batch: int,
+        joints: int,
+        frames: int,
+        channels: int,
+        device: str = 'cpu',
+        skeleton: Skeleton | None = None,
     ) -> None:
         self.batch, self.joints, self.frames, self.channels = batch, joints, frames, channels
         self.device = torch.device(device)
-        self.skeleton = get_skeleton(SKELETONS[joints])
+        self.skeleton = get_skeleton(SKELETONS[joints]) if skeleton is None else skeleton
         self.adj = self.skeleton.adjacency()[0].to(self.device)
         self.parts = self.skeleton.assignment(1)
         self.x = self.features(joints)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +81,24 @@ def draw_focal_joints(
     )
 
 
+def read_recall(path: Path, class_names: Sequence[str]) -> tuple[str, list[float]]:
+    """Returns the name of another run and its recall of each class."""
+    try:
+        run = json.loads(path.read_text())
+        return str(run['name']), [float(run['recall'][name]) for name in class_names]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SystemExit(
+            f'--compare {path}: must be the results.json of a run of this script on the same '
+            f'classes, got {error!r}'
+        ) from error
+
+
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     args = parse(argv)
     common.start(args)
     dataset = example.make_dataset(args)
     args.protocol = args.protocol or next(iter(dataset.protocols))
+    other = read_recall(args.compare, dataset.class_names) if args.compare else None
     example.draw_data(args, dataset)
     test = dataset.official_split(args.protocol)[1]
     title, folder = example.TITLES[args.model], args.out / args.model
@@ -116,10 +130,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         common.save_recognizer(fused_recognizer, folder, "print(recognizer('action.json'))")
     print(f'\n{format_table(rows, percent=True, per_class=False)}\n')
     recall = dict(zip(dataset.class_names, final.class_recall))
-    if args.compare:
-        other = json.loads(args.compare.read_text())
+    if other:
         vis.plot_class_comparison(
-            {other['name']: list(other['recall'].values()), name: list(recall.values())},
+            {other[0]: other[1], name: list(recall.values())},
             dataset.class_names,
             path=args.out / 'classes.png',
         )

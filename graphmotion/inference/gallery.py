@@ -17,6 +17,7 @@ from graphmotion.metrics.recognition.similarity import (
     Similarity,
     to_comparable,
 )
+from graphmotion.metrics.recognition.topk import stable_topk
 
 TEMPLATES = ('mean', 'all')
 _CHUNK = 2**22  # pairs compared at a time
@@ -197,12 +198,12 @@ class Gallery:
             ValueError: If :obj:`k` is below 1, or for the reasons given in :meth:`distances`.
         """
         check_int('k', k, 1)
-        distance, people = self.distances(embeddings).sort(dim=1, stable=True)
+        distance, people = stable_topk(self.distances(embeddings), k, largest=False)
         if threshold is None:
             threshold = self.identification_threshold
         names = self.names
-        ranked = [tuple(names[i] for i in row) for row in people[:, :k].tolist()]
-        return Identification(ranked, distance[:, :k], threshold)
+        ranked = [tuple(names[i] for i in row) for row in people.tolist()]
+        return Identification(ranked, distance, threshold)
 
     def verify(self, embeddings: Tensor, name: str, threshold: float | None = None) -> Verification:
         r"""Decides whether samples belong to a person.

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from graphmotion.metrics.comparison import PairedComparison, compare_paired
 
-_FIELDS = ('protocol', 'data', 'outcomes')
+_FIELDS = {'protocol': str, 'data': dict, 'outcomes': dict}
+_DATA_FIELDS = {'fingerprint': str, 'num_samples': int}
+_TYPE_NAMES = {str: 'a string', int: 'an integer', list: 'a list', dict: 'an object'}
 
 
 def describe_outcomes(
@@ -115,8 +117,8 @@ def compare_runs(
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If a file holds no outcomes, the runs differ in test samples or protocol, or
-            have no models to compare.
+        ValueError: If a file is malformed or holds no outcomes, the runs differ in test samples or
+            protocol, or have no models to compare.
     """
     paths = [
         [side] if isinstance(side, str | os.PathLike) else list(side) for side in (first, second)
@@ -141,23 +143,64 @@ def compare_runs(
 
 
 def _read(path: str | os.PathLike) -> dict[str, Any]:
+    """Returns the content of a valid file, and its path."""
     path = os.fspath(path)
     if os.path.isdir(path):
         path = os.path.join(path, 'results.json')
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'{path}: no such file')
     try:
         with open(path, encoding='utf-8') as file:
             run = json.load(file)
-    except ValueError as error:
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'{path}: no such file') from error
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'{path}: must be JSON, got {error}') from error
-    missing = [name for name in _FIELDS if not isinstance(run, dict) or name not in run]
+    if type(run) is not dict:
+        raise ValueError(f'{path}: must hold a JSON object, got {_shorten(run)}')
+    missing = [name for name in _FIELDS if name not in run]
     if missing:
         raise ValueError(f'{path}: must hold outcomes of samples to be compared, lacks {missing}')
-    count = run['data'].get('num_samples')
-    if any(len(hits) != count or set(hits) - {'0', '1'} for hits in run['outcomes'].values()):
-        raise ValueError(f'{path}: outcomes must be {count} characters, 0 or 1, of each model')
-    return {'path': path, **run}
+    _check_types(path, '', run, _FIELDS | {'environment': dict, 'arguments': dict})
+    _check_types(path, 'environment.', run.get('environment', {}), {'packages': dict})
+    data, outcomes = run['data'], run['outcomes']
+    missing = [name for name in (*_DATA_FIELDS, 'groups') if name not in data]
+    if missing:
+        raise ValueError(f'{path}: data must describe the test samples, lacks {missing}')
+    _check_types(path, 'data.', data, _DATA_FIELDS)
+    count, groups = data['num_samples'], data['groups']
+    if count < 1:
+        raise ValueError(f'{path}: data.num_samples must be at least 1, got {count}')
+    if groups is not None:
+        _check_types(path, 'data.', data, {'groups': list})
+        if len(groups) != count or any(type(group) is not int for group in groups):
+            raise ValueError(
+                f'{path}: data.groups must be {count} integers, got {len(groups)} values: '
+                f'{_shorten(groups)}'
+            )
+    if not outcomes:
+        raise ValueError(f'{path}: outcomes must be those of at least one model, got none')
+    for name, hits in outcomes.items():
+        if type(hits) is not str or len(hits) != count or set(hits) - {'0', '1'}:
+            raise ValueError(
+                f'{path}: outcomes must be {count} characters, 0 or 1, of each model, '
+                f'got {_shorten(hits)} of {name!r}'
+            )
+    return {**run, 'path': path}
+
+
+def _check_types(
+    path: str, prefix: str, values: Mapping[str, Any], types: Mapping[str, type]
+) -> None:
+    for name, expected in types.items():
+        if name in values and type(values[name]) is not expected:
+            raise ValueError(
+                f'{path}: {prefix}{name} must be {_TYPE_NAMES[expected]}, '
+                f'got {_shorten(values[name])}'
+            )
+
+
+def _shorten(value: Any, most: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= most else f'{text[:most]}...'
 
 
 def _check_same_samples(one: Mapping[str, Any], other: Mapping[str, Any]) -> None:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from graphmotion.synthetic.actions import ACTIONS, STANDING, Action
@@ -201,6 +200,8 @@ def _sway_waves(uniform: np.ndarray, num_frames: int, fps: float) -> Iterator[np
 
 def _evaluate_action(action: Action, time: np.ndarray, phase: np.ndarray) -> np.ndarray:
     """Returns the deviations of all curves from standing at times [N, T]: [N, T, C]."""
+    from scipy.interpolate import PchipInterpolator  # takes half a second to import
+
     values = np.array(
         [
             [pose.get(name, STANDING.get(name, 0.0)) for name in CURVES]

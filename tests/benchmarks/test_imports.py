@@ -24,6 +24,15 @@ def test_every_package_is_measured_in_turns(monkeypatch, capsys):
     assert len(rows) == 2 + 2
 
 
+def test_selected_packages_are_compared_with_pyg(monkeypatch):
+    monkeypatch.setattr(bench, 'import_time', lambda package: float(len(package)))
+    results = bench.main(['--package', 'torch', bench.PYG, '--rounds', '1'])
+    assert [(r['package'], r['ratio'] and r['ratio']['median']) for r in results] == [
+        (bench.PYG, None),
+        ('torch', 3.0),
+    ]
+
+
 def test_the_time_is_that_of_a_new_process():
     assert 0 < bench.import_time('json') < 5
     with pytest.raises(subprocess.CalledProcessError):
@@ -31,6 +40,10 @@ def test_the_time_is_that_of_a_new_process():
 
 
 @pytest.mark.slow
-def test_metrics_do_not_import_scipy_stats():
-    code = "import sys, graphmotion.metrics; sys.exit('scipy.stats' in sys.modules)"
+def test_slow_parts_of_scipy_are_imported_on_first_use():
+    packages = ', '.join(
+        f'graphmotion.{name}' for name in ('datasets', 'inference', 'metrics', 'nn')
+    )
+    slow = {'scipy.interpolate', 'scipy.stats'}
+    code = f'import sys, {packages}; sys.exit(", ".join({slow} & set(sys.modules)) or 0)'
     subprocess.run([sys.executable, '-c', code], check=True)

@@ -17,10 +17,10 @@ HITS = {
 SUBJECT = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3])
 
 
-def write(path, hits, name='net', groups=None, fingerprint='f', protocol='p', **more):
+def write(path, hits, name='net', groups=None, fingerprint='f', protocol='p', more=None, **entries):
     path.mkdir(parents=True, exist_ok=True)
     correct = torch.tensor(hits).bool()
-    run = describe_outcomes({name: correct}, fingerprint, protocol, groups) | more
+    run = describe_outcomes({name: correct}, fingerprint, protocol, groups) | entries | (more or {})
     (path / 'results.json').write_text(json.dumps(run))
     return str(path)
 
@@ -135,6 +135,86 @@ def test_files_without_outcomes_raise(tmp_path):
         compare_runs(path, str(tmp_path / 'c'))
     with pytest.raises(ValueError, match='the same number of runs, got 1 and 2'):
         compare_runs(path, [path, path])
+
+
+def change(run, field, value):
+    *parents, name = field.split('.')
+    for parent in parents:
+        run = run.setdefault(parent, {})
+    if value is None:
+        del run[name]
+    else:
+        run[name] = value
+
+
+@pytest.mark.parametrize(
+    ('field', 'value', 'match'),
+    [
+        ('protocol', 3, 'protocol must be a string, got 3'),
+        ('data', ['f', 12], r"data must be an object, got \['f', 12\]"),
+        ('data', 'f', "data must be an object, got 'f'"),
+        ('data.fingerprint', None, r"lacks \['fingerprint'\]"),
+        ('data.groups', None, r"lacks \['groups'\]"),
+        ('data.fingerprint', 7, 'data.fingerprint must be a string, got 7'),
+        ('data.num_samples', float('nan'), 'data.num_samples must be an integer, got nan'),
+        ('data.num_samples', True, 'data.num_samples must be an integer, got True'),
+        ('data.num_samples', 0, 'data.num_samples must be at least 1, got 0'),
+        ('data.groups', 3, 'data.groups must be a list, got 3'),
+        ('data.groups', [0] * 11, 'data.groups must be 12 integers, got 11 values'),
+        (
+            'data.groups',
+            [float('nan')] * 12,
+            'data.groups must be 12 integers, got 12 values: .nan',
+        ),
+        ('data.groups', [[0]] * 12, 'data.groups must be 12 integers'),
+        ('outcomes', [1, 0], r'outcomes must be an object, got \[1, 0\]'),
+        ('outcomes', {}, 'outcomes must be those of at least one model, got none'),
+        ('outcomes.net', float('nan'), "12 characters, 0 or 1, of each model, got nan of 'net'"),
+        ('outcomes.net', [1] * 12, r"12 characters, .*, got \[1, 1, .*\] of 'net'"),
+        ('outcomes.net', '1' * 10**4, r"12 characters, .*, got '1{59}\.\.\. of 'net'"),
+        ('environment', 'laptop', "environment must be an object, got 'laptop'"),
+        ('environment.packages', ['torch'], 'environment.packages must be an object'),
+        ('arguments', [1], 'arguments must be an object'),
+    ],
+)
+def test_malformed_fields_are_named_with_their_file(tmp_path, field, value, match):
+    paths = [write(tmp_path / name, HITS[name]) for name in 'ab']
+    file = tmp_path / 'b' / 'results.json'
+    run = json.loads(file.read_text())
+    change(run, field, value)
+    file.write_text(json.dumps(run))
+    for order in (paths, paths[::-1]):
+        with pytest.raises(ValueError, match=f'^[^:]*b/results.json: .*{match}'):
+            compare_runs(*order)
+    with pytest.raises(SystemExit, match=r'^error: .*b/results\.json: '):
+        main(['compare', *paths])
+
+
+@pytest.mark.parametrize(
+    ('content', 'match'),
+    [
+        (b'[1, 2]', r'must hold a JSON object, got \[1, 2\]'),
+        (b'null', 'must hold a JSON object, got None'),
+        (b'', 'must be JSON'),
+        (b'{"protocol": "p", "da', 'must be JSON'),
+        (b'\xff\xfe', 'must be JSON'),
+        (b'[' * 10**5, 'must be JSON'),
+    ],
+)
+def test_other_files_are_named(tmp_path, content, match):
+    path = write(tmp_path / 'a', HITS['a'])
+    (tmp_path / 'b.json').write_bytes(content)
+    with pytest.raises(ValueError, match=f'b.json: {match}'):
+        compare_runs(path, str(tmp_path / 'b.json'))
+
+
+def test_a_run_may_hold_other_fields(tmp_path):
+    more = {'path': 1, 'scores': float('nan')}
+    paths = [write(tmp_path / name, HITS[name], more=more) for name in 'ab']
+    assert compare_runs(*paths).differences == {}
+    write(tmp_path / 'b', HITS['b'], protocol='q', more=more)
+    with pytest.raises(ValueError, match=r'in .*a/results\.json and .* in .*b/results'):
+        compare_runs(*paths)
 
 
 def test_outcomes_must_have_one_size():

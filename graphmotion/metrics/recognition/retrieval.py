@@ -13,8 +13,9 @@ from graphmotion.checks import check_int
 from graphmotion.metrics.recognition.candidates import Candidates
 from graphmotion.metrics.recognition.gallery import Gallery
 from graphmotion.metrics.recognition.protocols import GalleryProbeProtocol, Labels
+from graphmotion.metrics.recognition.topk import stable_topk
 
-_CHUNK = 2**22  # pairs sorted at a time
+_CHUNK = 2**22  # pairs compared at a time
 _PROBES = 256  # searched for in an index at a time
 
 
@@ -132,7 +133,7 @@ def _retrieve(
         similarity = -gallery.similarity.distances(samples, candidates)
         excluded |= candidates < 0
     similarity.masked_fill_(excluded, -torch.inf)
-    similarity, columns = (t[:, :k] for t in similarity.sort(dim=1, descending=True, stable=True))
+    similarity, columns = stable_topk(similarity, k)
     valid = similarity > -torch.inf
     correct = valid & same_subject.gather(1, columns)
     columns = columns if candidates is None else candidates.gather(1, columns)

@@ -30,8 +30,8 @@ class AdaptiveSpatialConv(torch.nn.Module):
     :math:`\mathbf{\Psi}_k` have a bias. Row :math:`i` holds the weights of the edges to node
     :math:`i`.
 
-    All pairs of joints are connected. All graphs of a batch must have the same nodes, and there is
-    no sparse form.
+    All pairs of joints are connected, so that time and memory grow with the square of :math:`V`.
+    All graphs of a batch must have the same nodes, and there is no sparse form.
 
     .. code-block:: python
 

@@ -36,8 +36,8 @@ class ChannelTopologyConv(torch.nn.Module):
     :math:`\alpha` is initially zero. :math:`\mathbf{\Psi}_k` and :math:`\mathbf{\Phi}_k` have a
     bias.
 
-    All pairs of joints are connected. All graphs of a batch must have the same nodes, and there is
-    no sparse form.
+    All pairs of joints are connected, so that time and memory grow with the square of :math:`V`.
+    All graphs of a batch must have the same nodes, and there is no sparse form.
 
     .. code-block:: python
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from scipy.interpolate import BSpline
 from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.nn.inits import uniform
@@ -189,6 +188,8 @@ def _spline_basis(num_modes: int, num_knots: int) -> Tensor:
     They are cubic if there are at least four, and sum to one for each mode, so that equal
     coefficients give equal multipliers.
     """
+    from scipy.interpolate import BSpline  # takes half a second to import
+
     degree = min(3, num_knots - 1)
     inner = torch.linspace(0, 1, num_knots - degree + 1, dtype=torch.float64)
     knots = torch.cat([inner.new_zeros(degree), inner, inner.new_ones(degree)])

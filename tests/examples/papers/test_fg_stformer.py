@@ -1,3 +1,5 @@
+import json
+
 import action_recognition
 import fg_stformer as example
 import pytest
@@ -54,6 +56,24 @@ def test_models_are_compared_class_by_class(tmp_path):
     results = example.main([*options, '--compare', str(other)])
     assert results['name'] == 'FG-STFormer'
     assert (tmp_path / 'classes.png').exists()
+
+
+@pytest.mark.parametrize(
+    'content',
+    ['{', '[1]', '{"name": "a"}', '{"name": "a", "recall": {"wave": 1}}', None],
+)
+def test_a_malformed_run_to_compare_with_ends_the_run_before_training(tmp_path, content):
+    path = tmp_path / 'other.json'
+    if content:
+        path.write_text(content)
+    with pytest.raises(SystemExit, match=r'--compare .*other\.json: must be the results\.json'):
+        example.main([*TINY, '--out', str(tmp_path), '--compare', str(path)])
+
+
+def test_the_recall_is_in_the_order_of_the_classes(tmp_path):
+    path = tmp_path / 'other.json'
+    path.write_text(json.dumps({'name': 'a', 'recall': {'clap': 0.5, 'wave': 1}}))
+    assert example.read_recall(path, ['wave', 'clap']) == ('a', [1.0, 0.5])
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,20 @@ def test_selected_probes_and_ties():
     assert found.correct.tolist() == [[False, False], [False, False]]
 
 
+@pytest.mark.parametrize('k', [1, 7])
+def test_equal_distances_are_ordered_by_view_then_row(k):
+    labels = casia_b_labels(6, num_views=3, keep=0.8)
+    size = len(labels['subject']), 2
+    embedding = torch.randint(3, size, generator=torch.Generator().manual_seed(0)).double()
+    protocol = replace(SMALL, exclude_identical_view=False)
+    found = retrieve(embedding, labels, protocol, k=k, distance='euclidean')
+    gallery = protocol.select(labels)[0].tolist()
+    for probe, nearest in zip(found.probes.tolist(), found.nearest.tolist()):
+        square = (embedding - embedding[probe]).square().sum(dim=1).tolist()
+        keys = {g: (square[g], int(labels['view'][g]), g) for g in gallery}
+        assert nearest == sorted(gallery, key=keys.get)[:k]
+
+
 def test_a_gallery_with_fewer_than_k_samples():
     labels = {'subject': [0, 0, 1], 'take': [2, 1, 1]}
     embedding = torch.tensor([[0.0], [1.0], [2.0]])
