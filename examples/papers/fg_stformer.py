@@ -7,7 +7,8 @@ r"""Recognise actions by the late fusion of several streams.
 Trains a network for each of --streams, by default all four, and adds their weighted logits, or
 probabilities with --fusion probabilities. The weights are those of the code of CTR-GCN. --compare
 draws the recall of each class beside that of an earlier run. For FG-STFormer, the focal joints of
-three test samples are drawn.
+three test samples are drawn. --svm adds a support vector machine on features that do not depend on
+the view, and the mean of its probabilities and those of the networks.
 """
 
 from __future__ import annotations
@@ -25,13 +26,17 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 import action_recognition as example
 from shared import common
+from torch import Tensor
+from torch_geometric.transforms import Compose
 
 import graphmotion.visualization as vis
+from graphmotion.data import action_features
 from graphmotion.datasets import MotionDataset
 from graphmotion.inference import Recognizer
 from graphmotion.metrics import format_table, fuse_streams
-from graphmotion.transforms import ResampleFrames
+from graphmotion.transforms import FillMissing, ResampleFrames
 
+SVM = 'SVM on distances'
 WEIGHTS = {'joint': 0.6, 'bone': 0.6, 'joint_motion': 0.4, 'bone_motion': 0.4}
 
 
@@ -41,11 +46,13 @@ def parse(argv: list[str] | None = None) -> Namespace:
     fusion.add_argument('--streams', nargs='+', default=example.STREAMS, choices=example.STREAMS)
     fusion.add_argument('--weights', nargs='+', type=float, help='weight of each stream')
     fusion.add_argument('--fusion', default='logits', choices=['logits', 'probabilities'])
+    fusion.add_argument('--svm', action='store_true', help='add an SVM on distances of joints')
     fusion.add_argument('--compare', type=Path, help='results.json of the run to compare with')
     common.add_training_options(parser, 'results/fg_stformer', evaluate=True)
     args = example.parse(argv, parser)
     several = len(args.streams) > 1
     rules = [(option, several, 'with several --streams') for option in ('--weights', '--fusion')]
+    rules.append(('--svm', args.dataset not in example.NTU, 'for one person'))
     common.refuse_unused(parser, argv, rules)
     if args.weights is None:
         args.weights = [WEIGHTS[name] for name in args.streams]
@@ -79,6 +86,29 @@ def draw_focal_joints(
         labels=[test.class_names[c] for c in classes],
         path=path,
     )
+
+
+def classify_by_svm(train: MotionDataset, test: MotionDataset) -> Tensor:
+    """Returns the log-probabilities of a support vector machine on 60 principal components of
+    :func:`~graphmotion.data.action_features`.
+    """
+    # Installed by the extra 'train'.
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import SVC
+
+    transform = Compose([FillMissing(), ResampleFrames(16)])
+
+    def features(dataset: MotionDataset) -> Any:
+        batch = transform(dataset.get_batch(range(len(dataset))))
+        return action_features(batch, dataset.skeleton).numpy()
+
+    x = features(train)
+    components = PCA(min(60, *x.shape), random_state=0)
+    machine = CalibratedClassifierCV(make_pipeline(components, SVC(C=10)), ensemble=False)
+    machine.fit(x, train.labels().numpy())
+    return torch.from_numpy(machine.predict_proba(features(test))).clamp(min=1e-12).log()
 
 
 def read_recall(path: Path, class_names: Sequence[str]) -> tuple[str, list[float]]:
@@ -128,6 +158,14 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             info=report['fused'],
         )
         common.save_recognizer(fused_recognizer, folder, "print(recognizer('action.json'))")
+    if args.svm:
+        networks = fused.log() if len(args.streams) > 1 else next(iter(logits.values()))
+        svm = classify_by_svm(*dataset.official_split(args.protocol))
+        both = fuse_streams([networks, svm], [1.0, 1.0], 'probabilities')
+        for key, found in {'svm': (SVM, svm), 'with_svm': (f'{name} and SVM', both)}.items():
+            logits[found[0]] = found[1]
+            rows[found[0]] = example.score(test, found[1])
+            report[key] = {'scores': rows[found[0]].as_dict()}
     print(f'\n{format_table(rows, percent=True, per_class=False)}\n')
     recall = dict(zip(dataset.class_names, final.class_recall))
     if other:

@@ -6,7 +6,8 @@
     python examples/papers/msa_gcn.py --scales 16 10 5 3 --csfm-layers 1 --kernels 5 7
 
 All models of the comparison share folds, recipe and input streams. Without --folds, models are
-trained and tested on one split, as by gait_emotion.py.
+trained and tested on one split, as by gait_emotion.py. --svm adds a support vector machine on
+lengths of bones, cadence, step length and speeds of joints.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import gait_emotion
 from shared import common
 from torch import Tensor
 
+from graphmotion.data import gait_features
 from graphmotion.datasets import MotionDataset
 from graphmotion.metrics import (
     ClassificationScores,
@@ -35,6 +37,8 @@ from graphmotion.metrics import (
 )
 from graphmotion.training import Evaluation, cross_validate, train_and_test
 
+SVM = 'SVM on gait features'
+
 
 def parse(argv: list[str] | None = None) -> Namespace:
     parser = gait_emotion.make_parser(__doc__, out='results/msa_gcn')
@@ -44,6 +48,7 @@ def parse(argv: list[str] | None = None) -> Namespace:
     model.add_argument('--kernels', type=int, nargs='*', help='temporal kernels, such as 5 9')
     protocol = parser.add_argument_group('protocol')
     protocol.add_argument('--compare', action='store_true', help='ST-GCN and three MSA-GCNs')
+    protocol.add_argument('--svm', action='store_true', help='add an SVM on features of gait')
     protocol.add_argument('--folds', type=int, help='number of cross-validation folds')
     protocol.add_argument('--jobs', type=int, default=1, help='folds trained at the same time')
     protocol.add_argument(
@@ -100,12 +105,31 @@ def run(
     return out
 
 
-def test_parts(args: Namespace, dataset: MotionDataset) -> list[MotionDataset]:
-    """Returns the test samples of each fold or of the split."""
+def make_parts(
+    args: Namespace, dataset: MotionDataset
+) -> list[tuple[MotionDataset, MotionDataset]]:
+    """Returns the training and the test samples of each fold or of the split."""
     by = gait_emotion.split_by(args)
     if args.folds:
-        return [test for _, test in dataset.folds(args.folds, seed=args.seed, by=by)]
-    return [dataset.split((8, 1, 1), seed=args.seed, by=by)[2]]
+        return list(dataset.folds(args.folds, seed=args.seed, by=by))
+    train, _, test = dataset.split((8, 1, 1), seed=args.seed, by=by)
+    return [(train, test)]
+
+
+def classify_by_svm(train: MotionDataset, test: MotionDataset) -> Tensor:
+    """Classifies by a support vector machine on :func:`~graphmotion.data.gait_features`."""
+    # Installed by the extra 'train'.
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    def features(dataset: MotionDataset) -> Any:
+        batch = dataset.get_batch(range(len(dataset)))
+        return gait_features(batch, dataset.skeleton, fps=30).values.numpy()
+
+    machine = make_pipeline(StandardScaler(), SVC(C=2))
+    machine.fit(features(train), train.labels().numpy())
+    return torch.from_numpy(machine.predict(features(test)))
 
 
 def outcomes(
@@ -141,7 +165,19 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     rows: dict[str, ClassificationScores | FoldSummary] = {}
     report: dict[str, dict[str, Any]] = {}
     predicted: dict[str, list[Tensor]] = {}
-    tests = test_parts(args, dataset)
+    parts = make_parts(args, dataset)
+    tests = [test for _, test in parts]
+    if args.svm:
+        found = [classify_by_svm(*part) for part in parts]
+        classes = dataset.class_names
+        rows[SVM] = summarize(
+            [
+                classification_scores(test.labels(), one, len(classes), classes)
+                for test, one in zip(tests, found)
+            ]
+        )
+        report[SVM] = {'scores': rows[SVM].as_dict()}
+        predicted[SVM] = found * args.repeats
     for name, options in make_models(args).items():
         folder = args.out / common.slug(name)
         begin = time.perf_counter()

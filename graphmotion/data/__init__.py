@@ -1,3 +1,4 @@
+from graphmotion.data.action_features import action_features
 from graphmotion.data.arrays import from_array, to_array
 from graphmotion.data.batching import (
     batch_index,
@@ -43,6 +44,7 @@ __all__ = [
     'GaitFeatures',
     'GraphDataset',
     'ReadTask',
+    'action_features',
     'as_dataset',
     'batch_index',
     'collate',
