@@ -13,6 +13,7 @@ import torch
 from benchmarks.common import choose_clock, peak_memory, quartiles, time_in_turns
 from benchmarks.scaling.workloads import (
     BASES,
+    CALL,
     QUICK_SWEEPS,
     SWEEPS,
     TINY_BASE,
@@ -43,20 +44,13 @@ def measure(workload: Workload, args: argparse.Namespace) -> list[dict[str, Any]
             'operator': workload.name,
             'theory': workload.theory,
             'size': int(size),
-            'pass': label(workload, args.backward),
+            'pass': workload.timed if args.backward or workload.timed == CALL else 'forward',
             'seconds': quartiles(rounds),
             'rounds': rounds,
             'memory': memory[size],
         }
         for size, rounds in times.items()
     ]
-
-
-def label(workload: Workload, backward: bool) -> str:
-    """Describes what is timed."""
-    if not backward:
-        return 'forward'
-    return 'training step' if workload.is_training_step else 'forward+backward'
 
 
 class Fit(NamedTuple):

@@ -43,6 +43,7 @@ TINY_SWEEPS = {
     'pixels': (64, 128),
 }
 OPERATOR_SWEEPS = ('nodes', 'frames', 'batch')
+STEP, CALL = 'training step', 'call'  # a call has no backward pass
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,14 @@ class Workload:
     """A cost that grows with a size, and the exponent of its fastest growing term in theory.
 
     :obj:`make` returns the call to measure, given the sizes and whether it includes the backward
-    pass.
+    pass; :obj:`timed` describes it in this case.
     """
 
     sweep: str
     name: str
     theory: float
     make: Callable[[Sizes, int, bool], Callable[[], Any]]
-    is_training_step: bool = False
+    timed: str = 'forward+backward'
 
     @property
     def operator(self) -> str:
@@ -214,11 +215,11 @@ def search(base: Sizes, num_classes: int, backward: bool) -> Callable[[], Any]:
 
 
 CLASS_WORKLOADS = (
-    Workload('classes', 'st_gcn, classifier of small layers', 1, classifier, True),
-    Workload('classes', 'Linear, last layer and cross-entropy', 1, last_layer, True),
+    Workload('classes', 'st_gcn, classifier of small layers', 1, classifier, STEP),
+    Workload('classes', 'Linear, last layer and cross-entropy', 1, last_layer, STEP),
     Workload('classes', 'part_triplet_loss, all triplets of n / 2 subjects', 2, triplet_loss),
-    Workload('classes', 'gallery_probe, all pairs of n / 4 subjects', 2, evaluation),
-    Workload('classes', 'retrieve, 64 probes', 1, search),
+    Workload('classes', 'gallery_probe, all pairs of n / 4 subjects', 2, evaluation, CALL),
+    Workload('classes', 'retrieve, 64 probes', 1, search, CALL),
 )
 
 # Faces ########################################################################################
@@ -240,8 +241,8 @@ def face_model(build: Callable[..., Module]) -> Callable[[Sizes, int, bool], Cal
 
 
 FACE_WORKLOADS = (
-    Workload('pixels', 'SPAGNN', 1, face_model(spagnn), True),
-    Workload('pixels', 'SPEGNN', 1, face_model(spegnn), True),
+    Workload('pixels', 'SPAGNN', 1, face_model(spagnn), STEP),
+    Workload('pixels', 'SPEGNN', 1, face_model(spegnn), STEP),
 )
 
 

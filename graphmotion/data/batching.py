@@ -9,7 +9,7 @@ and manually assembled batches, which have no records.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -138,6 +138,55 @@ def make_batch(fields: Mapping[str, Tensor], offsets: Mapping[str, Tensor]) -> B
         out[name] = value
     shift = torch.zeros(batch_size, dtype=torch.long)
     _records(out).update(_slice_dict=dict(offsets), _inc_dict=dict.fromkeys(offsets, shift))
+    return out
+
+
+def can_concatenate(samples: Sequence[Mapping[str, Any]]) -> bool:
+    r"""Returns whether :func:`concatenate` supports the fields of these samples: dense tensors, one
+    of them :obj:`pos` or :obj:`x`, with names that are not about batches.
+    """
+    first = samples[0]
+    return (
+        ('pos' in first or 'x' in first)
+        and not any('batch' in name or name in ('ptr', 'num_nodes') for name in first)
+        and all(
+            type(value) is Tensor
+            and value.dim()
+            and value.layout == torch.strided
+            and not value.is_nested
+            for fields in samples
+            for value in fields.values()
+        )
+    )
+
+
+def concatenate(samples: Sequence[Mapping[str, Tensor]]) -> Batch:
+    r"""Makes the same batch as :meth:`Batch.from_data_list` from the fields of samples, in a
+    fraction of the time.
+
+    .. code-block:: python
+
+        samples = [Data(pos=torch.rand(2, 3)), Data(pos=torch.rand(3, 3))]
+        batch = concatenate([data.to_dict() for data in samples])
+
+    Args:
+        samples (sequence of mappings): The fields of each sample, with the same names; see
+            :func:`can_concatenate`.
+    """
+    fields, offsets = {}, {}
+    for name in samples[0]:
+        values = [sample[name] for sample in samples]
+        dim = -1 if _is_index(name) else 0
+        fields[name] = torch.cat(values, dim)
+        sizes = torch.tensor([value.size(dim) for value in values])
+        offsets[name] = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+    out = make_batch(fields, offsets)
+    nodes = offsets['pos' if 'pos' in offsets else 'x']
+    set_nodes(out, nodes.diff())
+    for name in filter(_is_index, fields):
+        shift = torch.repeat_interleave(nodes[:-1], offsets[name].diff())
+        out[name] = fields[name] + shift.to(fields[name].device)
+        _record(out, name, offsets[name], nodes[:-1])
     return out
 
 
@@ -491,6 +540,11 @@ def _copy_node_counts(source: Any, target: Any) -> None:
     """Copies the number of nodes of each graph, if it cannot be inferred from a field."""
     if '_num_nodes' in vars(source):
         target._num_nodes = source._num_nodes
+
+
+def _is_index(name: str) -> bool:
+    """Returns whether PyG concatenates a field in its last dimension and adds node offsets."""
+    return 'index' in name or name == 'face'
 
 
 def _device(store: Any) -> torch.device | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
+from graphmotion.data.batching import can_concatenate, concatenate
 from graphmotion.data.samples import TIME_DIMS
 
 # Minimum number of dimensions of fields along time; the fields of static samples have fewer.
@@ -40,38 +42,49 @@ def collate(samples: Sequence[Data]) -> Batch:
     """
     if not len(samples):
         raise ValueError('samples must hold at least one sample, got none')
-    samples = [copy.copy(data) for data in samples]
-    if all(isinstance(data, Data) for data in samples):
-        if any('score' in data for data in samples):
-            for data in samples:
-                if 'score' not in data and data.pos is not None and data.pos.dim() == 3:
-                    data.score = data.pos.new_ones(data.pos.shape[:2])
-        _pad_frames(samples)
-    first = sorted(samples[0].keys())
-    for number, data in enumerate(samples):
-        if sorted(data.keys()) != first:
+    if not all(isinstance(data, Data) for data in samples):
+        _check_fields([data.to_dict() for data in samples])
+        return Batch.from_data_list(list(samples))
+    fields = [data.to_dict() for data in samples]
+    if any('score' in sample for sample in fields):
+        for sample in fields:
+            pos = sample.get('pos')
+            if 'score' not in sample and pos is not None and pos.dim() == 3:
+                sample['score'] = pos.new_ones(pos.shape[:2])
+    _pad_frames(fields)
+    _check_fields(fields)
+    if all(type(data) is Data for data in samples) and can_concatenate(fields):
+        return concatenate(fields)
+    return Batch.from_data_list([copy.copy(d).update(f) for d, f in zip(samples, fields)])
+
+
+def _check_fields(samples: list[dict[str, Any]]) -> None:
+    """Raises if samples have different fields."""
+    first = samples[0].keys()
+    for number, fields in enumerate(samples):
+        if fields.keys() != first:
             raise ValueError(
-                f'samples must have the same fields, got {first} in the first and '
-                f'{sorted(data.keys())} in sample {number}'
+                f'samples must have the same fields, got {sorted(first)} in the first and '
+                f'{sorted(fields)} in sample {number}'
             )
-    return Batch.from_data_list(samples)
 
 
-def _pad_frames(samples: list[Data]) -> None:
+def _pad_frames(samples: list[dict[str, Any]]) -> None:
     """Pads shorter samples by repeating their last frame."""
     lengths: dict[str, list[int]] = {}
     for name in TIME_DIMS:
-        fields = [data.get(name) for data in samples]
+        fields = [sample.get(name) for sample in samples]
         if all(isinstance(f, Tensor) and f.dim() >= _MIN_DIMS[name] for f in fields):
-            lengths[name] = [field.size(TIME_DIMS[name]) for field in fields]
+            lengths[name] = [sample[name].size(TIME_DIMS[name]) for sample in samples]
     uneven = any(len(set(counts)) > 1 for counts in lengths.values())
-    if lengths and (uneven or any('num_frames' in data for data in samples)):
-        for data, count in zip(samples, next(iter(lengths.values()))):
-            if 'num_frames' not in data:
-                data.num_frames = torch.tensor([count])
+    if lengths and (uneven or any('num_frames' in sample for sample in samples)):
+        for sample, count in zip(samples, next(iter(lengths.values()))):
+            if 'num_frames' not in sample:
+                sample['num_frames'] = torch.tensor([count])
     for name, counts in lengths.items():
-        for data, count in zip(samples, counts):
-            if count < max(counts):
-                dim, value = TIME_DIMS[name], data[name]
-                frame = torch.arange(max(counts), device=value.device).clamp(max=count - 1)
-                data[name] = value.index_select(dim, frame)
+        longest = max(counts)
+        for sample, count in zip(samples, counts):
+            if count < longest:
+                dim, value = TIME_DIMS[name], sample[name]
+                frame = torch.arange(longest, device=value.device).clamp(max=count - 1)
+                sample[name] = value.index_select(dim, frame)

@@ -98,7 +98,7 @@ class ListDataset(GraphDataset):
 
     def get_batch(self, samples: Sequence[int] | Tensor) -> Batch:
         r"""Collates samples to a batch, before :obj:`transform`; see :func:`collate`."""
-        return collate([self.get(int(i)) for i in self._stored_positions(samples)])
+        return collate([self.samples[i] for i in self._stored_positions(samples).tolist()])
 
     def labels(self, field: str = 'y') -> Tensor:
         r"""Returns a scalar field, such as :obj:`y` or :obj:`subject`, of all samples.

@@ -96,7 +96,8 @@ def read_tasks(
         title (str, optional): Start of the progress bar. (default: :obj:`"Processing"`)
 
     Raises:
-        RuntimeError: If a process ends before its work is done.
+        RuntimeError: If a process ends before its work is done, or a result or an exception cannot
+            be pickled.
     """
     # Before reading, so that a change meanwhile is noticed.
     keys = [None if journal is None else _key(task, version) for task in tasks]
@@ -111,7 +112,7 @@ def read_tasks(
             if outcome is None:
                 outcome = _read(read, task) if is_known else next(fresh)
                 if journal is not None and key is not None:
-                    _keep(journal, key, outcome)
+                    _keep(journal, key, outcome, task)
                 progress.update(not is_known)
             for warning in outcome.warnings:
                 if warning not in warned:
@@ -146,9 +147,20 @@ def _read(read: Callable[[ReadTask], Any], task: ReadTask) -> _Outcome:
         try:
             result = _encode(read(task))
         except Exception as error:
-            failure = error
+            failure = (
+                error
+                if _is_picklable(error)
+                else RuntimeError(f'{task.file.path}: {type(error).__name__}: {error}')
+            )
     warned = [(str(w.message), w.category, w.filename, w.lineno) for w in caught]
     return _Outcome(result, failure, warned)
+
+
+def _is_picklable(error: Exception) -> bool:
+    try:
+        return type(pickle.loads(pickle.dumps(error))) is type(error)
+    except Exception:
+        return False
 
 
 def _key(task: ReadTask, version: str) -> str | None:
@@ -158,12 +170,18 @@ def _key(task: ReadTask, version: str) -> str | None:
         return None
 
 
-def _keep(journal: Journal, key: str, outcome: _Outcome) -> None:
+def _keep(journal: Journal, key: str, outcome: _Outcome, task: ReadTask) -> None:
     """Adds an outcome to the journal unless it is an error or has a warning of an own type."""
     kinds = [getattr(builtins, kind.__name__, None) is kind for _, kind, *_ in outcome.warnings]
     if outcome.error is None and all(kinds):
         warned = [(text, kind.__name__, *place) for text, kind, *place in outcome.warnings]
-        journal.add(key, pickle.dumps((outcome.result, warned)))
+        try:
+            content = pickle.dumps((outcome.result, warned))
+        except Exception as error:
+            raise RuntimeError(
+                f'{task.file.path}: the sample cannot be pickled: {error}'
+            ) from error
+        journal.add(key, content)
 
 
 def _recall(journal: Journal | None, key: str | None) -> _Outcome | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import Process
 from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, TypeVar, cast
 
 import torch
@@ -31,7 +33,7 @@ def map_in_order(
     r"""Yields the result of a function for each item, in the order of the items.
 
     Args:
-        function (callable): The function. Exceptions that it raises end its process.
+        function (callable): The function. Its results must be picklable if there are processes.
         items (sequence): The items.
         num_workers (int, optional): Number of processes that call the function; :obj:`0` calls it
             in this process. (default: :obj:`0`)
@@ -39,8 +41,9 @@ def map_in_order(
             (default: :obj:`str`)
 
     Raises:
-        RuntimeError: If a process ends before its work is done. The message names the item and the
-            signal or exit code.
+        RuntimeError: If a process ends before its work is done, the function raises an exception in
+            a process, or its result cannot be pickled. The message names the item and the signal,
+            exit code or exception.
     """
     if not num_workers or not items:
         yield from map(function, items)
@@ -61,15 +64,10 @@ def map_in_order(
                         sent += 1
                 for connection in cast('list[Connection]', wait(list(workers))):
                     numbers = pending[connection]
-                    try:
-                        result = connection.recv()
-                    except (EOFError, OSError) as error:
-                        process = workers[connection]
-                        process.join()
-                        name = describe(items[numbers[0]]) if numbers else 'files'
-                        raise RuntimeError(
-                            f'the process that read {name} {_describe_end(process)}'
-                        ) from error
+                    name = describe(items[numbers[0]]) if numbers else 'files'
+                    result, failure = _receive(connection, workers[connection])
+                    if failure is not None:
+                        raise RuntimeError(f'the process that read {name} {failure}')
                     results[numbers.popleft()] = result
             yield results.pop(position)
 
@@ -117,7 +115,30 @@ def _work(
     torch.set_default_dtype(dtype)
     with suppress(EOFError, ConnectionError):  # the main process has ended
         while True:
-            connection.send(function(items[connection.recv()]))
+            item = items[connection.recv()]
+            try:
+                answer = ForkingPickler.dumps((function(item), None))
+            except Exception as error:
+                answer = ForkingPickler.dumps((None, _describe_exception(error)))
+            connection.send_bytes(answer)
+
+
+def _receive(connection: Connection, process: Process) -> tuple[Any, str | None]:
+    """Returns a result, or what happened instead."""
+    try:
+        answer = connection.recv_bytes()
+    except (EOFError, OSError):
+        process.join()
+        return None, _describe_end(process)
+    try:
+        return ForkingPickler.loads(answer)
+    except Exception as error:
+        return None, _describe_exception(error)
+
+
+def _describe_exception(error: Exception) -> str:
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return f'failed with {type(error).__name__}: {error}\n\n{"".join(lines)}'
 
 
 def _describe_end(process: Process) -> str:

@@ -70,6 +70,8 @@ class CenterJoint(Configurable, BaseTransform):
             counts = num_nodes_per_graph(data).to(center.device) // self.skeleton.num_joints
             first = counts.cumsum(0) - counts  # first body of each graph
             center = center[first[batch_index(data)[:: self.skeleton.num_joints]]]
+        # Broadcasting over frames as well takes twice as long.
+        center = center.expand(-1, dense.size(2), -1).contiguous()
         return set_pos(data, from_dense(dense - center.unsqueeze(1)))
 
     def _center(self, data: Data, dense: Tensor) -> Tensor:

@@ -68,9 +68,11 @@ def ctr_gcn_train_transform(
     """
     first, frames, last = _shared_parts(dataset, stream, num_frames)
     if dataset == 'ntu':
-        window = CropFraction((0.5, 1.0), min_frames=64)
+        window = ResampleFrames(
+            frames, align_corners=False, crop=CropFraction((0.5, 1.0), min_frames=64)
+        )
         rotate = RandomRotateAxes(math.degrees(0.3))
-        return Compose([*first, window, ResampleFrames(frames, align_corners=False), rotate, last])
+        return Compose([*first, window, rotate, last])
     rotate = RandomRotateAxes({'x': 60, 'y': 60}, order='yxz', integer_degrees=True)
     return Compose([*first, rotate, MinMaxNormalize(), CropFrames(frames, 'sample'), last])
 
@@ -98,8 +100,8 @@ def ctr_gcn_test_transform(
     """
     first, frames, last = _shared_parts(dataset, stream, num_frames)
     if dataset == 'ntu':
-        window = CropFraction(0.95)
-        return Compose([*first, window, ResampleFrames(frames, align_corners=False), last])
+        window = ResampleFrames(frames, align_corners=False, crop=CropFraction(0.95))
+        return Compose([*first, window, last])
     return Compose([*first, MinMaxNormalize(), CropFrames(frames, 'linspace'), last])
 
 

@@ -10,6 +10,8 @@ from graphmotion.data import num_valid_frames, set_field
 from graphmotion.transforms.fields import field_batch_index, time_fields
 
 PADS = ('loop', 'edge', 'zero')
+# Number of rows that are interpolated at once on a CPU, so that they stay in the cache.
+_BLOCK = 400
 
 
 def gather_frames(value: Tensor, frame: Tensor) -> Tensor:
@@ -24,10 +26,17 @@ def _align(frames: Tensor, value: Tensor) -> Tensor:
     return frames.view(*frames.shape, *[1] * (value.dim() - 2))
 
 
+def _block_size(value: Tensor) -> int:
+    """Returns the number of rows to interpolate at once."""
+    blocked = value.device.type == 'cpu' and not torch.compiler.is_compiling()
+    return _BLOCK if blocked else len(value)
+
+
 def select_frames(data: Data, frame: Tensor, num_frames: Tensor | None = None) -> Data:
     """Selects frames ``[B, L]`` of each graph; ``num_frames`` of them are not padding."""
     for name, value in time_fields(data).items():
-        data[name] = gather_frames(value, frame[field_batch_index(data, name)])
+        rows = frame.index_select(0, field_batch_index(data, name))
+        data[name] = gather_frames(value, rows)
     if num_frames is not None:
         set_field(data, 'num_frames', num_frames, per_node=False)
     return data
@@ -61,32 +70,48 @@ def scale_frame_rate(data: Data, old: Tensor, new: Tensor | float) -> Data:
 
 def interpolate(value: Tensor, left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
     """Interpolates between the frames ``left`` (weight 0) and ``right`` (weight 1) of each row."""
-    weight = _align(weight.to(value.dtype), value)
-    return torch.lerp(gather_frames(value, left), gather_frames(value, right), weight)
+    out = gather_frames(value, left)
+    # A weight for each number, since broadcasting over a few coordinates is slow.
+    weight = _align(weight.to(value.dtype), value).expand_as(out).contiguous()
+    return out.lerp_(gather_frames(value, right), weight)
 
 
-def interpolate_frames(data: Data, time: Tensor, num_frames: Tensor) -> Data:
-    """Interpolates each graph at times ``[B, L]`` in frames.
+def interpolate_frames(
+    data: Data,
+    time: Tensor,
+    num_frames: Tensor,
+    first: Tensor | None = None,
+    length: Tensor | None = None,
+) -> Data:
+    """Interpolates each graph at times ``[B, L]`` in frames, counted from ``first`` ``[B]``.
+
+    Frames from ``first + length`` on are ignored; by default, those that are padding.
 
     If a joint is missing in one of the two frames, its position is copied from the other, but
     its score is still interpolated. Silhouettes are copied from the nearest frame and stay
     binary.
     """
-    last = num_valid_frames(data).unsqueeze(1) - 1
+    last = (num_valid_frames(data) if length is None else length).unsqueeze(1) - 1
     left = time.floor().long()
     right = torch.minimum(left + 1, last)
     weight = time - left
+    if first is not None:
+        left, right = left + first.unsqueeze(1), right + first.unsqueeze(1)
     fields = time_fields(data)
     for name, value in fields.items():
         graph = field_batch_index(data, name)
         if name == 'silhouettes':
             data[name] = gather_frames(value, torch.where(weight < 0.5, left, right)[graph])
             continue
-        ends = left[graph], right[graph]
-        w = weight[graph]
-        if name != 'score' and 'score' in fields:
-            before, after = (gather_frames(fields['score'], end) > 0 for end in ends)
-            w = torch.where(before & after, w, (after & (w > 0)).to(w.dtype))
-        data[name] = interpolate(value, *ends, w)
+        score = None if name == 'score' else fields.get('score')
+        blocks = []
+        for start in range(0, len(value), _block_size(value)):
+            rows = slice(start, start + _block_size(value))
+            before, after, w = (t.index_select(0, graph[rows]) for t in (left, right, weight))
+            if score is not None:
+                seen = [gather_frames(score[rows], end) > 0 for end in (before, after)]
+                w = torch.where(seen[0] & seen[1], w, (seen[1] & (w > 0)).to(w.dtype))
+            blocks.append(interpolate(value[rows], before, after, w))
+        data[name] = torch.cat(blocks)
     set_field(data, 'num_frames', num_frames, per_node=False)
     return data

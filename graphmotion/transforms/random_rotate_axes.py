@@ -12,7 +12,7 @@ from torch_geometric.transforms import BaseTransform
 
 from graphmotion.checks import check_choice, symmetric_interval
 from graphmotion.config import Configurable
-from graphmotion.data import batch_index
+from graphmotion.data import batch_index, num_nodes_per_graph
 from graphmotion.transforms.fields import get_pos, uniform_per_graph
 
 AXES = ('x', 'y', 'z')
@@ -86,7 +86,12 @@ class RandomRotateAxes(Configurable, BaseTransform):
         for column, axis in enumerate(axes[1:], start=1):
             matrix = _rotation(axis, angles[:, column]) @ matrix
         matrix = matrix[:, : pos.size(2), : pos.size(2)].transpose(1, 2).to(pos.dtype)
-        data.pos = pos @ matrix[batch_index(data)]
+        counts = num_nodes_per_graph(data)
+        if bool((counts == counts[0]).all()):  # one product for each graph instead of each node
+            rows = pos.reshape(len(counts), -1, pos.size(2))
+            data.pos = (rows @ matrix).view(pos.shape)
+        else:
+            data.pos = pos @ matrix[batch_index(data)]
         return data
 
     def _angles(self, data: Data, pos: Tensor, axes: Sequence[str]) -> Tensor:

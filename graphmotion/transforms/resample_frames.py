@@ -10,6 +10,7 @@ from torch_geometric.transforms import BaseTransform
 from graphmotion.checks import check_int, check_positive
 from graphmotion.config import Configurable
 from graphmotion.data import num_valid_frames, set_field
+from graphmotion.transforms.crop_fraction import CropFraction
 from graphmotion.transforms.frames import interpolate_frames, scale_frame_rate
 
 
@@ -27,8 +28,7 @@ class ResampleFrames(Configurable, BaseTransform):
 
     with :math:`n` frames before padding and the fraction :math:`w` of a central window. The second
     form is limited to :math:`[0, n - 1]` and matches :func:`torch.nn.functional.interpolate`. The
-    code of CTR-GCN applies it to windows that start and end at frames; use :class:`CropFraction`
-    first.
+    code of CTR-GCN applies it to windows that start and end at frames, those of :obj:`crop`.
 
     With a frame rate :math:`r'`, it is the sample at time
     :math:`\tau_k = (1 - w)(n - 1) / 2 + k \, r / r'`, where :math:`r` is the field
@@ -52,6 +52,8 @@ class ResampleFrames(Configurable, BaseTransform):
             and the last frame are kept; otherwise frames are intervals. (default: :obj:`True`)
         rate (float, optional): Frames per second :math:`r'`, instead of :obj:`num_frames`.
             (default: :obj:`None`)
+        crop (CropFraction, optional): Crops each sequence first. The result equals that of both
+            transforms one after the other, in less time. (default: :obj:`None`)
 
     Raises:
         ValueError: If not exactly one of :obj:`num_frames` and :obj:`rate` is given or it is not
@@ -65,6 +67,7 @@ class ResampleFrames(Configurable, BaseTransform):
         window: float = 1.0,
         align_corners: bool = True,
         rate: float | None = None,
+        crop: CropFraction | None = None,
     ) -> None:
         if (num_frames is None) == (rate is None):
             raise ValueError(
@@ -78,13 +81,17 @@ class ResampleFrames(Configurable, BaseTransform):
             raise ValueError(f'window must be in (0, 1], got {window!r}')
         self.window = window
         self.align_corners = align_corners
+        self.crop = crop
 
     def forward(self, data: Data) -> Data:
         """Resamples a sample or each sample in a batch."""
         counts = num_valid_frames(data)
+        first = torch.zeros_like(counts)
+        if self.crop is not None:
+            first, counts = self.crop.window(data)
         last = (counts - 1).to(torch.float64).unsqueeze(1)
         if self.rate is not None:
-            return self._resample_to_rate(data, last, self.rate)
+            return self._resample_to_rate(data, first, last, self.rate)
         assert self.num_frames is not None
         step = torch.arange(self.num_frames, device=counts.device)
         length = last if self.align_corners else last + 1
@@ -99,9 +106,10 @@ class ResampleFrames(Configurable, BaseTransform):
             # Multiply before dividing, so that both ends are exact.
             time = start + step * span / (self.num_frames - 1)
         scale_frame_rate(data, span.squeeze(1), self.num_frames - int(self.align_corners))
-        return interpolate_frames(data, time, torch.full_like(counts, self.num_frames))
+        kept = torch.full_like(counts, self.num_frames)
+        return interpolate_frames(data, time, kept, first, counts)
 
-    def _resample_to_rate(self, data: Data, last: Tensor, new_rate: float) -> Data:
+    def _resample_to_rate(self, data: Data, first: Tensor, last: Tensor, new_rate: float) -> Data:
         rate = data.get('frame_rate')
         if rate is None or not bool((rate > 0).all()):
             found = 'none' if rate is None else f'{rate.tolist()}'
@@ -114,11 +122,12 @@ class ResampleFrames(Configurable, BaseTransform):
         end = (last + span) / 2
         time = torch.minimum((last - span) / 2 + torch.minimum(step, counts - 1) * ratio, end)
         set_field(data, 'frame_rate', torch.full_like(rate, new_rate), per_node=False)
-        return interpolate_frames(data, time, counts.squeeze(1))
+        return interpolate_frames(data, time, counts.squeeze(1), first, last.squeeze(1).long() + 1)
 
     def __repr__(self) -> str:
         length = f'rate={self.rate:g}' if self.num_frames is None else f'{self.num_frames}'
+        crop = '' if self.crop is None else f', crop={self.crop}'
         return (
             f'{self.__class__.__name__}({length}, window={self.window}, '
-            f'align_corners={self.align_corners})'
+            f'align_corners={self.align_corners}{crop})'
         )

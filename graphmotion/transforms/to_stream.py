@@ -114,7 +114,7 @@ class ToStream(Configurable, BaseTransform):
         assert self.skeleton is not None
         parents = self._parents.to(pos.device)
         dense = split_bodies(data, pos, self.skeleton)
-        bone = from_dense(dense - dense[:, parents])
+        bone = from_dense(dense - dense.index_select(1, parents))
         if missing is not None:
             missing = missing | from_dense(split_bodies(data, missing, self.skeleton)[:, parents])
             bone.masked_fill_(missing.unsqueeze(-1), 0)

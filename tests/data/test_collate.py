@@ -71,3 +71,56 @@ def test_bad_samples_raise():
             collate(order)
     with pytest.raises(ValueError, match='at least one sample, got none'):
         collate([])
+
+
+@pytest.mark.parametrize('sizes', [(3, 3), (2, 4, 1)])
+def test_records_are_those_of_pyg(sizes):
+    samples = [
+        Data(
+            face=torch.randint(n, (3, n + 1)),
+            pos=torch.rand(n, 2),
+            y=torch.tensor([n]),
+            center_index=torch.tensor([n - 1]),
+        )
+        for n in sizes
+    ]
+    batch, expected = collate(samples), Batch.from_data_list(samples)
+    for ours, pyg in zip(_records(batch), _records(expected)):
+        assert ours.keys() == pyg.keys()
+        for name in pyg:
+            assert torch.equal(ours[name], pyg[name])
+    for i, data in enumerate(samples):
+        for name, value in data.to_dict().items():
+            assert torch.equal(batch[i][name], value)
+
+
+def _records(batch):
+    return batch._slice_dict, batch._inc_dict
+
+
+class _Pair(Data):
+    def __inc__(self, key, value, *args):
+        return 10 if key == 'partner' else super().__inc__(key, value, *args)
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda i: _Pair(pos=torch.rand(2, 5, 3), partner=torch.tensor([i])),
+        lambda i: Data(pos=torch.rand(2, 5, 3), name=f'walk {i}'),
+        lambda i: Data(pos=torch.rand(2, 5, 3), y=i),
+        lambda i: Data(pos=torch.rand(2, 5, 3), y=torch.tensor(i)),
+        lambda i: Data(y=torch.tensor([i]), num_nodes=i + 1),
+        lambda i: Data(pos=torch.rand(2, 5, 3), weight=torch.eye(2).to_sparse()),
+    ],
+)
+def test_other_fields_are_collated_like_pyg(make):
+    samples = [make(i) for i in range(3)]
+    batch, expected = collate(samples), Batch.from_data_list(samples)
+    assert type(batch[0]) is type(samples[0])
+    for name in expected.keys():  # noqa: SIM118
+        value = expected[name]
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(batch[name].to_dense(), value.to_dense())
+        else:
+            assert batch[name] == value

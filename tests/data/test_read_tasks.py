@@ -104,6 +104,33 @@ def test_errors_are_raised_in_their_place(tasks, tmp_path, num_workers):
     assert len(Journal(folder)) == 2
 
 
+class UnpicklableError(Exception):
+    """Its constructor has other arguments than its message."""
+
+    def __init__(self, one, other):
+        super().__init__(f'{one} and {other}')
+
+
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_errors_that_cannot_be_pickled_are_described(tasks, num_workers):
+    def fail(task):
+        raise UnpicklableError('this', 'that')
+
+    message = f'^{tasks[0].file.path}: UnpicklableError: this and that$'
+    with pytest.raises(RuntimeError, match=message):
+        list(read_tasks(fail, tasks, num_workers))
+
+
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_results_that_cannot_be_pickled_are_named(tasks, tmp_path, num_workers):
+    def read_lambda(task):
+        return Data(x=lambda: 1)
+
+    journal = Journal(str(tmp_path / 'parts'))
+    with pytest.raises(RuntimeError, match=rf'{tasks[0].file.path}.*: Can.t (pickle|get)'):
+        list(read_tasks(read_lambda, tasks, num_workers, journal))
+
+
 @pytest.mark.parametrize('num_workers', [0, 2])
 def test_warnings_can_be_errors(tasks, num_workers):
     with warnings.catch_warnings():

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 
@@ -76,15 +77,40 @@ def test_the_end_of_a_process_raises_with_the_item_and_the_cause(end, cause):
     assert not any(map(is_alive, processes))
 
 
+class Unrestorable:
+    """It needs a file that does not exist."""
+
+    def __reduce__(self):
+        return open, ('nonsense',)
+
+
+@pytest.mark.parametrize(
+    ('result', 'cause'),
+    [
+        (lambda: lambda: 1, '(PicklingError|AttributeError): Can.t (pickle|get)'),
+        (threading.Lock, 'TypeError: cannot pickle'),
+        (lambda: 1 / 0, 'ZeroDivisionError: division by zero\n'),
+        (Unrestorable, 'FileNotFoundError: .*nonsense'),
+    ],
+)
+def test_a_result_that_cannot_be_sent_raises_with_the_item_and_the_exception(result, cause):
+    results = map_in_order(
+        lambda item: result() if item == 7 else item, range(20), 2, 'file {}'.format
+    )
+    with pytest.raises(RuntimeError, match=f'^the process that read file 7 failed with {cause}'):
+        list(results)
+
+
 def test_a_result_cut_off_in_the_middle_raises():
     def read(item):
-        # Ends while a large result is sent, since nothing receives it.
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        if item == 1:  # ends while its large result is sent, since nothing receives it
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
         return bytes(10**7)
 
     results = map_in_order(read, range(4), 1)
     assert len(next(results)) == 10**7
-    time.sleep(0.4)
+    (process,) = multiprocessing.active_children()
+    process.join(60)
     with pytest.raises(RuntimeError, match='the process that read 1 was killed by SIGALRM'):
         list(results)
 

@@ -105,7 +105,7 @@ def test_batch_belongs_to_x(name):
 
 @pytest.mark.parametrize('skeleton', list_skeletons())
 def test_accepts_every_built_in_skeleton(name, skeleton):
-    model = small(name, skeleton, in_channels=2)
+    model = small(name, skeleton, (4, 8), in_channels=2)
     out = model(torch.randn(2 * get_skeleton(skeleton).num_joints, 8, 2))
     assert out.shape == (2, 4)
 

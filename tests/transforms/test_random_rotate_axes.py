@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from torch_geometric.data import Batch
+from torch_geometric.data import Batch, Data
 
 from graphmotion.transforms import RandomRotateAxes
 
@@ -104,3 +104,12 @@ def test_invalid_arguments(make):
         RandomRotateAxes({})
     with pytest.raises(ValueError, match=r"of axis 'z' for 2D positions, got \['y'\]"):
         RandomRotateAxes({'y': 10})(make(dims=2))
+
+
+def test_graphs_of_different_sizes_have_their_own_angles():
+    samples = [Data(pos=torch.rand(n, 4, 3)) for n in (2, 5)]
+    torch.manual_seed(0)
+    batch = RandomRotateAxes(40)(Batch.from_data_list(samples))
+    torch.manual_seed(0)
+    for i, data in enumerate(samples):
+        assert torch.allclose(batch[i].pos, RandomRotateAxes(40)(data).pos, atol=1e-6)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 from torch.nn.functional import interpolate
+from torch_geometric.data import Data
 
-from graphmotion.data import collate
-from graphmotion.transforms import CropFrames, ResampleFrames, SkipFrames
+from graphmotion.data import collate, from_array
+from graphmotion.transforms import CropFraction, CropFrames, ResampleFrames, SkipFrames
 
 
 @pytest.mark.parametrize('length', [1, 2, 7, 12, 31])
@@ -143,3 +144,28 @@ def test_invalid_rates(make):
         ResampleFrames(rate=5, align_corners=False)
     with pytest.raises(ValueError, match="must have a positive field 'frame_rate', got none"):
         ResampleFrames(rate=5)(make())
+
+
+@pytest.mark.parametrize('options', [{'align_corners': False}, {'window': 0.9}, {'rate': 12}])
+@pytest.mark.parametrize('crop', [CropFraction(0.8), CropFraction((0.5, 1.0), min_frames=6)])
+def test_crop_equals_both_transforms_in_turn(options, crop):
+    options = options if 'rate' in options else {'num_frames': 7, **options}
+    samples = []
+    for num_frames, seed in ((20, 0), (13, 1), (4, 2)):
+        torch.manual_seed(seed)
+        score = (torch.rand(num_frames, 17) > 0.3).float()
+        samples.append(from_array(torch.rand(num_frames, 17, 3), 'coco17', score, frame_rate=30))
+    batch = collate(samples)
+    torch.manual_seed(0)
+    expected = ResampleFrames(**options)(crop(batch))
+    torch.manual_seed(0)
+    actual = ResampleFrames(**options, crop=crop)(batch)
+    for name in ('pos', 'score', 'num_frames', 'frame_rate'):
+        assert torch.equal(actual[name], expected[name])
+
+
+def test_many_rows_are_resampled_like_each_one():
+    pos = torch.rand(900, 9, 3)
+    out = ResampleFrames(5)(Data(pos=pos)).pos
+    for row in (0, 399, 400, 899):
+        assert torch.equal(out[row], ResampleFrames(5)(Data(pos=pos[row : row + 1])).pos[0])
