@@ -162,7 +162,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         networks = fused.log() if len(args.streams) > 1 else next(iter(logits.values()))
         svm = classify_by_svm(*dataset.official_split(args.protocol))
         both = fuse_streams([networks, svm], [1.0, 1.0], 'probabilities')
-        for key, found in {'svm': (SVM, svm), 'with_svm': (f'{name} and SVM', both)}.items():
+        for key, found in {'svm': (SVM, svm), 'with_svm': (f'{name} and {SVM}', both)}.items():
             logits[found[0]] = found[1]
             rows[found[0]] = example.score(test, found[1])
             report[key] = {'scores': rows[found[0]].as_dict()}

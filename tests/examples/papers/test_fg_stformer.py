@@ -82,11 +82,34 @@ def test_the_recall_is_in_the_order_of_the_classes(tmp_path):
         (['--streams', 'joint', 'bone', '--weights', '1'], 'got 1 --weights for 2 --streams'),
         (['--streams', 'bone', '--weights', '1'], '--weights is only valid with several --streams'),
         (['--streams', 'bone', '--fusion', 'logits'], '--fusion is only valid with several'),
+        (['--dataset', 'ntu60', '--root', 'x', '--svm'], '--svm is only valid for one person'),
         (['--root', 'x', '--subjects', '9'], '--subjects is only valid for generated actions'),
     ],
 )
 def test_options_that_do_not_go_together(refused, options, reason):
     assert reason in refused(example, options)
+
+
+def test_a_support_vector_machine_knows_the_actions_of_other_subjects():
+    train, test = SyntheticActions(num_subjects=4).official_split()
+    found = example.classify_by_svm(train, test)
+    torch.testing.assert_close(found.exp().sum(dim=1), torch.ones(len(test)).double())
+    assert (found.argmax(dim=1) == test.labels()).double().mean() > 0.8
+
+
+@pytest.mark.slow
+def test_the_support_vector_machine_is_fused_with_the_networks(tmp_path):
+    options = [*TINY, '--model', 'st_gcn', '--out', str(tmp_path), '--svm']
+    results = example.main([*options, '--streams', 'joint'])
+    name = 'ST-GCN and SVM on distances'
+    assert list(results['outcomes']) == ['ST-GCN, joint', 'SVM on distances', name]
+    train, test = SyntheticActions(num_subjects=2).official_split()
+    logits = torch.load(tmp_path / 'st_gcn/joint/predictions.pt', weights_only=True)['logits']
+    mean = logits.softmax(dim=1) + example.classify_by_svm(train, test).exp()
+    hits = mean.argmax(dim=1) == test.labels()
+    assert results['outcomes'][name] == ''.join(str(int(hit)) for hit in hits)
+    accuracy = results['streams']['with_svm']['scores']['accuracy']
+    assert accuracy == pytest.approx(float(hits.double().mean()))
 
 
 def test_default_weights():

@@ -6,6 +6,8 @@ import msa_gcn as example
 import numpy as np
 import pytest
 
+from graphmotion.datasets import SyntheticGait
+
 TINY = ['--epochs', '1', '--num-augmentations', '1', '--quiet', '--width', '4', '--frames', '16']
 
 
@@ -50,8 +52,9 @@ def test_emotion_gait_files_folds_and_comparison(tmp_path, capsys):
             features[f'walk{i}'] = random.normal(size=(int(random.integers(8, 30)), 48))
             labels[f'walk{i}'] = i % 4
     options = ['--root', str(tmp_path), '--folds', '2', '--compare', '--out', str(tmp_path / 'out')]
-    results = example.main([*TINY, *options])
+    results = example.main([*TINY, *options, '--svm'])
     assert list(results['models']) == [
+        'SVM on gait features',
         'ST-GCN',
         'MSA-GCN, one scale',
         'MSA-GCN, no cross-scale fusion',
@@ -63,7 +66,14 @@ def test_emotion_gait_files_folds_and_comparison(tmp_path, capsys):
         assert hits.count('1') / 24 == pytest.approx(row['scores']['pooled']['accuracy'])
         assert row['scores']['num_folds'] == 2
         assert row['scores']['pooled']['num_samples'] == 24
-    assert capsys.readouterr().out.count('±') >= 4 * 6
+    assert capsys.readouterr().out.count('±') >= 5 * 6
+
+
+def test_a_support_vector_machine_knows_the_emotions_of_other_subjects():
+    dataset = SyntheticGait(num_subjects=16, skeleton='emotion_gait16')
+    train, test = next(iter(dataset.folds(4, by='subject')))
+    found = example.classify_by_svm(train, test)
+    assert (found == test.labels()).double().mean() > 0.45  # chance: 0.25
 
 
 @pytest.mark.parametrize(
