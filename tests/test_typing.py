@@ -19,14 +19,15 @@ def test_what_a_user_writes_runs(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_a_user_writes_passes_a_strict_type_checker(tmp_path):
+def test_what_a_user_writes_passes_a_strict_type_checker(tmp_path, pytestconfig):
     """Includes the README's sample. PyG and parts of torch have no annotations."""
     pytest.importorskip('mypy')
     (sample,) = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
     readme = tmp_path / 'readme_sample.py'
     readme.write_text(sample)
+    cache = pytestconfig.cache.mkdir('mypy')  # of torch, which takes most of the time
     options = ['--strict', '--allow-untyped-calls', '--ignore-missing-imports']
-    options += ['--follow-imports', 'silent', '--config-file', '', '--cache-dir', str(tmp_path)]
+    options += ['--follow-imports', 'silent', '--config-file', '', '--cache-dir', str(cache)]
     command = [sys.executable, '-m', 'mypy', *options, str(USER), str(readme)]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
