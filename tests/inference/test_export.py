@@ -50,6 +50,7 @@ TRANSFORMS = {
     'conversion': (Compose([CropFrames(9, 'linspace'), ConvertSkeleton('kinect20', LAYOUT)]), 3),
     'recipe': (ctr_gcn_test_transform('ntu', 'bone'), 3),
 }
+IN_ONNX = ('heading and centre', 'conversion', 'recipe')  # also exported to it, which takes longer
 
 
 class Mean(torch.nn.Module):
@@ -127,27 +128,27 @@ def check_case(case, folder, formats):
                 torch.testing.assert_close(out, model(*args), atol=1e-4, rtol=1e-4)
 
 
-def test_other_sizes_give_the_same_results(tmp_path):
-    check_case('gaitformer', tmp_path, ['torch'])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('case', [*list_models(), 'spegnn, own bases'])
-def test_all_models(case, tmp_path, monkeypatch):
+@pytest.fixture
+def trace_once(monkeypatch):
+    """Uses the first trace of a test for all formats, since tracing takes seconds."""
     module = importlib.import_module('graphmotion.inference.export')
     trace, programs = module._trace, []
 
-    def trace_once(*args):  # most of the time is spent there
+    def first(*args):
         if not programs:
             programs.append(trace(*args))
         return programs[0]
 
-    monkeypatch.setattr(module, '_trace', trace_once)
+    monkeypatch.setattr(module, '_trace', first)
+
+
+@pytest.mark.usefixtures('trace_once')
+@pytest.mark.parametrize('case', [*list_models(), 'spegnn, own bases'])
+def test_all_models(case, tmp_path):
     # A second conversion of LMGCS to ONNX would take 15 seconds.
     check_case(case, tmp_path, ['torch'] if case == 'lmgcs_ou_mvlp' else ['torch', 'onnx'])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('name', ['gaitformer', 'st_gcn'])
 def test_padded_frames_have_no_effect(name, tmp_path):
     name, options, kind = CASES[name]
@@ -160,8 +161,9 @@ def test_padded_frames_have_no_effect(name, tmp_path):
         torch.testing.assert_close(out, model(args, num_frames=num_frames))
 
 
-def check_transform(name, folder, format):
-    """Compares exported joints with those of a batch of samples."""
+@pytest.mark.usefixtures('trace_once')
+@pytest.mark.parametrize('name', TRANSFORMS)
+def test_transforms_are_part_of_the_file(name, tmp_path):
     transform, dim = TRANSFORMS[name]
     parts = [transform] if name in ('streams', 'recipe') else [transform, ToStream('joint')]
     skeleton = {'conversion': 'kinect20', 'recipe': 'ntu25_st_gcn'}.get(name, LAYOUT)
@@ -169,30 +171,20 @@ def check_transform(name, folder, format):
     channels = 3 * dim + 1 if name == 'streams' else dim
     model, transform = Mean(target, channels), Compose(parts)
     num_dims = dim if name == 'streams' else None
-    program, description = export_and_load(
-        model, folder, format, transform=transform, num_dims=num_dims
-    )
-    assert description['skeleton'] == skeleton
-    torch.manual_seed(1)
-    for size, num_frames in SIZES:
-        joints = torch.randn(size, num_frames, get_skeleton(skeleton).num_joints, dim)
-        samples = [from_array(pos, skeleton) for pos in joints]
-        batch = Batch.from_data_list(samples)
-        remove_fields(batch, ['num_frames'])  # which only windows set
-        batch = transform(batch)
-        expected = model(batch.x, batch.batch, batch.get('num_frames'))
-        torch.testing.assert_close(program(joints), expected, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize('name', TRANSFORMS)
-def test_transforms_are_part_of_the_file(name, tmp_path):
-    check_transform(name, tmp_path, 'torch')
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('name', ['heading and centre', 'conversion', 'recipe'])
-def test_transforms_are_part_of_the_onnx_file(name, tmp_path):
-    check_transform(name, tmp_path, 'onnx')
+    for format in ('torch', 'onnx') if name in IN_ONNX else ('torch',):
+        program, description = export_and_load(
+            model, tmp_path, format, transform=transform, num_dims=num_dims
+        )
+        assert description['skeleton'] == skeleton
+        torch.manual_seed(1)
+        for size, num_frames in SIZES:
+            joints = torch.randn(size, num_frames, get_skeleton(skeleton).num_joints, dim)
+            samples = [from_array(pos, skeleton) for pos in joints]
+            batch = Batch.from_data_list(samples)
+            remove_fields(batch, ['num_frames'])  # which only windows set
+            batch = transform(batch)
+            expected = model(batch.x, batch.batch, batch.get('num_frames'))
+            torch.testing.assert_close(program(joints), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_missing_joints_and_people(tmp_path):
@@ -212,7 +204,6 @@ def test_missing_joints_and_people(tmp_path):
     torch.testing.assert_close(program(joints, score), model(batch.x))
 
 
-@pytest.mark.slow
 def test_missing_joints_are_filled(tmp_path):
     transform = Compose([FillMissing(), CenterJoint(LAYOUT), ToStream('joint', score=True)])
     model = Mean(LAYOUT, 3)
@@ -233,9 +224,7 @@ def small(stream, seed):
     return model, Compose([CenterJoint(LAYOUT), ToStream(stream, LAYOUT)])
 
 
-@pytest.mark.parametrize(
-    'fusion', ['logits', pytest.param('probabilities', marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize('fusion', ['logits', 'probabilities'])
 def test_streams_of_a_recognizer_are_fused(fusion, tmp_path):
     models, transforms = zip(small('joint', 0), small('bone', 1))
     recognizer = Recognizer(
@@ -250,7 +239,6 @@ def test_streams_of_a_recognizer_are_fused(fusion, tmp_path):
     torch.testing.assert_close(program(joints), expected)
 
 
-@pytest.mark.slow
 def test_embeddings_are_averaged_over_transforms(tmp_path):
     options = MIXER | {'temporal_channels': (12,), 'kernel_size': 5, 'in_channels': 2}
     model = create_model('gaitmixer', **options)

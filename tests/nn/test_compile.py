@@ -29,7 +29,7 @@ def test_exports_with_dynamic_sizes(name):
     shapes = ({0: V * Dim('batch'), 1: Dim('frames', min=6)}, *[None] * len(args))
     x = torch.randn(B * V, T, C)
     program = torch.export.export(module, (x, *args), dynamic_shapes=shapes).module()
-    for num_graphs, num_frames in ((2, T), (5, 9), (4, 150)):
+    for num_graphs, num_frames in ((B, T), (2, T), (5, 9), (4, 150)):
         x = torch.randn(num_graphs * V, num_frames, C)
         torch.testing.assert_close(program(x, *args), module(x, *args), atol=1e-5, rtol=1e-4)
 

@@ -275,14 +275,6 @@ def test_autocast_keeps_reduced_precision(operator, x, training):
     assert out.dtype == torch.bfloat16
 
 
-@pytest.mark.slow
-def test_export(operator, x):
-    module, args = operator
-    module.eval()
-    program = torch.export.export(module, (x, *args))
-    torch.testing.assert_close(program.module()(x, *args), module(x, *args))
-
-
 @pytest.mark.cuda
 def test_cuda_gives_the_same(operator, x):
     if not torch.cuda.is_available():
