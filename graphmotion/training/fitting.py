@@ -103,7 +103,7 @@ def fit(
         fit(ClassificationModule(model, 4, recipe), data, 'b')
 
     Batch normalisation computes statistics within each process; on several GPUs,
-    :obj:`sync_batchnorm=True` computes them over the full batch.
+    :obj:`sync_batchnorm=True` computes them over the full batch. On the CPU, it raises an error.
 
     Args:
         module (RecipeModule): The module to train, such as a :class:`ClassificationModule` or a
