@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from graphmotion.training.recognizer import make_recognizer, save_recognizer
 
 with requires_extra('train'):
     from joblib import Parallel, delayed
+
+_LOGGER = logging.getLogger('lightning.pytorch')
 
 
 @dataclass(frozen=True)
@@ -166,18 +169,19 @@ def cross_validate(
         seed (int, optional): Seed of the first fold; the seed of fold :math:`i` is
             :obj:`seed + i`. (default: :obj:`0`)
         num_jobs (int, optional): Number of folds that are trained at the same time, by processes of
-            :class:`joblib.Parallel`. Each has the number of threads of this process, and the
-            evaluations equal those of a single process. (default: :obj:`1`)
+            :class:`joblib.Parallel`. Each has the number of threads and Lightning's log level of
+            this process, and the evaluations equal those of a single process. (default: :obj:`1`)
         **options: Further options of :func:`train_and_test`.
 
     Returns:
         list of Evaluation: The evaluation of each fold.
     """
     check_int('num_jobs', num_jobs, 1)
-    threads = torch.get_num_threads()
+    threads, log_level = torch.get_num_threads(), _LOGGER.level
     return Parallel(n_jobs=num_jobs)(
         delayed(_run_fold)(
             threads,
+            log_level,
             make_model,
             train,
             test,
@@ -190,7 +194,10 @@ def cross_validate(
     )
 
 
-def _run_fold(threads: int, *args: Any, **options: Any) -> Evaluation:
-    """Trains and tests on a fold with a number of threads, on which rounding may depend."""
+def _run_fold(threads: int, log_level: int, *args: Any, **options: Any) -> Evaluation:
+    """Trains and tests on a fold with the number of threads, on which rounding may depend, and the
+    log level of the main process.
+    """
     torch.set_num_threads(threads)
+    _LOGGER.setLevel(log_level)
     return train_and_test(*args, **options)

@@ -29,7 +29,9 @@ class FiniteSteps(Callback):
 
     Such a step would make all weights NaN. The message gives the step, the loss, the parameters,
     the training samples and, if the input is to blame, its fields and samples. Gradients of mixed
-    half precision, whose scaler skips such steps itself, are not checked, but the loss is.
+    half precision, whose scaler skips such steps itself, are not checked, but the loss is. If the
+    gradients of several batches are accumulated, a fault in any of them skips their step, and the
+    message names the first batch with a fault.
 
     Args:
         nan_policy (str, optional): :obj:`"raise"` or :obj:`"skip"`, which warns and leaves the
@@ -42,73 +44,96 @@ class FiniteSteps(Callback):
 
     def __init__(self, nan_policy: str = 'raise') -> None:
         self.nan_policy = check_choice('nan_policy', nan_policy, NAN_POLICIES)
-        self._batch: tuple[int, Any] = (0, None)
-        self._loss = torch.zeros(())
+        self._batches: list[tuple[int, Any]] = []  # whose gradients are accumulated
+        self._losses: list[Tensor] = []
+        self._norms: list[Tensor] = []  # after each batch
         self._buffers: list[tuple[Tensor, Tensor]] = []
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Records the batch for the message, and the buffers."""
-        self._batch = batch_idx, batch
-        if self.nan_policy == 'skip':
-            self._buffers = [(buffer, buffer.clone()) for buffer in pl_module.buffers()]
+        """Records the batch for the message, and the buffers before the step."""
+        if batch_idx % trainer.accumulate_grad_batches == 0:
+            self._batches, self._losses, self._norms = [], [], []
+            if self.nan_policy == 'skip':
+                self._buffers = [(buffer, buffer.clone()) for buffer in pl_module.buffers()]
+        self._batches.append((batch_idx, batch))
 
     def on_before_backward(
         self, trainer: Trainer, pl_module: LightningModule, loss: Tensor
     ) -> None:
         """Records the loss."""
-        self._loss = loss.detach()
+        self._losses.append(loss.detach())
+
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Records the norm of the gradient, which becomes infinite or NaN with the first fault."""
+        if trainer.accumulate_grad_batches > 1:
+            self._norms.append(self._norm(_gradients(trainer, pl_module)))
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         """Checks the gradient before it is clipped."""
-        gradients = {n: p.grad for n, p in pl_module.named_parameters() if p.grad is not None}
-        scaled = getattr(trainer.precision_plugin, 'scaler', None) is not None
-        if scaled:
-            gradients = {}
-        # The norm takes one kernel for all parameters, but may overflow if all are finite.
-        total = torch.nn.utils.get_total_norm([self._loss, *gradients.values()])
-        faults = [] if total.isfinite() else self._faults(gradients)
-        finite = not faults
+        gradients = _gradients(trainer, pl_module)
+        norms = [*self._norms[: len(self._batches) - 1], self._norm(gradients)]
+        finite = bool(torch.stack(norms).isfinite().all())
+        if not finite:  # a norm may overflow if all values are finite
+            faults = self._faults(gradients)
+            finite = not faults
         if self.nan_policy == 'skip':  # in all processes or in none
             finite = trainer.strategy.reduce_boolean_decision(finite)
         if finite:
             return
-        faults = faults or ['the loss in another process is not finite']
+        faults = self._faults(gradients) or ['the loss in another process is not finite']
+        # The first batch with a fault, or the last one.
+        position = next((i for i, norm in enumerate(norms) if not norm.isfinite()), -1)
+        number, batch = self._batches[position]
         message = (
-            f'epoch {trainer.current_epoch}, batch {self._batch[0]}: {"; ".join(faults)}; '
-            f'{self._cause(trainer)}'
+            f'epoch {trainer.current_epoch}, batch {number}: {"; ".join(faults)}; '
+            f'{_cause(trainer, number, batch)}'
         )
         if self.nan_policy == 'skip':
             with torch.no_grad():
                 for buffer, value in self._buffers:
                     buffer.copy_(value)
             warnings.warn(f'{message}; the step is skipped', stacklevel=2)
-            if scaled:
+            if _is_scaled(trainer):
                 return  # the scaler skips the step
             raise SkippedStep
         raise FloatingPointError(f"{message}; nan_policy='skip' skips such steps")
+
+    def _norm(self, gradients: dict[str, Tensor]) -> Tensor:
+        """Returns the norm of the losses and the gradient, one kernel for all parameters."""
+        return torch.nn.utils.get_total_norm([*self._losses, *gradients.values()])
 
     def _faults(self, gradients: dict[str, Tensor]) -> list[str]:
         """Returns messages about what is not finite."""
         names = [name for name, gradient in gradients.items() if not gradient.isfinite().all()]
         shown = ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
-        loss = [] if self._loss.isfinite() else [f'the loss is {float(self._loss)}']
+        losses = [float(loss) for loss in self._losses if not loss.isfinite()]
+        loss = [f'the loss is {losses[0]}'] if losses else []
         return loss + ([f'the gradient of {shown} is not finite'] if names else [])
 
-    def _cause(self, trainer: Trainer) -> str:
-        number, batch = self._batch
-        bad = find_non_finite(batch) if isinstance(batch, Data) else {}
-        loader: Any = trainer.train_dataloader
-        samples = loader.sampler.batch(trainer.current_epoch, number).tolist()
-        if not bad:
-            return f'all fields of the training samples {_shorten(samples)} are finite'
-        fields = [
-            f'{name} of {_shorten([samples[i] for i in found])}' for name, found in bad.items()
-        ]
-        return f'not finite are, by training sample, {", ".join(fields)}'
+
+def _is_scaled(trainer: Trainer) -> bool:
+    return getattr(trainer.precision_plugin, 'scaler', None) is not None
+
+
+def _gradients(trainer: Trainer, module: LightningModule) -> dict[str, Tensor]:
+    """Returns the gradients to check by parameter, none with a scaler."""
+    if _is_scaled(trainer):
+        return {}
+    return {n: p.grad for n, p in module.named_parameters() if p.grad is not None}
+
+
+def _cause(trainer: Trainer, number: int, batch: Any) -> str:
+    bad = find_non_finite(batch) if isinstance(batch, Data) else {}
+    loader: Any = trainer.train_dataloader
+    samples = loader.sampler.batch(trainer.current_epoch, number).tolist()
+    if not bad:
+        return f'all fields of the training samples {_shorten(samples)} are finite'
+    fields = [f'{name} of {_shorten([samples[i] for i in found])}' for name, found in bad.items()]
+    return f'not finite are, by training sample, {", ".join(fields)}'
 
 
 def _shorten(numbers: list[int], most: int = 16) -> str:

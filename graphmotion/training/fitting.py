@@ -103,7 +103,7 @@ def fit(
         fit(ClassificationModule(model, 4, recipe), data, 'b')
 
     Batch normalisation computes statistics within each process; on several GPUs,
-    :obj:`sync_batchnorm=True` computes them over the full batch.
+    :obj:`sync_batchnorm=True` computes them over the full batch. On the CPU, it raises an error.
 
     Args:
         module (RecipeModule): The module to train, such as a :class:`ClassificationModule` or a
@@ -131,8 +131,8 @@ def fit(
 
     Raises:
         ValueError: If the directory holds only damaged checkpoints or a checkpoint of a different
-            run, or the model or a transform is for a skeleton with the joints of the samples in
-            another order.
+            run, the model or a transform is for a skeleton with the joints of the samples in
+            another order, or :obj:`sync_batchnorm` is set for several processes on the CPU.
         FloatingPointError: If the loss or the gradient of a step is not finite.
     """
     if not isinstance(data, GraphDataModule):
@@ -170,7 +170,13 @@ def fit(
         'num_sanity_val_steps': 0,
         'enable_model_summary': False,
     }
-    trainer = Trainer(**(options | trainer_options), callbacks=callbacks)
+    options |= trainer_options
+    trainer = Trainer(**options, callbacks=callbacks)
+    on_cpu = trainer.strategy.root_device.type == 'cpu'
+    if options.get('sync_batchnorm') and trainer.world_size > 1 and on_cpu:
+        raise ValueError(
+            'sync_batchnorm must be False on the CPU, where torch.nn.SyncBatchNorm does not work'
+        )
     module.recipe = module.recipe.with_optimization(max_epochs=trainer.max_epochs or 1)
     if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # the default
         trainer.strategy.checkpoint_io = AtomicCheckpointIO()

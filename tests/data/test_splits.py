@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 import torch
 
-from graphmotion.data import random_split, stratified_folds
+from graphmotion.data import random_split, stratified_folds, stratified_subset
 
 
 def test_a_random_split_is_a_partition_in_the_given_ratios():
@@ -74,6 +75,28 @@ def test_folds_depend_on_the_seed():
     first, again, other = (stratified_folds(y, 5, seed=s)[0][1] for s in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def splits(y, groups=None):
+    """Returns the samples of each part of random splits, folds and subsets."""
+    parts = random_split(60, seed=1, groups=groups)
+    parts += [test for _, test in stratified_folds(y, 3, seed=1, groups=groups)]
+    return [*parts, stratified_subset(y, 0.5, seed=1)]
+
+
+def test_splits_depend_on_the_seed_and_the_labels_in_their_order_only():
+    y, groups = torch.arange(60) % 3, torch.arange(60) // 5
+    torch.manual_seed(0)
+    expected = splits(y) + splits(y, groups)
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    state = torch.get_rng_state()
+    found = splits(y.clone()) + splits(y.clone(), groups.clone())
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert torch.equal(torch.get_rng_state(), state)
+    order = torch.randperm(60)
+    for part, before in zip(splits(y[order]), splits(y), strict=True):
+        assert set(order[part].tolist()) != set(before.tolist())
 
 
 def test_sizes_are_rounded():

@@ -1,3 +1,4 @@
+import logging
 from dataclasses import replace
 from functools import partial
 
@@ -139,11 +140,14 @@ def test_transforms_that_cannot_be_described_leave_no_recognizer(tmp_path):
 
 
 @pytest.mark.slow
-def test_folds_in_several_processes_equal_those_in_sequence(tmp_path):
+def test_folds_in_several_processes_equal_those_in_sequence(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(logging.getLogger('lightning.pytorch'), 'level', logging.WARNING)
     folds = Waves(12).folds(2, seed=0)
     options = OPTIONS | {'transform': ToStream('joint')}
     one = cross_validate(MODEL, folds, RECIPE, str(tmp_path / 'one'), **options)
     two = cross_validate(MODEL, folds, RECIPE, str(tmp_path / 'two'), num_jobs=2, **options)
+    captured = capfd.readouterr()
+    assert 'available' not in captured.out + captured.err  # 'GPU available: ...' of Lightning
     for a, b in zip(one, two, strict=True):
         assert a.history == b.history
         assert a.scores == b.scores

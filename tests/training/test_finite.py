@@ -1,3 +1,4 @@
+import copy
 import re
 import warnings
 
@@ -14,6 +15,7 @@ from graphmotion.training import (
     ClassificationRecipe,
     GraphDataModule,
     OneCycle,
+    StepDecay,
     fit,
 )
 from graphmotion.training.finite import FiniteSteps, find_non_finite
@@ -165,6 +167,82 @@ def test_skipped_steps_leave_the_weights(tmp_path, clip):
     same = [torch.equal(a, b) for a, b in zip(weights.seen, weights.seen[1:])]
     assert same == [True, False, False, True, False]
     assert weights.seen[-1].isfinite().all()
+
+
+class NormalizedModel(torch.nn.Module):
+    """Its batch normalisation has statistics, and a large pixel makes them infinite."""
+
+    inputs = ('image',)
+
+    def __init__(self):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm1d(16)
+        self.lin = torch.nn.Linear(16, 3)
+
+    def forward(self, image):
+        return self.lin(self.norm(image.flatten(1).square()))
+
+
+ACCUMULATED = ClassificationRecipe(
+    StepDecay(lr=1e-2, max_epochs=2, gradient_clip=1.0), label_smoothing=0, batch_size=4
+)
+
+
+def accumulate(directory, samples, policy='skip', **options):
+    """Trains with steps of three batches of four samples each, and a last step of two batches."""
+    torch.manual_seed(0)
+    module = ClassificationModule(NormalizedModel(), 3, ACCUMULATED)
+    initial = copy.deepcopy(module.model)
+    data = GraphDataModule(samples, batch_size=4)
+    options |= {'accumulate_grad_batches': 3, 'nan_policy': policy}
+    fit(module, data, str(directory), **options, **QUIET)
+    return initial, module.model.state_dict(), data.train_dataloader().sampler
+
+
+def train_by_hand(model, samples, sampler, bad):
+    """Trains without the steps that have a sample."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for epoch in range(2):
+        for step in (range(3), range(3, 6), range(6, 8)):
+            batches = [sampler.batch(epoch, number).tolist() for number in step]
+            if any(bad in batch for batch in batches):
+                continue
+            optimizer.zero_grad()
+            for batch in batches:
+                images = torch.cat([samples[i].image for i in batch])
+                target = torch.cat([samples[i].y for i in batch])
+                (torch.nn.functional.cross_entropy(model(images), target) / 3).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+    return model.state_dict()
+
+
+@pytest.mark.parametrize('number', [0, 1, 2, 4, 6, 7])
+@pytest.mark.parametrize('field', ['image', 'gradient'])
+def test_a_fault_in_any_accumulated_batch_skips_their_step(tmp_path, number, field):
+    generator = torch.Generator().manual_seed(0)
+    samples = [
+        Data(image=torch.randn(1, 4, 4, generator=generator), num_nodes=1, y=torch.tensor([i % 3]))
+        for i in range(32)
+    ]
+    sampler = GraphDataModule(samples, batch_size=4).train_dataloader().sampler
+    bad = sampler.batch(0, number).tolist()[1]
+    cause = rf'image of \[{bad}\]'
+    if field == 'image':
+        samples[bad].image[0, 2, 1] = float('nan')
+    else:  # of finite fields
+        samples[bad].image[0, 2, 1] = 3e38
+        cause = rf'all fields of the training samples .*\b{bad}\b.* are finite'
+    with pytest.warns(UserWarning, match='; the step is skipped$') as caught:
+        initial, found, sampler = accumulate(tmp_path, samples)
+    assert len(caught) == 2  # one in each epoch
+    assert re.match(rf'epoch 0, batch {number}: .*{cause}', str(caught[0].message))
+    expected = train_by_hand(initial, samples, sampler, bad)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value)
+    with pytest.raises(FloatingPointError, match=f'^epoch 0, batch {number}: .*{cause}'):
+        accumulate(tmp_path / 'raise', samples, 'raise')
 
 
 def test_finite_training_is_silent(tmp_path):

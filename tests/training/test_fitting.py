@@ -420,3 +420,10 @@ def test_the_death_of_a_data_worker_ends_the_run_with_its_cause(tmp_path):
             run('a', 1)
     transform.failure.unlink()
     assert run('a', 1) == expected
+
+
+def test_batch_normalisation_cannot_be_synchronised_on_the_cpu(tmp_path):
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
+    options = {'devices': 2, 'strategy': 'ddp', 'sync_batchnorm': True}
+    with pytest.raises(ValueError, match=r'sync_batchnorm must be False on the CPU'):
+        fit(module(), data, str(tmp_path), **options, **QUIET)

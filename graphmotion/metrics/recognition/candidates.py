@@ -22,8 +22,8 @@ class Candidates:
 
     Raises:
         ImportError: If faiss is not installed.
-        ValueError: If the description or the distance is invalid, or the protocol excludes other
-            subjects in the view of a probe.
+        ValueError: If the description or the distance is invalid, faiss cannot train the index on
+            the gallery, or the protocol excludes other subjects in the view of a probe.
     """
 
     def __init__(self, gallery: Gallery, index: str) -> None:
@@ -39,13 +39,24 @@ class Candidates:
             )
         self.gallery = gallery
         embedding, positions = similarity.embedding, gallery.positions
+        size = embedding.values[0].numel()
         try:
-            self.index = faiss.index_factory(embedding.values[0].numel(), index)
+            self.index = faiss.index_factory(size, index)
         except RuntimeError as error:
-            raise ValueError(f'index must be a description for faiss, got {index!r}') from error
+            raise ValueError(
+                f'index must be a description for faiss, got {index!r} for embeddings of {size} '
+                f'values: {_reason(error)}'
+            ) from error
         if not self.index.is_trained:
             step = -(-len(positions) // _TRAINING_ROWS)
-            self.index.train(self._vectors(positions[::step]))
+            rows = positions[::step]
+            try:
+                self.index.train(self._vectors(rows))
+            except RuntimeError as error:
+                raise ValueError(
+                    f'index must be one that faiss can train on {len(rows)} gallery samples of '
+                    f'{size} values, got {index!r}: {_reason(error)}'
+                ) from error
         for block, _ in embedding.blocks(positions):
             self.index.add(self._vectors(positions[block]))
         lists = getattr(self.index, 'nlist', 0)
@@ -65,3 +76,8 @@ class Candidates:
         number = min(number, len(self.gallery.positions))
         _, columns = self.index.search(self._vectors(samples), number)
         return torch.from_numpy(columns).sort(dim=1).values.to(self.gallery.positions.device)
+
+
+def _reason(error: RuntimeError) -> str:
+    """Returns the requirement in an error of faiss, without its place in the code."""
+    return str(error).rpartition('failed: ')[2].strip()

@@ -99,8 +99,9 @@ def retrieve(
     Raises:
         ImportError: If :obj:`index` is given and faiss is not installed.
         ValueError: If a row index is not that of a probe, :obj:`k` is below 1, an index is given
-            for the Euclidean distance of several parts or with :obj:`same_view_impostors=False`,
-            or for the reasons given in :func:`gallery_probe`.
+            that faiss cannot train on the gallery, or for the Euclidean distance of several parts,
+            or with :obj:`same_view_impostors=False`, or for the reasons given in
+            :func:`gallery_probe`.
     """
     check_int('k', k, 1)
     gallery = Gallery(embedding, labels, protocol, distance)

@@ -139,6 +139,26 @@ def test_an_index_that_cannot_be_used_raises():
         retrieve(x, labels, protocol, index='Flat')
 
 
+@pytest.mark.parametrize(
+    ('index', 'match'),
+    [
+        ('IVF999,Flat', r'must be one .* on {n} gallery samples of {d} values, got .IVF999,Flat.: '
+         r'Number of training points \({n}\) should be .* clusters \(999\)'),
+        ('PQ1', r"can train on {n} .* got 'PQ1': Number of training points \({n}\) .* \(256\)"),
+        ('PCA999,Flat', r"can train on {n} .* got 'PCA999,Flat': .*999 dimensions from {d}$"),
+        ('IVF4,PQ7', r"a description for faiss, got 'IVF4,PQ7' for embeddings of {d} values: The "
+         r'dimension .* should be a multiple'),
+        ('Nothing', r"a description for faiss, got 'Nothing' for embeddings of {d} values: "),
+    ],
+)  # fmt: skip
+def test_an_index_that_does_not_fit_the_gallery_raises(index, match):
+    pytest.importorskip('faiss')
+    x, labels = walks((8,))
+    number = len(PROTOCOL.select(labels)[0])
+    with pytest.raises(ValueError, match=match.replace('{n}', f'{number}').replace('{d}', '8')):
+        retrieve(torch.from_numpy(x), labels, PROTOCOL, index=index)
+
+
 def test_without_faiss(monkeypatch):
     monkeypatch.setitem(sys.modules, 'faiss', None)
     x, labels = walks()
