@@ -42,8 +42,9 @@ def exponent_table(exponents: list[dict[str, Any]]) -> str:
     """Formats the exponents as a table with a row for each operator."""
     sweeps = list(dict.fromkeys(e['sweep'] for e in exponents))
     cells = {(e['operator'], e['sweep']): format_fit(e) for e in exponents}
-    headers = ['operator', *(f'{sweep}{x}' for sweep in sweeps for x in (': time', '', ': memory'))]
-    headers = [header if header not in sweeps else 'theory' for header in headers]
+    headers = ['operator']
+    for sweep in sweeps:
+        headers += [f'{sweep}: time', 'theory', f'{sweep}: memory']
     rows = [
         [name, *(cell for sweep in sweeps for cell in cells.get((name, sweep), ('', '', '')))]
         for name in sorted({e['operator'] for e in exponents})

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 # How much further than `max_distance` the only remaining person may have moved in one frame.
 _ONLY_CANDIDATE = 5
@@ -156,6 +155,8 @@ def _assign(
     out: list[_OpenTrack | None] = [None] * len(people)
     if not tracks or not people:
         return out
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     cost = _distances(tracks, people, time, max_distance)
     # Distances beyond the limit count alike, so they never displace a close match.
     limit = min(max_distance, 1e9)

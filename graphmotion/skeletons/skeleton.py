@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import torch
 from torch import Tensor
 
 from graphmotion.skeletons import graph, parsing
 from graphmotion.skeletons.hierarchy import Hierarchy, Levels, parse_hierarchies
 from graphmotion.skeletons.sides import find_mirror_pairs
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -277,6 +280,8 @@ class Skeleton:
 
     def to_networkx(self) -> nx.Graph:
         r"""Converts to an undirected graph; nodes are joint indices with a :obj:`name`."""
+        import networkx as nx  # slow to import
+
         out = nx.Graph(name=self.name)
         out.add_nodes_from((i, {'name': name}) for i, name in enumerate(self.joints))
         out.add_edges_from(self.bones)

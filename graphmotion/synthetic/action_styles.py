@@ -200,7 +200,7 @@ def _sway_waves(uniform: np.ndarray, num_frames: int, fps: float) -> Iterator[np
 
 def _evaluate_action(action: Action, time: np.ndarray, phase: np.ndarray) -> np.ndarray:
     """Returns the deviations of all curves from standing at times [N, T]: [N, T, C]."""
-    from scipy.interpolate import PchipInterpolator  # takes half a second to import
+    from scipy.interpolate import PchipInterpolator  # slow to import
 
     values = np.array(
         [

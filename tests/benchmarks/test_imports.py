@@ -40,10 +40,10 @@ def test_the_time_is_that_of_a_new_process():
 
 
 @pytest.mark.slow
-def test_slow_parts_of_scipy_are_imported_on_first_use():
+def test_slow_packages_are_imported_on_first_use():
     packages = ', '.join(
         f'graphmotion.{name}' for name in ('datasets', 'inference', 'metrics', 'nn')
     )
-    slow = {'scipy.interpolate', 'scipy.stats'}
+    slow = {'networkx', 'scipy.interpolate', 'scipy.optimize', 'scipy.stats'}
     code = f'import sys, {packages}; sys.exit(", ".join({slow} & set(sys.modules)) or 0)'
     subprocess.run([sys.executable, '-c', code], check=True)

@@ -252,6 +252,13 @@ def test_forward_pass_of_selected_operators(capsys):
     assert "the sweeps ['frames'] have no operator ['SpectralConv']" in capsys.readouterr().err
 
 
+def test_a_quick_run_has_three_sizes_and_standard_errors(capsys):
+    options = '--quick --threads 1 --rounds 1 --seconds 0.001 --sweep batch --operator ChannelGate'
+    results = script.main(options.split())
+    assert [r['size'] for r in results] == [4, 8, 16]
+    assert '±' in capsys.readouterr().out
+
+
 def test_a_plot_without_matplotlib_raises_before_measuring(monkeypatch):
     monkeypatch.setitem(sys.modules, 'matplotlib', None)
     monkeypatch.setattr(script, 'measure', lambda *_: pytest.fail('measured'))

@@ -188,7 +188,7 @@ def _spline_basis(num_modes: int, num_knots: int) -> Tensor:
     They are cubic if there are at least four, and sum to one for each mode, so that equal
     coefficients give equal multipliers.
     """
-    from scipy.interpolate import BSpline  # takes half a second to import
+    from scipy.interpolate import BSpline  # slow to import
 
     degree = min(3, num_knots - 1)
     inner = torch.linspace(0, 1, num_knots - degree + 1, dtype=torch.float64)
