@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 from torch.nn import LayerNorm, ModuleList, TransformerDecoderLayer, TransformerEncoderLayer
@@ -109,10 +111,10 @@ class TemporalDecoder(ResettableModule):
         if self.position:
             memory = x + sinusoidal_encoding(x.size(1), self.channels, x.device, x.dtype)
         for block in self.encoder:
-            memory = encode(block, memory, padded)
+            memory = encode(cast(TransformerEncoderLayer, block), memory, padded)
         memory = self.encoder_norm(memory)
         for block in self.decoder:
-            query = decode(block, query, memory, padded)
+            query = decode(cast(TransformerDecoderLayer, block), query, memory, padded)
         return self.decoder_norm(query).to(x.dtype)  # autocast may widen normalisations
 
     def __repr__(self) -> str:
