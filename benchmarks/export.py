@@ -38,8 +38,7 @@ from benchmarks.models.harness import (
     model_parser,
     warm_up_norms,
 )
-from benchmarks.models.workloads import get_workload, make_inputs, make_model
-from graphmotion import models
+from benchmarks.models.workloads import get_builder, get_workload, make_inputs, make_model
 from graphmotion.inference import export
 from graphmotion.metrics import markdown_table
 
@@ -74,7 +73,7 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     torch.manual_seed(0)
     torch.compiler.reset()
     workload = get_workload(name, args.frames)
-    model = make_model(name, getattr(models, name), workload)
+    model = make_model(name, get_builder(name), workload)
     warm_up_norms(model, make_inputs(name, model, workload, 2))
     model.eval()
     with tempfile.TemporaryDirectory() as folder:

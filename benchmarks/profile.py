@@ -19,8 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.common import environment, format_environment, parse_args, write_json
 from benchmarks.models.harness import first_output, model_parser, warm_up_norms
-from benchmarks.models.workloads import get_workload, make_inputs, make_model
-from graphmotion import models
+from benchmarks.models.workloads import get_builder, get_workload, make_inputs, make_model
 from graphmotion.inference import fuse_for_inference
 from graphmotion.metrics import markdown_table
 
@@ -67,7 +66,7 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     torch.manual_seed(0)
     workload = get_workload(name, args.frames)
     batch = min(args.batch, workload.max_batch)
-    model = make_model(name, getattr(models, name), workload)
+    model = make_model(name, get_builder(name), workload)
     inputs = make_inputs(name, model, workload, batch)
     warm_up_norms(model, inputs)
     fused = fuse_for_inference(model)

@@ -5,9 +5,9 @@
     python -m benchmarks.models --device cuda
     python -m benchmarks.models --tiny                            # smoke test in seconds
 
-All models of :func:`graphmotion.models.list_models` are included. Alternatives in plain torch have
-the same weights and must return the same results and gradients before anything is timed. The
-columns are explained in benchmarks/README.md.
+All models of :func:`graphmotion.models.list_models` are included, and `dsta_net`, FG-STFormer with
+the options of DSTA-Net. Alternatives in plain torch have the same weights and must return the same
+results and gradients before anything is timed. The columns are explained in benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.common import (
     write_json,
 )
 from benchmarks.models.harness import measure, model_parser
-from graphmotion import models
+from benchmarks.models.workloads import get_builder
 from graphmotion.metrics import markdown_table
 
 TINY = {'batch': 2, 'frames': 8, 'compile': False}
@@ -75,9 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     args = parse_args(make_parser(), argv, TINY)
     facts = environment(args.device, args.threads)
-    results = [
-        result for name in args.model for result in measure(name, getattr(models, name), args)
-    ]
+    results = [result for name in args.model for result in measure(name, get_builder(name), args)]
     print(format_environment(facts), end='\n\n')
     print(markdown_table(COLUMNS, map(table_row, results), left=TEXT_COLUMNS))
     write_json(args.json, environment=facts, results=results)

@@ -12,21 +12,29 @@ from torch.nn import (
     GELU,
     BatchNorm1d,
     BatchNorm2d,
+    Conv1d,
     Conv2d,
     Dropout,
+    LeakyReLU,
+    Linear,
+    MaxPool3d,
     Module,
     Parameter,
     ReflectionPad2d,
     ReLU,
     Sequential,
 )
-from torch.nn.functional import avg_pool2d, normalize, softmax
+from torch.nn.functional import avg_pool2d, conv1d, normalize, relu, softmax
 
 from benchmarks.nchw import nchw_linear, nchw_partition_linear, nchw_temporal_conv, to_nchw
+from graphmotion.models.fg_stformer import FGSTFormer, SpatialTransformerBlock
 from graphmotion.models.gaitformer import GaitFormer
 from graphmotion.models.gaitmixer import AttentionBlock, GaitMixer, TemporalMixerBlock
+from graphmotion.models.lmgcs import LMGCS
 from graphmotion.models.st_gcn import STGCN, SpatioTemporalBlock
-from graphmotion.nn import MotionBatchNorm
+from graphmotion.nn import ConvValueTemporalAttention, MotionBatchNorm, MultiResolutionTemporalConv
+from graphmotion.nn.encoding import sinusoidal_encoding
+from graphmotion.nn.frame_sequential import FrameSequential
 
 
 class NCHWModel(Module):
@@ -190,6 +198,167 @@ class PlainTemporalBlock(Module):
         return self.layers(x) + self.shortcut(x)
 
 
+class PlainDSTANet(NCHWModel):
+    """FG-STFormer with the options of DSTA-Net: without branches and attention over frames."""
+
+    def __init__(self, model: FGSTFormer) -> None:
+        super().__init__()
+        assert model.focal is None
+        assert model.parts is None
+        self.num_joints = model.skeleton.num_joints
+        spatial = [*model.spatial, *model.joint_spatial]
+        temporal = [*model.temporal, *model.joint_temporal]
+        self.input = nchw_sequential(model.input)
+        self.layers = Sequential()
+        for attention, convolution in zip(spatial, temporal):
+            self.layers.append(PlainTanhAttentionBlock(attention))
+            self.layers.append(PlainValueBlock(convolution))
+        self.classifier = deepcopy(model.classifier)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps images to logits [B, num_classes]."""
+        x = self.layers(self.input(x))
+        return self.classifier(avg_pool2d(x, x.shape[2:]).flatten(1))
+
+
+class PlainTanhAttentionBlock(Module):
+    """Attention over joints with one map per clip, then a pointwise feed-forward layer."""
+
+    position: Tensor
+
+    def __init__(self, block: SpatialTransformerBlock) -> None:
+        super().__init__()
+        attention = block.attention
+        assert attention.alpha is not None
+        assert attention.global_map is not None
+        self.heads, self.channels = attention.heads, attention.head_channels
+        self.register_buffer('position', block.position0.t().unsqueeze(1))  # [C, 1, V]
+        self.alpha = Parameter(attention.alpha.detach().clone())
+        self.global_map = Parameter(attention.global_map.detach().clone())
+        self.qk = nchw_linear(attention.qkv)
+        self.out = Sequential(nchw_linear(attention.proj), copy_norm(block.norm, BatchNorm2d))
+        self.shortcut = nchw_sequential(block.shortcut)
+        self.feed_forward = nchw_sequential(block.feed_forward)
+        self.feed_forward_shortcut = nchw_sequential(block.feed_forward_shortcut)
+        self.activation = LeakyReLU(0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps images to images."""
+        size, _, frames, joints = x.shape
+        qk = self.qk(x + self.position).view(size, 2 * self.heads, self.channels, frames, joints)
+        query, key = qk.chunk(2, dim=1)
+        scores = torch.einsum('nhctu,nhctv->nhuv', query, key) / (self.channels * frames)
+        weights = self.alpha * scores.tanh() + self.global_map
+        out = torch.einsum('nhuv,nctv->nhctu', weights, x).flatten(1, 2).contiguous()
+        out = self.activation(self.out(out) + self.shortcut(x))
+        return self.activation(self.feed_forward(out) + self.feed_forward_shortcut(x))
+
+
+class PlainValueBlock(Module):
+    """Convolutions over frames, and a pointwise convolution with a shortcut."""
+
+    def __init__(self, block: ConvValueTemporalAttention) -> None:
+        super().__init__()
+        assert block.position
+        assert not block.attention
+        self.stride = block.stride
+        self.values = Sequential(*map(nchw_temporal_conv, block.values))
+        self.out = Sequential(
+            nchw_linear(block.out), copy_norm(block.norm, BatchNorm2d), LeakyReLU(0.1)
+        )
+        self.shortcut = Sequential() if block.shortcut is None else nchw_sequential(block.shortcut)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps images to images."""
+        x = x + sinusoidal_encoding(x.size(2), x.size(1), x.device, x.dtype).t().unsqueeze(2)
+        out = self.out(torch.cat([value(x) for value in self.values], dim=1))
+        return out + self.shortcut(x[:, :, :: self.stride])
+
+
+class PlainLMGCS(Module):
+    """LMGCS with 3D convolutions in the default memory format and PyTorch's transformer layers."""
+
+    def __init__(self, model: LMGCS) -> None:
+        super().__init__()
+        assert model.temporal.decoder is not None
+        assert model.global_lin is not None
+        self.backbone = Sequential()
+        for layer, conv in enumerate(model.backbone.convs, start=1):
+            copied = deepcopy(conv).to(memory_format=torch.contiguous_format)
+            self.backbone.extend([copied, LeakyReLU()])
+            if layer in model.backbone.pools:
+                self.backbone.append(MaxPool3d((1, 2, 2)))
+        self.num_strips = model.num_strips
+        self.local = PlainLocalBranches(model.temporal.local)
+        self.decoder = deepcopy(model.temporal.decoder)
+        self.weight = Parameter(model.global_lin.weight.detach().clone())
+
+    def convert(self, x: Tensor, *_: Tensor) -> list[Tensor]:
+        """Returns the silhouettes, which need no conversion."""
+        return [x]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps silhouettes [B, T, H, W] to embeddings [B, D]."""
+        size, frames = x.shape[:2]
+        x = self.backbone(x.unsqueeze(1))
+        x = x.view(*x.shape[:3], self.num_strips, -1)
+        x = torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)  # [B, C, T, P]
+        x = x.permute(0, 3, 1, 2).reshape(size * self.num_strips, -1, frames)
+        parts = []
+        for branch in self.local(x):
+            memory = branch.transpose(1, 2)
+            query = memory.amax(dim=1, keepdim=True)
+            for block in self.decoder.encoder:
+                memory = block(memory)
+            memory = self.decoder.encoder_norm(memory)
+            for block in self.decoder.decoder:
+                query = block(query, memory)
+            parts.append(self.decoder.decoder_norm(query).view(size, self.num_strips, -1))
+        out = torch.cat(parts, dim=0).permute(1, 0, 2)
+        out = (out @ self.weight).permute(1, 0, 2)
+        return out.unflatten(0, (-1, size)).transpose(0, 1).flatten(1)
+
+
+class PlainLocalBranches(Module):
+    """The local features of LMGCS as 1D convolutions, summed over the branches so far."""
+
+    def __init__(self, module: MultiResolutionTemporalConv) -> None:
+        super().__init__()
+        assert module.share_weights
+        self.window_sizes = module.window_sizes
+        for name, layer in (('first', module.first[0].conv), ('second', module.second[0].conv)):
+            conv = Conv1d(layer.in_channels, layer.out_channels, layer.kernel_size[1])
+            weight = layer.weight.squeeze(2).contiguous()
+            conv.load_state_dict({'weight': weight, 'bias': layer.bias})
+            self.add_module(name, conv)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Maps [N, C, T] to one tensor for each branch."""
+        outs: list[Tensor] = []
+        for size in self.window_sizes:
+            weight, dilation = self.first.weight, max(size // 2, 1)
+            if size == 1:
+                weight = weight.sum(dim=-1, keepdim=True)
+            out = conv1d(x, weight, self.first.bias, padding=size // 2, dilation=dilation)
+            out = relu(out)
+            out = out + relu(self.second(out))
+            outs.append(out + outs[-1] if outs else out)
+        return outs
+
+
+def nchw_sequential(module: FrameSequential) -> Sequential:
+    """Returns linear maps, normalisations and activations for images."""
+    out = Sequential()
+    for part in module:
+        if isinstance(part, MotionBatchNorm):
+            out.append(copy_norm(part, BatchNorm2d))
+        elif isinstance(part, Linear):
+            out.append(nchw_linear(part))
+        else:
+            out.append(nchw_temporal_conv(part) if hasattr(part, 'conv') else deepcopy(part))
+    return out
+
+
 def copy_norm(norm: MotionBatchNorm, norm_class: type) -> Module:
     """Returns a batch normalisation of images with the same weights and statistics."""
     out = norm_class(norm.norm.num_features, norm.norm.eps)
@@ -198,8 +367,11 @@ def copy_norm(norm: MotionBatchNorm, norm_class: type) -> Module:
 
 
 # By the name of the model.
-ALTERNATIVES: dict[str, Callable[[Any], NCHWModel]] = {
+ALTERNATIVES: dict[str, Callable[[Any], Any]] = {
+    'dsta_net': PlainDSTANet,
     'gaitformer': PlainGaitFormer,
     'gaitmixer': PlainGaitMixer,
+    'lmgcs': PlainLMGCS,
+    'lmgcs_ou_mvlp': PlainLMGCS,
     'st_gcn': PlainSTGCN,
 }

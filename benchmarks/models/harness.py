@@ -29,8 +29,8 @@ from benchmarks.models.workloads import (
     make_inputs,
     make_model,
     mean_square,
+    workload_names,
 )
-from graphmotion import models
 from graphmotion.skeletons import get_skeleton
 
 TOLERANCE = 1e-3  # for a whole network in single precision
@@ -42,7 +42,7 @@ TINY_FACE, TINY_SILHOUETTES = 16, (64, 8)  # sizes of a smoke test
 def model_parser(description: str | None) -> argparse.ArgumentParser:
     """Returns a parser with the options that all benchmarks of models have."""
     out = base_parser(description, rounds=5, seconds=0.2)
-    names = models.list_models()
+    names = workload_names()
     out.add_argument('--model', nargs='+', choices=names, default=names, metavar='NAME')
     out.add_argument(
         '--frames', type=int, help='number of frames T (default: the value of the paper)'

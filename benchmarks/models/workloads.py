@@ -14,6 +14,7 @@ from torch.nn import Module
 from torch.nn.functional import triplet_margin_loss
 from torch_geometric.data import Batch
 
+from graphmotion import models
 from graphmotion.data import from_array
 from graphmotion.graphs import PointGraph, sample_pixels
 from graphmotion.skeletons import get_skeleton
@@ -43,10 +44,23 @@ class Workload:
     face: int | None = None  # height and width of a face, for models without a skeleton
     max_batch: int = 1024  # for models that take seconds per sequence
     loss: Callable[[Tensor], Tensor] = mean_square
+    builder: str | None = None  # name of the model, if it is not that of the workload
 
 
 # The sizes of the papers. Models without an entry are measured with Workload().
 WORKLOADS = {
+    'dsta_net': Workload(
+        frames=128,
+        options={
+            'focal_joints': False,
+            'part_branch': False,
+            'temporal_attention': False,
+            'normalization': 'tanh',
+            'per_frame': False,
+            'dilations': (1,),
+        },
+        builder='fg_stformer',
+    ),
     'gaitformer': Workload('coco17', 60, dim=2, loss=triplet_loss),
     'gaitmixer': Workload('coco17', 60, min_frames=31, dim=2, loss=triplet_loss),
     'lmgcs': Workload(frames=30, silhouettes=(64, 44), loss=triplet_loss, max_batch=4),
@@ -67,6 +81,16 @@ def get_workload(name: str, frames: int | None = None) -> Workload:
     if frames is None or workload.face is not None:
         return workload
     return replace(workload, frames=max(frames, workload.min_frames))
+
+
+def workload_names() -> list[str]:
+    """Returns the models, and the networks that are models with other options."""
+    return sorted({*models.list_models(), *WORKLOADS})
+
+
+def get_builder(name: str) -> Callable[..., Module]:
+    """Returns the builder of the model of a workload."""
+    return getattr(models, get_workload(name).builder or name)
 
 
 @cache

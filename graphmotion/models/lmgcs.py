@@ -77,9 +77,9 @@ class LMGCS(Configurable, ResettableModule):
     ======== ========== ============= ========= ============
     branches parameters paper         giga-MACs paper
     ======== ========== ============= ========= ============
-    1        14,656,192 14.72 million 7.70      2.58 to 2.59
-    2        15,704,768 15.77 million 10.72     2.59 to 2.60
-    3        16,753,344 16.82 million 13.74     2.60
+    1        14,656,192 14.72 million 7.46      2.58 to 2.59
+    2        15,704,768 15.77 million 10.24     2.59 to 2.60
+    3        16,753,344 16.82 million 13.03     2.60
     ======== ========== ============= ========= ============
 
     The MACs in the paper cannot cover the full network: the 3D convolutions alone need 4.7 giga.

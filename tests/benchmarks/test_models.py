@@ -13,7 +13,7 @@ import torch
 import graphmotion.models
 from benchmarks.models import __main__ as script
 from benchmarks.models import alternatives, harness, workloads
-from graphmotion.models import STGCN, gaitformer, gaitmixer, st_gcn
+from graphmotion.models import STGCN, fg_stformer, gaitformer, gaitmixer, lmgcs, st_gcn
 
 LAYERS = {'channels': (8, 8, 12)}
 MIXER = {'channels': 8, 'heads': 2, 'depth': 2}
@@ -59,7 +59,8 @@ def test_every_model_is_measured_in_both_passes(report):
     found = {
         (r['model'], r['pass']) for r in written['results'] if r['implementation'] == harness.OURS
     }
-    names = graphmotion.models.list_models()
+    names = workloads.workload_names()
+    assert set(names) >= set(graphmotion.models.list_models())
     assert found == {(name, label) for name in names for label in ('inference', 'training')}
     for name in alternatives.ALTERNATIVES:
         names = {r['implementation'] for r in written['results'] if r['model'] == name}
@@ -118,9 +119,16 @@ def small_mixer(padding='reflect_start'):
     )
 
 
+def small_dsta_net(**options):
+    sizes = {'num_classes': 5, 'in_channels': 2, 'channels': (8, 8, 16, 16)}
+    return fg_stformer('coco17', **sizes, **workloads.WORKLOADS['dsta_net'].options | options)
+
+
 @pytest.mark.parametrize(
     ('name', 'make'),
     [
+        ('dsta_net', small_dsta_net),
+        ('dsta_net', partial(small_dsta_net, dilations=(1, 2))),
         ('st_gcn', partial(small, 'coco17', in_channels=2, dropout=0.0)),
         ('gaitmixer', small_mixer),
         ('gaitmixer', partial(small_mixer, 'reflect')),
@@ -150,6 +158,22 @@ def test_the_plain_network_computes_the_same(name, make):
             norms.append(sorted(float(gradient.norm()) for gradient in grads))
         assert norms[0] == pytest.approx(norms[1], abs=1e-9)
     assert sum(p.numel() for p in plain.parameters()) == sum(p.numel() for p in model.parameters())
+
+
+def test_the_plain_network_of_silhouettes_computes_the_same():
+    torch.manual_seed(0)
+    model = lmgcs(channels=(4, 6, 8, 8), feature_dim=6, width=16, feedforward_channels=12)
+    x = (torch.rand(2, 5, 64, 12) > 0.5).double()
+    ours, plain = (
+        harness.Implementation(name, harness.EAGER, network, [x], network)
+        for name, network in (
+            (harness.OURS, model.double()),
+            (harness.PLAIN, alternatives.PlainLMGCS(model).double()),
+        )
+    )
+    assert harness.check(plain, ours) < 1e-9
+    used = sum(p.numel() for p in model.parameters()) - model.local_lin.weight.numel()
+    assert sum(p.numel() for p in plain.model.parameters()) == used
 
 
 def test_the_plain_network_does_not_share_weights():
@@ -196,13 +220,11 @@ def test_networks_that_differ_are_not_timed(monkeypatch, wrong):
 
 
 def test_every_model_has_a_workload():
-    for name in graphmotion.models.list_models():
+    for name in workloads.workload_names():
         workload = workloads.WORKLOADS.get(name, workloads.Workload())
-        model = workloads.make_model(name, getattr(graphmotion.models, name), workload)
+        model = workloads.make_model(name, workloads.get_builder(name), workload)
         assert workloads.make_inputs(name, model, workload, 1)
-    assert set(workloads.WORKLOADS) | set(alternatives.ALTERNATIVES) <= set(
-        graphmotion.models.list_models()
-    )
+    assert set(alternatives.ALTERNATIVES) <= set(workloads.workload_names())
 
 
 def test_a_new_model_needs_an_entry_only_for_new_arguments_or_fields():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 from torch.nn import LayerNorm, ModuleList, TransformerDecoderLayer, TransformerEncoderLayer
 
 from graphmotion.checks import check_int
+from graphmotion.nn.attention.transformer import decode, encode
 from graphmotion.nn.encoding import sinusoidal_encoding
 from graphmotion.nn.frames import frame_max, padded_frames
 from graphmotion.nn.resettable import ResettableModule
@@ -103,16 +106,16 @@ class TemporalDecoder(ResettableModule):
                 f'{list(x.shape)}'
             )
         padded = padded_frames(x, mask)
-        query = frame_max(x, padded).unsqueeze(1)
+        query = frame_max(x, padded)
         memory = x
         if self.position:
             memory = x + sinusoidal_encoding(x.size(1), self.channels, x.device, x.dtype)
         for block in self.encoder:
-            memory = block(memory, src_key_padding_mask=padded)
+            memory = encode(cast(TransformerEncoderLayer, block), memory, padded)
         memory = self.encoder_norm(memory)
         for block in self.decoder:
-            query = block(query, memory, memory_key_padding_mask=padded)
-        return self.decoder_norm(query).squeeze(1).to(x.dtype)  # autocast may widen normalisations
+            query = decode(cast(TransformerDecoderLayer, block), query, memory, padded)
+        return self.decoder_norm(query).to(x.dtype)  # autocast may widen normalisations
 
     def __repr__(self) -> str:
         return (
