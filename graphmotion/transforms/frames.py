@@ -26,10 +26,11 @@ def _align(frames: Tensor, value: Tensor) -> Tensor:
     return frames.view(*frames.shape, *[1] * (value.dim() - 2))
 
 
-def _block_size(value: Tensor) -> int:
-    """Returns the number of rows to interpolate at once."""
-    blocked = value.device.type == 'cpu' and not torch.compiler.is_compiling()
-    return _BLOCK if blocked else len(value)
+def _blocks(value: Tensor) -> list[slice]:
+    """Returns the rows to interpolate at once."""
+    if value.device.type != 'cpu' or torch.compiler.is_compiling():
+        return [slice(None)]
+    return [slice(i, i + _BLOCK) for i in range(0, max(len(value), 1), _BLOCK)]
 
 
 def select_frames(data: Data, frame: Tensor, num_frames: Tensor | None = None) -> Data:
@@ -105,8 +106,7 @@ def interpolate_frames(
             continue
         score = None if name == 'score' else fields.get('score')
         blocks = []
-        for start in range(0, len(value), _block_size(value)):
-            rows = slice(start, start + _block_size(value))
+        for rows in _blocks(value):
             before, after, w = (t.index_select(0, graph[rows]) for t in (left, right, weight))
             if score is not None:
                 seen = [gather_frames(score[rows], end) > 0 for end in (before, after)]
