@@ -133,9 +133,11 @@ class GaitFormer(Configurable, LoadsPublishedWeights, ResettableModule):
         x = x.reshape(-1, 1, x.size(-1))
         if mask is not None:
             mask = pad(mask, (1, 0), value=True).view(-1, 1)
-        for block in self.blocks:
+        *blocks, last = self.blocks
+        for block in blocks:
             x = block(x, 1 + length, mask)
-        x = self.temporal_norm(x.view(num_nodes, 1 + length, x.size(-1))[:, 0])
+        x = last(x, 1 + length, mask, first_only=True)  # the head reads the class tokens only
+        x = self.temporal_norm(x.squeeze(1))
         joints = split_graphs(x, self.skeleton.num_joints).flatten(1)
         return normalize(self.lin(self.norm(joints)), dim=-1)
 

@@ -42,6 +42,8 @@ class AttentionBlock(torch.nn.Module):
         - **x:** features :math:`(B \cdot V, T, C)`, where :math:`V` joints attend to each other
           in each frame
         - **mask:** boolean :math:`(B \cdot V, T)`, :obj:`False` for joints to which none attends
+        - **first_only:** if :obj:`True`, only the output of the first joint is computed,
+          :math:`(B, T, C)`
         - **output:** features :math:`(B \cdot V, T, C)`
     """
 
@@ -54,9 +56,13 @@ class AttentionBlock(torch.nn.Module):
             Linear(channels, mlp_ratio * channels), GELU(), Linear(mlp_ratio * channels, channels)
         )
 
-    def forward(self, x: Tensor, num_nodes: int, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, num_nodes: int, mask: Tensor | None = None, first_only: bool = False
+    ) -> Tensor:
         """Applies the block."""
-        x = x + self.attention(self.attention_norm(x), num_nodes, mask=mask)
+        shortcut = split_graphs(x, num_nodes)[:, 0] if first_only else x
+        normed = self.attention_norm(x)
+        x = shortcut + self.attention(normed, num_nodes, mask=mask, first_only=first_only)
         return x + self.mlp(self.mlp_norm(x))
 
 

@@ -67,6 +67,8 @@ class JointAttention(NodeAttention):
           :class:`~graphmotion.nn.TopKJointPooling`
         - **mask:** boolean :math:`(|\mathcal{V}|, T)`, :obj:`False` for nodes or frames that are
           padding, to which no node attends
+        - **first_only:** if :obj:`True`, only the output of the first node of each graph is
+          computed, :math:`(B, T, F_{out})`
         - **output:** node features :math:`(|\mathcal{V}|, T, F_{out})`, and with
           :obj:`return_attention` also the attention maps :math:`(B, T, H, V, V)`, with a single
           frame if all frames share them
@@ -112,14 +114,19 @@ class JointAttention(NodeAttention):
         node_ids: Tensor | None = None,
         mask: Tensor | None = None,
         return_attention: bool = False,
+        first_only: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Attends to the joints of each frame of ``x``."""
         nodes = self._nodes(x, num_nodes, batch, batch_size, position, node_ids, mask)
+        targets = nodes.compared[:, :1] if first_only else nodes.compared
         if self.value_projection:
-            query, key, value = project((nodes.compared, nodes.compared, nodes.values), self.qkv)
+            query, key, value = project((targets, nodes.compared, nodes.values), self.qkv)
         else:
-            query, key = project((nodes.compared, nodes.compared), self.qkv)
+            query, key = project((targets, nodes.compared), self.qkv)
             value = nodes.values
         out, weights = self._attend(query, key, value, nodes, nodes, return_attention)
+        if first_only:
+            out = out.view(len(out), *x.shape[1:-1], out.size(-1))
+            return out if weights is None else (out, weights)
         out = self._to_nodes(out, x, batch)
         return out if weights is None else (out, weights)

@@ -149,6 +149,8 @@ class NodeAttention(ResettableModule):
         value = self._split(value, self.heads if self.value_projection else 1)
         mask = self._key_mask(source)
         residual = self._residual_map(target, source)
+        if residual is not None:  # there may be queries of the first nodes only
+            residual = residual[..., : query.size(-2), :]
         if self.alpha is None and not return_attention:
             scale = self._scale(num_frames)
             out, weights = attend(query, key, value, None, mask, residual, scale), None

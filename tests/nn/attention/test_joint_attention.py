@@ -397,3 +397,12 @@ def test_masked_nodes_receive_no_attention(num_nodes):
         expected = module(x.view(B, num_nodes, T, C)[i, valid, t].unsqueeze(1))
         found = out.view(B, num_nodes, T, C)[i, valid, t].unsqueeze(1)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('options', [{}, {'global_map': True, 'num_nodes': 5}])
+@pytest.mark.parametrize('masked', [False, True])
+def test_first_only_is_the_first_node_of_all(options, masked):
+    attention, x = JointAttention(8, 2, **options), torch.randn(15, 4, 8)
+    mask = torch.rand(15, 4) > 0.3 if masked else None
+    out = attention(x, 5, mask=mask)
+    torch.testing.assert_close(attention(x, 5, mask=mask, first_only=True), out[::5])
