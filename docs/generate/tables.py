@@ -116,9 +116,8 @@ generated_gaits = Table(
 # Actions #######################################################################################
 
 ACTIONS = 'python examples/action_recognition.py --dataset {} --root DIR'
-UCLA_STREAMS = (
-    'python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR --width 16 --epochs 60 --svm'
-)
+_STREAMS = 'python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR'
+UCLA_STREAMS = f'{_STREAMS} --width 16 --epochs 60 --svm'
 NARROW = 'FG-STFormer of width 16'
 ACTION_COLUMNS = [parameters('*.parameters'), column('accuracy', '*.scores.accuracy')]
 nw_ucla = with_paper(
