@@ -37,8 +37,9 @@ class SpatialConv(torch.nn.Module):
     A dense and a sparse adjacency give the same result. A sparse adjacency supports batches with
     different topologies but no second derivatives. If all graphs have the same topology, a dense
     adjacency is faster up to 64 nodes, and a sparse one is faster in larger graphs if fewer than
-    about 5% of all pairs of nodes are connected: on one CPU thread, with up to 4 neighbours per
-    node in 128 nodes, 12 in 256, 25 in 512 and 81 in 1,024. The sparse equivalent of
+    about 5% of all pairs of nodes are connected: on one CPU thread, forward and backward with 16
+    frames and 32 channels, with up to 4 neighbours per node in 128 nodes, 12 in 256, 25 in 512 and
+    81 in 1,024. The sparse equivalent of
     :meth:`~graphmotion.skeletons.Skeleton.adjacency` is
     :meth:`~graphmotion.skeletons.Skeleton.edges`. The bones alone,
     :obj:`(skeleton.edge_index, None)`, sum over neighbours without self-loops or normalisation.
