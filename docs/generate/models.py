@@ -22,7 +22,7 @@ TASK_NAMES = {
     'recognition': 'people by their gait',
 }
 # Results of the models: words, and cells of the tables of results as table, row and column.
-_FOUR = ('nw-ucla', 'FG-STFormer of width 16, four streams, 45 epochs', 'accuracy')
+_FOUR = ('nw-ucla', 'FG-STFormer of width 16, four streams', 'accuracy')
 RESULTS: dict[str, list[str | tuple[str, str, str]]] = {
     'fg_stformer': [
         *['NW-UCLA', ('nw-ucla', 'FG-STFormer, joint', 'accuracy'), '; four streams', _FOUR],
