@@ -126,7 +126,7 @@ class JointAttention(NodeAttention):
             value = nodes.values
         out, weights = self._attend(query, key, value, nodes, nodes, return_attention)
         if first_only:
-            out = out.view(len(out), *x.shape[1:-1], out.size(-1))
+            out = out.view(out.size(0), *x.shape[1:-1], out.size(-1))
             return out if weights is None else (out, weights)
         out = self._to_nodes(out, x, batch)
         return out if weights is None else (out, weights)

@@ -67,7 +67,7 @@ def attend_single(
     keys, and the mean of the memory by the weights of its values. The bias of the keys, which adds
     the same to all scores of a head, has no effect.
     """
-    size, heads = query.size(0), attention.num_heads
+    heads = attention.num_heads
     query_weight, *weights = attention.in_proj_weight.chunk(3)
     query_bias, _, value_bias = attention.in_proj_bias.chunk(3)
     key_weight, value_weight = (weight.unflatten(0, (heads, -1)) for weight in weights)  # [H, d, C]
@@ -81,7 +81,7 @@ def attend_single(
     means = torch.bmm(shares.to(memory.dtype), memory).transpose(0, 1)
     values = torch.bmm(means, value_weight.mT).transpose(0, 1)  # [N, H, d]
     values = values + value_bias.view(heads, -1) * shares.sum(dim=-1, keepdim=True)
-    return attention.out_proj(values.reshape(size, -1))
+    return attention.out_proj(values.flatten(1))
 
 
 class _FeedForward(torch.autograd.Function):
