@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import LayerNorm, Linear, Module, ModuleList, Parameter
 from torch.nn.functional import normalize, pad
 
+from graphmotion.checks import check_int
 from graphmotion.config import Configurable
 from graphmotion.models.gaitmixer import (
     BLOCK_NAMES,
@@ -57,8 +58,8 @@ class GaitFormer(Configurable, LoadsPublishedWeights, ResettableModule):
         - **output:** embeddings of unit length :math:`(B, \text{embedding\_dim})`
 
     Raises:
-        ValueError: If the number of nodes is not a multiple of the number of joints, or there are
-            more frames than :obj:`num_frames`.
+        ValueError: If :obj:`depth` is less than 1, the number of nodes is not a multiple of the
+            number of joints, or there are more frames than :obj:`num_frames`.
     """
 
     inputs = ('x', 'batch')
@@ -77,6 +78,7 @@ class GaitFormer(Configurable, LoadsPublishedWeights, ResettableModule):
         mlp_ratio: int = 2,
     ) -> None:
         super().__init__()
+        check_int('depth', depth, 1)
         self.skeleton = get_skeleton(skeleton)
         self.in_channels = in_channels
         self.num_frames = num_frames

@@ -110,6 +110,11 @@ def test_numbers_of_frames():
         former(torch.randn(17, 61, 2))
 
 
+def test_gaitformer_needs_a_block():
+    with pytest.raises(ValueError, match='depth must be an integer >= 1, got 0'):
+        gaitformer(depth=0)
+
+
 def test_position_encodings_distinguish_frames():
     """They start as zeros."""
     model, order = gaitformer().eval(), torch.randperm(60)
