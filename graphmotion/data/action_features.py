@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.data.batching import num_nodes_per_graph
-from graphmotion.data.samples import num_valid_frames, to_dense
+from graphmotion.data.body_positions import body_positions
+from graphmotion.data.samples import num_valid_frames
 from graphmotion.skeletons import Skeleton, get_skeleton
 
 
@@ -46,25 +46,13 @@ def action_features(data: Data, skeleton: str | Skeleton) -> Tensor:
     Raises:
         ValueError: If a graph is not a single body, or a sample has padded frames.
     """
-    num_joints, pos = get_skeleton(skeleton).num_joints, data.get('pos')
-    if pos is None or pos.dim() != 3:
-        found = 'none' if pos is None else list(pos.shape)
-        raise ValueError(
-            f"data must have a field 'pos' of shape [num_nodes, num_frames, D], got {found}"
-        )
-    num_nodes = num_nodes_per_graph(data)
-    if bool((num_nodes != num_joints).any()):
-        raise ValueError(
-            f'each graph must have the {num_joints} joints of the skeleton, got '
-            f'{num_nodes.tolist()} nodes'
-        )
+    pos = body_positions(data, get_skeleton(skeleton))
     num_frames = num_valid_frames(data)
-    if bool((num_frames != pos.size(1)).any()):
+    if bool((num_frames != pos.size(2)).any()):
         raise ValueError(
             f'samples must be resampled to the same number of frames, got {num_frames.tolist()}'
         )
-    pos = to_dense(pos, num_joints)
-    i, j = torch.triu_indices(num_joints, num_joints, offset=1, device=pos.device)
+    i, j = torch.triu_indices(pos.size(1), pos.size(1), offset=1, device=pos.device)
     distance = (pos[:, i] - pos[:, j]).norm(dim=-1)
     moved = pos.diff(dim=2).norm(dim=-1)
     height = pos[..., 1] - pos[..., 1].mean(dim=(1, 2), keepdim=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphmotion.checks import check_positive
-from graphmotion.data.batching import num_nodes_per_graph
+from graphmotion.data.body_positions import body_positions
 from graphmotion.data.samples import num_valid_frames, to_dense, visible_joints
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -77,24 +77,12 @@ def gait_features(data: Data, skeleton: str | Skeleton, fps: float) -> GaitFeatu
     """
     skeleton = get_skeleton(skeleton)
     fps = check_positive('fps', fps)
-    pos, num_joints = data.get('pos'), skeleton.num_joints
-    if pos is None or pos.dim() != 3:
-        found = 'none' if pos is None else list(pos.shape)
-        raise ValueError(
-            f"data must have a field 'pos' of shape [num_nodes, num_frames, D], got {found}"
-        )
-    num_nodes = num_nodes_per_graph(data)
-    if bool((num_nodes != num_joints).any()):
-        raise ValueError(
-            f'each graph must have the {num_joints} joints of {skeleton.name!r}, got '
-            f'{num_nodes.tolist()} nodes'
-        )
+    pos = body_positions(data, skeleton)
     end = 'ankle' if 'left_ankle' in skeleton.joints else 'foot'
     ankles = [skeleton.index(f'{side}_{end}') for side in ('left', 'right')]
 
-    pos = to_dense(pos, num_joints)
     pos = pos.to(torch.promote_types(pos.dtype, torch.float32))
-    seen = to_dense(visible_joints(data), num_joints)
+    seen = to_dense(visible_joints(data), skeleton.num_joints)
     bones = torch.tensor(skeleton.bones, device=pos.device).view(-1, 2)
     lengths, both = _distances(pos, seen, bones)
     mean = _mean(lengths, both)

@@ -59,7 +59,7 @@ def test_bad_samples_are_refused():
     data = sample()
     with pytest.raises(ValueError, match=r"field 'pos' of shape .*, got none"):
         action_features(data.clone().update({'pos': None}), 'ucalgary18')
-    with pytest.raises(ValueError, match=r'the 17 joints of the skeleton, got \[18\] nodes'):
+    with pytest.raises(ValueError, match=r"the 17 joints of 'coco17', got \[18\] nodes"):
         action_features(data, 'coco17')
     with pytest.raises(ValueError, match=r'the same number of frames, got \[5, 3\]'):
         action_features(collate([data, sample(frames=3)]), get_skeleton('ucalgary18'))
