@@ -76,15 +76,14 @@ class FiniteSteps(Callback):
         """Checks the gradient before it is clipped."""
         gradients = _gradients(trainer, pl_module)
         norms = [*self._norms[: len(self._batches) - 1], self._norm(gradients)]
-        finite = bool(torch.stack(norms).isfinite().all())
-        if not finite:  # a norm may overflow if all values are finite
-            faults = self._faults(gradients)
-            finite = not faults
+        # A norm may overflow if all values are finite.
+        faults = [] if torch.stack(norms).isfinite().all() else self._faults(gradients)
+        finite = not faults
         if self.nan_policy == 'skip':  # in all processes or in none
             finite = trainer.strategy.reduce_boolean_decision(finite)
         if finite:
             return
-        faults = self._faults(gradients) or ['the loss in another process is not finite']
+        faults = faults or ['the loss in another process is not finite']
         # The first batch with a fault, or the last one.
         position = next((i for i, norm in enumerate(norms) if not norm.isfinite()), -1)
         number, batch = self._batches[position]
