@@ -169,9 +169,18 @@ class StreamResult(NamedTuple):
     report: dict[str, Any]
 
 
-def run_stream(args: Namespace, dataset: MotionDataset, stream: str) -> StreamResult:
-    """Trains a network on one stream, or loads it, and tests it."""
-    name, folder = f'{TITLES[args.model]}, {stream}', args.out / args.model / stream
+def run_stream(
+    args: Namespace,
+    dataset: MotionDataset,
+    stream: str,
+    variant: str = '',
+    changes: Mapping[str, Any] | None = None,
+) -> StreamResult:
+    """Trains a network on one stream, or loads it, and tests it. A variant of the network has
+    changed options.
+    """
+    name = f'{TITLES[args.model]}, {variant or stream}'
+    folder = args.out / args.model / (variant or stream).replace(' ', '_')
     folder.mkdir(parents=True, exist_ok=True)
     train, test = dataset.official_split(args.protocol)
     print(f'{name}: {len(train)} training, {len(test)} test samples')
@@ -181,7 +190,7 @@ def run_stream(args: Namespace, dataset: MotionDataset, stream: str) -> StreamRe
         skeleton=dataset.skeleton,
         num_classes=dataset.num_classes,
         in_channels=channels,
-        **make_options(args),
+        **make_options(args) | dict(changes or {}),
     )
     module = ClassificationModule(model, dataset.num_classes, make_recipe(args))
     begin = time.perf_counter()

@@ -3,12 +3,14 @@ r"""Recognise actions by the late fusion of several streams.
     python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR
     python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR --model st_gcn \
         --streams joint --compare results/fg_stformer/fg_stformer/results.json
+    python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR --streams joint --ablation
 
 Trains a network for each of --streams, by default all four, and adds their weighted logits, or
 probabilities with --fusion probabilities. The weights are those of the code of CTR-GCN. --compare
 draws the recall of each class beside that of an earlier run. For FG-STFormer, the focal joints of
 three test samples are drawn. --svm adds a support vector machine on features that do not depend on
-the view, and the mean of its probabilities and those of the networks.
+the view, and the mean of its probabilities and those of the networks. --ablation trains
+FG-STFormer without some of its parts on one stream, as in Tables 1 and 3 of the paper.
 """
 
 from __future__ import annotations
@@ -37,6 +39,15 @@ from graphmotion.metrics import format_table, fuse_streams
 from graphmotion.transforms import FillMissing, ResampleFrames
 
 SVM = 'SVM on distances'
+# What the network lacks in the rows of Tables 1 and 3 of the paper.
+ABLATION: dict[str, tuple[str, ...]] = {
+    'all joints': ('focal_joints', 'part_branch', 'cross_attention'),
+    'focal joints': ('part_branch', 'cross_attention'),
+    'no cross attention': ('cross_attention',),
+    'no temporal convolution': ('temporal_convolution',),
+    'no temporal attention': ('temporal_attention',),
+    'complete': (),
+}
 WEIGHTS = {'joint': 0.6, 'bone': 0.6, 'joint_motion': 0.4, 'bone_motion': 0.4}
 
 
@@ -47,12 +58,19 @@ def parse(argv: list[str] | None = None) -> Namespace:
     fusion.add_argument('--weights', nargs='+', type=float, help='weight of each stream')
     fusion.add_argument('--fusion', default='logits', choices=['logits', 'probabilities'])
     fusion.add_argument('--svm', action='store_true', help='add an SVM on distances of joints')
+    fusion.add_argument('--ablation', action='store_true', help='train without parts of the model')
     fusion.add_argument('--compare', type=Path, help='results.json of the run to compare with')
     common.add_training_options(parser, 'results/fg_stformer', evaluate=True)
     args = example.parse(argv, parser)
     several = len(args.streams) > 1
     rules = [(option, several, 'with several --streams') for option in ('--weights', '--fusion')]
-    rules.append(('--svm', args.dataset not in example.NTU, 'for one person'))
+    rules += [
+        ('--svm', args.dataset not in example.NTU, 'for one person'),
+        ('--svm', not args.ablation, 'without --ablation'),
+        ('--compare', not args.ablation, 'without --ablation'),
+        ('--ablation', not several, 'with one of the --streams'),
+        ('--ablation', args.model == 'fg_stformer', 'for --model fg_stformer'),
+    ]
     common.refuse_unused(parser, argv, rules)
     if args.weights is None:
         args.weights = [WEIGHTS[name] for name in args.streams]
@@ -111,6 +129,26 @@ def classify_by_svm(train: MotionDataset, test: MotionDataset) -> Tensor:
     return torch.from_numpy(machine.predict_proba(features(test))).clamp(min=1e-12).log()
 
 
+def compare_parts(args: Namespace, dataset: MotionDataset) -> dict[str, Any]:
+    """Trains and tests the network without some of its parts on one stream."""
+    results = {
+        name: example.run_stream(args, dataset, args.streams[0], name, dict.fromkeys(off, False))
+        for name, off in ABLATION.items()
+    }
+    rows = {name: result.scores for name, result in results.items()}
+    print(f'\n{format_table(rows, percent=True, per_class=False)}\n')
+    test = dataset.official_split(args.protocol)[1]
+    logits = {name: result.logits for name, result in results.items()}
+    content = {
+        'name': f'{example.TITLES[args.model]}, ablation',
+        'recipe': example.make_recipe(args),
+        'options': example.make_options(args),
+        'runs': {name: result.report for name, result in results.items()},
+    }
+    content |= example.outcomes(args, test, logits)
+    return common.save_results(args, content, args.out / args.model)
+
+
 def read_recall(path: Path, class_names: Sequence[str]) -> tuple[str, list[float]]:
     """Returns the name of another run and its recall of each class."""
     try:
@@ -130,6 +168,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     args.protocol = args.protocol or next(iter(dataset.protocols))
     other = read_recall(args.compare, dataset.class_names) if args.compare else None
     example.draw_data(args, dataset)
+    if args.ablation:
+        return compare_parts(args, dataset)
     test = dataset.official_split(args.protocol)[1]
     title, folder = example.TITLES[args.model], args.out / args.model
     results = {stream: example.run_stream(args, dataset, stream) for stream in args.streams}

@@ -9,8 +9,18 @@ from PIL import Image
 from graphmotion.datasets import SyntheticActions
 from graphmotion.inference import Recognizer
 from graphmotion.metrics import fuse_streams
+from graphmotion.models import create_model
 
 TINY = ['--subjects', '2', '--epochs', '1', '--frames', '16', '--width', '8', '--quiet']
+
+
+def count_parameters(num_classes, off):
+    """Returns the number of parameters of the network without some of its parts."""
+    args = example.parse(TINY)
+    skeleton = action_recognition.make_dataset(args).skeleton
+    options = action_recognition.make_options(args) | dict.fromkeys(off, False)
+    model = create_model(skeleton=skeleton, num_classes=num_classes, **options)
+    return sum(weight.numel() for weight in model.parameters())
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +92,12 @@ def test_the_recall_is_in_the_order_of_the_classes(tmp_path):
         (['--streams', 'joint', 'bone', '--weights', '1'], 'got 1 --weights for 2 --streams'),
         (['--streams', 'bone', '--weights', '1'], '--weights is only valid with several --streams'),
         (['--streams', 'bone', '--fusion', 'logits'], '--fusion is only valid with several'),
+        (['--ablation'], '--ablation is only valid with one of the --streams'),
+        (['--ablation', '--streams', 'bone', '--svm'], '--svm is only valid without --ablation'),
+        (
+            ['--ablation', '--streams', 'bone', '--model', 'st_gcn'],
+            '--ablation is only valid for --model fg_stformer',
+        ),
         (['--dataset', 'ntu60', '--root', 'x', '--svm'], '--svm is only valid for one person'),
         (['--root', 'x', '--subjects', '9'], '--subjects is only valid for generated actions'),
     ],
@@ -110,6 +126,31 @@ def test_the_support_vector_machine_is_fused_with_the_networks(tmp_path):
     assert results['outcomes'][name] == ''.join(str(int(hit)) for hit in hits)
     accuracy = results['streams']['with_svm']['scores']['accuracy']
     assert accuracy == pytest.approx(float(hits.double().mean()))
+
+
+@pytest.mark.slow
+def test_the_network_is_compared_with_networks_without_some_of_its_parts(tmp_path, monkeypatch):
+    rows = {name: example.ABLATION[name] for name in ('no temporal attention', 'complete')}
+    monkeypatch.setattr(example, 'ABLATION', rows)
+    options = [*TINY, '--streams', 'bone', '--ablation', '--out', str(tmp_path)]
+    results = example.main(options)
+    assert list(results['runs']) == list(results['outcomes']) == list(rows)
+    for name, off in rows.items():
+        path = tmp_path / 'fg_stformer' / name.replace(' ', '_') / 'recognizer.safetensors'
+        sizes = count_parameters(13, off), count_parameters(13, ())
+        weights = Recognizer.load(path).model.parameters()
+        assert sum(weight.numel() for weight in weights) == sizes[0]
+        assert (sizes[0] < sizes[1]) == (name != 'complete')
+        hits = results['outcomes'][name]
+        accuracy = results['runs'][name]['scores']['accuracy']
+        assert accuracy == pytest.approx(hits.count('1') / len(hits))
+
+
+def test_the_networks_of_the_ablation_grow_with_their_parts():
+    sizes = {name: count_parameters(10, off) for name, off in example.ABLATION.items()}
+    assert sizes['all joints'] < sizes['focal joints']  # which have scores
+    assert sizes['focal joints'] < sizes['no cross attention'] < sizes['complete']
+    assert sizes['no temporal convolution'] < sizes['complete'] > sizes['no temporal attention']
 
 
 def test_default_weights():
