@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Identity, ModuleList
+from torch.nn import Identity, Module, ModuleList
 from torch_geometric.utils import get_laplacian, to_dense_adj
 
+from graphmotion.checks import as_list
 from graphmotion.models.face_network import (
     CoarserGraph,
     FaceNetwork,
@@ -60,6 +62,8 @@ class SPEGNN(FaceNetwork):
         in_channels (int, optional): Size of each input feature. (default: :obj:`1`)
         channels (int or sequence of int, optional): Number of filters of each layer.
             (default: :obj:`8`)
+        num_layers (int or sequence of int, optional): Number of convolutions of each layer.
+            (default: :obj:`1`)
         num_modes (int, optional): Number of modes :math:`K`, smallest eigenvalues first; all modes
             of :obj:`graph` by default. (default: :obj:`None`)
         num_knots (int, optional): Number of spline coefficients for multipliers that are a smooth
@@ -100,6 +104,7 @@ class SPEGNN(FaceNetwork):
         num_classes: int,
         in_channels: int = 1,
         channels: int | Sequence[int] = 8,
+        num_layers: int | Sequence[int] = 1,
         num_modes: int | None = None,
         num_knots: int | None = None,
         basis_per_graph: bool = False,
@@ -143,22 +148,28 @@ class SPEGNN(FaceNetwork):
             self.record_graph(graph)
         levels = graph.hierarchy[:num_pools]
         self.sizes = [graph.num_nodes, *(level.num_clusters for level in levels)]
+        self.num_layers = tuple(as_list(num_layers, len(channels)))
+        if len(self.num_layers) != len(channels) or min(self.num_layers) < 1:
+            raise ValueError(
+                f'num_layers must be positive, one number or {len(channels)}, got {num_layers}'
+            )
         self.convs, self.norms, self.divergences = ModuleList(), ModuleList(), ModuleList()
         before, pos, edge_index = self.prepared_channels, graph.pos, graph.edge_index
-        for layer, after in enumerate(channels):
+        for layer, (after, count) in enumerate(zip(channels, self.num_layers)):
             if layer and multiscale:
                 level = levels[layer - 1]
                 pos, edge_index = cluster_centers(pos, level), level.edge_index
                 coarse = _coarse_basis(level, num_modes)
                 self.register_buffer(f'eigenvectors_{layer}', coarse)
                 num_modes = coarse.size(1)
+            if directional and (multiscale or not layer):
+                self.divergences.append(Divergence(pos, edge_index))
             knots = None if num_knots is None else min(num_knots, num_modes)
             width = 3 * after if directional else after
-            self.convs.append(SpectralConv(before, width, num_modes, knots, config.bias))
-            self.norms.append(MotionBatchNorm(after) if config.batch_norm else Identity())
-            if directional:
-                self.divergences.append(Divergence(pos, edge_index))
-            before = after
+            for _ in range(count):
+                self.convs.append(SpectralConv(before, width, num_modes, knots, config.bias))
+                self.norms.append(MotionBatchNorm(after) if config.batch_norm else Identity())
+                before = after
         self.pools = ModuleList(StatefulPooling(level, config.reduce) for level in levels)
         self.head = self.make_head(self.sizes[-1] * before, config)
 
@@ -166,23 +177,25 @@ class SPEGNN(FaceNetwork):
         """Returns the logits of each sample, given the eigenvectors of each graph if needed."""
         basis = self._basis(eigenvectors)
         x = self.prepare_features(x)
-        for layer, norm in enumerate(self.norms):
+        layers = zip(self.convs, self.norms)
+        for layer, count in enumerate(self.num_layers):
             if layer and self.multiscale:
                 x = self.pools[layer - 1](x)
                 basis = getattr(self, f'eigenvectors_{layer}')
-            out = norm(self._filter(x, basis, layer)).relu()
-            x = x + out if self.residual and x.size(1) == out.size(1) else out
-        for pool in self.pools[len(self.norms) - 1 if self.multiscale else 0 :]:
+            for conv, norm in islice(layers, count):
+                out = norm(self._filter(x, basis, conv, layer)).relu()
+                x = x + out if self.residual and x.size(1) == out.size(1) else out
+        for pool in self.pools[len(self.num_layers) - 1 if self.multiscale else 0 :]:
             x = pool(x)
         return self.head(x)
 
-    def _filter(self, x: Tensor, basis: Tensor, layer: int) -> Tensor:
-        size = self.sizes[layer if self.multiscale else 0]
-        x = self.convs[layer](x, basis, size)
+    def _filter(self, x: Tensor, basis: Tensor, conv: Module, layer: int) -> Tensor:
+        scale = layer if self.multiscale else 0
+        x = conv(x, basis, self.sizes[scale])
         if not self.directional:
             return x
         width = x.size(1) // 3
-        return x[:, :width] + self.divergences[layer](x[:, width:])
+        return x[:, :width] + self.divergences[scale](x[:, width:])
 
     @torch.no_grad()
     def node_weights(self, eigenvectors: Tensor | None = None) -> Tensor:

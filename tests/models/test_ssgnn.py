@@ -22,6 +22,7 @@ OPTIONS = {
     'spegnn': FULL
     | {
         'channels': (4, 4),
+        'num_layers': (1, 2),
         'num_pools': 2,
         'num_knots': 5,
         'directional': True,
@@ -236,6 +237,20 @@ def test_multiscale_spectral_part_against_dense_filters():
         for j in range(5):
             expected[:, j] += basis @ weight[:, i, j].diag() @ basis.t() @ pooled[:, i]
     torch.testing.assert_close(model(x)[0], model.head(expected.relu())[0])
+
+
+@pytest.mark.parametrize('multiscale', [False, True])
+def test_convolutions_of_each_layer_of_the_spectral_part(multiscale):
+    options = {'channels': (3, 5), 'num_layers': (1, 2), 'num_pools': 1, 'residual': True}
+    model = SPEGNN(GRAPH, 4, **options, multiscale=multiscale)
+    basis, size = (model.eigenvectors_1, 10) if multiscale else (GRAPH.eigenvectors, 40)
+    x = torch.randn(40, 1)
+    first = model.convs[0](x, GRAPH.eigenvectors, 40).relu()
+    first = model.pools[0](first) if multiscale else first
+    second = model.convs[1](first, basis, size).relu()
+    last = second + model.convs[2](second, basis, size).relu()
+    expected = model.head(last if multiscale else model.pools[0](last))
+    torch.testing.assert_close(model(x), expected)
 
 
 def test_directional_filters_against_derivatives_of_the_basis():
@@ -472,7 +487,7 @@ def test_node_weights_are_impulse_responses(make):
             x = torch.zeros(40, 2)
             x[node, channel] = 1
             if isinstance(model, SPEGNN):
-                out = model._filter(x, model.eigenvectors, 0)
+                out = model._filter(x, model.eigenvectors, model.convs[0], 0)
             else:
                 out = model.convs[0](x)
             total[node] += out.square().sum().detach()
@@ -525,10 +540,11 @@ def test_incompatible_options_raise(options, message):
         SPEGNN(GRAPH, 4, **options)
 
 
+@pytest.mark.parametrize('model', [SPAGNN, SPEGNN])
 @pytest.mark.parametrize('num_layers', [0, (1,), (1, 0)])
-def test_invalid_numbers_of_layers_raise(num_layers):
+def test_invalid_numbers_of_layers_raise(model, num_layers):
     with pytest.raises(ValueError, match='num_layers must be positive, one number or 2'):
-        SPAGNN(GRAPH, 4, num_layers=num_layers)
+        model(GRAPH, 4, channels=(8, 16), num_layers=num_layers)
 
 
 def test_unexpected_and_missing_bases_raise():
