@@ -37,6 +37,9 @@ def test_usf_gait_challenge(tmp_path, real_data):
         dataset = USFGait(tmp_path)
     parts = USF.split(dataset)
     embeddings = example.embed_pixels(*parts, example.make_transforms(), seed=0, copies=0)
+    for title in ('PCA + LDA', 'PCA + LDA, augmented'):
+        norms = embeddings[title].norm(dim=1)
+        torch.testing.assert_close(norms, torch.ones_like(norms))
     scores = {title: gallery_probe(e, dataset, USF) for title, e in embeddings.items()}
     rates = example.make_table(scores, embeddings, dataset, 'cosine')[1]
     means = {t: {k: sum(v.values()) / 7 for k, v in r.items()} for t, r in rates.items()}
@@ -50,7 +53,7 @@ def test_usf_gait_challenge(tmp_path, real_data):
     [
         ([], 'the following arguments are required: --root'),
         ([*ROOT, '--baseline', '--fusion', 'sum'], '--fusion is only valid with several'),
-        ([*ROOT, '--joint', '--global-epochs', '3'], '--global-epochs is only valid without'),
+        ([*ROOT, '--global-epochs', '3'], '--global-epochs is only valid for training in two'),
     ],
 )
 def test_options_that_do_not_go_together(refused, options, reason):
@@ -58,7 +61,10 @@ def test_options_that_do_not_go_together(refused, options, reason):
 
 
 def test_presets():
-    assert example.parse([*ROOT, '--global-epochs', '3']).distance == 'cosine'
+    options = [*ROOT, '--preset', 'paper', '--global-epochs', '3']
+    assert example.parse(options).distance == 'cosine'
+    args = example.parse(ROOT)
+    assert (args.distance, args.joint) == ('euclidean', True)
     cpu, paper = example.PRESETS['cpu'].recipe, example.PRESETS['paper'].recipe
-    assert (cpu.optimization.max_epochs, cpu.batches_per_epoch, cpu.batch_size) == (80, 10, 64)
+    assert (cpu.optimization.max_epochs, cpu.batches_per_epoch, cpu.batch_size) == (20, 50, 64)
     assert paper.batches_per_epoch == 1000
