@@ -70,7 +70,9 @@ def make_parser(
     graph.add_argument('--landmarks', action='store_true', help='nodes are landmarks, not pixels')
     model = parser.add_argument_group('model')
     model.add_argument('--domain', default='both', choices=list(TITLES))
-    model.add_argument('--fusion', default='maximum', choices=list(FUSIONS))
+    model.add_argument(
+        '--fusion', choices=list(FUSIONS), help='maximum with --preset paper, otherwise mean'
+    )
     common.add_training_options(parser, out)
     return parser
 
@@ -80,6 +82,7 @@ def parse(argv: list[str] | None = None) -> Namespace:
     args = parser.parse_args(argv)
     common.check_root(parser, args.dataset, args.root, args.dataset in GENERATED)
     check_options(parser, argv, args, [args.dataset])
+    common.fill_from_preset(args, get_preset(args), ['fusion'])
     return args
 
 
@@ -173,8 +176,8 @@ def make_options(args: Namespace, domain: str) -> dict[str, Any]:
     return preset.options[domain] | ({} if args.landmarks else preset.pixel_options)
 
 
-def make_recipe(args: Namespace, domain: str) -> ClassificationRecipe:
-    recipe = get_preset(args).recipes[domain]
+def make_recipe(args: Namespace, domain: str, train: FaceDataset) -> ClassificationRecipe:
+    recipe = get_preset(args).recipe(domain, len(train))
     return recipe if args.epochs is None else recipe.with_optimization(max_epochs=args.epochs)
 
 
@@ -186,6 +189,7 @@ class Run(NamedTuple):
     graph: PointGraph
     views: list[Compose]
     models: dict[str, Any]
+    recipes: dict[str, ClassificationRecipe]
     folder: Path
     histories: dict[str, list[dict[str, float]]]
     predicted: dict[str, Tensor]
@@ -198,6 +202,7 @@ def run(args: Namespace, train: FaceDataset, test: FaceDataset, folder: Path, se
     begin = time.perf_counter()
     graph = make_graph(args, train)
     train_transform, views, channels = make_transforms(args, graph)
+    recipes = {TITLES[domain]: make_recipe(args, domain, train) for domain in domains(args)}
     models, histories, predicted = {}, {}, {}
     for domain in domains(args):
         title, options = TITLES[domain], make_options(args, domain)
@@ -207,7 +212,7 @@ def run(args: Namespace, train: FaceDataset, test: FaceDataset, folder: Path, se
             ),
             train,
             test,
-            make_recipe(args, domain),
+            recipes[title],
             str(folder / title.lower()),
             transform=views[0],
             train_transform=train_transform,
@@ -229,7 +234,7 @@ def run(args: Namespace, train: FaceDataset, test: FaceDataset, folder: Path, se
         (folder / title.lower()).mkdir(parents=True, exist_ok=True)
         recognizer.save(folder / title.lower() / 'recognizer.safetensors')
     seconds = time.perf_counter() - begin
-    return Run(test, graph, views, models, folder, histories, predicted, scores, seconds)
+    return Run(test, graph, views, models, recipes, folder, histories, predicted, scores, seconds)
 
 
 def show_recognizer(last: Run) -> None:
@@ -278,7 +283,7 @@ def describe_networks(args: Namespace, last: Run) -> dict[str, Any]:
     print('\nParameters: ' + ', '.join(f'{title} {size:,}' for title, size in sizes.items()))
     return {
         'parameters': sizes,
-        'recipes': {TITLES[domain]: make_recipe(args, domain) for domain in domains(args)},
+        'recipes': last.recipes,
         'options': {TITLES[domain]: make_options(args, domain) for domain in domains(args)},
     }
 

@@ -93,6 +93,7 @@ def parse(argv: list[str] | None = None) -> Namespace:
         ('--repeats', not folds, 'for a split; each fold has its own seed'),
     ]
     common.refuse_unused(parser, argv, rules)
+    common.fill_from_preset(args, get_preset(args), ['fusion'])
     return args
 
 
@@ -128,7 +129,7 @@ def classify_by_cnn(args: Namespace, parts: Parts, folder: Path, seed: int) -> T
         lambda: FaceCNN(train.size, train.num_classes, 3 if args.color else 1),
         train,
         test,
-        example.make_recipe(args, 'spatial'),
+        example.make_recipe(args, 'spatial', train),
         str(folder / 'cnn'),
         train_transform=Compose(list(preset.augment)),
         seed=seed,

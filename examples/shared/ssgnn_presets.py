@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import Namespace
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +23,17 @@ class Preset:
     augment: tuple[BaseTransform, ...]
     mirror: bool  # average the test over faces and their mirror images
     num_modes: int  # eigenvectors of the graph, at most
+    fusion: str = 'mean'  # of the probabilities of both networks
     num_levels: int = 2  # coarser graphs
     cell_size: float | None = None  # of the grid that pools pixels
+    min_steps: int = 0  # training steps, at least; small datasets get more epochs
+
+    def recipe(self, domain: str, num_samples: int) -> ClassificationRecipe:
+        """Returns the recipe of a network for a number of training faces."""
+        recipe = self.recipes[domain]
+        steps = math.ceil(num_samples / recipe.batch_size)  # of an epoch
+        epochs = max(recipe.optimization.max_epochs, math.ceil(self.min_steps / steps))
+        return recipe.with_optimization(max_epochs=epochs)
 
 
 PAPER_RECIPE = ClassificationRecipe(StepDecay(lr=1e-3, max_epochs=100), batch_size=32)
@@ -34,6 +44,7 @@ PAPER = Preset(
     augment=(T.RandomImageAffine(), T.RandomImageBrightness(), T.ImageNoise()),
     mirror=False,
     num_modes=10**9,
+    fusion='maximum',
 )
 SPATIAL = OneCycle(lr=4e-3, weight_decay=0.05, max_epochs=24)
 SPECTRAL = OneCycle(lr=5e-3, weight_decay=0.01, max_epochs=20)
@@ -52,6 +63,7 @@ CPU = Preset(
     augment=(T.RandomImageAffine(8, (0.92, 1.08), 0.04), T.RandomImageFlip()),
     mirror=True,
     num_modes=256,
+    min_steps=1000,
 )  # fmt: skip
 FER2013 = Preset(
     recipes={

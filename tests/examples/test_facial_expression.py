@@ -79,9 +79,10 @@ def test_preset_of_the_paper():
     assert graph.num_nodes == 160
     assert graph.eigenvectors.shape == (160, 160)
     assert example.make_options(args, 'spectral') == example.make_options(args, 'spatial') == {}
-    recipe = example.make_recipe(args, 'spatial')
+    recipe = example.make_recipe(args, 'spatial', range(64))
     optimization = recipe.optimization
     assert (optimization.lr, optimization.max_epochs, recipe.batch_size) == (1e-3, 100, 32)
+    assert args.fusion == 'maximum'
     _, views, channels = example.make_transforms(args, graph)
     assert (len(views), channels) == (1, 1)
 
@@ -123,14 +124,17 @@ def test_network_of_fer2013():
 
 
 def test_cpu_presets():
-    for options, epochs in (
-        ([], (24, 20)),
-        (['--dataset', 'fer2013', '--root', 'x'], (30, 16)),
-        (['--epochs', '3'], (3, 3)),
+    for options, num_samples, epochs in (
+        ([], 1600, (24, 20)),
+        ([], 170, (167, 167)),  # 1,000 steps of six batches an epoch
+        (['--dataset', 'fer2013', '--root', 'x'], 170, (30, 16)),
+        (['--epochs', '3'], 170, (3, 3)),
     ):
         args = example.parse(options)
-        recipes = [example.make_recipe(args, domain) for domain in ('spatial', 'spectral')]
+        faces = range(num_samples)
+        recipes = [example.make_recipe(args, domain, faces) for domain in ('spatial', 'spectral')]
         assert tuple(r.optimization.max_epochs for r in recipes) == epochs
+        assert args.fusion == 'mean'
 
 
 @pytest.mark.parametrize(
