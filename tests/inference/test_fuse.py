@@ -47,10 +47,9 @@ def make(key, dtype=torch.double):
     elif name == 'lmgcs':
         model, x = create_model(name, **options), torch.rand(2, 4, 64, 44).round()
     else:
-        skeleton = 'emotion_gait16' if name == 'msa_gcn' else 'ntu25'
         sizes = {} if name.startswith('gait') else {'num_classes': 3}
         options = options | {'in_channels': 3}
-        model = create_model(name, skeleton=skeleton, **sizes, **options)
+        model = create_model(name, skeleton='emotion_gait16', **sizes, **options)
         x = torch.randn(4 * model.skeleton.num_joints, 40, 3)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
