@@ -18,6 +18,7 @@ MODELS = {
     'msa_gcn': SMALL | {'strides': (1, 2, 1), 'kernel_sizes': (3, 5, 7)},
     'msa_gcn, one kernel': SMALL | {'kernel_sizes': (3,), 'final_relu': True},
     'msa_gcn, no kernel': SMALL | {'kernel_sizes': (), 'strides': (1, 2, 1)},
+    'msa_gcn, wide': {'channels': (8, 128), 'kernel_sizes': (3, 7, 5)},
     'lmgcs': {'channels': (4, 8), 'width': 8, 'heads': 2, 'feedforward_channels': 16},
     'agcn': SMALL,
     'agcn, without similarity': SMALL | {'similarity': False},
