@@ -1,3 +1,4 @@
+import gc
 import os
 from pathlib import Path
 
@@ -7,6 +8,17 @@ import torch
 # Several processes of pytest-xdist must not compete for the cores.
 if 'PYTEST_XDIST_WORKER' in os.environ:
     torch.set_num_threads(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collects no garbage while modules are imported, nor searches them for garbage later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

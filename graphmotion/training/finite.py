@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import chain
 from typing import Any
 
 import torch
@@ -68,16 +69,16 @@ class FiniteSteps(Callback):
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Records the norm of the gradient, which becomes infinite or NaN with the first fault."""
         if trainer.accumulate_grad_batches > 1:
-            self._norms.append(self._norm(_gradients(trainer, pl_module)))
+            self._norms.append(self._norm(trainer))
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         """Checks the gradient before it is clipped."""
-        gradients = _gradients(trainer, pl_module)
-        norms = [*self._norms[: len(self._batches) - 1], self._norm(gradients)]
-        # A norm may overflow if all values are finite.
-        faults = [] if torch.stack(norms).isfinite().all() else self._faults(gradients)
+        norms = [*self._norms[: len(self._batches) - 1], self._norm(trainer)]
+        faults = []
+        if not torch.stack(norms).isfinite().all():  # or a norm of finite values overflows
+            faults = self._faults(_gradients(trainer, pl_module))
         finite = not faults
         if self.nan_policy == 'skip':  # in all processes or in none
             finite = trainer.strategy.reduce_boolean_decision(finite)
@@ -101,9 +102,13 @@ class FiniteSteps(Callback):
             raise SkippedStep
         raise FloatingPointError(f"{message}; nan_policy='skip' skips such steps")
 
-    def _norm(self, gradients: dict[str, Tensor]) -> Tensor:
+    def _norm(self, trainer: Trainer) -> Tensor:
         """Returns the norm of the losses and the gradient, one kernel for all parameters."""
-        return torch.nn.utils.get_total_norm([*self._losses, *gradients.values()])
+        # The optimisers list the parameters faster than the module does.
+        groups = [] if _is_scaled(trainer) else [x.param_groups for x in trainer.optimizers]
+        parameters = [p for group in chain(*groups) for p in group['params']]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        return torch.nn.utils.get_total_norm([*self._losses, *gradients])
 
     def _faults(self, gradients: dict[str, Tensor]) -> list[str]:
         """Returns messages about what is not finite."""

@@ -154,7 +154,7 @@ def fit(
     ]
     optimization = module.recipe.optimization
     if optimization.ema_decay:
-        callbacks.insert(0, WeightAveraging(avg_fn=moving_average(optimization.ema_decay)))
+        callbacks.insert(0, WeightAveraging(multi_avg_fn=moving_average(optimization.ema_decay)))
     best = None
     if data.val is not None:
         monitor = module.monitor if monitor is None else monitor

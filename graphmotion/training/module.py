@@ -20,6 +20,7 @@ from graphmotion.training.recipes import Recipe
 
 with requires_extra('train'):
     from lightning.pytorch import LightningModule
+    from lightning.pytorch.plugins import MixedPrecision
     from torchmetrics import Metric
 
 
@@ -139,7 +140,9 @@ class RecipeModule(LightningModule):
     def configure_optimizers(self) -> Any:
         """Returns the optimiser and the schedule of the recipe."""
         optimization = self.recipe.optimization
-        optimizer = optimization.optimizer(self.parameter_groups())
+        # Lightning does not clip the gradients of fused optimisers in mixed precision.
+        mixed = isinstance(self.trainer.precision_plugin, MixedPrecision)
+        optimizer = optimization.optimizer(self.parameter_groups(), fused=None if mixed else True)
         total = int(self.trainer.estimated_stepping_batches)
         # Rounded up, as max_steps may end training inside an epoch.
         scheduler = optimization.scheduler(optimizer, -(-total // optimization.max_epochs))

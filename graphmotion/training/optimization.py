@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -44,9 +44,18 @@ class Optimization:
     gradient_clip: float | None = None
     ema_decay: float = 0.0
 
-    def optimizer(self, parameters: Iterable[Parameter] | Iterable[dict[str, Any]]) -> Optimizer:
+    def optimizer(
+        self,
+        parameters: Iterable[Parameter] | Iterable[dict[str, Any]],
+        fused: bool | None = None,
+    ) -> Optimizer:
         r"""Returns the optimiser of the given parameters, or of groups of parameters, each of which
         may have its own maximum learning rate :obj:`"lr"`.
+
+        Args:
+            parameters (iterable of Parameter or dict): The parameters, or their groups.
+            fused (bool, optional): If set to :obj:`True`, updates all parameters in one kernel; see
+                :class:`torch.optim.Adam`. By default, torch decides. (default: :obj:`None`)
         """
         raise NotImplementedError
 
@@ -74,9 +83,13 @@ class StepDecay(Optimization):
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1
 
-    def optimizer(self, parameters: Iterable[Parameter] | Iterable[dict[str, Any]]) -> Optimizer:
+    def optimizer(
+        self,
+        parameters: Iterable[Parameter] | Iterable[dict[str, Any]],
+        fused: bool | None = None,
+    ) -> Optimizer:
         r"""Returns Adam, with weight decay added to the gradient."""
-        return Adam(parameters, lr=self.lr, weight_decay=self.weight_decay)
+        return Adam(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=fused)
 
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
         r"""Returns a schedule that decays at every milestone."""
@@ -101,7 +114,11 @@ class SGDStepDecay(StepDecay):
     momentum: float = 0.9
     warmup_epochs: int = 0
 
-    def optimizer(self, parameters: Iterable[Parameter] | Iterable[dict[str, Any]]) -> Optimizer:
+    def optimizer(
+        self,
+        parameters: Iterable[Parameter] | Iterable[dict[str, Any]],
+        fused: bool | None = None,
+    ) -> Optimizer:
         r"""Returns SGD, with weight decay added to the gradient."""
         return SGD(
             parameters,
@@ -109,6 +126,7 @@ class SGDStepDecay(StepDecay):
             momentum=self.momentum,
             nesterov=self.momentum > 0,
             weight_decay=self.weight_decay,
+            fused=fused,
         )
 
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
@@ -149,10 +167,14 @@ class OneCycle(Optimization):
         if not 0 <= self.warmup < 1:
             raise ValueError(f'warmup must be in [0, 1), got {self.warmup!r}')
 
-    def optimizer(self, parameters: Iterable[Parameter] | Iterable[dict[str, Any]]) -> Optimizer:
+    def optimizer(
+        self,
+        parameters: Iterable[Parameter] | Iterable[dict[str, Any]],
+        fused: bool | None = None,
+    ) -> Optimizer:
         r"""Returns AdamW or Adam."""
         cls = AdamW if self.decoupled_weight_decay else Adam
-        return cls(parameters, lr=self.lr, weight_decay=self.weight_decay)
+        return cls(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=fused)
 
     def scheduler(self, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
         r"""Returns one cycle over all epochs, or the maximum learning rate for a single step."""
@@ -167,8 +189,8 @@ class OneCycle(Optimization):
         return OneCycleLR(optimizer, max_lr, total_steps=total, pct_start=warmup)
 
 
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    r"""Returns the update of an exponential moving average of weights with a warm-up.
+def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], None]:
+    r"""Returns the update, in place, of an exponential moving average of weights with a warm-up.
 
     .. math::
         \mathbf{w}'_n = d_n \, \mathbf{w}'_{n-1} + (1 - d_n) \, \mathbf{w}_n, \qquad
@@ -181,11 +203,12 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         decay (float): Decay per step.
     """
 
-    def update(average: Tensor, weight: Tensor, count: Tensor) -> Tensor:
-        if not average.is_floating_point():
-            return weight
+    def update(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor) -> None:
+        if not averages[0].is_floating_point():  # the tensors have the same type
+            torch._foreach_copy_(averages, weights)
+            return
         step = float(count)
         # lerp leaves weights that do not change as they are, without rounding.
-        return torch.lerp(average, weight, 1 - min(decay, (1 + step) / (10 + step)))
+        torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + step) / (10 + step)))
 
     return update

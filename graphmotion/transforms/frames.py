@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
+
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphmotion.data import num_valid_frames, set_field
+from graphmotion.data import batch_index, num_nodes_per_graph, num_valid_frames, set_field
 from graphmotion.transforms.fields import field_batch_index, time_fields
 
 PADS = ('loop', 'edge', 'zero')
-# Number of rows that are interpolated at once on a CPU, so that they stay in the cache.
-_BLOCK = 400
 
 
 def gather_frames(value: Tensor, frame: Tensor) -> Tensor:
@@ -26,18 +27,45 @@ def _align(frames: Tensor, value: Tensor) -> Tensor:
     return frames.view(*frames.shape, *[1] * (value.dim() - 2))
 
 
-def _blocks(value: Tensor) -> list[slice]:
-    """Returns the rows to interpolate at once."""
-    if value.device.type != 'cpu' or torch.compiler.is_compiling():
-        return [slice(None)]
-    return [slice(i, i + _BLOCK) for i in range(0, max(len(value), 1), _BLOCK)]
+def _repeat(value: Tensor, size: int) -> Tensor:
+    """Repeats one number per frame ``[*, L]`` for each of the ``size`` values of the frame."""
+    return value.unsqueeze(-1).expand(*value.shape, size).flatten(-2)
+
+
+def _columns(frame: Tensor, size: int) -> Tensor:
+    """Returns the columns of frames ``[*, L]`` in rows with ``size`` values per frame."""
+    return (frame.unsqueeze(-1) * size + torch.arange(size, device=frame.device)).flatten(-2)
+
+
+def _take(rows: Tensor, columns: Tensor) -> Tensor:
+    """Takes columns, the same ``[L]`` from all rows ``[R, T]`` or others from each ``[R, L]``."""
+    return rows.index_select(1, columns) if columns.dim() == 1 else rows.gather(1, columns)
+
+
+def _segments(
+    data: Data, nodes: Sequence[Tensor], graphs: Sequence[Tensor]
+) -> Iterable[tuple[Tensor, ...]]:
+    """Pairs tensors with one row per node with rows ``[B, L]`` of their graphs.
+
+    On a CPU, these are the nodes of each graph with its row ``[L]``; otherwise, they are all nodes,
+    with the rows ``[R, L]`` of all their graphs.
+    """
+    if nodes[0].device.type == 'cpu' and not torch.compiler.is_compiling():
+        sizes = num_nodes_per_graph(data).tolist()
+        return zip(*(part.split(sizes) for part in nodes), *graphs)
+    graph = batch_index(data)
+    return [(*nodes, *(part.index_select(0, graph) for part in graphs))]
 
 
 def select_frames(data: Data, frame: Tensor, num_frames: Tensor | None = None) -> Data:
     """Selects frames ``[B, L]`` of each graph; ``num_frames`` of them are not padding."""
     for name, value in time_fields(data).items():
-        rows = frame.index_select(0, field_batch_index(data, name))
-        data[name] = gather_frames(value, rows)
+        if name == 'silhouettes':
+            data[name] = gather_frames(value, frame)
+            continue
+        columns = _columns(frame, math.prod(value.shape[2:]))
+        parts = [_take(*part) for part in _segments(data, [value.flatten(1)], [columns])]
+        data[name] = torch.cat(parts).view(len(value), -1, *value.shape[2:])
     if num_frames is not None:
         set_field(data, 'num_frames', num_frames, per_node=False)
     return data
@@ -100,18 +128,40 @@ def interpolate_frames(
         left, right = left + first.unsqueeze(1), right + first.unsqueeze(1)
     fields = time_fields(data)
     for name, value in fields.items():
-        graph = field_batch_index(data, name)
         if name == 'silhouettes':
-            data[name] = gather_frames(value, torch.where(weight < 0.5, left, right)[graph])
+            data[name] = gather_frames(value, torch.where(weight < 0.5, left, right))
             continue
-        score = None if name == 'score' else fields.get('score')
-        blocks = []
-        for rows in _blocks(value):
-            before, after, w = (t.index_select(0, graph[rows]) for t in (left, right, weight))
-            if score is not None:
-                seen = [gather_frames(score[rows], end) > 0 for end in (before, after)]
-                w = torch.where(seen[0] & seen[1], w, (seen[1] & (w > 0)).to(w.dtype))
-            blocks.append(interpolate(value[rows], before, after, w))
-        data[name] = torch.cat(blocks)
+        size = math.prod(value.shape[2:])
+        nodes = [value.flatten(1)]
+        graphs = [_columns(left, size), _columns(right, size)]
+        if name != 'score' and 'score' in fields:
+            nodes.append(fields['score'])
+            graphs += [left, right, weight]
+            parts = [_interpolate_visible(*part) for part in _segments(data, nodes, graphs)]
+        else:
+            graphs.append(_repeat(weight.to(value.dtype), size))
+            parts = [_interpolate_rows(*part) for part in _segments(data, nodes, graphs)]
+        data[name] = torch.cat(parts).view(len(value), -1, *value.shape[2:])
     set_field(data, 'num_frames', num_frames, per_node=False)
     return data
+
+
+def _interpolate_rows(rows: Tensor, left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
+    """Interpolates between columns of each row."""
+    return _take(rows, left).lerp_(_take(rows, right), weight)
+
+
+def _interpolate_visible(
+    rows: Tensor,
+    score: Tensor,
+    left: Tensor,
+    right: Tensor,
+    before: Tensor,
+    after: Tensor,
+    weight: Tensor,
+) -> Tensor:
+    """Interpolates between columns of frames in which the node is not missing."""
+    seen = [_take(score, frame) > 0 for frame in (before, after)]
+    weight = torch.where(seen[0] & seen[1], weight, (seen[1] & (weight > 0)).to(weight.dtype))
+    weight = _repeat(weight.to(rows.dtype), left.size(-1) // before.size(-1))
+    return _interpolate_rows(rows, left, right, weight)

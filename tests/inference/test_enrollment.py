@@ -31,7 +31,10 @@ def network(name='gaitmixer'):
     if name == 'lmgcs':
         return lmgcs(**SMALL)
     build = {'gaitmixer': gaitmixer, 'gaitformer': gaitformer}[name]
-    options = {'num_frames': 31} if name == 'gaitformer' else {}
+    options = {'channels': 16, 'depth': 2, 'heads': 2}
+    options |= {'gaitmixer': {'temporal_channels': (16, 16)}, 'gaitformer': {'num_frames': 31}}[
+        name
+    ]
     return build(WALKS.skeleton, embedding_dim=8, in_channels=2, **options)
 
 

@@ -18,6 +18,7 @@ MODELS = {
     'msa_gcn': SMALL | {'strides': (1, 2, 1), 'kernel_sizes': (3, 5, 7)},
     'msa_gcn, one kernel': SMALL | {'kernel_sizes': (3,), 'final_relu': True},
     'msa_gcn, no kernel': SMALL | {'kernel_sizes': (), 'strides': (1, 2, 1)},
+    'msa_gcn, wide': {'channels': (8, 128), 'kernel_sizes': (3, 7, 5)},
     'lmgcs': {'channels': (4, 8), 'width': 8, 'heads': 2, 'feedforward_channels': 16},
     'agcn': SMALL,
     'agcn, without similarity': SMALL | {'similarity': False},
@@ -47,10 +48,9 @@ def make(key, dtype=torch.double):
     elif name == 'lmgcs':
         model, x = create_model(name, **options), torch.rand(2, 4, 64, 44).round()
     else:
-        skeleton = 'emotion_gait16' if name == 'msa_gcn' else 'ntu25'
         sizes = {} if name.startswith('gait') else {'num_classes': 3}
         options = options | {'in_channels': 3}
-        model = create_model(name, skeleton=skeleton, **sizes, **options)
+        model = create_model(name, skeleton='emotion_gait16', **sizes, **options)
         x = torch.randn(4 * model.skeleton.num_joints, 40, 3)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)

@@ -59,7 +59,7 @@ def check(recognizer, stream, pos, score=None, window=20, hop=1, axes='TVC'):
 @pytest.mark.parametrize('hop', [1, 3])
 def test_answers_equal_those_for_each_window(name, hop):
     recognizer = make(model=network(name))
-    answers = check(recognizer, recognizer.stream(hop, 20), walk(), hop=hop)
+    answers = check(recognizer, recognizer.stream(hop, 20), walk(30), hop=hop)
     assert answers.diff(dim=0).abs().amax(dim=1).median() > 1e-4  # ten times the tolerance
 
 
@@ -79,7 +79,7 @@ TRANSFORMS = {
 @pytest.mark.parametrize('scores', [False, True])
 def test_transforms_and_missing_joints(name, scores):
     recognizer = make(TRANSFORMS[name], num_augmentations=2, seed=3)
-    pos = walk(30)
+    pos = walk(26)
     generator = np.random.default_rng(1)
     missing = generator.random(pos.shape[:2]) < 0.1
     missing[:, 0] = False
@@ -229,7 +229,7 @@ def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr('graphmotion.nn.sliding.MIN_FLOPS', 0)
     recognizer = make(model=network(channels=(4, 4)))
     stream = recognizer.stream(window=20)
-    pos = walk(200)
+    pos = walk(140)
 
     def size():
         frames = sum(len(person.detections) for person in stream._people.values())
@@ -243,11 +243,11 @@ def test_memory_is_bounded(monkeypatch):
         return frames, len(models), numbers
 
     sizes = []
-    for n in range(200):
+    for n in range(140):
         # A new person every 25 frames.
         stream.push({0: pos[n], 1 + n // 25: pos[n]} if n % 25 < 22 else {0: pos[n]})
         sizes.append(size())
-    assert sizes[60] == sizes[85] == sizes[160] == sizes[185]
+    assert sizes[60] == sizes[85] == sizes[110] == sizes[135]
     assert sizes[60][2] > 0
     assert max(frames for frames, _, _ in sizes) <= 3 * 20
     assert max(models for _, models, _ in sizes) <= 3

@@ -1,5 +1,6 @@
 """Padded frames have no effect on skeleton models."""
 
+import copy
 from typing import NamedTuple
 
 import pytest
@@ -73,7 +74,7 @@ class Case(NamedTuple):
         return torch.tensor(counts).clamp(min=self.min_frames)
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(scope='module', params=CASES)
 def case(request):
     """A model in double precision, with random parameters and statistics."""
     name, options = CASES[request.param]
@@ -91,7 +92,7 @@ def test_all_models_of_skeletons_are_here():
     assert {name for name, _ in CASES.values()} == set(SKELETON_MODELS)
 
 
-@pytest.mark.parametrize('counts', [(LENGTH, 4, 9, 1), (7, 7, LENGTH, 11), (5, 6, 7, 8)])
+@pytest.mark.parametrize('counts', [(LENGTH, 4, 9, 1), (5, 7, 7, 8)])
 def test_a_sample_alone_and_padded_to_longer_ones(case, counts):
     x, counts = case.samples(4), case.counts(*counts)
     alone = torch.cat([case.model(part[:, :n]) for part, n in zip(case.split(x), counts)])
@@ -119,15 +120,14 @@ def test_padded_frames_receive_no_gradient(case):
 def test_padding_has_no_effect_in_training(case):
     """Including the running statistics."""
     x, counts = case.samples(3), case.counts(7, 11, 11)
-    initial = {key: value.clone() for key, value in case.model.state_dict().items()}
-    for module in case.model.train().modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
     found = []
     for length in (11, LENGTH):
-        case.model.load_state_dict(initial)
-        out = case.model(x[:, :length], num_frames=counts)
-        found.append({'': out} | {k: v.clone() for k, v in case.model.state_dict().items()})
+        model = copy.deepcopy(case.model).train()
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        out = model(x[:, :length], num_frames=counts)
+        found.append({'': out} | model.state_dict())
     torch.testing.assert_close(*found)
 
 
@@ -142,10 +142,10 @@ def test_invalid_num_frames_raises(case):
 
 @pytest.mark.parametrize('run', [predict, embed])
 def test_outputs_do_not_depend_on_the_batch_size(case, run):
-    lengths = case.counts(4, 9, 6, LENGTH, 1, 8, 5, 7).tolist()
+    lengths = case.counts(4, 9, LENGTH, 1, 8).tolist()
     samples = [
         from_array(torch.randn(case.num_people, n, V, 3), 'emotion_gait16', axes='MTVC')
         for n in lengths
     ]
-    alone, beside = (run(case.model, samples, joints, batch_size=size) for size in (1, 8))
+    alone, beside = (run(case.model, samples, joints, batch_size=size) for size in (1, 5))
     torch.testing.assert_close(beside, alone)

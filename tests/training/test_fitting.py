@@ -82,10 +82,12 @@ def test_resume_can_be_declined(tmp_path):
     assert finished.history == first
 
 
-def test_mixed_precision(tmp_path):
+@pytest.mark.parametrize('clip', [None, 1.0])
+def test_mixed_precision(tmp_path, clip):
     data = GraphDataModule(Waves(), batch_size=16, transform=joints)
-    result = fit(module(), data, str(tmp_path), precision='bf16-mixed', **QUIET)
-    exact = fit(module(), data, str(tmp_path / 'exact'), **QUIET)
+    trained = module(gradient_clip=clip)
+    result = fit(trained, data, str(tmp_path), precision='bf16-mixed', **QUIET)
+    exact = fit(module(gradient_clip=clip), data, str(tmp_path / 'exact'), **QUIET)
     losses = [row['train_loss'] for row in result.history]
     expected = [row['train_loss'] for row in exact.history]
     assert losses == pytest.approx(expected, rel=0.05)

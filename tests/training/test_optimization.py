@@ -78,22 +78,50 @@ def test_optimizations_are_frozen_and_changed_by_replace():
 def test_the_moving_average_warms_up_to_its_decay():
     update = moving_average(0.6)
     weights = torch.randn(30, 3, dtype=torch.double)
-    average = expected = weights[0]
+    average, expected = weights[0].clone(), weights[0]
     for n in range(1, 30):
-        average = update(average, weights[n], torch.tensor(n))
+        update([average], [weights[n]], torch.tensor(n))
         rate = min(0.6, (1 + n) / (10 + n))
         expected = rate * expected + (1 - rate) * weights[n]
     torch.testing.assert_close(average, expected, rtol=1e-6, atol=1e-6)
     # The first steps are soon forgotten: the second has a weight of 9 / 11.
-    first = update(torch.zeros(1), torch.ones(1), torch.tensor(1))
+    first = torch.zeros(1)
+    update([first], [torch.ones(1)], torch.tensor(1))
     assert float(first) == pytest.approx(9 / 11)
 
 
 def test_the_moving_average_of_a_constant_is_this_constant():
     constant = torch.rand(1000)
+    averages = [constant.clone(), constant[:7].clone()]
     for count in (1, 5, 100):
-        assert torch.equal(moving_average(0.7)(constant, constant, torch.tensor(count)), constant)
-    assert moving_average(0.7)(torch.tensor(3), torch.tensor(5), torch.tensor(2)) == 5
+        moving_average(0.7)(averages, [constant, constant[:7]], torch.tensor(count))
+        assert torch.equal(averages[0], constant)
+        assert torch.equal(averages[1], constant[:7])
+
+
+def test_the_moving_average_copies_integers():
+    counts = [torch.tensor(3), torch.tensor([4, 4])]
+    moving_average(0.7)(counts, [torch.tensor(5), torch.tensor([6, 7])], torch.tensor(2))
+    assert [x.tolist() for x in counts] == [5, [6, 7]]
+
+
+@pytest.mark.parametrize(
+    'optimization',
+    [OneCycle(weight_decay=0.1), StepDecay(weight_decay=0.1), SGDStepDecay(weight_decay=0.1)],
+)
+def test_fused_optimizers_take_the_same_steps(optimization):
+    weights = torch.randn(2, 50, dtype=torch.double)
+    parameters = [torch.nn.Parameter(weights.clone()) for _ in range(2)]
+    optimizers = [
+        optimization.optimizer([parameter], fused=fused)
+        for parameter, fused in zip(parameters, (False, True))
+    ]
+    for _ in range(5):
+        for parameter, optimizer in zip(parameters, optimizers):
+            parameter.grad = parameter.detach().cos()
+            optimizer.step()
+    assert not torch.equal(parameters[0], weights)
+    torch.testing.assert_close(*parameters)
 
 
 @pytest.mark.parametrize('warmup', [0.0, 0.15, 0.9])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,11 +24,14 @@ class Candidates:
 
     Raises:
         ImportError: If faiss is not installed.
-        ValueError: If the description or the distance is invalid, faiss cannot train the index on
-            the gallery, or the protocol excludes other subjects in the view of a probe.
+        ValueError: If the description or the distance is invalid, the description has a count of
+            zero, faiss cannot train the index on the gallery, or the protocol excludes other
+            subjects in the view of a probe.
     """
 
     def __init__(self, gallery: Gallery, index: str) -> None:
+        if re.search(r'(?<!\d)0+(?!\d)', index):
+            raise ValueError(f'index must have counts of at least 1, got {index!r}')
         with requires_extra('search'):
             import faiss
         similarity, protocol = gallery.similarity, gallery.protocol

@@ -70,25 +70,23 @@ class Gallery:
         r"""Returns which columns of :meth:`own_columns` are true matches: all but the sample."""
         return (columns >= 0) & (self.positions[columns] != samples.unsqueeze(1))
 
-    def is_excluded(self, samples: Tensor, columns: Tensor | None = None) -> Tensor:
+    def is_excluded(self, samples: Tensor, columns: Tensor | slice = slice(None)) -> Tensor:
         r"""Returns which columns are not compared with each sample, :math:`(C, G)`, or which of the
         given ones, :math:`(C, n)`.
 
         These are the sample itself and, if the protocol excludes identical views, samples in its
         view: those of its subject, and those of other subjects without same-view impostors.
         """
-        chosen = slice(None) if columns is None else columns
-        excluded = self.positions[chosen] == samples.unsqueeze(1)
+        excluded = self.positions[columns] == samples.unsqueeze(1)
         if self.protocol.exclude_identical_view:
-            same_view = self.column_view[chosen] == self.view[samples].unsqueeze(1)
+            same_view = self.column_view[columns] == self.view[samples].unsqueeze(1)
             if self.protocol.same_view_impostors:
                 same_view &= self.is_same_subject(samples, columns)
             excluded |= same_view
         return excluded
 
-    def is_same_subject(self, samples: Tensor, columns: Tensor | None = None) -> Tensor:
+    def is_same_subject(self, samples: Tensor, columns: Tensor | slice = slice(None)) -> Tensor:
         r"""Returns which columns have the subject of each sample, :math:`(C, G)`, or which of the
         given ones, :math:`(C, n)`.
         """
-        positions = self.positions if columns is None else self.positions[columns]
-        return self.subject[positions] == self.subject[samples].unsqueeze(1)
+        return self.subject[self.positions[columns]] == self.subject[samples].unsqueeze(1)

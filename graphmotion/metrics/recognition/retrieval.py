@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +17,8 @@ from graphmotion.metrics.recognition.protocols import GalleryProbeProtocol, Labe
 from graphmotion.metrics.recognition.topk import stable_topk
 
 _CHUNK = 2**22  # pairs compared at a time
-_PROBES = 256  # searched for in an index at a time
+_PROBES = 1024  # at least, for which the gallery, perhaps on a disk, is read once
+_CANDIDATES = 256  # probes searched for in an index at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +101,9 @@ def retrieve(
     Raises:
         ImportError: If :obj:`index` is given and faiss is not installed.
         ValueError: If a row index is not that of a probe, :obj:`k` is below 1, an index is given
-            that faiss cannot train on the gallery, or for the Euclidean distance of several parts,
-            or with :obj:`same_view_impostors=False`, or for the reasons given in
-            :func:`gallery_probe`.
+            that has a count of zero, that faiss cannot train on the gallery, or for the Euclidean
+            distance of several parts, or with :obj:`same_view_impostors=False`, or for the reasons
+            given in :func:`gallery_probe`.
     """
     check_int('k', k, 1)
     gallery = Gallery(embedding, labels, protocol, distance)
@@ -113,31 +115,51 @@ def retrieve(
             f'probes must be row indices of probes of {protocol.name!r}, got {wrong[:9]}'
         )
     if index is None:
-        chunks = rows.split(max(1, _CHUNK // len(gallery.positions)))
-        parts = [_retrieve(gallery, samples, k) for samples in chunks]
+        chunks = rows.split(max(_PROBES, _CHUNK // len(gallery.positions)))
+        parts = [_describe(gallery, part, *_search(gallery, part, k), k) for part in chunks]
     else:
-        candidates = Candidates(gallery, index)
-        parts = [_retrieve(gallery, part, k, candidates(part, k)) for part in rows.split(_PROBES)]
+        search = partial(_search_candidates, gallery, Candidates(gallery, index))
+        chunks = rows.split(_CANDIDATES)
+        parts = [_describe(gallery, part, *search(part, k), k) for part in chunks]
     nearest, distances, correct = (torch.cat(part).cpu() for part in zip(*parts))
     return Retrieval(rows.cpu(), nearest, distances, correct)
 
 
-def _retrieve(
-    gallery: Gallery, samples: Tensor, k: int, candidates: Tensor | None = None
+def _search(gallery: Gallery, samples: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Returns the similarity of the nearest samples and their columns."""
+    similarity = gallery.similarity.empty(len(samples), slice(0))
+    columns = samples.new_empty(len(samples), 0)
+    num_columns = len(gallery.positions)
+    num_blocks = -(-num_columns // max(1, _CHUNK // max(1, len(samples))))
+    size = -(-num_columns // num_blocks)
+    for start in range(0, num_columns, size):
+        block = slice(start, start + size)
+        found = gallery.similarity(samples, block=block)
+        found.masked_fill_(gallery.is_excluded(samples, block), -torch.inf)
+        found, nearest = stable_topk(found, k)
+        # In the order of columns, as required if there are ties.
+        similarity, order = stable_topk(torch.cat([similarity, found], dim=1), k)
+        columns = torch.cat([columns, nearest + start], dim=1).gather(1, order)
+    return similarity, columns
+
+
+def _search_candidates(
+    gallery: Gallery, candidates: Candidates, samples: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    """Returns the similarity of the nearest of the candidates and their columns."""
+    columns = candidates(samples, k)
+    similarity = -gallery.similarity.distances(samples, columns)
+    similarity.masked_fill_(gallery.is_excluded(samples, columns) | (columns < 0), -torch.inf)
+    similarity, order = stable_topk(similarity, k)
+    return similarity, columns.gather(1, order)
+
+
+def _describe(
+    gallery: Gallery, samples: Tensor, similarity: Tensor, columns: Tensor, k: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the nearest samples, of all or of candidates [C, n], which are padded with -1."""
-    same_subject = gallery.is_same_subject(samples, candidates)
-    excluded = gallery.is_excluded(samples, candidates)
-    if candidates is None:
-        similarity = gallery.similarity(samples)
-    else:
-        similarity = -gallery.similarity.distances(samples, candidates)
-        excluded |= candidates < 0
-    similarity.masked_fill_(excluded, -torch.inf)
-    similarity, columns = stable_topk(similarity, k)
+    """Returns the rows, distances and matches of the nearest samples, padded to ``k``."""
     valid = similarity > -torch.inf
-    correct = valid & same_subject.gather(1, columns)
-    columns = columns if candidates is None else candidates.gather(1, columns)
+    correct = valid & gallery.is_same_subject(samples, columns)
     nearest = gallery.positions[columns].masked_fill(~valid, -1)
     distances = gallery.similarity.distances(samples, columns).masked_fill(~valid, torch.nan)
     missing = k - nearest.size(1)  # positive if the gallery has fewer than k samples

@@ -99,34 +99,41 @@ class Similarity:
         r"""Device on which similarities are computed."""
         return self.embedding.device
 
-    def empty(self, num_samples: int) -> Tensor:
+    def empty(self, num_samples: int, block: slice = slice(None)) -> Tensor:
         r"""Returns an uninitialised tensor for the result of a call with this number of samples."""
-        return torch.empty(
-            num_samples, len(self.gallery), dtype=self.embedding.dtype, device=self.device
-        )
+        size = num_samples, len(self.gallery[block])
+        return torch.empty(size, dtype=self.embedding.dtype, device=self.device)
 
-    def __call__(self, samples: Tensor, out: Tensor | None = None) -> Tensor:
-        r"""Computes the similarity of samples to each gallery sample.
+    def __call__(
+        self, samples: Tensor, out: Tensor | None = None, block: slice = slice(None)
+    ) -> Tensor:
+        r"""Computes the similarity of samples to each gallery sample, or to those of a block.
 
         Args:
             samples (Tensor): Row indices of the samples.
             out (Tensor, optional): Tensor for the result. (default: :obj:`None`)
+            block (slice, optional): Columns of the gallery to compare.
+                (default: :obj:`slice(None)`)
 
         Shapes:
             - **samples:** :math:`(C)`, integers
             - **output:** :math:`(C, G)`
         """
         own, half_square = self._prepare_samples(samples.to(self.device))
-        return self._compare(own, half_square, self.empty(len(samples)) if out is None else out)
+        out = self.empty(len(samples), block) if out is None else out
+        return self._compare(own, half_square, out, block)
 
-    def _compare(self, own: Tensor, half_square: Tensor, out: Tensor) -> Tensor:
+    def _compare(
+        self, own: Tensor, half_square: Tensor, out: Tensor, block: slice = slice(None)
+    ) -> Tensor:
+        gallery = self.gallery[block]
         if self.distance == 'cosine' or self.num_parts == 1:
             # The mean over the parts is, up to a factor, one product of the concatenated parts.
-            return torch.mm(own.flatten(1), self.gallery.flatten(1).t(), out=out)
+            return torch.mm(own.flatten(1), gallery.flatten(1).t(), out=out)
         out.zero_()
         part = torch.empty_like(out)
         for p in range(self.num_parts):
-            torch.mm(own[:, p], self.gallery[:, p].t(), out=part)
+            torch.mm(own[:, p], gallery[:, p].t(), out=part)
             part.sub_(half_square[:, p : p + 1])
             out.sub_(part.mul_(-2).clamp_(min=0).sqrt_())
         return out.div_(self.num_parts)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
 
+import graphmotion.metrics.recognition.retrieval as module
 from graphmotion.metrics import CASIA_B_LT, GalleryProbeProtocol, gallery_probe, retrieve
 
 from .gait_labels import casia_b_labels
@@ -92,6 +93,58 @@ def test_equal_distances_are_ordered_by_view_then_row(k):
         square = (embedding - embedding[probe]).square().sum(dim=1).tolist()
         keys = {g: (square[g], int(labels['view'][g]), g) for g in gallery}
         assert nearest == sorted(gallery, key=keys.get)[:k]
+
+
+@pytest.mark.parametrize('distance', ['cosine', 'euclidean'])
+@pytest.mark.parametrize('k', [1, 3, 40])
+@pytest.mark.parametrize(('pairs', 'probes'), [(12, 3), (60, 7), (1, 1)])
+def test_blocks_of_the_gallery_equal_a_complete_sort(monkeypatch, distance, k, pairs, probes):
+    """Also with equal distances on both sides of the borders of blocks."""
+    monkeypatch.setattr(module, '_CHUNK', pairs)
+    monkeypatch.setattr(module, '_PROBES', probes)
+    generator = torch.Generator().manual_seed(0)
+    labels = {
+        'subject': torch.randint(4, (60,), generator=generator),
+        'take': torch.arange(60) % 3,
+        'view': torch.randint(2, (60,), generator=generator),
+    }
+    # Few unit vectors of exact products: many samples are at the same distance.
+    vectors = torch.cat([torch.eye(4), -torch.eye(4)]).double()
+    embedding = vectors[torch.randint(8, (60,), generator=generator)]
+    protocol = GalleryProbeProtocol('blocks', {'take': [1, 2]}, {'a': {'take': 0}})
+    found = retrieve(embedding, labels, protocol, k=k, distance=distance)
+    gallery = protocol.select(labels)[0].tolist()
+    largest = 0
+    for row, probe in enumerate(found.probes.tolist()):
+        square = (embedding - embedding[probe]).square().sum(dim=1)
+        far = (square / 2 if distance == 'cosine' else square.sqrt()).tolist()
+        same = {g: labels['subject'][g] == labels['subject'][probe] for g in gallery}
+        kept = [g for g in gallery if not (same[g] and labels['view'][g] == labels['view'][probe])]
+        nearest = sorted(kept, key=lambda g: (far[g], int(labels['view'][g]), g))[:k]
+        largest = max(largest, len(nearest))
+        missing = k - len(nearest)
+        assert found.nearest[row].tolist() == nearest + missing * [-1]
+        assert found.distance[row, : len(nearest)].tolist() == pytest.approx(
+            [far[g] for g in nearest]
+        )
+        assert found.distance[row, len(nearest) :].isnan().all()
+        assert found.correct[row].tolist() == [same[g] for g in nearest] + missing * [False]
+    assert (largest < k) == (k == 40)
+
+
+def test_no_probes_find_nothing():
+    labels = casia_b_labels(3, num_views=2)
+    found = retrieve(noise(labels), labels, SMALL, probes=[], k=3)
+    assert found.probes.shape == (0,)
+    for values in (found.nearest, found.distance, found.correct):
+        assert values.shape == (0, 3)
+
+
+@pytest.mark.parametrize('index', ['IVF0,Flat', 'HNSW0', 'IVF4_HNSW0,Flat', 'PCA00,Flat'])
+def test_an_index_with_a_count_of_zero_raises(index):
+    labels = casia_b_labels(3, num_views=2)
+    with pytest.raises(ValueError, match=f"index must have counts of at least 1, got '{index}'"):
+        retrieve(noise(labels), labels, SMALL, index=index)
 
 
 def test_a_gallery_with_fewer_than_k_samples():
