@@ -158,7 +158,8 @@ def make_transforms(args: Namespace, graph: PointGraph) -> tuple[Compose, list[C
     if args.landmarks:
         last, channels = T.ToLandmarkGraph(args.neighbours, graph=graph), 2 + args.neighbours
     else:
-        last, channels = T.ToPixelGraph(graph, edges=False), 3 if args.color else 1
+        last = T.ToPixelGraph(graph, edges=False, patch_size=preset.patch_size)
+        channels = (3 if args.color else 1) * preset.patch_size**2
     color = [T.RandomImageHSV()] if args.color else []
     views = [Compose([last])]
     if preset.mirror:

@@ -147,6 +147,32 @@ nw_ucla = with_paper(
     ['paper'],
     {f'{NARROW}, four streams': ['97.0']},
 )
+UCLA_PARTS = f'{_STREAMS} --streams joint --ablation --width 16 --epochs 20'
+nw_ucla_parts = with_paper(
+    Table(
+        [parameters('runs.*.parameters'), column('accuracy', 'runs.*.scores.accuracy')],
+        rows(
+            UCLA_PARTS,
+            [
+                'all joints',
+                'focal joints',
+                'no cross attention',
+                'no temporal convolution',
+                'no temporal attention',
+                'complete',
+            ],
+        ),
+    ),
+    ['paper: NTU RGB+D'],
+    {
+        'all joints': ['87.8'],
+        'focal joints': ['88.3'],
+        'no cross attention': ['89.1'],
+        'no temporal convolution': ['82.8'],
+        'no temporal attention': ['89.1'],
+        'complete': ['89.5'],
+    },
+)
 utd_mhad = Table(
     ACTION_COLUMNS,
     [
@@ -275,7 +301,7 @@ losses_and_sizes = Table(
         *rows(SIZES, ['8 features', '128 features']),
     ],
 )
-USF = 'python examples/papers/usf_gait.py --root DIR --baseline'
+USF = 'python examples/papers/usf_gait.py --root DIR --precision bf16-mixed'
 USF_TITLES = ['silhouettes', 'PCA + LDA', 'PCA + LDA, augmented', 'LMGCS', 'LMGCS + LDA', 'both']
 
 
@@ -338,6 +364,7 @@ TABLES = {
     ),
     'generated-gaits': generated_gaits,
     'nw-ucla': nw_ucla,
+    'nw-ucla-parts': nw_ucla_parts,
     'utd-mhad': utd_mhad,
     'fine-tuning': fine_tuning,
     'generated-walks': generated_walks,

@@ -26,6 +26,7 @@ class Preset:
     fusion: str = 'mean'  # of the probabilities of both networks
     num_levels: int = 2  # coarser graphs
     cell_size: float | None = None  # of the grid that pools pixels
+    patch_size: int = 1  # side of the square of pixels that are the features of a node
     min_steps: int = 0  # training steps, at least; small datasets get more epochs
 
     def recipe(self, domain: str, num_samples: int) -> ClassificationRecipe:
