@@ -74,7 +74,7 @@ FER2013 = Preset(
             label_smoothing=0.1,
         ),
         'spectral': ClassificationRecipe(
-            OneCycle(lr=5e-3, weight_decay=0.05, max_epochs=16, ema_decay=0.995),
+            OneCycle(lr=4e-3, weight_decay=0.05, max_epochs=30, ema_decay=0.995),
             batch_size=32,
             label_smoothing=0.1,
         ),
@@ -85,19 +85,18 @@ FER2013 = Preset(
             'pool_last': False,
         },
         'spectral': {
-            'channels': (24, 48, 96), 'num_knots': 12, 'num_pools': 3, 'directional': True,
-            'multiscale': True,
+            'channels': (32, 64, 128), 'num_layers': (1, 2, 2), 'residual': True, 'num_knots': 5,
+            'num_pools': 2, 'directional': True, 'multiscale': True,
         },
     },
     pixel_options={
-        'standardize': True, 'num_directions': 8, 'batch_norm': True, 'reduce': 'max',
-        'dropout': 0.3,
+        'standardize': True, 'batch_norm': True, 'reduce': 'max', 'dropout': 0.3,
     },
     augment=(T.RandomImageAffine(10, (0.9, 1.1), 0.06), T.RandomImageFlip()),
     mirror=True,
     num_modes=10**9,
-    num_levels=3,
     cell_size=3,
+    patch_size=5,
 )  # fmt: skip
 PRESETS = {'cpu': CPU, 'paper': PAPER}
 DATASET_PRESETS = {('fer2013', 'cpu'): FER2013}

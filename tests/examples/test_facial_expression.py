@@ -119,15 +119,16 @@ def test_network_of_fer2013():
     faces = SimpleNamespace(size=(48, 48))
     graph = example.make_graph(args, faces)
     for domain, build in example.BUILDERS.items():
-        model = build(graph, 7, 1, **example.make_options(args, domain))
-        assert model(torch.rand(300, 1)).shape == (2, 7)
+        channels = example.make_transforms(args, graph)[2]
+        model = build(graph, 7, channels, **example.make_options(args, domain))
+        assert model(torch.rand(300, 25)).shape == (2, 7)
 
 
 def test_cpu_presets():
     for options, num_samples, epochs in (
         ([], 1600, (24, 20)),
         ([], 170, (167, 167)),  # 1,000 steps of six batches an epoch
-        (['--dataset', 'fer2013', '--root', 'x'], 170, (30, 16)),
+        (['--dataset', 'fer2013', '--root', 'x'], 170, (30, 30)),
         (['--epochs', '3'], 170, (3, 3)),
     ):
         args = example.parse(options)
