@@ -35,10 +35,11 @@ ARM = Skeleton(
 )
 POINTS = PointGraph.from_points(sample_pixels(8, 8), k=4, num_modes=12, levels=2, ratio=0.25)
 # Options of each registered model: those of its skeleton, or of its graph.
+STRIPS = {'channels': (4, 4, 8, 8), 'feature_dim': 8, 'width': 8, 'feedforward_channels': 12}
 FACE = {'graph': POINTS, 'num_classes': 3}
 OPTIONS = {
-    'lmgcs': {'channels': (4, 4, 8, 8), 'feature_dim': 8},
-    'lmgcs_ou_mvlp': {'feature_dim': 8},
+    'lmgcs': STRIPS,
+    'lmgcs_ou_mvlp': STRIPS | {'channels': (4, 4, 8, 12)},
     'gaitmixer': {'skeleton': 'coco17', 'channels': 8, 'temporal_channels': [8], 'heads': 2},
     'gaitformer': {'skeleton': 'coco17', 'channels': 8, 'heads': 2, 'depth': 1},
     'spagnn': FACE | {'channels': (2, 3), 'batch_norm': True},

@@ -32,10 +32,8 @@ def network(name='gaitmixer'):
         return lmgcs(**SMALL)
     build = {'gaitmixer': gaitmixer, 'gaitformer': gaitformer}[name]
     options = {'channels': 16, 'depth': 2, 'heads': 2}
-    options |= {'gaitmixer': {'temporal_channels': (16, 16)}, 'gaitformer': {'num_frames': 31}}[
-        name
-    ]
-    return build(WALKS.skeleton, embedding_dim=8, in_channels=2, **options)
+    own = {'gaitmixer': {'temporal_channels': (16, 16)}, 'gaitformer': {'num_frames': 31}}
+    return build(WALKS.skeleton, embedding_dim=8, in_channels=2, **options, **own[name])
 
 
 def recognizer_of(name='gaitmixer', **options):

@@ -1,4 +1,5 @@
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -131,6 +132,12 @@ def test_two_kinds_of_landmarks_are_not_mixed(tmp_path):
         read_mediapipe(path, world=True)
 
 
+@cache
+def face_layout(number):
+    bones = [(i, j) for i, j in face_edges(f'facemesh{number}').t().tolist() if i < j]
+    return Skeleton([f'point {i}' for i in range(number)], bones, tree=False)
+
+
 @pytest.mark.parametrize('number', [468, 478])
 @pytest.mark.parametrize(
     'form',
@@ -148,9 +155,7 @@ def test_face_meshes(tmp_path, number, form):
     expected = [[[p[axis] for axis in 'xyz'] for p in face] for face in faces]
     np.testing.assert_allclose(track.pos[:2], expected, rtol=1e-6)
     assert track.score[:, 0].tolist() == [1, 1, 0]
-    bones = [(i, j) for i, j in face_edges(f'facemesh{number}').t().tolist() if i < j]
-    layout = Skeleton([f'point {i}' for i in range(number)], bones, tree=False)
-    assert from_array(track.pos, layout, axes='TVC').pos.shape == (number, 3, 3)
+    assert from_array(track.pos, face_layout(number), axes='TVC').pos.shape == (number, 3, 3)
 
 
 def test_face_meshes_of_another_size(tmp_path):

@@ -219,8 +219,10 @@ def train_by_hand(model, samples, sampler, bad):
 
 @pytest.mark.parametrize(
     ('number', 'field'),
-    [(0, 'image'), (1, 'gradient'), (2, 'image'), (2, 'gradient'), (4, 'image'), (6, 'gradient')]
-    + [(7, 'image'), (7, 'gradient')],
+    [
+        *((0, 'image'), (1, 'gradient'), (2, 'image'), (2, 'gradient')),
+        *((4, 'image'), (6, 'gradient'), (7, 'image'), (7, 'gradient')),
+    ],
 )
 def test_a_fault_in_any_accumulated_batch_skips_their_step(tmp_path, number, field):
     generator = torch.Generator().manual_seed(0)

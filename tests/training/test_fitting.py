@@ -24,7 +24,7 @@ from graphmotion.training import (
 from graphmotion.transforms import ToStream
 from tests.toy import Waves, joints, noisy_joints
 
-RECIPE = ClassificationRecipe(OneCycle(lr=1e-2, max_epochs=3), batch_size=16)
+RECIPE = ClassificationRecipe(OneCycle(lr=1e-2, max_epochs=2), batch_size=16)
 QUIET = {'enable_progress_bar': False, 'accelerator': 'cpu'}
 
 
@@ -103,7 +103,7 @@ def test_true_precision(tmp_path, precision):
 
 def test_max_epochs_of_the_trainer_set_the_schedule(tmp_path):
     data = GraphDataModule(Waves(), batch_size=16, transform=joints)
-    result = fit(module(), data, str(tmp_path), max_epochs=2, **QUIET)
+    result = fit(module(max_epochs=3), data, str(tmp_path), max_epochs=2, **QUIET)
     assert len(result.history) == 2
     assert result.history[-1]['lr'] < 1e-5
 

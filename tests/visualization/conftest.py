@@ -40,7 +40,7 @@ def casia_b(noise=1.0, num_subjects=8):
 def check_nothing_is_clipped(figure):
     """Asserts that axes with their labels and all titles lie inside the figure."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    figure.draw_without_rendering()
     width, height = canvas.get_width_height()
     boxes = {ax: ax.get_tightbbox(canvas.get_renderer()) for ax in figure.axes}
     boxes |= {text: text.get_window_extent() for text in figure.texts if text.get_text()}

@@ -29,6 +29,11 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(action_recognition, 'draw_data', lambda *args: None)
 
 
+@pytest.fixture(scope='module')
+def actions():
+    return SyntheticActions(num_subjects=2)
+
+
 @pytest.mark.slow
 def test_streams_are_trained_fused_and_evaluated_again(tmp_path, capsys):
     streams = ['--streams', 'joint', 'bone_motion', '--weights', '2', '1']
@@ -72,7 +77,10 @@ def test_models_are_compared_class_by_class(tmp_path):
     'content',
     ['{', '[1]', '{"name": "a"}', '{"name": "a", "recall": {"wave": 1}}', None],
 )
-def test_a_malformed_run_to_compare_with_ends_the_run_before_training(tmp_path, content):
+def test_a_malformed_run_to_compare_with_ends_the_run_before_training(
+    tmp_path, monkeypatch, actions, content
+):
+    monkeypatch.setattr(action_recognition, 'make_dataset', lambda args: actions)
     path = tmp_path / 'other.json'
     if content:
         path.write_text(content)

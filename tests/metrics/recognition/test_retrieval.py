@@ -104,13 +104,13 @@ def test_blocks_of_the_gallery_equal_a_complete_sort(monkeypatch, distance, k, p
     monkeypatch.setattr(module, '_PROBES', probes)
     generator = torch.Generator().manual_seed(0)
     labels = {
-        'subject': torch.randint(4, (60,), generator=generator),
-        'take': torch.arange(60) % 3,
-        'view': torch.randint(2, (60,), generator=generator),
+        'subject': torch.randint(4, (36,), generator=generator),
+        'take': torch.arange(36) % 3,
+        'view': torch.randint(2, (36,), generator=generator),
     }
     # Few unit vectors of exact products: many samples are at the same distance.
     vectors = torch.cat([torch.eye(4), -torch.eye(4)]).double()
-    embedding = vectors[torch.randint(8, (60,), generator=generator)]
+    embedding = vectors[torch.randint(8, (36,), generator=generator)]
     protocol = GalleryProbeProtocol('blocks', {'take': [1, 2]}, {'a': {'take': 0}})
     found = retrieve(embedding, labels, protocol, k=k, distance=distance)
     gallery = protocol.select(labels)[0].tolist()

@@ -113,6 +113,7 @@ def test_many_channels_under_autocast():
     torch.testing.assert_close(out.float(), expected, atol=0.05, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_many_channels_compile_and_export():
     conv, x = TemporalConv(256, 256).eval(), torch.randn(2, 16, 256)
     torch._dynamo.reset()
