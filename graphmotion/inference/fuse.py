@@ -22,12 +22,14 @@ from graphmotion.nn import (
     AdaptiveSpatialConv,
     ChannelTopologyConv,
     ConvValueTemporalAttention,
+    LocallyConnectedConv,
     MotionBatchNorm,
     MultiScaleTemporalConv,
     SelectiveTemporalConv,
     SpatialConv,
     TemporalConv,
 )
+from graphmotion.nn.conv.channel_topology_conv import map_channels
 from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import stride_mask, zero_padding
@@ -161,6 +163,26 @@ class _SharedSpatialConv(Module):
         return graphs.add_(self.constant.to(out.dtype)).flatten(0, 1)
 
 
+class _ChannelTopologyConv(ChannelTopologyConv):
+    """Computes the parts of the topologies that do not depend on the sample once."""
+
+    refine_factor: Tensor
+    shared_part: Tensor
+
+    def _topology(self, k: int, mean: Tensor) -> Tensor:
+        return map_channels(self._correlation(k, mean), self.refine_factor[k], self.shared_part[k])
+
+
+class _LocallyConnectedConv(LocallyConnectedConv):
+    """Arranges the weights once and has a neighbour in each slot, some with a weight of zero."""
+
+    slot_weight: Tensor
+    has_free_slots = False
+
+    def _weight_of_slots(self) -> Tensor:
+        return self.slot_weight
+
+
 # Blocks that overwrite their intermediate results #############################
 
 
@@ -203,7 +225,7 @@ class _SelectiveTemporalConv(SelectiveTemporalConv):
         means = [conv(mean) for conv in self.convs]
         mask = None if mask is None else stride_mask(mask[::num_nodes], self.stride)
         weights = self.attention(means, 1, mask=mask)
-        biases = torch.stack([conv.conv.bias for conv in self._temporal_convs()])
+        biases = torch.stack([cast(Tensor, conv.conv.bias) for conv in self._temporal_convs()])
         biases = (weights * biases.unsqueeze(1)).sum(dim=0)
         out = x.new_empty(graphs.size(0), num_nodes, means[0].size(1), self.out_channels)
         for i, graph in enumerate(graphs):
@@ -338,6 +360,26 @@ def _fuse_residual(block: ResidualBlock) -> None:
     block.__class__ = _ResidualBlock
 
 
+def _fuse_channel_topology(conv: ChannelTopologyConv) -> None:
+    if not conv.refine:
+        return
+    shared = conv.alpha * conv.refine_bias.unsqueeze(2)
+    if conv.shared_topology:
+        adj = conv.topology if conv.learn_topology else conv.adj
+        shared = shared + adj.flatten(1).unsqueeze(1)
+    conv.register_buffer('refine_factor', conv.alpha * conv.refine_weight)
+    conv.register_buffer('shared_part', shared)
+    conv.__class__ = _ChannelTopologyConv
+
+
+def _fuse_locally_connected(conv: LocallyConnectedConv) -> None:
+    if conv.shared:
+        return
+    conv.register_buffer('slot_weight', conv._weight_of_slots())
+    conv.neighbors = conv.neighbors % conv.num_nodes
+    conv.__class__ = _LocallyConnectedConv
+
+
 def _fuse_multi_scale(conv: MultiScaleTemporalConv) -> None:
     _fold(conv.reduce, *_affine(conv.reduce_norm))
     scales, shifts = (part.split(conv.branch_channels) for part in _affine(conv.norm))
@@ -383,6 +425,8 @@ def _fuse_face_network(model: SPAGNN | SPEGNN) -> None:
         if isinstance(norm, MotionBatchNorm) and not getattr(model, 'directional', False):
             _fold(conv, *_affine(norm))
             model.norms[i] = Identity()
+        if isinstance(conv, LocallyConnectedConv):
+            _fuse_locally_connected(conv)
 
 
 _FUSIONS: dict[type[Module], Callable[[Any], None]] = {
@@ -395,6 +439,8 @@ _FUSIONS: dict[type[Module], Callable[[Any], None]] = {
     SpatialTransformerBlock: _fuse_transformer,
     ConvValueTemporalAttention: _fuse_temporal_attention,
     TemporalMixerBlock: _fuse_mixer,
+    ChannelTopologyConv: _fuse_channel_topology,
+    LocallyConnectedConv: _fuse_locally_connected,
     SPAGNN: _fuse_face_network,
     SPEGNN: _fuse_face_network,
 }
