@@ -111,19 +111,6 @@ def _scale(weight: Tensor, scale: Tensor) -> None:
     weight.copy_(weight.double() * scale)
 
 
-class _Shift(Module):
-    """Adds a constant to each channel, in place; takes the place of a normalisation."""
-
-    shift: Tensor
-
-    def __init__(self, shift: Tensor) -> None:
-        super().__init__()
-        self.register_buffer('shift', shift)
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        return x.add_(self.shift.to(x.dtype))
-
-
 class _SharedSpatialConv(Module):
     """A graph convolution over one dense adjacency, with a constant for each node."""
 
@@ -164,13 +151,24 @@ class _SharedSpatialConv(Module):
 
 
 class _ChannelTopologyConv(ChannelTopologyConv):
-    """Computes the parts of the topologies that do not depend on the sample once."""
+    """Adds a constant to each channel, and computes the parts of the topologies that do not depend
+    on the sample once.
+    """
 
+    shift: Tensor
     refine_factor: Tensor
     shared_part: Tensor
 
     def _topology(self, k: int, mean: Tensor) -> Tensor:
+        if not self.refine:
+            return super()._topology(k, mean)
         return map_channels(self._correlation(k, mean), self.refine_factor[k], self.shared_part[k])
+
+    def _accumulate(self, topology: Tensor, message: Tensor, out: Tensor | None) -> Tensor:
+        if out is not None:
+            return super()._accumulate(topology, message, out)
+        shift = self.shift.to(message.dtype).repeat(len(message) // len(self.shift))
+        return torch.baddbmm(shift.view(-1, 1, 1), topology, message)
 
 
 class _LocallyConnectedConv(LocallyConnectedConv):
@@ -346,29 +344,27 @@ def _fuse_selective_temporal(conv: SelectiveTemporalConv) -> None:
 
 def _fuse_residual(block: ResidualBlock) -> None:
     scale, shift = _affine(block.spatial_norm)
-    rest: Module = FrameSequential()
-    if isinstance(block.spatial, ChannelTopologyConv):  # which has no constant
-        conv = block.spatial
-        _scale(conv.weight, scale.view(1, -1, 1))
-        _scale(conv.bias, scale)
-        rest = _Shift(shift.to(conv.weight))
+    if isinstance(block.spatial, ChannelTopologyConv):
+        _fuse_channel_topology(block.spatial, scale, shift)
     elif isinstance(block.spatial, AdaptiveSpatialConv):
         _fold(block.spatial, scale, shift)
     else:
         return
-    block.spatial_norm = cast(Any, rest)
+    block.spatial_norm = cast(Any, FrameSequential())
     block.__class__ = _ResidualBlock
 
 
-def _fuse_channel_topology(conv: ChannelTopologyConv) -> None:
-    if not conv.refine:
-        return
-    shared = conv.alpha * conv.refine_bias.unsqueeze(2)
-    if conv.shared_topology:
-        adj = conv.topology if conv.learn_topology else conv.adj
-        shared = shared + adj.flatten(1).unsqueeze(1)
-    conv.register_buffer('refine_factor', conv.alpha * conv.refine_weight)
-    conv.register_buffer('shared_part', shared)
+def _fuse_channel_topology(conv: ChannelTopologyConv, scale: Tensor, shift: Tensor) -> None:
+    _scale(conv.weight, scale.view(1, -1, 1))
+    _scale(conv.bias, scale)
+    conv.register_buffer('shift', shift.to(conv.weight))
+    if conv.refine:
+        shared = conv.alpha * conv.refine_bias.unsqueeze(2)
+        if conv.shared_topology:
+            adj = conv.topology if conv.learn_topology else conv.adj
+            shared = shared + adj.flatten(1).unsqueeze(1)
+        conv.register_buffer('refine_factor', conv.alpha * conv.refine_weight)
+        conv.register_buffer('shared_part', shared)
     conv.__class__ = _ChannelTopologyConv
 
 
@@ -439,7 +435,6 @@ _FUSIONS: dict[type[Module], Callable[[Any], None]] = {
     SpatialTransformerBlock: _fuse_transformer,
     ConvValueTemporalAttention: _fuse_temporal_attention,
     TemporalMixerBlock: _fuse_mixer,
-    ChannelTopologyConv: _fuse_channel_topology,
     LocallyConnectedConv: _fuse_locally_connected,
     SPAGNN: _fuse_face_network,
     SPEGNN: _fuse_face_network,

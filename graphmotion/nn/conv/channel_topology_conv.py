@@ -155,11 +155,15 @@ class ChannelTopologyConv(torch.nn.Module):
             message = map_channels(columns, self.weight[k], self.bias[k].unsqueeze(1))
             message = message.view(num_graphs * self.out_channels, num_nodes, num_frames)
             topology = self._topology(k, mean).reshape(-1, num_nodes, num_nodes).to(message.dtype)
-            # Adds in place, to which autocast does not apply.
-            out = torch.bmm(topology, message) if out is None else out.baddbmm_(topology, message)
+            out = self._accumulate(topology, message, out)
         assert out is not None
         out = out.view(num_graphs, self.out_channels, num_nodes, num_frames)
         return out.permute(0, 2, 3, 1).reshape(-1, num_frames, self.out_channels)
+
+    def _accumulate(self, topology: Tensor, message: Tensor, out: Tensor | None) -> Tensor:
+        """Adds the messages of a partition, [B * F, V, T], along its topologies [B * F, V, V]."""
+        # In place, to which autocast does not apply.
+        return torch.bmm(topology, message) if out is None else out.baddbmm_(topology, message)
 
     @property
     def per_frame(self) -> bool:
