@@ -22,12 +22,14 @@ from graphmotion.nn import (
     AdaptiveSpatialConv,
     ChannelTopologyConv,
     ConvValueTemporalAttention,
+    LocallyConnectedConv,
     MotionBatchNorm,
     MultiScaleTemporalConv,
     SelectiveTemporalConv,
     SpatialConv,
     TemporalConv,
 )
+from graphmotion.nn.conv.channel_topology_conv import map_channels
 from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import stride_mask, zero_padding
@@ -109,19 +111,6 @@ def _scale(weight: Tensor, scale: Tensor) -> None:
     weight.copy_(weight.double() * scale)
 
 
-class _Shift(Module):
-    """Adds a constant to each channel, in place; takes the place of a normalisation."""
-
-    shift: Tensor
-
-    def __init__(self, shift: Tensor) -> None:
-        super().__init__()
-        self.register_buffer('shift', shift)
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        return x.add_(self.shift.to(x.dtype))
-
-
 class _SharedSpatialConv(Module):
     """A graph convolution over one dense adjacency, with a constant for each node."""
 
@@ -159,6 +148,37 @@ class _SharedSpatialConv(Module):
         assert out is not None
         graphs = split_graphs(out.view(*x.shape[:-1], self.out_channels), num_nodes)
         return graphs.add_(self.constant.to(out.dtype)).flatten(0, 1)
+
+
+class _ChannelTopologyConv(ChannelTopologyConv):
+    """Adds a constant to each channel, and computes the parts of the topologies that do not depend
+    on the sample once.
+    """
+
+    shift: Tensor
+    refine_factor: Tensor
+    shared_part: Tensor
+
+    def _topology(self, k: int, mean: Tensor) -> Tensor:
+        if not self.refine:
+            return super()._topology(k, mean)
+        return map_channels(self._correlation(k, mean), self.refine_factor[k], self.shared_part[k])
+
+    def _accumulate(self, topology: Tensor, message: Tensor, out: Tensor | None) -> Tensor:
+        if out is not None:
+            return super()._accumulate(topology, message, out)
+        shift = self.shift.to(message.dtype).repeat(len(message) // len(self.shift))
+        return torch.baddbmm(shift.view(-1, 1, 1), topology, message)
+
+
+class _LocallyConnectedConv(LocallyConnectedConv):
+    """Arranges the weights once and has a neighbour in each slot, some with a weight of zero."""
+
+    slot_weight: Tensor
+    has_free_slots = False
+
+    def _weight_of_slots(self) -> Tensor:
+        return self.slot_weight
 
 
 # Blocks that overwrite their intermediate results #############################
@@ -203,7 +223,7 @@ class _SelectiveTemporalConv(SelectiveTemporalConv):
         means = [conv(mean) for conv in self.convs]
         mask = None if mask is None else stride_mask(mask[::num_nodes], self.stride)
         weights = self.attention(means, 1, mask=mask)
-        biases = torch.stack([conv.conv.bias for conv in self._temporal_convs()])
+        biases = torch.stack([cast(Tensor, conv.conv.bias) for conv in self._temporal_convs()])
         biases = (weights * biases.unsqueeze(1)).sum(dim=0)
         out = x.new_empty(graphs.size(0), num_nodes, means[0].size(1), self.out_channels)
         for i, graph in enumerate(graphs):
@@ -324,18 +344,36 @@ def _fuse_selective_temporal(conv: SelectiveTemporalConv) -> None:
 
 def _fuse_residual(block: ResidualBlock) -> None:
     scale, shift = _affine(block.spatial_norm)
-    rest: Module = FrameSequential()
-    if isinstance(block.spatial, ChannelTopologyConv):  # which has no constant
-        conv = block.spatial
-        _scale(conv.weight, scale.view(1, -1, 1))
-        _scale(conv.bias, scale)
-        rest = _Shift(shift.to(conv.weight))
+    if isinstance(block.spatial, ChannelTopologyConv):
+        _fuse_channel_topology(block.spatial, scale, shift)
     elif isinstance(block.spatial, AdaptiveSpatialConv):
         _fold(block.spatial, scale, shift)
     else:
         return
-    block.spatial_norm = cast(Any, rest)
+    block.spatial_norm = cast(Any, FrameSequential())
     block.__class__ = _ResidualBlock
+
+
+def _fuse_channel_topology(conv: ChannelTopologyConv, scale: Tensor, shift: Tensor) -> None:
+    _scale(conv.weight, scale.view(1, -1, 1))
+    _scale(conv.bias, scale)
+    conv.register_buffer('shift', shift.to(conv.weight))
+    if conv.refine:
+        shared = conv.alpha * conv.refine_bias.unsqueeze(2)
+        if conv.shared_topology:
+            adj = conv.topology if conv.learn_topology else conv.adj
+            shared = shared + adj.flatten(1).unsqueeze(1)
+        conv.register_buffer('refine_factor', conv.alpha * conv.refine_weight)
+        conv.register_buffer('shared_part', shared)
+    conv.__class__ = _ChannelTopologyConv
+
+
+def _fuse_locally_connected(conv: LocallyConnectedConv) -> None:
+    if conv.shared:
+        return
+    conv.register_buffer('slot_weight', conv._weight_of_slots())
+    conv.neighbors = conv.neighbors % conv.num_nodes
+    conv.__class__ = _LocallyConnectedConv
 
 
 def _fuse_multi_scale(conv: MultiScaleTemporalConv) -> None:
@@ -383,6 +421,8 @@ def _fuse_face_network(model: SPAGNN | SPEGNN) -> None:
         if isinstance(norm, MotionBatchNorm) and not getattr(model, 'directional', False):
             _fold(conv, *_affine(norm))
             model.norms[i] = Identity()
+        if isinstance(conv, LocallyConnectedConv):
+            _fuse_locally_connected(conv)
 
 
 _FUSIONS: dict[type[Module], Callable[[Any], None]] = {
@@ -395,6 +435,7 @@ _FUSIONS: dict[type[Module], Callable[[Any], None]] = {
     SpatialTransformerBlock: _fuse_transformer,
     ConvValueTemporalAttention: _fuse_temporal_attention,
     TemporalMixerBlock: _fuse_mixer,
+    LocallyConnectedConv: _fuse_locally_connected,
     SPAGNN: _fuse_face_network,
     SPEGNN: _fuse_face_network,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -189,7 +189,7 @@ class OneCycle(Optimization):
         return OneCycleLR(optimizer, max_lr, total_steps=total, pct_start=warmup)
 
 
-def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], None]:
+def moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
     r"""Returns the update, in place, of an exponential moving average of weights with a warm-up.
 
     .. math::
@@ -203,7 +203,7 @@ def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor]
         decay (float): Decay per step.
     """
 
-    def update(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor) -> None:
+    def update(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
         if not averages[0].is_floating_point():  # the tensors have the same type
             torch._foreach_copy_(averages, weights)
             return

@@ -152,14 +152,18 @@ class ChannelTopologyConv(torch.nn.Module):
         out: Tensor | None = None
         # In the layout [B, F, V, T], each channel is a matrix product without a copy.
         for k in range(num_partitions):
-            message = _pointwise(columns, self.weight[k], self.bias[k].unsqueeze(1))
+            message = map_channels(columns, self.weight[k], self.bias[k].unsqueeze(1))
             message = message.view(num_graphs * self.out_channels, num_nodes, num_frames)
             topology = self._topology(k, mean).reshape(-1, num_nodes, num_nodes).to(message.dtype)
-            # Adds in place, to which autocast does not apply.
-            out = torch.bmm(topology, message) if out is None else out.baddbmm_(topology, message)
+            out = self._accumulate(topology, message, out)
         assert out is not None
         out = out.view(num_graphs, self.out_channels, num_nodes, num_frames)
         return out.permute(0, 2, 3, 1).reshape(-1, num_frames, self.out_channels)
+
+    def _accumulate(self, topology: Tensor, message: Tensor, out: Tensor | None) -> Tensor:
+        """Adds the messages of a partition, [B * F, V, T], along its topologies [B * F, V, V]."""
+        # In place, to which autocast does not apply.
+        return torch.bmm(topology, message) if out is None else out.baddbmm_(topology, message)
 
     @property
     def per_frame(self) -> bool:
@@ -176,7 +180,7 @@ class ChannelTopologyConv(torch.nn.Module):
         bias = (self.alpha * self.refine_bias[k]).unsqueeze(1)
         if self.shared_topology:
             bias = bias + shared[k].flatten()
-        return _pointwise(self._correlation(k, mean), weight, bias)
+        return map_channels(self._correlation(k, mean), weight, bias)
 
     def _correlation(self, k: int, mean: Tensor) -> Tensor:
         """Returns the correlation of all pairs of joints in a partition, [B, R, V * V]."""
@@ -192,8 +196,8 @@ class ChannelTopologyConv(torch.nn.Module):
         else:
             both = torch.cat(torch.broadcast_tensors(query, key), dim=1).flatten(2)
             hidden_bias = self.hidden_bias[k].unsqueeze(1)
-            hidden = _pointwise(both, self.hidden_weight[k], hidden_bias).relu()
-            out = _pointwise(hidden, self.mix_weight[k], self.mix_bias[k].unsqueeze(1))
+            hidden = map_channels(both, self.hidden_weight[k], hidden_bias).relu()
+            out = map_channels(hidden, self.mix_weight[k], self.mix_bias[k].unsqueeze(1))
         return self.activation(out)
 
     def __repr__(self) -> str:
@@ -203,6 +207,6 @@ class ChannelTopologyConv(torch.nn.Module):
         )
 
 
-def _pointwise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def map_channels(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Maps the channels of [B, C, N] linearly, without a transpose; the bias is [F, 1 or N]."""
     return torch.baddbmm(bias.to(x.dtype), weight.to(x.dtype).expand(x.size(0), -1, -1), x)
