@@ -52,6 +52,11 @@ def make_parser() -> argparse.ArgumentParser:
         '--frames', nargs='+', type=int, default=[64, 128], help='number of frames T for each B'
     )
     out.add_argument('--channels', type=int, default=64, help='input and output channels C')
+    out.add_argument(
+        '--gradients',
+        action='store_true',
+        help='also time the gradients of the input and of the parameters alone',
+    )
     return out
 
 

@@ -30,6 +30,7 @@ SIZES = ('batch', 'joints', 'frames', 'channels')
 TOLERANCE = 1e-3  # single precision; the order of sums differs
 OURS, PEAK = 'graphmotion', 'matrix product'
 BACKWARD = 'forward+backward'
+INPUT_GRADIENT, PARAMETER_GRADIENT = 'gradient of the input', 'gradient of the parameters'
 
 
 class Call:
@@ -82,6 +83,17 @@ class Call:
         """Returns a function that runs the forward and backward passes."""
         leaves, gradients = self.leaves, [torch.randn_like(out) for out in self.forward()]
         return lambda: torch.autograd.grad(self.outputs(), leaves, gradients)
+
+    def gradient(self, leaves: list[Tensor]) -> Callable[[], Any]:
+        """Returns a function that only runs the backward pass, for some of the leaves."""
+        others = [leaf for leaf in self.leaves if all(leaf is not other for other in leaves)]
+        for leaf in others:
+            leaf.requires_grad_(False)
+        outputs = self.outputs()
+        for leaf in others:
+            leaf.requires_grad_()
+        gradients = [torch.randn_like(out) for out in outputs]
+        return lambda: torch.autograd.grad(outputs, leaves, gradients, retain_graph=True)
 
     def results(self) -> list[Tensor]:
         """Returns the outputs and the gradients of the inputs, all in the layout of the library."""
@@ -180,10 +192,14 @@ def measure(entry: Case, s: Setup, args: argparse.Namespace) -> Iterator[dict[st
     passes: dict[str, dict[str, Callable]] = {label: {k: c.forward for k, c in calls.items()}}
     if args.backward and ours.inputs:
         passes[BACKWARD] = {k: c.backward() for k, c in calls.items()}
+    if args.gradients and ours.inputs:
+        passes[INPUT_GRADIENT] = {k: c.gradient(c.inputs) for k, c in calls.items()}
+        if ours.parameters:
+            passes[PARAMETER_GRADIENT] = {k: c.gradient(c.parameters) for k, c in calls.items()}
     product, product_flops = matrix_product(s.device, args.tiny)
     for label, runs in passes.items():
         memory = {name: peak_memory(run, s.device) for name, run in runs.items()}
-        our_flops = count_matmul_flops(ours, backward=label == BACKWARD)
+        our_flops = count_matmul_flops(ours, label)
         peak = {PEAK: product} if our_flops else {}
         timing = (args.rounds, args.seconds, args.threads, choose_clock(s.device, args.threads))
         times = time_in_turns({**runs, **peak}, *timing)
@@ -219,17 +235,18 @@ def check(entry: Case, ours: Call, name: str, other: Call) -> float:
     return error
 
 
-def count_matmul_flops(call: Call, backward: bool) -> int | None:
+def count_matmul_flops(call: Call, label: str) -> int | None:
     """Counts the operations of matrix products, or returns None if they do not bound the time."""
     if not call.inputs:
         return None
 
     def run() -> None:
         outputs = call.outputs()
-        if backward:
+        if label == BACKWARD:
             torch.autograd.backward(outputs, [torch.ones_like(out) for out in outputs])
 
-    flops = count_flops(run)
+    gradients = {INPUT_GRADIENT: call.inputs, PARAMETER_GRADIENT: call.parameters}
+    flops = count_flops(call.gradient(gradients[label]) if label in gradients else run)
     for leaf in call.leaves:
         leaf.grad = None
     num_values = sum(x.numel() for x in (*call.forward(), *call.inputs))

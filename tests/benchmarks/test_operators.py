@@ -14,7 +14,17 @@ from benchmarks.operators import __main__ as script
 from benchmarks.operators import harness
 from benchmarks.operators.cases.conv import BLOCK_DIAGONAL, STATIC_GRAPH, spatial_shared
 from benchmarks.operators.cases.norm import norm
-from benchmarks.operators.harness import OURS, PEAK, TOLERANCE, Call, Case, Setup
+from benchmarks.operators.harness import (
+    BACKWARD,
+    INPUT_GRADIENT,
+    OURS,
+    PARAMETER_GRADIENT,
+    PEAK,
+    TOLERANCE,
+    Call,
+    Case,
+    Setup,
+)
 from benchmarks.operators.targets import TARGETS, evaluate_targets
 
 
@@ -206,11 +216,31 @@ def test_operations_match_the_formula():
     ours, _ = spatial_shared(s)
     linear = 2 * batch * joints * frames * size**2
     aggregate = 2 * batch * joints**2 * frames * size
-    assert harness.count_matmul_flops(ours, backward=False) == linear + aggregate
-    # Backward: the linear map to its input and its weight, the aggregation to its input.
-    assert harness.count_matmul_flops(ours, backward=True) == 3 * linear + 2 * aggregate
+    assert harness.count_matmul_flops(ours, 'forward') == linear + aggregate
+    # Backward: the linear map to its input and its weight, after the aggregation to its input.
+    assert harness.count_matmul_flops(ours, BACKWARD) == 3 * linear + 2 * aggregate
+    assert harness.count_matmul_flops(ours, INPUT_GRADIENT) == linear + aggregate
+    assert harness.count_matmul_flops(ours, PARAMETER_GRADIENT) == linear + aggregate
     assert all(leaf.grad is None for leaf in ours.leaves)
-    assert harness.count_matmul_flops(norm(s)[0], backward=True) is None
+    assert harness.count_matmul_flops(norm(s)[0], BACKWARD) is None
+
+
+def test_gradients_are_also_timed_alone(capsys):
+    results = script.main(['--tiny', '--operator', 'TemporalConv', 'MotionDataset', '--gradients'])
+    passes = {(r['operator'], r['pass']) for r in results if r['implementation'] == OURS}
+    both = {'forward', BACKWARD, INPUT_GRADIENT, PARAMETER_GRADIENT}
+    assert passes == {('MotionDataset', 'call'), *(('TemporalConv', label) for label in both)}
+
+
+def test_gradients_of_some_leaves():
+    x, conv = torch.randn(4, 3, requires_grad=True), torch.nn.Linear(3, 2, bias=False)
+    call = Call(conv, x)
+    (gradient,) = call.gradient([x])()
+    assert gradient.shape == x.shape
+    assert conv.weight.requires_grad
+    (gradient,) = call.gradient(call.parameters)()
+    assert gradient.shape == conv.weight.shape
+    assert x.requires_grad
 
 
 def run(make):

@@ -62,9 +62,16 @@ class _WideConvolution(torch.autograd.Function):
     def forward(
         x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, dilation: int, padding: int
     ) -> Tensor:
-        # The same memory as the weight, unless the weight is not in channels-last format.
-        kernel = weight.mT.contiguous(memory_format=torch.channels_last)
-        return _convolve_blocks(x, kernel, bias, stride, dilation, padding)
+        kernel = _to_column(weight)
+        reach = dilation * (weight.size(-1) - 1)
+        num_frames = (x.size(1) + 2 * padding - reach - 1) // stride + 1
+        out = x.new_empty(x.size(0), num_frames, weight.size(0))
+        size = _block_size(x)
+        for block, part in zip(x.split(size), out.split(size)):
+            image = _frames_by_nodes(block)
+            image = conv2d(image, kernel, bias, (stride, 1), (padding, 0), (dilation, 1))
+            part.copy_(image.squeeze(0).permute(2, 1, 0))
+        return out
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -88,31 +95,25 @@ class _WideConvolution(torch.autograd.Function):
         return x_grad, weight_grad, bias_grad, None, None, None
 
 
-def _convolve_blocks(
-    x: Tensor, kernel: Tensor, bias: Tensor | None, stride: int, dilation: int, padding: int
-) -> Tensor:
-    """Convolves blocks of nodes as images [1, C, T, nodes] with a kernel [F, C, k, 1]."""
-    reach = dilation * (kernel.size(2) - 1)
-    num_frames = (x.size(1) + 2 * padding - reach - 1) // stride + 1
-    out = x.new_empty(x.size(0), num_frames, kernel.size(0))
+def _block_size(x: Tensor) -> int:
+    """Returns the number of nodes that are convolved at once."""
     num_blocks = -(-x.numel() // BLOCK_SIZE)
-    size = -(-x.size(0) // num_blocks)
-    for block, part in zip(x.split(size), out.split(size)):
-        image = block.transpose(0, 1).contiguous().unsqueeze(0).permute(0, 3, 1, 2)
-        image = conv2d(image, kernel, bias, (stride, 1), (padding, 0), (dilation, 1))
-        part.copy_(image.squeeze(0).permute(2, 1, 0))
-    return out
+    return -(-x.size(0) // num_blocks)
+
+
+def _frames_by_nodes(x: Tensor) -> Tensor:
+    """Copies [N, T, C] to a channels-last image [1, C, T, N]."""
+    return x.transpose(0, 1).contiguous().unsqueeze(0).permute(0, 3, 1, 2)
+
+
+def _to_column(weight: Tensor) -> Tensor:
+    """Returns kernels of images [1, C, T, N], a view of a channels-last weight."""
+    return weight.mT.contiguous(memory_format=torch.channels_last)
 
 
 def _plain_gradients(
-    x: Tensor,
-    weight: Tensor,
-    gradient: Tensor,
-    stride: int,
-    dilation: int,
-    padding: int,
-    needs_weight: bool = True,
-) -> tuple[Tensor, Tensor | None]:
+    x: Tensor, weight: Tensor, gradient: Tensor, stride: int, dilation: int, padding: int
+) -> tuple[Tensor, Tensor]:
     """Computes the gradients of the input and the weight by differentiable operations."""
     x_grad, weight_grad, _ = torch.ops.aten.convolution_backward(
         as_image(gradient),
@@ -125,7 +126,7 @@ def _plain_gradients(
         False,
         [0, 0],
         1,
-        [True, needs_weight, False],
+        [True, True, False],
     )
     return x_grad.permute(0, 2, 3, 1).squeeze(1), weight_grad
 
@@ -133,16 +134,26 @@ def _plain_gradients(
 def _input_gradient(
     x: Tensor, weight: Tensor, gradient: Tensor, stride: int, dilation: int, padding: int
 ) -> Tensor:
-    """Convolves the gradient with the reversed kernels."""
-    reach = dilation * (weight.size(-1) - 1)
-    if stride > 1 or padding > reach:
-        return _plain_gradients(x, weight, gradient, stride, dilation, padding, False)[0]
-    out_channels, channels, _, kernel_size = weight.shape
-    # Copies of a transpose and of rows, which are far faster than one copy of the permutation.
-    kernel = weight.permute(0, 3, 2, 1).reshape(out_channels, -1).t().contiguous()
-    kernel = kernel.view(kernel_size, channels, out_channels).flip(0).transpose(0, 1).contiguous()
-    kernel = kernel.permute(0, 2, 1).unsqueeze(-1)
-    return _convolve_blocks(gradient, kernel, None, 1, dilation, reach - padding)
+    """Computes the gradient of the input in blocks of nodes."""
+    kernel, out = _to_column(weight), torch.empty_like(x)
+    size = _block_size(gradient)
+    for block, part in zip(gradient.split(size), out.split(size)):
+        # Only the shape of the second argument matters.
+        image, _, _ = torch.ops.aten.convolution_backward(
+            _frames_by_nodes(block),
+            part.view(1, x.size(1), -1, x.size(2)).permute(0, 3, 1, 2),
+            kernel,
+            None,
+            [stride, 1],
+            [padding, 0],
+            [dilation, 1],
+            False,
+            [0, 0],
+            1,
+            [True, False, False],
+        )
+        part.copy_(image.squeeze(0).permute(2, 1, 0))
+    return out
 
 
 def _weight_gradient(
