@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import Linear, Module
 
 from benchmarks.common import (
+    choose_clock,
     environment,
     format_environment,
     parse_args,
@@ -116,7 +117,8 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         calls = {key: lambda run=run, inputs=inputs: run(*inputs) for key, run in runs.items()}
         for call in calls.values():
             call()  # compiles for this size
-        times = time_in_turns(calls, args.rounds, args.seconds, args.threads)
+        clock = choose_clock('cpu', args.threads)
+        times = time_in_turns(calls, args.rounds, args.seconds, args.threads, clock)
         for key in calls:
             yield {
                 'model': name,
