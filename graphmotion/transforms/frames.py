@@ -65,7 +65,7 @@ def select_frames(data: Data, frame: Tensor, num_frames: Tensor | None = None) -
             continue
         columns = _columns(frame, math.prod(value.shape[2:]))
         parts = [_take(*part) for part in _segments(data, [value.flatten(1)], [columns])]
-        data[name] = torch.cat(parts).view(len(value), -1, *value.shape[2:])
+        data[name] = torch.cat(parts).unflatten(1, (-1, *value.shape[2:]))
     if num_frames is not None:
         set_field(data, 'num_frames', num_frames, per_node=False)
     return data
@@ -141,7 +141,7 @@ def interpolate_frames(
         else:
             graphs.append(_repeat(weight.to(value.dtype), size))
             parts = [_interpolate_rows(*part) for part in _segments(data, nodes, graphs)]
-        data[name] = torch.cat(parts).view(len(value), -1, *value.shape[2:])
+        data[name] = torch.cat(parts).unflatten(1, (-1, *value.shape[2:]))
     set_field(data, 'num_frames', num_frames, per_node=False)
     return data
 

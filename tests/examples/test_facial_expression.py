@@ -43,7 +43,7 @@ def test_both_domains_are_trained_fused_and_drawn(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_fused_predictions_are_the_maximum_of_both_parts(tmp_path):
-    args = example.parse([*TINY, '--out', str(tmp_path)])
+    args = example.parse([*TINY, '--fusion', 'maximum', '--out', str(tmp_path)])
     train, test = example.make_parts(args, example.make_dataset(args, 'synthetic', None))
     assert not set(train.labels('subject').tolist()) & set(test.labels('subject').tolist())
     run = example.run(args, train, test, tmp_path, 0)
