@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import Dropout, Linear, Module, ReLU, Sequential
 from torch_geometric.utils import scatter
 
+from graphmotion.checks import as_list
 from graphmotion.config import Configurable
 from graphmotion.nn import ClusterPooling, OrientedGradients
 from graphmotion.nn.graphs import split_graphs
@@ -161,6 +162,14 @@ class FaceNetwork(Configurable, ResettableModule):
             layers += [Linear(size, hidden), ReLU(), Dropout(dropout)]
         layers.append(Linear(size if hidden is None else hidden, self.num_classes))
         return Sequential(*layers, *[ReLU()] * options.final_relu)
+
+
+def expand_num_layers(num_layers: int | Sequence[int], size: int) -> tuple[int, ...]:
+    """Returns the number of convolutions for each of the ``size`` numbers of channels."""
+    out = tuple(as_list(num_layers, size))
+    if len(out) != size or min(out) < 1:
+        raise ValueError(f'num_layers must be positive, one number or {size}, got {num_layers}')
+    return out
 
 
 def cluster_centers(pos: Tensor, level: CoarserGraph) -> Tensor:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import Identity, ModuleList
 
-from graphmotion.checks import as_list
 from graphmotion.models.face_network import (
     FaceNetwork,
     FaceNetworkOptions,
     SharedGraph,
     StatefulPooling,
     cluster_centers,
+    expand_num_layers,
     keep_in_state,
 )
 from graphmotion.models.registry import register_model
@@ -96,11 +96,7 @@ class SPAGNN(FaceNetwork):
         num_levels = len(channels) if pool_last else len(channels) - 1
         super().__init__(graph, num_classes, in_channels, num_levels, config)
         self.record_graph(graph)
-        self.num_layers = tuple(as_list(num_layers, len(channels)))
-        if len(self.num_layers) != len(channels) or min(self.num_layers) < 1:
-            raise ValueError(
-                f'num_layers must be positive, one number or {len(channels)}, got {num_layers}'
-            )
+        self.num_layers = expand_num_layers(num_layers, len(channels))
         self.residual = config.residual
         self.convs, self.norms, self.pools = ModuleList(), ModuleList(), ModuleList()
         before = self.prepared_channels

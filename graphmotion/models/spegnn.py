@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import Identity, Module, ModuleList
 from torch_geometric.utils import get_laplacian, to_dense_adj
 
-from graphmotion.checks import as_list
 from graphmotion.models.face_network import (
     CoarserGraph,
     FaceNetwork,
@@ -19,6 +18,7 @@ from graphmotion.models.face_network import (
     SharedGraph,
     StatefulPooling,
     cluster_centers,
+    expand_num_layers,
 )
 from graphmotion.models.registry import register_model
 from graphmotion.nn import Divergence, MotionBatchNorm, SpectralConv
@@ -148,11 +148,7 @@ class SPEGNN(FaceNetwork):
             self.record_graph(graph)
         levels = graph.hierarchy[:num_pools]
         self.sizes = [graph.num_nodes, *(level.num_clusters for level in levels)]
-        self.num_layers = tuple(as_list(num_layers, len(channels)))
-        if len(self.num_layers) != len(channels) or min(self.num_layers) < 1:
-            raise ValueError(
-                f'num_layers must be positive, one number or {len(channels)}, got {num_layers}'
-            )
+        self.num_layers = expand_num_layers(num_layers, len(channels))
         self.convs, self.norms, self.divergences = ModuleList(), ModuleList(), ModuleList()
         before, pos, edge_index = self.prepared_channels, graph.pos, graph.edge_index
         for layer, (after, count) in enumerate(zip(channels, self.num_layers)):
