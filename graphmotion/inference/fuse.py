@@ -29,7 +29,6 @@ from graphmotion.nn import (
     SpatialConv,
     TemporalConv,
 )
-from graphmotion.nn.conv.channel_topology_conv import map_channels
 from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import stride_mask, zero_padding
@@ -156,13 +155,11 @@ class _ChannelTopologyConv(ChannelTopologyConv):
     """
 
     shift: Tensor
-    refine_factor: Tensor
-    shared_part: Tensor
+    refinement_weight: Tensor
+    refinement_bias: Tensor
 
-    def _topology(self, k: int, mean: Tensor) -> Tensor:
-        if not self.refine:
-            return super()._topology(k, mean)
-        return map_channels(self._correlation(k, mean), self.refine_factor[k], self.shared_part[k])
+    def _refinement(self, k: int) -> tuple[Tensor, Tensor]:
+        return self.refinement_weight[k], self.refinement_bias[k]
 
     def _accumulate(self, topology: Tensor, message: Tensor, out: Tensor | None) -> Tensor:
         if out is not None:
@@ -359,12 +356,9 @@ def _fuse_channel_topology(conv: ChannelTopologyConv, scale: Tensor, shift: Tens
     _scale(conv.bias, scale)
     conv.register_buffer('shift', shift.to(conv.weight))
     if conv.refine:
-        shared = conv.alpha * conv.refine_bias.unsqueeze(2)
-        if conv.shared_topology:
-            adj = conv.topology if conv.learn_topology else conv.adj
-            shared = shared + adj.flatten(1).unsqueeze(1)
-        conv.register_buffer('refine_factor', conv.alpha * conv.refine_weight)
-        conv.register_buffer('shared_part', shared)
+        weights, biases = zip(*(conv._refinement(k) for k in range(conv.adj.size(0))))
+        conv.register_buffer('refinement_weight', torch.stack(weights))
+        conv.register_buffer('refinement_bias', torch.stack(biases))
     conv.__class__ = _ChannelTopologyConv
 
 

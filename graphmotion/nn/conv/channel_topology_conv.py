@@ -152,7 +152,7 @@ class ChannelTopologyConv(torch.nn.Module):
         out: Tensor | None = None
         # In the layout [B, F, V, T], each channel is a matrix product without a copy.
         for k in range(num_partitions):
-            message = map_channels(columns, self.weight[k], self.bias[k].unsqueeze(1))
+            message = _map_channels(columns, self.weight[k], self.bias[k].unsqueeze(1))
             message = message.view(num_graphs * self.out_channels, num_nodes, num_frames)
             topology = self._topology(k, mean).reshape(-1, num_nodes, num_nodes).to(message.dtype)
             out = self._accumulate(topology, message, out)
@@ -172,15 +172,22 @@ class ChannelTopologyConv(torch.nn.Module):
 
     def _topology(self, k: int, mean: Tensor) -> Tensor:
         """Returns the topology of each channel, [B, F, V * V], given mean features [B, V, C]."""
-        size = mean.size(0), self.out_channels, self.adj.size(-1) ** 2
-        shared = self.topology if self.shared_topology and self.learn_topology else self.adj
         if not self.refine:
-            return shared[k].flatten().expand(size)
+            size = mean.size(0), self.out_channels, self.adj.size(-1) ** 2
+            return self._shared()[k].flatten().expand(size)
+        return _map_channels(self._correlation(k, mean), *self._refinement(k))
+
+    def _shared(self) -> Tensor:
+        """Returns the topology that all channels share in each partition, [K, V, V]."""
+        return self.topology if self.shared_topology and self.learn_topology else self.adj
+
+    def _refinement(self, k: int) -> tuple[Tensor, Tensor]:
+        """Returns the map of the correlation to the topologies of a partition: its weight and its
+        bias, to which the shared topology is added.
+        """
         weight = self.alpha * self.refine_weight[k]
         bias = (self.alpha * self.refine_bias[k]).unsqueeze(1)
-        if self.shared_topology:
-            bias = bias + shared[k].flatten()
-        return map_channels(self._correlation(k, mean), weight, bias)
+        return weight, bias + self._shared()[k].flatten() if self.shared_topology else bias
 
     def _correlation(self, k: int, mean: Tensor) -> Tensor:
         """Returns the correlation of all pairs of joints in a partition, [B, R, V * V]."""
@@ -196,8 +203,8 @@ class ChannelTopologyConv(torch.nn.Module):
         else:
             both = torch.cat(torch.broadcast_tensors(query, key), dim=1).flatten(2)
             hidden_bias = self.hidden_bias[k].unsqueeze(1)
-            hidden = map_channels(both, self.hidden_weight[k], hidden_bias).relu()
-            out = map_channels(hidden, self.mix_weight[k], self.mix_bias[k].unsqueeze(1))
+            hidden = _map_channels(both, self.hidden_weight[k], hidden_bias).relu()
+            out = _map_channels(hidden, self.mix_weight[k], self.mix_bias[k].unsqueeze(1))
         return self.activation(out)
 
     def __repr__(self) -> str:
@@ -207,6 +214,6 @@ class ChannelTopologyConv(torch.nn.Module):
         )
 
 
-def map_channels(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def _map_channels(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Maps the channels of [B, C, N] linearly, without a transpose; the bias is [F, 1 or N]."""
     return torch.baddbmm(bias.to(x.dtype), weight.to(x.dtype).expand(x.size(0), -1, -1), x)
