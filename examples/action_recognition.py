@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -174,10 +174,10 @@ def run_stream(
     dataset: MotionDataset,
     stream: str,
     variant: str = '',
-    changes: Mapping[str, Any] | None = None,
+    off: Sequence[str] = (),
 ) -> StreamResult:
-    """Trains a network on one stream, or loads it, and tests it. A variant of the network has
-    changed options.
+    """Trains a network on one stream, or loads it, and tests it. A variant of the network has some
+    of its options off.
     """
     name = f'{TITLES[args.model]}, {variant or stream}'
     folder = args.out / args.model / (variant or stream).replace(' ', '_')
@@ -190,7 +190,7 @@ def run_stream(
         skeleton=dataset.skeleton,
         num_classes=dataset.num_classes,
         in_channels=channels,
-        **make_options(args) | dict(changes or {}),
+        **make_options(args) | dict.fromkeys(off, False),
     )
     module = ClassificationModule(model, dataset.num_classes, make_recipe(args))
     begin = time.perf_counter()

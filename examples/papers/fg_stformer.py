@@ -132,7 +132,7 @@ def classify_by_svm(train: MotionDataset, test: MotionDataset) -> Tensor:
 def compare_parts(args: Namespace, dataset: MotionDataset) -> dict[str, Any]:
     """Trains and tests the network without some of its parts on one stream."""
     results = {
-        name: example.run_stream(args, dataset, args.streams[0], name, dict.fromkeys(off, False))
+        name: example.run_stream(args, dataset, args.streams[0], name, off)
         for name, off in ABLATION.items()
     }
     rows = {name: result.scores for name, result in results.items()}
