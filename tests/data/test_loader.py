@@ -23,6 +23,7 @@ def test_loader_transforms_batches():
     assert torch.equal(batches[1].num_frames, expected.num_frames)
 
 
+@pytest.mark.filterwarnings('ignore:This DataLoader will create')  # on a single core
 def test_random_draws_depend_on_neither_workers_nor_earlier_draws():
     dataset = Waves(12)
     alone = [b.x for b in graph_loader(dataset, 4, noisy_joints, shuffle=True, seed=1)]
