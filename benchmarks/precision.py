@@ -15,12 +15,13 @@ import argparse
 import copy
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Linear, Module
+from torch.nn.functional import linear
 
 from benchmarks.common import (
     choose_clock,
@@ -46,16 +47,53 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def quantize(model: Module) -> Module:
-    """Returns a copy with linear layers in int8, whose inputs are quantised in each call."""
+class WatchedLinear(Linear):
+    """A linear layer that records whether it is called and whether its weight is read."""
+
+    called = False
+    read = False
+
+    @property
+    def weight(self) -> Tensor:
+        """Returns the weight to code other than the layer itself."""
+        self.read = True
+        return self._parameters['weight']
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Applies the layer."""
+        self.called = True
+        return linear(x, self._parameters['weight'], self.bias)
+
+
+def find_called_layers(model: Module, inputs: Sequence[Tensor]) -> list[str]:
+    """Returns the names of the linear layers that are only called.
+
+    Quantised layers have no tensor as their weight, which some operators read to merge layers.
+    """
+    model = copy.deepcopy(model)
+    layers = {name: layer for name, layer in model.named_modules() if type(layer) is Linear}
+    for layer in layers.values():
+        layer.__class__ = WatchedLinear
+    with torch.no_grad():
+        model(*inputs)
+    return [name for name, layer in layers.items() if layer.called and not layer.read]
+
+
+def quantize(model: Module, inputs: Sequence[Tensor]) -> Module:
+    """Returns a copy with called linear layers in int8, whose inputs are quantised in each call."""
     with warnings.catch_warnings():  # of its move to another package
         warnings.simplefilter('ignore')
+        layers = dict.fromkeys(
+            find_called_layers(model, inputs), torch.ao.quantization.default_dynamic_qconfig
+        )
         return torch.ao.quantization.quantize_dynamic(
-            copy.deepcopy(model), {Linear}, dtype=torch.qint8
+            copy.deepcopy(model), layers, dtype=torch.qint8
         )
 
 
-def make_runs(model: Module, compiled: bool) -> Iterator[tuple[str, Callable[..., Tensor], float]]:
+def make_runs(
+    model: Module, samples: Sequence[Tensor], compiled: bool
+) -> Iterator[tuple[str, Callable[..., Tensor], float]]:
     """Yields the name of each way to run a model, the function and the seconds to prepare it."""
 
     def run(network: Callable[..., Any], dtype: torch.dtype | None = None) -> Callable[..., Tensor]:
@@ -66,7 +104,10 @@ def make_runs(model: Module, compiled: bool) -> Iterator[tuple[str, Callable[...
         return call
 
     yield EAGER, run(model), 0.0
-    for name, prepare in ((FUSED, fuse_for_inference), (INT8, quantize)):
+    for name, prepare in (
+        (FUSED, fuse_for_inference),
+        (INT8, lambda model: quantize(model, samples)),
+    ):
         start = time.perf_counter()
         network = prepare(model)
         yield name, run(network), time.perf_counter() - start
@@ -93,7 +134,7 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     samples = make_inputs(name, model, workload, min(args.samples, 4 * workload.max_batch))
     embeddings = getattr(model, 'output', 'logits') == 'embeddings'
     runs, facts = {}, {}
-    for label, run, prepared in make_runs(model, args.compile):
+    for label, run, prepared in make_runs(model, samples, args.compile):
         start = time.perf_counter()
         try:
             out = run(*samples)

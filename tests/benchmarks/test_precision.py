@@ -53,8 +53,24 @@ def test_errors_are_reported(monkeypatch):
 
 def test_quantization_keeps_the_model():
     model = torch.nn.Sequential(torch.nn.Linear(8, 4))
-    quantized = bench.quantize(model)
-    assert type(model[0]) is torch.nn.Linear
     x = torch.randn(5, 8)
+    quantized = bench.quantize(model, [x])
+    assert type(model[0]) is torch.nn.Linear
     torch.testing.assert_close(quantized(x), model(x), atol=0.05, rtol=0.05)
     assert not torch.equal(quantized(x), model(x))
+
+
+def test_layers_whose_weights_are_read_are_not_quantized():
+    class Merged(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.unused = (torch.nn.Linear(4, 4) for _ in range(3))
+            self.last = torch.nn.Linear(4, 4)
+
+        def forward(self, x):
+            x = x @ (self.second.weight @ self.first.weight).t()
+            return self.last(x.to(self.second.weight.dtype))
+
+    model, x = Merged(), torch.randn(5, 4)
+    assert bench.find_called_layers(model, [x]) == ['last']
+    torch.testing.assert_close(bench.quantize(model, [x])(x), model(x), atol=0.05, rtol=0.05)

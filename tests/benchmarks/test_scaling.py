@@ -15,7 +15,6 @@ from benchmarks.scaling import __main__ as script
 from benchmarks.scaling import harness, workloads
 from benchmarks.scaling.plot import plot_scaling
 
-
 # Of the operators, two that are measured in all sweeps; .ci/run measures all operators.
 MEASURED = ['SpatialConv', 'TemporalConv'] + [
     workload.operator
