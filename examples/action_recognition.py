@@ -24,6 +24,7 @@ from torch_geometric.transforms import Compose
 
 import graphmotion.transforms as T
 import graphmotion.visualization as vis
+from graphmotion.data import find_copies
 from graphmotion.datasets import NTURGBD, NWUCLA, UTDMHAD, MotionDataset, SyntheticActions
 from graphmotion.inference import Recognizer, load_weights, predict
 from graphmotion.metrics import ClassificationScores, classification_scores, format_table
@@ -221,10 +222,28 @@ def run_stream(
     return StreamResult(recognizer, logits, scores, report)
 
 
-def outcomes(args: Namespace, test: MotionDataset, logits: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Returns the entries of results.json by which networks are compared."""
+def outcomes(
+    args: Namespace, dataset: MotionDataset, logits: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """Returns the entries of results.json by which networks are compared, and the accuracy on test
+    samples that are no copies of training samples if there are copies.
+    """
+    train, test = dataset.official_split(args.protocol)
     predicted = {name: one.argmax(dim=1) for name, one in logits.items()}
-    return common.class_outcomes(test, predicted, f'official split {args.protocol}')
+    content = common.class_outcomes(test, predicted, f'official split {args.protocol}')
+    copies = find_copies(test, train)
+    if copies.any():
+        others = ~copies
+        target = test.labels()[others]
+        accuracy = {
+            name: float((one[others] == target).float().mean()) for name, one in predicted.items()
+        }
+        print(f'{int(copies.sum())} of {len(test)} test samples are copies of training samples.')
+        print('Accuracy on the others:')
+        for name, value in accuracy.items():
+            print(f'  {name}: {100 * value:.1f} %')
+        content['without_copies'] = {'samples': len(target), 'accuracy': accuracy}
+    return content
 
 
 def score(test: MotionDataset, logits: Tensor) -> ClassificationScores:
@@ -254,8 +273,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     path = args.out / args.model / args.stream / 'recognizer.safetensors'
     common.show_recognizer(path, "print(recognizer('action.json'))")
     results = {'name': name, 'recipe': make_recipe(args), 'options': make_options(args)}
-    test = dataset.official_split(args.protocol)[1]
-    results |= result.report | outcomes(args, test, {name: result.logits})
+    results |= result.report | outcomes(args, dataset, {name: result.logits})
     return common.save_results(args, results, args.out / args.model)
 
 

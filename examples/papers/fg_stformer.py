@@ -137,7 +137,6 @@ def compare_parts(args: Namespace, dataset: MotionDataset) -> dict[str, Any]:
     }
     rows = {name: result.scores for name, result in results.items()}
     print(f'\n{format_table(rows, percent=True, per_class=False)}\n')
-    test = dataset.official_split(args.protocol)[1]
     logits = {name: result.logits for name, result in results.items()}
     content = {
         'name': f'{example.TITLES[args.model]}, ablation',
@@ -145,7 +144,7 @@ def compare_parts(args: Namespace, dataset: MotionDataset) -> dict[str, Any]:
         'options': example.make_options(args),
         'runs': {name: result.report for name, result in results.items()},
     }
-    content |= example.outcomes(args, test, logits)
+    content |= example.outcomes(args, dataset, logits)
     return common.save_results(args, content, args.out / args.model)
 
 
@@ -222,7 +221,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             'options': example.make_options(args),
             'streams': report,
             'recall': recall,
-            **example.outcomes(args, test, logits),
+            **example.outcomes(args, dataset, logits),
         },
         folder,
     )

@@ -26,6 +26,7 @@ from shared import common
 
 import graphmotion.transforms as T
 import graphmotion.visualization as vis
+from graphmotion.data import find_duplicates
 from graphmotion.datasets import UCalgaryGait
 from graphmotion.metrics import ODD_TO_EVEN_TAKES, fold_summary, format_table
 from graphmotion.models import create_model
@@ -97,8 +98,17 @@ def make_transforms(args: Namespace, dataset: UCalgaryGait) -> example.Transform
     )
 
 
+def read_dataset(args: Namespace, target: str) -> UCalgaryGait:
+    """Returns the walks without copies, which the archive has under other subjects and takes."""
+    dataset = UCalgaryGait(args.root, target)
+    copies = {number for group in find_duplicates(dataset) for number in group[1:]}
+    if copies:
+        print(f'{len(copies)} of {len(dataset)} walks are copies of others and are not used')
+    return dataset.index_select([i for i in range(len(dataset)) if i not in copies])
+
+
 def recognise(args: Namespace) -> dict[str, Any]:
-    dataset = UCalgaryGait(args.root, 'subject')
+    dataset = read_dataset(args, 'subject')
     example.draw_data(args, dataset)
     recipe = example.make_recipe(args, PRESETS[args.preset])
     size = T.ScaleByBodySize(dataset.skeleton) if args.one_height else T.FillMissing()
@@ -107,7 +117,7 @@ def recognise(args: Namespace) -> dict[str, Any]:
 
 
 def classify_condition(args: Namespace) -> dict[str, Any]:
-    dataset = UCalgaryGait(args.root, 'condition')
+    dataset = read_dataset(args, 'condition')
     example.draw_data(args, dataset)
     skeleton = dataset.skeleton
     stream = T.ToStream(['joint', 'joint_motion'], skeleton)

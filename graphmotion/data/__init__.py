@@ -17,6 +17,7 @@ from graphmotion.data.batching import (
     to_hetero,
 )
 from graphmotion.data.collate import collate
+from graphmotion.data.duplicates import find_copies, find_duplicates
 from graphmotion.data.gait_features import GaitFeatures, gait_features
 from graphmotion.data.graph_dataset import GraphDataset
 from graphmotion.data.list_dataset import as_dataset
@@ -49,6 +50,8 @@ __all__ = [
     'batch_index',
     'collate',
     'field_names',
+    'find_copies',
+    'find_duplicates',
     'from_array',
     'from_dense',
     'from_hetero',

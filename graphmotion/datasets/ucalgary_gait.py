@@ -42,6 +42,15 @@ class UCalgaryGait(RecordedDataset):
         for train, test in dataset.folds(5, by='subject'):
             ...
 
+    The archive has some files twice: all six of subjects 4 and 10 are the same, as are runs 1 and 2
+    of subject 22 and runs 5 and 6 of subject 6. To leave the copies out, use
+    :func:`~graphmotion.data.find_duplicates`:
+
+    .. code-block:: python
+
+        copies = {number for group in find_duplicates(dataset) for number in group[1:]}
+        dataset = dataset.index_select([i for i in range(len(dataset)) if i not in copies])
+
     Since the skeletons are metric, limb lengths alone distinguish most people;
     :class:`~graphmotion.transforms.ScaleByBodySize` removes the body size.
 

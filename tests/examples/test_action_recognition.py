@@ -1,10 +1,13 @@
 import json
+from argparse import Namespace
 
 import action_recognition as example
 import pytest
 import torch
 from PIL import Image
 
+from graphmotion.data import from_array
+from graphmotion.data.list_dataset import ListDataset
 from graphmotion.datasets import NWUCLA, SyntheticActions
 from graphmotion.inference import Recognizer
 from graphmotion.models import create_model
@@ -115,3 +118,30 @@ def test_published_preprocessing():
             assert 'ResampleFrames' in repr(test)
             assert 'RandomMirror' in repr(train)
             assert 'RandomMirror' not in repr(test)
+
+
+def test_accuracy_without_copies_of_training_samples(capsys):
+    """Test samples whose joints equal those of a training sample are not counted."""
+
+    def sample(value, y, subject):
+        data = from_array(torch.full((4, 16, 3), float(value)), 'emotion_gait16', axes='TVC', y=y)
+        data.subject = torch.tensor([subject])
+        return data
+
+    class Actions(ListDataset):
+        num_classes, class_names = 2, ('walk', 'run')
+
+        def official_split(self, protocol):
+            return self.index_select([0, 1]), self.index_select([2, 3, 4])
+
+    train = [sample(1, 0, 1), sample(2, 1, 1)]
+    test = [sample(2, 1, 2), sample(3, 1, 2), sample(4, 0, 2)]
+    logits = torch.tensor([[0.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
+    args = Namespace(protocol='subject')
+    content = example.outcomes(args, Actions([*train, *test]), {'A': logits})
+    assert content['without_copies'] == {'samples': 2, 'accuracy': {'A': 0.5}}
+    printed = capsys.readouterr().out
+    assert '1 of 3 test samples are copies of training samples' in printed
+    assert 'A: 50.0 %' in printed
+    other = Actions([*train, sample(5, 1, 2), *test[1:]])
+    assert 'without_copies' not in example.outcomes(args, other, {'A': logits})

@@ -1,7 +1,7 @@
 import pytest
 import ucalgary as example
 
-from tests.datasets.test_ucalgary_gait import write
+from tests.datasets.test_ucalgary_gait import name, write
 
 ROOT = ['--root', 'x']
 CONDITION = [*ROOT, '--task', 'condition']
@@ -14,11 +14,16 @@ pytestmark = pytest.mark.filterwarnings('ignore:.*embeddings of the gallery have
 def test_identity_and_condition(tmp_path, capsys):
     runs = [(subject, run) for subject in (1, 2, 3, 4) for run in range(1, 7)]
     write(tmp_path / 'data', runs)
+    raw = tmp_path / 'data' / 'raw'
+    copied = raw / 'sub1' / 'Run2' / name(1, 2)
+    (raw / name(5, 2)).write_text(copied.read_text())
     options = ['--root', str(tmp_path / 'data'), '--epochs', '1', '--quiet']
     results = example.main(
         [*options, '--models', 'st_gcn', '--one-height', '--out', str(tmp_path / 'a')]
     )
-    assert 'odd to even takes' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert '1 of 25 walks are copies of others and are not used' in printed
+    assert 'UCalgaryGait(24), odd to even takes: 12 training, 24 test walks' in printed
     assert results['scores']['ST-GCN']['ranks'] == [1, 5, 10, 20]
     results = example.main(
         [*options, '--task', 'condition', '--folds', '2', '--out', str(tmp_path / 'b')]
