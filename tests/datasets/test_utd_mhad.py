@@ -66,6 +66,7 @@ def test_missing_files_raise(tmp_path):
         UTDMHAD(str(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_real_files(tmp_path, real_data):
     os.makedirs(tmp_path / 'raw')
     os.symlink(real_data / 'utd_mhad' / 'Skeleton.zip', tmp_path / 'raw' / 'Skeleton.zip')

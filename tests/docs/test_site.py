@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from generate import links, models, operators, reference
 from generate.gallery import gallery_examples
@@ -34,6 +35,7 @@ def test_the_index_of_operators_has_every_module_with_its_cost(tmp_path):
     assert 'arxiv.org/abs/1801.07455' in row
 
 
+@pytest.mark.slow
 def test_the_index_of_models_has_every_model(tmp_path):
     models.write(tmp_path)
     text = (tmp_path / 'models.rst').read_text()

@@ -63,6 +63,7 @@ def test_truncated_files_raise(path, fraction):
     raises(path, 'expected a complete file of safetensors')
 
 
+@pytest.mark.slow
 def test_damaged_files_raise_or_load(path):
     original = path.read_bytes()
     generator = torch.Generator().manual_seed(0)

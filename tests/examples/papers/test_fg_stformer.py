@@ -154,6 +154,7 @@ def test_the_network_is_compared_with_networks_without_some_of_its_parts(tmp_pat
         assert accuracy == pytest.approx(hits.count('1') / len(hits))
 
 
+@pytest.mark.slow
 def test_the_networks_of_the_ablation_grow_with_their_parts():
     sizes = {name: count_parameters(10, off) for name, off in example.ABLATION.items()}
     assert sizes['all joints'] < sizes['focal joints']  # which have scores
