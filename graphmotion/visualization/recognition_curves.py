@@ -27,6 +27,7 @@ from graphmotion.visualization._inputs import as_mapping, entry_name
 Scores = GalleryProbeScores | Mapping[str, GalleryProbeScores]
 
 _MARKERS = 'os^Dv*P'
+_MAX_COLUMNS = 4  # panels in a row of cumulative curves
 
 # Percentages over views or ranks, by panel and by curve.
 _Panels = dict[str, dict[str, np.ndarray]]
@@ -151,8 +152,12 @@ def plot_cmc(
         runs, {name: run.mean_average_precision.unsqueeze(1) for name, run in runs.items()}
     )
     num_curves = len(next(iter(panels.values())))
-    figure = new_figure(3.8 * len(panels), 3.0 + LEGEND_LINE * num_curves)
-    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    num_columns = min(len(panels), _MAX_COLUMNS)
+    num_rows = math.ceil(len(panels) / num_columns)
+    figure = new_figure(3.8 * num_columns, num_rows * (3.0 + LEGEND_LINE * num_curves))
+    axes = figure.subplots(num_rows, num_columns, squeeze=False, sharey=True).flatten()
+    for ax in axes[len(panels) :]:
+        ax.remove()
     ranks = np.arange(1, max_rank + 1)
     for i, (ax, (panel, curves)) in enumerate(zip(axes, panels.items())):
         for style, (name, curve) in zip(_curve_styles(), curves.items()):
@@ -161,7 +166,7 @@ def plot_cmc(
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
         ax.set_xlim(0.5, max_rank + 0.5)
         ax.set_xlabel('rank')
-        ax.set_ylabel('identification rate (%)' if i == 0 else '')
+        ax.set_ylabel('identification rate (%)' if i % num_columns == 0 else '')
         ax.set_title(panel, fontsize='medium')
         style_axes(ax)
         add_legend_below(ax, 0.45)

@@ -92,6 +92,21 @@ def test_cmc_curves():
     assert [label[:2] for label in curves(ax)] == ['NM', 'BG', 'CL']
 
 
+def test_many_cmc_panels_are_in_several_rows(tmp_path):
+    names = 'ABCDEFG'
+    probes = dict(zip(names, 3 * list(PROTOCOL.probes.values())))
+    run = gallery_probe(*casia_b(1.0), replace(PROTOCOL, probes=probes))
+    figure = plot_cmc({'first': run, 'second': run}, path=tmp_path / 'cmc.png')
+    assert [ax.get_title() for ax in figure.axes] == list(names)
+    places = [ax.get_position() for ax in figure.axes]
+    assert len({round(place.y0, 3) for place in places}) == 2
+    assert len({round(place.x0, 3) for place in places}) == 4
+    labelled = [ax.get_title() for ax in figure.axes if ax.get_ylabel()]
+    assert labelled == ['A', 'E']
+    with Image.open(tmp_path / 'cmc.png') as image:
+        assert image.width < 3500
+
+
 @pytest.mark.parametrize('kind', ['line', 'polar'])
 def test_nothing_is_clipped(kind, tmp_path):
     runs = {f'a network with the number {i}': scores(i) for i in range(1, 4)}
