@@ -11,12 +11,13 @@ from torch import Tensor
 from torch.nn import GELU, Dropout, LayerNorm, Linear, Module, ModuleList, Parameter, Sequential
 from torch.nn.functional import normalize
 
+from graphmotion.checks import check_choice
 from graphmotion.config import Configurable
 from graphmotion.models.published_weights import LoadsPublishedWeights, match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
 from graphmotion.nn.frame_sequential import FrameSequential
-from graphmotion.nn.frames import mask_padding
+from graphmotion.nn.frames import frame_mean, mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.sliding import SlidingFrames
@@ -168,6 +169,10 @@ class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
     over the joints of each frame, then convolutions with large kernels over the frames of each
     joint. The embedding is a linear map of the mean over joints and frames.
 
+    The mean over the joints discards which joint has which features. With
+    :obj:`joint_pooling='concat'`, the embedding is a linear map of the means over the frames of all
+    joints side by side, as in :class:`GaitFormer`.
+
     Where the paper does not specify them, the number of blocks, heads and channels, the dropout
     and the side on which sequences are mirrored follow the published code.
 
@@ -197,6 +202,8 @@ class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
             (default: :obj:`0.01`)
         num_people (int, optional): Number of skeletons in a sample; their features are averaged.
             (default: :obj:`1`)
+        joint_pooling (str, optional): :obj:`"mean"` over the joints, as in the paper, or
+            :obj:`"concat"`. (default: :obj:`"mean"`)
 
     Shapes:
         - **x:** node features :math:`(B \cdot M \cdot V, T, F_{in})`
@@ -228,11 +235,13 @@ class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
         padding: str = 'reflect_start',
         dropout: float = 0.01,
         num_people: int = 1,
+        joint_pooling: str = 'mean',
     ) -> None:
         super().__init__()
         self.skeleton = get_skeleton(skeleton)
         self.in_channels = in_channels
         self.num_people = num_people
+        self.joint_pooling = check_choice('joint_pooling', joint_pooling, ('mean', 'concat'))
         self.spatial = SpatialMixer(
             self.skeleton.num_joints, in_channels, channels, depth, heads, mlp_ratio
         )
@@ -241,8 +250,9 @@ class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
             TemporalMixerBlock(before, after, kernel_size, padding, dropout)
             for before, after in pairwise(sizes)
         )
-        self.norm = LayerNorm(sizes[-1])
-        self.lin = Linear(sizes[-1], embedding_dim)
+        pooled = sizes[-1] * (self.skeleton.num_joints if joint_pooling == 'concat' else 1)
+        self.norm = LayerNorm(pooled)
+        self.lin = Linear(pooled, embedding_dim)
 
     @property
     def min_frames(self) -> int:
@@ -272,15 +282,23 @@ class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
         check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
         num_nodes = self.num_people * self.skeleton.num_joints
         x, mask = mask_padding(x, num_frames, num_nodes)
-        pooled = graph_mean(self.features(x, mask), num_nodes, mask=mask)
-        return normalize(self.lin(self.norm(pooled)), dim=-1)
+        return self._embed(self.features(x, mask), mask)
 
     def forward_sliding(self, x: SlidingFrames) -> Tensor:
         """Returns the embedding of a window that slides over a sequence."""
         x = x.map(self.spatial)
         for block in cast(Iterable[TemporalMixerBlock], self.temporal):
             x = x.map(block, reach=block.conv.reach)
-        pooled = graph_mean(x.features, self.num_people * self.skeleton.num_joints)
+        return self._embed(x.features)
+
+    def _embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Returns the embeddings, given the features of each joint in each frame."""
+        num_joints = self.skeleton.num_joints
+        if self.joint_pooling == 'mean':
+            pooled = graph_mean(x, self.num_people * num_joints, mask=mask)
+        else:
+            joints = split_graphs(frame_mean(x, mask), num_joints).flatten(1)
+            pooled = split_graphs(joints, self.num_people).mean(dim=1)
         return normalize(self.lin(self.norm(pooled)), dim=-1)
 
     def convert_reference_state_dict(

@@ -23,6 +23,7 @@ MODELS = {
     'fg_stformer, one map': (ACTION | SMALL | {'per_frame': False, 'focal_joints': False}, True),
     'gaitmixer': (GAIT | {'kernel_size': 7, 'depth': 1, 'temporal_channels': (8, 16)}, True),
     'gaitmixer, reflect': (GAIT | {'kernel_size': 5, 'padding': 'reflect', 'num_people': 2}, True),
+    'gaitmixer, joints side by side': (GAIT | {'kernel_size': 5, 'joint_pooling': 'concat'}, True),
     'gaitmixer, zeros': (GAIT | {'kernel_size': 5, 'padding': 'zeros', 'depth': 1}, True),
     'gaitformer': (GAIT | {'depth': 1}, True),
 }

@@ -35,6 +35,11 @@ CASES = {
     'ctr_gcn': ('ctr_gcn', ONE_LAYER | {'num_people': 2}, 'motion of two'),
     'fg_stformer': ('fg_stformer', ONE_LAYER | {'dilations': (1,)}, 'motion'),
     'gaitmixer': ('gaitmixer', MIXER | {'temporal_channels': (12,), 'kernel_size': 5}, 'motion'),
+    'gaitmixer, joints side by side': (
+        'gaitmixer',
+        MIXER | {'temporal_channels': (12,), 'kernel_size': 5, 'joint_pooling': 'concat'},
+        'motion',
+    ),
     'gaitformer': ('gaitformer', MIXER, 'motion'),
     'lmgcs': ('lmgcs', STRIPS, 'silhouettes'),
     'lmgcs_ou_mvlp': (

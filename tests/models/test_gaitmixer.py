@@ -65,6 +65,30 @@ def test_initially_the_order_of_joints_has_no_effect():
     torch.testing.assert_close(model(x[order]), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize('num_people', [1, 2])
+def test_features_of_joints_side_by_side(num_people):
+    """Each joint has its own weights in the head; people are averaged, padding is left out."""
+    options = {'channels': 8, 'heads': 2, 'temporal_channels': (8, 12), 'kernel_size': 5}
+    model = gaitmixer('coco17', 6, joint_pooling='concat', num_people=num_people, **options).eval()
+    assert (model.norm.weight.numel(), model.lin.in_features) == (17 * 12, 17 * 12)
+    x, num_frames = torch.randn(3 * num_people * 17, 9, 2), torch.tensor([9, 6, 8])
+    features = model.features(x)
+    rows = []
+    for i in range(3):
+        people = []
+        for m in range(num_people):
+            start = (i * num_people + m) * 17
+            people.append(torch.cat([features[start + v].mean(dim=0) for v in range(17)]))
+        row = model.lin(model.norm(sum(people) / num_people))
+        rows.append(row / row.norm())
+    torch.testing.assert_close(model(x), torch.stack(rows), atol=1e-5, rtol=1e-5)
+    alone = [model(x.view(3, -1, 9, 2)[i, :, : num_frames[i]].contiguous())[0] for i in range(3)]
+    padded = model(x, num_frames=num_frames)
+    torch.testing.assert_close(padded, torch.stack(alone), atol=1e-5, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"joint_pooling must be one of \['mean', 'concat'\]"):
+        gaitmixer(joint_pooling='max')
+
+
 def test_joints_mix_in_space_and_frames_in_time():
     model = gaitmixer().eval()
     x = torch.randn(17, 60, 2)
