@@ -53,9 +53,10 @@ class Preset:
 
 
 CPU = RecognitionRecipe(
-    OneCycle(lr=1e-3, weight_decay=0.01, max_epochs=5, gradient_clip=5.0),
+    OneCycle(lr=1e-3, weight_decay=0.01, max_epochs=20, gradient_clip=5.0),
     subjects_per_batch=16,
     samples_per_subject=4,
+    batches_per_epoch=27,
     margin=0.2,
 )
 PRESETS = {
@@ -170,6 +171,8 @@ def run_model(
         options['embedding_dim'] = args.embedding
     if name == 'gaitformer':
         options['num_frames'] = args.frames
+    if name == 'gaitmixer' and args.preset == 'cpu':
+        options['joint_pooling'] = 'concat'  # learns in far fewer steps than the mean
     torch.manual_seed(args.seed)
     model = create_model(name, skeleton=test.skeleton, **options)
     begin = time.perf_counter()
@@ -185,6 +188,7 @@ def run_model(
             seed=args.seed,
             balance='subject',
             samples_per_class=recipe.samples_per_subject,
+            batches_per_epoch=recipe.batches_per_epoch,
         )
         fitted = fit(module, data, str(folder), seed=args.seed, **common.fit_options(args))
         path = folder / 'curves.png'
