@@ -50,6 +50,7 @@ class Preset:
     frames: int  # input frames
     crops: int  # windows of a test walk: one, or three and their reversals
     recipe: RecognitionRecipe
+    joint_pooling: str = 'mean'  # of GaitMixer
 
 
 CPU = RecognitionRecipe(
@@ -60,9 +61,9 @@ CPU = RecognitionRecipe(
     margin=0.2,
 )
 PRESETS = {
-    ('synthetic', 'cpu'): Preset(40, 1, CPU),
+    ('synthetic', 'cpu'): Preset(40, 1, CPU, joint_pooling='concat'),
     ('synthetic', 'paper'): Preset(40, 1, gaitmixer_recipe()),
-    ('casia_b', 'cpu'): Preset(60, 3, CPU),
+    ('casia_b', 'cpu'): Preset(60, 3, CPU, joint_pooling='concat'),
     ('casia_b', 'paper'): Preset(60, 3, gaitmixer_recipe()),
 }
 
@@ -77,6 +78,12 @@ def add_model_options(parser: ArgumentParser, out: str) -> None:
         choices=[1, 3],
         help='windows of a test walk to average over: 1 is the middle one, as in the paper; '
         '3 are shifted and reversed windows, as in the published code',
+    )
+    model.add_argument(
+        '--joint-pooling',
+        choices=['mean', 'concat'],
+        help='GaitMixer averages over the joints, as in the paper, or keeps them apart, which '
+        'needs far fewer steps',
     )
     model.add_argument('--lr', type=float, help='maximum learning rate')
     common.add_training_options(parser, out, evaluate=True)
@@ -105,8 +112,8 @@ def check_options(
 
 
 def set_windows(parser: ArgumentParser, args: Namespace, preset: Preset, models: list[str]) -> None:
-    """Takes frames and crops from the preset if they were not given."""
-    common.fill_from_preset(args, preset, ('frames', 'crops'))
+    """Takes frames, crops and pooling from the preset if they were not given."""
+    common.fill_from_preset(args, preset, ('frames', 'crops', 'joint_pooling'))
     if args.frames < 31 and models != ['st_gcn']:
         parser.error(f'gaitmixer and gaitformer need --frames 31 or more, got {args.frames}')
 
@@ -171,8 +178,8 @@ def run_model(
         options['embedding_dim'] = args.embedding
     if name == 'gaitformer':
         options['num_frames'] = args.frames
-    if name == 'gaitmixer' and args.preset == 'cpu':
-        options['joint_pooling'] = 'concat'  # learns in far fewer steps than the mean
+    if name == 'gaitmixer':
+        options['joint_pooling'] = args.joint_pooling
     torch.manual_seed(args.seed)
     model = create_model(name, skeleton=test.skeleton, **options)
     begin = time.perf_counter()
@@ -181,14 +188,18 @@ def run_model(
     if args.evaluate:
         load_weights(module, str(folder / 'last.ckpt'))
     else:
+        walks = oversample(train)
+        batches = recipe.batches_per_epoch
+        if batches is not None:  # not more than there are
+            batches = min(batches, max(1, len(walks) // recipe.batch_size))
         data = GraphDataModule(
-            oversample(train),
+            walks,
             batch_size=recipe.batch_size,
             train_transform=transforms.train,
             seed=args.seed,
             balance='subject',
             samples_per_class=recipe.samples_per_subject,
-            batches_per_epoch=recipe.batches_per_epoch,
+            batches_per_epoch=batches,
         )
         fitted = fit(module, data, str(folder), seed=args.seed, **common.fit_options(args))
         path = folder / 'curves.png'

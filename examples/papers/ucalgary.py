@@ -72,7 +72,16 @@ def parse(argv: list[str] | None = None) -> Namespace:
     identity = args.task == 'identity'
     rules = [
         (f'--{name}', identity, 'for --task identity')
-        for name in ('one-height', 'embedding', 'distance', 'crops', 'lr', 'models', 'evaluate')
+        for name in (
+            'one-height',
+            'embedding',
+            'distance',
+            'crops',
+            'joint-pooling',
+            'lr',
+            'models',
+            'evaluate',
+        )
     ]
     rules.append(('--folds', not identity, 'for --task condition'))
     common.refuse_unused(parser, argv, rules)

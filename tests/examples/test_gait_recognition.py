@@ -78,10 +78,11 @@ def test_options_that_do_not_go_together(refused, options, reason):
 
 def test_presets():
     paper = example.parse([*REAL, '--preset', 'paper', '--protocol', 'ST'])
-    assert (paper.frames, paper.crops) == (60, 3)
+    assert (paper.frames, paper.crops, paper.joint_pooling) == (60, 3, 'mean')
     recipe = example.make_recipe(paper, example.get_preset(paper))
     assert (recipe.samples_per_subject, recipe.optimization.max_epochs) == (8, 300)
     args = example.parse(['--lr', '0.1', '--model', 'st_gcn', '--frames', '20'])
-    assert (args.frames, args.crops) == (20, 1)
+    assert (args.frames, args.crops, args.joint_pooling) == (20, 1, 'concat')
     recipe = example.make_recipe(args, example.get_preset(args))
-    assert (recipe.optimization.lr, recipe.optimization.max_epochs) == (0.1, 5)
+    assert (recipe.optimization.lr, recipe.optimization.max_epochs) == (0.1, 20)
+    assert example.parse(['--joint-pooling', 'mean']).joint_pooling == 'mean'

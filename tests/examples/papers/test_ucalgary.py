@@ -43,6 +43,10 @@ def test_identity_and_condition(tmp_path, capsys):
         ([*CONDITION, '--embedding', '64'], '--embedding is only valid for --task identity'),
         ([*CONDITION, '--distance', 'cosine'], '--distance is only valid for --task identity'),
         ([*CONDITION, '--crops', '3'], '--crops is only valid for --task identity'),
+        (
+            [*CONDITION, '--joint-pooling', 'mean'],
+            '--joint-pooling is only valid for --task identity',
+        ),
         ([*CONDITION, '--lr', '0.1'], '--lr is only valid for --task identity'),
         ([*CONDITION, '--evaluate'], '--evaluate is only valid for --task identity'),
         ([*CONDITION, '--one-height'], '--one-height is only valid for --task identity'),
