@@ -16,6 +16,7 @@ import copy
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -106,7 +107,7 @@ def make_runs(
     yield EAGER, run(model), 0.0
     for name, prepare in (
         (FUSED, fuse_for_inference),
-        (INT8, lambda model: quantize(model, samples)),
+        (INT8, partial(quantize, inputs=samples)),
     ):
         start = time.perf_counter()
         network = prepare(model)

@@ -225,25 +225,28 @@ def run_stream(
 def outcomes(
     args: Namespace, dataset: MotionDataset, logits: Mapping[str, Tensor]
 ) -> dict[str, Any]:
-    """Returns the entries of results.json by which networks are compared, and the accuracy on test
-    samples that are no copies of training samples if there are copies.
-    """
+    """Returns the entries of results.json by which networks are compared."""
     train, test = dataset.official_split(args.protocol)
     predicted = {name: one.argmax(dim=1) for name, one in logits.items()}
     content = common.class_outcomes(test, predicted, f'official split {args.protocol}')
-    copies = find_copies(test, train)
-    if copies.any():
-        others = ~copies
-        target = test.labels()[others]
-        accuracy = {
-            name: float((one[others] == target).float().mean()) for name, one in predicted.items()
-        }
-        print(f'{int(copies.sum())} of {len(test)} test samples are copies of training samples.')
-        print('Accuracy on the others:')
-        for name, value in accuracy.items():
-            print(f'  {name}: {100 * value:.1f} %')
-        content['without_copies'] = {'samples': len(target), 'accuracy': accuracy}
-    return content
+    return content | score_unseen(train, test, logits)
+
+
+def score_unseen(
+    train: MotionDataset, test: MotionDataset, logits: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """Prints and returns the accuracy on the other test samples if some are training samples."""
+    unseen = ~find_copies(test, train)
+    if unseen.all():
+        return {}
+    part = test.index_select(unseen)
+    accuracy = {name: score(part, one[unseen]).accuracy for name, one in logits.items()}
+    count = len(test) - len(part)
+    print(f'{count} of {len(test)} test samples are copies of training samples.')
+    print('Accuracy on the others:')
+    for name, value in accuracy.items():
+        print(f'  {name}: {100 * value:.1f} %')
+    return {'without_copies': {'samples': len(part), 'accuracy': accuracy}}
 
 
 def score(test: MotionDataset, logits: Tensor) -> ClassificationScores:

@@ -184,22 +184,16 @@ def run_model(
     model = create_model(name, skeleton=test.skeleton, **options)
     begin = time.perf_counter()
     recipe = recognition.limit_subjects(recipe, train)
+    walks = oversample(train)
+    if recipe.batches_per_epoch is not None:  # not more than there are
+        batches = min(recipe.batches_per_epoch, max(1, len(walks) // recipe.batch_size))
+        recipe = replace(recipe, batches_per_epoch=batches)
     module = RecognitionModule(model, recipe)
     if args.evaluate:
         load_weights(module, str(folder / 'last.ckpt'))
     else:
-        walks = oversample(train)
-        batches = recipe.batches_per_epoch
-        if batches is not None:  # not more than there are
-            batches = min(batches, max(1, len(walks) // recipe.batch_size))
         data = GraphDataModule(
-            walks,
-            batch_size=recipe.batch_size,
-            train_transform=transforms.train,
-            seed=args.seed,
-            balance='subject',
-            samples_per_class=recipe.samples_per_subject,
-            batches_per_epoch=batches,
+            walks, train_transform=transforms.train, seed=args.seed, **module.batch_options()
         )
         fitted = fit(module, data, str(folder), seed=args.seed, **common.fit_options(args))
         path = folder / 'curves.png'
