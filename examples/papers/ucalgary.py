@@ -45,7 +45,7 @@ CPU = RecognitionRecipe(
     margin=0.2,
 )
 PRESETS = {
-    'cpu': example.Preset(frames=60, crops=3, recipe=CPU),
+    'cpu': example.Preset(frames=60, crops=3, recipe=CPU, joint_pooling='concat'),
     'paper': example.Preset(frames=60, crops=3, recipe=gaitmixer_recipe()),
 }
 CONDITION_FRAMES = 48
