@@ -228,7 +228,15 @@ calgary_identity = Table(
         column('mAP', 'scores.*.figures.mAP'),
     ],
     [
-        *rows(f'{CALGARY} --models st_gcn gaitmixer', ['chance', SIMPLE, 'ST-GCN', 'GaitMixer']),
+        *rows(
+            f'{CALGARY} --models st_gcn gaitmixer',
+            ['chance', SIMPLE, 'SVM on bone lengths', 'ST-GCN', 'GaitMixer'],
+        ),
+        Row(
+            'GaitMixer, mean over joints',
+            'GaitMixer',
+            f'{CALGARY} --models gaitmixer --joint-pooling mean',
+        ),
     ],
 )
 calgary_condition = Table(

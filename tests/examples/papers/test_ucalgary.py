@@ -25,6 +25,9 @@ def test_identity_and_condition(tmp_path, capsys):
     assert '1 of 25 walks are copies of others and are not used' in printed
     assert 'UCalgaryGait(24), odd to even takes: 12 training, 24 test walks' in printed
     assert results['scores']['ST-GCN']['ranks'] == [1, 5, 10, 20]
+    accuracy = results['scores']['SVM on bone lengths']['figures']['rank-1']
+    assert 0 <= accuracy <= 1
+    assert f'SVM on bone lengths: {100 * accuracy:.1f} rank-1' in printed
     results = example.main(
         [*options, '--task', 'condition', '--folds', '2', '--out', str(tmp_path / 'b')]
     )
