@@ -5,8 +5,9 @@ r"""Recognise people, or the leg that is hindered, on the gaits of the Universit
     python examples/papers/ucalgary.py --root DIR --task condition
 
 DIR/raw holds the archive of the dataset. The task "identity" trains on the odd runs and recognises
-the even ones among them, beside limb lengths, chance and an SVM on bone lengths. The task "condition" classifies normal
-walks and walks with a hindered right or left leg, in folds by subject, with ST-GCN.
+the even ones among them, beside limb lengths, chance and an SVM on bone lengths. The task
+"condition" classifies normal walks and walks with a hindered right or left leg, in folds by
+subject, with ST-GCN.
 """
 
 from __future__ import annotations
@@ -124,9 +125,7 @@ def recognise(args: Namespace) -> dict[str, Any]:
     recipe = example.make_recipe(args, PRESETS[args.preset])
     size = T.ScaleByBodySize(dataset.skeleton) if args.one_height else T.FillMissing()
     transforms = make_transforms(args, dataset)
-    results = compare(
-        args, ODD_TO_EVEN_TAKES, dataset, transforms, recipe, FPS, size, view='front'
-    )
+    results = compare(args, ODD_TO_EVEN_TAKES, dataset, transforms, recipe, FPS, size, view='front')
     accuracy = classify_bone_lengths(dataset, size)
     print(f'{SVM}: {100 * accuracy:.1f} rank-1')
     results['scores'][SVM] = {'figures': {'rank-1': accuracy}}

@@ -25,6 +25,7 @@ from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, repeat_mask, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.sample_blocks import apply_to_samples
 from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -322,6 +323,7 @@ class FGSTFormer(Configurable, ResettableModule):
             )  # fmt: skip
 
         sizes = [channels[0], *channels]
+        self._width = sizes[0]
         strides = [2 if out_size > size else 1 for size, out_size in pairwise(sizes)]
         self.input = FrameSequential(
             Linear(in_channels, channels[0]), MotionBatchNorm(channels[0]), LeakyReLU(_SLOPE)
@@ -377,8 +379,17 @@ class FGSTFormer(Configurable, ResettableModule):
         check_graph_sizes(x, batch, num_joints, people)
         split_graphs(x, people * num_joints)  # raises if the last sample lacks people
         x, mask = mask_padding(x, num_frames, people * num_joints)
-        x = self.spatial[0](self.input(x, mask), num_joints, mask=mask)
-        return self._classify(x, mask, return_attention)
+        if return_attention:
+            return self._classify(self._attend(x, mask), mask, return_attention)
+
+        def classify(x: Tensor, mask: Tensor | None) -> Tensor:
+            return cast(Tensor, self._classify(self._attend(x, mask), mask))
+
+        return apply_to_samples(self, classify, x, mask, people * num_joints, self._width)
+
+    def _attend(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Returns the features of the first attention over joints."""
+        return self.spatial[0](self.input(x, mask), self.skeleton.num_joints, mask=mask)
 
     def forward_sliding(self, x: SlidingFrames) -> Tensor:
         """Returns the logits of a window that slides over a sequence."""

@@ -23,6 +23,7 @@ from graphmotion.models.registry import register_model
 from graphmotion.nn.frames import mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, split_graphs
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.sample_blocks import apply_to_samples
 from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -81,6 +82,7 @@ class GaitFormer(Configurable, LoadsPublishedWeights, ResettableModule):
         check_int('depth', depth, 1)
         self.skeleton = get_skeleton(skeleton)
         self.in_channels = in_channels
+        self._width = 3 * channels  # of queries, keys and values
         self.num_frames = num_frames
         num_joints = self.skeleton.num_joints
         self.spatial = SpatialMixer(num_joints, in_channels, channels, depth, heads, mlp_ratio)
@@ -119,7 +121,11 @@ class GaitFormer(Configurable, LoadsPublishedWeights, ResettableModule):
             raise ValueError(
                 f'x has {x.size(1)} frames, expected at most num_frames={self.num_frames}'
             )
-        x, mask = mask_padding(x, num_frames, self.skeleton.num_joints)
+        num_joints = self.skeleton.num_joints
+        x, mask = mask_padding(x, num_frames, num_joints)
+        return apply_to_samples(self, self._embed_samples, x, mask, num_joints, self._width)
+
+    def _embed_samples(self, x: Tensor, mask: Tensor | None) -> Tensor:
         return self._embed(self.spatial(x), mask)
 
     def forward_sliding(self, x: SlidingFrames) -> Tensor:

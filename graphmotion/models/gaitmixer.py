@@ -20,6 +20,7 @@ from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import frame_mean, mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.sample_blocks import apply_to_samples
 from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -246,6 +247,7 @@ class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
             self.skeleton.num_joints, in_channels, channels, depth, heads, mlp_ratio
         )
         sizes = [channels, *temporal_channels]
+        self._width = max(sizes)
         self.temporal = ModuleList(
             TemporalMixerBlock(before, after, kernel_size, padding, dropout)
             for before, after in pairwise(sizes)
@@ -282,6 +284,9 @@ class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
         check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
         num_nodes = self.num_people * self.skeleton.num_joints
         x, mask = mask_padding(x, num_frames, num_nodes)
+        return apply_to_samples(self, self._embed_samples, x, mask, num_nodes, self._width)
+
+    def _embed_samples(self, x: Tensor, mask: Tensor | None) -> Tensor:
         return self._embed(self.features(x, mask), mask)
 
     def forward_sliding(self, x: SlidingFrames) -> Tensor:

@@ -25,6 +25,7 @@ from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, repeat_mask, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.sample_blocks import apply_to_samples
 from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -233,6 +234,7 @@ class MSAGCN(Configurable, ResettableModule):
         )
 
         sizes = [in_channels, *channels]
+        self._width = sizes[1]
         options = (edge_importance, dropout, final_relu)
 
         def layer(i: int, adj: Tensor) -> SelectiveBlock:
@@ -305,6 +307,17 @@ class MSAGCN(Configurable, ResettableModule):
         check_graph_sizes(x, batch, self.scales[0])
         num_joints = self.scales[0]
         x, mask = mask_padding(x, num_frames, num_joints)
+        if return_adjacency:
+            return self._classify(x, mask)
+        return apply_to_samples(
+            self, lambda *block: self._classify(*block)[0], x, mask, num_joints, self._width
+        )
+
+    def _classify(
+        self, x: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, list[dict[tuple[int, int], Tensor]]]:
+        """Returns the logits of each sample and the adjacencies of each layer."""
+        num_joints = self.scales[0]
         adjacencies: list[dict[tuple[int, int], Tensor]] = []
         if self.fusion is None:
             x = self.input_norms[0](x, mask)
@@ -327,7 +340,7 @@ class MSAGCN(Configurable, ResettableModule):
         for layer, stride in zip(self.layers, self.strides[self.num_fine_layers :]):
             x, mask = layer(x, mask), stride_mask(mask, stride)
         out = self.lin(self.dropout(graph_mean(x, num_joints, mask=mask)))
-        return (out, adjacencies) if return_adjacency else out
+        return out, adjacencies
 
     def _exchange(
         self, i: int, xs: list[Tensor], masks: list[Tensor | None]

@@ -18,6 +18,7 @@ from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.sample_blocks import apply_to_samples
 from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton
@@ -149,7 +150,7 @@ class ResidualGCN(Configurable, LoadsPublishedWeights, ResettableModule):
         self.num_people = num_people
         self.input_norm = MotionBatchNorm(in_channels, num_people * skeleton.num_joints)
         layers = []
-        before = in_channels
+        before, self._width = in_channels, channels[0]
         for i, after in enumerate(channels):
             stride = 2 if i > 0 and after > before else 1
             spatial, temporal = make_spatial(before, after, i), make_temporal(after, stride)
@@ -180,6 +181,10 @@ class ResidualGCN(Configurable, LoadsPublishedWeights, ResettableModule):
         check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
         num_nodes = self.num_people * self.skeleton.num_joints
         x, mask = mask_padding(x, num_frames, num_nodes)
+        return apply_to_samples(self, self._classify, x, mask, num_nodes, self._width)
+
+    def _classify(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        num_nodes = self.num_people * self.skeleton.num_joints
         x = self.input_norm(x, mask)
         for layer in self.layers:
             x = layer(x, mask)

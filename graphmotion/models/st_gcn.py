@@ -17,6 +17,7 @@ from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
 from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.sample_blocks import apply_to_samples
 from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -163,6 +164,7 @@ class STGCN(Configurable, LoadsPublishedWeights, ResettableModule):
             MotionBatchNorm(in_channels, self.skeleton.num_joints) if input_norm else None
         )
         sizes = [in_channels, *channels]
+        self._width = sizes[1]
         self.layers = ModuleList(
             SpatioTemporalBlock(
                 size,
@@ -190,6 +192,10 @@ class STGCN(Configurable, LoadsPublishedWeights, ResettableModule):
         check_graph_sizes(x, batch, self.skeleton.num_joints, self.num_people)
         num_nodes = self.num_people * self.skeleton.num_joints
         x, mask = mask_padding(x, num_frames, num_nodes)
+        return apply_to_samples(self, self._classify, x, mask, num_nodes, self._width)
+
+    def _classify(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        num_nodes = self.num_people * self.skeleton.num_joints
         if self.input_norm is not None:
             x = self.input_norm(x, mask)
         for layer in self.layers:

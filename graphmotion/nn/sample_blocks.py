@@ -1,0 +1,53 @@
+"""Inference in blocks of samples whose features fit the cache of a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch.nn.modules.module import _has_any_global_hook
+
+from graphmotion.nn.eager import is_eager_cpu, keep_freed_memory
+
+# Size of the largest features of a block, for each thread. With 4 of 32 samples in a block,
+# GaitMixer takes 0.8 times as long as with all of them, whose features are written to memory.
+_BLOCK_BYTES = 2**22
+
+
+def apply_to_samples(
+    module: Module,
+    function: Callable[[Tensor, Tensor | None], Tensor],
+    x: Tensor,
+    mask: Tensor | None,
+    num_nodes: int,
+    channels: int,
+) -> Tensor:
+    """Applies a function of ``module`` to the features [B * V, T, C] of samples of V nodes each.
+
+    The function returns a row for each sample, which does not depend on other samples unless the
+    module is in training mode. In inference on a CPU, it is called for one block of samples after
+    another. ``channels`` is the number of features of a node and frame where they are largest.
+    """
+    size = x.size(1) * channels * x.element_size() * num_nodes
+    step = max(1, _BLOCK_BYTES * torch.get_num_threads() // max(1, size)) * num_nodes
+    if step >= x.size(0) or not _is_inference(module, x):
+        return function(x, mask)
+    keep_freed_memory()
+    masks = (None,) * -(-x.size(0) // step) if mask is None else mask.split(step)
+    return torch.cat([function(*block) for block in zip(x.split(step), masks)])
+
+
+def _is_inference(module: Module, x: Tensor) -> bool:
+    """Returns whether blocks are faster and nobody can observe them."""
+    return (
+        not torch.is_grad_enabled()
+        and is_eager_cpu(x)
+        # A hook would see the features of a block only.
+        and not _has_any_global_hook()
+        and not any(
+            part.training or part._forward_hooks or part._forward_pre_hooks
+            for part in module.modules()
+        )
+    )

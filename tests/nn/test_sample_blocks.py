@@ -1,0 +1,102 @@
+import pytest
+import torch
+
+from graphmotion.models import create_model
+from graphmotion.nn import sample_blocks
+from graphmotion.nn.sample_blocks import apply_to_samples
+
+MODELS = {
+    'st_gcn': {'num_classes': 3, 'channels': (8, 16)},
+    'agcn': {'num_classes': 3, 'channels': (8, 16)},
+    'ctr_gcn': {'num_classes': 3, 'channels': (8, 16)},
+    'msa_gcn': {'num_classes': 3, 'channels': (8, 16, 16)},
+    'fg_stformer': {'num_classes': 3, 'channels': (8, 16), 'heads': 2},
+    'gaitmixer': {'channels': 8, 'heads': 2, 'temporal_channels': (8, 16), 'kernel_size': 5},
+    'gaitformer': {'channels': 8, 'heads': 2, 'num_frames': 12},
+}
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    torch.manual_seed(0)
+    options = {'skeleton': 'coco17', 'in_channels': 2} | MODELS[request.param]
+    model = create_model(request.param, **options)
+    for part in model.modules():  # statistics that depend on the features
+        if isinstance(part, torch.nn.BatchNorm1d):
+            torch.nn.init.uniform_(part.running_mean, -0.1, 0.1)
+    return model.double().eval()
+
+
+@pytest.mark.parametrize('num_frames', [None, [12, 7, 9, 12, 6]])
+def test_models_in_blocks_of_samples(model, num_frames, monkeypatch):
+    x = torch.randn(5 * 17, 12, 2, dtype=torch.double)
+    num_frames = num_frames and torch.tensor(num_frames)
+    expected = model(x, num_frames=num_frames).detach()  # all samples at once
+    sizes = []
+    inner = model._classify if hasattr(model, '_classify') else model._embed_samples
+    name = inner.__name__
+    monkeypatch.setattr(model, name, lambda x, *rest: sizes.append(len(x) // 17) or inner(x, *rest))
+    # Features of two samples.
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 1)
+    monkeypatch.setattr(sample_blocks, '_BLOCK_BYTES', 2 * 17 * 12 * model._width * 8)
+    with torch.no_grad():
+        found = model(x, num_frames=num_frames)
+    torch.testing.assert_close(found, expected)
+    assert sizes == [2, 2, 1]
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """A module, a function that records the sizes of blocks, and features of three samples."""
+    monkeypatch.setattr(sample_blocks, '_BLOCK_BYTES', 1)
+    module = torch.nn.Sequential(torch.nn.BatchNorm1d(4), torch.nn.ReLU()).eval()
+    x, mask = torch.randn(6, 5, 4), torch.arange(30).view(6, 5) % 7 > 0
+    calls = []
+
+    def function(x, mask):
+        calls.append(len(x))
+        valid = x if mask is None else x * mask.unsqueeze(-1)
+        return valid.view(-1, 2, 5, 4).sum(dim=(1, 2))
+
+    return module, function, x, mask, calls
+
+
+@pytest.mark.parametrize('masked', [True, False])
+def test_blocks_in_inference(counted, masked):
+    module, function, x, mask, calls = counted
+    mask = mask if masked else None
+    with torch.no_grad():
+        found = apply_to_samples(module, function, x, mask, num_nodes=2, channels=4)
+    assert calls == [2, 2, 2]
+    assert found.equal(function(x, mask))
+
+
+@pytest.mark.parametrize('reason', ['gradient', 'training', 'hook', 'global hook', 'autocast'])
+def test_all_samples_at_once(counted, reason):
+    module, function, x, mask, calls = counted
+    handle = None
+    if reason == 'training':
+        module[0].train()
+    elif reason == 'hook':
+        module[1].register_forward_hook(lambda *_: None)
+    elif reason == 'global hook':
+        handle = torch.nn.modules.module.register_module_forward_hook(lambda *_: None)
+    try:
+        with (
+            torch.set_grad_enabled(reason == 'gradient'),
+            torch.autocast('cpu', torch.bfloat16, enabled=reason == 'autocast'),
+        ):
+            apply_to_samples(module, function, x, mask, num_nodes=2, channels=4)
+    finally:
+        if handle:
+            handle.remove()
+    assert calls == [6]
+
+
+def test_more_threads_have_larger_blocks(counted, monkeypatch):
+    module, function, x, mask, calls = counted
+    monkeypatch.setattr(sample_blocks, '_BLOCK_BYTES', 2 * 5 * 4 * 4)
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 2)
+    with torch.no_grad():
+        apply_to_samples(module, function, x, mask, num_nodes=2, channels=4)
+    assert calls == [4, 2]
