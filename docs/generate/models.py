@@ -25,7 +25,12 @@ TASK_NAMES = {
 _FOUR = ('nw-ucla', 'FG-STFormer of width 16, four streams', 'accuracy')
 RESULTS: dict[str, list[str | tuple[str, str, str]]] = {
     'fg_stformer': [
-        *['NW-UCLA', ('nw-ucla', 'FG-STFormer, joint', 'accuracy'), '; four streams', _FOUR],
+        *[
+            'NW-UCLA',
+            ('nw-ucla', 'FG-STFormer of width 16, joint', 'accuracy'),
+            '; four streams',
+            _FOUR,
+        ],
         *['; UTD-MHAD', ('utd-mhad', 'FG-STFormer, joint', 'accuracy')],
     ],
     'gaitformer': ['generated walks, rank-1', ('generated-walks', 'GaitFormer', 'mean')],

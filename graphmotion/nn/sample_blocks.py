@@ -30,9 +30,11 @@ def apply_to_samples(
     module is in training mode. In inference on a CPU, it is called for one block of samples after
     another. ``channels`` is the number of features of a node and frame where they are largest.
     """
+    if not _is_inference(module, x):
+        return function(x, mask)
     size = x.size(1) * channels * x.element_size() * num_nodes
     step = max(1, _BLOCK_BYTES * torch.get_num_threads() // max(1, size)) * num_nodes
-    if step >= x.size(0) or not _is_inference(module, x):
+    if step >= x.size(0):
         return function(x, mask)
     keep_freed_memory()
     masks = (None,) * -(-x.size(0) // step) if mask is None else mask.split(step)
