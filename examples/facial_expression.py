@@ -65,7 +65,7 @@ def make_parser(
     data.add_argument('--subjects', type=int, default=40, help='number of generated subjects')
     data.add_argument('--takes', type=int, default=6, help='generated faces per expression')
     graph = parser.add_argument_group('graph')
-    graph.add_argument('--nodes', type=float, default=0.4, help='fraction or number of pixels')
+    graph.add_argument('--nodes', type=float, help='fraction or number of pixels')
     graph.add_argument('--neighbours', type=int, default=8, help='neighbours of each node')
     graph.add_argument('--landmarks', action='store_true', help='nodes are landmarks, not pixels')
     model = parser.add_argument_group('model')
@@ -82,7 +82,7 @@ def parse(argv: list[str] | None = None) -> Namespace:
     args = parser.parse_args(argv)
     common.check_root(parser, args.dataset, args.root, args.dataset in GENERATED)
     check_options(parser, argv, args, [args.dataset])
-    common.fill_from_preset(args, get_preset(args), ['fusion'])
+    common.fill_from_preset(args, get_preset(args), ['fusion', 'nodes'])
     return args
 
 

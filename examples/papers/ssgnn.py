@@ -93,7 +93,7 @@ def parse(argv: list[str] | None = None) -> Namespace:
         ('--repeats', not folds, 'for a split; each fold has its own seed'),
     ]
     common.refuse_unused(parser, argv, rules)
-    common.fill_from_preset(args, get_preset(args), ['fusion'])
+    common.fill_from_preset(args, get_preset(args), ['fusion', 'nodes'])
     return args
 
 

@@ -24,6 +24,7 @@ class Preset:
     mirror: bool  # average the test over faces and their mirror images
     num_modes: int  # eigenvectors of the graph, at most
     fusion: str = 'mean'  # of the probabilities of both networks
+    nodes: float = 0.4  # fraction or number of pixels
     num_levels: int = 2  # coarser graphs
     cell_size: float | None = None  # of the grid that pools pixels
     patch_size: int = 1  # side of the square of pixels that are the features of a node
@@ -95,7 +96,8 @@ FER2013 = Preset(
     augment=(T.RandomImageAffine(10, (0.9, 1.1), 0.06), T.RandomImageFlip()),
     mirror=True,
     num_modes=10**9,
-    cell_size=3,
+    nodes=1.0,
+    cell_size=2,
     patch_size=5,
 )  # fmt: skip
 PRESETS = {'cpu': CPU, 'paper': PAPER}
