@@ -82,7 +82,7 @@ def test_preset_of_the_paper():
     recipe = example.make_recipe(args, 'spatial', range(64))
     optimization = recipe.optimization
     assert (optimization.lr, optimization.max_epochs, recipe.batch_size) == (1e-3, 100, 32)
-    assert args.fusion == 'maximum'
+    assert (args.fusion, args.nodes) == ('maximum', 0.4)
     _, views, channels = example.make_transforms(args, graph)
     assert (len(views), channels) == (1, 1)
 
@@ -116,6 +116,7 @@ def test_colour_and_landmarks_from_files(tmp_path):
 def test_network_of_fer2013():
     """The preset fits a graph of 48 x 48 pixels."""
     args = example.parse(['--dataset', 'fer2013', '--root', 'x', '--nodes', '150'])
+    assert example.parse(['--dataset', 'fer2013', '--root', 'x']).nodes == 1.0
     faces = SimpleNamespace(size=(48, 48))
     graph = example.make_graph(args, faces)
     for domain, build in example.BUILDERS.items():
