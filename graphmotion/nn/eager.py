@@ -6,13 +6,20 @@ import torch
 from torch import Tensor
 
 
-def is_eager_cpu(*tensors: Tensor) -> bool:
-    """Returns whether tensors are on the CPU, real, of one precision and not empty, and neither
-    compiled, traced, under autocast nor transformed by :mod:`torch.func`.
+def is_eager() -> bool:
+    """Returns whether operations are neither compiled, traced nor transformed by
+    :mod:`torch.func`.
     """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return False  # a compiler fuses operations itself
-    if torch.is_autocast_enabled('cpu') or torch._C._are_functorch_transforms_active():
+        return False
+    return not torch._C._are_functorch_transforms_active()
+
+
+def is_eager_cpu(*tensors: Tensor) -> bool:
+    """Returns whether tensors are on the CPU, real, of one precision and not empty, and neither
+    under autocast nor in code that a compiler fuses itself (:func:`is_eager`).
+    """
+    if not is_eager() or torch.is_autocast_enabled('cpu'):
         return False
     dtype = tensors[0].dtype
     return dtype in (torch.float32, torch.float64) and all(

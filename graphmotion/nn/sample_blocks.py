@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.modules.module import _has_any_global_hook
 
-from graphmotion.nn.eager import is_eager_cpu, keep_freed_memory
+from graphmotion.nn.eager import is_eager, keep_freed_memory
 
 # Size of the largest features of a block, for each thread. With 4 of 32 samples in a block,
 # GaitMixer takes 0.8 times as long as with all of them, whose features are written to memory.
@@ -44,8 +44,9 @@ def apply_to_samples(
 def _is_inference(module: Module, x: Tensor) -> bool:
     """Returns whether blocks are faster and nobody can observe them."""
     return (
-        not torch.is_grad_enabled()
-        and is_eager_cpu(x)
+        is_eager()
+        and x.device.type == 'cpu'
+        and not torch.is_grad_enabled()
         # A hook would see the features of a block only.
         and not _has_any_global_hook()
         and not any(

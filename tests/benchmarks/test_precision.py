@@ -14,8 +14,10 @@ def test_all_ways_are_measured(tmp_path, monkeypatch, capsys):
     path = tmp_path / 'precision.json'
     bench.main(['--tiny', '--json', str(path)])
     results = json.loads(path.read_text())['results']
-    assert [r['run'] for r in results] == [bench.EAGER, bench.FUSED, bench.INT8, bench.BFLOAT16]
-    eager, fused, int8, bfloat16 = results
+    ways = [bench.EAGER, bench.WHOLE, bench.FUSED, bench.INT8, bench.BFLOAT16]
+    assert [r['run'] for r in results] == ways
+    eager, whole, fused, int8, bfloat16 = results
+    assert whole['difference'] < 1e-5
     assert (eager['speed_up'], eager['difference'], eager['same_answers']) == (None, 0, 1)
     assert fused['difference'] < 1e-5
     assert fused['same_answers'] == 1
@@ -23,7 +25,7 @@ def test_all_ways_are_measured(tmp_path, monkeypatch, capsys):
         assert 1e-5 < result['difference'] < 0.3
         assert result['speed_up']['median'] > 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
-    assert len(rows) == 2 + 4
+    assert len(rows) == 2 + 5
     assert len({row.count('|') for row in rows}) == 1
 
 
@@ -47,7 +49,7 @@ def test_errors_are_reported(monkeypatch):
     args.compile = True
     failed, *others = bench.measure('st_gcn', args)
     assert failed['error'] == 'RuntimeError: no compiler found'
-    assert len(others) == 4
+    assert len(others) == 5
     assert len(bench.table_row(failed)) == len(bench.table_row(others[0])) == len(bench.COLUMNS)
 
 

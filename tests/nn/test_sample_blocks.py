@@ -71,8 +71,8 @@ def test_blocks_in_inference(counted, masked):
     assert found.equal(function(x, mask))
 
 
-@pytest.mark.parametrize('reason', ['gradient', 'training', 'hook', 'global hook', 'autocast'])
-def test_all_samples_at_once(counted, reason):
+@pytest.mark.parametrize('reason', ['gradient', 'training', 'hook', 'global hook', 'compiler'])
+def test_all_samples_at_once(counted, reason, monkeypatch):
     module, function, x, mask, calls = counted
     handle = None
     if reason == 'training':
@@ -82,10 +82,8 @@ def test_all_samples_at_once(counted, reason):
     elif reason == 'global hook':
         handle = torch.nn.modules.module.register_module_forward_hook(lambda *_: None)
     try:
-        with (
-            torch.set_grad_enabled(reason == 'gradient'),
-            torch.autocast('cpu', torch.bfloat16, enabled=reason == 'autocast'),
-        ):
+        monkeypatch.setattr(torch.compiler, 'is_compiling', lambda: reason == 'compiler')
+        with torch.set_grad_enabled(reason == 'gradient'):
             apply_to_samples(module, function, x, mask, num_nodes=2, channels=4)
     finally:
         if handle:
