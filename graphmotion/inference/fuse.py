@@ -73,7 +73,7 @@ def fuse_for_inference(model: M) -> M:
         fuse = _FUSIONS.get(type(module))  # subclasses may do something else
         if fuse is not None:
             fuse(module)
-    return out
+    return out.eval()  # new modules too
 
 
 # Folding ######################################################################

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.nn import Module
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.module import _has_any_global_hook
 
 from graphmotion.nn.eager import is_eager, keep_freed_memory
@@ -47,10 +48,13 @@ def _is_inference(module: Module, x: Tensor) -> bool:
         is_eager()
         and x.device.type == 'cpu'
         and not torch.is_grad_enabled()
+        and not module.training
         # A hook would see the features of a block only.
         and not _has_any_global_hook()
         and not any(
-            part.training or part._forward_hooks or part._forward_pre_hooks
+            part._forward_hooks
+            or part._forward_pre_hooks
+            or (part.training and isinstance(part, _BatchNorm))
             for part in module.modules()
         )
     )

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from graphmotion.inference import fuse_for_inference
 from graphmotion.models import create_model
 from graphmotion.nn import sample_blocks
 from graphmotion.nn.sample_blocks import apply_to_samples
@@ -71,11 +72,16 @@ def test_blocks_in_inference(counted, masked):
     assert found.equal(function(x, mask))
 
 
-@pytest.mark.parametrize('reason', ['gradient', 'training', 'hook', 'global hook', 'compiler'])
+@pytest.mark.parametrize(
+    'reason', ['gradient', 'training', 'training norm', 'hook', 'global hook', 'compiler']
+)
 def test_all_samples_at_once(counted, reason, monkeypatch):
     module, function, x, mask, calls = counted
     handle = None
     if reason == 'training':
+        module.train()
+        module[0].eval()
+    elif reason == 'training norm':
         module[0].train()
     elif reason == 'hook':
         module[1].register_forward_hook(lambda *_: None)
@@ -89,6 +95,24 @@ def test_all_samples_at_once(counted, reason, monkeypatch):
         if handle:
             handle.remove()
     assert calls == [6]
+
+
+def test_fused_models_run_in_blocks(monkeypatch):
+    """Their new modules are in evaluation mode as well."""
+    torch.manual_seed(0)
+    model = create_model('gaitmixer', in_channels=2, **MODELS['gaitmixer']).eval()
+    fused = fuse_for_inference(model)
+    assert not any(part.training for part in fused.modules())
+    x, sizes = torch.randn(3 * 17, 12, 2), []
+    expected = model(x).detach()
+    inner = fused._embed_samples
+    monkeypatch.setattr(
+        fused, '_embed_samples', lambda x, mask: sizes.append(len(x)) or inner(x, mask)
+    )
+    monkeypatch.setattr(sample_blocks, '_BLOCK_BYTES', 1)
+    with torch.no_grad():
+        torch.testing.assert_close(fused(x), expected)
+    assert sizes == [17, 17, 17]
 
 
 def test_more_threads_have_larger_blocks(counted, monkeypatch):
