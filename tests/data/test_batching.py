@@ -59,24 +59,23 @@ def clips():
         yield Data(silhouettes=clip, y=torch.tensor([i]), num_frames=torch.tensor([6]), num_nodes=4)
 
 
-def assert_equal(ours, theirs):
+def assert_equal(ours, theirs, tolerance=0.0):
     """Compares two samples in all details."""
     assert type(ours) is type(theirs)
     if isinstance(theirs, dict):
         assert ours.keys() == theirs.keys()
         for key, value in theirs.items():
-            assert_equal(ours[key], value)
+            assert_equal(ours[key], value, tolerance)
     elif isinstance(theirs, torch.Tensor):
-        assert ours.dtype == theirs.dtype
-        assert torch.equal(ours, theirs)
+        torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
     else:
         assert ours == theirs
 
 
-def assert_same_batch(ours, theirs):
+def assert_same_batch(ours, theirs, tolerance=0.0):
     """Compares two batches and their samples."""
     assert type(ours) is type(theirs)
-    assert_equal(ours.to_dict(), theirs.to_dict())
+    assert_equal(ours.to_dict(), theirs.to_dict(), tolerance)
     assert ours.num_graphs == len(ours) == theirs.num_graphs
     if 'batch' in theirs:
         assert ours.num_nodes == theirs.num_nodes
@@ -93,7 +92,7 @@ def assert_same_batch(ours, theirs):
         lambda batch: Batch.from_data_list(batch.to_data_list()).to_data_list(),
     ):
         for sample, other in zip(take(ours), take(theirs)):
-            assert_equal(sample.to_dict(), other.to_dict())
+            assert_equal(sample.to_dict(), other.to_dict(), tolerance)
 
 
 # Making batches ###################################################################################
@@ -283,7 +282,9 @@ def test_several_node_types():
     samples = list(walks())
     transform = ToMultiScale('coco17')
     batch = transform(Batch.from_data_list(samples))
-    assert_same_batch(batch, Batch.from_data_list([transform(data) for data in samples]))
+    # Means over parts are products, whose rounding depends on their size.
+    expected = Batch.from_data_list([transform(data) for data in samples])
+    assert_same_batch(batch, expected, tolerance=1e-6)
     back = from_hetero(batch, 'joints', BONES)
     assert_same_batch(back, Batch.from_data_list(samples))
 
