@@ -48,7 +48,7 @@ def nodes(model):
 
 
 def tolerance(expected):
-    """Rounding of single precision, relative to the largest output, which may be several hundred."""
+    """Rounding of single precision, relative to the largest output, which may be hundreds."""
     return 1e-5 + 2e-6 * float(expected.abs().max())
 
 
