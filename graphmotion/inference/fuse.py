@@ -68,7 +68,7 @@ def fuse_for_inference(model: M) -> M:
         torch.nn.Module: The copy, in evaluation mode and without gradients of the weights. Later
         changes of the weights of :obj:`model` have no effect on it.
     """
-    out = copy.deepcopy(model).eval().requires_grad_(False)
+    out = copy.deepcopy(model).requires_grad_(False)
     for module in list(out.modules()):
         fuse = _FUSIONS.get(type(module))  # subclasses may do something else
         if fuse is not None:
