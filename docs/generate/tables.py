@@ -120,52 +120,33 @@ _STREAMS = 'python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR'
 UCLA_STREAMS = f'{_STREAMS} --width 16 --epochs 60 --svm'
 NARROW = 'FG-STFormer of width 16'
 ACTION_COLUMNS = [parameters('*.parameters'), column('accuracy', '*.scores.accuracy')]
+_UCLA_ROWS = [  # label, command, and titles in the scores and in the accuracy without copies
+    ('SVM on distances', UCLA_STREAMS, 'streams.svm', 'SVM on distances'),
+    *[
+        (f'{name}, joint', f'{ACTIONS.format("nw_ucla")} --model {model}', '', f'{name}, joint')
+        for name, model in [('ST-GCN', 'st_gcn'), ('CTR-GCN', 'ctr_gcn')]
+    ],
+    *[
+        (f'{NARROW}, {label}', UCLA_STREAMS, f'streams.{key}', f'FG-STFormer, {title}')
+        for label, key, title in [
+            ('joint', 'joint', 'joint'),
+            ('bone', 'bone', 'bone'),
+            ('joint motion', 'joint_motion', 'joint_motion'),
+            ('bone motion', 'bone_motion', 'bone_motion'),
+            ('four streams', 'fused', 'fused'),
+            ('four streams and SVM', 'with_svm', 'fused and SVM on distances'),
+        ]
+    ],
+]
 nw_ucla = with_paper(
-    Table(
-        ACTION_COLUMNS,
-        [
-            Row('SVM on distances', 'streams.svm', UCLA_STREAMS),
-            *[
-                Row(f'{name}, joint', '', f'{ACTIONS.format("nw_ucla")} --model {model}')
-                for name, model in [('ST-GCN', 'st_gcn'), ('CTR-GCN', 'ctr_gcn')]
-            ],
-            *[
-                Row(f'{NARROW}, {label}', f'streams.{name}', UCLA_STREAMS)
-                for label, name in [
-                    ('joint', 'joint'),
-                    ('bone', 'bone'),
-                    ('joint motion', 'joint_motion'),
-                    ('bone motion', 'bone_motion'),
-                    ('four streams', 'fused'),
-                    ('four streams and SVM', 'with_svm'),
-                ]
-            ],
-        ],
-    ),
+    Table(ACTION_COLUMNS, [Row(label, title, command) for label, command, title, _ in _UCLA_ROWS]),
     ['paper'],
     {f'{NARROW}, four streams': ['97.0']},
 )
 UNSEEN = column('369 others', 'without_copies.accuracy.*')
 nw_ucla_unseen = Table(
     [UNSEEN],
-    [
-        Row('SVM on distances', 'SVM on distances', UCLA_STREAMS),
-        *[
-            Row(f'{name}, joint', f'{name}, joint', f'{ACTIONS.format("nw_ucla")} --model {model}')
-            for name, model in [('ST-GCN', 'st_gcn'), ('CTR-GCN', 'ctr_gcn')]
-        ],
-        *[
-            Row(f'{NARROW}, {label}', f'FG-STFormer, {title}', UCLA_STREAMS)
-            for label, title in [
-                ('joint', 'joint'),
-                ('bone', 'bone'),
-                ('joint motion', 'joint_motion'),
-                ('bone motion', 'bone_motion'),
-                ('four streams', 'fused'),
-                ('four streams and SVM', 'fused and SVM on distances'),
-            ]
-        ],
-    ],
+    [Row(label, title, command) for label, command, _, title in _UCLA_ROWS],
     lists_runs=False,
 )
 UCLA_PARTS = f'{_STREAMS} --streams joint --ablation --width 16 --epochs 20'
