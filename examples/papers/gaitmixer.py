@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +55,19 @@ def parse(argv: list[str] | None = None) -> Namespace:
     return args
 
 
+def measure_walks(part: MotionDataset, fps: float, transform: Callable) -> Tensor:
+    """Returns the :func:`~graphmotion.data.gait_features` of all walks."""
+    batches = (part.get_batch(rows) for rows in torch.arange(len(part)).split(256))
+    return torch.cat([gait_features(transform(b), part.skeleton, fps).values for b in batches])
+
+
 def feature_embedding(
     train: MotionDataset, test: MotionDataset, fps: float, transform: Callable
 ) -> Tensor:
     """Returns limb lengths, cadence and joint speeds, standardised by the training walks."""
-
-    def measure(part: MotionDataset) -> Tensor:
-        batches = (part.get_batch(rows) for rows in torch.arange(len(part)).split(256))
-        skeleton = part.skeleton
-        return torch.cat([gait_features(transform(b), skeleton, fps).values for b in batches])
-
-    known = measure(train)
-    return (measure(test) - known.mean(dim=0)) / known.std(dim=0).clamp(min=1e-6)
+    known = measure_walks(train, fps, transform)
+    values = measure_walks(test, fps, transform)
+    return (values - known.mean(dim=0)) / known.std(dim=0).clamp(min=1e-6)
 
 
 def compare(
@@ -77,9 +78,14 @@ def compare(
     recipe: RecognitionRecipe,
     fps: float,
     size: Callable,
+    classifiers: Mapping[str, float] | None = None,
     **retrieval: Any,
 ) -> dict[str, Any]:
-    """Trains the networks and scores them beside the baselines."""
+    """Trains the networks and scores them beside the baselines.
+
+    ``classifiers`` are the rank-1 accuracies of baselines without embeddings.
+    """
+    classifiers = classifiers or {}
     parts = train, test = protocol.split(dataset)
     print(f'{dataset}, {protocol.name}: {len(train)} training, {len(test)} test walks')
     generator = torch.Generator().manual_seed(args.seed)
@@ -96,9 +102,11 @@ def compare(
         args, protocol, test, embeddings, skeleton=dataset.skeleton, **retrieval
     )
     print(f'\n{protocol.name}, rank-1 in per cent\n\n{format_recognition_table(rows)}\n')
+    for title, accuracy in classifiers.items():
+        print(f'{title}: {100 * accuracy:.1f} rank-1')
     draw(args, protocol, test, transforms.test[0], runs, rows)
     outcomes = recognition.outcomes(args, protocol, test, embeddings)
-    return recognition.save(args, rows, runs, **outcomes)
+    return recognition.save(args, rows, runs, classifiers, **outcomes)
 
 
 def draw(

@@ -23,12 +23,12 @@ from torch_geometric.transforms import BaseTransform, Compose
 sys.path.append(str(Path(__file__).parents[1]))
 
 import gait_recognition as example
-from gaitmixer import add_models_option, compare
+from gaitmixer import add_models_option, compare, measure_walks
 from shared import common
 
 import graphmotion.transforms as T
 import graphmotion.visualization as vis
-from graphmotion.data import find_duplicates, gait_features
+from graphmotion.data import find_duplicates
 from graphmotion.datasets import UCalgaryGait
 from graphmotion.metrics import ODD_TO_EVEN_TAKES, fold_summary, format_table
 from graphmotion.models import create_model
@@ -57,7 +57,6 @@ CONDITION_RECIPE = ClassificationRecipe(
     label_smoothing=0.1,
 )
 FPS = 30
-SVM = 'SVM on bone lengths'
 
 
 def parse(argv: list[str] | None = None) -> Namespace:
@@ -125,11 +124,17 @@ def recognise(args: Namespace) -> dict[str, Any]:
     recipe = example.make_recipe(args, PRESETS[args.preset])
     size = T.ScaleByBodySize(dataset.skeleton) if args.one_height else T.FillMissing()
     transforms = make_transforms(args, dataset)
-    results = compare(args, ODD_TO_EVEN_TAKES, dataset, transforms, recipe, FPS, size, view='front')
-    accuracy = classify_bone_lengths(dataset, size)
-    print(f'{SVM}: {100 * accuracy:.1f} rank-1')
-    results['scores'][SVM] = {'figures': {'rank-1': accuracy}}
-    return common.save_results(args, results)
+    return compare(
+        args,
+        ODD_TO_EVEN_TAKES,
+        dataset,
+        transforms,
+        recipe,
+        FPS,
+        size,
+        classifiers={'SVM on bone lengths': classify_bone_lengths(dataset, size)},
+        view='front',
+    )
 
 
 def classify_bone_lengths(dataset: UCalgaryGait, size: BaseTransform) -> float:
@@ -139,13 +144,12 @@ def classify_bone_lengths(dataset: UCalgaryGait, size: BaseTransform) -> float:
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    skeleton = dataset.skeleton
+    num_bones = len(dataset.skeleton.bones)
     train, test = ODD_TO_EVEN_TAKES.split(dataset)
     probes = torch.cat([*ODD_TO_EVEN_TAKES.select(test)[1].values()])
 
     def measure(part: UCalgaryGait) -> Any:
-        walks = size(part.get_batch(range(len(part))))
-        return gait_features(walks, skeleton, FPS).values[:, : len(skeleton.bones)].numpy()
+        return measure_walks(part, FPS, size)[:, :num_bones].numpy()
 
     machine = make_pipeline(StandardScaler(), SVC(C=10))
     machine.fit(measure(train), train.labels('subject').numpy())

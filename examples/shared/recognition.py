@@ -170,9 +170,18 @@ def outcomes(
 
 
 def save(
-    args: Namespace, rows: Mapping[str, GalleryProbeScores], runs: Mapping[str, Run], **more: Any
+    args: Namespace,
+    rows: Mapping[str, GalleryProbeScores],
+    runs: Mapping[str, Run],
+    classifiers: Mapping[str, float] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
-    """Writes the scores of all rows and the reports of all networks to results.json."""
-    scores = {title: row.as_dict() for title, row in rows.items()}
+    """Writes the scores of all rows and the reports of all networks to results.json.
+
+    ``classifiers`` are the rank-1 accuracies of methods without embeddings.
+    """
+    scores: dict[str, Any] = {title: row.as_dict() for title, row in rows.items()}
+    for title, accuracy in (classifiers or {}).items():
+        scores[title] = {'figures': {'rank-1': accuracy}}
     reports = {title: run.report for title, run in runs.items()}
     return common.save_results(args, {'scores': scores, 'runs': reports, **more})
