@@ -27,7 +27,7 @@ import torch
 sys.path.append(str(Path(__file__).parents[1]))
 
 import action_recognition as example
-from shared import common
+from shared import common, svm
 from torch import Tensor
 from torch_geometric.transforms import Compose
 
@@ -110,11 +110,7 @@ def classify_by_svm(train: MotionDataset, test: MotionDataset) -> Tensor:
     """Returns the log-probabilities of a support vector machine on 60 principal components of
     :func:`~graphmotion.data.action_features`.
     """
-    # Installed by the extra 'train'.
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.decomposition import PCA
-    from sklearn.pipeline import make_pipeline
-    from sklearn.svm import SVC
+    from sklearn.decomposition import PCA  # installed by the extra 'train'
 
     transform = Compose([FillMissing(), ResampleFrames(16)])
 
@@ -124,9 +120,7 @@ def classify_by_svm(train: MotionDataset, test: MotionDataset) -> Tensor:
 
     x = features(train)
     components = PCA(min(60, *x.shape), random_state=0)
-    machine = CalibratedClassifierCV(make_pipeline(components, SVC(C=10)), ensemble=False)
-    machine.fit(x, train.labels().numpy())
-    return torch.from_numpy(machine.predict_proba(features(test))).clamp(min=1e-12).log()
+    return svm.classify_by_svm(components, x, train.labels(), features(test), c=10)
 
 
 def compare_parts(args: Namespace, dataset: MotionDataset) -> dict[str, Any]:
@@ -199,9 +193,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         common.save_recognizer(fused_recognizer, folder, "print(recognizer('action.json'))")
     if args.svm:
         networks = fused.log() if len(args.streams) > 1 else next(iter(logits.values()))
-        svm = classify_by_svm(*dataset.official_split(args.protocol))
-        both = fuse_streams([networks, svm], [1.0, 1.0], 'probabilities')
-        for key, found in {'svm': (SVM, svm), 'with_svm': (f'{name} and {SVM}', both)}.items():
+        machine = classify_by_svm(*dataset.official_split(args.protocol))
+        both = fuse_streams([networks, machine], kind='probabilities')
+        for key, found in {'svm': (SVM, machine), 'with_svm': (f'{name} and {SVM}', both)}.items():
             logits[found[0]] = found[1]
             rows[found[0]] = example.score(test, found[1])
             report[key] = {'scores': rows[found[0]].as_dict()}

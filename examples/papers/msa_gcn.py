@@ -7,7 +7,8 @@
 
 All models of the comparison share folds, recipe and input streams. Without --folds, models are
 trained and tested on one split, as by gait_emotion.py. --svm adds a support vector machine on
-lengths of bones, cadence, step length and speeds of joints.
+lengths of bones, cadence, step length and speeds of joints, and the mean of its probabilities and
+those of each network.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ import torch
 sys.path.append(str(Path(__file__).parents[1]))
 
 import gait_emotion
-from shared import common
+from shared import common, svm
 from torch import Tensor
 
 from graphmotion.data import gait_features
@@ -38,6 +40,7 @@ from graphmotion.metrics import (
 from graphmotion.training import Evaluation, cross_validate, train_and_test
 
 SVM = 'SVM on gait features'
+Scores = ClassificationScores | FoldSummary
 
 
 def parse(argv: list[str] | None = None) -> Namespace:
@@ -117,42 +120,41 @@ def make_parts(
 
 
 def classify_by_svm(train: MotionDataset, test: MotionDataset) -> Tensor:
-    """Classifies by a support vector machine on :func:`~graphmotion.data.gait_features`."""
-    # Installed by the extra 'train'.
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import SVC
+    """Returns the log-probabilities of a support vector machine on
+    :func:`~graphmotion.data.gait_features`.
+    """
+    from sklearn.preprocessing import StandardScaler  # installed by the extra 'train'
 
     def features(dataset: MotionDataset) -> Any:
         batch = dataset.get_batch(range(len(dataset)))
         return gait_features(batch, dataset.skeleton, fps=30).values.numpy()
 
-    machine = make_pipeline(StandardScaler(), SVC(C=2))
-    machine.fit(features(train), train.labels().numpy())
-    return torch.from_numpy(machine.predict(features(test)))
+    x = features(train)
+    return svm.classify_by_svm(StandardScaler(), x, train.labels(), features(test), c=2)
 
 
 def outcomes(
-    args: Namespace, tests: list[MotionDataset], predicted: dict[str, list[Tensor]]
+    args: Namespace, tests: list[MotionDataset], logits: dict[str, list[Tensor]]
 ) -> dict[str, Any]:
     """Returns the entries of results.json by which models are compared, without ensembles."""
     protocol = gait_emotion.describe_split(args)
     if args.folds:
         protocol = f'{args.folds} folds by {gait_emotion.split_by(args) or "sample"}'
+    predicted = {name: [one.argmax(dim=1) for one in parts] for name, parts in logits.items()}
     return common.fold_outcomes(tests * args.repeats, predicted, protocol)
 
 
-def ensemble(repeats: list[list[Evaluation]], classes: tuple[str, ...]) -> list:
-    """Returns the scores of the mean prediction of all repeats on each fold."""
-    scores = []
-    for runs in zip(*repeats):
-        mean = torch.stack([e.probabilities for e in runs]).mean(dim=0)
-        target = runs[0].target
-        scores.append(classification_scores(target, mean.argmax(dim=1), len(classes), classes))
-    return scores
+def fuse(predictions: Sequence[Tensor]) -> Tensor:
+    """Returns the logarithm of the mean of several probabilities."""
+    return torch.stack(list(predictions)).exp().mean(dim=0).log()
 
 
-def summarize(scores: list[ClassificationScores]) -> ClassificationScores | FoldSummary:
+def score(tests: Sequence[MotionDataset], predictions: Sequence[Tensor]) -> Scores:
+    """Returns the scores on each test part, or those of the only one."""
+    scores = [
+        classification_scores(test.labels(), one.argmax(dim=1), test.num_classes, test.class_names)
+        for test, one in zip(tests, predictions)
+    ]
     return fold_summary(scores) if len(scores) > 1 else scores[0]
 
 
@@ -162,57 +164,56 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     dataset = gait_emotion.make_dataset(args)
     print(common.describe(dataset))
     gait_emotion.draw_data(args, dataset)
-    rows: dict[str, ClassificationScores | FoldSummary] = {}
+    rows: dict[str, Scores] = {}
     report: dict[str, dict[str, Any]] = {}
-    predicted: dict[str, list[Tensor]] = {}
+    logits: dict[str, list[Tensor]] = {}  # of all parts, for each repeat
     parts = make_parts(args, dataset)
     tests = [test for _, test in parts]
     if args.svm:
-        found = [classify_by_svm(*part) for part in parts]
-        classes = dataset.class_names
-        rows[SVM] = summarize(
-            [
-                classification_scores(test.labels(), one, len(classes), classes)
-                for test, one in zip(tests, found)
-            ]
-        )
+        machines = [classify_by_svm(*part) for part in parts]
+        rows[SVM] = score(tests, machines)
         report[SVM] = {'scores': rows[SVM].as_dict()}
-        predicted[SVM] = found * args.repeats
+        logits[SVM] = machines * args.repeats
     for name, options in make_models(args).items():
         folder = args.out / common.slug(name)
         begin = time.perf_counter()
         repeats = run(args, dataset, options, folder)
         seconds = time.perf_counter() - begin
         evaluations = [evaluation for runs in repeats for evaluation in runs]
-        scores = [evaluation.scores for evaluation in evaluations]
-        predicted[name] = [e.probabilities.argmax(dim=1) for e in evaluations]
-        row = rows[name] = summarize(scores)
-        size = common.count_parameters(repeats[0][0].model)
+        logits[name] = [evaluation.probabilities.log() for evaluation in evaluations]
+        row = rows[name] = score(tests * args.repeats, logits[name])
+        size = common.count_parameters(evaluations[0].model)
         report[name] = {
             'options': options,
             'parameters': size,
             'seconds': seconds,
             'scores': row.as_dict(),
-            'runs': [s.as_dict() for s in scores],
+            'runs': [evaluation.scores.as_dict() for evaluation in evaluations],
         }
+        if args.svm:
+            both = f'{name} and SVM'
+            logits[both] = [fuse(pair) for pair in zip(logits[name], logits[SVM])]
+            rows[both] = score(tests * args.repeats, logits[both])
+            report[both] = {'scores': rows[both].as_dict()}
         if args.repeats > 1:
-            combined = summarize(ensemble(repeats, dataset.class_names))
+            of_parts = [logits[name][i :: len(parts)] for i in range(len(parts))]
+            combined = score(tests, [fuse(runs) for runs in of_parts])
             rows[f'{name}, ensemble of {args.repeats} runs'] = combined
             report[name]['ensemble'] = combined.as_dict()
         gait_emotion.draw_results(
             args,
             tests[0],
             name,
-            repeats[0][0],
+            evaluations[0],
             row.pooled if isinstance(row, FoldSummary) else row,
             folder,
         )
-        print(f'{name}: {size:,} parameters, {len(scores)} run(s), {seconds:.0f} s')
+        print(f'{name}: {size:,} parameters, {len(evaluations)} run(s), {seconds:.0f} s')
     print(f'\n{format_table(rows, percent=True)}\n\n{gait_emotion.NOTE}\n')
     path = sorted(folder.rglob('recognizer.safetensors'))[0]
     common.show_recognizer(path, "print(recognizer('walk.json'))")
     results = {'recipe': gait_emotion.make_recipe(args), 'models': report}
-    return common.save_results(args, results | outcomes(args, tests, predicted))
+    return common.save_results(args, results | outcomes(args, tests, logits))
 
 
 if __name__ == '__main__':
