@@ -87,9 +87,10 @@ class RandomRotateAxes(Configurable, BaseTransform):
             matrix = _rotation(axis, angles[:, column]) @ matrix
         matrix = matrix[:, : pos.size(2), : pos.size(2)].transpose(1, 2).to(pos.dtype)
         counts = num_nodes_per_graph(data)
-        if bool((counts == counts[0]).all()):  # one product for each graph instead of each node
-            rows = pos.reshape(len(counts), -1, pos.size(2))
-            data.pos = (rows @ matrix).view(pos.shape)
+        if bool((counts == counts[0]).all()):
+            # One product for each graph instead of each node, with long rows, not of three numbers.
+            rows = pos.reshape(len(counts), -1, pos.size(2)).transpose(1, 2).contiguous()
+            data.pos = (matrix.transpose(1, 2) @ rows).transpose(1, 2).reshape(pos.shape)
         else:
             data.pos = pos @ matrix[batch_index(data)]
         return data
