@@ -175,6 +175,7 @@ SEARCH_PROTOCOL = GalleryProbeProtocol(
 )
 SAMPLES, PROBES, NEIGHBORS = 10, 1000, 10
 INDICES = ('HNSW32', 'IVF{lists},Flat')
+FLAT = 'faiss flat, rank-1'
 
 
 def clustered(num_gallery: int, channels: int) -> tuple[Tensor, Labels]:
@@ -216,20 +217,30 @@ def measure_search(args: argparse.Namespace) -> list[dict[str, Any]]:
     indices = [name.format(lists=lists) for name in INDICES]
     runs: dict[str, Callable[[], Any]] = {
         f'{OURS}, rank-1': rank1,
-        'faiss flat, rank-1': flat,
+        FLAT: flat,
         f'{OURS}, 10 nearest': search,
         **{f'retrieve, {name}': partial(search, index=name) for name in indices},
     }
     exact = search().nearest
-    results = []
-    for name, run in runs.items():
-        times = [time_once(run) for _ in range(args.rounds)]
-        recall = None
-        if name.startswith('retrieve'):
-            found = run().nearest
-            recall = float((exact.unsqueeze(2) == found.unsqueeze(1)).any(2).double().mean())
-        results.append({'search': name, 'seconds': quartiles(times), 'recall': recall})
-    return results
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for order in rotations(runs, args.rounds):
+        for name in order:
+            times[name].append(time_once(runs[name]))
+
+    def recall(run: Callable[[], Any]) -> float:
+        found = run().nearest
+        return float((exact.unsqueeze(2) == found.unsqueeze(1)).any(2).double().mean())
+
+    own = times[f'{OURS}, rank-1']
+    return [
+        {
+            'search': name,
+            'seconds': quartiles(times[name]),
+            'ratio': ratio(times[name], own) if name == FLAT else None,
+            'recall': recall(run) if name.startswith('retrieve') else None,
+        }
+        for name, run in runs.items()
+    ]
 
 
 # Reports ######################################################################################
@@ -256,6 +267,21 @@ def table_row(result: dict[str, Any]) -> tuple[str, ...]:
         f'{seconds["high"] - seconds["low"]:#.2g}',
         *ratio_cells(result['ratio'], digits=1),
         '' if memory is None else f'{memory / 1e6:.0f}',
+    )
+
+
+SEARCH_COLUMNS = ('search', 's', 'IQR', 'ratio', 'from - to', f'recall at {NEIGHBORS}')
+
+
+def search_row(result: dict[str, Any]) -> tuple[str, ...]:
+    """Formats a search as a row of the table."""
+    seconds, recall = result['seconds'], result['recall']
+    return (
+        result['search'],
+        f'{seconds["median"]:#.3g}',
+        f'{seconds["high"] - seconds["low"]:#.2g}',
+        *ratio_cells(result['ratio']),
+        '' if recall is None else f'{recall:.3f}',
     )
 
 
@@ -309,9 +335,7 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     searches = measure_search(args)
     if searches:
         print(f'\n{args.gallery} gallery samples, {PROBES} probes:\n')
-    for row in searches:
-        recall = '' if row['recall'] is None else f', recall at {NEIGHBORS} {row["recall"]:.3f}'
-        print(f'{row["search"]}: {row["seconds"]["median"]:#.3g} s{recall}')
+        print(markdown_table(SEARCH_COLUMNS, map(search_row, searches), left=SEARCH_COLUMNS[:1]))
     if not searches:
         print('\nNot measured: faiss, which is not installed.')
     write_json(args.json, environment=facts, targets=targets, results=results, searches=searches)

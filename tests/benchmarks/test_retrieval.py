@@ -27,7 +27,7 @@ def test_every_implementation_is_measured_or_named(report):
     found = [(r['subjects'], r['implementation']) for r in written['results']]
     assert found == [(12, bench.OURS), (12, bench.PLAIN), (40, bench.OURS)]
     assert f'Not measured: {bench.PLAIN} with 40 subjects' in text
-    lines = [line for line in text.splitlines() if line.startswith('| ')]
+    lines = [line for line in text.split('gallery samples')[0].splitlines() if line[:2] == '| ']
     assert len(lines) == 2 + len(found)
     assert len({line.count('|') for line in lines}) == 1
 
@@ -105,3 +105,7 @@ def test_search_finds_most_of_the_nearest(report):
     assert names[:3] == ['graphmotion, rank-1', 'faiss flat, rank-1', 'graphmotion, 10 nearest']
     assert names[3:] == ['retrieve, HNSW32', 'retrieve, IVF14,Flat']
     assert report[1]['searches'][3]['recall'] > 0.9
+    assert [row['ratio'] is not None for row in report[1]['searches']] == [
+        name == bench.FLAT for name in names
+    ]
+    assert all(f'| {name}' in report[0] for name in names)

@@ -71,11 +71,14 @@ class Embeddings:
 
     def blocks(self, rows: Tensor | None = None) -> Iterator[tuple[slice, Tensor]]:
         r"""Yields blocks of rows, or of all, with their positions."""
-        count = len(self) if rows is None else len(rows)
+        for block in self.slices(len(self) if rows is None else len(rows)):
+            yield block, self[block if rows is None else rows[block]]
+
+    def slices(self, count: int) -> Iterator[slice]:
+        r"""Yields the positions of blocks of this number of rows."""
         size = max(1, _BLOCK_BYTES // (self.values[0].numel() * self.dtype.itemsize))
         for start in range(0, count, size):
-            block = slice(start, min(start + size, count))
-            yield block, self[block if rows is None else rows[block]]
+            yield slice(start, min(start + size, count))
 
     def empty(self, *shape: int) -> Tensor:
         r"""Returns an uninitialised tensor, in a temporary file if the embeddings are mapped,

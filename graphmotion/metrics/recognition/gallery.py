@@ -37,8 +37,9 @@ class Gallery:
         view = values[protocol.view] if protocol.view else torch.zeros(len(subject)).long()
         positions, probes = protocol.select(labels)
         positions = positions[view[positions].argsort(stable=True)]
-        check_embedding(embedding, len(subject), positions, distance, stacklevel=4)
+        check_embedding(embedding, len(subject))
         self.similarity = Similarity(embedding, positions, distance)
+        self.similarity.warn_if_collapsed(stacklevel=4)
         device = self.similarity.device
         self.protocol = protocol
         self.probes = {name: p.to(device) for name, p in probes.items()}

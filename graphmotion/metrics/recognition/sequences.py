@@ -71,8 +71,9 @@ def match_sequences(
         name = pairs.unique(dim=0, return_inverse=True)[1]
     owner = subject.new_zeros(int(name.max()) + 1).scatter_(0, name, subject)
     gallery, probes = protocol.select(labels)
-    check_embedding(embedding, len(subject), gallery, distance, stacklevel=3)
+    check_embedding(embedding, len(subject))
     similarity = Similarity(embedding, gallery, distance)
+    similarity.warn_if_collapsed(stacklevel=3)
     out = {}
     for probe_set, positions in probes.items():
         pairwise = similarity.distance_matrix(positions)

@@ -61,25 +61,48 @@ class Similarity:
         self.distance = distance
         self.num_parts, size = self.embedding.part_shape
         gallery = gallery.to(self.device)
-        self.origin = _medoid(self.embedding, gallery, distance)  # [P, D]
         self.gallery = self.embedding.empty(len(gallery), self.num_parts, size + 1)
         self.gallery_is_zero = torch.empty(
             len(gallery), self.num_parts, dtype=torch.bool, device=self.device
         )
+        vectors = self.gallery[:, :, :-1]
+        sums = []
         for block, rows in self.embedding.blocks(gallery):
-            parts, half_square, is_zero = self._prepare(rows)
+            self.gallery_is_zero[block] = self._is_zero(rows)
+            vectors[block] = to_comparable(rows, distance)
+            sums.append(vectors[block].sum(dim=0))
+        mean = torch.stack(sums).sum(dim=0) / len(gallery)
+        square = self.embedding.values.new_empty(vectors.shape[:2], dtype=self.embedding.dtype)
+        for block in self.embedding.slices(len(gallery)):
+            square[block] = (vectors[block] - mean).square_().sum(dim=-1)
+        self.spread = _divide_by_length((square.sum() / len(gallery)).sqrt(), mean)
+        # The sample nearest to the mean, for each part, and not the mean itself: differences of
+        # integers remain integers, and equal distances equal.
+        part = torch.arange(self.num_parts, device=self.device)
+        self.origin = vectors[square.argmin(dim=0), part]  # [P, D]
+        for block in self.embedding.slices(len(gallery)):
+            half_square = _half_square(vectors[block].sub_(self.origin))
             # With one more entry, the product of a sample o and a gallery sample g ranks by
             # distance: o @ g - g @ g / 2 = o @ o / 2 - |o - g|^2 / 2.
-            self.gallery[block, :, :-1] = parts
-            self.gallery[block, :, -1] = half_square + is_zero / 2
-            self.gallery_is_zero[block] = is_zero
+            self.gallery[block, :, -1] = half_square + self.gallery_is_zero[block] / 2
+
+    def warn_if_collapsed(self, stacklevel: int) -> None:
+        """Warns if the samples of the gallery are almost equal."""
+        if len(self.gallery) > 1 and self.spread < COLLAPSED:
+            warnings.warn(
+                f'the embeddings of the gallery have collapsed: relative_spread is '
+                f'{float(self.spread):.2g}, expected at least {COLLAPSED}',
+                stacklevel=stacklevel,
+            )
+
+    def _is_zero(self, rows: Tensor) -> Tensor:
+        """Returns which vectors are zero, whose cosine distance to all others is one."""
+        return ~rows.any(dim=-1) & (self.distance == 'cosine')
 
     def _prepare(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the vectors from the origin, half of their squares, and which rows are zero."""
-        # The cosine distance of zero vectors to all others is one.
-        is_zero = ~rows.any(dim=-1) & (self.distance == 'cosine')
         parts = to_comparable(rows, self.distance) - self.origin
-        return parts, parts.square().sum(dim=-1).div_(2), is_zero
+        return parts, _half_square(parts), self._is_zero(rows)
 
     def _prepare_samples(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the vectors to multiply by the gallery, and half of their squares."""
@@ -211,45 +234,39 @@ def relative_spread(embedding: Tensor | np.memmap, distance: str = 'cosine') -> 
         TypeError: If the embedding is not a floating-point tensor.
     """
     check_choice('distance', distance, DISTANCES)
-    return _relative_spread(Embeddings(embedding), None, distance)
-
-
-def _relative_spread(embedding: Embeddings, rows: Tensor | None, distance: str) -> Tensor:
-    mean = _mean(embedding, rows, distance)
-    count = len(embedding) if rows is None else len(rows)
+    values = Embeddings(embedding)
+    sums = [to_comparable(block, distance).sum(dim=0) for _, block in values.blocks()]
+    mean = torch.stack(sums).sum(dim=0) / len(values)
     square = mean.new_zeros(())
-    for _, block in embedding.blocks(rows):
+    for _, block in values.blocks():
         square += (to_comparable(block, distance) - mean).square().flatten(1).sum(dim=1).sum()
-    spread = (square / count).sqrt()
+    return _divide_by_length((square / len(values)).sqrt(), mean)
+
+
+def _divide_by_length(spread: Tensor, mean: Tensor) -> Tensor:
     return torch.where(spread == 0, spread, spread / mean.norm())
 
 
-def check_embedding(
-    embedding: Tensor | np.memmap,
-    num_samples: int,
-    gallery: Tensor,
-    distance: str,
-    stacklevel: int,
-) -> None:
-    """Checks the number of embeddings and that they are finite; warns of a collapsed gallery."""
+def _half_square(parts: Tensor) -> Tensor:
+    return parts.square().sum(dim=-1).div_(2)
+
+
+def check_embedding(embedding: Tensor | np.memmap, num_samples: int) -> None:
+    """Checks the number of embeddings and that they are finite."""
     if len(embedding) != num_samples:
         raise ValueError(
             f'embedding and labels must have the same number of samples, got {len(embedding)} '
             f'embeddings and {num_samples} labels'
         )
     parts = Embeddings(embedding)
+    # The sum is faster, and finite unless a number is not or it overflows.
+    if all(bool(rows.sum().isfinite()) for _, rows in parts.blocks()):
+        return
     wrong = torch.cat([~rows.flatten(1).isfinite().all(dim=1) for _, rows in parts.blocks()])
     if wrong.any():
         raise ValueError(
             f'embedding must be finite, got {int(wrong.sum())} samples that are not, the first at '
             f'position {int(wrong.nonzero()[0])}'
-        )
-    spread = float(_relative_spread(parts, gallery.to(parts.device), distance))
-    if len(gallery) > 1 and spread < COLLAPSED:
-        warnings.warn(
-            f'the embeddings of the gallery have collapsed: relative_spread is {spread:.2g}, '
-            f'expected at least {COLLAPSED}',
-            stacklevel=stacklevel,
         )
 
 
@@ -259,25 +276,4 @@ def to_comparable(parts: Tensor, distance: str) -> Tensor:
     if distance == 'euclidean':
         return parts
     length = parts.norm(dim=-1, keepdim=True)
-    return torch.where(length == 0, 0, parts / length)
-
-
-def _mean(embedding: Embeddings, rows: Tensor | None, distance: str) -> Tensor:
-    """Returns the mean of the vectors to compare, [P, D]."""
-    count = len(embedding) if rows is None else len(rows)
-    sums = [to_comparable(block, distance).sum(dim=0) for _, block in embedding.blocks(rows)]
-    return torch.stack(sums).sum(dim=0) / count
-
-
-def _medoid(embedding: Embeddings, rows: Tensor, distance: str) -> Tensor:
-    """Returns the sample nearest to the mean, for each part, [P, D]."""
-    # Not the mean itself: differences of integers remain integers, and equal distances equal.
-    mean = _mean(embedding, rows, distance)
-    part = torch.arange(len(mean), device=mean.device)
-    nearest, found = [], []
-    for _, block in embedding.blocks(rows):
-        parts = to_comparable(block, distance)
-        square, position = (parts - mean).square().sum(dim=-1).min(dim=0)
-        nearest.append(square)
-        found.append(parts[position, part])
-    return torch.stack(found)[torch.stack(nearest).argmin(dim=0), part]
+    return parts / length.masked_fill_(length == 0, torch.inf)
