@@ -31,7 +31,7 @@ from graphmotion.nn import (
 )
 from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.frame_sequential import FrameSequential
-from graphmotion.nn.frames import stride_mask, zero_padding
+from graphmotion.nn.frames import frame_mean, stride_mask, zero_padding
 from graphmotion.nn.graphs import accumulate, check_channels, split_graphs
 from graphmotion.nn.temporal.convolve_frames import convolve_frames
 
@@ -294,10 +294,17 @@ class _TemporalMixerBlock(TemporalMixerBlock):
     shortcut_scale: Tensor
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        out = self.activation(self.conv(x, mask)).mul_(self.scale).add_(self.shift)
+        return self._add(self.activation(self.conv(x, mask)), self.shortcut(x, mask))
+
+    def frame_mean(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        branches = self.activation(self.conv(x, mask)), self.shortcut(x, mask)
+        return self._add(*(frame_mean(branch, mask) for branch in branches))
+
+    def _add(self, out: Tensor, shortcut: Tensor) -> Tensor:
+        out = out.mul_(self.scale).add_(self.shift)
         if len(self.shortcut) == 0:
-            return out.add_(x)
-        return out.addcmul_(self.shortcut(x, mask), self.shortcut_scale)
+            return out.add_(shortcut)
+        return out.addcmul_(shortcut, self.shortcut_scale)
 
 
 # What is done with each module ################################################

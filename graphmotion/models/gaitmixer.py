@@ -18,9 +18,9 @@ from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import frame_mean, mask_padding
-from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
+from graphmotion.nn.graphs import check_graph_sizes, split_graphs
 from graphmotion.nn.resettable import ResettableModule
-from graphmotion.nn.sample_blocks import apply_to_samples
+from graphmotion.nn.sample_blocks import apply_to_samples, has_hooks
 from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
 
@@ -162,6 +162,16 @@ class TemporalMixerBlock(torch.nn.Module):
         out = self.norm(self.activation(self.conv(self.dropout(x), mask)), mask)
         return out + self.shortcut(x, mask)
 
+    def frame_mean(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        r"""Returns the means over the frames of the output, :math:`(|\mathcal{V}|, F_{out})`, in
+        less time.
+        """
+        out = self.norm.frame_mean(self.activation(self.conv(self.dropout(x), mask)), mask)
+        if len(self.shortcut) == 0:
+            return out + frame_mean(x, mask)
+        lin, activation, norm = self.shortcut
+        return out + norm.frame_mean(activation(lin(x)), mask)
+
 
 @register_model('gaitmixer', task='recognition')
 class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
@@ -287,22 +297,28 @@ class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
         return apply_to_samples(self, self._embed_samples, x, mask, num_nodes, self._width)
 
     def _embed_samples(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        return self._embed(self.features(x, mask), mask)
+        x = self.spatial(x)
+        *blocks, last = cast(Iterable[TemporalMixerBlock], self.temporal)
+        for block in blocks:
+            x = block(x, mask)
+        if has_hooks(last):  # which expect the features of each frame
+            return self._embed(frame_mean(last(x, mask), mask))
+        return self._embed(last.frame_mean(x, mask))
 
     def forward_sliding(self, x: SlidingFrames) -> Tensor:
         """Returns the embedding of a window that slides over a sequence."""
         x = x.map(self.spatial)
         for block in cast(Iterable[TemporalMixerBlock], self.temporal):
             x = x.map(block, reach=block.conv.reach)
-        return self._embed(x.features)
+        return self._embed(frame_mean(x.features))
 
-    def _embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Returns the embeddings, given the features of each joint in each frame."""
+    def _embed(self, means: Tensor) -> Tensor:
+        """Returns the embeddings, given the mean features of each joint."""
         num_joints = self.skeleton.num_joints
         if self.joint_pooling == 'mean':
-            pooled = graph_mean(x, self.num_people * num_joints, mask=mask)
+            pooled = split_graphs(means, self.num_people * num_joints).mean(dim=1)
         else:
-            joints = split_graphs(frame_mean(x, mask), num_joints).flatten(1)
+            joints = split_graphs(means, num_joints).flatten(1)
             pooled = split_graphs(joints, self.num_people).mean(dim=1)
         return normalize(self.lin(self.norm(pooled)), dim=-1)
 

@@ -1,4 +1,4 @@
-"""Conditions of the autograd functions that are written for CPUs, and their memory."""
+"""Conditions of the autograd functions that are written for CPUs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,3 @@ def is_eager_cpu(*tensors: Tensor) -> bool:
     return dtype in (torch.float32, torch.float64) and all(
         x.device.type == 'cpu' and x.dtype == dtype and x.numel() > 0 for x in tensors
     )
-
-
-def keep_freed_memory() -> None:
-    """Keeps up to 64 MB of freed memory in the process if the allocator is that of glibc.
-
-    It returns freed memory to the system, whose pages cost time when they are used again, from a
-    threshold that grows to twice the largest piece that was freed, of up to 32 MB (``mallopt(3)``).
-    """
-    torch.empty(2**25 - 2**16, dtype=torch.uint8)  # never written, so that it takes no memory

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from graphmotion.nn.eager import is_eager_cpu
+from graphmotion.nn.frames import frame_mean
 from graphmotion.nn.graphs import check_channels, split_graphs
 from graphmotion.nn.resettable import ResettableModule
 
@@ -57,6 +61,29 @@ class MotionBatchNorm(ResettableModule):
         out = self._normalize(rows, None if mask is None else mask[:: self.num_nodes])
         return out.view(graphs.shape).transpose(1, 2).reshape(x.shape)
 
+    def frame_mean(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        r"""Returns the means over the frames of the normalised features,
+        :math:`(|\mathcal{V}|, C)`.
+
+        They equal the normalised means, so that not every frame has to be normalised.
+        """
+        check_channels(x, self.channels)
+        norm = self.norm
+        if not norm.training and self.num_nodes is None:
+            return norm(frame_mean(x, mask))
+        plain = type(norm) is torch.nn.BatchNorm1d and norm.momentum is not None
+        if mask is not None or self.num_nodes is not None or not plain or not is_eager_cpu(x):
+            return frame_mean(self(x, mask), mask)
+        count = x.size(0) * x.size(1)
+        if count == 1:
+            raise ValueError('training needs more than one node or frame to normalise, got one')
+        out, mean, var = _NormalizedMeans.apply(x, norm.weight, norm.bias, norm.eps)
+        with torch.no_grad():
+            norm.num_batches_tracked.add_(1)
+            norm.running_mean.lerp_(mean, norm.momentum)
+            norm.running_var.lerp_(var * (count / (count - 1)), norm.momentum)
+        return out
+
     def _normalize(self, rows: Tensor, mask: Tensor | None) -> Tensor:
         if mask is None or not self.norm.training:
             return self.norm(rows)
@@ -67,3 +94,52 @@ class MotionBatchNorm(ResettableModule):
     def __repr__(self) -> str:
         nodes = '' if self.num_nodes is None else f', num_nodes={self.num_nodes}'
         return f'{self.__class__.__name__}({self.channels}{nodes})'
+
+
+_BLOCK_BYTES = 2**18  # of the features whose statistics are computed at a time, in the cache
+
+
+class _NormalizedMeans(torch.autograd.Function):
+    """Means over the frames [N, T, C] of features normalised by the statistics of all of them, in
+    one pass over the features, and another one for their gradient.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        num_nodes, num_frames, channels = x.shape
+        means = x.new_empty(num_nodes, channels)
+        step = max(1, _BLOCK_BYTES // (num_frames * channels * x.element_size()))
+        square = x.new_zeros(channels)
+        for part, out in zip(x.split(step), means.split(step)):
+            torch.mean(part, dim=1, out=out)
+            # The squares about the mean of the block, which is close to that of all nodes.
+            centered = (part - out.mean(dim=0)).flatten(0, 1)
+            square += centered.square_().sum(dim=0)
+        mean = means.mean(dim=0)
+        blocks = torch.stack([part.mean(dim=0) for part in means.split(step)])
+        sizes = [len(part) * num_frames for part in means.split(step)]
+        between = (blocks - mean).square_().mul_(blocks.new_tensor(sizes).unsqueeze(1))
+        var = (square + between.sum(dim=0)) / (num_nodes * num_frames)
+        scale = (var + eps).rsqrt_()
+        ctx.eps = eps
+        ctx.save_for_backward(x, means, mean, scale, weight)
+        ctx.mark_non_differentiable(mean, var)
+        return torch.addcmul(bias, means - mean, weight * scale), mean, var
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        x, means, mean, scale, weight = ctx.saved_tensors
+        if torch.is_grad_enabled():  # for second derivatives
+            means = x.mean(dim=1)
+            mean = means.mean(dim=0)
+            scale = ((x - mean).square().mean(dim=(0, 1)) + ctx.eps).rsqrt()
+        count = x.size(0) * x.size(1)
+        bias_grad = grad.sum(dim=0)
+        weight_grad = (grad * (means - mean)).sum(dim=0) * scale
+        factor = weight * scale
+        slope = factor * scale * weight_grad / -count
+        offset = factor * (grad / x.size(1) - bias_grad / count) - mean * slope
+        x_grad = torch.addcmul(offset.unsqueeze(1), x, slope)
+        return x_grad, weight_grad, bias_grad, None

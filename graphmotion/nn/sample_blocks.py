@@ -10,7 +10,8 @@ from torch.nn import Module
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.module import _has_any_global_hook
 
-from graphmotion.nn.eager import is_eager, keep_freed_memory
+from graphmotion.nn.eager import is_eager
+from graphmotion.nn.freed_memory import keep_freed_memory
 
 # Size of the largest features of a block, for each thread. With 4 of 64 samples in a block,
 # GaitMixer takes 0.7 times as long as with all of them, whose features are written to memory.
@@ -45,11 +46,17 @@ def _can_be_split(module: Module) -> bool:
     """Returns whether samples are independent and no hook would see the features of a block."""
     return not (
         module.training
-        or _has_any_global_hook()
-        or any(
-            part._forward_hooks
-            or part._forward_pre_hooks
-            or (part.training and isinstance(part, _BatchNorm))
-            for part in module.modules()
-        )
+        or has_hooks(module)
+        or any(part.training and isinstance(part, _BatchNorm) for part in module.modules())
+    )
+
+
+def has_hooks(module: Module) -> bool:
+    """Returns whether there are hooks that would see features of parts of the module."""
+    return _has_any_global_hook() or any(
+        part._forward_hooks
+        or part._forward_pre_hooks
+        or part._backward_hooks
+        or part._backward_pre_hooks
+        for part in module.modules()
     )

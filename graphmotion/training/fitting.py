@@ -16,7 +16,7 @@ from graphmotion.extras import requires_extra
 from graphmotion.inference.checkpoint import load_weights
 from graphmotion.inference.predict import evaluation_mode
 from graphmotion.models.weights import initial_weights
-from graphmotion.nn.eager import keep_freed_memory
+from graphmotion.nn.freed_memory import kept_freed_memory
 from graphmotion.training.checkpoints import (
     LAST,
     AtomicCheckpointIO,
@@ -143,7 +143,6 @@ def fit(
         check_layout(data.val, data.transform, module.model)
     seed_everything(seed, workers=True, verbose=False)
     os.makedirs(directory, exist_ok=True)
-    keep_freed_memory()  # steps take up to 7% less time
     history = History(os.path.join(directory, 'history.json'))
     record = RunRecord()
     callbacks = [
@@ -194,7 +193,8 @@ def fit(
             # A finished run does not depend on the processes that load it.
             before['number of processes'] = record.parts['number of processes']
         _check_same_run(resumed, before, record.parts, module.recipe.optimization)
-    with warnings.catch_warnings():
+    # A step of GaitMixer with 32 samples takes a sixth less time on a CPU.
+    with warnings.catch_warnings(), kept_freed_memory():
         # Batches are sliced from memory, which worker processes would slow down.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
         warnings.filterwarnings('ignore', message='.*(no `val_dataloader`|ranks is zero).*')

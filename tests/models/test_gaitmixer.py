@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from graphmotion.inference import fuse_for_inference
 from graphmotion.models import gaitformer, gaitmixer
 from graphmotion.models.gaitmixer import AttentionBlock
 
@@ -249,3 +250,19 @@ def test_gaitformer_loads_published_names_with_any_temporal_prefix(frames):
     state.pop('cls_token')
     with pytest.raises(ValueError, match=r"does not hold \['token'\], which this model has"):
         model.load_reference_state_dict(state)
+
+
+@pytest.mark.parametrize('fused', [False, True])
+def test_hooks_see_the_features_of_each_frame(fused):
+    model = gaitmixer('coco17', channels=8, heads=2, temporal_channels=(8, 16)).eval()
+    if fused:
+        model = fuse_for_inference(model)
+    x = torch.randn(2 * 17, 40, 2)
+    with torch.no_grad():
+        expected = model(x)
+        seen = []
+        model.temporal[-1].register_forward_hook(lambda _m, _i, out: seen.append(out))
+        torch.testing.assert_close(model(x), expected)
+        assert seen[0].shape == (2 * 17, 40, 16)
+        torch.testing.assert_close(model._embed(seen[0].mean(dim=1)), expected)
+        torch.testing.assert_close(seen[0], model.features(x))

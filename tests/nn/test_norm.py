@@ -1,6 +1,9 @@
+import pytest
 import torch
+from torch.autograd import gradcheck, gradgradcheck
 
 from graphmotion.nn import MotionBatchNorm
+from graphmotion.nn import norm as module
 
 
 def test_normalises_each_channel_over_nodes_and_frames():
@@ -40,3 +43,59 @@ def test_padded_frames_do_not_change_the_statistics():
         assert out[:4, 2:].count_nonzero() == 0
         torch.testing.assert_close(norm.state_dict(), expected.state_dict())
         torch.testing.assert_close(norm.eval()(x, mask), norm(x))
+
+
+@pytest.mark.parametrize('training', [False, True])
+@pytest.mark.parametrize('num_nodes', [None, 4])
+@pytest.mark.parametrize('padded', [False, True])
+def test_means_over_frames(training, num_nodes, padded):
+    torch.manual_seed(0)
+    norms = [MotionBatchNorm(3, num_nodes).double().train(training) for _ in range(2)]
+    norms[0].norm.weight.data.uniform_(0.5, 2)
+    norms[0].norm.bias.data.uniform_()
+    norms[0].norm.running_mean.uniform_()
+    norms[1].load_state_dict(norms[0].state_dict())
+    x = torch.randn(8, 6, 3, dtype=torch.float64)
+    mask = None
+    kept = torch.ones(8, 6, dtype=torch.bool)
+    if padded:
+        kept = mask = torch.arange(6) < torch.tensor([2, 6]).repeat_interleave(4).unsqueeze(1)
+    out = norms[0].frame_mean(x, mask)
+    every = norms[1](x, mask)
+    expected = [rows[k].mean(dim=0) for rows, k in zip(every, kept)]
+    torch.testing.assert_close(out, torch.stack(expected))
+    torch.testing.assert_close(norms[0].state_dict(), norms[1].state_dict())
+
+
+def test_gradients_of_means_over_frames(monkeypatch):
+    norm = MotionBatchNorm(3).double()
+    monkeypatch.setattr(module, '_BLOCK_BYTES', 2 * 5 * 3 * 8)  # two nodes
+    inputs = [
+        torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+        for shape in [(7, 5, 3), (3,), (3,)]
+    ]
+
+    def means(x, weight, bias):
+        parameters = {'norm.weight': weight, 'norm.bias': bias}
+        for name, value in parameters.items():
+            delattr(norm.norm, name[5:])
+            setattr(norm.norm, name[5:], value)
+        return norm.frame_mean(x)
+
+    assert gradcheck(means, inputs)
+    assert gradgradcheck(means, inputs)
+
+
+def test_variance_far_from_zero(monkeypatch):
+    monkeypatch.setattr(module, '_BLOCK_BYTES', 1)  # one node at a time
+    norm = MotionBatchNorm(2)
+    x = 1000 + torch.randn(50, 20, 2, dtype=torch.float64)
+    x[:5] -= 900  # the first nodes are far from the others
+    norm.frame_mean(x.float())
+    expected = 0.9 + 0.1 * x.flatten(0, 1).var(dim=0)
+    torch.testing.assert_close(norm.norm.running_var.double(), expected, rtol=1e-5, atol=0)
+
+
+def test_one_value_cannot_be_normalised():
+    with pytest.raises(ValueError, match='more than one node or frame'):
+        MotionBatchNorm(3).frame_mean(torch.randn(1, 1, 3))
