@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import GELU, Dropout, LayerNorm, Linear, Module, ModuleList, Parameter, Sequential
+from torch.nn import GELU, LayerNorm, Linear, Module, ModuleList, Parameter, Sequential
 from torch.nn.functional import normalize
 
 from graphmotion.checks import check_choice
@@ -16,6 +16,7 @@ from graphmotion.config import Configurable
 from graphmotion.models.published_weights import LoadsPublishedWeights, match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
+from graphmotion.nn.dropout import RareDropout
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import frame_mean, mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, split_graphs
@@ -147,7 +148,7 @@ class TemporalMixerBlock(torch.nn.Module):
         self, in_channels: int, out_channels: int, kernel_size: int, padding: str, dropout: float
     ) -> None:
         super().__init__()
-        self.dropout = Dropout(dropout)
+        self.dropout = RareDropout(dropout)
         self.conv = LargeKernelTemporalConv(in_channels, out_channels, kernel_size, padding)
         self.activation = GELU()
         self.norm = MotionBatchNorm(out_channels, eps=1e-3)

@@ -1,0 +1,79 @@
+import pytest
+import torch
+from torch.autograd import gradcheck, gradgradcheck
+
+from graphmotion.nn.dropout import RareDropout, draw_positions
+
+
+def test_zeroes_few_features_and_scales_the_others():
+    torch.manual_seed(0)
+    x = torch.rand(100, 200, 10) + 1
+    out = RareDropout(0.01)(x)
+    dropped = out == 0
+    torch.testing.assert_close(out[~dropped], x[~dropped] / 0.99)
+    # 2,000 features are expected, with a standard deviation of 45.
+    assert 1800 < int(dropped.sum()) < 2200
+
+
+def test_the_gradient_has_the_same_zeros():
+    x = torch.rand(50, 40, 8, requires_grad=True)
+    out = RareDropout(0.05)(x + 1)
+    (gradient,) = torch.autograd.grad(out.sum(), x)
+    torch.testing.assert_close(gradient, (out != 0) / 0.95)
+
+
+def test_derivatives():
+    def dropped(x):
+        torch.manual_seed(0)
+        return RareDropout(0.05)(x).square()
+
+    x = torch.randn(6, 5, 4, dtype=torch.float64, requires_grad=True)
+    assert (dropped(x) == 0).any()
+    assert gradcheck(dropped, x)
+    assert gradgradcheck(dropped, x)
+
+
+@pytest.mark.parametrize(('size', 'probability'), [(7, 0.05), (30, 0.01), (1, 0.001)])
+def test_each_position_is_drawn_with_the_probability(size, probability):
+    torch.manual_seed(0)
+    counts = torch.zeros(size)
+    draws = 4000
+    together = 0
+    for _ in range(draws):
+        positions = draw_positions(size, probability)
+        assert torch.equal(positions, positions.unique())
+        counts[positions] += 1
+        together += len(positions) * (len(positions) - 1) // 2
+    deviation = (draws * probability) ** 0.5
+    assert (counts - draws * probability).abs().max() < 5 * deviation
+    pairs = size * (size - 1) / 2 * probability**2 * draws
+    assert abs(together - pairs) <= 5 * pairs**0.5 + 1
+
+
+def test_positions_until_the_end_are_drawn():
+    torch.manual_seed(0)
+    last = [int(draw_positions(10_000, 0.05)[-1]) for _ in range(50)]
+    assert max(last) > 9990
+    assert min(last) > 9700
+
+
+@pytest.mark.parametrize('p', [0.0, 0.5, 1.0])
+def test_other_probabilities(p):
+    x = torch.rand(20, 30) + 1
+    torch.manual_seed(0)
+    expected = torch.nn.functional.dropout(x, p)
+    torch.manual_seed(0)
+    torch.testing.assert_close(RareDropout(p)(x), expected)
+
+
+def test_no_dropout_in_evaluation():
+    x = torch.rand(5, 6)
+    assert RareDropout(0.05).eval()(x) is x
+
+
+def test_transposed_features():
+    x = (torch.rand(40, 50, 6) + 1).transpose(0, 2)
+    out = RareDropout(0.05)(x)
+    kept = out != 0
+    assert kept.shape == (6, 50, 40)
+    torch.testing.assert_close(out[kept], x[kept] / 0.95)
