@@ -20,6 +20,7 @@ from graphmotion.nn import (
 )
 from graphmotion.nn.frames import frame_mask
 from graphmotion.nn.resettable import ResettableModule
+from graphmotion.nn.sample_blocks import apply_to_samples
 
 
 class LMGCSFeatures(NamedTuple):
@@ -189,7 +190,9 @@ class LMGCS(Configurable, ResettableModule):
         :obj:`None` if there are none.
         """
         self._check_input(silhouettes)
-        mask = frame_mask(num_frames, *silhouettes.shape[:2])
+        return self._branches(silhouettes, frame_mask(num_frames, *silhouettes.shape[:2]))
+
+    def _branches(self, silhouettes: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         images = silhouettes.to(self.local_lin.weight.dtype)
         strips = self.pooling(self.backbone(images, None if mask is None else ~mask))
         if mask is not None:
@@ -221,7 +224,14 @@ class LMGCS(Configurable, ResettableModule):
 
     def forward(self, silhouettes: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Returns the embeddings of ``silhouettes``."""
-        branches, mask = self.branches(silhouettes, num_frames)
+        self._check_input(silhouettes)
+        mask = frame_mask(num_frames, *silhouettes.shape[:2])
+        pixels = silhouettes.shape[2] * silhouettes.shape[3]
+        size = self.backbone.channels[0] * pixels
+        return apply_to_samples(self, self._embed_samples, silhouettes, mask, 1, size)
+
+    def _embed_samples(self, silhouettes: Tensor, mask: Tensor | None) -> Tensor:
+        branches, mask = self._branches(silhouettes, mask)
         parts = [] if self.global_lin is None else [self.global_parts(branches, mask)]
         if self.embed_local or not parts:
             parts.append(self.local_parts(branches, mask))

@@ -26,7 +26,7 @@ def apply_to_samples(
     num_nodes: int,
     channels: int,
 ) -> Tensor:
-    """Applies a function of ``module`` to the features [B * V, T, C] of samples of V nodes each.
+    """Applies a function of ``module`` to the features [B * V, T, *] of samples of V nodes each.
 
     The function returns a row for each sample, which does not depend on other samples unless the
     module is in training mode. In inference on a CPU, it is called for one block of samples after

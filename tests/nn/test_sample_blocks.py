@@ -46,6 +46,26 @@ def test_models_in_blocks_of_samples(model, num_frames, monkeypatch):
     assert sizes == [2, 2, 1]
 
 
+@pytest.mark.parametrize('num_frames', [None, [6, 4, 5]])
+def test_silhouettes_in_blocks_of_samples(num_frames, monkeypatch):
+    torch.manual_seed(0)
+    model = (
+        create_model('lmgcs', channels=(4, 8), width=8, feature_dim=8, bins=(4,)).double().eval()
+    )
+    x = (torch.rand(3, 6, 16, 12) > 0.5).double()
+    num_frames = num_frames and torch.tensor(num_frames)
+    expected = model(x, num_frames).detach()
+    inner, sizes = model._embed_samples, []
+    monkeypatch.setattr(
+        model, '_embed_samples', lambda x, mask: sizes.append(len(x)) or inner(x, mask)
+    )
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 1)
+    monkeypatch.setattr(sample_blocks, '_BLOCK_BYTES', 2 * 6 * 16 * 12 * 4 * 8)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x, num_frames), expected)
+    assert sizes == [2, 1]
+
+
 @pytest.fixture
 def counted(monkeypatch):
     """A module, a function that records the sizes of blocks, and features of three samples."""
