@@ -136,13 +136,12 @@ class FaceNetwork(Configurable, ResettableModule):
         #: Size of the features that the first convolution reads.
         self.prepared_channels = in_channels * (1 + (options.num_directions or 0))
 
-    def prepare_features(self, x: Tensor) -> Tensor:
-        r"""Validates the input features and applies standardisation and gradients."""
+    def check_features(self, x: Tensor) -> None:
+        r"""Raises an error if the input features have an invalid shape."""
         if x.dim() != 2 or x.size(1) != self.in_channels:
             raise ValueError(
                 f'x must have shape [num_nodes, {self.in_channels}], got {list(x.shape)}'
             )
-        return self.prepare(x)
 
     def record_graph(self, graph: SharedGraph) -> None:
         r"""Stores a fingerprint of the nodes and edges in the state."""

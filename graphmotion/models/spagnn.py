@@ -21,6 +21,8 @@ from graphmotion.models.face_network import (
 )
 from graphmotion.models.registry import register_model
 from graphmotion.nn import LocallyConnectedConv, MotionBatchNorm
+from graphmotion.nn.graphs import split_graphs
+from graphmotion.nn.sample_blocks import apply_to_samples
 
 
 @register_model('spagnn', task='expression')
@@ -116,10 +118,20 @@ class SPAGNN(FaceNetwork):
             pos = cluster_centers(pos, level)
             edge_index, size = level.edge_index, level.num_clusters
         self.head = self.make_head(size * before, config)
+        # Numbers per node where a sample has most of them: features of all bins of an offset.
+        sizes = [conv.num_nodes * len(conv.weight) * conv.in_channels for conv in self.convs]
+        self._width = max(sizes) // self.num_nodes
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns the logits of each sample."""
-        x = self.prepare_features(x)
+        self.check_features(x)
+        split_graphs(x, self.num_nodes)  # or an error
+        if not self.convs[0].shared:  # weights of all edges would be read for each block
+            return self._classify(x)
+        return apply_to_samples(self, self._classify, x, None, self.num_nodes, self._width)
+
+    def _classify(self, x: Tensor, mask: None = None) -> Tensor:
+        x = self.prepare(x)
         layers = zip(self.convs, self.norms)
         for number, count in enumerate(self.num_layers):
             for conv, norm in islice(layers, count):

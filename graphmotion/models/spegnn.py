@@ -172,7 +172,8 @@ class SPEGNN(FaceNetwork):
     def forward(self, x: Tensor, eigenvectors: Tensor | None = None) -> Tensor:
         """Returns the logits of each sample, given the eigenvectors of each graph if needed."""
         basis = self._basis(eigenvectors)
-        x = self.prepare_features(x)
+        self.check_features(x)
+        x = self.prepare(x)
         layers = zip(self.convs, self.norms)
         for layer, count in enumerate(self.num_layers):
             if layer and self.multiscale:

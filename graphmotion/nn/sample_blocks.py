@@ -26,14 +26,16 @@ def apply_to_samples(
     num_nodes: int,
     channels: int,
 ) -> Tensor:
-    """Applies a function of ``module`` to the features [B * V, T, *] of samples of V nodes each.
+    """Applies a function of ``module`` to the features [B * V, T, *], or [B * V, C], of samples of
+    V nodes each.
 
     The function returns a row for each sample, which does not depend on other samples unless the
     module is in training mode. In inference on a CPU, it is called for one block of samples after
     another. ``channels`` is the number of features of a node and frame where they are largest.
     """
     if is_eager() and x.device.type == 'cpu' and not torch.is_grad_enabled():
-        size = x.size(1) * channels * x.element_size() * num_nodes
+        num_frames = x.size(1) if x.dim() > 2 else 1
+        size = num_frames * channels * x.element_size() * num_nodes
         step = max(1, _BLOCK_BYTES * torch.get_num_threads() // max(1, size)) * num_nodes
         if step < x.size(0) and _can_be_split(module):
             keep_freed_memory()

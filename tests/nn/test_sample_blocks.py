@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from graphmotion.graphs import pixel_graph
 from graphmotion.inference import fuse_for_inference
 from graphmotion.models import create_model
 from graphmotion.nn import sample_blocks
@@ -64,6 +65,26 @@ def test_silhouettes_in_blocks_of_samples(num_frames, monkeypatch):
     with torch.no_grad():
         torch.testing.assert_close(model(x, num_frames), expected)
     assert sizes == [2, 1]
+
+
+@pytest.mark.parametrize('shared', [True, False])
+def test_faces_in_blocks_of_samples(shared, monkeypatch):
+    torch.manual_seed(0)
+    graph = pixel_graph((12, 12), 1.0, levels=2, ratio=0.25, seed=0)
+    model = create_model('spagnn', graph=graph, num_classes=3, shared=shared).double().eval()
+    x = torch.randn(3 * 144, 1, dtype=torch.double)
+    expected = model(x).detach()
+    inner, sizes = model._classify, []
+    monkeypatch.setattr(
+        model, '_classify', lambda x, *rest: sizes.append(len(x) // 144) or inner(x)
+    )
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 1)
+    monkeypatch.setattr(sample_blocks, '_BLOCK_BYTES', 2 * 144 * model._width * 8)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), expected)
+        assert sizes == ([2, 1] if shared else [3])
+        with pytest.raises(ValueError, match='multiple of 144 nodes, got 431'):
+            model(x[:-1])
 
 
 @pytest.fixture
