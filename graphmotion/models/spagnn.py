@@ -118,8 +118,8 @@ class SPAGNN(FaceNetwork):
             pos = cluster_centers(pos, level)
             edge_index, size = level.edge_index, level.num_clusters
         self.head = self.make_head(size * before, config)
-        # Numbers per node where a sample has most of them: features of all bins of an offset.
-        sizes = [conv.num_nodes * len(conv.weight) * conv.in_channels for conv in self.convs]
+        # Features per node of the first level where a sample has most of them.
+        sizes = [c.num_nodes * max(c.in_channels, c.out_channels) for c in self.convs]
         self._width = max(sizes) // self.num_nodes
 
     def forward(self, x: Tensor) -> Tensor:
