@@ -163,10 +163,14 @@ def format_cell(column: Column, title: str, records: Sequence[dict[str, Any]]) -
 
 
 def matching(records: dict[str, dict[str, Any]], row: Row) -> dict[str, dict[str, Any]]:
-    """Returns the records of the command of a row, by name."""
-    return {
-        k: r for k, r in records.items() if row.command and same_command(r['command'], row.command)
-    }
+    """Returns the records of the commands of a row, by name."""
+    found = [of_command(records, command) for command in (row.command, *row.others) if command]
+    return {name: record for part in found for name, record in part.items()}
+
+
+def of_command(records: dict[str, dict[str, Any]], command: str) -> dict[str, dict[str, Any]]:
+    """Returns the records of a command, by name."""
+    return {k: r for k, r in records.items() if same_command(r['command'], command)}
 
 
 def describe_runs(command: str, records: dict[str, dict[str, Any]]) -> str:
@@ -201,7 +205,8 @@ def format_results(table: Table, records: dict[str, dict[str, Any]]) -> str:
     for row in table.rows:
         found = matching(records, row)
         if found:
-            shown[row.command] = found
+            for command in (row.command, *row.others):
+                shown[command] = of_command(found, command)
             cells = [format_cell(c, row.title, [*found.values()]) for c in table.columns]
             rows.append([row.label, *cells, *row.paper])
         else:
@@ -213,7 +218,7 @@ def format_results(table: Table, records: dict[str, dict[str, Any]]) -> str:
     lines = ['', *(f'| {" | ".join(line)} |' for line in [header, rule, *padded]), '']
     if table.lists_runs and shown:
         lines += ['Runs of this table:', '']
-        lines += [describe_runs(command, found) for command, found in shown.items()] + ['']
+        lines += [describe_runs(*runs) for runs in shown.items() if runs[1]] + ['']
     if noted:
         lines += [f'† Measured {table.measured}, before records of runs were kept.', '']
     return re.sub(r'(?<=\|)  (?=\|)', ' ', '\n'.join(lines)) + '\n'

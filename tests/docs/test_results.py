@@ -1,6 +1,7 @@
 """Compares the tables of results with the records of runs."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -86,6 +87,21 @@ def test_mean_and_deviation_over_the_seeds_of_a_command(tmp_path):
         '',
         '† Measured on 2026-01-01, before records of runs were kept.',
     ]
+
+
+def test_rows_of_several_commands(tmp_path):
+    both = [COMMAND, f'{COMMAND} --epochs 3']
+    records = {}
+    for seed, command in [(0, both[0]), (1, both[1]), (2, f'{COMMAND} --epochs 4')]:
+        write_run(tmp_path / str(seed), seed, seed / 10)
+        path = tmp_path / str(seed) / 'results.json'
+        records[f'{seed}.json'] = results.make_record(path, command)
+    row = replace(TABLE.rows[0], others=both[1:])
+    text = results.format_results(replace(TABLE, rows=[row]), records)
+    assert '| ours | 1,234 | 5.0 ± 7.1 |' in text
+    for seed, command in enumerate(both):
+        assert f'- `{command}`\\\n  seed [{seed}](runs/{seed}.json)' in text
+    assert '2.json' not in text
 
 
 def test_runs_without_command_and_environment(tmp_path):
