@@ -27,7 +27,7 @@ class Row:
     label: str
     title: str = ''  # in the records
     command: str = ''
-    others: Sequence[str] = ()  # commands that train and test the same among others
+    others: Sequence[str] = ()  # further commands whose runs count for the row
     values: Sequence[str] = ()  # shown if there is no record
     paper: Sequence[str] = ()
 

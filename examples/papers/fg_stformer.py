@@ -120,7 +120,9 @@ def classify_by_svm(train: MotionDataset, test: MotionDataset) -> Tensor:
 
     x = features(train)
     components = PCA(min(60, *x.shape), random_state=0)
-    return svm.classify_by_svm(components, x, train.labels(), features(test), c=10)
+    return svm.classify_by_svm(
+        components, x, train.labels(), features(test), train.num_classes, c=10
+    ).log()
 
 
 def compare_parts(args: Namespace, dataset: MotionDataset) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def make_parts(
 
 
 def classify_by_svm(train: MotionDataset, test: MotionDataset) -> Tensor:
-    """Returns the log-probabilities of a support vector machine on
+    """Returns the probabilities of a support vector machine on
     :func:`~graphmotion.data.gait_features`.
     """
     from sklearn.preprocessing import StandardScaler  # installed by the extra 'train'
@@ -130,23 +130,25 @@ def classify_by_svm(train: MotionDataset, test: MotionDataset) -> Tensor:
         return gait_features(batch, dataset.skeleton, fps=30).values.numpy()
 
     x = features(train)
-    return svm.classify_by_svm(StandardScaler(), x, train.labels(), features(test), c=2)
+    return svm.classify_by_svm(
+        StandardScaler(), x, train.labels(), features(test), train.num_classes, c=2
+    )
 
 
 def outcomes(
-    args: Namespace, tests: list[MotionDataset], logits: dict[str, list[Tensor]]
+    args: Namespace, tests: list[MotionDataset], predictions: dict[str, list[Tensor]]
 ) -> dict[str, Any]:
     """Returns the entries of results.json by which models are compared, without ensembles."""
     protocol = gait_emotion.describe_split(args)
     if args.folds:
         protocol = f'{args.folds} folds by {gait_emotion.split_by(args) or "sample"}'
-    predicted = {name: [one.argmax(dim=1) for one in parts] for name, parts in logits.items()}
+    predicted = {name: [one.argmax(dim=1) for one in parts] for name, parts in predictions.items()}
     return common.fold_outcomes(tests * args.repeats, predicted, protocol)
 
 
 def fuse(predictions: Sequence[Tensor]) -> Tensor:
-    """Returns the logarithm of the mean of several probabilities."""
-    return torch.stack(list(predictions)).exp().mean(dim=0).log()
+    """Returns the mean of several probabilities."""
+    return torch.stack(list(predictions)).mean(dim=0)
 
 
 def score(tests: Sequence[MotionDataset], predictions: Sequence[Tensor]) -> Scores:
@@ -166,22 +168,22 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     gait_emotion.draw_data(args, dataset)
     rows: dict[str, Scores] = {}
     report: dict[str, dict[str, Any]] = {}
-    logits: dict[str, list[Tensor]] = {}  # of all parts, for each repeat
+    predictions: dict[str, list[Tensor]] = {}  # of all parts, for each repeat
     parts = make_parts(args, dataset)
     tests = [test for _, test in parts]
     if args.svm:
         machines = [classify_by_svm(*part) for part in parts]
         rows[SVM] = score(tests, machines)
         report[SVM] = {'scores': rows[SVM].as_dict()}
-        logits[SVM] = machines * args.repeats
+        predictions[SVM] = machines * args.repeats
     for name, options in make_models(args).items():
         folder = args.out / common.slug(name)
         begin = time.perf_counter()
         repeats = run(args, dataset, options, folder)
         seconds = time.perf_counter() - begin
         evaluations = [evaluation for runs in repeats for evaluation in runs]
-        logits[name] = [evaluation.probabilities.log() for evaluation in evaluations]
-        row = rows[name] = score(tests * args.repeats, logits[name])
+        predictions[name] = [evaluation.probabilities for evaluation in evaluations]
+        row = rows[name] = score(tests * args.repeats, predictions[name])
         size = common.count_parameters(evaluations[0].model)
         report[name] = {
             'options': options,
@@ -192,11 +194,11 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         }
         if args.svm:
             both = f'{name} and SVM'
-            logits[both] = [fuse(pair) for pair in zip(logits[name], logits[SVM])]
-            rows[both] = score(tests * args.repeats, logits[both])
+            predictions[both] = [fuse(pair) for pair in zip(predictions[name], predictions[SVM])]
+            rows[both] = score(tests * args.repeats, predictions[both])
             report[both] = {'scores': rows[both].as_dict()}
         if args.repeats > 1:
-            of_parts = [logits[name][i :: len(parts)] for i in range(len(parts))]
+            of_parts = [predictions[name][i :: len(parts)] for i in range(len(parts))]
             combined = score(tests, [fuse(runs) for runs in of_parts])
             rows[f'{name}, ensemble of {args.repeats} runs'] = combined
             report[name]['ensemble'] = combined.as_dict()
@@ -213,7 +215,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     path = sorted(folder.rglob('recognizer.safetensors'))[0]
     common.show_recognizer(path, "print(recognizer('walk.json'))")
     results = {'recipe': gait_emotion.make_recipe(args), 'models': report}
-    return common.save_results(args, results | outcomes(args, tests, logits))
+    return common.save_results(args, results | outcomes(args, tests, predictions))
 
 
 if __name__ == '__main__':

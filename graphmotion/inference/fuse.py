@@ -298,6 +298,8 @@ class _TemporalMixerBlock(TemporalMixerBlock):
 
     def frame_mean(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         branches = self.activation(self.conv(x, mask)), self.shortcut(x, mask)
+        if branches[0].dtype in (torch.float16, torch.bfloat16):  # see MotionBatchNorm.frame_mean
+            return frame_mean(self._add(*branches), mask)
         return self._add(*(frame_mean(branch, mask) for branch in branches))
 
     def _add(self, out: Tensor, shortcut: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import cast
 
 import torch
@@ -298,12 +298,13 @@ class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
         return apply_to_samples(self, self._embed_samples, x, mask, num_nodes, self._width)
 
     def _embed_samples(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        last = next(reversed(self.temporal), None)
+        # Hooks expect the features of each frame.
+        if not isinstance(last, TemporalMixerBlock) or has_hooks(last):
+            return self._embed(frame_mean(self.features(x, mask), mask))
         x = self.spatial(x)
-        *blocks, last = cast(Iterable[TemporalMixerBlock], self.temporal)
-        for block in blocks:
+        for block in islice(self.temporal, len(self.temporal) - 1):
             x = block(x, mask)
-        if has_hooks(last):  # which expect the features of each frame
-            return self._embed(frame_mean(last(x, mask), mask))
         return self._embed(last.frame_mean(x, mask))
 
     def forward_sliding(self, x: SlidingFrames) -> Tensor:

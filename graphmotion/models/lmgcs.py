@@ -189,11 +189,17 @@ class LMGCS(Configurable, ResettableModule):
         The second output is a mask, :math:`(B \cdot P, T)`, :obj:`False` for padded frames, or
         :obj:`None` if there are none.
         """
-        self._check_input(silhouettes)
-        return self._branches(silhouettes, frame_mask(num_frames, *silhouettes.shape[:2]))
+        return self._branches(*self._prepare(silhouettes, num_frames))
 
-    def _branches(self, silhouettes: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        images = silhouettes.to(self.local_lin.weight.dtype)
+    def _prepare(
+        self, silhouettes: Tensor, num_frames: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Returns images in the precision of the weights and the mask of their frames."""
+        self._check_input(silhouettes)
+        mask = frame_mask(num_frames, *silhouettes.shape[:2])
+        return silhouettes.to(self.local_lin.weight.dtype), mask
+
+    def _branches(self, images: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         strips = self.pooling(self.backbone(images, None if mask is None else ~mask))
         if mask is not None:
             mask = mask.repeat_interleave(self.num_strips, dim=0)
@@ -224,14 +230,12 @@ class LMGCS(Configurable, ResettableModule):
 
     def forward(self, silhouettes: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Returns the embeddings of ``silhouettes``."""
-        self._check_input(silhouettes)
-        mask = frame_mask(num_frames, *silhouettes.shape[:2])
-        pixels = silhouettes.shape[2] * silhouettes.shape[3]
-        size = self.backbone.channels[0] * pixels
-        return apply_to_samples(self, self._embed_samples, silhouettes, mask, 1, size)
+        images, mask = self._prepare(silhouettes, num_frames)
+        size = self.backbone.channels[0] * images.size(2) * images.size(3)
+        return apply_to_samples(self, self._embed_samples, images, mask, 1, size)
 
-    def _embed_samples(self, silhouettes: Tensor, mask: Tensor | None) -> Tensor:
-        branches, mask = self._branches(silhouettes, mask)
+    def _embed_samples(self, images: Tensor, mask: Tensor | None) -> Tensor:
+        branches, mask = self._branches(images, mask)
         parts = [] if self.global_lin is None else [self.global_parts(branches, mask)]
         if self.embed_local or not parts:
             parts.append(self.local_parts(branches, mask))

@@ -118,7 +118,7 @@ class SPAGNN(FaceNetwork):
             pos = cluster_centers(pos, level)
             edge_index, size = level.edge_index, level.num_clusters
         self.head = self.make_head(size * before, config)
-        # Features per node of the first level where a sample has most of them.
+        # Largest number of features of a sample, per node of the first level.
         sizes = [c.num_nodes * max(c.in_channels, c.out_channels) for c in self.convs]
         self._width = max(sizes) // self.num_nodes
 
@@ -130,7 +130,7 @@ class SPAGNN(FaceNetwork):
             return self._classify(x)
         return apply_to_samples(self, self._classify, x, None, self.num_nodes, self._width)
 
-    def _classify(self, x: Tensor, mask: None = None) -> Tensor:
+    def _classify(self, x: Tensor, _: None = None) -> Tensor:
         x = self.prepare(x)
         layers = zip(self.convs, self.norms)
         for number, count in enumerate(self.num_layers):

@@ -11,7 +11,7 @@ from torch.nn import Dropout
 
 from graphmotion.nn.eager import is_eager_cpu
 
-_MAX_PROBABILITY = 0.05
+_PROBABILITIES = 1e-9, 0.05  # the distance of positions is an integer
 
 
 class RareDropout(Dropout):
@@ -21,7 +21,8 @@ class RareDropout(Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Zeroes features and scales the others."""
-        if not self.training or not 0 < self.p <= _MAX_PROBABILITY or not is_eager_cpu(x):
+        low, high = _PROBABILITIES
+        if not self.training or not low <= self.p <= high or not is_eager_cpu(x):
             return super().forward(x)
         return _ZeroedFeatures.apply(x, draw_positions(x.numel(), self.p), 1 / (1 - self.p))
 

@@ -65,14 +65,17 @@ class MotionBatchNorm(ResettableModule):
         r"""Returns the means over the frames of the normalised features,
         :math:`(|\mathcal{V}|, C)`.
 
-        They equal the normalised means, so that not every frame has to be normalised.
+        They equal the normalised means. Single frames are therefore only normalised in training
+        with a mask or on other devices than the CPU, with separate statistics of nodes, and in half
+        precision, in which the means of features far from zero are not accurate.
         """
         check_channels(x, self.channels)
         norm = self.norm
-        if not norm.training and self.num_nodes is None:
+        usual = type(norm) is torch.nn.BatchNorm1d and norm.running_mean is not None and norm.affine
+        commutes = usual and self.num_nodes is None and x.dtype in (torch.float32, torch.float64)
+        if commutes and not norm.training:
             return norm(frame_mean(x, mask))
-        plain = type(norm) is torch.nn.BatchNorm1d and norm.momentum is not None
-        if mask is not None or self.num_nodes is not None or not plain or not is_eager_cpu(x):
+        if not commutes or mask is not None or norm.momentum is None or not is_eager_cpu(x):
             return frame_mean(self(x, mask), mask)
         count = x.size(0) * x.size(1)
         if count == 1:

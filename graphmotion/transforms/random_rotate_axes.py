@@ -85,14 +85,14 @@ class RandomRotateAxes(Configurable, BaseTransform):
         matrix = _rotation(axes[0], angles[:, 0])
         for column, axis in enumerate(axes[1:], start=1):
             matrix = _rotation(axis, angles[:, column]) @ matrix
-        matrix = matrix[:, : pos.size(2), : pos.size(2)].transpose(1, 2).to(pos.dtype)
+        matrix = matrix[:, : pos.size(2), : pos.size(2)].to(pos.dtype)
         counts = num_nodes_per_graph(data)
         if bool((counts == counts[0]).all()):
             # One product for each graph instead of each node, with long rows, not of three numbers.
             rows = pos.reshape(len(counts), -1, pos.size(2)).transpose(1, 2).contiguous()
-            data.pos = (matrix.transpose(1, 2) @ rows).transpose(1, 2).reshape(pos.shape)
+            data.pos = (matrix @ rows).transpose(1, 2).contiguous().view(pos.shape)
         else:
-            data.pos = pos @ matrix[batch_index(data)]
+            data.pos = pos @ matrix.transpose(1, 2)[batch_index(data)]
         return data
 
     def _angles(self, data: Data, pos: Tensor, axes: Sequence[str]) -> Tensor:

@@ -266,3 +266,40 @@ def test_hooks_see_the_features_of_each_frame(fused):
         assert seen[0].shape == (2 * 17, 40, 16)
         torch.testing.assert_close(model._embed(seen[0].mean(dim=1)), expected)
         torch.testing.assert_close(seen[0], model.features(x))
+
+
+@pytest.mark.parametrize('num_people', [1, 2])
+@pytest.mark.parametrize('joint_pooling', ['mean', 'concat'])
+@pytest.mark.parametrize('num_frames', [None, [40, 33]])
+def test_training_does_not_depend_on_hooks(num_people, joint_pooling, num_frames):
+    options = {'channels': 8, 'heads': 2, 'temporal_channels': (8, 16), 'dropout': 0.0}
+    options |= {'num_people': num_people, 'joint_pooling': joint_pooling}
+    models = [gaitmixer('coco17', **options).double() for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    seen = []
+    models[1].temporal[-1].register_full_backward_hook(lambda *_: seen.append(1))
+    x = torch.randn(2 * num_people * 17, 40, 2, dtype=torch.float64)
+    num_frames = num_frames and torch.tensor(num_frames)
+    results = []
+    for model in models:
+        out = model(x, num_frames=num_frames)
+        out[:, 0].sum().backward()
+        results.append([out, *(p.grad for p in model.parameters()), *model.buffers()])
+    torch.testing.assert_close(*results)
+    assert seen
+
+
+def test_without_temporal_blocks_and_with_another_last_block():
+    model = gaitmixer('coco17', channels=8, heads=2, temporal_channels=())
+    assert model(torch.randn(17, 40, 2)).shape == (1, 128)
+    model = gaitmixer('coco17', channels=8, heads=2, temporal_channels=(8,)).eval()
+    x = torch.randn(17, 40, 2)
+    expected = model(x)
+    block = model.temporal[0]
+
+    class Wrapper(torch.nn.Module):
+        def forward(self, x, mask):
+            return block(x, mask)
+
+    model.temporal[0] = Wrapper()
+    torch.testing.assert_close(model(x), expected)

@@ -57,7 +57,7 @@ def test_positions_until_the_end_are_drawn():
     assert min(last) > 9700
 
 
-@pytest.mark.parametrize('p', [0.0, 0.5, 1.0])
+@pytest.mark.parametrize('p', [0.0, 1e-20, 0.5, 1.0])
 def test_other_probabilities(p):
     x = torch.rand(20, 30) + 1
     torch.manual_seed(0)
@@ -76,4 +76,5 @@ def test_transposed_features():
     out = RareDropout(0.05)(x)
     kept = out != 0
     assert kept.shape == (6, 50, 40)
+    assert not kept.all()
     torch.testing.assert_close(out[kept], x[kept] / 0.95)

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
@@ -99,3 +101,30 @@ def test_variance_far_from_zero(monkeypatch):
 def test_one_value_cannot_be_normalised():
     with pytest.raises(ValueError, match='more than one node or frame'):
         MotionBatchNorm(3).frame_mean(torch.randn(1, 1, 3))
+
+
+@pytest.mark.parametrize('training', [False, True])
+@pytest.mark.parametrize('variant', ['affine', 'statistics', 'momentum', 'half', 'half, masked'])
+def test_other_norms_normalise_each_frame(training, variant):
+    torch.manual_seed(0)
+    norm = MotionBatchNorm(3)
+    x, mask = 2000 + 100 * torch.randn(6, 40, 3), None
+    norm.norm.running_mean.fill_(2000)
+    norm.norm.running_var.fill_(1e4)
+    if variant == 'affine':
+        norm.norm.weight = norm.norm.bias = None
+        norm.norm.affine = False
+    elif variant == 'statistics':
+        norm.norm.running_mean = norm.norm.running_var = norm.norm.num_batches_tracked = None
+        norm.norm.track_running_stats = False
+    elif variant == 'momentum':
+        norm.norm.momentum = None
+    else:
+        norm, x = norm.half(), x.half()
+        mask = None if variant == 'half' else torch.arange(40).expand(6, 40) < 39
+    expected = deepcopy(norm).train(training)
+    out = norm.train(training).frame_mean(x, mask)
+    frames = expected(x, mask)
+    kept = frames if mask is None else frames[:, :39]
+    torch.testing.assert_close(out, kept.mean(dim=1), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(norm.state_dict(), expected.state_dict())

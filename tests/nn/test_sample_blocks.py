@@ -53,7 +53,7 @@ def test_silhouettes_in_blocks_of_samples(num_frames, monkeypatch):
     model = (
         create_model('lmgcs', channels=(4, 8), width=8, feature_dim=8, bins=(4,)).double().eval()
     )
-    x = (torch.rand(3, 6, 16, 12) > 0.5).double()
+    x = torch.rand(3, 6, 16, 12) > 0.5  # converted to the precision of the weights
     num_frames = num_frames and torch.tensor(num_frames)
     expected = model(x, num_frames).detach()
     inner, sizes = model._embed_samples, []

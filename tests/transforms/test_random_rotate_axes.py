@@ -106,6 +106,10 @@ def test_invalid_arguments(make):
         RandomRotateAxes({'y': 10})(make(dims=2))
 
 
+def test_positions_are_contiguous(make):
+    assert RandomRotateAxes(10)(make()).pos.is_contiguous()
+
+
 def test_graphs_of_different_sizes_have_their_own_angles():
     samples = [Data(pos=torch.rand(n, 4, 3)) for n in (2, 5)]
     torch.manual_seed(0)

@@ -5,6 +5,7 @@ import h5py
 import msa_gcn as example
 import numpy as np
 import pytest
+import torch
 
 from graphmotion.datasets import SyntheticGait
 
@@ -53,13 +54,9 @@ def test_emotion_gait_files_folds_and_comparison(tmp_path, capsys):
             labels[f'walk{i}'] = i % 4
     options = ['--root', str(tmp_path), '--folds', '2', '--compare', '--out', str(tmp_path / 'out')]
     results = example.main([*TINY, *options, '--svm'])
-    assert list(results['models']) == [
-        'SVM on gait features',
-        'ST-GCN',
-        'MSA-GCN, one scale',
-        'MSA-GCN, no cross-scale fusion',
-        'MSA-GCN',
-    ]
+    networks = ['ST-GCN', 'MSA-GCN, one scale', 'MSA-GCN, no cross-scale fusion', 'MSA-GCN']
+    rows = [row for name in networks for row in (name, f'{name} and SVM')]
+    assert list(results['models']) == ['SVM on gait features', *rows]
     assert results['protocol'] == '2 folds by sample'
     for name, row in results['models'].items():
         hits = results['outcomes'][name]
@@ -73,7 +70,18 @@ def test_a_support_vector_machine_knows_the_emotions_of_other_subjects():
     dataset = SyntheticGait(num_subjects=16, skeleton='emotion_gait16')
     train, test = next(iter(dataset.folds(4, by='subject')))
     found = example.classify_by_svm(train, test)
-    assert (found == test.labels()).double().mean() > 0.45  # chance: 0.25
+    assert (found.argmax(dim=1) == test.labels()).double().mean() > 0.45  # chance: 0.25
+
+
+def test_the_mean_of_a_network_and_the_support_vector_machine(tmp_path):
+    options = ['--folds', '2', '--repeats', '2', '--svm', '--out', str(tmp_path)]
+    results = example.main([*TINY, *options])
+    models = results['models']
+    assert list(models) == ['SVM on gait features', 'MSA-GCN', 'MSA-GCN and SVM']
+    assert models['MSA-GCN']['ensemble']['num_folds'] == 2
+    assert models['MSA-GCN and SVM']['scores']['num_folds'] == 4
+    first, second = torch.rand(5, 4), torch.rand(5, 4)
+    torch.testing.assert_close(example.fuse([first, second]), (first + second) / 2)
 
 
 @pytest.mark.parametrize(
