@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice, pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -170,7 +170,7 @@ class TemporalMixerBlock(torch.nn.Module):
         out = self.norm.frame_mean(self.activation(self.conv(self.dropout(x), mask)), mask)
         if len(self.shortcut) == 0:
             return out + frame_mean(x, mask)
-        lin, activation, norm = self.shortcut
+        lin, activation, norm = cast(Any, self.shortcut)
         return out + norm.frame_mean(activation(lin(x)), mask)
 
 

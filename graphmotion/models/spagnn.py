@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -119,8 +119,9 @@ class SPAGNN(FaceNetwork):
             edge_index, size = level.edge_index, level.num_clusters
         self.head = self.make_head(size * before, config)
         # Largest number of features of a sample, per node of the first level.
-        sizes = [c.num_nodes * max(c.in_channels, c.out_channels) for c in self.convs]
-        self._width = max(sizes) // self.num_nodes
+        convs = cast(Iterable[LocallyConnectedConv], self.convs)
+        sizes = [conv.num_nodes * max(conv.in_channels, conv.out_channels) for conv in convs]
+        self._width: int = max(sizes) // self.num_nodes
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns the logits of each sample."""
@@ -130,7 +131,7 @@ class SPAGNN(FaceNetwork):
             return self._classify(x)
         return apply_to_samples(self, self._classify, x, None, self.num_nodes, self._width)
 
-    def _classify(self, x: Tensor, _: None = None) -> Tensor:
+    def _classify(self, x: Tensor, _: Tensor | None = None) -> Tensor:
         x = self.prepare(x)
         layers = zip(self.convs, self.norms)
         for number, count in enumerate(self.num_layers):

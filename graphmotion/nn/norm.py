@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -82,9 +82,9 @@ class MotionBatchNorm(ResettableModule):
             raise ValueError('training needs more than one node or frame to normalise, got one')
         out, mean, var = _NormalizedMeans.apply(x, norm.weight, norm.bias, norm.eps)
         with torch.no_grad():
-            norm.num_batches_tracked.add_(1)
-            norm.running_mean.lerp_(mean, norm.momentum)
-            norm.running_var.lerp_(var * (count / (count - 1)), norm.momentum)
+            cast(Tensor, norm.num_batches_tracked).add_(1)
+            cast(Tensor, norm.running_mean).lerp_(mean, norm.momentum)
+            cast(Tensor, norm.running_var).lerp_(var * (count / (count - 1)), norm.momentum)
         return out
 
     def _normalize(self, rows: Tensor, mask: Tensor | None) -> Tensor:
