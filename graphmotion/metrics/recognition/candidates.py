@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +46,7 @@ class Candidates:
         embedding, positions = similarity.embedding, gallery.positions
         size = embedding.values[0].numel()
         try:
-            self.index: Any = faiss.index_factory(size, index)
+            self.index = faiss.index_factory(size, index)
         except RuntimeError as error:
             raise ValueError(
                 f'index must be a description for faiss, got {index!r} for embeddings of {size} '
