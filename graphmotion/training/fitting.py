@@ -182,14 +182,15 @@ def fit(
     if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # the default
         trainer.strategy.checkpoint_io = AtomicCheckpointIO()
     record.parts = _describe_run(module, data, seed, trainer.world_size)
-    resumed = None
+    resumed, is_finished = None, False
     if not resume:
         remove_checkpoints(directory)
     elif found := find_checkpoint(directory):
         resumed, saved = found
         before = saved.get(record.state_key, {})
         epochs = saved.get(history.state_key, {'rows': []})['rows']
-        if len(epochs) >= module.recipe.optimization.max_epochs:
+        is_finished = len(epochs) >= module.recipe.optimization.max_epochs
+        if is_finished:
             # A finished run does not depend on the processes that load it.
             before['number of processes'] = record.parts['number of processes']
         _check_same_run(resumed, before, record.parts, module.recipe.optimization)
@@ -209,6 +210,9 @@ def fit(
     best_path = best.best_model_path if best is not None else None
     if best_path:
         load_weights(module, best_path)
+    elif resumed is not None and is_finished:
+        # Lightning ends such a run before the averaged weights take the place of the last ones.
+        load_weights(module, resumed)
     recognizer = None
     if trainer.is_global_zero:
         recognizer = _write_recognizer(module, data, seed, directory)

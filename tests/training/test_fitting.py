@@ -295,6 +295,15 @@ def test_the_moving_average_of_the_last_epoch_without_validation(tmp_path):
     assert not torch.allclose(plain.model.lin.weight, left)
 
 
+@pytest.mark.parametrize('ema_decay', [0.0, 0.7])
+def test_a_finished_run_has_the_same_weights_when_it_is_loaded(tmp_path, ema_decay):
+    data = GraphDataModule(Waves(), batch_size=16, transform=joints)
+    runs = [module(ema_decay=ema_decay) for _ in range(2)]
+    results = [fit(trained, data, str(tmp_path), **QUIET) for trained in runs]
+    assert results[0].history == results[1].history
+    torch.testing.assert_close(runs[1].state_dict(), runs[0].state_dict(), rtol=0, atol=0)
+
+
 def test_samples_are_batched_by_the_recipe(tmp_path):
     """Any type of samples gives the run of a data module with the transform of the dataset."""
     dataset = Waves(24)
