@@ -125,6 +125,18 @@ def rotations(names: Iterable[str], rounds: int) -> Iterator[list[str]]:
         yield names[first:] + names[:first]
 
 
+def measure_in_turns(
+    names: Iterable[str], rounds: int, measure: Callable[[str], float]
+) -> dict[str, list[float]]:
+    """Measures each name once per round, starting each round with the next name."""
+    names = list(names)
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for order in rotations(names, rounds):
+        for name in order:
+            found[name].append(measure(name))
+    return found
+
+
 def choose_clock(device: str | torch.device, threads: int) -> Callable[[], float]:
     """Returns the clock for functions that run in this process.
 

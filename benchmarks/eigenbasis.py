@@ -32,11 +32,11 @@ from benchmarks.common import (
     choose_clock,
     environment,
     format_environment,
+    measure_in_turns,
     parse_args,
     quartiles,
     ratio,
     ratio_cells,
-    rotations,
     write_json,
 )
 from graphmotion.graphs import knn_graph, laplacian, laplacian_eigenbasis, sample_pixels
@@ -141,11 +141,10 @@ def measure(num_nodes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
             difference = float((values - expected).abs().max() / expected.max())
             assert difference < TOLERANCE, f'{name}: eigenvalues differ by {difference:.2g}'
         found[name] = errors(matrix.get(name, laplacian(edge_index, num_nodes)), basis)
-    times: dict[str, list[float]] = {name: [] for name in runs}
     clock = choose_clock(args.device, args.threads)
-    for order in rotations(runs, args.rounds):
-        for name in order:
-            times[name].append(time_repeated(runs[name], args.seconds, clock))
+    times = measure_in_turns(
+        runs, args.rounds, lambda name: time_repeated(runs[name], args.seconds, clock)
+    )
     return [
         {
             'nodes': num_nodes,

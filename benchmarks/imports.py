@@ -20,11 +20,11 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
+    measure_in_turns,
     parse_args,
     quartiles,
     ratio,
     ratio_cells,
-    rotations,
     write_json,
 )
 from graphmotion.metrics import markdown_table
@@ -59,10 +59,7 @@ def import_time(package: str) -> float:
 
 def measure(packages: list[str], rounds: int) -> list[dict[str, Any]]:
     """Returns one result for each package, all timed in turns."""
-    times: dict[str, list[float]] = {package: [] for package in packages}
-    for order in rotations(packages, rounds):
-        for package in order:
-            times[package].append(import_time(package))
+    times = measure_in_turns(packages, rounds, import_time)
     return [
         {
             'package': package,

@@ -30,11 +30,11 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
+    measure_in_turns,
     parse_args,
     quartiles,
     ratio,
     ratio_cells,
-    rotations,
     time_once,
     write_json,
 )
@@ -144,10 +144,7 @@ def measure(num_subjects: int, args: argparse.Namespace) -> list[dict[str, Any]]
     if len(runs) > 1 or num_subjects != TARGET['subjects']:
         figures = {name: run() for name, run in runs.items()}
         check(figures)
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for order in rotations(names, args.rounds):
-        for name in order:
-            times[name].append(time_once(runs[name]))
+    times = measure_in_turns(runs, args.rounds, lambda name: time_once(runs[name]))
     memory = {}
     if args.memory and args.device == 'cpu' and Path('/proc/self/status').exists():
         memory = {n: process_memory(n, num_subjects, args.channels, args.threads) for n in runs}
@@ -222,10 +219,7 @@ def measure_search(args: argparse.Namespace) -> list[dict[str, Any]]:
         **{f'retrieve, {name}': partial(search, index=name) for name in indices},
     }
     exact = search().nearest
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for order in rotations(runs, args.rounds):
-        for name in order:
-            times[name].append(time_once(runs[name]))
+    times = measure_in_turns(runs, args.rounds, lambda name: time_once(runs[name]))
 
     def recall(run: Callable[[], Any]) -> float:
         found = run().nearest

@@ -26,12 +26,13 @@ from benchmarks.common import (
     base_parser,
     environment,
     format_environment,
+    measure_in_turns,
     parse_args,
     quartiles,
     ratio,
     ratio_cells,
     relative_error,
-    rotations,
+    time_once,
     write_json,
 )
 from graphmotion.data import from_array, graph_loader
@@ -141,12 +142,7 @@ def measure(stream: str, train: bool, args: argparse.Namespace) -> list[dict[str
     sequences = random_sequences(args.sequences, args.frames)
     check(make_runs(sequences, stream, False, args.batch))
     runs = make_runs(sequences, stream, train, args.batch)
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for order in rotations(runs, args.rounds):
-        for name in order:
-            start = process_time()
-            runs[name]()
-            times[name].append(process_time() - start)
+    times = measure_in_turns(runs, args.rounds, lambda name: time_once(runs[name], process_time))
     return [
         {
             'transform': 'train' if train else 'test',

@@ -19,7 +19,7 @@ from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchN
 from graphmotion.nn.dropout import RareDropout
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import frame_mean, mask_padding
-from graphmotion.nn.graphs import check_graph_sizes, split_graphs
+from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.sample_blocks import apply_to_samples, has_hooks
 from graphmotion.nn.sliding import SlidingFrames
@@ -318,10 +318,10 @@ class GaitMixer(Configurable, LoadsPublishedWeights, ResettableModule):
         """Returns the embeddings, given the mean features of each joint."""
         num_joints = self.skeleton.num_joints
         if self.joint_pooling == 'mean':
-            pooled = split_graphs(means, self.num_people * num_joints).mean(dim=1)
+            pooled = graph_mean(means, self.num_people * num_joints)
         else:
             joints = split_graphs(means, num_joints).flatten(1)
-            pooled = split_graphs(joints, self.num_people).mean(dim=1)
+            pooled = graph_mean(joints, self.num_people)
         return normalize(self.lin(self.norm(pooled)), dim=-1)
 
     def convert_reference_state_dict(

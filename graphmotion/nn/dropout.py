@@ -11,7 +11,7 @@ from torch.nn import Dropout
 
 from graphmotion.nn.eager import is_eager_cpu
 
-_PROBABILITIES = 1e-9, 0.05  # the distance of positions is an integer
+_PROBABILITIES = 1e-9, 0.05  # below, distances between positions overflow
 
 
 class RareDropout(Dropout):

@@ -169,3 +169,10 @@ def test_json_is_written_if_a_path_is_given(tmp_path):
     common.write_json(tmp_path / 'a.json', results=[1.5], environment={'threads': 1})
     written = json.loads((tmp_path / 'a.json').read_text())
     assert written == {'results': [1.5], 'environment': {'threads': 1}}
+
+
+def test_each_name_is_measured_once_per_round():
+    calls = []
+    found = common.measure_in_turns('abc', 2, lambda name: calls.append(name) or len(calls))
+    assert calls == list('abcbca')
+    assert found == {'a': [1, 6], 'b': [2, 4], 'c': [3, 5]}
