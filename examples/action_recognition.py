@@ -12,7 +12,6 @@ The late fusion of several streams is papers/fg_stformer.py.
 
 from __future__ import annotations
 
-import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -38,6 +37,7 @@ from graphmotion.training import (
     ctr_gcn_recipe,
     fg_stformer_recipe,
     fit,
+    training_seconds,
 )
 
 TITLES = {
@@ -194,9 +194,9 @@ def run_stream(
         **make_options(args) | dict.fromkeys(off, False),
     )
     module = ClassificationModule(model, dataset.num_classes, make_recipe(args))
-    begin = time.perf_counter()
     if args.evaluate:
         load_weights(module, str(folder / 'last.ckpt'))
+        seconds = training_seconds(str(folder / 'last.ckpt'))
     else:
         data = GraphDataModule(
             train,
@@ -206,10 +206,10 @@ def run_stream(
             seed=args.seed,
         )
         options = common.fit_options(args)
-        history = fit(module, data, str(folder), seed=args.seed, **options).history
-        vis.plot_training_curves(history, title=name, path=folder / 'curves.png')
+        fitted = fit(module, data, str(folder), seed=args.seed, **options)
+        seconds = fitted.seconds
+        vis.plot_training_curves(fitted.history, title=name, path=folder / 'curves.png')
     logits = predict(model, test, transform, kind='logits')
-    seconds = time.perf_counter() - begin
     torch.save({'logits': logits, 'target': test.labels()}, folder / 'predictions.pt')
     scores = score(test, logits)
     vis.plot_confusion_matrix(scores, title=name, path=folder / 'confusion.png')

@@ -13,7 +13,6 @@ are in papers/msa_gcn.py.
 
 from __future__ import annotations
 
-import time
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, replace
 from functools import partial
@@ -216,7 +215,6 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     train, val, test = dataset.split((8, 1, 1), seed=args.seed, by=split_by(args))
     name, options = TITLES[args.model], make_options(args, args.model)
     folder = args.out / args.model
-    begin = time.perf_counter()
     evaluation = train_and_test(
         train=train,
         val=val,
@@ -225,10 +223,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         seed=args.seed,
         **training_arguments(args, dataset, options),
     )
-    seconds = time.perf_counter() - begin
     draw_results(args, test, name, evaluation, evaluation.scores, folder)
     size = common.count_parameters(evaluation.model)
-    print(f'{name}: {size:,} parameters, {seconds:.0f} s\n')
+    print(f'{name}: {size:,} parameters, {evaluation.seconds:.0f} s\n')
     print(format_table({name: evaluation.scores}, percent=True))
     print(f'\n{NOTE}\n')
     path = folder / 'recognizer.safetensors'
@@ -239,7 +236,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             'recipe': make_recipe(args),
             'options': options,
             'parameters': size,
-            'seconds': seconds,
+            'seconds': evaluation.seconds,
             'scores': {name: evaluation.scores.as_dict()},
             **common.class_outcomes(
                 test,

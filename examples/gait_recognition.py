@@ -14,7 +14,6 @@ Comparisons of networks are papers/gaitmixer.py, and papers/ucalgary.py on recor
 
 from __future__ import annotations
 
-import time
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -37,6 +36,7 @@ from graphmotion.training import (
     fit,
     gaitmixer_recipe,
     oversample,
+    training_seconds,
 )
 
 TITLES = {'gaitmixer': 'GaitMixer', 'gaitformer': 'GaitFormer', 'st_gcn': 'ST-GCN'}
@@ -182,7 +182,6 @@ def run_model(
         options['joint_pooling'] = args.joint_pooling
     torch.manual_seed(args.seed)
     model = create_model(name, skeleton=test.skeleton, **options)
-    begin = time.perf_counter()
     recipe = recognition.limit_subjects(recipe, train)
     walks = oversample(train)
     if recipe.batches_per_epoch is not None:  # not more than there are
@@ -191,18 +190,20 @@ def run_model(
     module = RecognitionModule(model, recipe)
     if args.evaluate:
         load_weights(module, str(folder / 'last.ckpt'))
+        seconds = training_seconds(str(folder / 'last.ckpt'))
     else:
         data = GraphDataModule(
             walks, train_transform=transforms.train, seed=args.seed, **module.batch_options()
         )
         fitted = fit(module, data, str(folder), seed=args.seed, **common.fit_options(args))
+        seconds = fitted.seconds
         path = folder / 'curves.png'
         vis.plot_training_curves(fitted.history, title=TITLES[name], path=path)
     embedding = embed(model, test, transforms.test)
     torch.save({'embedding': embedding}, folder / 'embedding.pt')
     report = {
         'parameters': common.count_parameters(model),
-        'seconds': time.perf_counter() - begin,
+        'seconds': seconds,
         'recipe': recipe,
     }
     print(f'{TITLES[name]}: {report["parameters"]:,} parameters, {report["seconds"]:.0f} s')

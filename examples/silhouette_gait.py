@@ -21,7 +21,6 @@ subjects.
 
 from __future__ import annotations
 
-import time
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -46,12 +45,14 @@ from graphmotion.metrics import (
 )
 from graphmotion.models import create_model
 from graphmotion.training import (
+    FitResult,
     GraphDataModule,
     LMGCSModule,
     LMGCSRecipe,
     StepDecay,
     fit,
     fit_two_stages,
+    training_seconds,
 )
 
 
@@ -157,8 +158,8 @@ def train(
     part: GraphDataset,
     transform: Compose,
     folder: Path,
-) -> dict[str, list]:
-    """Trains a network, in two stages or jointly, and returns the history of each stage."""
+) -> dict[str, FitResult]:
+    """Trains a network, in two stages or jointly, and returns the result of each stage."""
     data = GraphDataModule(
         part,
         batch_size=recipe.batch_size,
@@ -171,9 +172,9 @@ def train(
     options = common.fit_options(args)
     if not args.joint:
         results = fit_two_stages(model, recipe, data, str(folder), args.seed, **options)
-        return {stage: result.history for stage, result in zip(('local', 'global'), results)}
+        return dict(zip(('local', 'global'), results))
     module = LMGCSModule(model, recipe, part.labels('subject'), 'joint')
-    return {'joint': fit(module, data, str(folder / 'joint'), args.seed, **options).history}
+    return {'joint': fit(module, data, str(folder / 'joint'), args.seed, **options)}
 
 
 def run_model(
@@ -191,18 +192,22 @@ def run_model(
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     model = create_model(**options)
-    begin = time.perf_counter()
     if args.evaluate:
-        stage = 'joint' if args.joint else 'global' if model.global_modules else 'local'
-        module = LMGCSModule(model, recipe, part.labels('subject'), stage)
-        load_weights(module, str(folder / stage / 'last.ckpt'))
+        names = ['local', 'global'] if model.global_modules else ['local']
+        names = ['joint'] if args.joint else names
+        module = LMGCSModule(model, recipe, part.labels('subject'), names[-1])
+        checkpoints = [str(folder / name / 'last.ckpt') for name in names]
+        load_weights(module, checkpoints[-1])
+        seconds = sum(map(training_seconds, checkpoints))
     else:
-        for stage, history in train(args, model, recipe, part, transforms.train, folder).items():
+        stages = train(args, model, recipe, part, transforms.train, folder)
+        for stage, result in stages.items():
             path = folder / f'{stage}_curves.png'
-            vis.plot_training_curves(history, title=title, path=path)
+            vis.plot_training_curves(result.history, title=title, path=path)
+        seconds = sum(result.seconds for result in stages.values())
     report = {
         'parameters': common.count_parameters(model),
-        'seconds': time.perf_counter() - begin,
+        'seconds': seconds,
         'recipe': recipe,
     }
     embedding = embed(model, test, transforms.test).unflatten(1, (-1, model.feature_dim))

@@ -136,6 +136,7 @@ def test_samples_run_models_predict_and_missing_extras_are_named(tmp_path):
         'h5',
         'images',
         'train_and_test',
+        'training_seconds',
     ]
 
 

@@ -17,7 +17,7 @@ class Column:
     header: str
     paths: tuple[str, ...]
     deviation: str = ''  # path of the deviation over the folds of one run
-    is_count: bool = False  # otherwise a fraction, shown in per cent
+    unit: str = 'per cent'  # of a fraction; 'count', or 'minutes' of a number of seconds
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,12 @@ def with_paper(table: Table, header: Sequence[str], figures: dict[str, Sequence[
 
 def parameters(path: str) -> Column:
     """Returns the column of the number of parameters."""
-    return column('parameters', path, is_count=True)
+    return column('parameters', path, unit='count')
+
+
+def minutes(path: str) -> Column:
+    """Returns the column of the training time."""
+    return column('minutes', path, unit='minutes')
 
 
 RANK_1 = [
@@ -94,6 +99,7 @@ emotion_gait = Table(
                 ('mean (TP + TN) / all', 'mean_one_vs_rest_accuracy'),
             ]
         ],
+        minutes('models.*.seconds'),
     ],
     [
         Row('SVM on gait features', 'SVM on gait features', EMOTION),
@@ -107,6 +113,7 @@ generated_gaits = Table(
         parameters('parameters'),
         column('accuracy', 'scores.*.accuracy'),
         column('macro-F1', 'scores.*.macro_f1'),
+        minutes('seconds'),
     ],
     rows('python examples/gait_emotion.py', ['MSA-GCN']),
 )
@@ -119,6 +126,7 @@ UCLA_STREAMS = f'{_STREAMS} --width 16 --epochs 60 --svm'
 UCLA_JOINT = f'{_STREAMS} --streams joint --width 16 --epochs 60 --svm'
 NARROW = 'FG-STFormer of width 16'
 ACTION_COLUMNS = [parameters('*.parameters'), column('accuracy', '*.scores.accuracy')]
+UCLA_COLUMNS = [*ACTION_COLUMNS, minutes('*.seconds')]
 _UCLA_ROWS = [  # label, command, and titles in the scores and in the accuracy without copies
     ('SVM on distances', UCLA_STREAMS, 'streams.svm', 'SVM on distances'),
     *[
@@ -148,7 +156,7 @@ def _ucla_rows(title: int) -> list[Row]:
 
 
 nw_ucla = with_paper(
-    Table(ACTION_COLUMNS, _ucla_rows(2)),
+    Table(UCLA_COLUMNS, _ucla_rows(2)),
     ['paper'],
     {f'{NARROW}, four streams': ['97.0']},
 )
@@ -157,7 +165,12 @@ nw_ucla_unseen = Table([UNSEEN], _ucla_rows(3), lists_runs=False)
 UCLA_PARTS = f'{_STREAMS} --streams joint --ablation --width 16 --epochs 20'
 nw_ucla_parts = with_paper(
     Table(
-        [parameters('runs.*.parameters'), column('accuracy', 'runs.*.scores.accuracy'), UNSEEN],
+        [
+            parameters('runs.*.parameters'),
+            column('accuracy', 'runs.*.scores.accuracy'),
+            UNSEEN,
+            minutes('runs.*.seconds'),
+        ],
         rows(
             UCLA_PARTS,
             [
@@ -215,7 +228,7 @@ MIXER = 'python examples/papers/gaitmixer.py --models gaitmixer --precision bf16
 SIMPLE = 'limb lengths, cadence, speeds'
 generated_walks = with_paper(
     Table(
-        [parameters('runs.*.parameters'), *RANK_1],
+        [parameters('runs.*.parameters'), *RANK_1, minutes('runs.*.seconds')],
         [*rows(WALKS, ['chance', SIMPLE, 'ST-GCN', 'GaitFormer']), *rows(MIXER, ['GaitMixer'])],
     ),
     ['paper: CASIA-B'],
@@ -233,6 +246,7 @@ calgary_identity = Table(
         column('rank-1', 'scores.*.figures.rank-1'),
         column('rank-5', 'scores.*.figures.rank-5'),
         column('mAP', 'scores.*.figures.mAP'),
+        minutes('runs.*.seconds'),
     ],
     [
         *rows(
@@ -250,7 +264,8 @@ calgary_condition = Table(
     [
         column(name, f'condition.mean.{key}', deviation=f'condition.std.{key}')
         for name, key in [('accuracy', 'accuracy'), ('macro-F1', 'macro_f1')]
-    ],
+    ]
+    + [minutes('seconds')],
     [Row('ST-GCN', '', f'{CALGARY} --task condition')],
 )
 
@@ -262,7 +277,7 @@ CASIA = (
 )
 casia_b = with_paper(
     Table(
-        [parameters('runs.*.parameters'), *RANK_1],
+        [parameters('runs.*.parameters'), *RANK_1, minutes('runs.*.seconds')],
         rows(CASIA, ['silhouettes', 'PCA + LDA', 'LMGCS']),
     ),
     ['paper: NM', 'BG', 'CL', 'mean'],
@@ -283,7 +298,7 @@ PARTS = {
 }
 ABLATION = with_paper(
     Table(
-        [parameters('runs.*.parameters'), *RANK_1],
+        [parameters('runs.*.parameters'), *RANK_1, minutes('runs.*.seconds')],
         [Row(label, title) for title, label in PARTS.items()],
     ),
     ['paper: NM', 'BG', 'CL', 'mean'],
@@ -310,7 +325,7 @@ generated_silhouettes = ablation('python examples/papers/lmgcs.py --ablation')
 LOSSES = 'python examples/papers/lmgcs.py --compare-losses --baseline'
 SIZES = 'python examples/papers/lmgcs.py --sweep-dimension 8 32 128 --baseline'
 losses_and_sizes = Table(
-    [parameters('runs.*.parameters'), *RANK_1],
+    [parameters('runs.*.parameters'), *RANK_1, minutes('runs.*.seconds')],
     [
         *rows(LOSSES, ['cross-entropy', 'triplet', 'both'], both='both losses, 32 features'),
         *rows(SIZES, ['8 features', '128 features']),
@@ -324,7 +339,8 @@ def usf(level: str) -> Table:
     """Returns the table of the USF gait challenge at the level of samples or of sequences."""
     paths = {probe: f'probes.*.{level}.{probe}' for probe in 'ABCDEFG'}
     columns = [column(probe, path) for probe, path in paths.items()]
-    return Table([*columns, column('mean', *paths.values())], rows(USF, USF_TITLES))
+    columns += [column('mean', *paths.values()), minutes('runs.*.seconds')]
+    return Table(columns, rows(USF, USF_TITLES))
 
 
 usf_samples, usf_sequences = replace(usf('sample'), lists_runs=False), usf('sequence')
@@ -335,6 +351,7 @@ FACE_COLUMNS = [
     parameters('parameters.*'),
     column('accuracy', 'results.*.mean.accuracy'),
     column('macro-F1', 'results.*.mean.macro_f1'),
+    minutes('seconds.*'),
 ]
 FACES = 'python examples/papers/ssgnn.py'
 FACE_TITLES = ['linear SVM on pixels', 'SPAGNN', 'SPEGNN', 'SSGNN']
@@ -415,8 +432,10 @@ TABLES = {
     'short-usf': replace(
         shorten(usf_samples, []),
         columns=[
-            replace(table.columns[-1], header=header)
+            replace(column, header=header)
             for header, table in [('half cycles', usf_samples), ('walks', usf_sequences)]
+            for column in table.columns
+            if column.header == 'mean'
         ],
     ),
     'short-fer2013': shorten(fer2013, ['accuracy']),

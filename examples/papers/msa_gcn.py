@@ -14,7 +14,6 @@ those of each network.
 from __future__ import annotations
 
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -178,10 +177,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         predictions[SVM] = machines * args.repeats
     for name, options in make_models(args).items():
         folder = args.out / common.slug(name)
-        begin = time.perf_counter()
         repeats = run(args, dataset, options, folder)
-        seconds = time.perf_counter() - begin
         evaluations = [evaluation for runs in repeats for evaluation in runs]
+        seconds = sum(evaluation.seconds for evaluation in evaluations)
         predictions[name] = [evaluation.probabilities for evaluation in evaluations]
         row = rows[name] = score(tests * args.repeats, predictions[name])
         size = common.count_parameters(evaluations[0].model)

@@ -121,8 +121,10 @@ def classify_by_svm(train: FaceDataset, test: FaceDataset) -> Tensor:
     return torch.from_numpy(machine.predict(pixels(test).numpy()))
 
 
-def classify_by_cnn(args: Namespace, parts: Parts, folder: Path, seed: int) -> Tensor:
-    """Classifies by a small convolutional network on all pixels, which it trains."""
+def classify_by_cnn(args: Namespace, parts: Parts, folder: Path, seed: int) -> tuple[Tensor, float]:
+    """Classifies by a small convolutional network on all pixels, which it trains, and returns the
+    training time in seconds.
+    """
     train, test = parts
     preset = get_preset(args)
     evaluation = train_and_test(
@@ -136,7 +138,7 @@ def classify_by_cnn(args: Namespace, parts: Parts, folder: Path, seed: int) -> T
         **common.fit_options(args),
     )
     views = [Compose([]), *[Compose([T.RandomImageFlip(p=1.0)])] * preset.mirror]
-    return example.classify(evaluation.model, test, views)
+    return example.classify(evaluation.model, test, views), evaluation.seconds
 
 
 # Protocols #####################################################################################
@@ -147,7 +149,7 @@ def run(args: Namespace, parts: Parts, folder: Path, seed: int) -> Run:
     if args.svm:
         found.predicted[SVM] = classify_by_svm(*parts)
     if args.cnn:
-        found.predicted[CNN] = classify_by_cnn(args, parts, folder, seed)
+        found.predicted[CNN], found.seconds[CNN] = classify_by_cnn(args, parts, folder, seed)
     scores = {title: example.score(parts[1], classes) for title, classes in found.predicted.items()}
     return found._replace(scores=scores)
 
@@ -333,7 +335,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         results |= outcomes(named or {'': runs}, protocol)
     results |= example.describe_networks(args, runs[-1])
     example.show_recognizer(runs[-1])
-    return common.save_results(args, results | {'seconds': sum(r.seconds for r in runs)})
+    results['seconds'] = {title: sum(r.seconds[title] for r in runs) for title in runs[-1].seconds}
+    return common.save_results(args, results)
 
 
 if __name__ == '__main__':

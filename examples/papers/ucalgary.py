@@ -203,7 +203,8 @@ def classify_condition(args: Namespace) -> dict[str, Any]:
         {'ST-GCN': [evaluation.probabilities.argmax(dim=1) for evaluation in evaluations]},
         f'{args.folds} folds by subject',
     )
-    results = {'condition': summary.as_dict(), 'recipe': recipe, **outcomes}
+    seconds = sum(evaluation.seconds for evaluation in evaluations)
+    results = {'condition': summary.as_dict(), 'seconds': seconds, 'recipe': recipe, **outcomes}
     return common.save_results(args, results)
 
 

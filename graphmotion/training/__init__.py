@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from graphmotion.training.cross_validation import Evaluation, cross_validate, train_and_test
     from graphmotion.training.data_module import GraphDataModule
     from graphmotion.training.fitting import FitResult, fit
-    from graphmotion.training.history import History, SeedEachStep
+    from graphmotion.training.history import History, SeedEachStep, training_seconds
     from graphmotion.training.lmgcs import LMGCSModule, fit_two_stages
     from graphmotion.training.module import RecipeModule
     from graphmotion.training.recognition import EmbeddingModule, RecognitionModule
@@ -47,6 +47,7 @@ else:
         'fit': 'fitting',
         'fit_two_stages': 'lmgcs',
         'train_and_test': 'cross_validation',
+        'training_seconds': 'history',
     }
 
     def __getattr__(name: str) -> Any:
@@ -93,4 +94,5 @@ __all__ = [
     'oversample',
     'part_triplet_loss',
     'train_and_test',
+    'training_seconds',
 ]

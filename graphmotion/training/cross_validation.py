@@ -49,6 +49,7 @@ class Evaluation:
             :math:`(N, \text{num\_classes})`.
         scores (ClassificationScores): Scores on the test samples.
         recognizer (Recognizer): The model with its transform, which returns the same predictions.
+        seconds (float): Training time; see :func:`training_seconds`.
     """
 
     model: torch.nn.Module
@@ -57,6 +58,7 @@ class Evaluation:
     probabilities: Tensor
     scores: ClassificationScores
     recognizer: Recognizer
+    seconds: float
 
 
 def train_and_test(
@@ -136,7 +138,9 @@ def train_and_test(
     if result.recognizer is not None:
         save_recognizer(recognizer.to('cpu'), directory)
     model = module.model.cpu().eval()
-    return Evaluation(model, result.history, target, probabilities, scores, recognizer)
+    return Evaluation(
+        model, result.history, target, probabilities, scores, recognizer, result.seconds
+    )
 
 
 def cross_validate(

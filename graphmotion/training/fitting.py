@@ -54,12 +54,15 @@ class FitResult:
             without validation samples.
         recognizer (str, optional): Path of the :class:`~graphmotion.inference.Recognizer`;
             :obj:`None` if none was written.
+        seconds (float): Training time of all epochs with their validation, also of those before the
+            run was interrupted; see :func:`training_seconds`.
     """
 
     history: list[dict[str, float]]
     last: str
     best: str | None
-    recognizer: str | None = None
+    recognizer: str | None
+    seconds: float
 
 
 def fit(
@@ -217,7 +220,7 @@ def fit(
     if trainer.is_global_zero:
         recognizer = _write_recognizer(module, data, seed, directory)
     last = os.path.join(directory, LAST)
-    return FitResult(history.rows, last, best_path, recognizer)
+    return FitResult(history.rows, last, best_path, recognizer, history.seconds)
 
 
 def _write_recognizer(

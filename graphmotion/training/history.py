@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import torch
 
 from graphmotion.data.samplers import mix_seeds
 from graphmotion.extras import requires_extra
+from graphmotion.io.checkpoint import read_checkpoint
 from graphmotion.io.files import atomic_write
 
 with requires_extra('train'):
@@ -16,7 +18,8 @@ with requires_extra('train'):
 
 
 class History(Callback):
-    r"""Records the logged metrics of every epoch in memory, in the checkpoint and in a file.
+    r"""Records the logged metrics of every epoch in memory, in the checkpoint and in a file, and
+    the training time of all epochs, :obj:`seconds`, in memory and in the checkpoint.
 
     .. code-block:: python
 
@@ -32,7 +35,13 @@ class History(Callback):
     def __init__(self, path: str | None = None) -> None:
         self.path = path
         self.rows: list[dict[str, float]] = []
+        self.seconds = 0.0
         self._rate = 0.0
+        self._begin = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Continues the time of the epochs before."""
+        self._begin = time.perf_counter() - self.seconds
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -42,6 +51,7 @@ class History(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Appends the metrics of the epoch."""
+        self.seconds = time.perf_counter() - self._begin
         row = {'epoch': float(trainer.current_epoch), 'lr': self._rate}
         row |= {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows = [r for r in self.rows if r['epoch'] < row['epoch']] + [row]
@@ -51,11 +61,39 @@ class History(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the history for the checkpoint."""
-        return {'rows': self.rows}
+        return {'rows': self.rows, 'seconds': self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores the history from a checkpoint."""
         self.rows = list(state_dict['rows'])
+        self.seconds = float(state_dict['seconds'])
+
+
+def training_seconds(checkpoint: str) -> float:
+    r"""Returns the training time until a checkpoint of :func:`fit`, in seconds: that of all
+    complete epochs with their validation, also before the run was interrupted.
+
+    .. code-block:: python
+
+        recipe = ClassificationRecipe(OneCycle(max_epochs=1))
+        data = GraphDataModule(train, transform=transform)
+        result = fit(ClassificationModule(model, 4, recipe), data, 'results')
+        assert training_seconds(result.last) == result.seconds
+
+    Args:
+        checkpoint (str): Path of a checkpoint such as :obj:`last.ckpt`.
+
+    Raises:
+        ValueError: If the file is not a checkpoint of :func:`fit`.
+    """
+    callbacks = read_checkpoint(checkpoint, 'callbacks')
+    try:
+        return float(callbacks[History().state_key]['seconds'])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            f'{checkpoint}: must be a checkpoint of fit, whose callbacks include the training time '
+            f'of {History.__name__}, got {list(callbacks)}'
+        ) from None
 
 
 class RunRecord(Callback):

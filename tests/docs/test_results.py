@@ -12,7 +12,7 @@ from graphmotion.metrics import GalleryProbeScores
 
 COMMAND = 'python examples/gait_emotion.py --model st_gcn'
 TABLE = Table(
-    [Column('parameters', ('parameters',), is_count=True), Column('top-1', ('scores.*.accuracy',))],
+    [Column('parameters', ('parameters',), unit='count'), Column('top-1', ('scores.*.accuracy',))],
     [
         Row('ours', 'ST-GCN', COMMAND),
         Row('other', command='python examples/x.py', values=['', '7']),
@@ -157,6 +157,18 @@ def test_figures_of_papers_belong_to_rows():
         for row in table.rows:
             assert len(row.paper) <= len(table.paper)
             assert len(row.values) in (0, len(table.columns))
+
+
+def test_minutes_are_the_median_of_the_runs():
+    column = tables.minutes('runs.*.seconds')
+
+    def minutes(*seconds):
+        records = [{'results': {'runs': {'x': {'seconds': value}}}} for value in seconds]
+        return results.format_cell(column, 'x', records)
+
+    assert minutes(60, 150, 3000) == '2.5'
+    assert minutes(594) == '9.9'
+    assert minutes(599) == '10'
 
 
 def test_an_unknown_table():

@@ -2,6 +2,7 @@ import os
 import re
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from graphmotion.training import (
     OneCycle,
     StepDecay,
     fit,
+    training_seconds,
 )
 from graphmotion.transforms import ToStream
 from tests.toy import Waves, joints, noisy_joints
@@ -302,6 +304,41 @@ def test_a_finished_run_has_the_same_weights_when_it_is_loaded(tmp_path, ema_dec
     results = [fit(trained, data, str(tmp_path), **QUIET) for trained in runs]
     assert results[0].history == results[1].history
     torch.testing.assert_close(runs[1].state_dict(), runs[0].state_dict(), rtol=0, atol=0)
+
+
+class Clock(Callback):
+    """Each step takes ten seconds."""
+
+    now = 0.0
+
+    def on_train_batch_start(self, *_):
+        self.now += 10
+
+
+def test_training_time_of_a_run_is_that_of_all_its_parts(tmp_path, monkeypatch):
+    clock = Clock()
+    fake = SimpleNamespace(perf_counter=lambda: clock.now)
+    monkeypatch.setattr('graphmotion.training.history.time', fake)
+    data = GraphDataModule(Waves(32), batch_size=16, transform=joints)
+
+    def run(max_epochs):
+        trained = module()
+        optimization = StepDecay(milestones=(9,), max_epochs=max_epochs)
+        trained.recipe = replace(RECIPE, optimization=optimization)
+        clock.now += 1000  # between the parts
+        return fit(trained, data, str(tmp_path), callbacks=[clock], **QUIET)
+
+    for max_epochs in (1, 3, 3):  # continued, then only loaded
+        result = run(max_epochs)
+        assert result.seconds == max_epochs * 2 * 10
+        assert training_seconds(result.last) == result.seconds
+
+
+def test_training_time_of_another_file_raises(tmp_path):
+    path = str(tmp_path / 'other.ckpt')
+    torch.save({'callbacks': {'other': 1}}, path)
+    with pytest.raises(ValueError, match=re.escape(path) + ": must be a .*, got \\['other'\\]"):
+        training_seconds(path)
 
 
 def test_samples_are_batched_by_the_recipe(tmp_path):
