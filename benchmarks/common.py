@@ -23,8 +23,11 @@ import torch
 import torch_geometric
 from torch import Tensor
 from torch.autograd.profiler import profile
+from torch.nn.functional import conv2d
 from torch.utils.benchmark import Timer, timer
 from torch.utils.flop_counter import FlopCounterMode
+
+from graphmotion.nn.linear import prefers_convolutions
 
 # Prefixes of the environment variables that affect threads and memory allocation.
 VARIABLES = ('OMP_', 'MKL_', 'KMP_', 'THP_MEM_', 'MALLOC_', 'PYTORCH_', 'LD_PRELOAD', 'GLIBC_')
@@ -213,9 +216,16 @@ def relative_error(outputs: Sequence[Tensor], expected: Sequence[Tensor]) -> flo
 
 
 def matrix_product(device: str | torch.device, tiny: bool = False) -> tuple[Callable, int]:
-    """Returns a product of two large matrices and its number of operations."""
-    size = 64 if tiny else 1024 if torch.device(device).type == 'cpu' else 8192
+    """Returns a product of two large matrices and its number of operations.
+
+    It is a convolution if the processor computes those faster.
+    """
+    on_cpu = torch.device(device).type == 'cpu'
+    size = 64 if tiny else 1024 if on_cpu else 8192
     a, b = torch.randn(2, size, size, device=device)
+    if on_cpu and prefers_convolutions():
+        images = a.view(16, 1, -1, size).permute(0, 3, 1, 2)
+        return lambda: conv2d(images, b[:, :, None, None]), 2 * size**3
     out = torch.empty_like(a)
     return lambda: torch.mm(a, b, out=out), 2 * size**3
 

@@ -41,6 +41,7 @@ from benchmarks.models.harness import first_output, model_parser, warm_up_norms
 from benchmarks.models.workloads import get_builder, get_workload, make_inputs, make_model
 from graphmotion.inference import fuse_for_inference
 from graphmotion.metrics import markdown_table
+from graphmotion.nn import Linear as FastLinear
 
 TINY = {'batch': [2], 'frames': 8, 'compile': False, 'model': ['st_gcn'], 'samples': 8}
 EAGER, WHOLE, FUSED, BFLOAT16 = 'eager', 'whole batch', 'fused', 'bfloat16'
@@ -68,13 +69,18 @@ class WatchedLinear(Linear):
         return linear(x, self._parameters['weight'], self.bias)
 
 
+def is_plain(layer: Module) -> bool:
+    """Returns whether a layer is a linear layer, and not of a class with other behaviour."""
+    return type(layer) in (Linear, FastLinear)
+
+
 def find_called_layers(model: Module, inputs: Sequence[Tensor]) -> list[str]:
     """Returns the names of the linear layers that are only called.
 
     Quantised layers have no tensor as their weight, which some operators read to merge layers.
     """
     model = copy.deepcopy(model)
-    layers = {name: layer for name, layer in model.named_modules() if type(layer) is Linear}
+    layers = {name: layer for name, layer in model.named_modules() if is_plain(layer)}
     for layer in layers.values():
         layer.__class__ = WatchedLinear
     with torch.no_grad():
@@ -89,9 +95,10 @@ def quantize(model: Module, inputs: Sequence[Tensor]) -> Module:
         layers = dict.fromkeys(
             find_called_layers(model, inputs), torch.ao.quantization.default_dynamic_qconfig
         )
-        return torch.ao.quantization.quantize_dynamic(
-            copy.deepcopy(model), layers, dtype=torch.qint8
-        )
+        model = copy.deepcopy(model)
+        for layer in filter(is_plain, model.modules()):
+            layer.__class__ = Linear  # the only class that is quantised
+        return torch.ao.quantization.quantize_dynamic(model, layers, dtype=torch.qint8)
 
 
 def observe(model: Module) -> Module:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, LeakyReLU, Linear, Module, ModuleList, Sequential
+from torch.nn import Dropout, LeakyReLU, Module, ModuleList, Sequential
 
 from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
@@ -24,6 +24,7 @@ from graphmotion.nn.encoding import sinusoidal_encoding
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, repeat_mask, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.sample_blocks import apply_to_samples
 from graphmotion.nn.shortcut import make_shortcut

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import LayerNorm, Linear, Module, ModuleList, Parameter
+from torch.nn import LayerNorm, Module, ModuleList, Parameter
 from torch.nn.functional import normalize, pad
 
 from graphmotion.checks import check_int
@@ -22,6 +22,7 @@ from graphmotion.models.published_weights import LoadsPublishedWeights
 from graphmotion.models.registry import register_model
 from graphmotion.nn.frames import mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, split_graphs
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.sample_blocks import apply_to_samples
 from graphmotion.nn.sliding import SlidingFrames

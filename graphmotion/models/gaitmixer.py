@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn import GELU, LayerNorm, Linear, Module, ModuleList, Parameter, Sequential
+from torch.nn import GELU, LayerNorm, Module, ModuleList, Parameter, Sequential
 from torch.nn.functional import normalize
 
 from graphmotion.checks import check_choice
@@ -20,6 +20,7 @@ from graphmotion.nn.dropout import RareDropout
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import frame_mean, mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.sample_blocks import apply_to_samples, has_hooks
 from graphmotion.nn.sliding import SlidingFrames

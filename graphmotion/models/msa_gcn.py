@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Linear, Module, ModuleDict, ModuleList, Parameter
+from torch.nn import Dropout, Module, ModuleDict, ModuleList, Parameter
 
 from graphmotion.checks import check_choice
 from graphmotion.config import Configurable
@@ -24,6 +24,7 @@ from graphmotion.nn import (
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, repeat_mask, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.sample_blocks import apply_to_samples
 from graphmotion.nn.shortcut import make_shortcut

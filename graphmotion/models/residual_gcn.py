@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Linear, Module
+from torch.nn import Dropout, Module
 from torch.nn.init import constant_, kaiming_normal_, normal_, zeros_
 
 from graphmotion.config import Configurable
@@ -17,6 +17,7 @@ from graphmotion.nn import MotionBatchNorm, TemporalConv
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.sample_blocks import apply_to_samples
 from graphmotion.nn.shortcut import make_shortcut

@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Linear, Module, ModuleList
+from torch.nn import Dropout, Module, ModuleList
 
 from graphmotion.config import Configurable
 from graphmotion.models.published_weights import LoadsPublishedWeights, match_state_dict
@@ -16,6 +16,7 @@ from graphmotion.models.registry import register_model
 from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
 from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.sample_blocks import apply_to_samples
 from graphmotion.nn.shortcut import make_shortcut

@@ -18,6 +18,7 @@ from graphmotion.nn.conv import (
     SpectralConv,
 )
 from graphmotion.nn.fusion import BranchFusion, DecisionFusion, ScaleFusion
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.norm import MotionBatchNorm
 from graphmotion.nn.pool import (
     ClusterPooling,
@@ -51,6 +52,7 @@ __all__ = [
     'HorizontalPyramidPooling',
     'JointAttention',
     'LargeKernelTemporalConv',
+    'Linear',
     'LocalGlobalTemporal',
     'LocallyConnectedConv',
     'MotionBatchNorm',

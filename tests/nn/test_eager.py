@@ -31,7 +31,7 @@ FUNCTIONS = {
 @pytest.mark.filterwarnings('ignore:There is a performance drop')
 @pytest.mark.filterwarnings('ignore::torch.jit.TracerWarning')
 @pytest.mark.parametrize('name', FUNCTIONS)
-def test_functions_for_cpus_can_be_transformed_and_traced(name, monkeypatch):
+def test_functions_for_cpus_can_be_transformed_and_traced(name, monkeypatch, products):
     monkeypatch.setattr('graphmotion.nn.temporal.convolve_frames.MIN_WEIGHTS', 0)
     function = FUNCTIONS[name]()
     x = torch.randn(2, 5, 6, 3, dtype=torch.float64)

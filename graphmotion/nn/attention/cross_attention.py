@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor
-from torch.nn import Linear
 
 from graphmotion.nn.attention.node_attention import NodeAttention, project
 from graphmotion.nn.graphs import check_same_graphs, count_graphs
+from graphmotion.nn.linear import Linear
 
 
 class CrossAttention(NodeAttention):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import Linear
 
 from graphmotion.nn.graphs import graph_mean, split_graphs
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
 
 

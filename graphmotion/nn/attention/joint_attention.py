@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import Linear
 
 from graphmotion.nn.attention.node_attention import NodeAttention, project
+from graphmotion.nn.linear import Linear
 
 
 class JointAttention(NodeAttention):

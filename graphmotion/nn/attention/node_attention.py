@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import Linear, Parameter
-from torch.nn.functional import linear
+from torch.nn import Parameter
 
 from graphmotion.checks import check_choice, check_int
 from graphmotion.nn.attention.attend import apply_map, attend, attention_map, attention_scores
 from graphmotion.nn.frames import zero_padding
 from graphmotion.nn.graphs import check_channels, to_graphs, to_nodes
+from graphmotion.nn.linear import Linear, linear
 from graphmotion.nn.resettable import ResettableModule
 
 NORMALIZATIONS = ('softmax', 'tanh')

@@ -6,11 +6,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import MultiheadAttention, TransformerDecoderLayer, TransformerEncoderLayer
-from torch.nn.functional import dropout, linear, relu_
+from torch.nn import (
+    MultiheadAttention,
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+    functional,
+)
+from torch.nn.functional import dropout, relu_
 
 from graphmotion.nn.attention.attend import attend
 from graphmotion.nn.eager import is_eager_cpu
+from graphmotion.nn.linear import linear, prefers_convolutions
 
 # Number of rows whose gradient of hidden features is computed at once. The memory is used again,
 # because the system maps each new large tensor page by page.
@@ -21,15 +27,16 @@ def encode(block: TransformerEncoderLayer, x: Tensor, padded: Tensor | None = No
     """Applies an encoder block with ReLU and normalisation last to sequences [N, T, C].
 
     ``padded`` [N, T] is True for the frames that no frame attends to. In training on a CPU, this
-    saves copies of queries, keys and values, and memory for the gradients of hidden features.
+    saves copies of queries, keys and values and, without convolutions, memory for the gradients of
+    hidden features.
     """
     attention = block.self_attn
     trained = block.training and torch.is_grad_enabled()
-    drops = max(block.dropout.p, attention.dropout) > 0
-    if drops or not (trained and is_eager_cpu(x, attention.in_proj_weight)):
+    drops = block.training and max(block.dropout.p, attention.dropout) > 0
+    faster = trained or prefers_convolutions()
+    if drops or not (faster and is_eager_cpu(x, attention.in_proj_weight)):
         return block(x, src_key_padding_mask=padded)
     shape = (*x.shape[:2], attention.num_heads, -1)
-    # The result of a linear map of a matrix is not a view, so that it can be overwritten.
     rows = x.flatten(0, 1)
     query, key, value = (
         linear(rows, weight, bias).view(shape).transpose(1, 2)
@@ -37,10 +44,14 @@ def encode(block: TransformerEncoderLayer, x: Tensor, padded: Tensor | None = No
     )
     mask = None if padded is None else ~padded[:, None, None]
     out = attend(query, key, value, mask=mask).transpose(1, 2).reshape(rows.shape)
-    rows = block.norm1(attention.out_proj(out).add_(rows))
-    layers = block.linear1, block.linear2
-    hidden = _FeedForward.apply(rows, *(p for lin in layers for p in (lin.weight, lin.bias)))
-    return block.norm2(hidden.add_(rows)).view(x.shape)
+    out = linear(out, attention.out_proj.weight, attention.out_proj.bias)
+    rows = block.norm1(out + rows)
+    first, last = block.linear1, block.linear2
+    if prefers_convolutions():
+        hidden = linear(linear(rows, first.weight, first.bias).relu(), last.weight, last.bias)
+    else:
+        hidden = _FeedForward.apply(rows, first.weight, first.bias, last.weight, last.bias)
+    return block.norm2(hidden + rows).view(x.shape)
 
 
 def decode(
@@ -93,15 +104,15 @@ class _FeedForward(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:
         weight, bias, out_weight, out_bias = parameters
-        hidden = relu_(linear(x, weight, bias))
+        hidden = relu_(functional.linear(x, weight, bias))
         ctx.save_for_backward(x, hidden, weight, bias, out_weight)
-        return linear(hidden, out_weight, out_bias)
+        return functional.linear(hidden, out_weight, out_bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
         x, hidden, weight, bias, out_weight = ctx.saved_tensors
         if torch.is_grad_enabled():  # a second derivative is required
-            hidden = linear(x, weight, bias).relu()
+            hidden = functional.linear(x, weight, bias).relu()
             part = (gradient @ out_weight) * (hidden > 0)
             first = part @ weight, part.t() @ x, part.sum(dim=0)
             return *first, gradient.t() @ hidden, gradient.sum(dim=0)

@@ -6,12 +6,13 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import Linear, Parameter
+from torch.nn import Parameter
 from torch.nn.init import normal_, zeros_
 
 from graphmotion.nn.conv.spatial_conv import SpatialConv
 from graphmotion.nn.frames import zero_padding
 from graphmotion.nn.graphs import check_channels, check_partitions, split_graphs
+from graphmotion.nn.linear import Linear
 
 
 class AdaptiveSpatialConv(torch.nn.Module):

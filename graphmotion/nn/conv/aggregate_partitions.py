@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import conv2d
 
 from graphmotion.nn.eager import is_eager_cpu
+from graphmotion.nn.linear import prefers_convolutions
 
 # Number of values of the graphs that are convolved at once, so that they stay in the cache.
 BLOCK_SIZE = 2**17
@@ -45,6 +47,13 @@ class _AggregatePartitions(torch.autograd.Function):
     @staticmethod
     def forward(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         out = bias.unsqueeze(1).expand(*graphs.shape[:-1], -1).contiguous()
+        if prefers_convolutions():
+            matrix, kernel = _stack(adj, weight)
+            for x, part in _blocks(graphs, out):
+                received = torch.bmm(matrix.expand(len(x), -1, -1), x)
+                image = _to_image(received, len(adj), weight.size(1))
+                part += conv2d(image, kernel).permute(0, 2, 3, 1).reshape(part.shape)
+            return out
         for x, part in _blocks(graphs, out):
             rows = part.view(-1, out.size(-1))
             received = torch.empty_like(x)
@@ -70,7 +79,8 @@ class _AggregatePartitions(torch.autograd.Function):
                 torch.einsum('kvu,butc,bvtf->kcf', adj, graphs, gradient),
                 bias_grad,
             )
-        grads = _gradients(graphs, adj, weight, gradient.contiguous(), ctx.needs_input_grad)
+        find = _gradients_by_convolutions if prefers_convolutions() else _gradients
+        grads = find(graphs, adj, weight, gradient.contiguous(), ctx.needs_input_grad)
         return (*grads, bias_grad)
 
 
@@ -99,6 +109,57 @@ def _gradients(
                 senders = matrix.t().expand(len(x), -1, -1)
                 torch.baddbmm(x_part, senders, buffer, beta=int(k > 0), out=x_part)
     return x_grad, adj_grad, weight_grad
+
+
+def _stack(adj: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the adjacencies of all partitions [K * V, V], and the weights as a kernel over the
+    partitions [F_out, F_in, K, 1].
+    """
+    kernel = weight.permute(2, 1, 0).unsqueeze(3)
+    return adj.flatten(0, 1), kernel.contiguous(memory_format=torch.channels_last)
+
+
+def _to_image(x: Tensor, num_partitions: int, channels: int) -> Tensor:
+    """Views [B, K * V, T * C] as a channels-last image [B, C, K, V * T]."""
+    return x.view(len(x), num_partitions, -1, channels).permute(0, 3, 1, 2)
+
+
+def _gradients_by_convolutions(
+    graphs: Tensor, adj: Tensor, weight: Tensor, gradient: Tensor, needed: tuple[bool, ...]
+) -> tuple[Tensor | None, ...]:
+    """Computes the required gradients as :func:`_gradients`, with the products of all partitions as
+    one convolution.
+    """
+    x_grad = torch.empty_like(graphs) if needed[0] else None
+    adj_grad = torch.zeros_like(adj).flatten(0, 1) if needed[1] else None
+    matrix, kernel = _stack(adj, weight)
+    kernel_grad = torch.zeros_like(kernel) if needed[2] else None
+    for x, part, x_part in _blocks(graphs, gradient, graphs if x_grad is None else x_grad):
+        received = torch.bmm(matrix.expand(len(x), -1, -1), x)
+        part_grad, kernel_part, _ = torch.ops.aten.convolution_backward(
+            _to_image(part, 1, weight.size(2)),
+            _to_image(received, len(adj), weight.size(1)),
+            kernel,
+            None,
+            [1, 1],
+            [0, 0],
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            [needed[0] or needed[1], needed[2], False],
+        )
+        if kernel_grad is not None:
+            kernel_grad += kernel_part
+        if part_grad is None:
+            continue
+        part_grad = part_grad.permute(0, 2, 3, 1).reshape(received.shape)
+        if adj_grad is not None:
+            adj_grad += torch.bmm(part_grad, x.mT).sum(dim=0)
+        if x_grad is not None:
+            torch.bmm(matrix.t().expand(len(x), -1, -1), part_grad, out=x_part)
+    weight_grad = None if kernel_grad is None else kernel_grad.squeeze(3).permute(2, 1, 0)
+    return x_grad, None if adj_grad is None else adj_grad.view(adj.shape), weight_grad
 
 
 def _blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:

@@ -6,13 +6,14 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import Linear, Parameter
+from torch.nn import Parameter
 from torch.nn.functional import linear
 from torch.nn.init import normal_, zeros_
 
 from graphmotion.checks import check_choice, check_int
 from graphmotion.nn.frames import frame_mean
 from graphmotion.nn.graphs import check_channels, check_partitions, split_graphs
+from graphmotion.nn.linear import Linear
 
 CORRELATIONS = ('difference', 'sum', 'mlp')
 ACTIVATIONS = {'tanh': torch.tanh, 'sigmoid': torch.sigmoid, 'relu': torch.relu}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import Linear
 
 from graphmotion.nn.attention.gates import SpatialGate
 from graphmotion.nn.frames import frame_mean
 from graphmotion.nn.graphs import check_same_graphs, count_graphs, to_graphs, to_nodes
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
 
 

@@ -18,6 +18,7 @@ from graphmotion.nn.graphs import (
     sort_edges,
     split_graphs,
 )
+from graphmotion.nn.linear import linear
 
 
 class SpatialConv(torch.nn.Module):
@@ -149,7 +150,7 @@ class SpatialConv(torch.nn.Module):
         for k, part in enumerate(parts):
             received = self._accumulate(x, part, k).view(-1, x.size(-1))
             if out is None:
-                out = received @ self.weight[k]
+                out = linear(received, self.weight[k].t())
             else:  # autocast does not apply to in-place operations
                 out.addmm_(received.to(out.dtype), self.weight[k].to(out.dtype))
         assert out is not None
@@ -163,9 +164,7 @@ class SpatialConv(torch.nn.Module):
         return out + bias.to(out.dtype).view(-1, *[1] * (x.dim() - 2), self.out_channels)
 
     def _linear(self, x: Tensor, k: int) -> Tensor:
-        if self.bias is None:
-            return x @ self.weight[k]
-        return torch.addmm(self.bias[k], x, self.weight[k])
+        return linear(x, self.weight[k].t(), None if self.bias is None else self.bias[k])
 
     def _accumulate(
         self, x: Tensor, adj: Tensor | SortedEdges, k: int, out: Tensor | None = None

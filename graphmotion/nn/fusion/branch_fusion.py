@@ -7,10 +7,10 @@ from itertools import accumulate
 
 import torch
 from torch import Tensor
-from torch.nn import Linear
 
 from graphmotion.checks import check_choice
 from graphmotion.nn.graphs import check_same_shape
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
 
 MODES = ('sum', 'attention')

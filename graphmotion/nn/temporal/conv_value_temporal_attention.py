@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import Linear, ModuleList
+from torch.nn import ModuleList
 from torch.nn.functional import leaky_relu
 
 from graphmotion.nn.attention.attend import attend
 from graphmotion.nn.encoding import sinusoidal_encoding
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import stride_mask, zero_padding
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.norm import MotionBatchNorm
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import TemporalConv

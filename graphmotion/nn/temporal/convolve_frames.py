@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from graphmotion.nn.eager import is_eager_cpu
+from graphmotion.nn.linear import prefers_convolutions
 
 # Number of weights from which, and of frames of the result up to which, _WideConvolution is faster
 # on a CPU: the weights no longer fit its cache, and kernels often reach beyond the first frame.
@@ -46,9 +47,12 @@ def as_image(x: Tensor) -> Tensor:
 
 
 def _is_wide(x: Tensor, weight: Tensor, stride: int) -> bool:
-    """Returns whether :class:`_WideConvolution` is faster than the convolution of torch."""
+    """Returns whether :class:`_WideConvolution`, which also has products, is faster than the
+    convolution of torch.
+    """
     return (
-        is_eager_cpu(x, weight)
+        not prefers_convolutions()
+        and is_eager_cpu(x, weight)
         and x.size(1) <= MAX_FRAMES * stride
         and weight.size(-1) > 1
         and weight.numel() >= MIN_WEIGHTS

@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Conv1d, Parameter
-from torch.nn.functional import linear, pad
+from torch.nn.functional import pad
 from torch_geometric.nn.inits import uniform
 
 from graphmotion.checks import check_choice, check_int, check_odd
 from graphmotion.nn.frames import zero_padding
 from graphmotion.nn.graphs import is_known
+from graphmotion.nn.linear import linear
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.convolve_frames import convolve_frames
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import Identity, Linear, Module
+from torch.nn import Identity, Module
 
 from graphmotion.nn.attention.temporal_decoder import TemporalDecoder
 from graphmotion.nn.frames import frame_max, padded_frames
 from graphmotion.nn.fusion.branch_fusion import BranchFusion
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.multi_resolution_temporal_conv import MultiResolutionTemporalConv
 

@@ -8,11 +8,12 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Linear, ModuleList
+from torch.nn import ModuleList
 from torch.nn.functional import max_pool2d
 from torch.nn.init import kaiming_normal_, normal_, zeros_
 
 from graphmotion.nn.frames import stride_mask, zero_padding
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.norm import MotionBatchNorm
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import TemporalConv

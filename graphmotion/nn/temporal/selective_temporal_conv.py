@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import Linear
 
 from graphmotion.nn.frames import stride_mask, zero_padding
 from graphmotion.nn.graphs import expand_to_nodes, graph_mean
+from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.temporal_conv import TemporalConv
 

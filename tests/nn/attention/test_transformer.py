@@ -38,7 +38,7 @@ def results(run, block, *inputs):
 
 
 @pytest.mark.parametrize('mask', [False, True])
-def test_encode_equals_the_block(mask, monkeypatch):
+def test_encode_equals_the_block(mask, monkeypatch, products):
     block, padded = make(TransformerEncoderLayer), padding(mask)
     x = torch.randn(N, T, C, dtype=torch.double)
     expected = results(lambda x: block(x, src_key_padding_mask=padded), block, x)
@@ -59,11 +59,22 @@ def test_feed_forward_in_blocks(size, monkeypatch):
     assert gradgradcheck(transformer._FeedForward.apply, inputs)
 
 
-def test_encode_applies_dropout_and_calls_the_block_in_inference():
+def test_encode_applies_dropout_and_equals_the_block_in_inference(products):
     block = make(TransformerEncoderLayer, 0.5)
     x = torch.randn(N, T, C, dtype=torch.double)
     assert not torch.allclose(encode(block, x), encode(block, x))
-    torch.testing.assert_close(encode(block.eval(), x), block(x))
+    with torch.no_grad():
+        torch.testing.assert_close(encode(block.eval(), x), block(x))
+
+
+def test_encode_calls_the_block_in_inference_without_convolutions(choose_products, monkeypatch):
+    block = make(TransformerEncoderLayer).eval()
+    monkeypatch.setattr(block, 'forward', lambda x, **_: x + 1)
+    x = torch.randn(N, T, C, dtype=torch.double)
+    choose_products(False)
+    torch.testing.assert_close(encode(block, x), x + 1)
+    choose_products(True)
+    assert not torch.allclose(encode(block, x), x + 1)
 
 
 @pytest.mark.parametrize('mask', [False, True])

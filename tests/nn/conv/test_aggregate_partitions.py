@@ -9,7 +9,7 @@ from graphmotion.nn.conv.aggregate_partitions import aggregate_partitions, can_a
 
 
 @pytest.fixture(params=[1, 2**17])
-def blocks(request, monkeypatch):
+def blocks(request, monkeypatch, products):
     """Convolves each graph alone, or all of them at once."""
     monkeypatch.setattr(module, 'BLOCK_SIZE', request.param)
 
@@ -42,7 +42,7 @@ def test_a_single_gradient(blocks, index):
 
 @pytest.mark.parametrize('shape', [(8, 5, 3), (8, 3)])
 @pytest.mark.parametrize('bias', [True, False])
-def test_spatial_conv_equals_its_other_implementation(shape, bias, monkeypatch):
+def test_spatial_conv_equals_its_other_implementation(shape, bias, monkeypatch, products):
     conv = SpatialConv(3, 6, 2, num_nodes=4, edge_importance=True, bias=bias)
     torch.nn.init.uniform_(conv.edge_importance)
     x, adj = torch.randn(shape, requires_grad=True), torch.rand(2, 4, 4)
@@ -70,7 +70,7 @@ def test_support():
         assert not can_aggregate(x, adj, weight)
 
 
-def test_operations_are_counted():
+def test_operations_are_counted(products):
     graphs, adj, weight, bias = make_inputs()
     with FlopCounterMode(display=False) as counter:
         out = aggregate_partitions(graphs, adj, weight, bias)

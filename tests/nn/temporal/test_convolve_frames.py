@@ -11,8 +11,9 @@ OPTIONS = [(stride, dilation) for stride in (1, 2, 3) for dilation in (1, 2)]
 
 
 @pytest.fixture
-def wide(monkeypatch):
+def wide(monkeypatch, choose_products):
     """Applies the convolution for many channels to few channels, in blocks of two nodes."""
+    choose_products(False)
     monkeypatch.setattr(module, 'MIN_WEIGHTS', 0)
     monkeypatch.setattr(module, 'BLOCK_SIZE', 2 * 11 * 3)
 
@@ -80,7 +81,10 @@ def test_many_channels_accept_views(wide):
     )
 
 
-def test_choice_depends_on_sizes():
+def test_choice_depends_on_sizes(choose_products):
+    choose_products(True)
+    assert not is_wide(TemporalConv(256, 256)(torch.randn(2, 16, 256)))
+    choose_products(False)
     conv = TemporalConv(256, 256)
     assert is_wide(conv(torch.randn(2, 16, 256)))
     assert not is_wide(conv(torch.randn(2, 32, 256)))
@@ -90,7 +94,8 @@ def test_choice_depends_on_sizes():
 
 
 @pytest.mark.parametrize('stride', [1, 2])
-def test_many_channels_equal_the_convolution_of_torch(stride, monkeypatch):
+def test_many_channels_equal_the_convolution_of_torch(stride, monkeypatch, choose_products):
+    choose_products(False)
     torch.manual_seed(0)
     conv, x = TemporalConv(256, 256, stride=stride), torch.randn(30, 16, 256, requires_grad=True)
 
@@ -99,7 +104,8 @@ def test_many_channels_equal_the_convolution_of_torch(stride, monkeypatch):
         return out, *torch.autograd.grad(out.square().sum(), [x, *conv.parameters()])
 
     ours = results()
-    monkeypatch.setattr(module, 'MIN_WEIGHTS', 2**30)
+    assert is_wide(ours[0])
+    choose_products(True)
     for a, b in zip(ours, results()):
         assert (a - b).norm() < 2e-6 * b.norm()
 
