@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Module, ReLU, Sequential
+from torch.nn import Module, ReLU, Sequential
 from torch_geometric.utils import scatter
 
 from graphmotion.checks import as_list
 from graphmotion.config import Configurable
 from graphmotion.nn import ClusterPooling, OrientedGradients
+from graphmotion.nn.dropout import Dropout
 from graphmotion.nn.graphs import split_graphs
 from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule

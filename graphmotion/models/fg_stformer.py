@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, LeakyReLU, Module, ModuleList, Sequential
+from torch.nn import LeakyReLU, Module, ModuleList, Sequential
 
 from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
@@ -20,6 +20,7 @@ from graphmotion.nn import (
     PartPooling,
     TopKJointPooling,
 )
+from graphmotion.nn.dropout import Dropout
 from graphmotion.nn.encoding import sinusoidal_encoding
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, repeat_mask, stride_mask

@@ -16,7 +16,7 @@ from graphmotion.config import Configurable
 from graphmotion.models.published_weights import LoadsPublishedWeights, match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchNorm
-from graphmotion.nn.dropout import RareDropout
+from graphmotion.nn.dropout import Dropout
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import frame_mean, mask_padding
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
@@ -149,7 +149,7 @@ class TemporalMixerBlock(torch.nn.Module):
         self, in_channels: int, out_channels: int, kernel_size: int, padding: str, dropout: float
     ) -> None:
         super().__init__()
-        self.dropout = RareDropout(dropout)
+        self.dropout = Dropout(dropout)
         self.conv = LargeKernelTemporalConv(in_channels, out_channels, kernel_size, padding)
         self.activation = GELU()
         self.norm = MotionBatchNorm(out_channels, eps=1e-3)

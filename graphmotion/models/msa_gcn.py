@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Module, ModuleDict, ModuleList, Parameter
+from torch.nn import Module, ModuleDict, ModuleList, Parameter
 
 from graphmotion.checks import check_choice
 from graphmotion.config import Configurable
@@ -21,6 +21,7 @@ from graphmotion.nn import (
     SelectiveTemporalConv,
     SpatialConv,
 )
+from graphmotion.nn.dropout import Dropout
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, repeat_mask, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean

@@ -8,12 +8,13 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Module
+from torch.nn import Module
 from torch.nn.init import constant_, kaiming_normal_, normal_, zeros_
 
 from graphmotion.config import Configurable
 from graphmotion.models.published_weights import LoadsPublishedWeights
 from graphmotion.nn import MotionBatchNorm, TemporalConv
+from graphmotion.nn.dropout import Dropout
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean

@@ -8,12 +8,13 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout, Module, ModuleList
+from torch.nn import Module, ModuleList
 
 from graphmotion.config import Configurable
 from graphmotion.models.published_weights import LoadsPublishedWeights, match_state_dict
 from graphmotion.models.registry import register_model
 from graphmotion.nn import MotionBatchNorm, SpatialConv, TemporalConv
+from graphmotion.nn.dropout import Dropout
 from graphmotion.nn.frames import mask_padding, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean
 from graphmotion.nn.linear import Linear

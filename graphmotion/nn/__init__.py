@@ -17,6 +17,7 @@ from graphmotion.nn.conv import (
     SpatialConv,
     SpectralConv,
 )
+from graphmotion.nn.dropout import Dropout
 from graphmotion.nn.fusion import BranchFusion, DecisionFusion, ScaleFusion
 from graphmotion.nn.linear import Linear
 from graphmotion.nn.norm import MotionBatchNorm
@@ -49,6 +50,7 @@ __all__ = [
     'CrossScaleConv',
     'DecisionFusion',
     'Divergence',
+    'Dropout',
     'HorizontalPyramidPooling',
     'JointAttention',
     'LargeKernelTemporalConv',

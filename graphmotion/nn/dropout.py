@@ -1,4 +1,4 @@
-"""Dropout of few features."""
+"""Dropout with fewer random numbers."""
 
 from __future__ import annotations
 
@@ -7,24 +7,53 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Dropout
 
 from graphmotion.nn.eager import is_eager_cpu
 
-_PROBABILITIES = 1e-9, 0.05  # below, distances between positions overflow
+# Below, distances between the positions of zeroed features overflow; up to the limit, drawing
+# positions is faster than drawing bits.
+_MIN_PROBABILITY, _RARE = 1e-9, 0.05
+_LEVELS = 2**16
 
 
-class RareDropout(Dropout):
-    """Dropout that draws which features are zeroed instead of a number for each feature, if they
-    are few and on a CPU.
+class Dropout(torch.nn.Dropout):
+    r"""A :class:`torch.nn.Dropout` that is several times faster on a CPU.
+
+    PyTorch draws a number of its own for each feature. In training on a CPU, this layer draws 16
+    bits for each feature or, if few are zeroed, only their positions, and stores no more than a
+    byte for each. Probabilities above 0.05 are rounded to multiples of :math:`2^{-16}`.
+
+    .. code-block:: python
+
+        print(Dropout(0.5)(torch.ones(8)))  # zeros and twos
+
+    Args:
+        p (float, optional): Probability with which a feature is zeroed. (default: :obj:`0.5`)
+        inplace (bool, optional): If set to :obj:`True`, as :class:`torch.nn.Dropout`, without the
+            speed. (default: :obj:`False`)
+
+    Shapes:
+        - **x:** features of any shape
+        - **output:** features of the same shape
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Zeroes features and scales the others."""
-        low, high = _PROBABILITIES
-        if not self.training or not low <= self.p <= high or not is_eager_cpu(x):
+        dropped = round(self.p * _LEVELS)
+        if not self.training or self.inplace or not is_eager_cpu(x):
             return super().forward(x)
-        return _ZeroedFeatures.apply(x, draw_positions(x.numel(), self.p), 1 / (1 - self.p))
+        if _MIN_PROBABILITY <= self.p <= _RARE:
+            return _ZeroedFeatures.apply(x, draw_positions(x.numel(), self.p), 1 / (1 - self.p))
+        if 0 < dropped < _LEVELS:
+            kept = draw_bits(x.numel()) >= dropped - _LEVELS // 2
+            return _KeptFeatures.apply(x, kept.view(x.shape), 1 / (1 - dropped / _LEVELS))
+        return super().forward(x)
+
+
+def draw_bits(size: int) -> Tensor:
+    """Draws 16-bit integers, each with the same probability."""
+    numbers = torch.empty(-(-size // 4), dtype=torch.int64)  # four of them in each number
+    return numbers.random_(torch.iinfo(torch.int64).min, None).view(torch.int16)[:size]
 
 
 def draw_positions(size: int, probability: float) -> Tensor:
@@ -54,3 +83,18 @@ class _ZeroedFeatures(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (positions,) = ctx.saved_tensors
         return _ZeroedFeatures.apply(gradient, positions, ctx.scale), None, None
+
+
+class _KeptFeatures(torch.autograd.Function):
+    """Keeps and scales features, and zeroes the others."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(kept)
+        ctx.scale = scale
+        return (x * kept).mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (kept,) = ctx.saved_tensors
+        return _KeptFeatures.apply(gradient, kept, ctx.scale), None, None
