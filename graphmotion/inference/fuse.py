@@ -29,10 +29,12 @@ from graphmotion.nn import (
     SpatialConv,
     TemporalConv,
 )
+from graphmotion.nn.conv.aggregate_partitions import aggregate_partitions, can_aggregate
 from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import frame_mean, stride_mask, zero_padding
 from graphmotion.nn.graphs import accumulate, check_channels, split_graphs
+from graphmotion.nn.linear import linear, prefers_convolutions
 from graphmotion.nn.temporal.convolve_frames import convolve_frames
 
 M = TypeVar('M', bound=Module)
@@ -133,16 +135,21 @@ class _SharedSpatialConv(Module):
         """Convolves ``x``; the adjacency is the one that the layer was made with."""
         check_channels(x, self.in_channels)
         num_nodes = self.adj.size(-1)
+        if prefers_convolutions() and can_aggregate(x, self.adj, self.weight):
+            frames = split_graphs(x, num_nodes)
+            frames = frames if frames.dim() == 4 else frames.unsqueeze(2)
+            sums = aggregate_partitions(frames, self.adj, self.weight, self.constant.squeeze(1))
+            return sums.view(*x.shape[:-1], self.out_channels)
         out: Tensor | None = None
         for part, weight in zip(self.adj, self.weight):
             if self.in_channels <= self.out_channels:
                 rows = accumulate(x, part.to(x.dtype)).view(-1, self.in_channels)
                 if out is None:
-                    out = rows @ weight
+                    out = linear(rows, weight.t())
                 else:  # autocast does not apply to in-place operations
                     out.addmm_(rows.to(out.dtype), weight.to(out.dtype))
             else:
-                product = (x @ weight).view(*x.shape[:-1], self.out_channels)
+                product = linear(x, weight.t())
                 out = accumulate(product, part.to(product.dtype), out)
         assert out is not None
         graphs = split_graphs(out.view(*x.shape[:-1], self.out_channels), num_nodes)

@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 from torch_geometric.nn.inits import uniform
 
 from graphmotion.checks import check_choice, check_int, check_odd
+from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.frames import zero_padding
 from graphmotion.nn.graphs import is_known
 from graphmotion.nn.linear import linear
@@ -107,9 +108,8 @@ class DepthwiseTemporalConv(torch.nn.Module):
     r"""The depthwise convolution of :class:`LargeKernelTemporalConv`.
 
     A large kernel covers most of the frames. It is therefore written as a matrix over all frames,
-    including reflected frames. The product is many times faster than a depthwise convolution,
-    especially in the backward pass. Without gradients on a CPU, a convolution in the layout of
-    motion tensors is even faster.
+    including reflected frames. The product is many times faster than a depthwise convolution. On a
+    CPU, a convolution in the layout of motion tensors is even faster, but not its backward pass.
     """
 
     def __init__(
@@ -173,37 +173,29 @@ class DepthwiseTemporalConv(torch.nn.Module):
         full_precision = x.dtype in (torch.float32, torch.float64)
         full_precision = full_precision and not torch.is_autocast_enabled(x.device.type)
         if x.device.type == 'cpu' and full_precision and not torch.is_grad_enabled():
-            padding = None
-            if self.mode == 'reflect':
-                begin, end = self.ends
-                reflected = x[:, 1 : begin + 1].flip(1), x, x[:, num_frames - 1 - end : -1].flip(1)
-                x, padding = torch.cat(reflected, dim=1), 0
-            kernel = self.weight.unsqueeze(2)
-            return convolve_frames(x, kernel, self.bias, groups=channels, padding=padding)
+            return _convolve_depthwise(x, self.weight, self.bias, self.ends, self.mode)
+        window = max(2 * self.kernel_size, 64)
+        has_one_window = not is_known(num_frames) or num_frames <= 2 * window
+        if has_one_window and is_eager_cpu(x, self.weight):
+            return _DepthwiseConvolution.apply(x, self.weight, self.bias, self.ends, self.mode)
         lines = _transpose(x.flatten(0, 1)).contiguous()
         lines = lines.view(channels, num_nodes, num_frames)
-        window = max(2 * self.kernel_size, 64)
-        if not is_known(num_frames) or num_frames <= 2 * window:
-            # The frame at each position of the padded sequence; -1 for zero padding.
-            frames = 1 + torch.arange(num_frames, dtype=torch.float, device=x.device)
-            frames = pad(frames.view(1, 1, -1), self.ends, self.mode).flatten() - 1
-            out = self._product(lines, frames, num_frames)
+        if has_one_window:
+            taps = _find_taps(num_frames, self.kernel_size, self.ends, self.mode, x.device)
+            out = self._product(lines, taps)
         else:
             # A matrix over all frames would be almost empty; overlapping windows share a small one.
             rest = -num_frames % window
             width = window + self.kernel_size - 1
             windows = pad(pad(lines, self.ends, self.mode), (0, rest)).unfold(2, width, window)
             frames = torch.arange(width, device=x.device)
-            out = self._product(windows.flatten(1, 2), frames, width)
+            out = self._product(windows.flatten(1, 2), _taps_of(frames, self.kernel_size, width))
             out = out.view(channels, num_nodes, num_frames + rest)[..., :num_frames]
         return _transpose(out.flatten(1)).view(x.shape)
 
-    def _product(self, lines: Tensor, frames: Tensor, num_frames: int) -> Tensor:
-        """Multiplies lines by the matrix of the kernels, for the given sequence of frames."""
-        taps = frames.unfold(0, self.kernel_size, 1).t().unsqueeze(1)  # [k, 1, T]
-        taps = taps == torch.arange(num_frames, device=frames.device).unsqueeze(1)
-        matrix = self.weight.squeeze(1) @ taps.flatten(1).to(self.weight.dtype)
-        out = lines @ matrix.view(-1, *taps.shape[1:])
+    def _product(self, lines: Tensor, taps: Tensor) -> Tensor:
+        """Multiplies lines by the matrix of the kernels."""
+        out = lines @ _to_matrix(self.weight, taps)
         return out if self.bias is None else out.add_(self.bias.view(-1, 1, 1))
 
     def __repr__(self) -> str:
@@ -218,6 +210,76 @@ def _reflect_end(x: Tensor, counts: Tensor, length: int) -> Tensor:
     frame, last = torch.arange(x.size(1) + length, device=x.device), counts.unsqueeze(1) - 1
     frame = torch.where(frame <= last, frame, (2 * last - frame).clamp(min=0))
     return x.gather(1, frame.unsqueeze(-1).expand(-1, -1, x.size(2)))
+
+
+def _find_taps(
+    num_frames: int, kernel_size: int, ends: tuple[int, int], mode: str, device: torch.device
+) -> Tensor:
+    """Returns whether an element of the kernel multiplies a frame in the sum of another frame:
+    [k, T, T'].
+    """
+    # The frame at each position of the padded sequence; -1 for zero padding.
+    frames = 1 + torch.arange(num_frames, dtype=torch.float, device=device)
+    frames = pad(frames.view(1, 1, -1), ends, mode).flatten() - 1
+    return _taps_of(frames, kernel_size, num_frames)
+
+
+def _taps_of(frames: Tensor, kernel_size: int, num_frames: int) -> Tensor:
+    """Returns the taps for a given sequence of frames."""
+    taps = frames.unfold(0, kernel_size, 1).t().unsqueeze(1)  # [k, 1, T']
+    return taps == torch.arange(num_frames, device=frames.device).unsqueeze(1)
+
+
+def _to_matrix(weight: Tensor, taps: Tensor) -> Tensor:
+    """Returns the matrix over frames of each kernel [C, T, T']."""
+    matrix = weight.squeeze(1) @ taps.flatten(1).to(weight.dtype)
+    return matrix.view(-1, *taps.shape[1:])
+
+
+def _convolve_depthwise(
+    x: Tensor, weight: Tensor, bias: Tensor | None, ends: tuple[int, int], mode: str
+) -> Tensor:
+    """Convolves in the layout of motion tensors."""
+    padding = None
+    if mode == 'reflect':
+        begin, end = ends
+        reflected = x[:, 1 : begin + 1].flip(1), x, x[:, x.size(1) - 1 - end : -1].flip(1)
+        x, padding = torch.cat(reflected, dim=1), 0
+    return convolve_frames(x, weight.unsqueeze(2), bias, groups=len(weight), padding=padding)
+
+
+class _DepthwiseConvolution(torch.autograd.Function):
+    """Convolution in the layout of motion tensors, with a matrix product as its backward pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, ends: tuple[int, int], mode: str
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.options = ends, mode
+        return _convolve_depthwise(x, weight, bias, ends, mode)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        ends, mode = ctx.options
+        taps = _find_taps(x.size(1), weight.size(-1), ends, mode, x.device)
+        lines = _to_lines(gradient)
+        x_grad = weight_grad = bias_grad = None
+        if ctx.needs_input_grad[0]:
+            rows = torch.bmm(lines, _to_matrix(weight, taps).mT).flatten(1).t()
+            x_grad = rows.contiguous().view(x.shape)
+        if ctx.needs_input_grad[1]:
+            matrix = torch.bmm(_to_lines(x).mT, lines)
+            weight_grad = (matrix.flatten(1) @ taps.flatten(1).t().to(weight.dtype)).unsqueeze(1)
+        if ctx.needs_input_grad[2]:
+            bias_grad = gradient.sum(dim=(0, 1))
+        return x_grad, weight_grad, bias_grad, None, None
+
+
+def _to_lines(x: Tensor) -> Tensor:
+    """Copies [N, T, C] to [C, N, T]."""
+    return x.flatten(0, 1).t().contiguous().view(x.size(2), *x.shape[:2])
 
 
 def _transpose(x: Tensor) -> Tensor:

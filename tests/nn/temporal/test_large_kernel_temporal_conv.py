@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.autograd import gradcheck, gradgradcheck
 from torch.nn.functional import pad
 
 from benchmarks.operators.oracle import to_conv1d
@@ -55,6 +56,31 @@ def test_gradients_match_two_convolutions(padding, num_frames):
     theirs = torch.autograd.grad(expected, [x, *reference.parameters()], gradient)
     for a, b in zip(ours, theirs):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize('padding', PADDINGS)
+def test_second_derivatives(padding):
+    conv = LargeKernelTemporalConv(2, 2, 3, padding).double().depthwise
+    x = torch.randn(2, 6, 2, dtype=torch.double, requires_grad=True)
+    inputs = [x, *(parameter.detach().requires_grad_() for parameter in (conv.weight, conv.bias))]
+
+    def convolve(x, weight, bias):
+        return torch.func.functional_call(conv, {'weight': weight, 'bias': bias}, x)
+
+    assert '_DepthwiseConvolution' in convolve(*inputs).grad_fn.name()
+    assert gradcheck(convolve, inputs)
+    assert gradgradcheck(convolve, inputs)
+
+
+@pytest.mark.parametrize('index', range(3))
+def test_a_single_gradient(index):
+    conv = LargeKernelTemporalConv(3, 4, 5).depthwise
+    inputs = [torch.randn(2, 11, 3, requires_grad=True), conv.weight, conv.bias]
+    (expected,) = torch.autograd.grad(conv(inputs[0]).square().sum(), inputs[index])
+    for i, tensor in enumerate(inputs):
+        tensor.requires_grad_(i == index)
+    (out,) = torch.autograd.grad(conv(inputs[0]).square().sum(), inputs[index])
+    torch.testing.assert_close(out, expected)
 
 
 def test_depthwise_part_alone_and_a_gradient_of_either_layout():
