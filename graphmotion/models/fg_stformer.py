@@ -82,7 +82,7 @@ class SpatialTransformerBlock(torch.nn.Module):
             Linear(out_channels, out_channels), MotionBatchNorm(out_channels)
         )
         self.feed_forward_shortcut = make_shortcut(in_channels, out_channels, 1)
-        self.activation = LeakyReLU(_SLOPE)
+        self.activation = LeakyReLU(_SLOPE, inplace=True)  # of a new sum
 
     def forward(
         self,
