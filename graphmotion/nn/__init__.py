@@ -17,7 +17,6 @@ from graphmotion.nn.conv import (
     SpatialConv,
     SpectralConv,
 )
-from graphmotion.nn.dropout import Dropout
 from graphmotion.nn.fusion import BranchFusion, DecisionFusion, ScaleFusion
 from graphmotion.nn.linear import Linear
 from graphmotion.nn.norm import MotionBatchNorm
@@ -50,7 +49,6 @@ __all__ = [
     'CrossScaleConv',
     'DecisionFusion',
     'Divergence',
-    'Dropout',
     'HorizontalPyramidPooling',
     'JointAttention',
     'LargeKernelTemporalConv',
