@@ -223,7 +223,7 @@ def matrix_product(device: str | torch.device, tiny: bool = False) -> tuple[Call
     on_cpu = torch.device(device).type == 'cpu'
     size = 64 if tiny else 1024 if on_cpu else 8192
     a, b = torch.randn(2, size, size, device=device)
-    if on_cpu and prefers_convolutions():
+    if on_cpu and prefers_convolutions(a):
         images = a.view(16, 1, -1, size).permute(0, 3, 1, 2)
         return lambda: conv2d(images, b[:, :, None, None]), 2 * size**3
     out = torch.empty_like(a)

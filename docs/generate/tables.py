@@ -169,7 +169,6 @@ nw_ucla_parts = with_paper(
             parameters('runs.*.parameters'),
             column('accuracy', 'runs.*.scores.accuracy'),
             UNSEEN,
-            minutes('runs.*.seconds'),
         ],
         rows(
             UCLA_PARTS,
@@ -298,7 +297,7 @@ PARTS = {
 }
 ABLATION = with_paper(
     Table(
-        [parameters('runs.*.parameters'), *RANK_1, minutes('runs.*.seconds')],
+        [parameters('runs.*.parameters'), *RANK_1],
         [Row(label, title) for title, label in PARTS.items()],
     ),
     ['paper: NM', 'BG', 'CL', 'mean'],

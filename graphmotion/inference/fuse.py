@@ -135,7 +135,7 @@ class _SharedSpatialConv(Module):
         """Convolves ``x``; the adjacency is the one that the layer was made with."""
         check_channels(x, self.in_channels)
         num_nodes = self.adj.size(-1)
-        if prefers_convolutions() and can_aggregate(x, self.adj, self.weight):
+        if prefers_convolutions(x) and can_aggregate(x, self.adj, self.weight):
             frames = split_graphs(x, num_nodes)
             frames = frames if frames.dim() == 4 else frames.unsqueeze(2)
             sums = aggregate_partitions(frames, self.adj, self.weight, self.constant.squeeze(1))

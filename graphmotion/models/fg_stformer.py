@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 from torch.nn import LeakyReLU, Module, ModuleList, Sequential
+from torch.nn.functional import leaky_relu_
 
 from graphmotion.config import Configurable
 from graphmotion.models.registry import register_model
@@ -27,7 +28,7 @@ from graphmotion.nn.frames import mask_padding, repeat_mask, stride_mask
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule
-from graphmotion.nn.sample_blocks import apply_to_samples
+from graphmotion.nn.sample_blocks import apply_to_samples, has_hooks
 from graphmotion.nn.shortcut import make_shortcut
 from graphmotion.nn.sliding import SlidingFrames
 from graphmotion.skeletons import Skeleton, get_skeleton
@@ -82,7 +83,7 @@ class SpatialTransformerBlock(torch.nn.Module):
             Linear(out_channels, out_channels), MotionBatchNorm(out_channels)
         )
         self.feed_forward_shortcut = make_shortcut(in_channels, out_channels, 1)
-        self.activation = LeakyReLU(_SLOPE, inplace=True)  # of a new sum
+        self.activation = LeakyReLU(_SLOPE)
 
     def forward(
         self,
@@ -114,7 +115,10 @@ class SpatialTransformerBlock(torch.nn.Module):
         return out if weights is None else (out, weights)
 
     def _add(self, out: Tensor, shortcut: Tensor) -> Tensor:
-        return self.activation(out + shortcut)
+        total = out + shortcut
+        if has_hooks(self.activation):
+            return self.activation(total)
+        return leaky_relu_(total, self.activation.negative_slope)  # needs less memory
 
     def _position(self, side: int, ids: Tensor | None) -> Tensor | None:
         position = cast('Tensor | None', getattr(self, f'position{side}'))

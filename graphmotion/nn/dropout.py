@@ -19,7 +19,7 @@ _LEVELS = 2**16
 class Dropout(torch.nn.Dropout):
     r"""A :class:`torch.nn.Dropout` that is several times faster on a CPU.
 
-    PyTorch draws a number of its own for each feature. In training on a CPU, this layer draws 16
+    PyTorch draws one random number per feature. In training on a CPU, this layer draws 16
     bits for each feature or, if few are zeroed, only their positions, and stores no more than a
     byte for each. Probabilities above 0.05 are rounded to multiples of :math:`2^{-16}`.
 
@@ -29,8 +29,8 @@ class Dropout(torch.nn.Dropout):
 
     Args:
         p (float, optional): Probability with which a feature is zeroed. (default: :obj:`0.5`)
-        inplace (bool, optional): If set to :obj:`True`, as :class:`torch.nn.Dropout`, without the
-            speed. (default: :obj:`False`)
+        inplace (bool, optional): If set to :obj:`True`, operates in place, at the speed of
+            :class:`torch.nn.Dropout`. (default: :obj:`False`)
 
     Shapes:
         - **x:** features of any shape
@@ -52,7 +52,8 @@ class Dropout(torch.nn.Dropout):
 
 def draw_bits(size: int) -> Tensor:
     """Draws 16-bit integers, each with the same probability."""
-    numbers = torch.empty(-(-size // 4), dtype=torch.int64)  # four of them in each number
+    # Each number has four of them.
+    numbers = torch.empty(-(-size // 4), dtype=torch.int64, device='cpu')
     return numbers.random_(torch.iinfo(torch.int64).min, None).view(torch.int16)[:size]
 
 
@@ -61,7 +62,7 @@ def draw_positions(size: int, probability: float) -> Tensor:
     mean = size * probability
     parts, end = [], 0
     while end < size:
-        gaps = torch.empty(int(mean + 6 * math.sqrt(mean)) + 10, dtype=torch.long)
+        gaps = torch.empty(int(mean + 6 * math.sqrt(mean)) + 10, dtype=torch.long, device='cpu')
         parts.append(gaps.geometric_(probability).cumsum(0).add_(end - 1))
         end = int(parts[-1][-1]) + 1
     positions = torch.cat(parts)

@@ -12,22 +12,28 @@ from torch.nn import functional
 
 from graphmotion.nn.eager import is_eager, is_eager_cpu
 
-# Products of a linear map from which a convolution saves time: it takes 30 microseconds to set up.
+# Products of a linear map from which a convolution saves time: a call takes 30 microseconds more,
+# and the first one with a size about a millisecond.
 MIN_PRODUCTS = 3 * 2**20
 # The weights are rearranged in each call.
 MIN_ROWS = 256
 # With fewer images, torch convolves with kernels of size 1 by the products of MKL on one thread.
 NUM_IMAGES = range(16, 64)
+# Other products have the same speed.
+DTYPES: tuple[torch.dtype, ...] = (torch.float32,)
 
 
 class Linear(torch.nn.Linear):
     r"""A :class:`torch.nn.Linear` that is faster on some processors.
 
-    On processors of AMD, the matrix products of MKL, which PyTorch uses in single precision, do
-    without AVX-512, while the convolutions of oneDNN use it. A large map on the CPU is therefore
-    computed as a convolution with a kernel of size one, which is twice as fast on a Zen 5
+    PyTorch uses the matrix products of MKL, which do not use AVX-512 on AMD processors, while the
+    convolutions of oneDNN do. A large map in single precision is therefore computed there as a
+    convolution with a kernel of size one, which is twice as fast on a Zen 5
     (:obj:`python -m benchmarks.operators --operator Linear`). Results are equal up to rounding.
     Elsewhere, for small maps, and in code that is compiled or exported, it is a matrix product.
+
+    :func:`torch.ao.quantization.quantize_dynamic` converts layers of exactly
+    :class:`torch.nn.Linear`, so that :obj:`layer.__class__ = torch.nn.Linear` must precede it.
 
     .. code-block:: python
 
@@ -46,21 +52,23 @@ class Linear(torch.nn.Linear):
         - **output:** features :math:`(*, F_{out})`
     """
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Maps the features."""
-        return linear(x, self.weight, self.bias)
+        return linear(input, self.weight, self.bias)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Computes :func:`torch.nn.functional.linear` as :class:`Linear`."""
-    if prefers_convolutions() and x.dtype == torch.float32 and x.is_contiguous():
-        num_rows = x.numel() // x.size(-1) if x.size(-1) else 0
+    if prefers_convolutions(x) and is_eager_cpu(x, weight) and x.is_contiguous():
+        num_rows = x.numel() // x.size(-1)
         large = num_rows >= MIN_ROWS and num_rows * weight.numel() >= MIN_PRODUCTS
-        if large and is_eager_cpu(x, weight):
-            images = _as_images(x, num_rows)
-            if images is not None:
-                out = functional.conv2d(images, weight[:, :, None, None], bias)
-                return out.permute(0, 2, 3, 1).reshape(*x.shape[:-1], len(weight))
+        images = _as_images(x, num_rows) if large else None
+        if images is not None:
+            out = functional.conv2d(images, weight[:, :, None, None], bias)
+            # Not a view, so that it can be overwritten.
+            return torch.ops.aten._unsafe_view(
+                out.permute(0, 2, 3, 1), [*x.shape[:-1], len(weight)]
+            )
     return functional.linear(x, weight, bias)
 
 
@@ -72,11 +80,11 @@ def _as_images(x: Tensor, num_rows: int) -> Tensor | None:
     return x.view(num_images, 1, num_rows // num_images, x.size(-1)).permute(0, 3, 1, 2)
 
 
-def prefers_convolutions() -> bool:
-    """Returns whether convolutions use instructions of the processor that products do not, and no
-    compiler chooses between them.
+def prefers_convolutions(x: Tensor) -> bool:
+    """Returns whether convolutions of ``x`` use instructions of the processor that products do not,
+    and no compiler chooses between them.
     """
-    return is_eager() and _has_slow_products()
+    return x.dtype in DTYPES and is_eager() and _has_slow_products()
 
 
 @cache

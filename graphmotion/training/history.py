@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import Any
 
@@ -41,6 +42,8 @@ class History(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Continues the time of the epochs before."""
+        if trainer.current_epoch == 0:
+            self.seconds = 0.0
         self._begin = time.perf_counter() - self.seconds
 
     def on_train_batch_start(
@@ -66,12 +69,13 @@ class History(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores the history from a checkpoint."""
         self.rows = list(state_dict['rows'])
-        self.seconds = float(state_dict['seconds'])
+        self.seconds = float(state_dict.get('seconds', math.nan))
 
 
 def training_seconds(checkpoint: str) -> float:
     r"""Returns the training time until a checkpoint of :func:`fit`, in seconds: that of all
-    complete epochs with their validation, also before the run was interrupted.
+    complete epochs with their validation, also before the run was interrupted. It is NaN if a part
+    of the run did not record it.
 
     .. code-block:: python
 
@@ -86,14 +90,15 @@ def training_seconds(checkpoint: str) -> float:
     Raises:
         ValueError: If the file is not a checkpoint of :func:`fit`.
     """
-    callbacks = read_checkpoint(checkpoint, 'callbacks')
+    callbacks, history = read_checkpoint(checkpoint, 'callbacks'), History()
     try:
-        return float(callbacks[History().state_key]['seconds'])
-    except (KeyError, TypeError, ValueError):
+        history.load_state_dict(callbacks[history.state_key])
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise ValueError(
-            f'{checkpoint}: must be a checkpoint of fit, whose callbacks include the training time '
-            f'of {History.__name__}, got {list(callbacks)}'
+            f'{checkpoint}: must be a checkpoint of fit, whose callbacks include History, got '
+            f'{list(callbacks) if isinstance(callbacks, dict) else callbacks!r}'
         ) from None
+    return history.seconds
 
 
 class RunRecord(Callback):

@@ -1,6 +1,7 @@
 """Both implementations of large products, whatever the processor."""
 
 import pytest
+import torch
 
 
 @pytest.fixture
@@ -9,6 +10,8 @@ def choose_products(monkeypatch):
 
     def choose(convolutions):
         monkeypatch.setattr('graphmotion.nn.linear._has_slow_products', lambda: convolutions)
+        # Also in double precision, in which tests are exact.
+        monkeypatch.setattr('graphmotion.nn.linear.DTYPES', (torch.float32, torch.float64))
 
     return choose
 

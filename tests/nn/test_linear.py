@@ -45,8 +45,7 @@ def test_equals_the_equation(convolutions, shape, bias):
         torch.testing.assert_close(ours.double(), theirs, atol=1e-4, rtol=1e-5)
 
 
-def test_gradients_in_double_precision(convolutions, monkeypatch):
-    monkeypatch.setattr(torch, 'float32', torch.float64)
+def test_gradients_in_double_precision(convolutions):
     inputs = [
         torch.randn(shape, dtype=torch.double, requires_grad=True)
         for shape in [(2, 9, 3), (4, 3), (4,)]
@@ -60,12 +59,11 @@ def test_gradients_in_double_precision(convolutions, monkeypatch):
     'x',
     [
         torch.randn(3),
-        torch.randn(15, 3),  # no number of images
+        torch.randn(15, 3),  # no divisor among the numbers of images
         torch.randn(67, 3),
         torch.randn(3, 32).t(),
         torch.randn(0, 3),
         torch.randn(32, 0),
-        torch.randn(32, 3, dtype=torch.double),
         torch.randn(32, 3, dtype=torch.bfloat16),
     ],
     ids=lambda x: f'{list(x.shape)} {x.dtype} {list(x.stride())}',
@@ -109,6 +107,33 @@ def test_compiled_traced_and_transformed_maps_are_products(convolutions):
     torch.testing.assert_close(loaded(x), expected)
 
 
+def test_double_precision_is_multiplied():
+    x = torch.randn(4096, 64, dtype=torch.double)
+    assert not is_convolution(Linear(64, 64, dtype=torch.double)(x))
+
+
+def test_results_can_be_overwritten(convolutions):
+    lin, x = Linear(3, 4), torch.randn(32, 3)
+    with torch.no_grad():
+        out = lin(x)
+    out += torch.zeros(4, requires_grad=True)
+    assert out.requires_grad
+    out = lin(x)
+    assert is_convolution(out)
+    weight = torch.randn(4, 3)
+    (expected,) = torch.autograd.grad((2 * lin(x)).square().sum(), lin.weight)
+    (found,) = torch.autograd.grad(out.mul_(2).square().sum(), lin.weight)
+    torch.testing.assert_close(found, expected)
+    assert weight.shape == lin.weight.shape
+
+
+@pytest.mark.filterwarnings('ignore:Sparse CSR tensor support is in beta')
+def test_sparse_features(convolutions):
+    x = torch.eye(32).to_sparse_csr()
+    lin = Linear(32, 4, bias=False).requires_grad_(False)
+    torch.testing.assert_close(lin(x), lin.weight.t(), check_layout=False)
+
+
 def test_autocast(convolutions):
     lin, x = Linear(3, 4), torch.randn(2, 16, 3)
     expected = lin(x)
@@ -144,8 +169,8 @@ def test_the_choice_depends_on_the_processor(monkeypatch, vendor, capability, ex
     for part in ('mkl', 'mkldnn'):
         monkeypatch.setattr(getattr(torch.backends, part), 'is_available', lambda: True)
     module._has_slow_products.cache_clear()
-    assert module.prefers_convolutions() == expected
+    assert module.prefers_convolutions(torch.ones(1)) == expected
     monkeypatch.setattr(torch.backends.mkl, 'is_available', lambda: False)
     module._has_slow_products.cache_clear()
-    assert not module.prefers_convolutions()
+    assert not module.prefers_convolutions(torch.ones(1))
     module._has_slow_products.cache_clear()

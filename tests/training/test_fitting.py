@@ -1,3 +1,4 @@
+import math
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ from graphmotion.training import (
     ClassificationModule,
     ClassificationRecipe,
     GraphDataModule,
+    History,
     OneCycle,
     StepDecay,
     fit,
@@ -336,9 +338,17 @@ def test_training_time_of_a_run_is_that_of_all_its_parts(tmp_path, monkeypatch):
 
 def test_training_time_of_another_file_raises(tmp_path):
     path = str(tmp_path / 'other.ckpt')
-    torch.save({'callbacks': {'other': 1}}, path)
-    with pytest.raises(ValueError, match=re.escape(path) + ": must be a .*, got \\['other'\\]"):
-        training_seconds(path)
+    for callbacks, shown in (({'other': 1}, "['other']"), (None, 'None'), ({'History': 1}, '')):
+        torch.save({'callbacks': callbacks}, path)
+        expected = f'{re.escape(path)}: must be a .*, got .*{re.escape(shown)}'
+        with pytest.raises(ValueError, match=expected):
+            training_seconds(path)
+
+
+def test_a_run_without_training_time_is_continued(tmp_path):
+    history = History()
+    history.load_state_dict({'rows': []})  # of an earlier version
+    assert math.isnan(history.seconds)
 
 
 def test_samples_are_batched_by_the_recipe(tmp_path):

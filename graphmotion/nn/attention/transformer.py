@@ -17,6 +17,7 @@ from torch.nn.functional import dropout, relu_
 from graphmotion.nn.attention.attend import attend
 from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.linear import linear, prefers_convolutions
+from graphmotion.nn.sample_blocks import has_hooks
 
 # Number of rows whose gradient of hidden features is computed at once. The memory is used again,
 # because the system maps each new large tensor page by page.
@@ -32,8 +33,10 @@ def encode(block: TransformerEncoderLayer, x: Tensor, padded: Tensor | None = No
     """
     attention = block.self_attn
     trained = block.training and torch.is_grad_enabled()
-    drops = block.training and max(block.dropout.p, attention.dropout) > 0
-    faster = trained or prefers_convolutions()
+    layers = block.dropout, block.dropout1, block.dropout2
+    drops = any(layer.training and layer.p > 0 for layer in layers)
+    drops = drops or (attention.training and attention.dropout > 0)
+    faster = (trained or prefers_convolutions(x)) and not has_hooks(block)
     if drops or not (faster and is_eager_cpu(x, attention.in_proj_weight)):
         return block(x, src_key_padding_mask=padded)
     shape = (*x.shape[:2], attention.num_heads, -1)
@@ -45,13 +48,13 @@ def encode(block: TransformerEncoderLayer, x: Tensor, padded: Tensor | None = No
     mask = None if padded is None else ~padded[:, None, None]
     out = attend(query, key, value, mask=mask).transpose(1, 2).reshape(rows.shape)
     out = linear(out, attention.out_proj.weight, attention.out_proj.bias)
-    rows = block.norm1(out + rows)
+    rows = block.norm1(out.add_(rows))
     first, last = block.linear1, block.linear2
-    if prefers_convolutions():
+    if prefers_convolutions(x):
         hidden = linear(linear(rows, first.weight, first.bias).relu(), last.weight, last.bias)
     else:
         hidden = _FeedForward.apply(rows, first.weight, first.bias, last.weight, last.bias)
-    return block.norm2(hidden + rows).view(x.shape)
+    return block.norm2(hidden.add_(rows)).view(x.shape)
 
 
 def decode(

@@ -47,7 +47,7 @@ class _AggregatePartitions(torch.autograd.Function):
     @staticmethod
     def forward(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         out = bias.unsqueeze(1).expand(*graphs.shape[:-1], -1).contiguous()
-        if prefers_convolutions():
+        if prefers_convolutions(graphs):
             matrix, kernel = _stack(adj, weight)
             for x, part in _blocks(graphs, out):
                 received = torch.bmm(matrix.expand(len(x), -1, -1), x)
@@ -79,7 +79,7 @@ class _AggregatePartitions(torch.autograd.Function):
                 torch.einsum('kvu,butc,bvtf->kcf', adj, graphs, gradient),
                 bias_grad,
             )
-        find = _gradients_by_convolutions if prefers_convolutions() else _gradients
+        find = _gradients_by_convolutions if prefers_convolutions(graphs) else _gradients
         grads = find(graphs, adj, weight, gradient.contiguous(), ctx.needs_input_grad)
         return (*grads, bias_grad)
 

@@ -47,11 +47,11 @@ def as_image(x: Tensor) -> Tensor:
 
 
 def _is_wide(x: Tensor, weight: Tensor, stride: int) -> bool:
-    """Returns whether :class:`_WideConvolution`, which also has products, is faster than the
-    convolution of torch.
+    """Returns whether :class:`_WideConvolution`, which also uses matrix products, is faster than
+    the convolution of torch.
     """
     return (
-        not prefers_convolutions()
+        not prefers_convolutions(x)
         and is_eager_cpu(x, weight)
         and x.size(1) <= MAX_FRAMES * stride
         and weight.size(-1) > 1

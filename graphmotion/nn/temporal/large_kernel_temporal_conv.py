@@ -18,6 +18,7 @@ from graphmotion.nn.linear import linear
 from graphmotion.nn.resettable import ResettableModule
 from graphmotion.nn.temporal.convolve_frames import convolve_frames
 
+_FAST_DTYPES: tuple[torch.dtype, ...] = (torch.float32,)  # of depthwise convolutions
 PADDINGS = ('reflect_start', 'reflect', 'zeros')
 
 
@@ -176,7 +177,8 @@ class DepthwiseTemporalConv(torch.nn.Module):
             return _convolve_depthwise(x, self.weight, self.bias, self.ends, self.mode)
         window = max(2 * self.kernel_size, 64)
         has_one_window = not is_known(num_frames) or num_frames <= 2 * window
-        if has_one_window and is_eager_cpu(x, self.weight):
+        fast = x.dtype in _FAST_DTYPES and is_eager_cpu(x, self.weight)
+        if has_one_window and fast:
             return _DepthwiseConvolution.apply(x, self.weight, self.bias, self.ends, self.mode)
         lines = _transpose(x.flatten(0, 1)).contiguous()
         lines = lines.view(channels, num_nodes, num_frames)

@@ -47,6 +47,35 @@ def test_encode_equals_the_block(mask, monkeypatch, products):
         torch.testing.assert_close(ours, theirs)
 
 
+def test_encode_by_convolutions(choose_products, monkeypatch):
+    block = make(TransformerEncoderLayer)
+    x = torch.randn(N, T, C, dtype=torch.double)
+    expected = results(block, block, x)
+    choose_products(True)
+    for limit in ('MIN_PRODUCTS', 'MIN_ROWS'):
+        monkeypatch.setattr(f'graphmotion.nn.linear.{limit}', 0)
+    monkeypatch.setattr('graphmotion.nn.linear.NUM_IMAGES', [N])
+    monkeypatch.setattr(torch.nn.functional, 'linear', None)  # not called
+    for ours, theirs in zip(results(lambda x: encode(block, x), block, x), expected):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_encode_calls_a_block_with_hooks(products):
+    block, seen = make(TransformerEncoderLayer), []
+    block.linear1.register_forward_hook(lambda *_: seen.append('linear1'))
+    x = torch.randn(N, T, C, dtype=torch.double)
+    encode(block, x)
+    encode(block.eval(), x)
+    assert seen == ['linear1'] * 2
+
+
+def test_encode_drops_features_of_an_evaluated_block_whose_dropout_is_trained(products):
+    block = make(TransformerEncoderLayer, 0.5).eval()
+    block.dropout1.train()
+    x = torch.randn(N, T, C, dtype=torch.double)
+    assert not torch.allclose(encode(block, x), encode(block, x))
+
+
 @pytest.mark.parametrize('size', [1, 3, 100])
 def test_feed_forward_in_blocks(size, monkeypatch):
     monkeypatch.setattr(transformer, 'BLOCK_SIZE', size)

@@ -5,6 +5,7 @@ from torch.nn.functional import pad
 
 from benchmarks.operators.oracle import to_conv1d
 from graphmotion.nn import LargeKernelTemporalConv
+from graphmotion.nn.temporal import large_kernel_temporal_conv as module
 
 PADDINGS = ['reflect_start', 'reflect', 'zeros']
 
@@ -59,7 +60,8 @@ def test_gradients_match_two_convolutions(padding, num_frames):
 
 
 @pytest.mark.parametrize('padding', PADDINGS)
-def test_second_derivatives(padding):
+def test_second_derivatives(padding, monkeypatch):
+    monkeypatch.setattr(module, '_FAST_DTYPES', (torch.double,))
     conv = LargeKernelTemporalConv(2, 2, 3, padding).double().depthwise
     x = torch.randn(2, 6, 2, dtype=torch.double, requires_grad=True)
     inputs = [x, *(parameter.detach().requires_grad_() for parameter in (conv.weight, conv.bias))]
