@@ -46,7 +46,12 @@ def aggregate_partitions(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tens
 class _AggregatePartitions(torch.autograd.Function):
     @staticmethod
     def forward(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        out = bias.unsqueeze(1).expand(*graphs.shape[:-1], -1).contiguous()
+        # Of one frame of one graph, the expanded bias is contiguous already.
+        out = (
+            bias.unsqueeze(1)
+            .expand(*graphs.shape[:-1], -1)
+            .clone(memory_format=torch.contiguous_format)
+        )
         if prefers_convolutions(graphs):
             matrix, kernel = _stack(adj, weight)
             for x, part in _blocks(graphs, out):

@@ -26,6 +26,13 @@ def test_equals_the_equation(blocks):
     torch.testing.assert_close(aggregate_partitions(graphs, adj, weight, bias), expected)
 
 
+def test_the_bias_is_not_changed(blocks):
+    graphs, adj, weight, bias = (x.detach() for x in make_inputs())
+    before = bias.clone()
+    aggregate_partitions(graphs[:1, :, :1], adj, weight, bias)
+    assert torch.equal(bias, before)
+
+
 def test_gradients(blocks):
     assert gradcheck(aggregate_partitions, make_inputs())
     assert gradgradcheck(aggregate_partitions, make_inputs())
