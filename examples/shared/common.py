@@ -109,7 +109,10 @@ def fit_options(args: Namespace) -> dict[str, Any]:
 
 
 def start(args: Namespace) -> None:
-    """Creates the output folder and hides Lightning's informational messages."""
+    """Creates the output folder, hides Lightning's informational messages and records the
+    environment, since the commit of the files may change before the results are written.
+    """
+    args.environment = describe_environment()
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     args.out.mkdir(parents=True, exist_ok=True)
 
@@ -140,11 +143,12 @@ def save_results(
     args: Namespace, results: Mapping[str, Any], folder: Path | None = None
 ) -> dict[str, Any]:
     """Writes the command, arguments, environment and results to results.json and returns them."""
-    folder = folder or args.out
+    folder, arguments = folder or args.out, dict(vars(args))
+    environment = arguments.pop('environment', None) or describe_environment()
     content = {
         'command': shlex.join(['python', *sys.argv]),
-        'arguments': vars(args),
-        'environment': describe_environment(),
+        'arguments': arguments,
+        'environment': environment,
         'seeds': list(range(args.seed, args.seed + getattr(args, 'seeds', 1))),
         **results,
     }

@@ -84,6 +84,16 @@ def test_results_hold_command_arguments_and_recipes(tmp_path, monkeypatch):
     assert results['environment']['threads'] == torch.get_num_threads()
 
 
+def test_results_hold_the_environment_of_the_start(tmp_path, monkeypatch):
+    args = argparse.Namespace(out=tmp_path, seed=3)
+    monkeypatch.setattr(common, 'describe_environment', lambda: {'commit': 'first'})
+    common.start(args)
+    monkeypatch.setattr(common, 'describe_environment', lambda: {'commit': 'second'})
+    results = common.save_results(args, {})
+    assert results['environment'] == {'commit': 'first'}
+    assert results['arguments'] == {'out': str(tmp_path), 'seed': 3}
+
+
 def test_first_sample_of_each_class():
     dataset = SyntheticActions(num_subjects=2, num_takes=1, actions=('wave', 'clap'), views=None)
     shown = common.one_per_class(dataset)
