@@ -23,11 +23,10 @@ import torch
 import torch_geometric
 from torch import Tensor
 from torch.autograd.profiler import profile
-from torch.nn.functional import conv2d
 from torch.utils.benchmark import Timer, timer
 from torch.utils.flop_counter import FlopCounterMode
 
-from graphmotion.nn.linear import prefers_convolutions
+from graphmotion.nn.linear import linear, prefers_convolutions
 
 # Prefixes of the environment variables that affect threads and memory allocation.
 VARIABLES = ('OMP_', 'MKL_', 'KMP_', 'THP_MEM_', 'MALLOC_', 'PYTORCH_', 'LD_PRELOAD', 'GLIBC_')
@@ -224,8 +223,7 @@ def matrix_product(device: str | torch.device, tiny: bool = False) -> tuple[Call
     size = 64 if tiny else 1024 if on_cpu else 8192
     a, b = torch.randn(2, size, size, device=device)
     if on_cpu and prefers_convolutions(a):
-        images = a.view(16, 1, -1, size).permute(0, 3, 1, 2)
-        return lambda: conv2d(images, b[:, :, None, None]), 2 * size**3
+        return lambda: linear(a, b), 2 * size**3
     out = torch.empty_like(a)
     return lambda: torch.mm(a, b, out=out), 2 * size**3
 

@@ -165,11 +165,7 @@ nw_ucla_unseen = Table([UNSEEN], _ucla_rows(3), lists_runs=False)
 UCLA_PARTS = f'{_STREAMS} --streams joint --ablation --width 16 --epochs 20'
 nw_ucla_parts = with_paper(
     Table(
-        [
-            parameters('runs.*.parameters'),
-            column('accuracy', 'runs.*.scores.accuracy'),
-            UNSEEN,
-        ],
+        [parameters('runs.*.parameters'), column('accuracy', 'runs.*.scores.accuracy'), UNSEEN],
         rows(
             UCLA_PARTS,
             [
@@ -261,10 +257,12 @@ calgary_identity = Table(
 )
 calgary_condition = Table(
     [
-        column(name, f'condition.mean.{key}', deviation=f'condition.std.{key}')
-        for name, key in [('accuracy', 'accuracy'), ('macro-F1', 'macro_f1')]
-    ]
-    + [minutes('seconds')],
+        *[
+            column(name, f'condition.mean.{key}', deviation=f'condition.std.{key}')
+            for name, key in [('accuracy', 'accuracy'), ('macro-F1', 'macro_f1')]
+        ],
+        minutes('seconds'),
+    ],
     [Row('ST-GCN', '', f'{CALGARY} --task condition')],
 )
 

@@ -29,7 +29,7 @@ from graphmotion.nn import (
     SpatialConv,
     TemporalConv,
 )
-from graphmotion.nn.conv.aggregate_partitions import aggregate_partitions, can_aggregate
+from graphmotion.nn.conv.aggregate_partitions import aggregate_nodes, can_aggregate
 from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import frame_mean, stride_mask, zero_padding
@@ -134,12 +134,8 @@ class _SharedSpatialConv(Module):
     def forward(self, x: Tensor, adj: Tensor) -> Tensor:
         """Convolves ``x``; the adjacency is the one that the layer was made with."""
         check_channels(x, self.in_channels)
-        num_nodes = self.adj.size(-1)
         if prefers_convolutions(x) and can_aggregate(x, self.adj, self.weight):
-            frames = split_graphs(x, num_nodes)
-            frames = frames if frames.dim() == 4 else frames.unsqueeze(2)
-            sums = aggregate_partitions(frames, self.adj, self.weight, self.constant.squeeze(1))
-            return sums.view(*x.shape[:-1], self.out_channels)
+            return aggregate_nodes(x, self.adj, self.weight, self.constant.squeeze(1))
         out: Tensor | None = None
         for part, weight in zip(self.adj, self.weight):
             if self.in_channels <= self.out_channels:
@@ -152,7 +148,7 @@ class _SharedSpatialConv(Module):
                 product = linear(x, weight.t())
                 out = accumulate(product, part.to(product.dtype), out)
         assert out is not None
-        graphs = split_graphs(out.view(*x.shape[:-1], self.out_channels), num_nodes)
+        graphs = split_graphs(out.view(*x.shape[:-1], self.out_channels), self.adj.size(-1))
         return graphs.add_(self.constant.to(out.dtype)).flatten(0, 1)
 
 

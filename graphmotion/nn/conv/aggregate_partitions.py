@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from graphmotion.nn.eager import is_eager_cpu
+from graphmotion.nn.graphs import split_graphs
 from graphmotion.nn.linear import prefers_convolutions
 
 # Number of values of the graphs that are convolved at once, so that they stay in the cache.
@@ -26,6 +27,13 @@ def can_aggregate(x: Tensor, adj: Tensor, weight: Tensor) -> bool:
         and num_partitions > 1
         and in_channels <= out_channels
     )
+
+
+def aggregate_nodes(x: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Applies :func:`aggregate_partitions` to node features [B * V, T, C], or [B * V, C]."""
+    graphs = split_graphs(x, adj.size(-1))
+    frames = graphs if graphs.dim() == 4 else graphs.unsqueeze(2)
+    return aggregate_partitions(frames, adj, weight, bias).view(*x.shape[:-1], -1)
 
 
 def aggregate_partitions(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.nn.inits import uniform
 
-from graphmotion.nn.conv.aggregate_partitions import aggregate_partitions, can_aggregate
+from graphmotion.nn.conv.aggregate_partitions import aggregate_nodes, can_aggregate
 from graphmotion.nn.graphs import (
     Adjacency,
     SortedEdges,
@@ -181,9 +181,7 @@ class SpatialConv(torch.nn.Module):
             bias = x.new_zeros(adj.size(-1), self.out_channels)
         else:  # part of the messages along the edges
             bias = adj.sum(dim=-1).t() @ self.bias
-        graphs = split_graphs(x, adj.size(-1))
-        frames = graphs if graphs.dim() == 4 else graphs.unsqueeze(2)
-        return aggregate_partitions(frames, adj, self.weight, bias).view(*x.shape[:-1], -1)
+        return aggregate_nodes(x, adj, self.weight, bias)
 
     def _partitions(self, adj: Adjacency, size: int) -> Tensor | Sequence[SortedEdges]:
         """Returns the adjacency of the partitions with their edge importance."""

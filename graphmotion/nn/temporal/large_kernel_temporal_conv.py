@@ -180,8 +180,7 @@ class DepthwiseTemporalConv(torch.nn.Module):
         fast = x.dtype in _FAST_DTYPES and is_eager_cpu(x, self.weight)
         if has_one_window and fast:
             return _DepthwiseConvolution.apply(x, self.weight, self.bias, self.ends, self.mode)
-        lines = _transpose(x.flatten(0, 1)).contiguous()
-        lines = lines.view(channels, num_nodes, num_frames)
+        lines = _to_lines(x)
         if has_one_window:
             taps = _find_taps(num_frames, self.kernel_size, self.ends, self.mode, x.device)
             out = self._product(lines, taps)
@@ -281,7 +280,7 @@ class _DepthwiseConvolution(torch.autograd.Function):
 
 def _to_lines(x: Tensor) -> Tensor:
     """Copies [N, T, C] to [C, N, T]."""
-    return x.flatten(0, 1).t().contiguous().view(x.size(2), *x.shape[:2])
+    return _transpose(x.flatten(0, 1)).contiguous().view(x.size(2), *x.shape[:2])
 
 
 def _transpose(x: Tensor) -> Tensor:
