@@ -31,7 +31,7 @@ RESULTS: dict[str, list[str | tuple[str, str, str]]] = {
             '; four streams',
             _FOUR,
         ],
-        *['; UTD-MHAD', ('utd-mhad', 'FG-STFormer, joint', 'accuracy')],
+        *['; UTD-MHAD', ('utd-mhad', 'FG-STFormer of width 16, joint', 'accuracy')],
     ],
     'gaitformer': ['generated walks, rank-1', ('generated-walks', 'GaitFormer', 'mean')],
     'gaitmixer': ['generated walks, rank-1', ('generated-walks', 'GaitMixer', 'mean')],

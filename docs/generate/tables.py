@@ -125,8 +125,11 @@ _STREAMS = 'python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR'
 UCLA_STREAMS = f'{_STREAMS} --width 16 --epochs 60 --svm'
 UCLA_JOINT = f'{_STREAMS} --streams joint --width 16 --epochs 60 --svm'
 NARROW = 'FG-STFormer of width 16'
-ACTION_COLUMNS = [parameters('*.parameters'), column('accuracy', '*.scores.accuracy')]
-UCLA_COLUMNS = [*ACTION_COLUMNS, minutes('*.seconds')]
+ACTION_COLUMNS = [
+    parameters('*.parameters'),
+    column('accuracy', '*.scores.accuracy'),
+    minutes('*.seconds'),
+]
 _UCLA_ROWS = [  # label, command, and titles in the scores and in the accuracy without copies
     ('SVM on distances', UCLA_STREAMS, 'streams.svm', 'SVM on distances'),
     *[
@@ -156,7 +159,7 @@ def _ucla_rows(title: int) -> list[Row]:
 
 
 nw_ucla = with_paper(
-    Table(UCLA_COLUMNS, _ucla_rows(2)),
+    Table(ACTION_COLUMNS, _ucla_rows(2)),
     ['paper'],
     {f'{NARROW}, four streams': ['97.0']},
 )
@@ -188,15 +191,19 @@ nw_ucla_parts = with_paper(
         'complete': ['89.5'],
     },
 )
+_UTD_STREAM = 'python examples/papers/fg_stformer.py --dataset utd_mhad --root DIR --streams joint'
+UTD_JOINT = f'{_UTD_STREAM} --width 16 --epochs 60 --svm'
 utd_mhad = Table(
     ACTION_COLUMNS,
     [
-        Row('ST-GCN, joint', values=('133,330', '77.7')),
-        Row('FG-STFormer, joint', values=('639,466', '91.6')),
-        Row('ST-GCN, joint, 45 epochs', values=('133,330', '72.8')),
-        Row(f'{NARROW}, joint, 45 epochs', values=('289,790', '87.4')),
+        Row('SVM on distances', 'streams.svm', UTD_JOINT),
+        *[
+            Row(f'{name}, joint', '', f'{ACTIONS.format("utd_mhad")} --model {model}')
+            for name, model in [('ST-GCN', 'st_gcn'), ('CTR-GCN', 'ctr_gcn')]
+        ],
+        Row(f'{NARROW}, joint', 'streams.joint', UTD_JOINT),
+        Row(f'{NARROW}, joint, and SVM', 'streams.with_svm', UTD_JOINT),
     ],
-    measured='on 2026-11-21',
 )
 
 # Fine-tuning ###################################################################################

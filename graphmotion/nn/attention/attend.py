@@ -31,6 +31,9 @@ _BLOCK = 2**17
 # their maximum need not be subtracted.
 _MAX_SCORE = 40.0
 
+# `exp2` takes 0.6 times the time of `exp` on an AMD EPYC, where torch calls MKL for `exp` only.
+_LOG2_E = 1 / math.log(2)
+
 
 def attend(
     query: Tensor,
@@ -237,7 +240,7 @@ def _largest_product(query: Tensor, key: Tensor) -> float:
 def _exponentials(query: Tensor, key: Tensor, scale: float, shift: bool, out: Tensor) -> Tensor:
     """Computes exponentials [n, S, L] of scores, relative to the largest one if ``shift``."""
     zero = query.new_zeros(1, 1, 1)
-    scores = torch.baddbmm(zero, key.mT, query, beta=0, alpha=scale, out=out)
+    scores = torch.baddbmm(zero, key.mT, query, beta=0, alpha=_LOG2_E * scale, out=out)
     if shift:
         scores.sub_(scores.amax(dim=1, keepdim=True))
-    return scores.exp_()
+    return scores.exp2_()
