@@ -197,9 +197,14 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             report[both] = {'scores': rows[both].as_dict()}
         if args.repeats > 1:
             of_parts = [predictions[name][i :: len(parts)] for i in range(len(parts))]
-            combined = score(tests, [fuse(runs) for runs in of_parts])
-            rows[f'{name}, ensemble of {args.repeats} runs'] = combined
-            report[name]['ensemble'] = combined.as_dict()
+            ensemble = [fuse(runs) for runs in of_parts]
+            title = f'{name}, ensemble of {args.repeats} runs'
+            rows[title] = score(tests, ensemble)
+            report[name]['ensemble'] = rows[title].as_dict()
+            if args.svm:
+                both = [fuse(pair) for pair in zip(ensemble, machines)]
+                rows[f'{title}, and SVM'] = score(tests, both)
+                report[name]['ensemble_and_svm'] = rows[f'{title}, and SVM'].as_dict()
         gait_emotion.draw_results(
             args,
             tests[0],

@@ -79,6 +79,7 @@ def test_the_mean_of_a_network_and_the_support_vector_machine(tmp_path):
     models = results['models']
     assert list(models) == ['SVM on gait features', 'MSA-GCN', 'MSA-GCN and SVM']
     assert models['MSA-GCN']['ensemble']['num_folds'] == 2
+    assert models['MSA-GCN']['ensemble_and_svm']['num_folds'] == 2
     assert models['MSA-GCN and SVM']['scores']['num_folds'] == 4
     first, second = torch.rand(5, 4), torch.rand(5, 4)
     torch.testing.assert_close(example.fuse([first, second]), (first + second) / 2)
