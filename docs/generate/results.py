@@ -169,8 +169,8 @@ def format_cell(column: Column, title: str, records: Sequence[dict[str, Any]]) -
 
 def matching(records: dict[str, dict[str, Any]], row: Row) -> dict[str, dict[str, Any]]:
     """Returns the records of the commands of a row, by name."""
-    found = [of_command(records, command) for command in (row.command, *row.others) if command]
-    return {name: record for part in found for name, record in part.items()}
+    commands = (row.command, *row.others)
+    return {k: r for command in commands for k, r in of_command(records, command).items()}
 
 
 def of_command(records: dict[str, dict[str, Any]], command: str) -> dict[str, dict[str, Any]]:
@@ -204,28 +204,28 @@ def describe_environment(environment: dict[str, Any]) -> str:
 
 
 def format_results(table: Table, records: dict[str, dict[str, Any]]) -> str:
-    """Formats a table with the runs that it shows."""
+    """Formats a table with the runs that it shows.
+
+    Raises:
+        ValueError: If there is no record for a row.
+    """
     rows: list[list[str]] = []
-    shown, noted = {}, False
+    shown = {}
     for row in table.rows:
         found = matching(records, row)
-        if found:
-            for command in (row.command, *row.others):
-                shown[command] = of_command(found, command)
-            cells = [format_cell(c, row.title, [*found.values()]) for c in table.columns]
-            rows.append([row.label, *cells, *row.paper])
-        else:
-            noted = True
-            rows.append([f'{row.label} †', *row.values, *row.paper])
+        if not found:
+            raise ValueError(f'row {row.label!r} needs the record of a run of {row.command!r}')
+        for command in (row.command, *row.others):
+            shown[command] = of_command(found, command)
+        cells = [format_cell(c, row.title, [*found.values()]) for c in table.columns]
+        rows.append([row.label, *cells, *row.paper])
     header = [table.corner, *(column.header for column in table.columns), *table.paper]
     rule = ['---', *['---:'] * (len(header) - 1)]
     padded = [[*row, *[''] * (len(header) - len(row))] for row in rows]
     lines = ['', *(f'| {" | ".join(line)} |' for line in [header, rule, *padded]), '']
-    if table.lists_runs and shown:
+    if table.lists_runs:
         lines += ['Runs of this table:', '']
         lines += [describe_runs(*runs) for runs in shown.items() if runs[1]] + ['']
-    if noted:
-        lines += [f'† Measured {table.measured}, before records of runs were kept.', '']
     return re.sub(r'(?<=\|)  (?=\|)', ' ', '\n'.join(lines)) + '\n'
 
 
@@ -234,8 +234,7 @@ def find_cell(name: str, label: str, header: str) -> str:
     table, records = TABLES[name], read_records()
     row = next(row for row in table.rows if row.label == label)
     k = [column.header for column in table.columns].index(header)
-    found = [*matching(records, row).values()]
-    return format_cell(table.columns[k], row.title, found) if found else row.values[k]
+    return format_cell(table.columns[k], row.title, [*matching(records, row).values()])
 
 
 def render(text: str, records: dict[str, dict[str, Any]]) -> str:

@@ -114,7 +114,8 @@ def graph_loader(
     and the epoch, not on earlier draws or the number of workers.
 
     The :obj:`transform` of the dataset is applied first: to each batch if it consists of
-    graphmotion's transforms, which gives the same result, otherwise to each sample.
+    graphmotion's transforms, which gives the same result in all frames before padding, otherwise
+    to each sample.
 
     .. code-block:: python
 

@@ -60,7 +60,8 @@ def num_valid_frames(data: Data) -> Tensor:
         print(num_valid_frames(batch))  # four numbers between 20 and 30
 
     Raises:
-        ValueError: If there is no field along time.
+        ValueError: If there is no field along time, or it has fewer frames than the field
+            :obj:`num_frames` says.
     """
     for name in TIME_DIMS:
         if data.get(name) is not None:
@@ -71,6 +72,14 @@ def num_valid_frames(data: Data) -> Tensor:
     counts = data.get('num_frames')
     if counts is None:
         return torch.full((num_graphs(data),), field.size(dim), device=field.device)
+    counts, length = torch.as_tensor(counts).view(-1), field.size(dim)
+    # Neither an exporter nor a GPU reads values in passing.
+    reads = not torch.compiler.is_compiling() and counts.device.type == 'cpu'
+    if reads and counts.numel() and int(counts.max()) > length:
+        raise ValueError(
+            f"field 'num_frames' must be at most the {length} frames of {name!r}, got "
+            f'{int(counts.max())}'
+        )
     return counts
 
 

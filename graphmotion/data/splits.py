@@ -89,6 +89,7 @@ def stratified_folds(
         raise ValueError(
             f'num_folds must be in [2, {num_units}] for {num_units} {what}, got {num_folds}'
         )
+    y = y.unique(return_inverse=True)[1]  # classes may have any numbers
     votes = torch.zeros(num_units, int(y.max()) + 1, dtype=torch.long)
     votes.index_put_((unit, y), torch.ones_like(y), accumulate=True)
     stratum = votes.argmax(dim=1)

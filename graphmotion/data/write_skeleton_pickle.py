@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch_geometric.data import Data
 
 from graphmotion.data.arrays import to_array
@@ -67,7 +69,10 @@ def write_skeleton_pickle(
             annotation['keypoint_score' if pos.shape[-1] == 2 else 'joint_score'] = score
         for field, value in data.to_dict().items():
             # The format has no place for fields other than labels.
-            if field not in _CONVERTED and value.numel() == 1 and not value.is_floating_point():
+            if field in _CONVERTED or not isinstance(value, (int, Tensor)):
+                continue
+            value = torch.as_tensor(value)
+            if value.numel() == 1 and not value.is_floating_point():
                 annotation[field] = int(value)
         if data.get('image_size') is not None:
             height, width = data.image_size.view(2).tolist()

@@ -102,10 +102,9 @@ class Gallery:
         """
         if not isinstance(name, str) or name in ('', UNKNOWN):
             raise ValueError(f'name must be a string other than {UNKNOWN!r}, got {name!r}')
-        samples = self._read(embeddings)
-        if name in self:
-            samples = torch.cat([self._samples[name], samples])
-        self._samples[name] = samples
+        earlier = [self._samples[name]] if name in self else []
+        # A copy in any case, since the caller may write to the tensor again.
+        self._samples[name] = torch.cat([*earlier, self._read(embeddings)])
         self._thresholds = None
 
     def remove(self, name: str) -> None:
@@ -259,7 +258,7 @@ class Gallery:
                 are not finite.
             TypeError: If the embeddings are not a floating-point tensor.
         """
-        cohort = self._read(embeddings)
+        cohort = self._read(embeddings).clone()
         names = [str(name) for name in (labels.tolist() if isinstance(labels, Tensor) else labels)]
         if len(names) != len(cohort):
             raise ValueError(f'labels must have length {len(cohort)}, got {len(names)}')

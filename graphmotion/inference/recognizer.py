@@ -233,7 +233,7 @@ class Recognizer(EnrollmentMixin):
 
         Raises:
             FileNotFoundError: If a file does not exist.
-            TypeError: If the source is of an unsupported type.
+            TypeError: If the source is of an unsupported type, or an option does not apply to it.
             ValueError: If a file is malformed, or the layout of the joints cannot be converted; the
                 error lists the joints that are missing, and their substitutes.
         """
@@ -272,14 +272,18 @@ class Recognizer(EnrollmentMixin):
     ) -> Iterator[tuple[Recording, list[Tensor], list[Frames]]]:
         transform = self.dataset_transform
         if isinstance(source, (str, os.PathLike)):
+            _refuse('a path', score=score)
             if axes is not None:
                 options['axes'] = axes
             recordings = read_path(
                 os.fspath(source), self._format, skeleton, format, substitutes, **options
             )
         elif isinstance(source, (np.ndarray, Tensor)):
+            _refuse('an array', format=format, **options)
             recordings = read_array(source, self._format, skeleton, axes, score, substitutes)
         else:
+            reading = {'skeleton': skeleton, 'axes': axes, 'substitutes': substitutes}
+            _refuse('samples', format=format, score=score, **reading, **options)
             samples = as_dataset(source)
             if isinstance(source, Dataset):
                 for model, transforms in zip(self.models, self.transforms):
@@ -588,3 +592,10 @@ def _same_buffers(model: torch.nn.Module, rebuilt: torch.nn.Module) -> bool:
         if not torch.allclose(buffer.cpu(), other, equal_nan=True):
             return False
     return True
+
+
+def _refuse(source: str, **options: Any) -> None:
+    """Raises an error if an option was given that has no effect on a source."""
+    given = sorted(name for name, value in options.items() if value is not None)
+    if given:
+        raise TypeError(f'the options of {source} do not include {", ".join(given)}')

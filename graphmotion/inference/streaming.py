@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -195,7 +196,9 @@ class FrameStream:
             ValueError: If joints do not have the shape of the layout.
         """
         poses: Mapping[Any, Any] = frame if isinstance(frame, Mapping) else {None: frame}
-        found = {key: self._read(pose) for key, pose in poses.items() if pose is not None}
+        # Numbers of NumPy and of torch become plain ones, by which torch's are the same each time.
+        numbers = {key: index(key) if hasattr(key, '__index__') else key for key in poses}
+        found = {numbers[key]: self._read(p) for key, p in poses.items() if p is not None}
         self.num_frames += 1
         for key, detection in found.items():
             person = self._people.setdefault(key, _Person(detection.frame))

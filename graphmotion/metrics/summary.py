@@ -104,6 +104,12 @@ def fold_summary(
     scores = [fold for fold in folds if isinstance(fold, ClassificationScores)]
     pooled = None
     if len(scores) == len(folds):
+        for i, score in enumerate(scores):
+            if score.class_names != scores[0].class_names:
+                raise ValueError(
+                    f'all folds must have the same classes in the same order, got '
+                    f'{score.class_names} in fold {i} and {scores[0].class_names} in fold 0'
+                )
         pooled = ClassificationScores(
             sum(score.confusion for score in scores), scores[0].class_names
         )

@@ -84,7 +84,8 @@ def prefers_convolutions(x: Tensor) -> bool:
     """Returns whether convolutions of ``x`` use instructions of the processor that products do not,
     and no compiler chooses between them.
     """
-    return x.dtype in DTYPES and is_eager() and _has_slow_products()
+    fast = x.dtype in DTYPES and is_eager() and _has_slow_products()
+    return fast and torch.backends.mkldnn.enabled  # a user may have switched oneDNN off
 
 
 @cache

@@ -15,6 +15,7 @@ from graphmotion.io.checkpoint import read_checkpoint
 from graphmotion.io.files import atomic_write
 
 with requires_extra('train'):
+    from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.plugins.io import TorchCheckpointIO
     from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
@@ -47,6 +48,24 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             if name == LAST:
                 with suppress(FileNotFoundError):
                     os.replace(path, os.path.join(directory, PREVIOUS))
+
+
+class MovableCheckpoint(ModelCheckpoint):
+    r"""Finds its checkpoints in its own directory after they were moved or copied there."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Reads the state of a checkpoint."""
+
+        def moved(path: str) -> str:
+            return os.path.join(str(self.dirpath), os.path.basename(path)) if path else path
+
+        paths = ('best_model_path', 'kth_best_model_path', 'last_model_path')
+        best = {moved(path): score for path, score in state_dict['best_k_models'].items()}
+        super().load_state_dict(
+            state_dict
+            | {name: moved(state_dict[name]) for name in paths}
+            | {'dirpath': self.dirpath, 'best_k_models': best}
+        )
 
 
 def find_checkpoint(directory: str) -> tuple[str, dict[str, Any]] | None:

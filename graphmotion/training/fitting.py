@@ -20,6 +20,7 @@ from graphmotion.nn.freed_memory import kept_freed_memory
 from graphmotion.training.checkpoints import (
     LAST,
     AtomicCheckpointIO,
+    MovableCheckpoint,
     find_checkpoint,
     remove_checkpoints,
 )
@@ -32,8 +33,15 @@ from graphmotion.training.recognizer import make_recognizer, save_recognizer
 
 with requires_extra('train'):
     from lightning.pytorch import Trainer, seed_everything
-    from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
+    from lightning.pytorch.callbacks import WeightAveraging
     from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+
+# Options of Lightning's trainer that change the result and are attributes of it.
+_TRAINER_OPTIONS = (
+    *('accumulate_grad_batches', 'gradient_clip_algorithm', 'gradient_clip_val'),
+    *('limit_train_batches', 'precision'),
+)
 
 
 @dataclass(frozen=True)
@@ -184,7 +192,8 @@ def fit(
     module.recipe = module.recipe.with_optimization(max_epochs=trainer.max_epochs or 1)
     if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # the default
         trainer.strategy.checkpoint_io = AtomicCheckpointIO()
-    record.parts = _describe_run(module, data, seed, trainer.world_size)
+    record.parts = _describe_run(module, data, seed, trainer)
+    record.parts['monitor'] = str(monitor if best is not None else None)
     resumed, is_finished = None, False
     if not resume:
         remove_checkpoints(directory)
@@ -233,8 +242,8 @@ def _write_recognizer(
         return save_recognizer(make_recognizer(module, data, seed), directory)
 
 
-def _checkpoint(directory: str, name: str, **options: Any) -> ModelCheckpoint:
-    return ModelCheckpoint(
+def _checkpoint(directory: str, name: str, **options: Any) -> MovableCheckpoint:
+    return MovableCheckpoint(
         directory,
         filename=name,
         save_top_k=1,
@@ -245,9 +254,10 @@ def _checkpoint(directory: str, name: str, **options: Any) -> ModelCheckpoint:
 
 
 def _describe_run(
-    module: RecipeModule, data: GraphDataModule, seed: int, num_processes: int
+    module: RecipeModule, data: GraphDataModule, seed: int, trainer: Trainer
 ) -> dict[str, str]:
     """Returns a description of everything that determines the result of a run, by name."""
+    weights = getattr(module, 'class_weight', None)
     parts = {
         'seed': seed,
         # The number of epochs is compared separately, as it may grow.
@@ -259,8 +269,10 @@ def _describe_run(
         ),
         'initial weights': initial_weights(module.model),
         # Processes differ in the random draws and in the statistics of batch normalisation.
-        'number of processes': num_processes,
+        'number of processes': trainer.world_size,
         'training options': {**_options(module), 'seed': data.seed},
+        'class weights': None if weights is None else weights.tolist(),
+        'trainer options': {name: getattr(trainer, name) for name in _TRAINER_OPTIONS},
         'training samples': data.train.fingerprint(),
         'validation samples': None if data.val is None else data.val.fingerprint(),
         'batches': {

@@ -65,7 +65,8 @@ class CropFraction(Configurable, BaseTransform):
             length = torch.maximum(((low + (high - low) * size) * counts).long(), shortest)
             start = (place * (counts - length + 1)).long()
         else:
-            start = ((1 - low) * counts.double() / 2).long()
+            # (1 - 0.8) * 10 / 2 is slightly less than 1.
+            start = ((1 - low) * counts.double() / 2 + 1e-9).long()
             start = torch.minimum(start, (counts - shortest) // 2)
             length = counts - 2 * start
         return start, length

@@ -24,12 +24,12 @@ from graphmotion.skeletons import Skeleton
 
 
 def get_pos(data: Data) -> Tensor:
-    """Returns the field ``pos`` of shape ``[num_nodes, num_frames, D]``."""
+    """Returns the field ``pos`` as floating-point numbers ``[num_nodes, num_frames, D]``."""
     pos = data.get('pos')
     if pos is None or pos.dim() != 3:
         found = 'no field' if pos is None else f'shape {list(pos.shape)}'
         raise ValueError(f"field 'pos' must have shape [num_nodes, num_frames, D], got {found}")
-    return pos
+    return pos if pos.is_floating_point() else pos.float()
 
 
 def split_bodies(data: Data, value: Tensor, skeleton: Skeleton) -> Tensor:
@@ -50,6 +50,8 @@ def time_fields(data: Data) -> dict[str, Tensor]:
     fields = {name: data[name] for name in TIME_DIMS if data.get(name) is not None}
     if 'x' in fields and fields['x'].dim() < 3:
         del fields['x']  # static node features
+    if 'pos' in fields:
+        fields['pos'] = get_pos(data)
     lengths = {name: value.size(1) for name, value in fields.items()}
     length = next(iter(lengths.values()), None)
     if length is None or any(other != length for other in lengths.values()):
@@ -69,6 +71,14 @@ def get_silhouettes(data: Data) -> Tensor:
             f"field 'silhouettes' must have shape [{num_graphs(data)}, num_frames, H, W], got "
             f'{found}'
         )
+    # Neither an exporter nor a GPU reads values in passing.
+    reads = not torch.compiler.is_compiling() and silhouettes.device.type == 'cpu'
+    if reads and silhouettes.dtype != torch.bool and silhouettes.numel():
+        low, high = (float(value) for value in silhouettes.aminmax())
+        if not 0 <= low <= high <= 1:  # also rejects NaN
+            raise ValueError(
+                f"field 'silhouettes' must be in [0, 1], got values from {low:g} to {high:g}"
+            )
     return silhouettes
 
 

@@ -18,8 +18,9 @@ def get_image(data: Data) -> Tensor:
     image = data.get('image')
     grey = image is not None and image.dim() == 3
     color = image is not None and image.dim() == 4 and image.size(1) == 3
-    if image is None or not (grey or color) or not image.numel():
+    if image is None or not (grey or color) or not image.numel() or len(image) != num_graphs(data):
         found = 'no field' if image is None else f'shape {list(image.shape)}'
+        found += f' for {num_graphs(data)} samples'
         raise ValueError(
             f"field 'image' must have shape [1, H, W] or [1, 3, H, W] per sample, got {found}"
         )

@@ -118,6 +118,7 @@ class ToMultiScale(Configurable, BaseTransform):
         visible = None
         if score is not None:
             dense = split_bodies(data, score, self.skeleton)
+            pool = pool.to(dense)
             out['score'] = from_dense(pool @ dense) / pool.sum(1).repeat(len(dense)).unsqueeze(1)
             visible = (dense > 0).to(pool.dtype).unsqueeze(-1)
         for name in ('pos', 'x'):
@@ -125,9 +126,11 @@ class ToMultiScale(Configurable, BaseTransform):
             if value is None or value.dim() != 3:
                 continue
             dense = split_bodies(data, value, self.skeleton)
+            pool = pool.to(dense)
             if visible is None:
                 counts = pool.sum(dim=1).view(-1, 1, 1)
             else:
+                visible = visible.to(dense)
                 dense = dense * visible
                 counts = (pool @ visible.flatten(2)).unsqueeze(-1).clamp(min=1)
             sums = (pool @ dense.flatten(2)).unflatten(2, dense.shape[2:])

@@ -51,3 +51,11 @@ def test_valid_frames_and_visible_joints():
     joints = [[1, 0, 1, 0], [0, 1, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0]]
     assert visible_joints(batch).tolist() == torch.tensor(joints).bool().tolist()
     assert visible_joints(Data(pos=torch.zeros(2, 4, 3))).all()
+
+
+def test_more_valid_frames_than_frames_raise():
+    data = Data(pos=torch.zeros(2, 4, 3), num_frames=5)
+    with pytest.raises(ValueError, match="'num_frames' must be at most the 4 frames of 'pos', got"):
+        num_valid_frames(data)
+    data.num_frames = 3
+    assert num_valid_frames(data).tolist() == [3]

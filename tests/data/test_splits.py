@@ -101,3 +101,11 @@ def test_splits_depend_on_the_seed_and_the_labels_in_their_order_only():
 
 def test_sizes_are_rounded():
     assert [len(p) for p in random_split(342)] == [274, 34, 34]
+
+
+@pytest.mark.parametrize('make', [lambda y: 2 * y - 1, lambda y: y.bool(), lambda y: 1000 * y - 7])
+def test_classes_have_any_numbers(make):
+    y = torch.arange(30) % 2
+    for (train, test), (first, second) in zip(stratified_folds(make(y)), stratified_folds(y)):
+        assert torch.equal(train, first)
+        assert torch.equal(test, second)

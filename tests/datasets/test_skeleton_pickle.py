@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from torch_geometric.data import Data
 
 from graphmotion.data import from_array, write_skeleton_pickle
 from graphmotion.datasets import SkeletonPickle
@@ -359,3 +360,11 @@ def test_image_sizes_are_read_and_written(tmp_path):
     file = content(first, annotation('b', img_shape=(0, 640)), annotation('c', img_shape='x'))
     with pytest.warns(UserWarning, match=r'2 with img_shape not height and width in pixels \(b, c'):
         assert len(SkeletonPickle(write(tmp_path, file, 'd.pkl'), 'd.pkl', 'coco17')) == 1
+
+
+def test_labels_that_are_plain_numbers(tmp_path):
+    walk = Data(pos=torch.rand(17, 5, 2), y=3, subject=4, source='a.json')
+    write_skeleton_pickle(tmp_path / 'a.pkl', [walk], skeleton='coco17')
+    content = pickle.loads((tmp_path / 'a.pkl').read_bytes())
+    (annotation,) = content['annotations'] if isinstance(content, dict) else content
+    assert (annotation['label'], annotation['subject']) == (3, 4)

@@ -274,3 +274,18 @@ def test_bad_input_raises():
         with pytest.raises(ValueError, match=r'false_accept_rate must be in \[0.11, 1\] for 9'):
             gallery.calibrate(draw(9, 6), range(9), rate)
     assert 'anna' not in gallery
+
+
+def test_embeddings_are_copied():
+    gallery, row = Gallery('euclidean'), torch.empty(1, 2)
+    for name, values in (('anna', [3.0, 0.0]), ('ben', [0.0, 4.0])):
+        gallery.enroll(name, row.copy_(torch.tensor([values])))
+    cohort = torch.eye(2).double().repeat(2, 1)
+    gallery.calibrate(cohort, [0, 1, 0, 1], 0.5)
+    thresholds = gallery.identification_threshold, gallery.verification_threshold
+    row.zero_()
+    cohort.zero_()
+    gallery.enroll('cleo', torch.ones(1, 2))  # thresholds are computed again
+    gallery.remove('cleo')
+    assert gallery.distances(torch.zeros(1, 2)).tolist() == [[3, 4]]
+    assert (gallery.identification_threshold, gallery.verification_threshold) == thresholds

@@ -385,3 +385,17 @@ def test_descriptions_are_readable(tmp_path):
 
 def test_options_of_the_models_exist():
     assert set(OPTIONS) <= set(list_models())
+
+
+@pytest.mark.parametrize(
+    ('source', 'options', 'message'),
+    [
+        ('walk.json', {'score': np.ones((24, 16))}, 'options of a path do not include score'),
+        (np.zeros((24, 16, 3)), {'windows': 3, 'format': 'x'}, 'array do not include format, wind'),
+        (WALKS, {'typo': 1, 'axes': 'TVC'}, 'options of samples do not include axes, typo'),
+        (WALKS[0], {'skeleton': 'ntu25'}, 'options of samples do not include skeleton'),
+    ],
+)
+def test_options_without_effect_raise(source, options, message):
+    with pytest.raises(TypeError, match=message):
+        recognizer_of()(source, **options)

@@ -320,3 +320,11 @@ def test_identities_equal_those_of_each_window():
                 )
             assert str(answer).splitlines()[1].startswith(f'person 5: {answer.labels[1]} (')
     assert count == 3
+
+
+@pytest.mark.parametrize('number', [int, np.int64, torch.tensor], ids=['int', 'numpy', 'torch'])
+def test_numbers_of_a_tracker_have_any_integer_type(number):
+    stream = make().stream(window=8)
+    for joints in walk(8):
+        out = stream.push({number(3): joints, number(7): joints, 'left': joints})
+    assert [answer.person for answer in out] == [3, 7, None]

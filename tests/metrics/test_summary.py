@@ -133,3 +133,9 @@ def test_class_names_may_equal_column_names():
 def test_bad_tables_raise(rows, message):
     with pytest.raises(ValueError, match=message):
         format_table(rows)
+
+
+def test_classes_in_another_order_raise():
+    folds = [ClassificationScores([[4, 0], [1, 5]], [*names]) for names in ('ab', 'ba')]
+    with pytest.raises(ValueError, match=r"order, got \('b', 'a'\) in fold 1 and \('a', 'b'\)"):
+        fold_summary(folds)

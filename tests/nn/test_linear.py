@@ -81,6 +81,8 @@ def test_large_maps_are_convolutions(choose_products, rows, size, expected):
     choose_products(True)
     assert is_convolution(lin(x)) == expected
     assert not is_convolution(Linear(2**14, size)(torch.randn(16, 2**14)))  # few rows
+    with torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
+        assert not is_convolution(lin(x))
     choose_products(False)
     assert not is_convolution(lin(x))
 

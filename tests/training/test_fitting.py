@@ -134,6 +134,9 @@ def test_predictions_are_averaged_over_augmentations_and_restore_the_mode():
         ({'part': slice(0, 40)}, 'training samples'),
         ({'part': slice(8, 48)}, 'training samples'),
         ({'transform': noisy_joints}, 'transform, train_transform'),
+        ({'class_weight': torch.tensor([1.0, 2.0, 0.0])}, 'class weights'),
+        ({'accumulate_grad_batches': 2}, 'trainer options'),
+        ({'val': slice(0, 24), 'monitor': 'val_loss'}, 'validation samples, monitor'),
     ],
 )
 def test_no_other_run_is_resumed(tmp_path, changes, other):
@@ -141,15 +144,21 @@ def test_no_other_run_is_resumed(tmp_path, changes, other):
 
     def run(
         seed=0, recipe=None, channels=(6, 8), part=slice(0, 48), transform=joints, num_people=1,
-        data_seed=0, **options,
+        data_seed=0, class_weight=None, val=None, **options,
     ):  # fmt: skip
         torch.manual_seed(0)
         model = st_gcn('emotion_gait16', 3, channels=channels, num_people=num_people)
         model.num_people = 1  # so that it runs; the note still differs
         model.layers[0].note = num_people
         changed = RECIPE.with_optimization(**{'max_epochs': 1} | (recipe or {}))
-        trained = ClassificationModule(model, 3, changed)
-        data = GraphDataModule(Waves()[part], batch_size=16, transform=transform, seed=data_seed)
+        trained = ClassificationModule(model, 3, changed, class_weight)
+        data = GraphDataModule(
+            Waves()[part],
+            None if val is None else Waves()[val],
+            batch_size=16,
+            transform=transform,
+            seed=data_seed,
+        )
         return fit(trained, data, str(tmp_path), seed=seed, **QUIET, **options)
 
     run()
@@ -485,3 +494,38 @@ def test_batch_normalisation_cannot_be_synchronised_on_the_cpu(tmp_path):
     options = {'devices': 2, 'strategy': 'ddp', 'sync_batchnorm': True}
     with pytest.raises(ValueError, match=r'sync_batchnorm must be False on the CPU'):
         fit(module(), data, str(tmp_path), **options, **QUIET)
+
+
+class FirstIsBest(Callback):
+    """Logs a metric that is best in the first epoch, and raises an error in another one."""
+
+    def __init__(self, last=None):
+        self.last = last
+
+    def on_validation_epoch_end(self, trainer, pl_module):
+        pl_module.log('val_metric', [0.9, 0.5, 0.7][trainer.current_epoch])
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == self.last:
+            raise RuntimeError('stopped')
+
+
+@pytest.mark.slow
+def test_a_run_continues_in_another_directory(tmp_path):
+    """Moved runs keep their best epoch and do not look for it where they were."""
+
+    def run(name, last=None):
+        trained = module(max_epochs=3)
+        data = GraphDataModule(Waves(), Waves(24), batch_size=16, transform=joints)
+        options = {'monitor': 'val_metric', 'callbacks': [FirstIsBest(last)]}
+        return fit(trained, data, str(tmp_path / name), **options, **QUIET), trained.state_dict()
+
+    expected, weights = run('whole')
+    with pytest.raises(RuntimeError, match='stopped'):
+        run('first', last=2)
+    for old, new in (('first', 'second'), ('second', 'third')):  # interrupted, then finished
+        os.rename(tmp_path / old, tmp_path / new)
+        result, found = run(new)
+        assert result.best == str(tmp_path / new / 'best.ckpt')
+        assert result.history == expected.history
+        torch.testing.assert_close(found, weights, rtol=0, atol=0)

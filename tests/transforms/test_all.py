@@ -252,3 +252,31 @@ def test_different_numbers_of_frames_raise(transform, make):
     if isinstance(transform, along_time):
         with pytest.raises(ValueError, match="'pos': 12, 'score': 12, 'silhouettes': 11"):
             transform(data)
+
+
+@pytest.mark.parametrize(
+    'transform',
+    [
+        T.RandomRotateAxes(10),
+        T.RandomScaling((0.9, 0.9)),
+        T.RandomMirror('coco17', p=1, center='frame'),
+        T.ConvertSkeleton('coco17', 'h36m17'),
+        T.CenterJoint('coco17'),
+        T.ScaleByBodySize('coco17'),
+        T.ScaleByImageSize(320),
+        T.MinMaxNormalize(),
+        T.ResampleFrames(3),
+        T.RandomSpeed(),
+        T.ToStream('joint_motion'),
+    ],
+    ids=lambda t: type(t).__name__,
+)
+def test_pixel_coordinates_may_be_integers(transform):
+    pos = torch.arange(17 * 8 * 2).view(17, 8, 2) % 101 + 100
+    found, expected = [], []
+    for out, each in ((found, pos), (expected, pos.float())):
+        torch.manual_seed(0)
+        data = transform(Data(pos=each))
+        out += [data.pos if data.get('x') is None else data.x]
+    assert found[0].dtype == torch.float32
+    torch.testing.assert_close(found, expected)

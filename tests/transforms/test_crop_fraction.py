@@ -86,3 +86,10 @@ def test_invalid_arguments():
         CropFraction((0.9, 0.1))
     with pytest.raises(ValueError, match='min_frames must be an integer >= 1, got 0'):
         CropFraction(0.5, min_frames=0)
+
+
+@pytest.mark.parametrize(
+    ('fraction', 'frames', 'kept'), [(0.8, 10, 8), (0.9, 20, 18), (0.8, 100, 80)]
+)
+def test_the_margin_is_not_rounded_below_an_integer(make, fraction, frames, kept):
+    assert CropFraction(fraction)(numbered(make, frames)).num_frames.tolist() == [kept]

@@ -543,3 +543,9 @@ def test_intensities_outside_the_unit_interval_raise(transform, value):
     else:
         with pytest.raises(ValueError, match=r"'image' must be uint8 or in \[0, 1\]"):
             transform(Data(image=image))
+
+
+@pytest.mark.parametrize('transform', [*IMAGES, *GRAPHS[:5]], ids=name)
+def test_a_colour_image_without_a_dimension_for_samples_raises(transform):
+    with pytest.raises(ValueError, match=r'per sample, got shape \[3, 8, 12\] for 1 samples'):
+        transform(Data(image=torch.rand(3, *SIZE)))

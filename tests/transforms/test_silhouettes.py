@@ -105,3 +105,10 @@ def test_blank_and_white_clips_of_one_frame(transform, images):
 def test_stays_on_the_device(transform):
     batch = Batch.from_data_list([make(seed=i) for i in range(3)]).to('cuda')
     assert transform(batch).silhouettes.is_cuda
+
+
+@pytest.mark.parametrize('transform', ALIKE, ids=lambda t: type(t).__name__)
+def test_pixels_of_255_raise(transform):
+    data = Data(silhouettes=torch.full((1, 3, 8, 8), 255, dtype=torch.uint8), num_nodes=2)
+    with pytest.raises(ValueError, match=r"'silhouettes' must be in \[0, 1\], got values from 255"):
+        transform(data)

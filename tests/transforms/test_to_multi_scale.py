@@ -198,3 +198,14 @@ def test_bad_scales_raise():
         ToMultiScale('emotion_gait16', (16, 7))
     with pytest.raises(ValueError, match='does not have a part hierarchy'):
         ToMultiScale(Skeleton(['a', 'b'], [(0, 1)]))
+
+
+def test_fields_of_other_precision(make):
+    data = make('emotion_gait16')
+    expected = ToMultiScale('emotion_gait16')(data.clone())
+    data.pos = data.pos.double()
+    found = ToMultiScale('emotion_gait16')(data)
+    for scale in ('parts10', 'parts5'):
+        assert found[scale].pos.dtype == torch.double
+        torch.testing.assert_close(found[scale].pos.float(), expected[scale].pos)
+        torch.testing.assert_close(found[scale].score, expected[scale].score)
