@@ -28,13 +28,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     compare.add_argument(
         '--with', nargs='+', dest='others', metavar='RUN', help='runs of the second group'
     )
+    compare.add_argument(
+        '--models',
+        nargs=2,
+        metavar='NAME',
+        help='a model of the first and one of the second group, by default those in common',
+    )
     compare.add_argument('--confidence', type=float, default=0.95, help='level of the intervals')
     args = parser.parse_args(argv)
     if args.others is None and len(args.runs) != 2:
         compare.error('give two runs, or groups of runs as in: A1 A2 --with B1 B2')
     first, second = (args.runs, args.others) if args.others else (args.runs[:1], args.runs[1:])
     try:
-        found = compare_runs(first, second, args.confidence)
+        found = compare_runs(first, second, args.confidence, args.models)
     except (ValueError, OSError) as error:
         sys.exit(f'error: {error}')
     print(found)

@@ -93,7 +93,10 @@ class RunComparison:
 
 
 def compare_runs(
-    first: str | Sequence[str], second: str | Sequence[str], confidence: float = 0.95
+    first: str | Sequence[str],
+    second: str | Sequence[str],
+    confidence: float = 0.95,
+    models: tuple[str, str] | None = None,
 ) -> RunComparison:
     r"""Compares the accuracies of two runs, or of two groups of runs such as several seeds.
 
@@ -108,12 +111,14 @@ def compare_runs(
     The accuracies are compared by :func:`compare_paired` on the same samples, or on groups of
     samples if the runs stored groups. Runs of a group are paired in their order, and all outcomes
     of a sample are resampled together. Models of the same name are compared, or the only model of
-    each run.
+    each run, or the given :obj:`models`, which may be of the same run.
 
     Args:
         first (str or sequence of str): The :obj:`results.json` of a run, or its folder.
         second (str or sequence of str): The same of as many other runs.
         confidence (float, optional): Level of the confidence intervals. (default: :obj:`0.95`)
+        models (tuple of str, optional): Names of a model of the first runs and of one of the other
+            runs. (default: :obj:`None`)
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -131,7 +136,7 @@ def compare_runs(
     runs = [[_read(path) for path in side] for side in paths]
     for one, other in zip(*runs):
         _check_same_samples(one, other)
-    pairs = _pair_models(runs[0][0], runs[1][0])
+    pairs = _pair_models(runs[0][0], runs[1][0]) if not models else {' - '.join(models): models}
     groups = _groups(runs[0])
     comparisons = {}
     for name, models in pairs.items():
@@ -226,12 +231,17 @@ def _pair_models(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, 
         return common
     if len(names[0]) == len(names[1]) == 1:
         return {f'{names[0][0]} - {names[1][0]}': (names[0][0], names[1][0])}
-    raise ValueError(f'runs must have a model in common or one each, got {names[0]} and {names[1]}')
+    raise ValueError(
+        f'runs must have a model in common or one each, or models be given, got {names[0]} and '
+        f'{names[1]}'
+    )
 
 
 def _hits(run: Mapping[str, Any], model: str) -> np.ndarray:
     if model not in run['outcomes']:
-        raise ValueError(f'{run["path"]}: outcomes must include those of {model!r}')
+        raise ValueError(
+            f'{run["path"]}: outcomes must include those of {model!r}, got {list(run["outcomes"])}'
+        )
     return np.array([hit == '1' for hit in run['outcomes'][model]])
 
 

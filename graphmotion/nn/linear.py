@@ -85,7 +85,7 @@ def prefers_convolutions(x: Tensor) -> bool:
     and no compiler chooses between them.
     """
     fast = x.dtype in DTYPES and is_eager() and _has_slow_products()
-    return fast and torch.backends.mkldnn.enabled  # a user may have switched oneDNN off
+    return fast and bool(torch.backends.mkldnn.enabled)  # users may have switched oneDNN off
 
 
 @cache

@@ -71,6 +71,10 @@ def test_models_are_paired_by_name_or_if_there_is_one_each(tmp_path):
     write(tmp_path / 'a', HITS['a'], name='foreign')
     with pytest.raises(ValueError, match=r"\['foreign'\] and \['ours', 'other'\]"):
         compare_runs(a, b)
+    found = compare_runs(a, b, models=('foreign', 'other')).comparisons
+    assert found == {'foreign - other': compare_paired(HITS['a'], HITS['d'])}
+    with pytest.raises(ValueError, match=r"those of 'net', got \['ours', 'other'\]"):
+        compare_runs(a, b, models=('foreign', 'net'))
 
 
 def test_facts_that_differ_are_named(tmp_path):
@@ -230,6 +234,8 @@ def test_the_command(tmp_path, capsys):
     assert 'net: 83.3 - 41.7 = +41.7 [' in capsys.readouterr().out
     main(['compare', a, b, '--with', b, a])
     assert 'net: 62.5 - 62.5 = +0.0 [' in capsys.readouterr().out
+    main(['compare', a, a, '--models', 'net', 'net'])
+    assert 'net - net: 83.3 - 83.3 = +0.0 [' in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(['compare', a])
     assert 'give two runs' in capsys.readouterr().err
