@@ -73,8 +73,11 @@ def test_a_support_vector_machine_knows_the_emotions_of_other_subjects():
     assert (found.argmax(dim=1) == test.labels()).double().mean() > 0.45  # chance: 0.25
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures('undrawn')
 def test_the_mean_of_a_network_and_the_support_vector_machine(tmp_path):
-    options = ['--folds', '2', '--repeats', '2', '--svm', '--out', str(tmp_path)]
+    options = ['--subjects', '10', '--folds', '2', '--repeats', '2', '--svm']
+    options += ['--out', str(tmp_path)]
     results = example.main([*TINY, *options])
     models = results['models']
     assert list(models) == ['SVM on gait features', 'MSA-GCN', 'MSA-GCN and SVM']
