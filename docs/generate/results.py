@@ -173,6 +173,18 @@ def matching(records: dict[str, dict[str, Any]], row: Row) -> dict[str, dict[str
     return {k: r for command in commands for k, r in of_command(records, command).items()}
 
 
+def required(records: dict[str, dict[str, Any]], row: Row) -> dict[str, dict[str, Any]]:
+    """Returns the records of the commands of a row, by name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    found = matching(records, row)
+    if not found:
+        raise ValueError(f'row {row.label!r} needs the record of a run of {row.command!r}')
+    return found
+
+
 def of_command(records: dict[str, dict[str, Any]], command: str) -> dict[str, dict[str, Any]]:
     """Returns the records of a command, by name."""
     return {k: r for k, r in records.items() if same_command(r['command'], command)}
@@ -212,9 +224,7 @@ def format_results(table: Table, records: dict[str, dict[str, Any]]) -> str:
     rows: list[list[str]] = []
     shown = {}
     for row in table.rows:
-        found = matching(records, row)
-        if not found:
-            raise ValueError(f'row {row.label!r} needs the record of a run of {row.command!r}')
+        found = required(records, row)
         for command in (row.command, *row.others):
             shown[command] = of_command(found, command)
         cells = [format_cell(c, row.title, [*found.values()]) for c in table.columns]
@@ -234,7 +244,7 @@ def find_cell(name: str, label: str, header: str) -> str:
     table, records = TABLES[name], read_records()
     row = next(row for row in table.rows if row.label == label)
     k = [column.header for column in table.columns].index(header)
-    return format_cell(table.columns[k], row.title, [*matching(records, row).values()])
+    return format_cell(table.columns[k], row.title, [*required(records, row).values()])
 
 
 def render(text: str, records: dict[str, dict[str, Any]]) -> str:

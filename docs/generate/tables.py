@@ -136,9 +136,10 @@ generated_gaits = Table(
 # Actions #######################################################################################
 
 ACTIONS = 'python examples/action_recognition.py --dataset {} --root DIR'
-_STREAMS = 'python examples/papers/fg_stformer.py --dataset nw_ucla --root DIR'
-UCLA_STREAMS = f'{_STREAMS} --width 16 --epochs 60 --svm'
-UCLA_JOINT = f'{_STREAMS} --streams joint --width 16 --epochs 60 --svm'
+_STREAMS = 'python examples/papers/fg_stformer.py --dataset {} --root DIR'
+_JOINT = f'{_STREAMS} --streams joint --width 16 --epochs 60 --svm'
+UCLA_STREAMS = f'{_STREAMS.format("nw_ucla")} --width 16 --epochs 60 --svm'
+UCLA_JOINT, UTD_JOINT = _JOINT.format('nw_ucla'), _JOINT.format('utd_mhad')
 NARROW = 'FG-STFormer of width 16'
 ACTION_COLUMNS = [
     parameters('*.parameters'),
@@ -180,7 +181,7 @@ nw_ucla = with_paper(
 )
 UNSEEN = column('369 others', 'without_copies.accuracy.*')
 nw_ucla_unseen = Table([UNSEEN], _ucla_rows(3), lists_runs=False)
-UCLA_PARTS = f'{_STREAMS} --streams joint --ablation --width 16 --epochs 20'
+UCLA_PARTS = f'{_STREAMS.format("nw_ucla")} --streams joint --ablation --width 16 --epochs 20'
 nw_ucla_parts = with_paper(
     Table(
         [parameters('runs.*.parameters'), column('accuracy', 'runs.*.scores.accuracy'), UNSEEN],
@@ -206,8 +207,6 @@ nw_ucla_parts = with_paper(
         'complete': ['89.5'],
     },
 )
-_UTD_STREAM = 'python examples/papers/fg_stformer.py --dataset utd_mhad --root DIR --streams joint'
-UTD_JOINT = f'{_UTD_STREAM} --width 16 --epochs 60 --svm'
 utd_mhad = Table(
     ACTION_COLUMNS,
     [
@@ -391,7 +390,6 @@ def shorten(table: Table, headers: Sequence[str], labels: Sequence[str] = ()) ->
 
 
 TABLES = {
-    'emotion-gait-ensembles': emotion_gait_ensembles,
     'emotion-gait': with_paper(
         emotion_gait,
         ['paper: F1', 'mean (TP + TN) / all'],
@@ -401,6 +399,7 @@ TABLES = {
             'MSA-GCN': ['81.2', '93.5'],
         },
     ),
+    'emotion-gait-ensembles': emotion_gait_ensembles,
     'generated-gaits': generated_gaits,
     'nw-ucla': nw_ucla,
     'nw-ucla-unseen': nw_ucla_unseen,

@@ -136,12 +136,12 @@ def compare_runs(
     runs = [[_read(path) for path in side] for side in paths]
     for one, other in zip(*runs):
         _check_same_samples(one, other)
-    pairs = _pair_models(runs[0][0], runs[1][0]) if not models else {' - '.join(models): models}
+    pairs = _pair_models(runs[0][0], runs[1][0], models)
     groups = _groups(runs[0])
     comparisons = {}
-    for name, models in pairs.items():
+    for name, pair in pairs.items():
         hits = [
-            np.concatenate([_hits(run, model) for run in side]) for side, model in zip(runs, models)
+            np.concatenate([_hits(run, model) for run in side]) for side, model in zip(runs, pair)
         ]
         comparisons[name] = compare_paired(hits[0], hits[1], groups, confidence)
     return RunComparison(comparisons, _differences(*runs))
@@ -224,13 +224,17 @@ def _describe(data: Mapping[str, Any]) -> str:
     return f'{data["num_samples"]} samples {data["fingerprint"][:12]}'
 
 
-def _pair_models(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def _pair_models(
+    one: Mapping[str, Any], other: Mapping[str, Any], models: tuple[str, str] | None
+) -> dict[str, tuple[str, str]]:
     names = list(one['outcomes']), list(other['outcomes'])
     common = {name: (name, name) for name in names[0] if name in names[1]}
-    if common:
+    if common and not models:
         return common
-    if len(names[0]) == len(names[1]) == 1:
-        return {f'{names[0][0]} - {names[1][0]}': (names[0][0], names[1][0])}
+    if not models and len(names[0]) == len(names[1]) == 1:
+        models = names[0][0], names[1][0]
+    if models:
+        return {' - '.join(models): models}
     raise ValueError(
         f'runs must have a model in common or one each, or models be given, got {names[0]} and '
         f'{names[1]}'

@@ -192,8 +192,7 @@ def fit(
     module.recipe = module.recipe.with_optimization(max_epochs=trainer.max_epochs or 1)
     if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # the default
         trainer.strategy.checkpoint_io = AtomicCheckpointIO()
-    record.parts = _describe_run(module, data, seed, trainer)
-    record.parts['monitor'] = str(monitor if best is not None else None)
+    record.parts = _describe_run(module, data, seed, monitor, trainer)
     resumed, is_finished = None, False
     if not resume:
         remove_checkpoints(directory)
@@ -254,7 +253,7 @@ def _checkpoint(directory: str, name: str, **options: Any) -> MovableCheckpoint:
 
 
 def _describe_run(
-    module: RecipeModule, data: GraphDataModule, seed: int, trainer: Trainer
+    module: RecipeModule, data: GraphDataModule, seed: int, monitor: str | None, trainer: Trainer
 ) -> dict[str, str]:
     """Returns a description of everything that determines the result of a run, by name."""
     weights = getattr(module, 'class_weight', None)
@@ -275,6 +274,7 @@ def _describe_run(
         'trainer options': {name: getattr(trainer, name) for name in _TRAINER_OPTIONS},
         'training samples': data.train.fingerprint(),
         'validation samples': None if data.val is None else data.val.fingerprint(),
+        'monitor': None if data.val is None else monitor,
         'batches': {
             name: getattr(data, name)
             for name in ('batch_size', 'balance', 'samples_per_class', 'batches_per_epoch')

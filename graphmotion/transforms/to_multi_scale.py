@@ -107,7 +107,7 @@ class ToMultiScale(Configurable, BaseTransform):
         num_bodies = num_nodes_per_graph(data).cpu() // self.skeleton.num_joints
         out = to_hetero(data, JOINTS, BONES)
         for size, name, pool in zip(self.scales[1:], self.node_types[1:], self._pools):
-            set_nodes(out, num_bodies * size, self._pool(data, pool.to(dense)), name)
+            set_nodes(out, num_bodies * size, self._pool(data, pool), name)
         self._connect(out, num_bodies, dense.device)
         return out
 
@@ -120,7 +120,7 @@ class ToMultiScale(Configurable, BaseTransform):
             dense = split_bodies(data, score, self.skeleton)
             pool = pool.to(dense)
             out['score'] = from_dense(pool @ dense) / pool.sum(1).repeat(len(dense)).unsqueeze(1)
-            visible = (dense > 0).to(pool.dtype).unsqueeze(-1)
+            visible = (dense > 0).unsqueeze(-1)
         for name in ('pos', 'x'):
             value = data.get(name)
             if value is None or value.dim() != 3:
@@ -130,9 +130,8 @@ class ToMultiScale(Configurable, BaseTransform):
             if visible is None:
                 counts = pool.sum(dim=1).view(-1, 1, 1)
             else:
-                visible = visible.to(dense)
                 dense = dense * visible
-                counts = (pool @ visible.flatten(2)).unsqueeze(-1).clamp(min=1)
+                counts = (pool @ visible.to(dense).flatten(2)).unsqueeze(-1).clamp(min=1)
             sums = (pool @ dense.flatten(2)).unflatten(2, dense.shape[2:])
             out[name] = from_dense(sums / counts)
         return out
