@@ -12,6 +12,7 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.graphs import is_known
+from graphmotion.nn.kernels import attention as kernels
 
 # Forward and backward on a CPU with d = 16 to 32: the fused kernel takes 1.6 to 2.3 times the time
 # of plain products at 25 x 25 scores, the same time at about 48 x 48, 0.9 times at 128 x 128.
@@ -71,8 +72,12 @@ def attend(
     Shapes:
         - **output:** :math:`(*, L, d_v)`
     """
-    if bias is None and mask is None and residual_map is None and _is_narrow(query, key, value):
-        return _attend_narrow(query, key, value, scale)
+    if bias is None and mask is None and residual_map is None:
+        if kernels.supports(query, key, value):
+            scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
+            return kernels.attend(query, key, value, float(scale))
+        if _is_narrow(query, key, value):
+            return _attend_narrow(query, key, value, scale)
     num_scores = query.size(-2) * key.size(-2)
     short = is_known(num_scores) and num_scores <= _MAX_PLAIN_SCORES
     if residual_map is not None or (short and query.device.type == 'cpu'):

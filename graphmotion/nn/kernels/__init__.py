@@ -1,0 +1,62 @@
+"""Compiled operators for processors with AVX2 or AVX-512.
+
+The installation compiles them if there is a C compiler. Without one, on other processors, and if
+the environment variable ``GRAPHMOTION_KERNELS`` is ``0``, operators of torch compute the same.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+from importlib.util import find_spec
+
+import torch
+
+# The name of the library and the width of its vectors, by the name that torch gives the processor.
+_LIBRARIES = {'AVX512': ('_avx512', 16), 'AVX2': ('_avx2', 8)}
+
+
+class Kernels:
+    """The functions of a compiled library."""
+
+    def __init__(self, path: str, width: int) -> None:
+        self.width = width
+        self._library = ctypes.CDLL(path)
+
+    def call(self, name: str, *args: object) -> None:
+        """Calls a function with tensors, sequences of integers, integers and floats; a tensor is
+        passed as the address of its data.
+        """
+        threads = ctypes.c_int(torch.get_num_threads())
+        if getattr(self._library, name)(*map(_to_c, args), threads):
+            raise MemoryError(f'{name} failed to allocate memory')
+
+
+def _to_c(value: object) -> object:
+    if isinstance(value, torch.Tensor):
+        return ctypes.c_void_p(value.data_ptr())
+    if isinstance(value, float):
+        return ctypes.c_float(value)
+    if isinstance(value, int):
+        return ctypes.c_int64(value)
+    if value is None:
+        return ctypes.c_void_p(None)
+    assert isinstance(value, list | tuple)
+    return (ctypes.c_int64 * len(value))(*value)
+
+
+@cache
+def load_kernels() -> Kernels | None:
+    """Returns the compiled operators for this processor, or None if there are none."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    if capability not in _LIBRARIES or os.environ.get('GRAPHMOTION_KERNELS') == '0':
+        return None
+    name, width = _LIBRARIES[capability]
+    spec = find_spec(f'{__name__}.{name}')
+    if spec is None or spec.origin is None:
+        return None
+    try:
+        return Kernels(spec.origin, width)
+    except OSError:  # compiled for another system
+        return None

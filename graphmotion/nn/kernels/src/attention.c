@@ -1,0 +1,236 @@
+/* Attention of heads with few channels.
+ *
+ * A vector holds the same channel of the same node for as many problems, pairs of a sequence and a
+ * head, as it is wide, so that neither the number of nodes nor that of channels needs to be a
+ * multiple of anything. Queries, keys and values are read and written where they are, with any
+ * strides; only keys and values, and their gradients, are copied, for one vector of problems.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vector.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Sizes of three leading dimensions, then queries, keys and channels. */
+typedef struct {
+    int64_t outer[3], queries, keys, channels;
+} Sizes;
+
+/* Strides of the three leading dimensions and of the nodes; channels are contiguous. */
+typedef struct {
+    int64_t outer[3], node;
+} Strides;
+
+/* Exponents, in base 2, whose sums neither overflow nor vanish. */
+static const float MAX_EXPONENT = 60.0f;
+static const float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
+
+/* Addresses of one node of each problem of a vector; problems after the last one repeat it. */
+static void locate(float **lanes, const float *data, const Sizes *n, const Strides *s, int64_t first)
+{
+    int64_t count = n->outer[0] * n->outer[1] * n->outer[2];
+    for (int lane = 0; lane < WIDTH; lane++) {
+        int64_t i = first + lane < count ? first + lane : count - 1;
+        int64_t a = i / (n->outer[1] * n->outer[2]), b = i / n->outer[2] % n->outer[1];
+        int64_t offset = a * s->outer[0] + b * s->outer[1] + i % n->outer[2] * s->outer[2];
+        lanes[lane] = (float *)data + offset;
+    }
+}
+
+/* Transposes each block of 4 x 4 numbers. */
+INLINE void transpose(vec *x)
+{
+    vec a = v_low(x[0], x[1]), b = v_high(x[0], x[1]);
+    vec c = v_low(x[2], x[3]), d = v_high(x[2], x[3]);
+    x[0] = v_low_pairs(a, c), x[1] = v_high_pairs(a, c);
+    x[2] = v_low_pairs(b, d), x[3] = v_high_pairs(b, d);
+}
+
+/* Reads SIZE channels of a node, of which those that do not exist are zero. */
+INLINE void read_node(vec *x, float *const *lanes, int64_t offset, int channels, const int SIZE)
+{
+    for (int c = 0; c < SIZE; c += 4) {
+        if (c + 4 <= channels) {
+            for (int i = 0; i < 4; i++)
+                x[c + i] = v_join(lanes + i, offset + c);
+            transpose(x + c);
+            continue;
+        }
+        for (int i = c; i < c + 4; i++) {
+            float part[WIDTH] = {0};
+            for (int lane = 0; i < channels && lane < WIDTH; lane++)
+                part[lane] = lanes[lane][offset + i];
+            x[i] = v_load(part);
+        }
+    }
+}
+
+INLINE void write_node(const vec *x, float *const *lanes, int64_t offset, int channels, const int SIZE)
+{
+    for (int c = 0; c < SIZE; c += 4) {
+        if (c + 4 <= channels) {
+            vec part[4] = {x[c], x[c + 1], x[c + 2], x[c + 3]};
+            transpose(part);
+            for (int i = 0; i < 4; i++)
+                v_part(lanes + i, offset + c, part[i]);
+            continue;
+        }
+        for (int i = c; i < c + 4 && i < channels; i++) {
+            float part[WIDTH];
+            v_store(part, x[i]);
+            for (int lane = 0; lane < WIDTH; lane++)
+                lanes[lane][offset + i] = part[lane];
+        }
+    }
+}
+
+INLINE vec dot(const vec *a, const vec *b, vec sum, const int SIZE)
+{
+    for (int c = 0; c < SIZE; c++)
+        sum = v_fma(a[c], b[c], sum);
+    return sum;
+}
+
+INLINE void forward_group(const float *q, const float *k, const float *v, float *out, float *stats,
+                          const Sizes *n, const Strides *s, float scale, int64_t first, vec *buffer,
+                          const int SIZE)
+{
+    float *queries[WIDTH], *keys[WIDTH], *values[WIDTH], *outs[WIDTH];
+    locate(queries, q, n, s, first), locate(keys, k, n, s + 1, first);
+    locate(values, v, n, s + 2, first), locate(outs, out, n, s + 3, first);
+    int channels = (int)n->channels;
+    const vec zero = v_set(0.0f);
+    vec largest = zero;
+    for (int64_t j = 0; j < n->keys; j++) {
+        vec *row = buffer + 2 * SIZE * j;
+        read_node(row, keys, j * s[1].node, channels, SIZE);
+        read_node(row + SIZE, values, j * s[2].node, channels, SIZE);
+        largest = v_max(dot(row, row, zero, SIZE), largest);
+    }
+    for (int64_t i = 0; i < n->queries; i++) {
+        vec query[SIZE], sums[SIZE], total = zero, shift = zero;
+        read_node(query, queries, i * s[0].node, channels, SIZE);
+        for (int c = 0; c < SIZE; c++) {
+            query[c] *= v_set(scale * LOG2_E);
+            sums[c] = zero;
+        }
+        if (v_any_above(v_sqrt(dot(query, query, zero, SIZE) * largest), v_set(MAX_EXPONENT))) {
+            shift = dot(query, buffer, zero, SIZE);
+            for (int64_t j = 1; j < n->keys; j++)
+                shift = v_max(dot(query, buffer + 2 * SIZE * j, zero, SIZE), shift);
+        }
+        for (int64_t j = 0; j < n->keys; j++) {
+            const vec *row = buffer + 2 * SIZE * j;
+            vec weight = v_exp2(dot(query, row, -shift, SIZE));
+            total += weight;
+            for (int c = 0; c < SIZE; c++)
+                sums[c] = v_fma(weight, row[SIZE + c], sums[c]);
+        }
+        vec inverse = v_set(1.0f) / total;
+        for (int c = 0; c < SIZE; c++)
+            sums[c] *= inverse;
+        write_node(sums, outs, i * s[3].node, channels, SIZE);
+        if (stats) {
+            float *row = stats + 2 * (first * n->queries + WIDTH * i);
+            v_store(row, shift), v_store(row + WIDTH, inverse);
+        }
+    }
+}
+
+INLINE void backward_group(const float *q, const float *k, const float *v, const float *out,
+                           const float *grad, const float *stats, float *q_grad, float *k_grad,
+                           float *v_grad, const Sizes *n, const Strides *s, float scale,
+                           int64_t first, vec *buffer, const int SIZE)
+{
+    const float *tensors[8] = {q, k, v, out, grad, q_grad, k_grad, v_grad};
+    float *lanes[8][WIDTH];
+    for (int i = 0; i < 8; i++)
+        locate(lanes[i], tensors[i], n, s + i, first);
+    int channels = (int)n->channels;
+    const vec zero = v_set(0.0f);
+    for (int64_t j = 0; j < n->keys; j++) {
+        vec *row = buffer + 4 * SIZE * j;
+        read_node(row, lanes[1], j * s[1].node, channels, SIZE);
+        read_node(row + SIZE, lanes[2], j * s[2].node, channels, SIZE);
+        for (int c = 2 * SIZE; c < 4 * SIZE; c++)
+            row[c] = zero;
+    }
+    for (int64_t i = 0; i < n->queries; i++) {
+        vec query[SIZE], upper[SIZE], sums[SIZE];
+        const float *row = stats + 2 * (first * n->queries + WIDTH * i);
+        vec shift = v_load(row), inverse = v_load(row + WIDTH);
+        read_node(query, lanes[0], i * s[0].node, channels, SIZE);
+        read_node(sums, lanes[3], i * s[3].node, channels, SIZE);
+        read_node(upper, lanes[4], i * s[4].node, channels, SIZE);
+        for (int c = 0; c < SIZE; c++) {
+            query[c] *= v_set(scale * LOG2_E);
+            upper[c] *= inverse;
+        }
+        vec mean = dot(upper, sums, zero, SIZE);
+        for (int c = 0; c < SIZE; c++)
+            sums[c] = zero;
+        for (int64_t j = 0; j < n->keys; j++) {
+            vec *key = buffer + 4 * SIZE * j, *value = key + SIZE;
+            vec *key_sum = key + 2 * SIZE, *value_sum = key + 3 * SIZE;
+            vec weight = v_exp2(dot(query, key, -shift, SIZE));
+            vec score = weight * dot(upper, value, -mean, SIZE);
+            for (int c = 0; c < SIZE; c++) {
+                value_sum[c] = v_fma(weight, upper[c], value_sum[c]);
+                key_sum[c] = v_fma(score, query[c], key_sum[c]);
+                sums[c] = v_fma(score, key[c], sums[c]);
+            }
+        }
+        for (int c = 0; c < SIZE; c++)
+            sums[c] *= v_set(scale);
+        write_node(sums, lanes[5], i * s[5].node, channels, SIZE);
+    }
+    for (int64_t j = 0; j < n->keys; j++) {
+        vec *row = buffer + 4 * SIZE * j + 2 * SIZE;
+        for (int c = 0; c < SIZE; c++)
+            row[c] *= v_set(LN_2);
+        write_node(row, lanes[6], j * s[6].node, channels, SIZE);
+        write_node(row + SIZE, lanes[7], j * s[7].node, channels, SIZE);
+    }
+}
+
+/* Calls a function for each vector of problems, with a buffer of `rows` vectors for each key and
+ * channel. Returns 1 if there is no memory. The sizes of vectors in registers are constants.
+ */
+#define FOR_EACH_GROUP(rows, function, ...)                                                       \
+    int64_t count = n->outer[0] * n->outer[1] * n->outer[2];                                      \
+    int64_t size = n->channels <= 4 ? 4 : n->channels <= 8 ? 8 : 16;                              \
+    int failed = 0;                                                                               \
+    _Pragma("omp parallel num_threads(threads) reduction(| : failed)")                            \
+    {                                                                                             \
+        vec *buffer = NULL;                                                                       \
+        if (posix_memalign((void **)&buffer, sizeof(vec), sizeof(vec) * rows * size * n->keys))   \
+            failed = 1;                                                                           \
+        _Pragma("omp for schedule(static)") for (int64_t first = 0; first < count; first += WIDTH) \
+        {                                                                                         \
+            if (failed)                                                                           \
+                continue;                                                                         \
+            if (size == 4)                                                                        \
+                function(__VA_ARGS__, first, buffer, 4);                                          \
+            else if (size == 8)                                                                   \
+                function(__VA_ARGS__, first, buffer, 8);                                          \
+            else                                                                                  \
+                function(__VA_ARGS__, first, buffer, 16);                                         \
+        }                                                                                         \
+        free(buffer);                                                                             \
+    }                                                                                             \
+    return failed
+
+int attention_forward(const float *q, const float *k, const float *v, float *out, float *stats,
+                      const Sizes *n, const Strides *s, float scale, int threads)
+{
+    FOR_EACH_GROUP(2, forward_group, q, k, v, out, stats, n, s, scale);
+}
+
+int attention_backward(const float *q, const float *k, const float *v, const float *out,
+                       const float *grad, const float *stats, float *q_grad, float *k_grad,
+                       float *v_grad, const Sizes *n, const Strides *s, float scale, int threads)
+{
+    FOR_EACH_GROUP(4, backward_group, q, k, v, out, grad, stats, q_grad, k_grad, v_grad, n, s, scale);
+}
