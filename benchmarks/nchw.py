@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from typing import TypeVar
+
+import torch
 from torch import Tensor
 from torch.nn import BatchNorm2d, Conv2d, Linear, Module, ModuleList
 
 from graphmotion.data import to_dense
 from graphmotion.nn import SpatialConv
+from graphmotion.nn.gelu import GELU
+from graphmotion.nn.linear import Linear as MotionLinear
+
+_Module = TypeVar('_Module', bound=Module)
+
+
+def with_torch_layers(module: _Module) -> _Module:
+    """Returns a copy whose linear maps and activations are those of torch."""
+    module = deepcopy(module)
+    for part in module.modules():
+        if isinstance(part, MotionLinear):
+            part.__class__ = torch.nn.Linear
+        elif isinstance(part, GELU):
+            part.__class__ = torch.nn.GELU
+    return module
 
 
 def to_nchw(x: Tensor, num_nodes: int) -> Tensor:

@@ -26,7 +26,13 @@ from torch.nn import (
 )
 from torch.nn.functional import avg_pool2d, conv1d, normalize, relu, softmax
 
-from benchmarks.nchw import nchw_linear, nchw_partition_linear, nchw_temporal_conv, to_nchw
+from benchmarks.nchw import (
+    nchw_linear,
+    nchw_partition_linear,
+    nchw_temporal_conv,
+    to_nchw,
+    with_torch_layers,
+)
 from graphmotion.models.fg_stformer import FGSTFormer, SpatialTransformerBlock
 from graphmotion.models.gaitformer import GaitFormer
 from graphmotion.models.gaitmixer import AttentionBlock, GaitMixer, TemporalMixerBlock
@@ -106,7 +112,7 @@ class PlainGaitMixer(NCHWModel):
 
     def __init__(self, model: GaitMixer) -> None:
         super().__init__()
-        model = deepcopy(model)
+        model = with_torch_layers(model)
         self.num_joints = model.skeleton.num_joints
         self.lin, self.position = model.spatial.lin, model.spatial.position
         self.blocks = Sequential(*map(PlainAttentionBlock, model.spatial.blocks))
@@ -130,7 +136,7 @@ class PlainGaitFormer(NCHWModel):
 
     def __init__(self, model: GaitFormer) -> None:
         super().__init__()
-        model = deepcopy(model)
+        model = with_torch_layers(model)
         self.num_joints = model.skeleton.num_joints
         self.lin, self.joint_position = model.spatial.lin, model.spatial.position
         self.joint_blocks = Sequential(*map(PlainAttentionBlock, model.spatial.blocks))

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn import GELU, LayerNorm, Module, ModuleList, Parameter, Sequential
+from torch.nn import LayerNorm, Module, ModuleList, Parameter, Sequential
 from torch.nn.functional import normalize
 
 from graphmotion.checks import check_choice
@@ -19,6 +19,7 @@ from graphmotion.nn import JointAttention, LargeKernelTemporalConv, MotionBatchN
 from graphmotion.nn.dropout import Dropout
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import frame_mean, mask_padding
+from graphmotion.nn.gelu import GELU
 from graphmotion.nn.graphs import check_graph_sizes, graph_mean, split_graphs
 from graphmotion.nn.linear import Linear
 from graphmotion.nn.resettable import ResettableModule

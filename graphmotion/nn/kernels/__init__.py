@@ -12,6 +12,10 @@ from functools import cache
 from importlib.util import find_spec
 
 import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from graphmotion.nn.eager import is_eager_cpu
 
 # The name of the library and the width of its vectors, by the name that torch gives the processor.
 _LIBRARIES = {'AVX512': ('_avx512', 16), 'AVX2': ('_avx2', 8)}
@@ -24,7 +28,7 @@ class Kernels:
         self.width = width
         self._library = ctypes.CDLL(path)
 
-    def call(self, name: str, *args: object) -> None:
+    def __call__(self, name: str, *args: object) -> None:
         """Calls a function with tensors, sequences of integers, integers and floats; a tensor is
         passed as the address of its data.
         """
@@ -44,6 +48,21 @@ def _to_c(value: object) -> object:
         return ctypes.c_void_p(None)
     assert isinstance(value, list | tuple)
     return (ctypes.c_int64 * len(value))(*value)
+
+
+def find_kernels(*tensors: Tensor) -> Kernels | None:
+    """Returns the compiled operators if they support the tensors, which must be in single precision.
+
+    They are not used where something else follows the operators of torch, such as a compiler or
+    :class:`~torch.utils.flop_counter.FlopCounterMode`.
+    """
+    supported = (
+        tensors[0].dtype == torch.float32
+        and is_eager_cpu(*tensors)
+        and torch._C._len_torch_dispatch_stack() == 0
+        and all(type(x) in (Tensor, Parameter) and not x.is_neg() for x in tensors)
+    )
+    return load_kernels() if supported else None
 
 
 @cache

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.nn.eager import is_eager_cpu
-from graphmotion.nn.kernels import load_kernels
+from graphmotion.nn.kernels import find_kernels, load_kernels
 
 MAX_CHANNELS = 16  # of a head
 _OUTER = 3  # leading dimensions, of which the last one may be that of heads
@@ -21,9 +20,7 @@ def supports(query: Tensor, key: Tensor, value: Tensor) -> bool:
         query.size(-1) == value.size(-1) <= MAX_CHANNELS
         and query.shape[:-2] == key.shape[:-2] == value.shape[:-2]
         and 2 <= query.dim() <= _OUTER + 2
-        and query.dtype == torch.float32
-        and is_eager_cpu(query, key, value)
-        and load_kernels() is not None
+        and find_kernels(query, key, value) is not None
     )
 
 
@@ -47,7 +44,7 @@ class _Attention(torch.autograd.Function):
             groups = -(-math.prod(query.shape[:-2]) // kernels.width)
             stats = query.new_empty(groups, query.size(-2), 2, kernels.width)
         tensors = query, key, value, out
-        kernels.call('attention_forward', *tensors, stats, *_sizes(*tensors), scale)
+        kernels('attention_forward', *tensors, stats, *_sizes(*tensors), scale)
         ctx.scale = scale
         ctx.save_for_backward(*tensors, stats)
         return out
@@ -67,7 +64,7 @@ class _Attention(torch.autograd.Function):
         grads = tuple(torch.empty_like(x) for x in (query, key, value))
         tensors = query, key, value, out, gradient
         sizes = _sizes(*tensors, *grads)
-        kernels.call('attention_backward', *tensors, stats, *grads, *sizes, scale)
+        kernels('attention_backward', *tensors, stats, *grads, *sizes, scale)
         return *grads, None
 
 

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include <immintrin.h>
+#include <string.h>
 
 #ifdef __AVX512F__
 
@@ -13,6 +14,7 @@ typedef __m512 vec;
 #define v_store(p, x) _mm512_storeu_ps(p, x)
 #define v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define v_max(a, b) _mm512_max_ps(a, b)
+#define v_min(a, b) _mm512_min_ps(a, b)
 #define v_sqrt(x) _mm512_sqrt_ps(x)
 #define v_low(a, b) _mm512_unpacklo_ps(a, b)
 #define v_high(a, b) _mm512_unpackhi_ps(a, b)
@@ -57,6 +59,7 @@ typedef __m256 vec;
 #define v_store(p, x) _mm256_storeu_ps(p, x)
 #define v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define v_max(a, b) _mm256_max_ps(a, b)
+#define v_min(a, b) _mm256_min_ps(a, b)
 #define v_sqrt(x) _mm256_sqrt_ps(x)
 #define v_low(a, b) _mm256_unpacklo_ps(a, b)
 #define v_high(a, b) _mm256_unpackhi_ps(a, b)
@@ -105,4 +108,25 @@ static inline vec v_exp2(vec x)
     y = v_fma(y, f, v_set(0.693147207f));
     y = v_fma(y, f, v_set(1.0f));
     return v_scale(y, n);
+}
+
+/* Reads and writes n numbers; a constant n = WIDTH costs nothing. */
+static inline vec v_load_part(const float *p, int n)
+{
+    float part[WIDTH] = {0};
+    if (n == WIDTH)
+        return v_load(p);
+    memcpy(part, p, sizeof(float) * n);
+    return v_load(part);
+}
+
+static inline void v_store_part(float *p, vec x, int n)
+{
+    float part[WIDTH];
+    if (n == WIDTH) {
+        v_store(p, x);
+        return;
+    }
+    v_store(part, x);
+    memcpy(p, part, sizeof(float) * n);
 }
