@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.nn.kernels import find_kernels, load_kernels
+from graphmotion.nn.kernels import Kernels, find_kernels
 
 
 class GELU(torch.nn.GELU):
@@ -27,28 +27,27 @@ class GELU(torch.nn.GELU):
 
     def forward(self, input: Tensor) -> Tensor:
         """Applies the activation."""
-        exact = self.approximate == 'none' and input.is_contiguous()
-        if exact and find_kernels(input) is not None:
-            return _GELU.apply(input)
+        if self.approximate == 'none' and input.is_contiguous():
+            kernels = find_kernels(input)
+            if kernels is not None:
+                return _GELU.apply(input, kernels)
         return super().forward(input)
 
 
 class _GELU(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        kernels = load_kernels()
-        assert kernels is not None
+    def forward(ctx: Any, x: Tensor, kernels: Kernels) -> Tensor:
         ctx.save_for_backward(x)
+        ctx.kernels = kernels
         out = torch.empty_like(x)
         kernels('gelu_forward', x, out, x.numel())
         return out
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
-        kernels = load_kernels()
-        if kernels is None or torch.is_grad_enabled():  # for second derivatives
-            return torch.ops.aten.gelu_backward(gradient, x)
+        if torch.is_grad_enabled():  # for second derivatives
+            return torch.ops.aten.gelu_backward(gradient, x), None
         grad = torch.empty_like(x)
-        kernels('gelu_backward', x, gradient.contiguous(), grad, x.numel())
-        return grad
+        ctx.kernels('gelu_backward', x, gradient.contiguous(), grad, x.numel())
+        return grad, None

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphmotion.nn.eager import is_eager, is_eager_cpu
-from graphmotion.nn.kernels import linear as kernels
+from graphmotion.nn.kernels.linear import map_rows
 
 # Products of a linear map from which a convolution saves time: a call takes 30 microseconds more,
 # and the first one with a size about a millisecond.
@@ -60,8 +60,9 @@ class Linear(torch.nn.Linear):
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Computes :func:`torch.nn.functional.linear` as :class:`Linear`."""
-    if kernels.supports(x, weight, bias):
-        return kernels.map_rows(x, weight, bias)
+    mapped = map_rows(x, weight, bias)
+    if mapped is not None:
+        return mapped
     if prefers_convolutions(x) and is_eager_cpu(x, weight) and x.is_contiguous():
         num_rows = x.numel() // x.size(-1)
         large = num_rows >= MIN_ROWS and num_rows * weight.numel() >= MIN_PRODUCTS

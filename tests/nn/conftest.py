@@ -1,7 +1,13 @@
-"""Both implementations of large products, whatever the processor."""
+"""All implementations of operators, whatever the processor."""
+
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
+
+from graphmotion.nn import kernels as package
+from graphmotion.nn.kernels import LIBRARIES, Kernels
 
 
 @pytest.fixture
@@ -20,3 +26,24 @@ def choose_products(monkeypatch):
 def products(request, choose_products):
     """Runs a test with both implementations."""
     choose_products(request.param)
+
+
+@pytest.fixture(params=LIBRARIES.values(), ids=LIBRARIES)
+def kernels(request, monkeypatch):
+    """Returns the compiled operators of each kind of processor that this one is."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    name, width = request.param
+    spec = find_spec(f'{package.__name__}.{name}')
+    if spec is None or list(LIBRARIES.values()).index((name, width)) < list(LIBRARIES).index(
+        capability
+    ):
+        pytest.skip('there are no compiled operators for this processor')
+    compiled = Kernels(spec.origin, width)
+    monkeypatch.setattr(package, 'load_kernels', lambda: compiled)
+    return compiled
+
+
+@pytest.fixture
+def no_kernels(monkeypatch):
+    """Runs a test with operators of torch alone."""
+    monkeypatch.setattr(package, 'load_kernels', lambda: None)

@@ -11,7 +11,7 @@ from graphmotion.nn.linear import Linear, linear
 
 
 @pytest.fixture
-def convolutions(choose_products, monkeypatch):
+def convolutions(choose_products, no_kernels, monkeypatch):
     """Maps by convolutions however small the map is."""
     choose_products(True)
     monkeypatch.setattr(module, 'MIN_PRODUCTS', 0)
@@ -76,7 +76,7 @@ def test_other_inputs_are_multiplied(convolutions, x):
 
 
 @pytest.mark.parametrize(('rows', 'size', 'expected'), [(4096, 32, True), (2048, 32, False)])
-def test_large_maps_are_convolutions(choose_products, rows, size, expected):
+def test_large_maps_are_convolutions(choose_products, no_kernels, rows, size, expected):
     x, lin = torch.randn(rows, size), Linear(size, size)
     choose_products(True)
     assert is_convolution(lin(x)) == expected

@@ -73,9 +73,10 @@ def attend(
         - **output:** :math:`(*, L, d_v)`
     """
     if bias is None and mask is None and residual_map is None:
-        if kernels.supports(query, key, value):
-            scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
-            return kernels.attend(query, key, value, float(scale))
+        factor = 1 / math.sqrt(query.size(-1)) if scale is None else float(scale)
+        compiled = kernels.attend(query, key, value, factor)
+        if compiled is not None:
+            return compiled
         if _is_narrow(query, key, value):
             return _attend_narrow(query, key, value, scale)
     num_scores = query.size(-2) * key.size(-2)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import warnings
+import zlib
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -18,7 +21,7 @@ from torch.nn import Parameter
 from graphmotion.nn.eager import is_eager_cpu
 
 # The name of the library and the width of its vectors, by the name that torch gives the processor.
-_LIBRARIES = {'AVX512': ('_avx512', 16), 'AVX2': ('_avx2', 8)}
+LIBRARIES = {'AVX512': ('_avx512', 16), 'AVX2': ('_avx2', 8)}
 
 
 class Kernels:
@@ -27,6 +30,12 @@ class Kernels:
     def __init__(self, path: str, width: int) -> None:
         self.width = width
         self._library = ctypes.CDLL(path)
+        self._library.checksum.restype = ctypes.c_uint32
+
+    @property
+    def checksum(self) -> int:
+        """The checksum of the sources from which the library was compiled."""
+        return int(self._library.checksum())
 
     def __call__(self, name: str, *args: object) -> None:
         """Calls a function with tensors, sequences of integers, integers and floats; a tensor is
@@ -69,13 +78,31 @@ def find_kernels(*tensors: Tensor) -> Kernels | None:
 def load_kernels() -> Kernels | None:
     """Returns the compiled operators for this processor, or None if there are none."""
     capability = torch.backends.cpu.get_cpu_capability()
-    if capability not in _LIBRARIES or os.environ.get('GRAPHMOTION_KERNELS') == '0':
+    if capability not in LIBRARIES or os.environ.get('GRAPHMOTION_KERNELS') == '0':
         return None
-    name, width = _LIBRARIES[capability]
+    name, width = LIBRARIES[capability]
     spec = find_spec(f'{__name__}.{name}')
     if spec is None or spec.origin is None:
         return None
     try:
-        return Kernels(spec.origin, width)
+        kernels = Kernels(spec.origin, width)
     except OSError:  # compiled for another system
         return None
+    sources = _checksum()
+    if sources is not None and kernels.checksum != sources:
+        warnings.warn(
+            f'{spec.origin} was compiled from other sources and is not used; install graphmotion '
+            'again',
+            stacklevel=2,
+        )
+        return None
+    return kernels
+
+
+def _checksum() -> int | None:
+    """Returns the checksum of the sources, or None if they are not installed."""
+    checksum = None
+    folder = Path(__file__).parent / 'src'
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        checksum = zlib.crc32(path.read_bytes(), checksum or 0)
+    return checksum

@@ -8,36 +8,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.nn.kernels import find_kernels, load_kernels
+from graphmotion.nn.kernels import Kernels, find_kernels
 
 MAX_CHANNELS = 16  # of a head
-_OUTER = 3  # leading dimensions, of which the last one may be that of heads
+_OUTER = 3  # leading dimensions
 
 
-def supports(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    """Returns whether :func:`attend` computes attention between the tensors, [*, L or S, d]."""
-    return (
-        query.size(-1) == value.size(-1) <= MAX_CHANNELS
-        and query.shape[:-2] == key.shape[:-2] == value.shape[:-2]
-        and 2 <= query.dim() <= _OUTER + 2
-        and find_kernels(query, key, value) is not None
-    )
+def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor | None:
+    """Computes attention of queries [*, L, d] to keys and values [*, S, d] with any strides.
 
-
-def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """Computes attention of queries [*, L, d] to keys and values [*, S, d].
-
-    Tensors may have any strides. The result has the layout of the queries in memory.
+    The result has the layout of the queries in memory. Returns None if the tensors are not
+    supported.
     """
-    return _Attention.apply(query, key, value, scale)
+    if not query.size(-1) == value.size(-1) <= MAX_CHANNELS:
+        return None
+    if not (query.shape[:-2] == key.shape[:-2] == value.shape[:-2] and query.dim() <= _OUTER + 2):
+        return None
+    kernels = find_kernels(query, key, value)
+    return None if kernels is None else _Attention.apply(query, key, value, scale, kernels)
 
 
 class _Attention(torch.autograd.Function):
+    """Keeps the shift and the sum of the exponentials of each query for the backward pass, which
+    computes the weights again.
+    """
+
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, scale: float, kernels: Kernels
+    ) -> Tensor:
         query, key, value = (_with_contiguous_channels(x) for x in (query, key, value))
-        kernels = load_kernels()
-        assert kernels is not None
         out = torch.empty_like(query)
         stats = None
         if any(ctx.needs_input_grad):
@@ -45,7 +45,7 @@ class _Attention(torch.autograd.Function):
             stats = query.new_empty(groups, query.size(-2), 2, kernels.width)
         tensors = query, key, value, out
         kernels('attention_forward', *tensors, stats, *_sizes(*tensors), scale)
-        ctx.scale = scale
+        ctx.scale, ctx.kernels = scale, kernels
         ctx.save_for_backward(*tensors, stats)
         return out
 
@@ -57,19 +57,17 @@ class _Attention(torch.autograd.Function):
             weights = (scale * (query @ key.mT)).softmax(dim=-1)
             upper = gradient @ value.mT
             scores = scale * weights * (upper - (weights * upper).sum(dim=-1, keepdim=True))
-            return scores @ key, scores.mT @ query, weights.mT @ gradient, None
-        kernels = load_kernels()
-        assert kernels is not None
+            return scores @ key, scores.mT @ query, weights.mT @ gradient, None, None
         gradient = _with_contiguous_channels(gradient)
         grads = tuple(torch.empty_like(x) for x in (query, key, value))
         tensors = query, key, value, out, gradient
         sizes = _sizes(*tensors, *grads)
-        kernels('attention_backward', *tensors, stats, *grads, *sizes, scale)
-        return *grads, None
+        ctx.kernels('attention_backward', *tensors, stats, *grads, *sizes, scale)
+        return *grads, None, None
 
 
 def _with_contiguous_channels(x: Tensor) -> Tensor:
-    return x if x.stride(-1) == 1 else x.contiguous()
+    return x if x.stride(-1) == 1 or x.size(-1) == 1 else x.contiguous()
 
 
 def _sizes(query: Tensor, key: Tensor, *others: Tensor) -> tuple[list[int], list[int]]:

@@ -41,7 +41,7 @@ def take(monkeypatch, way):
 
 
 @pytest.fixture(params=WAYS)
-def path(request, monkeypatch):
+def path(request, monkeypatch, no_kernels):
     """Each implementation."""
     take(monkeypatch, request.param)
     return request.param
@@ -125,7 +125,7 @@ def test_dtype_is_kept(path):
         assert attend(query, key, value, residual_map=torch.randn(4, 5)).dtype == dtype
 
 
-def test_short_sequences_on_a_cpu_use_plain_products(monkeypatch):
+def test_short_sequences_on_a_cpu_use_plain_products(monkeypatch, no_kernels):
     calls = []
 
     def fused(*args, **kwargs):
@@ -139,11 +139,26 @@ def test_short_sequences_on_a_cpu_use_plain_products(monkeypatch):
     assert calls
 
 
+def test_heads_with_few_channels_are_computed_by_compiled_operators(kernels):
+    query, key, value = (torch.randn(2, 3, 5, 4) for _ in range(3))
+    out = attend(query.clone().requires_grad_(), key, value)
+    assert type(out.grad_fn).__name__ == '_AttentionBackward'
+    torch.testing.assert_close(out, by_loops(query, key, value))
+    torch.testing.assert_close(
+        attend(query, key, value, scale=0.3), by_loops(query, key, value, scale=0.3)
+    )
+    bias, mask = torch.randn(5, 5), torch.rand(5, 5) > 0.4
+    for options in ({'bias': bias}, {'mask': mask}, {'residual_map': bias}):
+        torch.testing.assert_close(
+            attend(query, key, value, **options), by_loops(query, key, value, **options)
+        )
+
+
 # Narrow heads #################################################################
 
 
 @pytest.fixture
-def narrow(monkeypatch):
+def narrow(monkeypatch, no_kernels):
     """Narrow heads in several blocks, of which the last is smaller; counts the calls."""
     monkeypatch.setattr(module, '_BLOCK', 50)
     calls = []

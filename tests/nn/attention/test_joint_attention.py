@@ -367,7 +367,7 @@ def test_scale_of_the_scores():
     torch.testing.assert_close(maps[0, 0, 0, 0], torch.tensor([weight, 1 - weight]))
 
 
-def test_the_fused_kernel_receives_views(monkeypatch):
+def test_the_fused_kernel_receives_views(monkeypatch, no_kernels):
     """Heads and frames are one dimension of the kernel, and no input is copied."""
     shapes = []
 

@@ -1,0 +1,120 @@
+import pytest
+import torch
+
+from graphmotion.nn.kernels.attention import MAX_CHANNELS, attend
+
+
+def by_products(query, key, value, scale):
+    return (scale * (query @ key.mT)).softmax(dim=-1) @ value
+
+
+def heads(*lead, length, channels, scale=1.0):
+    """Features as after the split into heads, of which the second last leading dimension is one."""
+    *first, num_heads = lead
+    x = torch.randn(*first, length, num_heads * channels) * scale
+    return x.unflatten(-1, (num_heads, channels)).transpose(-3, -2)
+
+
+def check(query, key, value, scale):
+    parts = [part.detach().requires_grad_() for part in (query, key, value)]
+    out = attend(*parts, scale)
+    exact = [part.detach().double().requires_grad_() for part in parts]
+    expected = by_products(*exact, scale)
+    torch.testing.assert_close(out.double(), expected, atol=1e-5, rtol=1e-5)
+    gradient = torch.randn_like(out)
+    found = torch.autograd.grad(out, parts, gradient)
+    for ours, theirs in zip(found, torch.autograd.grad(expected, exact, gradient.double())):
+        atol = 1e-5 * max(1.0, float(theirs.abs().max()))
+        torch.testing.assert_close(ours.double(), theirs, atol=atol, rtol=1e-4)
+    with torch.no_grad():
+        torch.testing.assert_close(attend(query, key, value, scale), out, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('channels', [1, 3, 4, 5, 8, 12, MAX_CHANNELS])
+@pytest.mark.parametrize('sizes', [(17, 17), (5, 9), (9, 1), (1, 33)])
+def test_equals_products_in_double_precision(kernels, channels, sizes):
+    queries, keys = sizes
+    query = heads(3, 2, 3, length=queries, channels=channels)
+    key, value = (heads(3, 2, 3, length=keys, channels=channels) for _ in range(2))
+    check(query, key, value, channels**-0.5)
+
+
+@pytest.mark.parametrize('lead', [(), (5,), (2, 3), (1, 1, 40)])
+def test_leading_dimensions(kernels, lead):
+    query, key, value = (torch.randn(*lead, n, 4) for n in (3, 6, 6))
+    check(query, key, value, 0.7)
+
+
+def test_any_strides(kernels):
+    query = torch.randn(4, 6, 2, 3, 5).permute(2, 0, 1, 4, 3)  # channels are not contiguous
+    key = torch.randn(2, 1, 6, 7, 3).expand(2, 4, 6, 7, 3)
+    value = torch.randn(2, 4, 6, 14, 3)[..., ::2, :]
+    check(query, key, value, 1.0)
+
+
+@pytest.mark.parametrize('scale', [30.0, -30.0])
+def test_scores_whose_exponentials_would_overflow(kernels, scale):
+    check(*(heads(2, 3, length=8, channels=4) for _ in range(3)), scale)
+
+
+def test_equal_and_extreme_scores(kernels):
+    key, value = torch.randn(2, 20, 5, 4)
+    out = attend(torch.zeros(20, 3, 4), key, value, 1.0)
+    torch.testing.assert_close(out, value.mean(dim=1, keepdim=True).expand(20, 3, 4))
+    query = torch.full((20, 3, 4), 1e4)
+    nearest = key.sum(dim=-1).argmax(dim=-1).view(-1, 1, 1).expand(-1, 3, 4)
+    torch.testing.assert_close(attend(query, key, value, 1.0), value.gather(1, nearest))
+
+
+def test_the_result_has_the_layout_of_the_queries(kernels):
+    query, key, value = (heads(2, 3, 8, length=7, channels=4) for _ in range(3))
+    out = attend(query, key, value, 0.5)
+    assert out.stride() == query.stride()
+    assert out.transpose(-3, -2).is_contiguous()
+
+
+def test_numbers_that_are_not_finite_are_not_hidden(kernels):
+    query, key, value = (torch.randn(20, 5, 4) for _ in range(3))
+    query[3, 2, 1] = key[7, 0, 0] = value[11, 4, 2] = torch.nan
+    out = attend(query, key, value, 0.5)
+    assert out[3, 2].isnan().all()
+    assert out[7].isnan().all()
+    assert out[11, :, 2].isnan().all()
+    assert out.isnan().sum() == 4 + 20 + 5
+
+
+def test_second_derivatives(kernels):
+    parts = [torch.randn(2, n, 3, requires_grad=True) for n in (4, 5, 5)]
+
+    def find(function):
+        first = torch.autograd.grad(function(*parts).square().sum(), parts, create_graph=True)
+        return torch.autograd.grad(sum(part.square().sum() for part in first), parts)
+
+    found = find(lambda *parts: attend(*parts, 0.5))
+    for ours, theirs in zip(found, find(lambda *parts: by_products(*parts, 0.5))):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_other_inputs_are_not_supported(kernels):
+    x = torch.randn(2, 2, 2, 5, 4)
+    wide = torch.randn(5, MAX_CHANNELS + 1)
+    assert attend(x[None], x[None], x[None], 1.0) is None
+    assert attend(wide, wide, wide, 1.0) is None
+    assert attend(x, x, x[..., :2], 1.0) is None
+    assert attend(x, x[:1], x[:1], 1.0) is None
+    assert attend(x.double(), x.double(), x.double(), 1.0) is None
+
+
+def test_several_threads_have_the_same_result(kernels):
+    parts = [heads(50, 8, length=9, channels=4).requires_grad_() for _ in range(3)]
+    results = []
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 2, 5):
+            torch.set_num_threads(number)
+            out = attend(*parts, 0.5)
+            results.append([out, *torch.autograd.grad(out.square().sum(), parts)])
+    finally:
+        torch.set_num_threads(threads)
+    for other in results[1:]:
+        torch.testing.assert_close(other, results[0], rtol=0, atol=0)
