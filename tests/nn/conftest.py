@@ -1,7 +1,6 @@
 """All implementations of operators, whatever the processor."""
 
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 import torch

@@ -72,12 +72,12 @@ def attend(
     Shapes:
         - **output:** :math:`(*, L, d_v)`
     """
-    if bias is None and mask is None and residual_map is None:
+    if bias is None and residual_map is None:
         factor = 1 / math.sqrt(query.size(-1)) if scale is None else float(scale)
-        compiled = kernels.attend(query, key, value, factor)
+        compiled = kernels.attend(query, key, value, factor, mask)
         if compiled is not None:
             return compiled
-        if _is_narrow(query, key, value):
+        if mask is None and _is_narrow(query, key, value):
             return _attend_narrow(query, key, value, scale)
     num_scores = query.size(-2) * key.size(-2)
     short = is_known(num_scores) and num_scores <= _MAX_PLAIN_SCORES

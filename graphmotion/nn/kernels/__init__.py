@@ -60,7 +60,7 @@ def _to_c(value: object) -> object:
 
 
 def find_kernels(*tensors: Tensor) -> Kernels | None:
-    """Returns the compiled operators if they support the tensors, which must be in single precision.
+    """Returns the compiled operators if they support the tensors, all in single precision.
 
     They are not used where something else follows the operators of torch, such as a compiler or
     :class:`~torch.utils.flop_counter.FlopCounterMode`.

@@ -14,18 +14,25 @@ MAX_CHANNELS = 16  # of a head
 _OUTER = 3  # leading dimensions
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor | None:
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, mask: Tensor | None = None
+) -> Tensor | None:
     """Computes attention of queries [*, L, d] to keys and values [*, S, d] with any strides.
 
-    The result has the layout of the queries in memory. Returns None if the tensors are not
-    supported.
+    The boolean mask of the valid keys is broadcastable to [*, 1, S]. The result has the layout of
+    the queries in memory. Returns None if the tensors are not supported.
     """
     if not query.size(-1) == value.size(-1) <= MAX_CHANNELS:
         return None
     if not (query.shape[:-2] == key.shape[:-2] == value.shape[:-2] and query.dim() <= _OUTER + 2):
         return None
+    if mask is not None:
+        plain = type(mask) is Tensor and mask.dtype == torch.bool and mask.device.type == 'cpu'
+        if not plain or mask.dim() < 2 or mask.size(-2) != 1:
+            return None
+        mask = mask.squeeze(-2).expand(key.shape[:-1])
     kernels = find_kernels(query, key, value)
-    return None if kernels is None else _Attention.apply(query, key, value, scale, kernels)
+    return None if kernels is None else _Attention.apply(query, key, value, mask, scale, kernels)
 
 
 class _Attention(torch.autograd.Function):
@@ -35,7 +42,13 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, scale: float, kernels: Kernels
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        scale: float,
+        kernels: Kernels,
     ) -> Tensor:
         query, key, value = (_with_contiguous_channels(x) for x in (query, key, value))
         out = torch.empty_like(query)
@@ -43,38 +56,47 @@ class _Attention(torch.autograd.Function):
         if any(ctx.needs_input_grad):
             groups = -(-math.prod(query.shape[:-2]) // kernels.width)
             stats = query.new_empty(groups, query.size(-2), 2, kernels.width)
-        tensors = query, key, value, out
-        kernels('attention_forward', *tensors, stats, *_sizes(*tensors), scale)
+        sizes = _sizes(mask, query, key, value, out)
+        kernels('attention_forward', query, key, value, mask, out, stats, *sizes, scale)
         ctx.scale, ctx.kernels = scale, kernels
-        ctx.save_for_backward(*tensors, stats)
+        ctx.save_for_backward(query, key, value, mask, out, stats)
         return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, out, stats = ctx.saved_tensors
+        query, key, value, mask, out, stats = ctx.saved_tensors
         scale = ctx.scale
         if torch.is_grad_enabled():  # for second derivatives
-            weights = (scale * (query @ key.mT)).softmax(dim=-1)
+            weights = scale * (query @ key.mT)
+            if mask is not None:
+                weights = weights.masked_fill(~mask.unsqueeze(-2), torch.finfo(weights.dtype).min)
+            weights = weights.softmax(dim=-1)
             upper = gradient @ value.mT
             scores = scale * weights * (upper - (weights * upper).sum(dim=-1, keepdim=True))
-            return scores @ key, scores.mT @ query, weights.mT @ gradient, None, None
+            if mask is not None:
+                scores = scores * mask.unsqueeze(-2)
+            return scores @ key, scores.mT @ query, weights.mT @ gradient, None, None, None
         gradient = _with_contiguous_channels(gradient)
         grads = tuple(torch.empty_like(x) for x in (query, key, value))
-        tensors = query, key, value, out, gradient
-        sizes = _sizes(*tensors, *grads)
-        ctx.kernels('attention_backward', *tensors, stats, *grads, *sizes, scale)
-        return *grads, None, None
+        sizes = _sizes(mask, query, key, value, out, gradient, *grads)
+        inputs = query, key, value, mask, out, gradient, stats
+        ctx.kernels('attention_backward', *inputs, *grads, *sizes, scale)
+        return *grads, None, None, None
 
 
 def _with_contiguous_channels(x: Tensor) -> Tensor:
     return x if x.stride(-1) == 1 or x.size(-1) == 1 else x.contiguous()
 
 
-def _sizes(query: Tensor, key: Tensor, *others: Tensor) -> tuple[list[int], list[int]]:
-    """Returns the sizes of the leading dimensions, queries, keys and channels, and all strides."""
-    missing = _OUTER + 2 - query.dim()
-    sizes = [1] * missing + [*query.shape[:-1], key.size(-2), query.size(-1)]
-    strides = []
+def _sizes(
+    mask: Tensor | None, query: Tensor, key: Tensor, *others: Tensor
+) -> tuple[list[int], list[int]]:
+    """Returns the sizes of the leading dimensions, queries, keys and channels, and the strides of
+    the tensors and the mask.
+    """
+    missing = [0] * (_OUTER + 2 - query.dim())
+    sizes = [1] * len(missing) + [*query.shape[:-1], key.size(-2), query.size(-1)]
+    strides: list[int] = []
     for x in (query, key, *others):
-        strides += [0] * missing + list(x.stride()[:-1])
-    return sizes, strides
+        strides += [*missing, *x.stride()[:-1]]
+    return sizes, strides if mask is None else [*strides, *missing, *mask.stride()]

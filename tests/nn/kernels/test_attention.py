@@ -4,8 +4,11 @@ import torch
 from graphmotion.nn.kernels.attention import MAX_CHANNELS, attend
 
 
-def by_products(query, key, value, scale):
-    return (scale * (query @ key.mT)).softmax(dim=-1) @ value
+def by_products(query, key, value, scale, mask=None):
+    scores = scale * (query @ key.mT)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    return scores.softmax(dim=-1) @ value
 
 
 def heads(*lead, length, channels, scale=1.0):
@@ -15,11 +18,11 @@ def heads(*lead, length, channels, scale=1.0):
     return x.unflatten(-1, (num_heads, channels)).transpose(-3, -2)
 
 
-def check(query, key, value, scale):
+def check(query, key, value, scale, mask=None):
     parts = [part.detach().requires_grad_() for part in (query, key, value)]
-    out = attend(*parts, scale)
+    out = attend(*parts, scale, mask)
     exact = [part.detach().double().requires_grad_() for part in parts]
-    expected = by_products(*exact, scale)
+    expected = by_products(*exact, scale, mask)
     torch.testing.assert_close(out.double(), expected, atol=1e-5, rtol=1e-5)
     gradient = torch.randn_like(out)
     found = torch.autograd.grad(out, parts, gradient)
@@ -27,7 +30,7 @@ def check(query, key, value, scale):
         atol = 1e-5 * max(1.0, float(theirs.abs().max()))
         torch.testing.assert_close(ours.double(), theirs, atol=atol, rtol=1e-4)
     with torch.no_grad():
-        torch.testing.assert_close(attend(query, key, value, scale), out, rtol=0, atol=0)
+        torch.testing.assert_close(attend(query, key, value, scale, mask), out, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('channels', [1, 3, 4, 5, 8, 12, MAX_CHANNELS])
@@ -50,6 +53,30 @@ def test_any_strides(kernels):
     key = torch.randn(2, 1, 6, 7, 3).expand(2, 4, 6, 7, 3)
     value = torch.randn(2, 4, 6, 14, 3)[..., ::2, :]
     check(query, key, value, 1.0)
+
+
+@pytest.mark.parametrize('channels', [3, 4, 8, 16])
+@pytest.mark.parametrize('shape', [(9,), (1, 9), (4, 1, 1, 9), (4, 3, 2, 1, 9), (3, 1, 1, 9)])
+def test_masks_of_keys(kernels, channels, shape):
+    parts = [heads(4, 3, 2, length=n, channels=channels) for n in (5, 9, 9)]
+    mask = torch.rand(shape) > 0.5
+    mask[..., 2] = True
+    if len(shape) == 1:
+        assert attend(*parts, 1.0, mask) is None
+    else:
+        check(*parts, channels**-0.5, mask)
+
+
+def test_queries_attend_to_all_keys_if_none_is_valid(kernels):
+    parts = [torch.randn(20, n, 4, requires_grad=True) for n in (5, 9, 9)]
+    mask = torch.ones(20, 1, 9, dtype=torch.bool)
+    mask[7] = False
+    out = attend(*parts, 1.0, mask)
+    torch.testing.assert_close(out[7], parts[2][7].mean(dim=0).expand(5, 4))
+    check(*parts, 1.0, mask)
+    query, key, _ = torch.autograd.grad(out.square().sum(), parts)
+    assert not query[7].any()
+    assert not key[7].any()
 
 
 @pytest.mark.parametrize('scale', [30.0, -30.0])
@@ -83,15 +110,17 @@ def test_numbers_that_are_not_finite_are_not_hidden(kernels):
     assert out.isnan().sum() == 4 + 20 + 5
 
 
-def test_second_derivatives(kernels):
+@pytest.mark.parametrize('masked', [False, True])
+def test_second_derivatives(kernels, masked):
     parts = [torch.randn(2, n, 3, requires_grad=True) for n in (4, 5, 5)]
+    mask = torch.tensor([[[True, False, True, True, False]], [[False] * 5]]) if masked else None
 
     def find(function):
         first = torch.autograd.grad(function(*parts).square().sum(), parts, create_graph=True)
         return torch.autograd.grad(sum(part.square().sum() for part in first), parts)
 
-    found = find(lambda *parts: attend(*parts, 0.5))
-    for ours, theirs in zip(found, find(lambda *parts: by_products(*parts, 0.5))):
+    found = find(lambda *parts: attend(*parts, 0.5, mask))
+    for ours, theirs in zip(found, find(lambda *parts: by_products(*parts, 0.5, mask))):
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 

@@ -4,6 +4,10 @@
  * head, as it is wide, so that neither the number of nodes nor that of channels needs to be a
  * multiple of anything. Queries, keys and values are read and written where they are, with any
  * strides; only keys and values, and their gradients, are copied, for one vector of problems.
+ *
+ * Functions are compiled for SIZE = 4, 8 and 16 channels, with and without a mask of the keys, which
+ * is the same for all queries. The score of a masked key is LOWEST; if all are masked, all keys have
+ * the same weight.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,18 +29,26 @@ typedef struct {
 
 /* Exponents, in base 2, whose sums neither overflow nor vanish. */
 static const float MAX_EXPONENT = 60.0f;
+static const float LOWEST = -1e30f;
 static const float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
 
-/* Addresses of one node of each problem of a vector; problems after the last one repeat it. */
-static void locate(float **lanes, const float *data, const Sizes *n, const Strides *s, int64_t first)
+/* Offsets of each problem of a vector; problems after the last one repeat it. */
+static void find_offsets(int64_t *offsets, const Sizes *n, const Strides *s, int64_t first)
 {
     int64_t count = n->outer[0] * n->outer[1] * n->outer[2];
     for (int lane = 0; lane < WIDTH; lane++) {
         int64_t i = first + lane < count ? first + lane : count - 1;
         int64_t a = i / (n->outer[1] * n->outer[2]), b = i / n->outer[2] % n->outer[1];
-        int64_t offset = a * s->outer[0] + b * s->outer[1] + i % n->outer[2] * s->outer[2];
-        lanes[lane] = (float *)data + offset;
+        offsets[lane] = a * s->outer[0] + b * s->outer[1] + i % n->outer[2] * s->outer[2];
     }
+}
+
+static void locate(float **lanes, const float *data, const Sizes *n, const Strides *s, int64_t first)
+{
+    int64_t offsets[WIDTH];
+    find_offsets(offsets, n, s, first);
+    for (int lane = 0; lane < WIDTH; lane++)
+        lanes[lane] = (float *)data + offsets[lane];
 }
 
 /* Transposes each block of 4 x 4 numbers. */
@@ -86,6 +98,15 @@ INLINE void write_node(const vec *x, float *const *lanes, int64_t offset, int ch
     }
 }
 
+/* 1 for a key of each problem that is valid, otherwise 0. */
+INLINE vec read_mask(const uint8_t *mask, const int64_t *offsets, int64_t offset)
+{
+    float part[WIDTH];
+    for (int lane = 0; lane < WIDTH; lane++)
+        part[lane] = mask[offsets[lane] + offset] ? 1.0f : 0.0f;
+    return v_load(part);
+}
+
 INLINE vec dot(const vec *a, const vec *b, vec sum, const int SIZE)
 {
     for (int c = 0; c < SIZE; c++)
@@ -93,21 +114,30 @@ INLINE vec dot(const vec *a, const vec *b, vec sum, const int SIZE)
     return sum;
 }
 
-INLINE void forward_group(const float *q, const float *k, const float *v, float *out, float *stats,
-                          const Sizes *n, const Strides *s, float scale, int64_t first, vec *buffer,
-                          const int SIZE)
+/* The number to add to the scores of keys of which a mask is 1 or 0. */
+INLINE vec lower(vec valid) { return v_fma(valid, v_set(-LOWEST), v_set(LOWEST)); }
+
+INLINE void forward_group(const float *q, const float *k, const float *v, const uint8_t *mask,
+                          float *out, float *stats, const Sizes *n, const Strides *s, float scale,
+                          int64_t first, vec *buffer, const int SIZE, const int MASKED)
 {
+    const int ROW = 2 * SIZE + MASKED;
+    int64_t offsets[WIDTH];
     float *queries[WIDTH], *keys[WIDTH], *values[WIDTH], *outs[WIDTH];
     locate(queries, q, n, s, first), locate(keys, k, n, s + 1, first);
     locate(values, v, n, s + 2, first), locate(outs, out, n, s + 3, first);
+    if (MASKED)
+        find_offsets(offsets, n, s + 4, first);
     int channels = (int)n->channels;
     const vec zero = v_set(0.0f);
     vec largest = zero;
     for (int64_t j = 0; j < n->keys; j++) {
-        vec *row = buffer + 2 * SIZE * j;
+        vec *row = buffer + ROW * j;
         read_node(row, keys, j * s[1].node, channels, SIZE);
         read_node(row + SIZE, values, j * s[2].node, channels, SIZE);
         largest = v_max(dot(row, row, zero, SIZE), largest);
+        if (MASKED)
+            row[2 * SIZE] = lower(read_mask(mask, offsets, j * s[4].node));
     }
     for (int64_t i = 0; i < n->queries; i++) {
         vec query[SIZE], sums[SIZE], total = zero, shift = zero;
@@ -116,14 +146,17 @@ INLINE void forward_group(const float *q, const float *k, const float *v, float 
             query[c] *= v_set(scale * LOG2_E);
             sums[c] = zero;
         }
-        if (v_any_above(v_sqrt(dot(query, query, zero, SIZE) * largest), v_set(MAX_EXPONENT))) {
-            shift = dot(query, buffer, zero, SIZE);
-            for (int64_t j = 1; j < n->keys; j++)
-                shift = v_max(dot(query, buffer + 2 * SIZE * j, zero, SIZE), shift);
+        vec bound = v_sqrt(dot(query, query, zero, SIZE) * largest);
+        if (MASKED || v_any_above(bound, v_set(MAX_EXPONENT))) {
+            for (int64_t j = 0; j < n->keys; j++) {
+                const vec *row = buffer + ROW * j;
+                vec score = dot(query, row, MASKED ? row[2 * SIZE] : zero, SIZE);
+                shift = j == 0 ? score : v_max(score, shift);
+            }
         }
         for (int64_t j = 0; j < n->keys; j++) {
-            const vec *row = buffer + 2 * SIZE * j;
-            vec weight = v_exp2(dot(query, row, -shift, SIZE));
+            const vec *row = buffer + ROW * j;
+            vec weight = v_exp2(dot(query, row, MASKED ? row[2 * SIZE] - shift : zero - shift, SIZE));
             total += weight;
             for (int c = 0; c < SIZE; c++)
                 sums[c] = v_fma(weight, row[SIZE + c], sums[c]);
@@ -139,23 +172,30 @@ INLINE void forward_group(const float *q, const float *k, const float *v, float 
     }
 }
 
-INLINE void backward_group(const float *q, const float *k, const float *v, const float *out,
-                           const float *grad, const float *stats, float *q_grad, float *k_grad,
-                           float *v_grad, const Sizes *n, const Strides *s, float scale,
-                           int64_t first, vec *buffer, const int SIZE)
+INLINE void backward_group(const float *q, const float *k, const float *v, const uint8_t *mask,
+                           const float *out, const float *grad, const float *stats, float *q_grad,
+                           float *k_grad, float *v_grad, const Sizes *n, const Strides *s,
+                           float scale, int64_t first, vec *buffer, const int SIZE,
+                           const int MASKED)
 {
+    const int ROW = 4 * SIZE + MASKED;
     const float *tensors[8] = {q, k, v, out, grad, q_grad, k_grad, v_grad};
     float *lanes[8][WIDTH];
+    int64_t offsets[WIDTH];
     for (int i = 0; i < 8; i++)
         locate(lanes[i], tensors[i], n, s + i, first);
+    if (MASKED)
+        find_offsets(offsets, n, s + 8, first);
     int channels = (int)n->channels;
     const vec zero = v_set(0.0f);
     for (int64_t j = 0; j < n->keys; j++) {
-        vec *row = buffer + 4 * SIZE * j;
+        vec *row = buffer + ROW * j;
         read_node(row, lanes[1], j * s[1].node, channels, SIZE);
         read_node(row + SIZE, lanes[2], j * s[2].node, channels, SIZE);
         for (int c = 2 * SIZE; c < 4 * SIZE; c++)
             row[c] = zero;
+        if (MASKED)
+            row[4 * SIZE] = read_mask(mask, offsets, j * s[8].node);
     }
     for (int64_t i = 0; i < n->queries; i++) {
         vec query[SIZE], upper[SIZE], sums[SIZE];
@@ -172,10 +212,13 @@ INLINE void backward_group(const float *q, const float *k, const float *v, const
         for (int c = 0; c < SIZE; c++)
             sums[c] = zero;
         for (int64_t j = 0; j < n->keys; j++) {
-            vec *key = buffer + 4 * SIZE * j, *value = key + SIZE;
+            vec *key = buffer + ROW * j, *value = key + SIZE;
             vec *key_sum = key + 2 * SIZE, *value_sum = key + 3 * SIZE;
-            vec weight = v_exp2(dot(query, key, -shift, SIZE));
+            vec start = MASKED ? lower(key[4 * SIZE]) - shift : zero - shift;
+            vec weight = v_exp2(dot(query, key, start, SIZE));
             vec score = weight * dot(upper, value, -mean, SIZE);
+            if (MASKED)
+                score *= key[4 * SIZE];
             for (int c = 0; c < SIZE; c++) {
                 value_sum[c] = v_fma(weight, upper[c], value_sum[c]);
                 key_sum[c] = v_fma(score, query[c], key_sum[c]);
@@ -187,7 +230,7 @@ INLINE void backward_group(const float *q, const float *k, const float *v, const
         write_node(sums, lanes[5], i * s[5].node, channels, SIZE);
     }
     for (int64_t j = 0; j < n->keys; j++) {
-        vec *row = buffer + 4 * SIZE * j + 2 * SIZE;
+        vec *row = buffer + ROW * j + 2 * SIZE;
         for (int c = 0; c < SIZE; c++)
             row[c] *= v_set(LN_2);
         write_node(row, lanes[6], j * s[6].node, channels, SIZE);
@@ -196,7 +239,7 @@ INLINE void backward_group(const float *q, const float *k, const float *v, const
 }
 
 /* Calls a function for each vector of problems, with a buffer of `rows` vectors for each key and
- * channel. Returns 1 if there is no memory. The sizes of vectors in registers are constants.
+ * channel and one for the mask. Returns 1 if there is no memory.
  */
 #define FOR_EACH_GROUP(rows, function, ...)                                                       \
     int64_t count = n->outer[0] * n->outer[1] * n->outer[2];                                      \
@@ -205,32 +248,42 @@ INLINE void backward_group(const float *q, const float *k, const float *v, const
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")                            \
     {                                                                                             \
         vec *buffer = NULL;                                                                       \
-        if (posix_memalign((void **)&buffer, sizeof(vec), sizeof(vec) * rows * size * n->keys))   \
-            failed = 1;                                                                           \
-        _Pragma("omp for schedule(static)") for (int64_t first = 0; first < count; first += WIDTH) \
+        size_t bytes = sizeof(vec) * (rows * size + 1) * n->keys;                                 \
+        failed = posix_memalign((void **)&buffer, sizeof(vec), bytes) != 0;                       \
+        _Pragma("omp for schedule(static)") for (int64_t i = 0; i < count; i += WIDTH)            \
         {                                                                                         \
             if (failed)                                                                           \
                 continue;                                                                         \
-            if (size == 4)                                                                        \
-                function(__VA_ARGS__, first, buffer, 4);                                          \
+            if (size == 4 && mask)                                                                \
+                function(__VA_ARGS__, i, buffer, 4, 1);                                           \
+            else if (size == 4)                                                                   \
+                function(__VA_ARGS__, i, buffer, 4, 0);                                           \
+            else if (size == 8 && mask)                                                           \
+                function(__VA_ARGS__, i, buffer, 8, 1);                                           \
             else if (size == 8)                                                                   \
-                function(__VA_ARGS__, first, buffer, 8);                                          \
+                function(__VA_ARGS__, i, buffer, 8, 0);                                           \
+            else if (mask)                                                                        \
+                function(__VA_ARGS__, i, buffer, 16, 1);                                          \
             else                                                                                  \
-                function(__VA_ARGS__, first, buffer, 16);                                         \
+                function(__VA_ARGS__, i, buffer, 16, 0);                                          \
         }                                                                                         \
         free(buffer);                                                                             \
     }                                                                                             \
     return failed
 
-int attention_forward(const float *q, const float *k, const float *v, float *out, float *stats,
-                      const Sizes *n, const Strides *s, float scale, int threads)
+/* Strides are those of q, k, v and out, then of the mask. */
+int attention_forward(const float *q, const float *k, const float *v, const uint8_t *mask, float *out,
+                      float *stats, const Sizes *n, const Strides *s, float scale, int threads)
 {
-    FOR_EACH_GROUP(2, forward_group, q, k, v, out, stats, n, s, scale);
+    FOR_EACH_GROUP(2, forward_group, q, k, v, mask, out, stats, n, s, scale);
 }
 
-int attention_backward(const float *q, const float *k, const float *v, const float *out,
-                       const float *grad, const float *stats, float *q_grad, float *k_grad,
-                       float *v_grad, const Sizes *n, const Strides *s, float scale, int threads)
+/* Strides are those of q, k, v, out, grad and the gradients of q, k and v, then of the mask. */
+int attention_backward(const float *q, const float *k, const float *v, const uint8_t *mask,
+                       const float *out, const float *grad, const float *stats, float *q_grad,
+                       float *k_grad, float *v_grad, const Sizes *n, const Strides *s, float scale,
+                       int threads)
 {
-    FOR_EACH_GROUP(4, backward_group, q, k, v, out, grad, stats, q_grad, k_grad, v_grad, n, s, scale);
+    FOR_EACH_GROUP(4, backward_group, q, k, v, mask, out, grad, stats, q_grad, k_grad, v_grad, n, s,
+                   scale);
 }
