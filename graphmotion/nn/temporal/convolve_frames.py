@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from graphmotion.nn.eager import is_eager_cpu
+from graphmotion.nn.kernels.temporal import convolve
 from graphmotion.nn.linear import prefers_convolutions
 
 # Number of weights from which, and of frames of the result up to which, _WideConvolution is faster
@@ -35,6 +36,10 @@ def convolve_frames(
     """
     if padding is None:
         padding = dilation * (weight.size(-1) // 2)
+    if stride == dilation == groups == 1:
+        out = convolve(x, weight, bias, padding)
+        if out is not None:
+            return out
     if groups == 1 and _is_wide(x, weight, stride):
         return _WideConvolution.apply(x.contiguous(), weight, bias, stride, dilation, padding)
     out = conv2d(as_image(x), weight, bias, (1, stride), (0, padding), (1, dilation), groups)

@@ -56,7 +56,7 @@ def test_any_strides(kernels):
 
 
 @pytest.mark.parametrize('channels', [3, 4, 8, 16])
-@pytest.mark.parametrize('shape', [(9,), (1, 9), (4, 1, 1, 9), (4, 3, 2, 1, 9), (3, 1, 1, 9)])
+@pytest.mark.parametrize('shape', [(9,), (1, 9), (4, 1, 1, 1, 9), (4, 3, 2, 1, 9), (3, 1, 1, 9)])
 def test_masks_of_keys(kernels, channels, shape):
     parts = [heads(4, 3, 2, length=n, channels=channels) for n in (5, 9, 9)]
     mask = torch.rand(shape) > 0.5

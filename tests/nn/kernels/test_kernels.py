@@ -1,3 +1,9 @@
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -59,3 +65,20 @@ def test_a_library_of_another_system_is_not_used(monkeypatch, tmp_path, kernels)
     load_kernels.cache_clear()
     assert load_kernels() is None
     load_kernels.cache_clear()
+
+
+@pytest.mark.parametrize('name', ['_avx2', '_avx512'])
+def test_sources_compile_without_warnings(name, tmp_path):
+    """A failure of the compiler does not stop the installation."""
+    compiler = shutil.which('gcc') or shutil.which('clang')
+    if compiler is None or platform.machine() not in ('x86_64', 'AMD64'):
+        pytest.skip('there is no compiler for x86-64')
+    setup = Path(package.__file__).parents[3] / 'setup.py'
+    if not setup.exists():
+        pytest.skip('the sources of the project are not here')
+    flags = re.search(rf"'{name}': \[(.*?)\]", setup.read_text()).group(1).replace("'", '')
+    sources = sorted((Path(package.__file__).parent / 'src').glob('*.c'))
+    for source in sources:
+        command = [compiler, '-DCHECKSUM=0u', '-O1', '-fopenmp', '-Wall', '-Wextra', '-Werror']
+        command += [*flags.split(', '), '-c', str(source), '-o', str(tmp_path / 'out.o')]
+        subprocess.run(command, check=True)

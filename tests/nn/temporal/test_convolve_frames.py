@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
@@ -81,7 +83,7 @@ def test_many_channels_accept_views(wide):
     )
 
 
-def test_choice_depends_on_sizes(choose_products):
+def test_choice_depends_on_sizes(choose_products, no_kernels):
     choose_products(True)
     assert not is_wide(TemporalConv(256, 256)(torch.randn(2, 16, 256)))
     choose_products(False)
@@ -94,7 +96,9 @@ def test_choice_depends_on_sizes(choose_products):
 
 
 @pytest.mark.parametrize('stride', [1, 2])
-def test_many_channels_equal_the_convolution_of_torch(stride, monkeypatch, choose_products):
+def test_many_channels_equal_the_convolution_of_torch(
+    stride, monkeypatch, choose_products, no_kernels
+):
     choose_products(False)
     torch.manual_seed(0)
     conv, x = TemporalConv(256, 256, stride=stride), torch.randn(30, 16, 256, requires_grad=True)
@@ -127,3 +131,14 @@ def test_many_channels_compile_and_export():
     torch.testing.assert_close(compiled(x), conv(x), atol=1e-5, rtol=1e-4)
     program = torch.export.export(conv, (x,)).module()
     torch.testing.assert_close(program(x), conv(x), atol=1e-5, rtol=1e-4)
+
+
+def test_long_kernels_are_convolved_by_compiled_operators(kernels):
+    conv, x = TemporalConv(64, 64), torch.randn(20, 30, 64)
+    assert type(conv(x).grad_fn).__name__ == '_ConvolutionBackward'
+    for other in (TemporalConv(64, 64, stride=2), TemporalConv(64, 64, dilation=2)):
+        assert type(other(x).grad_fn).__name__ != '_ConvolutionBackward'
+    with torch.no_grad():
+        for other in (conv, TemporalConv(64, 64, stride=2), TemporalConv(64, 64, dilation=2)):
+            exact = copy.deepcopy(other).double()(x.double())
+            torch.testing.assert_close(other(x).double(), exact, atol=1e-5, rtol=1e-5)

@@ -150,13 +150,19 @@ INLINE void forward_group(const float *q, const float *k, const float *v, const 
         if (MASKED || v_any_above(bound, v_set(MAX_EXPONENT))) {
             for (int64_t j = 0; j < n->keys; j++) {
                 const vec *row = buffer + ROW * j;
-                vec score = dot(query, row, MASKED ? row[2 * SIZE] : zero, SIZE);
+                vec lowest = zero;
+                if (MASKED)
+                    lowest = row[2 * SIZE];
+                vec score = dot(query, row, lowest, SIZE);
                 shift = j == 0 ? score : v_max(score, shift);
             }
         }
         for (int64_t j = 0; j < n->keys; j++) {
             const vec *row = buffer + ROW * j;
-            vec weight = v_exp2(dot(query, row, MASKED ? row[2 * SIZE] - shift : zero - shift, SIZE));
+            vec lowest = zero;
+            if (MASKED)
+                lowest = row[2 * SIZE];
+            vec weight = v_exp2(dot(query, row, lowest, SIZE) - shift);
             total += weight;
             for (int c = 0; c < SIZE; c++)
                 sums[c] = v_fma(weight, row[SIZE + c], sums[c]);
@@ -214,8 +220,10 @@ INLINE void backward_group(const float *q, const float *k, const float *v, const
         for (int64_t j = 0; j < n->keys; j++) {
             vec *key = buffer + ROW * j, *value = key + SIZE;
             vec *key_sum = key + 2 * SIZE, *value_sum = key + 3 * SIZE;
-            vec start = MASKED ? lower(key[4 * SIZE]) - shift : zero - shift;
-            vec weight = v_exp2(dot(query, key, start, SIZE));
+            vec lowest = zero;
+            if (MASKED)
+                lowest = lower(key[4 * SIZE]);
+            vec weight = v_exp2(dot(query, key, lowest, SIZE) - shift);
             vec score = weight * dot(upper, value, -mean, SIZE);
             if (MASKED)
                 score *= key[4 * SIZE];
