@@ -34,6 +34,7 @@ from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.frame_sequential import FrameSequential
 from graphmotion.nn.frames import frame_mean, stride_mask, zero_padding
 from graphmotion.nn.graphs import accumulate, check_channels, split_graphs
+from graphmotion.nn.kernels import graph as kernels
 from graphmotion.nn.linear import linear, prefers_convolutions
 from graphmotion.nn.temporal.convolve_frames import convolve_frames
 
@@ -134,7 +135,8 @@ class _SharedSpatialConv(Module):
     def forward(self, x: Tensor, adj: Tensor) -> Tensor:
         """Convolves ``x``; the adjacency is the one that the layer was made with."""
         check_channels(x, self.in_channels)
-        if prefers_convolutions(x) and can_aggregate(x, self.adj, self.weight):
+        faster = prefers_convolutions(x) or kernels.supports(x, self.adj, self.weight)
+        if faster and can_aggregate(x, self.adj, self.weight):
             return aggregate_nodes(x, self.adj, self.weight, self.constant.squeeze(1))
         out: Tensor | None = None
         for part, weight in zip(self.adj, self.weight):

@@ -11,6 +11,7 @@ from torch.nn.functional import conv2d
 
 from graphmotion.nn.eager import is_eager_cpu
 from graphmotion.nn.graphs import split_graphs
+from graphmotion.nn.kernels import graph as kernels
 from graphmotion.nn.linear import prefers_convolutions
 
 # Number of values of the graphs that are convolved at once, so that they stay in the cache.
@@ -20,13 +21,11 @@ BLOCK_SIZE = 2**17
 def can_aggregate(x: Tensor, adj: Tensor, weight: Tensor) -> bool:
     """Returns whether :func:`aggregate_partitions` supports tensors and saves time."""
     num_partitions, in_channels, out_channels = weight.shape
-    return (
-        is_eager_cpu(x, adj, weight)
-        and adj.dim() == 3
-        and adj.size(1) == adj.size(2)
-        and num_partitions > 1
-        and in_channels <= out_channels
-    )
+    if adj.dim() != 3 or adj.size(1) != adj.size(2) or in_channels > out_channels:
+        return False
+    if num_partitions == 1:
+        return kernels.supports(x, adj, weight)
+    return is_eager_cpu(x, adj, weight)
 
 
 def aggregate_nodes(x: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -48,6 +47,8 @@ def aggregate_partitions(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tens
         - **bias:** bias of each node :math:`(V, F_{out})`
         - **output:** :math:`(B, V, T, F_{out})`
     """
+    if kernels.supports(graphs, adj, weight):
+        return kernels.convolve(graphs, adj, weight, bias)
     return _AggregatePartitions.apply(graphs.contiguous(), adj, weight, bias)
 
 

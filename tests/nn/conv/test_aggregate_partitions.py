@@ -7,6 +7,8 @@ from graphmotion.nn import SpatialConv
 from graphmotion.nn.conv import aggregate_partitions as module
 from graphmotion.nn.conv.aggregate_partitions import aggregate_partitions, can_aggregate
 
+pytestmark = pytest.mark.usefixtures('no_kernels')
+
 
 @pytest.fixture(params=[1, 2**17])
 def blocks(request, monkeypatch, products):

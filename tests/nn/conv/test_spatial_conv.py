@@ -181,7 +181,7 @@ def test_initial_weights_depend_on_the_number_of_inputs():
 
 
 @pytest.mark.parametrize(('sizes', 'widest'), [((3, 7), 3), ((7, 3), 3), ((4, 4), 4)])
-def test_neighbours_are_summed_with_the_fewer_channels(sizes, widest, monkeypatch):
+def test_neighbours_are_summed_with_the_fewer_channels(sizes, widest, monkeypatch, no_kernels):
     from graphmotion.nn.conv import spatial_conv
 
     seen, accumulate = [], spatial_conv.accumulate

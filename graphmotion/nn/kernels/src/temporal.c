@@ -12,20 +12,11 @@
  * have several channels; the sums over groups and channels precede those of y0 and y1. The gradient of
  * the weights follows from the same products, with D transposed instead of the weights.
  */
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "vector.h"
+#include "tiles.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
-enum { VECTORS = 2, COLUMNS = VECTORS * WIDTH, PRODUCTS = 4, TAPS = 3 };
-#ifdef __AVX512F__
-enum { ROWS = 8 };
-#else
-enum { ROWS = 6 };
-#endif
+enum { PRODUCTS = 4, TAPS = 3 };
 
 /* Sizes of sequences [nodes, frames, inputs], of the result and of the kernel. */
 typedef struct {
@@ -42,8 +33,6 @@ typedef struct {
     int64_t node_size, block, product_size;        /* block is a number of nodes */
 } Plan;
 
-static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static Plan plan_of(const Sizes *n, int64_t largest_block)
 {
     Plan p;
@@ -51,7 +40,7 @@ static Plan plan_of(const Sizes *n, int64_t largest_block)
     p.pairs = (p.frames + 1) / 2;
     p.groups = (n->taps + TAPS - 1) / TAPS;
     p.places = 2 * p.pairs - 1 + TAPS * (p.groups - 1);
-    p.panels = (n->outputs + COLUMNS - 1) / COLUMNS;
+    p.panels = panels_of(n->outputs);
     p.node_size = p.places * n->inputs;
     p.block = largest_block / (PRODUCTS * p.node_size);
     p.block = p.block < 1 ? 1 : min_of(p.block, n->nodes);
@@ -113,34 +102,6 @@ static void transform_weights(float *out, const float *weight, const Sizes *n, c
                     }
 }
 
-/* Multiplies ROWS rows of `groups` parts by a panel. */
-INLINE void multiply(float *out, float *const *rows, int64_t inputs, int64_t groups,
-                     const float *panel)
-{
-    vec sums[ROWS][VECTORS];
-    for (int i = 0; i < ROWS; i++)
-        for (int j = 0; j < VECTORS; j++)
-            sums[i][j] = v_set(0.0f);
-    for (int64_t g = 0; g < groups; g++) {
-        const float *row[ROWS];
-        for (int i = 0; i < ROWS; i++)
-            row[i] = rows[i] + g * TAPS * inputs;
-        for (int64_t c = 0; c < inputs; c++, panel += COLUMNS) {
-            vec b[VECTORS];
-            for (int j = 0; j < VECTORS; j++)
-                b[j] = v_load(panel + j * WIDTH);
-            for (int i = 0; i < ROWS; i++) {
-                vec x = v_set(row[i][c]);
-                for (int j = 0; j < VECTORS; j++)
-                    sums[i][j] = v_fma(x, b[j], sums[i][j]);
-            }
-        }
-    }
-    for (int i = 0; i < ROWS; i++)
-        for (int j = 0; j < VECTORS; j++)
-            v_store(out + i * COLUMNS + j * WIDTH, sums[i][j]);
-}
-
 /* Computes a panel of outputs of a block of nodes, given their transformed frames. */
 static void convolve_panel(float *out, const float *bias, const float *frames, const float *weights,
                            float *products, int64_t panel, int64_t nodes, const Sizes *n,
@@ -149,14 +110,14 @@ static void convolve_panel(float *out, const float *bias, const float *frames, c
     int64_t rows = nodes * p->pairs, size = (p->block * p->pairs + ROWS) * COLUMNS;
     for (int64_t k = 0; k < PRODUCTS; k++)
         for (int64_t first = 0; first < rows; first += ROWS) {
-            float *from[ROWS];
+            const float *from[ROWS];
             for (int64_t i = 0; i < ROWS; i++) {
                 int64_t row = min_of(first + i, rows - 1);
                 int64_t offset = row / p->pairs * p->node_size + row % p->pairs * 2 * n->inputs;
-                from[i] = (float *)frames + k * p->product_size + offset;
+                from[i] = frames + k * p->product_size + offset;
             }
             multiply(products + k * size + first * COLUMNS, from, n->inputs, p->groups,
-                     weights + place_of(p, n->inputs, panel, k, 0, 0));
+                     TAPS * n->inputs, weights + place_of(p, n->inputs, panel, k, 0, 0));
         }
     for (int64_t j = 0; j < COLUMNS; j += WIDTH) {
         int64_t column = panel * COLUMNS + j;
@@ -233,45 +194,6 @@ static void transform_gradients(float *panel, const float *grad, int64_t nodes, 
     }
 }
 
-/* Adds the product of ROWS channels of transformed frames and a panel of gradients to sums. */
-INLINE void accumulate(float *sums, const float *frames, const float *panel, int64_t nodes,
-                       int64_t inputs, const Plan *p)
-{
-    vec sum[ROWS][VECTORS];
-    for (int i = 0; i < ROWS; i++)
-        for (int j = 0; j < VECTORS; j++)
-            sum[i][j] = v_load(sums + i * COLUMNS + j * WIDTH);
-    for (int64_t node = 0; node < nodes; node++) {
-        const float *row = frames + node * p->node_size;
-        for (int64_t t = 0; t < p->pairs; t++, row += 2 * inputs, panel += COLUMNS) {
-            vec b[VECTORS];
-            for (int j = 0; j < VECTORS; j++)
-                b[j] = v_load(panel + j * WIDTH);
-            for (int i = 0; i < ROWS; i++) {
-                vec x = v_set(row[i]);
-                for (int j = 0; j < VECTORS; j++)
-                    sum[i][j] = v_fma(x, b[j], sum[i][j]);
-            }
-        }
-    }
-    for (int i = 0; i < ROWS; i++)
-        for (int j = 0; j < VECTORS; j++)
-            v_store(sums + i * COLUMNS + j * WIDTH, sum[i][j]);
-}
-
-/* The same of fewer channels than ROWS. */
-static void accumulate_rest(float *sums, const float *frames, const float *panel, int64_t nodes,
-                            int64_t inputs, int64_t rows, const Plan *p)
-{
-    for (int64_t node = 0; node < nodes; node++) {
-        const float *row = frames + node * p->node_size;
-        for (int64_t t = 0; t < p->pairs; t++, row += 2 * inputs, panel += COLUMNS)
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t j = 0; j < COLUMNS; j++)
-                    sums[i * COLUMNS + j] += row[i] * panel[j];
-    }
-}
-
 /* Adds the gradients of weights, given those of transformed weights. */
 static void add_weights(float *weight_grad, const float *sums, const Sizes *n, const Plan *p)
 {
@@ -321,10 +243,8 @@ int temporal_backward(const float *x, const float *grad, float *weight_grad, con
                             float *to = sums + place_of(p, n->inputs, i, k, g, c);
                             const float *frames = buffer + k * p->product_size;
                             frames += g * TAPS * n->inputs + c;
-                            if (c + ROWS <= n->inputs)
-                                accumulate(to, frames, panel, count, n->inputs, p);
-                            else
-                                accumulate_rest(to, frames, panel, count, n->inputs, n->inputs - c, p);
+                            accumulate(to, frames, 2 * n->inputs, p->pairs, count, p->node_size,
+                                       min_of(ROWS, n->inputs - c), panel);
                         }
                 }
         }

@@ -50,6 +50,8 @@ static inline void v_part(float *const *p, long offset, vec x)
 /* x * 2^n for whole n. */
 static inline vec v_scale(vec x, vec n) { return _mm512_scalef_ps(x, n); }
 
+static inline float v_sum(vec x) { return _mm512_reduce_add_ps(x); }
+
 #else
 
 enum { WIDTH = 8 };
@@ -92,6 +94,13 @@ static inline vec v_scale(vec x, vec n)
     n = _mm256_min_ps(_mm256_max_ps(n, v_set(-126)), v_set(127));
     __m256i bits = _mm256_cvtps_epi32(_mm256_add_ps(n, v_set(127)));
     return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 23)));
+}
+
+static inline float v_sum(vec x)
+{
+    __m128 y = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    y = _mm_add_ps(y, _mm_movehl_ps(y, y));
+    return _mm_cvtss_f32(_mm_add_ss(y, _mm_movehdup_ps(y)));
 }
 
 #endif

@@ -1,0 +1,69 @@
+"""Compiled convolution over an adjacency that all graphs share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphmotion.nn.kernels import Kernels, find_kernels
+
+# Rows of the adjacencies of all partitions, which stay in the cache.
+MAX_ROWS = 512
+
+
+def supports(x: Tensor, adj: Tensor, weight: Tensor) -> bool:
+    """Returns whether :func:`convolve` supports features, adjacencies [K, V, V] and weights."""
+    if adj.size(0) * adj.size(1) > MAX_ROWS:
+        return False
+    return find_kernels(x, adj, weight) is not None
+
+
+def convolve(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    r"""Computes :math:`\mathbf{b} + \sum_k \mathbf{A}_k \mathbf{X}_t \mathbf{\Theta}_k`.
+
+    Shapes are those of :func:`~graphmotion.nn.conv.aggregate_partitions.aggregate_partitions`.
+    """
+    kernels = find_kernels(graphs, adj, weight, bias)
+    assert kernels is not None
+    return _Convolution.apply(graphs, adj, weight, bias, kernels)
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor, kernels: Kernels
+    ) -> Tensor:
+        graphs, adj, weight = (part.contiguous() for part in (graphs, adj, weight))
+        ctx.save_for_backward(graphs, adj, weight)
+        ctx.kernels = kernels
+        out = graphs.new_empty(*graphs.shape[:-1], weight.size(2))
+        sizes = [*graphs.shape, weight.size(2), len(adj)]
+        kernels('graph_forward', graphs, adj, weight, bias.contiguous(), out, sizes)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        graphs, adj, weight = ctx.saved_tensors
+        bias_grad = gradient.sum(dim=(0, 2)) if ctx.needs_input_grad[3] else None
+        if torch.is_grad_enabled():  # for second derivatives
+            messages = torch.einsum('bvtf,kcf->kbvtc', gradient, weight)
+            return (
+                torch.einsum('kbvtc,kvu->butc', messages, adj),
+                torch.einsum('kbvtc,butc->kvu', messages, graphs),
+                torch.einsum('kvu,butc,bvtf->kcf', adj, graphs, gradient),
+                bias_grad,
+                None,
+            )
+        needs_x, needs_adj, needs_weight, *_ = ctx.needs_input_grad
+        grads = (
+            torch.empty_like(graphs) if needs_x else None,
+            torch.zeros_like(adj) if needs_adj else None,
+            torch.zeros_like(weight) if needs_weight else None,
+        )
+        senders, rows = adj.permute(2, 0, 1).contiguous(), weight.mT.contiguous()
+        sizes = [*graphs.shape, weight.size(2), len(adj)]
+        inputs = graphs, adj, senders, rows, gradient.contiguous()
+        ctx.kernels('graph_backward', *inputs, *grads, sizes)
+        return *grads, bias_grad, None

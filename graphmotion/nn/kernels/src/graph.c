@@ -1,0 +1,234 @@
+/* Convolution over the partitions of an adjacency that all graphs share, b + sum_k A_k X W_k.
+ *
+ * A block of frames of one graph is summed over the neighbours by all partitions, and multiplied by
+ * the weights of all while it is in the cache. Neither the sums nor their gradients are stored.
+ */
+#include <stdlib.h>
+
+#include "tiles.h"
+
+/* Sizes of features [graphs, nodes, frames, inputs], of the result and of the partitions. */
+typedef struct {
+    int64_t graphs, nodes, frames, inputs, outputs, partitions;
+} Sizes;
+
+/* Numbers of the sums over neighbours of a block. */
+enum { BLOCK = 1 << 17 };
+
+static int64_t block_frames(const Sizes *n)
+{
+    int64_t size = n->partitions * n->nodes * n->inputs, frames = BLOCK / size;
+    return frames < 1 ? 1 : min_of(frames, n->frames);
+}
+
+/* out = A B for rows of A with `depth` numbers; `panel` has place for depth rows. */
+static void product(float *out, int64_t out_stride, const float *a, int64_t rows, int64_t depth,
+                    const float *b, int64_t b_stride, int64_t columns, float *panel)
+{
+    float tile[ROWS * COLUMNS];
+    for (int64_t column = 0; column < columns; column += COLUMNS) {
+        int64_t count = min_of(COLUMNS, columns - column);
+        copy_panel(panel, b + column, b_stride, depth, count);
+        for (int64_t first = 0; first < rows; first += ROWS) {
+            const float *from[ROWS];
+            for (int64_t i = 0; i < ROWS; i++)
+                from[i] = a + min_of(first + i, rows - 1) * depth;
+            multiply(tile, from, depth, 1, 0, panel);
+            for (int64_t i = 0; i < min_of(ROWS, rows - first); i++)
+                for (int64_t j = 0; j < count; j += WIDTH)
+                    v_store_part(out + (first + i) * out_stride + column + j,
+                                 v_load(tile + i * COLUMNS + j), (int)min_of(WIDTH, count - j));
+        }
+    }
+}
+
+/* Multiplies rows of nodes and frames, which have parts, by a panel: tile by tile to `use`. */
+#define FOR_EACH_TILE(from_row, depth, parts, part_stride, panel, use)                            \
+    for (int64_t first = 0; first < rows; first += ROWS) {                                        \
+        float tile[ROWS * COLUMNS];                                                               \
+        const float *from[ROWS];                                                                  \
+        for (int64_t i = 0; i < ROWS; i++) {                                                      \
+            int64_t row = min_of(first + i, rows - 1), node = row / frames, frame = row % frames; \
+            from[i] = from_row;                                                                   \
+        }                                                                                         \
+        multiply(tile, from, depth, parts, part_stride, panel);                                   \
+        for (int64_t i = 0; i < min_of(ROWS, rows - first); i++) {                                \
+            int64_t node = (first + i) / frames, frame = (first + i) % frames;                    \
+            for (int64_t j = 0; j < count; j += WIDTH) {                                          \
+                vec y = v_load(tile + i * COLUMNS + j);                                           \
+                int width = (int)min_of(WIDTH, count - j);                                        \
+                use;                                                                              \
+            }                                                                                     \
+        }                                                                                         \
+    }
+
+/* Memory of a thread: sums over neighbours of a block, then a panel. */
+static float *new_buffer(const Sizes *n, int64_t sums, int64_t depth)
+{
+    float *buffer = NULL;
+    int64_t size = n->partitions * n->nodes * block_frames(n) * n->inputs;
+    size = (sums * size + depth * COLUMNS + 15) / 16 * 16;
+    return posix_memalign((void **)&buffer, 64, sizeof(float) * size) ? NULL : buffer;
+}
+
+/* adj [partitions, nodes, nodes], weight [partitions, inputs, outputs], bias [nodes, outputs]. */
+int graph_forward(const float *x, const float *adj, const float *weight, const float *bias,
+                  float *out, const Sizes *n, int threads)
+{
+    int64_t depth = n->partitions * n->inputs, step = block_frames(n), failed = 0;
+    int64_t steps = (n->frames + step - 1) / step, all = n->partitions * n->nodes;
+    float *panels = malloc(sizeof(float) * panels_of(n->outputs) * depth * COLUMNS);
+    if (panels == NULL)
+        return 1;
+    for (int64_t i = 0; i < panels_of(n->outputs); i++)
+        copy_panel(panels + i * depth * COLUMNS, weight + i * COLUMNS, n->outputs, depth,
+                   min_of(COLUMNS, n->outputs - i * COLUMNS));
+    _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
+    {
+        float *sums = new_buffer(n, 1, n->nodes), *panel = NULL;
+        failed = sums == NULL;
+        _Pragma("omp for schedule(static)") for (int64_t i = 0; i < n->graphs * steps; i++)
+        {
+            if (failed)
+                continue;
+            int64_t graph = i / steps, start = i % steps * step;
+            int64_t frames = min_of(step, n->frames - start), rows = n->nodes * frames;
+            int64_t width = frames * n->inputs, stride = n->frames * n->inputs;
+            panel = sums + all * width;
+            product(sums, width, adj, all, n->nodes,
+                    x + graph * n->nodes * stride + start * n->inputs, stride, width, panel);
+            float *to = out + (graph * n->nodes * n->frames + start) * n->outputs;
+            for (int64_t column = 0; column < n->outputs; column += COLUMNS) {
+                int64_t count = min_of(COLUMNS, n->outputs - column);
+                FOR_EACH_TILE(sums + node * width + frame * n->inputs, n->inputs, n->partitions,
+                              n->nodes * width, panels + column * depth,
+                              y += v_load_part(bias + node * n->outputs + column + j, width);
+                              v_store_part(to + (node * n->frames + frame) * n->outputs + column + j,
+                                           y, width))
+            }
+        }
+        free(sums);
+    }
+    free(panels);
+    return (int)failed;
+}
+
+/* sums[i][j] += <a_i, b_j> for all pairs of rows of `size` numbers. */
+static void add_products(float *sums, const float *a, int64_t a_rows, int64_t a_stride,
+                         const float *b, int64_t b_rows, int64_t b_stride, int64_t size)
+{
+    enum { SIDE = 4, PART = 16 * WIDTH }; /* numbers of all rows that fit the cache */
+    for (int64_t start = 0; start < size; start += PART) {
+        int64_t end = min_of(size, start + PART);
+        for (int64_t i = 0; i < a_rows; i += SIDE)
+            for (int64_t j = 0; j < b_rows; j += SIDE) {
+                const float *left[SIDE], *right[SIDE];
+                vec sum[SIDE][SIDE];
+                for (int k = 0; k < SIDE; k++) {
+                    left[k] = a + min_of(i + k, a_rows - 1) * a_stride;
+                    right[k] = b + min_of(j + k, b_rows - 1) * b_stride;
+                    for (int l = 0; l < SIDE; l++)
+                        sum[k][l] = v_set(0.0f);
+                }
+                for (int64_t f = start; f < end; f += WIDTH) {
+                    int count = (int)min_of(WIDTH, end - f);
+                    vec y[SIDE];
+                    for (int l = 0; l < SIDE; l++)
+                        y[l] = v_load_part(right[l] + f, count);
+                    for (int k = 0; k < SIDE; k++) {
+                        vec z = v_load_part(left[k] + f, count);
+                        for (int l = 0; l < SIDE; l++)
+                            sum[k][l] = v_fma(z, y[l], sum[k][l]);
+                    }
+                }
+                for (int64_t k = 0; k < min_of(SIDE, a_rows - i); k++)
+                    for (int64_t l = 0; l < min_of(SIDE, b_rows - j); l++)
+                        sums[(i + k) * b_rows + j + l] += v_sum(sum[k][l]);
+            }
+    }
+}
+
+/* Gradients of x, adj and weight; those of which the address is NULL are not computed, the last two
+ * must be zeros. adj_columns is adj with nodes, partitions and nodes in this order, so that each row
+ * has the weights with which a node sends; weight_columns is weight [partitions, outputs, inputs].
+ */
+int graph_backward(const float *x, const float *adj, const float *adj_columns,
+                   const float *weight_columns, const float *grad, float *x_grad, float *adj_grad,
+                   float *weight_grad, const Sizes *n, int threads)
+{
+    int64_t step = block_frames(n), steps = (n->frames + step - 1) / step, failed = 0;
+    int64_t all = n->partitions * n->nodes, panels = panels_of(n->inputs);
+    int64_t panel_size = n->outputs * COLUMNS, weight_size = n->partitions * n->inputs * COLUMNS;
+    int64_t columns = panels_of(n->outputs), adj_size = all * n->nodes;
+    float *weights = malloc(sizeof(float) * n->partitions * panels * panel_size);
+    if (weights == NULL)
+        return 1;
+    for (int64_t k = 0; k < n->partitions; k++)
+        for (int64_t i = 0; i < panels; i++)
+            copy_panel(weights + (k * panels + i) * panel_size,
+                       weight_columns + k * n->outputs * n->inputs + i * COLUMNS, n->inputs,
+                       n->outputs, min_of(COLUMNS, n->inputs - i * COLUMNS));
+    _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
+    {
+        int64_t depth = n->nodes * step > all ? n->nodes * step : all;
+        float *sums = new_buffer(n, 1, depth);
+        float *totals = calloc(columns * weight_size + adj_size, sizeof(float));
+        float *adj_total = totals + columns * weight_size;
+        failed = sums == NULL || totals == NULL;
+        _Pragma("omp for schedule(static)") for (int64_t i = 0; i < n->graphs * steps; i++)
+        {
+            if (failed)
+                continue;
+            int64_t graph = i / steps, start = i % steps * step;
+            int64_t frames = min_of(step, n->frames - start), rows = n->nodes * frames;
+            int64_t width = frames * n->inputs, stride = n->frames * n->inputs;
+            const float *block = x + graph * n->nodes * stride + start * n->inputs;
+            const float *upper = grad + (graph * n->nodes * n->frames + start) * n->outputs;
+            float *panel = sums + all * width;
+            if (weight_grad) {
+                product(sums, width, adj, all, n->nodes, block, stride, width, panel);
+                for (int64_t column = 0; column < columns; column++) {
+                    int64_t offset = column * COLUMNS;
+                    int64_t count = min_of(COLUMNS, n->outputs - offset);
+                    for (int64_t node = 0; node < n->nodes; node++)
+                        copy_panel(panel + node * frames * COLUMNS,
+                                   upper + node * n->frames * n->outputs + offset, n->outputs, frames,
+                                   count);
+                    for (int64_t k = 0; k < n->partitions; k++)
+                        for (int64_t c = 0; c < n->inputs; c += ROWS)
+                            accumulate(totals + column * weight_size + (k * n->inputs + c) * COLUMNS,
+                                       sums + k * n->nodes * width + c, n->inputs, rows, 1, 0,
+                                       min_of(ROWS, n->inputs - c), panel);
+                }
+            }
+            if (x_grad == NULL && adj_grad == NULL)
+                continue;
+            for (int64_t k = 0; k < n->partitions; k++)
+                for (int64_t column = 0; column < n->inputs; column += COLUMNS) {
+                    int64_t count = min_of(COLUMNS, n->inputs - column);
+                    float *to = sums + k * n->nodes * width + column;
+                    FOR_EACH_TILE(upper + (node * n->frames + frame) * n->outputs, n->outputs, 1, 0,
+                                  weights + (k * panels + column / COLUMNS) * panel_size,
+                                  v_store_part(to + (node * frames + frame) * n->inputs + j, y,
+                                               width))
+                }
+            if (adj_grad)
+                add_products(adj_total, sums, all, width, block, n->nodes, stride, width);
+            if (x_grad)
+                product(x_grad + graph * n->nodes * stride + start * n->inputs, stride, adj_columns,
+                        n->nodes, all, sums, width, width, panel);
+        }
+        _Pragma("omp critical") if (!failed)
+        {
+            for (int64_t i = 0; adj_grad && i < adj_size; i++)
+                adj_grad[i] += adj_total[i];
+            for (int64_t i = 0; weight_grad && i < n->partitions * n->inputs; i++)
+                for (int64_t j = 0; j < n->outputs; j++)
+                    weight_grad[i * n->outputs + j] +=
+                        totals[j / COLUMNS * weight_size + i * COLUMNS + j % COLUMNS];
+        }
+        free(sums), free(totals);
+    }
+    free(weights);
+    return (int)failed;
+}

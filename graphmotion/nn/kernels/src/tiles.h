@@ -1,0 +1,98 @@
+/* Tiles of ROWS x COLUMNS numbers of a matrix product, which stay in registers.
+ *
+ * The second factor is a panel: rows of COLUMNS numbers, one after another.
+ */
+#pragma once
+#include <stdint.h>
+#include <string.h>
+
+#include "vector.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { VECTORS = 2, COLUMNS = VECTORS * WIDTH };
+#ifdef __AVX512F__
+enum { ROWS = 8 };
+#else
+enum { ROWS = 6 };
+#endif
+
+static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Number of panels of a matrix. */
+static inline int64_t panels_of(int64_t columns) { return (columns + COLUMNS - 1) / COLUMNS; }
+
+/* Copies a panel: `count` numbers of each row, followed by zeros. */
+static inline void copy_panel(float *panel, const float *from, int64_t stride, int64_t depth,
+                              int64_t count)
+{
+    for (int64_t k = 0; k < depth; k++, panel += COLUMNS, from += stride)
+        for (int64_t j = 0; j < COLUMNS; j += WIDTH) {
+            int64_t rest = count - j;
+            v_store(panel + j, rest > 0 ? v_load_part(from + j, (int)min_of(WIDTH, rest)) : v_set(0));
+        }
+}
+
+/* Writes the product of ROWS rows and a panel. Each row has `parts` parts of `depth` numbers. */
+INLINE void multiply(float *out, const float *const *rows, int64_t depth, int64_t parts,
+                     int64_t part_stride, const float *panel)
+{
+    vec sums[ROWS][VECTORS];
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < VECTORS; j++)
+            sums[i][j] = v_set(0.0f);
+    for (int64_t part = 0; part < parts; part++) {
+        const float *row[ROWS];
+        for (int i = 0; i < ROWS; i++)
+            row[i] = rows[i] + part * part_stride;
+        for (int64_t k = 0; k < depth; k++, panel += COLUMNS) {
+            vec b[VECTORS];
+            for (int j = 0; j < VECTORS; j++)
+                b[j] = v_load(panel + j * WIDTH);
+            for (int i = 0; i < ROWS; i++) {
+                vec x = v_set(row[i][k]);
+                for (int j = 0; j < VECTORS; j++)
+                    sums[i][j] = v_fma(x, b[j], sums[i][j]);
+            }
+        }
+    }
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < VECTORS; j++)
+            v_store(out + i * COLUMNS + j * WIDTH, sums[i][j]);
+}
+
+/* Adds to sums, rows of COLUMNS numbers, the product of `rows` neighbouring columns of a matrix, the
+ * first of which starts at `from`, and a panel. The rows of the matrix are those of several blocks.
+ */
+INLINE void accumulate(float *sums, const float *from, int64_t stride, int64_t depth, int64_t blocks,
+                       int64_t block_stride, int64_t rows, const float *panel)
+{
+    if (rows < ROWS) {
+        for (int64_t block = 0; block < blocks; block++, from += block_stride)
+            for (int64_t k = 0; k < depth; k++, panel += COLUMNS)
+                for (int64_t i = 0; i < rows; i++)
+                    for (int64_t j = 0; j < COLUMNS; j++)
+                        sums[i * COLUMNS + j] += from[k * stride + i] * panel[j];
+        return;
+    }
+    vec sum[ROWS][VECTORS];
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < VECTORS; j++)
+            sum[i][j] = v_load(sums + i * COLUMNS + j * WIDTH);
+    for (int64_t block = 0; block < blocks; block++, from += block_stride) {
+        const float *row = from;
+        for (int64_t k = 0; k < depth; k++, row += stride, panel += COLUMNS) {
+            vec b[VECTORS];
+            for (int j = 0; j < VECTORS; j++)
+                b[j] = v_load(panel + j * WIDTH);
+            for (int i = 0; i < ROWS; i++) {
+                vec x = v_set(row[i]);
+                for (int j = 0; j < VECTORS; j++)
+                    sum[i][j] = v_fma(x, b[j], sum[i][j]);
+            }
+        }
+    }
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < VECTORS; j++)
+            v_store(sums + i * COLUMNS + j * WIDTH, sum[i][j]);
+}
