@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.nn.kernels import Kernels, find_kernels
+from graphmotion.nn.kernels import Kernels, find_kernels, is_followed
 
 
 class GELU(torch.nn.GELU):
@@ -46,7 +46,7 @@ class _GELU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
-        if torch.is_grad_enabled():  # for second derivatives
+        if is_followed():
             return torch.ops.aten.gelu_backward(gradient, x), None
         grad = torch.empty_like(x)
         ctx.kernels('gelu_backward', x, gradient.contiguous(), grad, x.numel())

@@ -14,6 +14,7 @@ from graphmotion.checks import check_choice, check_int
 from graphmotion.nn.attention.attend import apply_map, attend, attention_map, attention_scores
 from graphmotion.nn.frames import zero_padding
 from graphmotion.nn.graphs import check_channels, to_graphs, to_nodes
+from graphmotion.nn.kernels.mix import mix_nodes
 from graphmotion.nn.linear import Linear, linear
 from graphmotion.nn.resettable import ResettableModule
 
@@ -146,18 +147,20 @@ class NodeAttention(ResettableModule):
             count = source.mask.any(dim=1).sum(dim=1).clamp(min=1).to(key.dtype)
             key = zero_padding(key, source.mask) * (num_frames / count).view(-1, 1, 1, 1)
         query, key = self._split(query, self.heads), self._split(key, self.heads)
-        value = self._split(value, self.heads if self.value_projection else 1)
+        split = self._split(value, self.heads if self.value_projection else 1)
         mask = self._key_mask(source)
         residual = self._residual_map(target, source)
         if residual is not None:  # there may be queries of the first nodes only
             residual = residual[..., : query.size(-2), :]
-        if self.alpha is None and not return_attention:
-            scale = self._scale(num_frames)
-            out, weights = attend(query, key, value, None, mask, residual, scale), None
-        else:
-            weights = self._map(query, key, mask, residual, self._scale(num_frames))
-            out = apply_map(weights, value)
-        return self.proj(self._merge(out, num_frames)), weights if return_attention else None
+        scale = self._scale(num_frames)
+        if self.alpha is None and residual is None and not return_attention:
+            out = attend(query, key, split, None, mask, None, scale)
+            return self.proj(self._merge(out, num_frames)), None
+        weights = self._map(query, key, mask, residual, scale)
+        mixed = None if self.value_projection else mix_nodes(weights, value)
+        if mixed is None:
+            mixed = self._merge(apply_map(weights, split), num_frames)
+        return self.proj(mixed), weights if return_attention else None
 
     def _key_mask(self, source: Nodes) -> Tensor | None:
         """Returns the mask of the keys, broadcastable to [B, T, H, Vt, Vs]."""

@@ -74,6 +74,13 @@ def find_kernels(*tensors: Tensor) -> Kernels | None:
     return load_kernels() if supported else None
 
 
+def is_followed() -> bool:
+    """Returns whether a backward pass must consist of operators of torch, which are differentiated
+    again or counted.
+    """
+    return torch.is_grad_enabled() or torch._C._len_torch_dispatch_stack() > 0
+
+
 @cache
 def load_kernels() -> Kernels | None:
     """Returns the compiled operators for this processor, or None if there are none."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.nn.kernels import Kernels, find_kernels
+from graphmotion.nn.kernels import Kernels, find_kernels, is_followed
 
 MAX_CHANNELS = 16  # of a head
 _OUTER = 3  # leading dimensions
@@ -66,7 +66,7 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, mask, out, stats = ctx.saved_tensors
         scale = ctx.scale
-        if torch.is_grad_enabled():  # for second derivatives
+        if is_followed():
             weights = scale * (query @ key.mT)
             if mask is not None:
                 weights = weights.masked_fill(~mask.unsqueeze(-2), torch.finfo(weights.dtype).min)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.nn.kernels import Kernels, find_kernels
+from graphmotion.nn.kernels import Kernels, find_kernels, is_followed
 
 # Rows of the adjacencies of all partitions, which stay in the cache.
 MAX_ROWS = 512
@@ -47,7 +47,7 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         graphs, adj, weight = ctx.saved_tensors
         bias_grad = gradient.sum(dim=(0, 2)) if ctx.needs_input_grad[3] else None
-        if torch.is_grad_enabled():  # for second derivatives
+        if is_followed():
             messages = torch.einsum('bvtf,kcf->kbvtc', gradient, weight)
             return (
                 torch.einsum('kbvtc,kvu->butc', messages, adj),

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.nn.kernels import Kernels, find_kernels
+from graphmotion.nn.kernels import Kernels, find_kernels, is_followed
 
 # Columns of the weights stay in the cache of the first level.
 MAX_CHANNELS = 256
@@ -45,7 +45,7 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
-        if torch.is_grad_enabled():  # for second derivatives
+        if is_followed():
             rows, upper = x.flatten(0, -2), gradient.flatten(0, -2)
             bias_grad = upper.sum(dim=0) if needs_bias else None
             return gradient @ weight, upper.t() @ rows, bias_grad, None

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.nn.kernels import Kernels, find_kernels
+from graphmotion.nn.kernels import Kernels, find_kernels, is_followed
 
 # Sizes from which fewer multiplications pay for the additional sums.
 MIN_CHANNELS = 32
@@ -38,8 +38,8 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Te
 
 def _saves(taps: int) -> bool:
     """Returns whether two results for three taps by four products save enough multiplications."""
-    groups = -(-taps // 3)
-    return taps >= MIN_TAPS and 2 * taps >= MIN_SAVING * 4 * groups
+    products = 4 * (taps // 3) + (0, 2, 4)[taps % 3]
+    return taps >= MIN_TAPS and 2 * taps >= MIN_SAVING * products
 
 
 class _Convolution(torch.autograd.Function):
@@ -56,7 +56,7 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias, *_ = ctx.needs_input_grad
-        if torch.is_grad_enabled():  # for second derivatives
+        if is_followed():
             images = _as_image(gradient), _as_image(x)
             options = [1, 1], [0, ctx.padding], [1, 1], False, [0, 0], 1
             mask = [needs_x, needs_weight, needs_bias]

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from graphmotion.nn import kernels as package
 from graphmotion.nn.kernels import find_kernels, load_kernels
+from graphmotion.nn.kernels.linear import map_rows
 
 
 def test_plain_tensors_in_single_precision_are_supported(kernels):
@@ -82,3 +83,11 @@ def test_sources_compile_without_warnings(name, tmp_path):
         command = [compiler, '-DCHECKSUM=0u', '-O1', '-fopenmp', '-Wall', '-Wextra', '-Werror']
         command += [*flags.split(', '), '-c', str(source), '-o', str(tmp_path / 'out.o')]
         subprocess.run(command, check=True)
+
+
+def test_operations_of_a_backward_pass_are_counted(kernels):
+    x, weight = torch.randn(100, 64, requires_grad=True), torch.randn(128, 64, requires_grad=True)
+    out = map_rows(x, weight)
+    with FlopCounterMode(display=False) as counter:
+        out.sum().backward()
+    assert counter.get_total_flops() == 2 * 2 * 100 * 64 * 128

@@ -26,6 +26,7 @@ static void product(float *out, int64_t out_stride, const float *a, int64_t rows
                     const float *b, int64_t b_stride, int64_t columns, float *panel)
 {
     float tile[ROWS * COLUMNS];
+    const int64_t start = 0;
     for (int64_t column = 0; column < columns; column += COLUMNS) {
         int64_t count = min_of(COLUMNS, columns - column);
         copy_panel(panel, b + column, b_stride, depth, count);
@@ -33,7 +34,7 @@ static void product(float *out, int64_t out_stride, const float *a, int64_t rows
             const float *from[ROWS];
             for (int64_t i = 0; i < ROWS; i++)
                 from[i] = a + min_of(first + i, rows - 1) * depth;
-            multiply(tile, from, depth, 1, 0, panel);
+            multiply(tile, from, depth, 1, &start, panel);
             for (int64_t i = 0; i < min_of(ROWS, rows - first); i++)
                 for (int64_t j = 0; j < count; j += WIDTH)
                     v_store_part(out + (first + i) * out_stride + column + j,
@@ -43,7 +44,7 @@ static void product(float *out, int64_t out_stride, const float *a, int64_t rows
 }
 
 /* Multiplies rows of nodes and frames, which have parts, by a panel: tile by tile to `use`. */
-#define FOR_EACH_TILE(from_row, depth, parts, part_stride, panel, use)                            \
+#define FOR_EACH_TILE(from_row, depth, parts, offsets, panel, use)                                \
     for (int64_t first = 0; first < rows; first += ROWS) {                                        \
         float tile[ROWS * COLUMNS];                                                               \
         const float *from[ROWS];                                                                  \
@@ -51,7 +52,7 @@ static void product(float *out, int64_t out_stride, const float *a, int64_t rows
             int64_t row = min_of(first + i, rows - 1), node = row / frames, frame = row % frames; \
             from[i] = from_row;                                                                   \
         }                                                                                         \
-        multiply(tile, from, depth, parts, part_stride, panel);                                   \
+        multiply(tile, from, depth, parts, offsets, panel);                                       \
         for (int64_t i = 0; i < min_of(ROWS, rows - first); i++) {                                \
             int64_t node = (first + i) / frames, frame = (first + i) % frames;                    \
             for (int64_t j = 0; j < count; j += WIDTH) {                                          \
@@ -98,10 +99,13 @@ int graph_forward(const float *x, const float *adj, const float *weight, const f
             product(sums, width, adj, all, n->nodes,
                     x + graph * n->nodes * stride + start * n->inputs, stride, width, panel);
             float *to = out + (graph * n->nodes * n->frames + start) * n->outputs;
+            int64_t offsets[n->partitions];
+            for (int64_t k = 0; k < n->partitions; k++)
+                offsets[k] = k * n->nodes * width;
             for (int64_t column = 0; column < n->outputs; column += COLUMNS) {
                 int64_t count = min_of(COLUMNS, n->outputs - column);
                 FOR_EACH_TILE(sums + node * width + frame * n->inputs, n->inputs, n->partitions,
-                              n->nodes * width, panels + column * depth,
+                              offsets, panels + column * depth,
                               y += v_load_part(bias + node * n->outputs + column + j, width);
                               v_store_part(to + (node * n->frames + frame) * n->outputs + column + j,
                                            y, width))
@@ -157,6 +161,7 @@ int graph_backward(const float *x, const float *adj, const float *adj_columns,
                    float *weight_grad, const Sizes *n, int threads)
 {
     int64_t step = block_frames(n), steps = (n->frames + step - 1) / step, failed = 0;
+    const int64_t zero = 0;
     int64_t all = n->partitions * n->nodes, panels = panels_of(n->inputs);
     int64_t panel_size = n->outputs * COLUMNS, weight_size = n->partitions * n->inputs * COLUMNS;
     int64_t columns = panels_of(n->outputs), adj_size = all * n->nodes;
@@ -207,7 +212,7 @@ int graph_backward(const float *x, const float *adj, const float *adj_columns,
                 for (int64_t column = 0; column < n->inputs; column += COLUMNS) {
                     int64_t count = min_of(COLUMNS, n->inputs - column);
                     float *to = sums + k * n->nodes * width + column;
-                    FOR_EACH_TILE(upper + (node * n->frames + frame) * n->outputs, n->outputs, 1, 0,
+                    FOR_EACH_TILE(upper + (node * n->frames + frame) * n->outputs, n->outputs, 1, &zero,
                                   weights + (k * panels + column / COLUMNS) * panel_size,
                                   v_store_part(to + (node * frames + frame) * n->inputs + j, y,
                                                width))

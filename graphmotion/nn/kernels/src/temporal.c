@@ -8,7 +8,8 @@
  *     m2 = (d2 - d1) (w0 - w1 + w2) / 2
  *     m3 = (d1 - d3) w2
  *
- * A kernel is a sum of groups of three taps. Each product is one of matrices, since frames and taps
+ * A kernel is a sum of groups of three taps. If one tap is left, d0 w0 is added to m0 and -d1 w0 to m3,
+ * and if two are left, w2 is zero. Each product is one of matrices, since frames and taps
  * have several channels; the sums over groups and channels precede those of y0 and y1. The gradient of
  * the weights follows from the same products, with D transposed instead of the weights.
  */
@@ -31,6 +32,7 @@ typedef struct {
 typedef struct {
     int64_t frames, pairs, groups, places, panels; /* of the result; places are those of d0 */
     int64_t node_size, block, product_size;        /* block is a number of nodes */
+    int single;                                    /* whether the last group has one tap */
 } Plan;
 
 static Plan plan_of(const Sizes *n, int64_t largest_block)
@@ -39,16 +41,32 @@ static Plan plan_of(const Sizes *n, int64_t largest_block)
     p.frames = n->frames + 2 * n->padding - n->taps + 1;
     p.pairs = (p.frames + 1) / 2;
     p.groups = (n->taps + TAPS - 1) / TAPS;
-    p.places = 2 * p.pairs - 1 + TAPS * (p.groups - 1);
+    p.single = n->taps % TAPS == 1;
+    p.places = 2 * p.pairs + TAPS * (p.groups - 1);
     p.panels = panels_of(n->outputs);
     p.node_size = p.places * n->inputs;
-    p.block = largest_block / (PRODUCTS * p.node_size);
+    p.block = largest_block / ((PRODUCTS + p.single) * p.node_size);
     p.block = p.block < 1 ? 1 : min_of(p.block, n->nodes);
     p.product_size = p.block * p.node_size;
     return p;
 }
 
-/* Writes the four differences and sums of frames for all places of a node. */
+/* Number of groups of a product, and where the factor of a group starts in the transformed frames. */
+static int64_t groups_of(const Plan *p, int64_t product)
+{
+    return p->groups - (p->single && (product == 1 || product == 2));
+}
+
+static int64_t start_of(const Plan *p, int64_t product, int64_t group, int64_t inputs)
+{
+    if (p->single && group == p->groups - 1)
+        return PRODUCTS * p->product_size + (TAPS * group + (product == 3)) * inputs;
+    return product * p->product_size + TAPS * group * inputs;
+}
+
+/* Writes the four differences and sums of frames for all places of a node, and the frames for the
+ * group of a single tap.
+ */
 static void transform_frames(float *out, const float *x, const float *zeros, const Sizes *n,
                              const Plan *p)
 {
@@ -67,6 +85,8 @@ static void transform_frames(float *out, const float *x, const float *zeros, con
             v_store_part(out + p->product_size + c, d[1] + d[2], count);
             v_store_part(out + 2 * p->product_size + c, d[2] - d[1], count);
             v_store_part(out + 3 * p->product_size + c, d[1] - d[3], count);
+            if (p->single)
+                v_store_part(out + PRODUCTS * p->product_size + c, d[0], count);
         }
     }
 }
@@ -98,7 +118,7 @@ static void transform_weights(float *out, const float *weight, const Sizes *n, c
                         to[0] = w[0];
                         to[size] = 0.5f * (w[0] + w[1] + w[2]);
                         to[2 * size] = 0.5f * (w[0] - w[1] + w[2]);
-                        to[3 * size] = w[2];
+                        to[3 * size] = p->single && g == p->groups - 1 ? -w[0] : w[2];
                     }
 }
 
@@ -108,17 +128,21 @@ static void convolve_panel(float *out, const float *bias, const float *frames, c
                            const Plan *p)
 {
     int64_t rows = nodes * p->pairs, size = (p->block * p->pairs + ROWS) * COLUMNS;
-    for (int64_t k = 0; k < PRODUCTS; k++)
+    for (int64_t k = 0; k < PRODUCTS; k++) {
+        int64_t groups = groups_of(p, k), starts[p->groups];
+        for (int64_t g = 0; g < groups; g++)
+            starts[g] = start_of(p, k, g, n->inputs);
         for (int64_t first = 0; first < rows; first += ROWS) {
             const float *from[ROWS];
             for (int64_t i = 0; i < ROWS; i++) {
                 int64_t row = min_of(first + i, rows - 1);
                 int64_t offset = row / p->pairs * p->node_size + row % p->pairs * 2 * n->inputs;
-                from[i] = frames + k * p->product_size + offset;
+                from[i] = frames + offset;
             }
-            multiply(products + k * size + first * COLUMNS, from, n->inputs, p->groups,
-                     TAPS * n->inputs, weights + place_of(p, n->inputs, panel, k, 0, 0));
+            multiply(products + k * size + first * COLUMNS, from, n->inputs, groups, starts,
+                     weights + place_of(p, n->inputs, panel, k, 0, 0));
         }
+    }
     for (int64_t j = 0; j < COLUMNS; j += WIDTH) {
         int64_t column = panel * COLUMNS + j;
         int count = (int)min_of(WIDTH, n->outputs - column);
@@ -152,7 +176,7 @@ int temporal_forward(const float *x, const float *weight, const float *bias, flo
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
         float *buffer = NULL;
-        int64_t parts[3] = {PRODUCTS * p->product_size, PRODUCTS * rows * COLUMNS, n->inputs};
+        int64_t parts[3] = {(PRODUCTS + p->single) * p->product_size, PRODUCTS * rows * COLUMNS, n->inputs};
         failed = posix_memalign((void **)&buffer, 64,
                                 sizeof(float) * (parts[0] + parts[1] + parts[2])) != 0;
         float *products = buffer + parts[0], *zeros = products + parts[1];
@@ -204,6 +228,8 @@ static void add_weights(float *weight_grad, const float *sums, const Sizes *n, c
                 const float *m = sums + place_of(p, n->inputs, o / COLUMNS, 0, g, c) + o % COLUMNS;
                 float half = 0.5f * (m[size] + m[2 * size]);
                 float w[TAPS] = {m[0] + half, 0.5f * (m[size] - m[2 * size]), half + m[3 * size]};
+                if (p->single && g == p->groups - 1)
+                    w[0] = m[0] - m[3 * size];
                 float *to = weight_grad + (o * n->inputs + c) * n->taps + TAPS * g;
                 for (int64_t j = 0; j < min_of(TAPS, n->taps - TAPS * g); j++)
                     to[j] += w[j];
@@ -220,7 +246,7 @@ int temporal_backward(const float *x, const float *grad, float *weight_grad, con
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
         float *buffer = NULL;
-        int64_t parts[4] = {PRODUCTS * p->product_size, size, p->block * p->pairs * COLUMNS, n->inputs};
+        int64_t parts[4] = {(PRODUCTS + p->single) * p->product_size, size, p->block * p->pairs * COLUMNS, n->inputs};
         failed = posix_memalign((void **)&buffer, 64,
                                 sizeof(float) * (parts[0] + parts[1] + parts[2] + parts[3])) != 0;
         float *sums = buffer + parts[0], *panel = sums + parts[1], *zeros = panel + parts[2];
@@ -238,11 +264,10 @@ int temporal_backward(const float *x, const float *grad, float *weight_grad, con
             for (int64_t k = 0; count > 0 && k < PRODUCTS; k++)
                 for (int64_t i = 0; i < p->panels; i++) {
                     transform_gradients(panel, upper, count, k, i * COLUMNS, n, p);
-                    for (int64_t g = 0; g < p->groups; g++)
+                    for (int64_t g = 0; g < groups_of(p, k); g++)
                         for (int64_t c = 0; c < n->inputs; c += ROWS) {
                             float *to = sums + place_of(p, n->inputs, i, k, g, c);
-                            const float *frames = buffer + k * p->product_size;
-                            frames += g * TAPS * n->inputs + c;
+                            const float *frames = buffer + start_of(p, k, g, n->inputs) + c;
                             accumulate(to, frames, 2 * n->inputs, p->pairs, count, p->node_size,
                                        min_of(ROWS, n->inputs - c), panel);
                         }

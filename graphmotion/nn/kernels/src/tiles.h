@@ -33,9 +33,11 @@ static inline void copy_panel(float *panel, const float *from, int64_t stride, i
         }
 }
 
-/* Writes the product of ROWS rows and a panel. Each row has `parts` parts of `depth` numbers. */
+/* Writes the product of ROWS rows and a panel. Each row has parts of `depth` numbers, which start at
+ * the given offsets.
+ */
 INLINE void multiply(float *out, const float *const *rows, int64_t depth, int64_t parts,
-                     int64_t part_stride, const float *panel)
+                     const int64_t *offsets, const float *panel)
 {
     vec sums[ROWS][VECTORS];
     for (int i = 0; i < ROWS; i++)
@@ -44,7 +46,7 @@ INLINE void multiply(float *out, const float *const *rows, int64_t depth, int64_
     for (int64_t part = 0; part < parts; part++) {
         const float *row[ROWS];
         for (int i = 0; i < ROWS; i++)
-            row[i] = rows[i] + part * part_stride;
+            row[i] = rows[i] + offsets[part];
         for (int64_t k = 0; k < depth; k++, panel += COLUMNS) {
             vec b[VECTORS];
             for (int j = 0; j < VECTORS; j++)

@@ -1,0 +1,133 @@
+/* Sums over nodes weighted by maps of several heads that share the features of the nodes.
+ *
+ * The result has the channels of all heads of a node and frame side by side, and features and
+ * gradients are read where they are, so that nothing is copied from one layout to another.
+ */
+#include <stdlib.h>
+
+#include "tiles.h"
+
+/* Features [graphs, sources, frames, channels], maps [graphs, groups, heads, targets, sources], each
+ * of frames / groups frames, and the result [graphs, targets, frames, heads * channels].
+ */
+typedef struct {
+    int64_t graphs, groups, heads, targets, sources, frames, channels;
+} Sizes;
+
+/* Places of a frame of a graph: map, features and result. */
+typedef struct {
+    int64_t map, x, out;
+} Place;
+
+static Place place_of(const Sizes *n, int64_t i)
+{
+    int64_t graph = i / n->frames, frame = i % n->frames;
+    int64_t group = graph * n->groups + frame / (n->frames / n->groups);
+    int64_t targets = n->targets * n->frames, sources = n->sources * n->frames;
+    return (Place){
+        group * n->heads * n->targets * n->sources,
+        (graph * sources + frame) * n->channels,
+        (graph * targets + frame) * n->heads * n->channels,
+    };
+}
+
+/* Offset of a head and a target in the result. */
+static int64_t offset_of(const Sizes *n, int64_t row)
+{
+    return (row % n->targets * n->frames * n->heads + row / n->targets) * n->channels;
+}
+
+static float *new_floats(int64_t count)
+{
+    float *out = NULL;
+    return posix_memalign((void **)&out, 64, sizeof(float) * count) ? NULL : out;
+}
+
+int mix_forward(const float *maps, const float *x, float *out, const Sizes *n, int threads)
+{
+    int failed = 0;
+    const int64_t zero = 0, rows = n->heads * n->targets, stride = n->frames * n->channels;
+    _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
+    {
+        float *panel = new_floats(n->sources * COLUMNS), tile[ROWS * COLUMNS];
+        failed = panel == NULL;
+        _Pragma("omp for schedule(static)") for (int64_t i = 0; i < n->graphs * n->frames; i++)
+        {
+            Place place = place_of(n, i);
+            for (int64_t column = 0; !failed && column < n->channels; column += COLUMNS) {
+                int64_t count = min_of(COLUMNS, n->channels - column);
+                copy_panel(panel, x + place.x + column, stride, n->sources, count);
+                for (int64_t first = 0; first < rows; first += ROWS) {
+                    const float *from[ROWS];
+                    for (int64_t r = 0; r < ROWS; r++)
+                        from[r] = maps + place.map + min_of(first + r, rows - 1) * n->sources;
+                    multiply(tile, from, n->sources, 1, &zero, panel);
+                    for (int64_t r = 0; r < min_of(ROWS, rows - first); r++)
+                        for (int64_t j = 0; j < count; j += WIDTH)
+                            v_store_part(out + place.out + offset_of(n, first + r) + column + j,
+                                         v_load(tile + r * COLUMNS + j),
+                                         (int)min_of(WIDTH, count - j));
+                }
+            }
+        }
+        free(panel);
+    }
+    return failed;
+}
+
+/* Gradients of maps and x; those of which the address is NULL are not computed. senders are maps with
+ * sources before heads and targets; the gradient of maps must be zeros before.
+ */
+int mix_backward(const float *senders, const float *x, const float *grad, float *map_grad,
+                 float *x_grad, const Sizes *n, int threads)
+{
+    int failed = 0;
+    const int64_t zero = 0, rows = n->heads * n->targets, stride = n->frames * n->channels;
+    const int64_t depth = rows > n->channels ? rows : n->channels;
+    _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
+    {
+        float *panel = new_floats(depth * COLUMNS), tile[ROWS * COLUMNS];
+        failed = panel == NULL;
+        /* A thread has whole graphs, so that no other one adds to their maps. */
+        _Pragma("omp for schedule(static)") for (int64_t graph = 0; graph < n->graphs; graph++)
+            for (int64_t i = graph * n->frames; !failed && i < (graph + 1) * n->frames; i++) {
+                Place place = place_of(n, i);
+                const float *from[ROWS], *upper = grad + place.out;
+                for (int64_t column = 0; x_grad && column < n->channels; column += COLUMNS) {
+                    int64_t count = min_of(COLUMNS, n->channels - column);
+                    for (int64_t row = 0; row < rows; row++)
+                        copy_panel(panel + row * COLUMNS, upper + offset_of(n, row) + column, 0, 1,
+                                   count);
+                    for (int64_t first = 0; first < n->sources; first += ROWS) {
+                        for (int64_t r = 0; r < ROWS; r++)
+                            from[r] = senders + place.map + min_of(first + r, n->sources - 1) * rows;
+                        multiply(tile, from, rows, 1, &zero, panel);
+                        for (int64_t r = 0; r < min_of(ROWS, n->sources - first); r++)
+                            for (int64_t j = 0; j < count; j += WIDTH)
+                                v_store_part(x_grad + place.x + (first + r) * stride + column + j,
+                                             v_load(tile + r * COLUMNS + j),
+                                             (int)min_of(WIDTH, count - j));
+                    }
+                }
+                for (int64_t source = 0; map_grad && source < n->sources; source += COLUMNS) {
+                    int64_t count = min_of(COLUMNS, n->sources - source);
+                    for (int64_t j = 0; j < COLUMNS; j++)
+                        for (int64_t c = 0; c < n->channels; c++)
+                            panel[c * COLUMNS + j] =
+                                j < count ? x[place.x + (source + j) * stride + c] : 0.0f;
+                    for (int64_t first = 0; first < rows; first += ROWS) {
+                        for (int64_t r = 0; r < ROWS; r++)
+                            from[r] = upper + offset_of(n, min_of(first + r, rows - 1));
+                        multiply(tile, from, n->channels, 1, &zero, panel);
+                        for (int64_t r = 0; r < min_of(ROWS, rows - first); r++) {
+                            float *to = map_grad + place.map + (first + r) * n->sources + source;
+                            for (int64_t j = 0; j < count; j++)
+                                to[j] += tile[r * COLUMNS + j];
+                        }
+                    }
+                }
+            }
+        free(panel);
+    }
+    return failed;
+}
