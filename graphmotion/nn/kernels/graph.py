@@ -46,17 +46,18 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         graphs, adj, weight = ctx.saved_tensors
-        bias_grad = gradient.sum(dim=(0, 2)) if ctx.needs_input_grad[3] else None
+        needs_x, needs_adj, needs_weight, needs_bias, _ = ctx.needs_input_grad
+        bias_grad = gradient.sum(dim=(0, 2)) if needs_bias else None
         if is_followed():
-            messages = torch.einsum('bvtf,kcf->kbvtc', gradient, weight)
-            return (
-                torch.einsum('kbvtc,kvu->butc', messages, adj),
-                torch.einsum('kbvtc,butc->kvu', messages, graphs),
-                torch.einsum('kvu,butc,bvtf->kcf', adj, graphs, gradient),
-                bias_grad,
-                None,
-            )
-        needs_x, needs_adj, needs_weight, *_ = ctx.needs_input_grad
+            x_grad = adj_grad = weight_grad = None
+            if needs_x or needs_adj:
+                messages = torch.einsum('bvtf,kcf->kbvtc', gradient, weight)
+                x_grad = torch.einsum('kbvtc,kvu->butc', messages, adj) if needs_x else None
+                adj_grad = torch.einsum('kbvtc,butc->kvu', messages, graphs) if needs_adj else None
+            if needs_weight:
+                received = torch.einsum('kvu,butc->kbvtc', adj, graphs)
+                weight_grad = torch.einsum('kbvtc,bvtf->kcf', received, gradient)
+            return x_grad, adj_grad, weight_grad, bias_grad, None
         grads = (
             torch.empty_like(graphs) if needs_x else None,
             torch.zeros_like(adj) if needs_adj else None,
