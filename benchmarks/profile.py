@@ -38,8 +38,16 @@ ELEMENTWISE, OTHER = 'element-wise', 'other'
 COLUMNS = ('model', 'B', 'pass', 'ms', *KINDS, ELEMENTWISE, OTHER)
 
 
+# Compiled operators of the library, which are recorded as functions of autograd.
+COMPILED = {'_Attention': 'products', '_Convolution': 'products', '_Linear': 'products',
+            '_Mix': 'products', '_GELU': ELEMENTWISE}  # fmt: skip
+
+
 def kind_of(name: str) -> str:
     """Returns the kind of an operator; calls outside of operators are of another kind."""
+    function = name.removesuffix('Backward')
+    if function in COMPILED:
+        return COMPILED[function]
     if not name.startswith('aten::'):
         return OTHER
     for kind, words in KINDS.items():
