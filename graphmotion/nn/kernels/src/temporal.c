@@ -101,25 +101,32 @@ static inline int64_t place_of(const Plan *p, int64_t inputs, int64_t panel, int
 static void transform_weights(float *out, const float *weight, const Sizes *n, const Strides *s,
                               const Plan *p)
 {
-    enum { PART = 16 }; /* inputs whose transformed weights of a panel fit the cache */
-    int64_t size = p->groups * n->inputs * COLUMNS;
+    enum { PART = 16 }; /* inputs whose transformed weights of a group are written at once */
+    float parts[PRODUCTS][PART][COLUMNS] = {0};
     for (int64_t panel = 0; panel < p->panels; panel++)
         for (int64_t first = 0; first < n->inputs; first += PART)
-            for (int64_t o = 0; o < COLUMNS; o++)
-                for (int64_t c = first; c < min_of(n->inputs, first + PART); c++)
-                    for (int64_t g = 0; g < p->groups; g++) {
-                        int64_t output = panel * COLUMNS + o;
-                        const float *from = weight + output * s->output + c * s->input;
-                        float w[TAPS] = {0};
-                        for (int64_t j = 0; j < TAPS && output < n->outputs; j++)
-                            if (TAPS * g + j < n->taps)
-                                w[j] = from[(TAPS * g + j) * s->tap];
-                        float *to = out + place_of(p, n->inputs, panel, 0, g, c) + o;
-                        to[0] = w[0];
-                        to[size] = 0.5f * (w[0] + w[1] + w[2]);
-                        to[2 * size] = 0.5f * (w[0] - w[1] + w[2]);
-                        to[3 * size] = p->single && g == p->groups - 1 ? -w[0] : w[2];
+            for (int64_t g = 0; g < p->groups; g++) {
+                int64_t count = min_of(PART, n->inputs - first);
+                int64_t taps = min_of(TAPS, n->taps - TAPS * g);
+                int64_t outputs = min_of(COLUMNS, n->outputs - panel * COLUMNS);
+                int single = p->single && g == p->groups - 1;
+                memset(parts, 0, sizeof(parts));
+                for (int64_t o = 0; o < outputs; o++) {
+                    const float *from = weight + (panel * COLUMNS + o) * s->output +
+                                        first * s->input + TAPS * g * s->tap;
+                    for (int64_t c = 0; c < count; c++, from += s->input) {
+                        float w0 = from[0], w1 = taps > 1 ? from[s->tap] : 0.0f;
+                        float w2 = taps > 2 ? from[2 * s->tap] : 0.0f, half = 0.5f * (w0 + w2);
+                        parts[0][c][o] = w0;
+                        parts[1][c][o] = half + 0.5f * w1;
+                        parts[2][c][o] = half - 0.5f * w1;
+                        parts[3][c][o] = single ? -w0 : w2;
                     }
+                }
+                for (int64_t k = 0; k < PRODUCTS; k++)
+                    memcpy(out + place_of(p, n->inputs, panel, k, g, first), parts[k],
+                           sizeof(float) * count * COLUMNS);
+            }
 }
 
 /* Computes a panel of outputs of a block of nodes, given their transformed frames. */
