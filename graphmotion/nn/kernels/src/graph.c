@@ -21,24 +21,31 @@ static int64_t block_frames(const Sizes *n)
     return frames < 1 ? 1 : min_of(frames, n->frames);
 }
 
-/* out = A B for rows of A with `depth` numbers; `panel` has place for depth rows. */
+/* Columns of the second factor of a product that are copied at once. */
+enum { CHUNK = 256 };
+
+/* out = A B for rows of A with `depth` numbers; `panels` has place for depth rows of CHUNK numbers. */
 static void product(float *out, int64_t out_stride, const float *a, int64_t rows, int64_t depth,
-                    const float *b, int64_t b_stride, int64_t columns, float *panel)
+                    const float *b, int64_t b_stride, int64_t columns, float *panels)
 {
     float tile[ROWS * COLUMNS];
-    const int64_t start = 0;
-    for (int64_t column = 0; column < columns; column += COLUMNS) {
-        int64_t count = min_of(COLUMNS, columns - column);
-        copy_panel(panel, b + column, b_stride, depth, count);
+    const int64_t zero = 0;
+    for (int64_t start = 0; start < columns; start += CHUNK) {
+        int64_t size = min_of(CHUNK, columns - start);
+        copy_panels(panels, b + start, b_stride, depth, size);
         for (int64_t first = 0; first < rows; first += ROWS) {
             const float *from[ROWS];
             for (int64_t i = 0; i < ROWS; i++)
                 from[i] = a + min_of(first + i, rows - 1) * depth;
-            multiply(tile, from, depth, 1, &start, panel);
-            for (int64_t i = 0; i < min_of(ROWS, rows - first); i++)
-                for (int64_t j = 0; j < count; j += WIDTH)
-                    v_store_part(out + (first + i) * out_stride + column + j,
-                                 v_load(tile + i * COLUMNS + j), (int)min_of(WIDTH, count - j));
+            for (int64_t column = 0; column < size; column += COLUMNS) {
+                int64_t count = min_of(COLUMNS, size - column);
+                float *to = out + first * out_stride + start + column;
+                multiply(tile, from, depth, 1, &zero, panels + column * depth);
+                for (int64_t i = 0; i < min_of(ROWS, rows - first); i++)
+                    for (int64_t j = 0; j < count; j += WIDTH)
+                        v_store_part(to + i * out_stride + j, v_load(tile + i * COLUMNS + j),
+                                     (int)min_of(WIDTH, count - j));
+            }
         }
     }
 }
@@ -63,12 +70,11 @@ static void product(float *out, int64_t out_stride, const float *a, int64_t rows
         }                                                                                         \
     }
 
-/* Memory of a thread: sums over neighbours of a block, then a panel. */
-static float *new_buffer(const Sizes *n, int64_t sums, int64_t depth)
+/* Memory of a thread: sums over neighbours of a block, then panels. */
+static float *new_buffer(const Sizes *n, int64_t panels)
 {
     float *buffer = NULL;
-    int64_t size = n->partitions * n->nodes * block_frames(n) * n->inputs;
-    size = (sums * size + depth * COLUMNS + 15) / 16 * 16;
+    int64_t size = n->partitions * n->nodes * block_frames(n) * n->inputs + panels;
     return posix_memalign((void **)&buffer, 64, sizeof(float) * size) ? NULL : buffer;
 }
 
@@ -81,12 +87,10 @@ int graph_forward(const float *x, const float *adj, const float *weight, const f
     float *panels = malloc(sizeof(float) * panels_of(n->outputs) * depth * COLUMNS);
     if (panels == NULL)
         return 1;
-    for (int64_t i = 0; i < panels_of(n->outputs); i++)
-        copy_panel(panels + i * depth * COLUMNS, weight + i * COLUMNS, n->outputs, depth,
-                   min_of(COLUMNS, n->outputs - i * COLUMNS));
+    copy_panels(panels, weight, n->outputs, depth, n->outputs);
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
-        float *sums = new_buffer(n, 1, n->nodes), *panel = NULL;
+        float *sums = new_buffer(n, n->nodes * CHUNK), *panel = NULL;
         failed = sums == NULL;
         _Pragma("omp for schedule(static)") for (int64_t i = 0; i < n->graphs * steps; i++)
         {
@@ -169,14 +173,12 @@ int graph_backward(const float *x, const float *adj, const float *adj_columns,
     if (weights == NULL)
         return 1;
     for (int64_t k = 0; k < n->partitions; k++)
-        for (int64_t i = 0; i < panels; i++)
-            copy_panel(weights + (k * panels + i) * panel_size,
-                       weight_columns + k * n->outputs * n->inputs + i * COLUMNS, n->inputs,
-                       n->outputs, min_of(COLUMNS, n->inputs - i * COLUMNS));
+        copy_panels(weights + k * panels * panel_size, weight_columns + k * n->outputs * n->inputs,
+                    n->inputs, n->outputs, n->inputs);
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
-        int64_t depth = n->nodes * step > all ? n->nodes * step : all;
-        float *sums = new_buffer(n, 1, depth);
+        int64_t size = n->nodes * step * COLUMNS;
+        float *sums = new_buffer(n, size > all * CHUNK ? size : all * CHUNK);
         float *totals = calloc(columns * weight_size + adj_size, sizeof(float));
         float *adj_total = totals + columns * weight_size;
         failed = sums == NULL || totals == NULL;
@@ -196,9 +198,9 @@ int graph_backward(const float *x, const float *adj, const float *adj_columns,
                     int64_t offset = column * COLUMNS;
                     int64_t count = min_of(COLUMNS, n->outputs - offset);
                     for (int64_t node = 0; node < n->nodes; node++)
-                        copy_panel(panel + node * frames * COLUMNS,
-                                   upper + node * n->frames * n->outputs + offset, n->outputs, frames,
-                                   count);
+                        copy_panels(panel + node * frames * COLUMNS,
+                                    upper + node * n->frames * n->outputs + offset, n->outputs, frames,
+                                    count);
                     for (int64_t k = 0; k < n->partitions; k++)
                         for (int64_t c = 0; c < n->inputs; c += ROWS)
                             accumulate(totals + column * weight_size + (k * n->inputs + c) * COLUMNS,

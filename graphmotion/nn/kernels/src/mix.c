@@ -49,19 +49,22 @@ int mix_forward(const float *maps, const float *x, float *out, const Sizes *n, i
     const int64_t zero = 0, rows = n->heads * n->targets, stride = n->frames * n->channels;
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
-        float *panel = new_floats(n->sources * COLUMNS), tile[ROWS * COLUMNS];
-        failed = panel == NULL;
+        float *panels = new_floats(n->sources * panels_of(n->channels) * COLUMNS);
+        float tile[ROWS * COLUMNS];
+        failed = panels == NULL;
         _Pragma("omp for schedule(static)") for (int64_t i = 0; i < n->graphs * n->frames; i++)
         {
             Place place = place_of(n, i);
-            for (int64_t column = 0; !failed && column < n->channels; column += COLUMNS) {
-                int64_t count = min_of(COLUMNS, n->channels - column);
-                copy_panel(panel, x + place.x + column, stride, n->sources, count);
-                for (int64_t first = 0; first < rows; first += ROWS) {
-                    const float *from[ROWS];
-                    for (int64_t r = 0; r < ROWS; r++)
-                        from[r] = maps + place.map + min_of(first + r, rows - 1) * n->sources;
-                    multiply(tile, from, n->sources, 1, &zero, panel);
+            if (failed)
+                continue;
+            copy_panels(panels, x + place.x, stride, n->sources, n->channels);
+            for (int64_t first = 0; first < rows; first += ROWS) {
+                const float *from[ROWS];
+                for (int64_t r = 0; r < ROWS; r++)
+                    from[r] = maps + place.map + min_of(first + r, rows - 1) * n->sources;
+                for (int64_t column = 0; column < n->channels; column += COLUMNS) {
+                    int64_t count = min_of(COLUMNS, n->channels - column);
+                    multiply(tile, from, n->sources, 1, &zero, panels + column * n->sources);
                     for (int64_t r = 0; r < min_of(ROWS, rows - first); r++)
                         for (int64_t j = 0; j < count; j += WIDTH)
                             v_store_part(out + place.out + offset_of(n, first + r) + column + j,
@@ -70,7 +73,7 @@ int mix_forward(const float *maps, const float *x, float *out, const Sizes *n, i
                 }
             }
         }
-        free(panel);
+        free(panels);
     }
     return failed;
 }
@@ -83,25 +86,28 @@ int mix_backward(const float *senders, const float *x, const float *grad, float 
 {
     int failed = 0;
     const int64_t zero = 0, rows = n->heads * n->targets, stride = n->frames * n->channels;
-    const int64_t depth = rows > n->channels ? rows : n->channels;
+    const int64_t parts[2] = {rows * panels_of(n->channels), n->channels};
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
-        float *panel = new_floats(depth * COLUMNS), tile[ROWS * COLUMNS];
-        failed = panel == NULL;
+        float *panels = new_floats((parts[0] > parts[1] ? parts[0] : parts[1]) * COLUMNS);
+        float tile[ROWS * COLUMNS];
+        failed = panels == NULL;
         /* A thread has whole graphs, so that no other one adds to their maps. */
         _Pragma("omp for schedule(static)") for (int64_t graph = 0; graph < n->graphs; graph++)
             for (int64_t i = graph * n->frames; !failed && i < (graph + 1) * n->frames; i++) {
                 Place place = place_of(n, i);
                 const float *from[ROWS], *upper = grad + place.out;
-                for (int64_t column = 0; x_grad && column < n->channels; column += COLUMNS) {
-                    int64_t count = min_of(COLUMNS, n->channels - column);
-                    for (int64_t row = 0; row < rows; row++)
-                        copy_panel(panel + row * COLUMNS, upper + offset_of(n, row) + column, 0, 1,
-                                   count);
-                    for (int64_t first = 0; first < n->sources; first += ROWS) {
-                        for (int64_t r = 0; r < ROWS; r++)
-                            from[r] = senders + place.map + min_of(first + r, n->sources - 1) * rows;
-                        multiply(tile, from, rows, 1, &zero, panel);
+                for (int64_t row = 0; x_grad && row < rows; row++)
+                    for (int64_t column = 0; column < n->channels; column += COLUMNS)
+                        copy_panels(panels + (column * rows + row * COLUMNS),
+                                    upper + offset_of(n, row) + column, 0, 1,
+                                    min_of(COLUMNS, n->channels - column));
+                for (int64_t first = 0; x_grad && first < n->sources; first += ROWS) {
+                    for (int64_t r = 0; r < ROWS; r++)
+                        from[r] = senders + place.map + min_of(first + r, n->sources - 1) * rows;
+                    for (int64_t column = 0; column < n->channels; column += COLUMNS) {
+                        int64_t count = min_of(COLUMNS, n->channels - column);
+                        multiply(tile, from, rows, 1, &zero, panels + column * rows);
                         for (int64_t r = 0; r < min_of(ROWS, n->sources - first); r++)
                             for (int64_t j = 0; j < count; j += WIDTH)
                                 v_store_part(x_grad + place.x + (first + r) * stride + column + j,
@@ -113,12 +119,12 @@ int mix_backward(const float *senders, const float *x, const float *grad, float 
                     int64_t count = min_of(COLUMNS, n->sources - source);
                     for (int64_t j = 0; j < COLUMNS; j++)
                         for (int64_t c = 0; c < n->channels; c++)
-                            panel[c * COLUMNS + j] =
+                            panels[c * COLUMNS + j] =
                                 j < count ? x[place.x + (source + j) * stride + c] : 0.0f;
                     for (int64_t first = 0; first < rows; first += ROWS) {
                         for (int64_t r = 0; r < ROWS; r++)
                             from[r] = upper + offset_of(n, min_of(first + r, rows - 1));
-                        multiply(tile, from, n->channels, 1, &zero, panel);
+                        multiply(tile, from, n->channels, 1, &zero, panels);
                         for (int64_t r = 0; r < min_of(ROWS, rows - first); r++) {
                             float *to = map_grad + place.map + (first + r) * n->sources + source;
                             for (int64_t j = 0; j < count; j++)
@@ -127,7 +133,7 @@ int mix_backward(const float *senders, const float *x, const float *grad, float 
                     }
                 }
             }
-        free(panel);
+        free(panels);
     }
     return failed;
 }

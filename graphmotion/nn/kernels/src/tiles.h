@@ -22,15 +22,21 @@ static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 /* Number of panels of a matrix. */
 static inline int64_t panels_of(int64_t columns) { return (columns + COLUMNS - 1) / COLUMNS; }
 
-/* Copies a panel: `count` numbers of each row, followed by zeros. */
-static inline void copy_panel(float *panel, const float *from, int64_t stride, int64_t depth,
-                              int64_t count)
+/* Copies a matrix to panels, of which the last one ends with zeros. Rows are read as a whole, since
+ * neighbouring ones may be far apart.
+ */
+static inline void copy_panels(float *panels, const float *from, int64_t stride, int64_t depth,
+                               int64_t columns)
 {
-    for (int64_t k = 0; k < depth; k++, panel += COLUMNS, from += stride)
-        for (int64_t j = 0; j < COLUMNS; j += WIDTH) {
-            int64_t rest = count - j;
-            v_store(panel + j, rest > 0 ? v_load_part(from + j, (int)min_of(WIDTH, rest)) : v_set(0));
-        }
+    for (int64_t k = 0; k < depth; k++, panels += COLUMNS, from += stride)
+        for (int64_t i = 0; i < panels_of(columns); i++)
+            for (int64_t j = 0; j < COLUMNS; j += WIDTH) {
+                int64_t column = i * COLUMNS + j, rest = columns - column;
+                vec part = v_set(0.0f);
+                if (rest > 0)
+                    part = v_load_part(from + column, (int)min_of(WIDTH, rest));
+                v_store(panels + i * depth * COLUMNS + j, part);
+            }
 }
 
 /* Writes the product of ROWS rows and a panel. Each row has parts of `depth` numbers, which start at
