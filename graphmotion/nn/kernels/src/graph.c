@@ -3,8 +3,6 @@
  * A block of frames of one graph is summed over the neighbours by all partitions, and multiplied by
  * the weights of all while it is in the cache. Neither the sums nor their gradients are stored.
  */
-#include <stdlib.h>
-
 #include "tiles.h"
 
 /* Sizes of features [graphs, nodes, frames, inputs], of the result and of the partitions. */
@@ -70,12 +68,10 @@ static void product(float *out, int64_t out_stride, const float *a, int64_t rows
         }                                                                                         \
     }
 
-/* Memory of a thread: sums over neighbours of a block, then panels. */
-static float *new_buffer(const Sizes *n, int64_t panels)
+/* Number of sums over neighbours of a block. */
+static int64_t size_of_sums(const Sizes *n)
 {
-    float *buffer = NULL;
-    int64_t size = n->partitions * n->nodes * block_frames(n) * n->inputs + panels;
-    return posix_memalign((void **)&buffer, 64, sizeof(float) * size) ? NULL : buffer;
+    return n->partitions * n->nodes * block_frames(n) * n->inputs;
 }
 
 /* adj [partitions, nodes, nodes], weight [partitions, inputs, outputs], bias [nodes, outputs]. */
@@ -84,13 +80,13 @@ int graph_forward(const float *x, const float *adj, const float *weight, const f
 {
     int64_t depth = n->partitions * n->inputs, step = block_frames(n), failed = 0;
     int64_t steps = (n->frames + step - 1) / step, all = n->partitions * n->nodes;
-    float *panels = malloc(sizeof(float) * panels_of(n->outputs) * depth * COLUMNS);
+    float *panels = new_floats(panels_of(n->outputs) * depth * COLUMNS);
     if (panels == NULL)
         return 1;
     copy_panels(panels, weight, n->outputs, depth, n->outputs);
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
-        float *sums = new_buffer(n, n->nodes * CHUNK), *panel = NULL;
+        float *sums = new_floats(size_of_sums(n) + n->nodes * CHUNK), *panel = NULL;
         failed = sums == NULL;
         _Pragma("omp for schedule(static)") for (int64_t i = 0; i < n->graphs * steps; i++)
         {
@@ -169,18 +165,22 @@ int graph_backward(const float *x, const float *adj, const float *adj_columns,
     int64_t all = n->partitions * n->nodes, panels = panels_of(n->inputs);
     int64_t panel_size = n->outputs * COLUMNS, weight_size = n->partitions * n->inputs * COLUMNS;
     int64_t columns = panels_of(n->outputs), adj_size = all * n->nodes;
-    float *weights = malloc(sizeof(float) * n->partitions * panels * panel_size);
-    if (weights == NULL)
+    float *weights = new_floats(n->partitions * panels * panel_size);
+    float **of_threads = calloc(threads, sizeof(float *));
+    if (weights == NULL || of_threads == NULL) {
+        free(weights), free(of_threads);
         return 1;
+    }
     for (int64_t k = 0; k < n->partitions; k++)
         copy_panels(weights + k * panels * panel_size, weight_columns + k * n->outputs * n->inputs,
                     n->inputs, n->outputs, n->inputs);
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
         int64_t size = n->nodes * step * COLUMNS;
-        float *sums = new_buffer(n, size > all * CHUNK ? size : all * CHUNK);
+        float *sums = new_floats(size_of_sums(n) + (size > all * CHUNK ? size : all * CHUNK));
         float *totals = calloc(columns * weight_size + adj_size, sizeof(float));
         float *adj_total = totals + columns * weight_size;
+        of_threads[omp_get_thread_num()] = totals;
         failed = sums == NULL || totals == NULL;
         _Pragma("omp for schedule(static)") for (int64_t i = 0; i < n->graphs * steps; i++)
         {
@@ -225,8 +225,12 @@ int graph_backward(const float *x, const float *adj, const float *adj_columns,
                 product(x_grad + graph * n->nodes * stride + start * n->inputs, stride, adj_columns,
                         n->nodes, all, sums, width, width, panel);
         }
-        _Pragma("omp critical") if (!failed)
-        {
+        free(sums);
+    }
+    /* In the order of the threads, so that results do not depend on which one is first. */
+    for (int thread = 0; thread < threads; thread++) {
+        const float *totals = of_threads[thread], *adj_total = totals + columns * weight_size;
+        if (!failed && totals != NULL) {
             for (int64_t i = 0; adj_grad && i < adj_size; i++)
                 adj_grad[i] += adj_total[i];
             for (int64_t i = 0; weight_grad && i < n->partitions * n->inputs; i++)
@@ -234,8 +238,8 @@ int graph_backward(const float *x, const float *adj, const float *adj_columns,
                     weight_grad[i * n->outputs + j] +=
                         totals[j / COLUMNS * weight_size + i * COLUMNS + j % COLUMNS];
         }
-        free(sums), free(totals);
+        free(of_threads[thread]);
     }
-    free(weights);
+    free(of_threads), free(weights);
     return (int)failed;
 }

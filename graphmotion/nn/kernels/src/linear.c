@@ -1,193 +1,126 @@
-/* Linear maps of many rows with few channels, and their gradients.
- *
- * All are matrix products C = A B by tiles of ROWS x COLUMNS numbers of C that stay in registers. B
- * is copied in panels of COLUMNS columns, so that it is read in order.
- */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+/* Linear maps of many rows with few channels, and their gradients. */
+#include "tiles.h"
 
-#include "vector.h"
-
-#define INLINE static inline __attribute__((always_inline))
-
-enum { VECTORS = 2, COLUMNS = VECTORS * WIDTH };
-#ifdef __AVX512F__
-enum { ROWS = 8 };
-#else
-enum { ROWS = 6 };
-#endif
 /* Rows of features that are multiplied by one panel after another while they are in the cache, and
  * rows of which gradients of the weights are summed before they are added to those of other rows.
  */
 enum { BLOCK = 24 * 8 };
 
-static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-
-/* Number of values of the panels of a matrix. */
-static int64_t size_of_panels(int64_t depth, int64_t columns)
-{
-    return (columns + COLUMNS - 1) / COLUMNS * COLUMNS * depth;
-}
-
-/* Copies B, whose value of a row and a column is b[row * row_stride + column * column_stride]. */
+/* Copies a matrix with any strides to panels. */
 static void pack(float *panels, const float *b, int64_t row_stride, int64_t column_stride,
                  int64_t depth, int64_t columns)
 {
-    for (int64_t first = 0; first < columns; first += COLUMNS) {
-        int64_t count = min_of(COLUMNS, columns - first);
-        for (int64_t k = 0; k < depth; k++, panels += COLUMNS) {
-            const float *row = b + k * row_stride + first * column_stride;
-            if (count == COLUMNS && column_stride == 1) {
-                memcpy(panels, row, sizeof(float) * COLUMNS);
-                continue;
+    if (column_stride == 1) {
+        copy_panels(panels, b, row_stride, depth, columns);
+        return;
+    }
+    for (int64_t first = 0; first < columns; first += COLUMNS)
+        for (int64_t k = 0; k < depth; k++, panels += COLUMNS)
+            for (int64_t j = 0; j < COLUMNS; j++) {
+                int64_t column = first + j;
+                panels[j] = column < columns ? b[k * row_stride + column * column_stride] : 0.0f;
             }
-            for (int64_t j = 0; j < COLUMNS; j++)
-                panels[j] = j < count ? row[j * column_stride] : 0.0f;
-        }
+}
+
+/* Adds the bias, which may be NULL, to a tile, and writes it. */
+static void write_tile(float *out, const float *tile, const float *bias, int64_t rows, int64_t count,
+                       int64_t stride)
+{
+    for (int64_t j = 0; j < count; j += WIDTH) {
+        int width = (int)min_of(WIDTH, count - j);
+        vec offset = v_set(0.0f);
+        if (bias)
+            offset = v_load_part(bias + j, width);
+        for (int64_t i = 0; i < rows; i++)
+            v_store_part(out + i * stride + j, v_load(tile + i * COLUMNS + j) + offset, width);
     }
 }
 
-/* Multiplies a tile of A, whose value of a row and a column is a[row * stride + column * step]. */
-INLINE void multiply(vec sums[ROWS][VECTORS], const float *a, int64_t stride, int64_t step,
-                     const float *panel, int64_t depth)
-{
-    vec sum[ROWS][VECTORS];
-    for (int i = 0; i < ROWS; i++)
-        for (int j = 0; j < VECTORS; j++)
-            sum[i][j] = v_set(0.0f);
-    const float *middle = a + ROWS / 2 * stride;
-    for (int64_t k = 0; k < depth; k++, a += step, middle += step, panel += COLUMNS) {
-        vec b[VECTORS];
-        for (int j = 0; j < VECTORS; j++)
-            b[j] = v_load(panel + j * WIDTH);
-        for (int i = 0; i < ROWS; i++) {
-            vec x = v_set(i < ROWS / 2 ? a[i * stride] : middle[(i - ROWS / 2) * stride]);
-            for (int j = 0; j < VECTORS; j++)
-                sum[i][j] = v_fma(x, b[j], sum[i][j]);
-        }
-    }
-    for (int i = 0; i < ROWS; i++)
-        for (int j = 0; j < VECTORS; j++)
-            sums[i][j] = sum[i][j];
-}
-
-/* Multiplies fewer rows than those of a tile: `rest` has place for all of them. */
-static void multiply_rest(vec sums[ROWS][VECTORS], const float *a, int64_t stride, int64_t step,
-                          const float *panel, int64_t depth, int64_t rows, float *rest)
-{
-    for (int64_t i = 0; i < ROWS; i++)
-        for (int64_t k = 0; k < depth; k++)
-            rest[i * depth + k] = i < rows ? a[i * stride + k * step] : 0.0f;
-    multiply(sums, rest, depth, 1, panel, depth);
-}
-
-/* out = x W + bias for rows x; row_stride and column_stride are those of W. A bias may be NULL. */
+/* out = x W + bias for rows x; row_stride and column_stride are those of W. */
 int linear_forward(const float *x, const float *weight, const float *bias, float *out, int64_t rows,
                    int64_t depth, int64_t columns, int64_t row_stride, int64_t column_stride,
                    int threads)
 {
-    int failed = 0;
-    int64_t size = size_of_panels(depth, columns);
-    float *panels = malloc(sizeof(float) * (size + COLUMNS));
+    const int64_t zero = 0;
+    float *panels = new_floats(panels_of(columns) * depth * COLUMNS);
     if (panels == NULL)
         return 1;
     pack(panels, weight, row_stride, column_stride, depth, columns);
-    _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
+    _Pragma("omp parallel for num_threads(threads) schedule(static)") for (int64_t block = 0;
+                                                                           block < rows;
+                                                                           block += BLOCK)
     {
-        float *rest = malloc(sizeof(float) * ROWS * depth);
-        failed = rest == NULL;
-        _Pragma("omp for schedule(static)") for (int64_t block = 0; block < rows; block += BLOCK)
-        {
-            int64_t last = failed ? block : min_of(rows, block + BLOCK);
-            for (int64_t column = 0; column < columns; column += COLUMNS) {
-                const float *panel = panels + column * depth;
-                int count = (int)min_of(COLUMNS, columns - column);
-                vec offset[VECTORS], sums[ROWS][VECTORS];
-                for (int j = 0; j < VECTORS; j++) {
-                    int64_t n = min_of(WIDTH, count - j * WIDTH);
-                    int none = bias == NULL || n <= 0;
-                    offset[j] = none ? v_set(0.0f) : v_load_part(bias + column + j * WIDTH, (int)n);
-                }
-                for (int64_t row = block; row < last; row += ROWS) {
-                    int64_t height = min_of(ROWS, last - row);
-                    const float *a = x + row * depth;
-                    if (height == ROWS)
-                        multiply(sums, a, depth, 1, panel, depth);
-                    else
-                        multiply_rest(sums, a, depth, 1, panel, depth, height, rest);
-                    for (int i = 0; i < height; i++)
-                        for (int j = 0; j * WIDTH < count; j++) {
-                            float *to = out + (row + i) * columns + column + j * WIDTH;
-                            vec y = sums[i][j] + offset[j];
-                            if (count == COLUMNS)
-                                v_store(to, y);
-                            else
-                                v_store_part(to, y, (int)min_of(WIDTH, count - j * WIDTH));
-                        }
-                }
+        int64_t last = min_of(rows, block + BLOCK);
+        for (int64_t column = 0; column < columns; column += COLUMNS)
+            for (int64_t row = block; row < last; row += ROWS) {
+                const float *from[ROWS];
+                float tile[ROWS * COLUMNS];
+                for (int64_t i = 0; i < ROWS; i++)
+                    from[i] = x + min_of(row + i, last - 1) * depth;
+                multiply(tile, from, depth, 1, &zero, panels + column * depth);
+                write_tile(out + row * columns + column, tile, bias ? bias + column : NULL,
+                           min_of(ROWS, last - row), min_of(COLUMNS, columns - column), columns);
             }
-        }
-        free(rest);
     }
     free(panels);
-    return failed;
+    return 0;
 }
 
-/* Gradients of weight [outputs, inputs] and bias, which must be zeros, for rows x and grad. */
+/* Adds the sums of columns of rows to out, in parts that stay in registers. */
+static void add_columns(float *out, const float *rows, int64_t count, int64_t columns)
+{
+    for (int64_t j = 0; j < columns; j += WIDTH) {
+        int width = (int)min_of(WIDTH, columns - j);
+        vec sum = v_set(0.0f);
+        for (int64_t i = 0; i < count; i++)
+            sum += v_load_part(rows + i * columns + j, width);
+        v_store_part(out + j, v_load_part(out + j, width) + sum, width);
+    }
+}
+
+/* Adds the gradients of weight [outputs, inputs] and bias, which may be NULL, for rows x and grad. */
 int linear_backward(const float *x, const float *grad, float *weight_grad, float *bias_grad,
                     int64_t rows, int64_t inputs, int64_t outputs, int threads)
 {
     int failed = 0;
-    int64_t size = inputs * outputs, panel_size = size_of_panels(BLOCK, inputs);
+    int64_t panels = panels_of(inputs), size = panels * outputs * COLUMNS;
+    float **of_threads = calloc(threads, sizeof(float *));
+    if (of_threads == NULL)
+        return 1;
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
-        float *buffer = calloc(size + outputs + panel_size + ROWS * BLOCK, sizeof(float));
-        float *bias = buffer + size, *panels = bias + outputs, *rest = panels + panel_size;
-        failed = buffer == NULL;
+        float *sums = calloc(size + outputs, sizeof(float));
+        float *panel = new_floats(panels * BLOCK * COLUMNS);
+        of_threads[omp_get_thread_num()] = sums;
+        failed = sums == NULL || panel == NULL;
         _Pragma("omp for schedule(static)") for (int64_t block = 0; block < rows; block += BLOCK)
         {
+            int64_t depth = failed ? 0 : min_of(BLOCK, rows - block);
+            const float *upper = grad + block * outputs;
             if (failed)
                 continue;
-            int64_t depth = min_of(BLOCK, rows - block);
-            const float *upper = grad + block * outputs;
-            pack(panels, x + block * inputs, inputs, 1, depth, inputs);
-            for (int64_t j = 0; bias_grad != NULL && j < outputs; j += COLUMNS) {
-                float sums[COLUMNS] = {0};
-                int64_t count = min_of(COLUMNS, outputs - j);
-                for (int64_t k = 0; k < depth; k++)
-                    for (int64_t i = 0; i < count; i++)
-                        sums[i] += upper[k * outputs + j + i];
-                for (int64_t i = 0; i < count; i++)
-                    bias[j + i] += sums[i];
-            }
-            for (int64_t column = 0; column < inputs; column += COLUMNS) {
-                const float *panel = panels + column * depth;
-                int64_t count = min_of(COLUMNS, inputs - column);
-                for (int64_t row = 0; row < outputs; row += ROWS) {
-                    int64_t height = min_of(ROWS, outputs - row);
-                    vec sums[ROWS][VECTORS];
-                    if (height == ROWS)
-                        multiply(sums, upper + row, 1, outputs, panel, depth);
-                    else
-                        multiply_rest(sums, upper + row, 1, outputs, panel, depth, height, rest);
-                    for (int i = 0; i < height; i++)
-                        for (int j = 0; j * WIDTH < count; j++) {
-                            float *to = buffer + (row + i) * inputs + column + j * WIDTH;
-                            int n = (int)min_of(WIDTH, count - j * WIDTH);
-                            v_store_part(to, v_load_part(to, n) + sums[i][j], n);
-                        }
-                }
-            }
+            copy_panels(panel, x + block * inputs, inputs, depth, inputs);
+            if (bias_grad)
+                add_columns(sums + size, upper, depth, outputs);
+            for (int64_t i = 0; i < panels; i++)
+                for (int64_t row = 0; row < outputs; row += ROWS)
+                    accumulate(sums + (i * outputs + row) * COLUMNS, upper + row, outputs, depth, 1,
+                               0, min_of(ROWS, outputs - row), panel + i * depth * COLUMNS);
         }
-        _Pragma("omp critical") for (int64_t i = 0; !failed && i < size + outputs; i++)
-        {
-            if (i < size)
-                weight_grad[i] += buffer[i];
-            else if (bias_grad != NULL)
-                bias_grad[i - size] += buffer[i];
-        }
-        free(buffer);
+        free(panel);
     }
+    /* In the order of the threads, so that results do not depend on which one is first. */
+    for (int thread = 0; thread < threads; thread++) {
+        const float *sums = of_threads[thread];
+        for (int64_t i = 0; !failed && sums && i < outputs; i++) {
+            for (int64_t j = 0; j < inputs; j++)
+                weight_grad[i * inputs + j] +=
+                    sums[(j / COLUMNS * outputs + i) * COLUMNS + j % COLUMNS];
+            if (bias_grad)
+                bias_grad[i] += sums[size + i];
+        }
+        free(of_threads[thread]);
+    }
+    free(of_threads);
     return failed;
 }

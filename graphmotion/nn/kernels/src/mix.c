@@ -3,8 +3,6 @@
  * The result has the channels of all heads of a node and frame side by side, and features and
  * gradients are read where they are, so that nothing is copied from one layout to another.
  */
-#include <stdlib.h>
-
 #include "tiles.h"
 
 /* Features [graphs, sources, frames, channels], maps [graphs, groups, heads, targets, sources], each
@@ -35,12 +33,6 @@ static Place place_of(const Sizes *n, int64_t i)
 static int64_t offset_of(const Sizes *n, int64_t row)
 {
     return (row % n->targets * n->frames * n->heads + row / n->targets) * n->channels;
-}
-
-static float *new_floats(int64_t count)
-{
-    float *out = NULL;
-    return posix_memalign((void **)&out, 64, sizeof(float) * count) ? NULL : out;
 }
 
 int mix_forward(const float *maps, const float *x, float *out, const Sizes *n, int threads)

@@ -13,8 +13,6 @@
  * have several channels; the sums over groups and channels precede those of y0 and y1. The gradient of
  * the weights follows from the same products, with D transposed instead of the weights.
  */
-#include <stdlib.h>
-
 #include "tiles.h"
 
 enum { PRODUCTS = 4, TAPS = 3 };
@@ -35,7 +33,7 @@ typedef struct {
     int single;                                    /* whether the last group has one tap */
 } Plan;
 
-static Plan plan_of(const Sizes *n, int64_t largest_block)
+static Plan plan_of(const Sizes *n, int64_t largest_block, int threads)
 {
     Plan p;
     p.frames = n->frames + 2 * n->padding - n->taps + 1;
@@ -46,7 +44,8 @@ static Plan plan_of(const Sizes *n, int64_t largest_block)
     p.panels = panels_of(n->outputs);
     p.node_size = p.places * n->inputs;
     p.block = largest_block / ((PRODUCTS + p.single) * p.node_size);
-    p.block = p.block < 1 ? 1 : min_of(p.block, n->nodes);
+    p.block = min_of(p.block, (n->nodes + threads - 1) / threads);
+    p.block = p.block < 1 ? 1 : p.block;
     p.product_size = p.block * p.node_size;
     return p;
 }
@@ -172,20 +171,19 @@ static void convolve_panel(float *out, const float *bias, const float *frames, c
 int temporal_forward(const float *x, const float *weight, const float *bias, float *out,
                      const Sizes *n, const Strides *s, int threads)
 {
-    Plan plan = plan_of(n, 1 << 17), *p = &plan;
+    Plan plan = plan_of(n, 1 << 17, threads), *p = &plan;
     int64_t size = p->panels * place_of(p, n->inputs, 1, 0, 0, 0);
     int64_t rows = p->block * p->pairs + ROWS;
-    float *weights = NULL;
-    int failed = posix_memalign((void **)&weights, 64, sizeof(float) * size) != 0;
-    if (failed)
+    float *weights = new_floats(size);
+    int failed = 0;
+    if (weights == NULL)
         return 1;
     transform_weights(weights, weight, n, s, p);
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
-        float *buffer = NULL;
-        int64_t parts[3] = {(PRODUCTS + p->single) * p->product_size, PRODUCTS * rows * COLUMNS, n->inputs};
-        failed = posix_memalign((void **)&buffer, 64,
-                                sizeof(float) * (parts[0] + parts[1] + parts[2])) != 0;
+        int64_t parts[2] = {(PRODUCTS + p->single) * p->product_size, PRODUCTS * rows * COLUMNS};
+        float *buffer = new_floats(parts[0] + parts[1] + n->inputs);
+        failed = buffer == NULL;
         float *products = buffer + parts[0], *zeros = products + parts[1];
         if (!failed)
             memset(zeros, 0, sizeof(float) * n->inputs);
@@ -247,16 +245,19 @@ static void add_weights(float *weight_grad, const float *sums, const Sizes *n, c
 int temporal_backward(const float *x, const float *grad, float *weight_grad, const Sizes *n,
                       int threads)
 {
-    Plan plan = plan_of(n, 1 << 18), *p = &plan;
+    Plan plan = plan_of(n, 1 << 18, threads), *p = &plan;
     int64_t size = p->panels * place_of(p, n->inputs, 1, 0, 0, 0);
     int failed = 0;
+    float **of_threads = calloc(threads, sizeof(float *));
+    if (of_threads == NULL)
+        return 1;
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
-        float *buffer = NULL;
-        int64_t parts[4] = {(PRODUCTS + p->single) * p->product_size, size, p->block * p->pairs * COLUMNS, n->inputs};
-        failed = posix_memalign((void **)&buffer, 64,
-                                sizeof(float) * (parts[0] + parts[1] + parts[2] + parts[3])) != 0;
-        float *sums = buffer + parts[0], *panel = sums + parts[1], *zeros = panel + parts[2];
+        int64_t parts[2] = {(PRODUCTS + p->single) * p->product_size, p->block * p->pairs * COLUMNS};
+        float *buffer = new_floats(parts[0] + parts[1] + n->inputs), *sums = new_floats(size);
+        float *panel = buffer + parts[0], *zeros = panel + parts[1];
+        of_threads[omp_get_thread_num()] = sums;
+        failed = buffer == NULL || sums == NULL;
         if (!failed) {
             memset(sums, 0, sizeof(float) * size);
             memset(zeros, 0, sizeof(float) * n->inputs);
@@ -280,8 +281,14 @@ int temporal_backward(const float *x, const float *grad, float *weight_grad, con
                         }
                 }
         }
-        _Pragma("omp critical") if (!failed) add_weights(weight_grad, sums, n, p);
         free(buffer);
     }
+    /* In the order of the threads, so that results do not depend on which one is first. */
+    for (int thread = 0; thread < threads; thread++) {
+        if (!failed && of_threads[thread] != NULL)
+            add_weights(weight_grad, of_threads[thread], n, p);
+        free(of_threads[thread]);
+    }
+    free(of_threads);
     return failed;
 }

@@ -3,7 +3,9 @@
  * The second factor is a panel: rows of COLUMNS numbers, one after another.
  */
 #pragma once
+#include <omp.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vector.h"
@@ -18,6 +20,13 @@ enum { ROWS = 6 };
 #endif
 
 static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Memory for numbers, or NULL. */
+static inline float *new_floats(int64_t count)
+{
+    float *out = NULL;
+    return posix_memalign((void **)&out, 64, sizeof(float) * count) ? NULL : out;
+}
 
 /* Number of panels of a matrix. */
 static inline int64_t panels_of(int64_t columns) { return (columns + COLUMNS - 1) / COLUMNS; }
@@ -75,14 +84,17 @@ INLINE void multiply(float *out, const float *const *rows, int64_t depth, int64_
 INLINE void accumulate(float *sums, const float *from, int64_t stride, int64_t depth, int64_t blocks,
                        int64_t block_stride, int64_t rows, const float *panel)
 {
-    if (rows < ROWS) {
-        for (int64_t block = 0; block < blocks; block++, from += block_stride)
-            for (int64_t k = 0; k < depth; k++, panel += COLUMNS)
-                for (int64_t i = 0; i < rows; i++)
-                    for (int64_t j = 0; j < COLUMNS; j++)
-                        sums[i * COLUMNS + j] += from[k * stride + i] * panel[j];
+    for (int64_t i = 0; rows < ROWS && i < rows; i++)
+        for (int j = 0; j < VECTORS; j++) {
+            const float *row = from + i, *part = panel + j * WIDTH;
+            vec sum = v_load(sums + i * COLUMNS + j * WIDTH);
+            for (int64_t block = 0; block < blocks; block++, row += block_stride)
+                for (int64_t k = 0; k < depth; k++, part += COLUMNS)
+                    sum = v_fma(v_set(row[k * stride]), v_load(part), sum);
+            v_store(sums + i * COLUMNS + j * WIDTH, sum);
+        }
+    if (rows < ROWS)
         return;
-    }
     vec sum[ROWS][VECTORS];
     for (int i = 0; i < ROWS; i++)
         for (int j = 0; j < VECTORS; j++)
