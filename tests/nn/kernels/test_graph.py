@@ -26,6 +26,7 @@ def sample(graphs, nodes, frames, inputs, outputs, partitions):
     )
 
 
+@pytest.mark.parametrize('sparse', [False, True])
 @pytest.mark.parametrize(
     'sizes',
     [
@@ -36,8 +37,12 @@ def sample(graphs, nodes, frames, inputs, outputs, partitions):
         (2, 9, 4, 40, 8, 1),
     ],
 )
-def test_equals_loops_in_double_precision(kernels, sizes):
-    inputs = [part.requires_grad_() for part in sample(*sizes)]
+def test_equals_loops_in_double_precision(kernels, sizes, sparse):
+    """Also with adjacencies most of which is zero, whose gradients are not."""
+    graphs, adj, weight, bias = sample(*sizes)
+    if sparse:
+        adj = adj * (torch.rand_like(adj) < 0.2)
+    inputs = [part.requires_grad_() for part in (graphs, adj, weight, bias)]
     assert supports(*inputs[:3])
     out = convolve(*inputs)
     exact = [part.detach().double().requires_grad_() for part in inputs]

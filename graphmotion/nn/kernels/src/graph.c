@@ -48,6 +48,75 @@ static void product(float *out, int64_t out_stride, const float *a, int64_t rows
     }
 }
 
+/* Numbers of a matrix that are not zero, row by row. */
+typedef struct {
+    int64_t *starts, *columns; /* starts is NULL if most numbers are not zero */
+    float *values;
+} Entries;
+
+/* Finds the entries of a matrix. Returns 1 if there is no memory. */
+static int find_entries(Entries *out, const float *a, int64_t rows, int64_t depth)
+{
+    int64_t count = 0, size = rows * depth, largest = size / 4;
+    *out = (Entries){0};
+    for (int64_t i = 0; i < size; i++)
+        count += a[i] != 0;
+    if (count > largest)
+        return 0;
+    int64_t *starts = malloc(sizeof(int64_t) * (rows + 1 + count + 1));
+    float *values = malloc(sizeof(float) * (count + 1));
+    if (starts == NULL || values == NULL) {
+        free(starts), free(values);
+        return 1;
+    }
+    *out = (Entries){starts, starts + rows + 1, values};
+    count = 0;
+    for (int64_t row = 0; row < rows; row++) {
+        starts[row] = count;
+        for (int64_t k = 0; k < depth; k++)
+            if (a[row * depth + k] != 0) {
+                out->columns[count] = k;
+                values[count++] = a[row * depth + k];
+            }
+    }
+    starts[rows] = count;
+    return 0;
+}
+
+static void free_entries(Entries *entries) { free(entries->starts), free(entries->values); }
+
+/* out = A B as in product, with the entries of A if there are few. */
+static void sum_neighbours(float *out, int64_t out_stride, const Entries *entries, const float *a,
+                           int64_t rows, int64_t depth, const float *b, int64_t b_stride,
+                           int64_t columns, float *panels)
+{
+    enum { PARTS = 4 };
+    if (entries->starts == NULL) {
+        product(out, out_stride, a, rows, depth, b, b_stride, columns, panels);
+        return;
+    }
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t start = 0; start < columns; start += PARTS * WIDTH) {
+            vec sums[PARTS];
+            int counts[PARTS];
+            for (int i = 0; i < PARTS; i++) {
+                int64_t rest = columns - start - i * WIDTH;
+                counts[i] = rest < 0 ? 0 : (int)min_of(WIDTH, rest);
+                sums[i] = v_set(0.0f);
+            }
+            for (int64_t e = entries->starts[row]; e < entries->starts[row + 1]; e++) {
+                const float *from = b + entries->columns[e] * b_stride + start;
+                for (int i = 0; i < PARTS; i++)
+                    if (counts[i] > 0)
+                        sums[i] = v_fma(v_set(entries->values[e]),
+                                        v_load_part(from + i * WIDTH, counts[i]), sums[i]);
+            }
+            for (int i = 0; i < PARTS; i++)
+                if (counts[i] > 0)
+                    v_store_part(out + row * out_stride + start + i * WIDTH, sums[i], counts[i]);
+        }
+}
+
 /* Multiplies rows of nodes and frames, which have parts, by a panel: tile by tile to `use`. */
 #define FOR_EACH_TILE(from_row, depth, parts, offsets, panel, use)                                \
     for (int64_t first = 0; first < rows; first += ROWS) {                                        \
@@ -80,9 +149,12 @@ int graph_forward(const float *x, const float *adj, const float *weight, const f
 {
     int64_t depth = n->partitions * n->inputs, step = block_frames(n), failed = 0;
     int64_t steps = (n->frames + step - 1) / step, all = n->partitions * n->nodes;
+    Entries entries;
     float *panels = new_floats(panels_of(n->outputs) * depth * COLUMNS);
-    if (panels == NULL)
+    if (panels == NULL || find_entries(&entries, adj, all, n->nodes)) {
+        free(panels);
         return 1;
+    }
     copy_panels(panels, weight, n->outputs, depth, n->outputs);
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
@@ -96,8 +168,8 @@ int graph_forward(const float *x, const float *adj, const float *weight, const f
             int64_t frames = min_of(step, n->frames - start), rows = n->nodes * frames;
             int64_t width = frames * n->inputs, stride = n->frames * n->inputs;
             panel = sums + all * width;
-            product(sums, width, adj, all, n->nodes,
-                    x + graph * n->nodes * stride + start * n->inputs, stride, width, panel);
+            sum_neighbours(sums, width, &entries, adj, all, n->nodes,
+                           x + graph * n->nodes * stride + start * n->inputs, stride, width, panel);
             float *to = out + (graph * n->nodes * n->frames + start) * n->outputs;
             int64_t offsets[n->partitions];
             for (int64_t k = 0; k < n->partitions; k++)
@@ -113,7 +185,7 @@ int graph_forward(const float *x, const float *adj, const float *weight, const f
         }
         free(sums);
     }
-    free(panels);
+    free(panels), free_entries(&entries);
     return (int)failed;
 }
 
@@ -167,8 +239,10 @@ int graph_backward(const float *x, const float *adj, const float *adj_columns,
     int64_t columns = panels_of(n->outputs), adj_size = all * n->nodes;
     float *weights = new_floats(n->partitions * panels * panel_size);
     float **of_threads = calloc(threads, sizeof(float *));
-    if (weights == NULL || of_threads == NULL) {
-        free(weights), free(of_threads);
+    Entries entries = {0}, senders = {0};
+    if (weights == NULL || of_threads == NULL || find_entries(&entries, adj, all, n->nodes) ||
+        find_entries(&senders, adj_columns, n->nodes, all)) {
+        free(weights), free(of_threads), free_entries(&entries);
         return 1;
     }
     for (int64_t k = 0; k < n->partitions; k++)
@@ -193,7 +267,7 @@ int graph_backward(const float *x, const float *adj, const float *adj_columns,
             const float *upper = grad + (graph * n->nodes * n->frames + start) * n->outputs;
             float *panel = sums + all * width;
             if (weight_grad) {
-                product(sums, width, adj, all, n->nodes, block, stride, width, panel);
+                sum_neighbours(sums, width, &entries, adj, all, n->nodes, block, stride, width, panel);
                 for (int64_t column = 0; column < columns; column++) {
                     int64_t offset = column * COLUMNS;
                     int64_t count = min_of(COLUMNS, n->outputs - offset);
@@ -222,8 +296,8 @@ int graph_backward(const float *x, const float *adj, const float *adj_columns,
             if (adj_grad)
                 add_products(adj_total, sums, all, width, block, n->nodes, stride, width);
             if (x_grad)
-                product(x_grad + graph * n->nodes * stride + start * n->inputs, stride, adj_columns,
-                        n->nodes, all, sums, width, width, panel);
+                sum_neighbours(x_grad + graph * n->nodes * stride + start * n->inputs, stride,
+                               &senders, adj_columns, n->nodes, all, sums, width, width, panel);
         }
         free(sums);
     }
@@ -240,6 +314,6 @@ int graph_backward(const float *x, const float *adj, const float *adj_columns,
         }
         free(of_threads[thread]);
     }
-    free(of_threads), free(weights);
+    free(of_threads), free(weights), free_entries(&entries), free_entries(&senders);
     return (int)failed;
 }

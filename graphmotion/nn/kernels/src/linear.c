@@ -5,6 +5,8 @@
  * rows of which gradients of the weights are summed before they are added to those of other rows.
  */
 enum { BLOCK = 24 * 8 };
+/* Numbers that stay in the cache of the first level. */
+enum { SMALL = 1 << 13 };
 
 /* Copies a matrix with any strides to panels. */
 static void pack(float *panels, const float *b, int64_t row_stride, int64_t column_stride,
@@ -46,11 +48,13 @@ int linear_forward(const float *x, const float *weight, const float *bias, float
     if (panels == NULL)
         return 1;
     pack(panels, weight, row_stride, column_stride, depth, columns);
+    /* Rows are written as a whole if all panels stay in the cache. */
+    const int64_t step = panels_of(columns) * depth * COLUMNS > SMALL ? BLOCK : ROWS;
     _Pragma("omp parallel for num_threads(threads) schedule(static)") for (int64_t block = 0;
                                                                            block < rows;
-                                                                           block += BLOCK)
+                                                                           block += step)
     {
-        int64_t last = min_of(rows, block + BLOCK);
+        int64_t last = min_of(rows, block + step);
         for (int64_t column = 0; column < columns; column += COLUMNS)
             for (int64_t row = block; row < last; row += ROWS) {
                 const float *from[ROWS];
