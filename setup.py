@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 FOLDER = Path('graphmotion/nn/kernels/src')
-SOURCES = sorted(FOLDER.iterdir())
+SOURCES = sorted(FOLDER.glob('*.[ch]'))
 # A library for each kind of processor. graphmotion.nn.kernels loads the one that fits.
 PROCESSORS = {
     '_avx2': ['-mavx2', '-mfma'],

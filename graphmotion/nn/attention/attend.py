@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from graphmotion.nn.eager import is_eager_cpu
+from graphmotion.nn.eager import is_eager, is_eager_cpu
 from graphmotion.nn.graphs import is_known
 from graphmotion.nn.kernels import attention as kernels
 
@@ -72,7 +72,7 @@ def attend(
     Shapes:
         - **output:** :math:`(*, L, d_v)`
     """
-    if bias is None and residual_map is None:
+    if bias is None and residual_map is None and is_eager():
         factor = 1 / math.sqrt(query.size(-1)) if scale is None else float(scale)
         compiled = kernels.attend(query, key, value, factor, mask)
         if compiled is not None:

@@ -47,8 +47,9 @@ def aggregate_partitions(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tens
         - **bias:** bias of each node :math:`(V, F_{out})`
         - **output:** :math:`(B, V, T, F_{out})`
     """
-    if kernels.supports(graphs, adj, weight):
-        return kernels.convolve(graphs, adj, weight, bias)
+    out = kernels.convolve(graphs, adj, weight, bias)
+    if out is not None:
+        return out
     return _AggregatePartitions.apply(graphs.contiguous(), adj, weight, bias)
 
 

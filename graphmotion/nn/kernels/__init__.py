@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from graphmotion.nn.eager import is_eager_cpu
+from graphmotion.nn.eager import is_eager, is_eager_cpu
 
 # The name of the library and the width of its vectors, by the name that torch gives the processor.
 LIBRARIES = {'AVX512': ('_avx512', 16), 'AVX2': ('_avx2', 8)}
@@ -68,17 +68,29 @@ def find_kernels(*tensors: Tensor) -> Kernels | None:
     supported = (
         tensors[0].dtype == torch.float32
         and is_eager_cpu(*tensors)
-        and torch._C._len_torch_dispatch_stack() == 0
-        and all(type(x) in (Tensor, Parameter) and not x.is_neg() for x in tensors)
+        and torch._C._len_torch_dispatch_stack() == torch._C._len_torch_function_stack() == 0
+        and all(type(x) in (Tensor, Parameter) for x in tensors)
+        # Numbers that are not in memory as they are.
+        and not any(x.is_neg() or x._is_zerotensor() for x in tensors)
     )
     return load_kernels() if supported else None
 
 
-def is_followed() -> bool:
+def is_followed(gradient: Tensor) -> bool:
     """Returns whether a backward pass must consist of operators of torch, which are differentiated
-    again or counted.
+    again, counted or transformed.
     """
-    return torch.is_grad_enabled() or torch._C._len_torch_dispatch_stack() > 0
+    return (
+        torch.is_grad_enabled()
+        or torch._C._len_torch_dispatch_stack() > 0
+        or not is_eager()
+        or torch._C._functorch.is_legacy_batchedtensor(gradient)  # is_grads_batched=True
+    )
+
+
+def to_plain(gradient: Tensor) -> Tensor:
+    """Returns a gradient as it is in memory, without strides."""
+    return gradient.resolve_neg().contiguous()
 
 
 @cache
@@ -109,7 +121,6 @@ def load_kernels() -> Kernels | None:
 def _checksum() -> int | None:
     """Returns the checksum of the sources, or None if they are not installed."""
     checksum = None
-    folder = Path(__file__).parent / 'src'
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for path in sorted((Path(__file__).parent / 'src').glob('*.[ch]')):
         checksum = zlib.crc32(path.read_bytes(), checksum or 0)
     return checksum

@@ -8,9 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphmotion.nn.eager import is_eager
 from graphmotion.nn.kernels import Kernels, find_kernels, is_followed
 
 MAX_CHANNELS = 16  # of a head
+# Channels of all keys up to which, by channels of a key, the fused kernel of torch is not faster:
+# keys and values of as many problems as a vector is wide stay in the cache.
+MAX_KEYS = {8: 2**13, 16: 2**11}
+# With fewer pairs of sequences and heads, most of a vector is empty.
+MIN_PROBLEMS = 8
 _OUTER = 3  # leading dimensions
 
 
@@ -22,9 +28,14 @@ def attend(
     The boolean mask of the valid keys is broadcastable to [*, 1, S]. The result has the layout of
     the queries in memory. Returns None if the tensors are not supported.
     """
-    if not query.size(-1) == value.size(-1) <= MAX_CHANNELS:
+    if not is_eager() or query.dim() > _OUTER + 2:
         return None
-    if not (query.shape[:-2] == key.shape[:-2] == value.shape[:-2] and query.dim() <= _OUTER + 2):
+    lead, channels = query.shape[:-2], query.size(-1)
+    if not (key.shape == value.shape == (*lead, key.size(-2), channels)):
+        return None
+    if channels > MAX_CHANNELS or math.prod(lead) < max(MIN_PROBLEMS, channels):
+        return None
+    if key.size(-2) * channels > MAX_KEYS[8 if channels <= 8 else 16]:
         return None
     if mask is not None:
         plain = type(mask) is Tensor and mask.dtype == torch.bool and mask.device.type == 'cpu'
@@ -32,7 +43,11 @@ def attend(
             return None
         mask = mask.squeeze(-2).expand(key.shape[:-1])
     kernels = find_kernels(query, key, value)
-    return None if kernels is None else _Attention.apply(query, key, value, mask, scale, kernels)
+    if kernels is None:
+        return None
+    # Here, so that second derivatives are those of the inputs.
+    parts = (_with_contiguous_channels(x) for x in (query, key, value))
+    return _Attention.apply(*parts, mask, float(scale), kernels)
 
 
 class _Attention(torch.autograd.Function):
@@ -50,8 +65,7 @@ class _Attention(torch.autograd.Function):
         scale: float,
         kernels: Kernels,
     ) -> Tensor:
-        query, key, value = (_with_contiguous_channels(x) for x in (query, key, value))
-        out = torch.empty_like(query)
+        out = _empty_like(query)
         stats = None
         if any(ctx.needs_input_grad):
             groups = -(-math.prod(query.shape[:-2]) // kernels.width)
@@ -66,7 +80,7 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, mask, out, stats = ctx.saved_tensors
         scale = ctx.scale
-        if is_followed():
+        if is_followed(gradient):
             weights = scale * (query @ key.mT)
             if mask is not None:
                 weights = weights.masked_fill(~mask.unsqueeze(-2), torch.finfo(weights.dtype).min)
@@ -76,8 +90,8 @@ class _Attention(torch.autograd.Function):
             if mask is not None:
                 scores = scores * mask.unsqueeze(-2)
             return scores @ key, scores.mT @ query, weights.mT @ gradient, None, None, None
-        gradient = _with_contiguous_channels(gradient)
-        grads = tuple(torch.empty_like(x) for x in (query, key, value))
+        gradient = _with_contiguous_channels(gradient.resolve_neg())
+        grads = tuple(map(_empty_like, (query, key, value)))
         sizes = _sizes(mask, query, key, value, out, gradient, *grads)
         inputs = query, key, value, mask, out, gradient, stats
         ctx.kernels('attention_backward', *inputs, *grads, *sizes, scale)
@@ -86,6 +100,12 @@ class _Attention(torch.autograd.Function):
 
 def _with_contiguous_channels(x: Tensor) -> Tensor:
     return x if x.stride(-1) == 1 or x.size(-1) == 1 else x.contiguous()
+
+
+def _empty_like(x: Tensor) -> Tensor:
+    out = torch.empty_like(x)
+    # The strides of overlapping tensors may become any others.
+    return out if out.stride(-1) == 1 else x.new_empty(x.shape)
 
 
 def _sizes(

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.nn.kernels import Kernels, find_kernels, is_followed
+from graphmotion.nn.eager import is_eager
+from graphmotion.nn.kernels import Kernels, find_kernels, is_followed, to_plain
 
 # Rows of the adjacencies of all partitions, which stay in the cache.
 MAX_ROWS = 512
@@ -15,19 +16,27 @@ MAX_ROWS = 512
 
 def supports(x: Tensor, adj: Tensor, weight: Tensor) -> bool:
     """Returns whether :func:`convolve` supports features, adjacencies [K, V, V] and weights."""
-    if adj.size(0) * adj.size(1) > MAX_ROWS:
+    if not is_eager() or adj.size(0) * adj.size(1) > MAX_ROWS or len(adj) != len(weight):
         return False
-    return find_kernels(x, adj, weight) is not None
+    return x.size(-1) == weight.size(1) and find_kernels(x, adj, weight) is not None
 
 
-def convolve(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def convolve(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor | None:
     r"""Computes :math:`\mathbf{b} + \sum_k \mathbf{A}_k \mathbf{X}_t \mathbf{\Theta}_k`.
 
-    Shapes are those of :func:`~graphmotion.nn.conv.aggregate_partitions.aggregate_partitions`.
+    Returns None if the tensors are not supported. Shapes are those of
+    :func:`~graphmotion.nn.conv.aggregate_partitions.aggregate_partitions`.
     """
+    num_nodes = adj.size(-1)
+    shapes = graphs.size(1) == adj.size(1) == num_nodes, bias.shape == (num_nodes, weight.size(-1))
+    if not supports(graphs, adj, weight) or not all(shapes):
+        return None
     kernels = find_kernels(graphs, adj, weight, bias)
-    assert kernels is not None
-    return _Convolution.apply(graphs, adj, weight, bias, kernels)
+    if kernels is None:
+        return None
+    # Contiguous here, so that second derivatives are those of the inputs.
+    inputs = (part.contiguous() for part in (graphs, adj, weight, bias))
+    return _Convolution.apply(*inputs, kernels)
 
 
 class _Convolution(torch.autograd.Function):
@@ -35,12 +44,11 @@ class _Convolution(torch.autograd.Function):
     def forward(
         ctx: Any, graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor, kernels: Kernels
     ) -> Tensor:
-        graphs, adj, weight = (part.contiguous() for part in (graphs, adj, weight))
         ctx.save_for_backward(graphs, adj, weight)
         ctx.kernels = kernels
         out = graphs.new_empty(*graphs.shape[:-1], weight.size(2))
         sizes = [*graphs.shape, weight.size(2), len(adj)]
-        kernels('graph_forward', graphs, adj, weight, bias.contiguous(), out, sizes)
+        kernels('graph_forward', graphs, adj, weight, bias, out, sizes)
         return out
 
     @staticmethod
@@ -48,7 +56,7 @@ class _Convolution(torch.autograd.Function):
         graphs, adj, weight = ctx.saved_tensors
         needs_x, needs_adj, needs_weight, needs_bias, _ = ctx.needs_input_grad
         bias_grad = gradient.sum(dim=(0, 2)) if needs_bias else None
-        if is_followed():
+        if is_followed(gradient):
             x_grad = adj_grad = weight_grad = None
             if needs_x or needs_adj:
                 messages = torch.einsum('bvtf,kcf->kbvtc', gradient, weight)
@@ -65,6 +73,6 @@ class _Convolution(torch.autograd.Function):
         )
         senders, rows = adj.permute(2, 0, 1).contiguous(), weight.mT.contiguous()
         sizes = [*graphs.shape, weight.size(2), len(adj)]
-        inputs = graphs, adj, senders, rows, gradient.contiguous()
+        inputs = graphs, adj, senders, rows, to_plain(gradient)
         ctx.kernels('graph_backward', *inputs, *grads, sizes)
         return *grads, bias_grad, None

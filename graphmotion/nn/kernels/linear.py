@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.nn.kernels import Kernels, find_kernels, is_followed
+from graphmotion.nn.eager import is_eager
+from graphmotion.nn.kernels import Kernels, find_kernels, is_followed, to_plain
 
 # Columns of the weights stay in the cache of the first level.
 MAX_CHANNELS = 256
@@ -21,11 +22,15 @@ def map_rows(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | 
 
     Returns None if the tensors are not supported or torch is faster.
     """
+    if not is_eager():
+        return None
     inputs = x.size(-1)
     num_rows = x.numel() // max(1, inputs)
     if inputs > MAX_CHANNELS or num_rows < MIN_ROWS or not x.is_contiguous():
         return None
     if weight.shape[1:] != (inputs,) or num_rows * weight.numel() < MIN_PRODUCTS:
+        return None
+    if bias is not None and bias.shape != weight.shape[:1]:  # torch broadcasts or raises the error
         return None
     parameters = (weight,) if bias is None else (weight, bias)
     kernels = find_kernels(x, *parameters)
@@ -45,11 +50,11 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
-        if is_followed():
-            rows, upper = x.flatten(0, -2), gradient.flatten(0, -2)
+        if is_followed(gradient):
+            rows, upper = x.reshape(-1, x.size(-1)), gradient.reshape(-1, len(weight))
             bias_grad = upper.sum(dim=0) if needs_bias else None
             return gradient @ weight, upper.t() @ rows, bias_grad, None
-        gradient = gradient.contiguous()
+        gradient = to_plain(gradient)
         x_grad = _multiply(ctx.kernels, gradient, weight) if needs_x else None
         if not (needs_weight or needs_bias):
             return x_grad, None, None, None

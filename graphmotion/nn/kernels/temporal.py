@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphmotion.nn.kernels import Kernels, find_kernels, is_followed
+from graphmotion.nn.eager import is_eager
+from graphmotion.nn.kernels import Kernels, find_kernels, is_followed, to_plain
 
 # Sizes from which fewer multiplications pay for the additional sums.
 MIN_CHANNELS = 32
@@ -21,6 +22,8 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Te
 
     Returns None if the tensors are not supported or torch is faster.
     """
+    if not is_eager():
+        return None
     outputs, inputs, height, taps = weight.shape
     num_frames = x.size(1) + 2 * padding - taps + 1
     if min(inputs, outputs) < MIN_CHANNELS or not _saves(taps):
@@ -30,6 +33,8 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Te
     if not 0 <= padding < taps or num_frames < 1:
         return None
     if x.size(0) * num_frames * weight.numel() < MIN_PRODUCTS:
+        return None
+    if bias is not None and bias.shape != (outputs,):  # torch raises the error
         return None
     parameters = (weight,) if bias is None else (weight, bias)
     kernels = find_kernels(x, *parameters)
@@ -56,7 +61,7 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias, *_ = ctx.needs_input_grad
-        if is_followed():
+        if is_followed(gradient):
             images = _as_image(gradient), _as_image(x)
             options = [1, 1], [0, ctx.padding], [1, 1], False, [0, 0], 1
             mask = [needs_x, needs_weight, needs_bias]
@@ -65,7 +70,7 @@ class _Convolution(torch.autograd.Function):
             )
             x_grad = grad.permute(0, 2, 3, 1).squeeze(1) if needs_x else None
             return x_grad, *others, None, None
-        gradient = gradient.contiguous()
+        gradient = to_plain(gradient)
         x_grad = weight_grad = bias_grad = None
         if needs_x:
             # The convolution with the taps in reverse order.

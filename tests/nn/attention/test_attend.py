@@ -140,7 +140,7 @@ def test_short_sequences_on_a_cpu_use_plain_products(monkeypatch, no_kernels):
 
 
 def test_heads_with_few_channels_are_computed_by_compiled_operators(kernels):
-    query, key, value = (torch.randn(2, 3, 5, 4) for _ in range(3))
+    query, key, value = (torch.randn(4, 3, 5, 4) for _ in range(3))
     out = attend(query.clone().requires_grad_(), key, value)
     assert type(out.grad_fn).__name__ == '_AttentionBackward'
     torch.testing.assert_close(out, by_loops(query, key, value))

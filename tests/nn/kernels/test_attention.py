@@ -1,7 +1,14 @@
 import pytest
 import torch
 
+from graphmotion.nn import kernels as package
+from graphmotion.nn.kernels import attention as module
 from graphmotion.nn.kernels.attention import MAX_CHANNELS, attend
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(module, 'max', lambda *sizes: 0, raising=False)
 
 
 def by_products(query, key, value, scale, mask=None):
@@ -112,7 +119,8 @@ def test_numbers_that_are_not_finite_are_not_hidden(kernels):
 
 @pytest.mark.parametrize('masked', [False, True])
 def test_second_derivatives(kernels, masked):
-    parts = [torch.randn(2, n, 3, requires_grad=True) for n in (4, 5, 5)]
+    parts = [torch.randn(2, 3, n).mT.requires_grad_() for n in (4, 5, 5)]
+    assert not any(part.is_contiguous() for part in parts)
     mask = torch.tensor([[[True, False, True, True, False]], [[False] * 5]]) if masked else None
 
     def find(function):
@@ -124,8 +132,64 @@ def test_second_derivatives(kernels, masked):
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
+def test_overlapping_tensors(kernels):
+    """Whose gradients cannot have their strides."""
+    query = torch.randn(20, 3, 16)
+    key = torch.randn(20, 40).as_strided((20, 3, 16), (40, 1, 1))
+    check(query, key, key, 0.3)
+    check(key, query, query, 0.3)
+
+
+def test_one_tensor_is_all_three_parts(kernels):
+    x = heads(5, 3, length=7, channels=4).requires_grad_()
+    (found,) = torch.autograd.grad(attend(x, x, x, 0.5).sum(), x)
+    (expected,) = torch.autograd.grad(by_products(x, x, x, 0.5).sum(), x)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_infinite_scores(kernels):
+    query, key, value = torch.ones(20, 3, 4), torch.randn(20, 5, 4), torch.randn(20, 5, 4)
+    key[:, 1, 2] = -torch.inf
+    torch.testing.assert_close(attend(query, key, value, 0.5), by_products(query, key, value, 0.5))
+    key[:, 1] = -1e38
+    torch.testing.assert_close(
+        attend(10 * query, key, value, 0.5), by_products(10 * query, key, value, 0.5)
+    )
+
+
+def test_masked_keys_have_no_effect(kernels):
+    query, key, value = (torch.randn(20, 5, 4) for _ in range(3))
+    mask = torch.ones(20, 1, 5, dtype=torch.bool)
+    mask[:, :, 1] = False
+    expected = attend(query, key, value, 0.5, mask)
+    for number in (torch.nan, torch.inf, 1e18):
+        key[:, 1] = number
+        torch.testing.assert_close(attend(query, key, value, 0.5, mask), expected)
+
+
+def test_sizes_for_which_torch_is_faster(kernels, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(package, 'load_kernels', lambda: kernels)
+
+    def is_supported(*lead, keys, channels):
+        x = torch.randn(*lead, keys, channels)
+        return attend(x, x, x, 1.0) is not None
+
+    assert is_supported(8, keys=17, channels=4)
+    assert not is_supported(7, keys=17, channels=4)
+    assert is_supported(8, keys=2048, channels=4)
+    assert not is_supported(8, keys=2049, channels=4)
+    assert is_supported(16, keys=128, channels=16)
+    assert not is_supported(15, keys=128, channels=16)
+    assert not is_supported(16, keys=129, channels=16)
+
+
 def test_other_inputs_are_not_supported(kernels):
     x = torch.randn(2, 2, 2, 5, 4)
+    narrow, short = x[..., :2], x[..., :3, :]
+    assert attend(x, narrow, x, 1.0) is None
+    assert attend(x, x, short, 1.0) is None
+    assert attend(x, short, x, 1.0) is None
     wide = torch.randn(5, MAX_CHANNELS + 1)
     assert attend(x[None], x[None], x[None], 1.0) is None
     assert attend(wide, wide, wide, 1.0) is None

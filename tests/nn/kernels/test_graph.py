@@ -81,7 +81,10 @@ def test_only_gradients_that_are_needed(kernels):
 
 
 def test_second_derivatives(kernels):
-    parts = [part.requires_grad_() for part in sample(2, 3, 2, 3, 4, 2)]
+    graphs, *others = sample(2, 3, 2, 3, 4, 2)
+    parts = [graphs.mT.contiguous().mT, *others]
+    parts = [part.requires_grad_() for part in parts]
+    assert not parts[0].is_contiguous()
 
     def find(function):
         first = torch.autograd.grad(function(*parts).pow(3).sum(), parts, create_graph=True)
@@ -99,7 +102,12 @@ def test_numbers_that_are_not_finite_are_not_hidden(kernels):
 
 
 def test_other_inputs_are_not_supported(kernels, monkeypatch):
-    graphs, adj, weight, _ = sample(2, 5, 7, 6, 4, 3)
+    graphs, adj, weight, bias = sample(2, 5, 7, 6, 4, 3)
+    assert convolve(graphs[:, :4], adj, weight, bias) is None
+    assert convolve(graphs[..., :5], adj, weight, bias) is None
+    assert convolve(graphs, adj[:2], weight, bias) is None
+    assert convolve(graphs, adj, weight, bias[0]) is None
+    assert convolve(graphs, adj, weight, bias.double()) is None
     assert not supports(graphs.double(), adj.double(), weight.double())
     monkeypatch.setattr(module, 'MAX_ROWS', 15)
     assert supports(graphs, adj, weight)

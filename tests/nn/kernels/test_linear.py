@@ -87,6 +87,8 @@ def test_other_inputs_are_not_supported(kernels, monkeypatch):
     assert map_rows(x.double(), weight.double()) is None
     assert map_rows(x, weight[:, :1]) is None  # torch raises the error
     assert map_rows(torch.randn(0, 32), weight) is None
+    for shape in [(1,), (3,), (64, 32), ()]:
+        assert map_rows(x, weight, torch.randn(shape)) is None
     wide = module.MAX_CHANNELS + 1
     assert map_rows(torch.randn(64, wide), torch.randn(2, wide)) is None
     monkeypatch.setattr(module, 'MIN_PRODUCTS', 64 * 32 * 32 + 1)
@@ -109,3 +111,11 @@ def test_several_threads_have_the_same_result(kernels):
         torch.set_num_threads(threads)
     for other in results[1:]:
         torch.testing.assert_close(other, results[0], rtol=1e-5, atol=1e-3)
+
+
+def test_sums_of_many_rows_are_accurate(kernels):
+    x, gradient = torch.rand(300_000, 8, requires_grad=True), torch.rand(300_000, 8)
+    weight = torch.randn(8, 8, requires_grad=True)
+    (found,) = torch.autograd.grad(map_rows(x, weight), weight, gradient)
+    expected = gradient.double().t() @ x.detach().double()
+    torch.testing.assert_close(found.double(), expected, atol=0, rtol=1e-5)

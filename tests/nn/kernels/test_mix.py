@@ -61,7 +61,7 @@ def test_only_gradients_that_are_needed(kernels):
 
 
 def test_second_derivatives(kernels):
-    parts = [torch.randn(2, 2, 3, 4, 5), torch.randn(2, 5, 4, 3)]
+    parts = [torch.randn(2, 2, 3, 5, 4).mT, torch.randn(2, 5, 3, 4).mT]
     parts = [part.requires_grad_() for part in parts]
 
     def find(function):

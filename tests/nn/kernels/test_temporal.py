@@ -107,6 +107,8 @@ def test_other_inputs_are_not_supported(kernels, monkeypatch):
     assert convolve(x.transpose(0, 1), weight, None, 4) is None
     assert convolve(x.double(), weight.double(), None, 4) is None
     assert convolve(x, torch.randn(5, 6, 2, 9), None, 4) is None
+    for size in (1, 4, 6):
+        assert convolve(x, weight, torch.randn(size), 4) is None
     monkeypatch.setattr(module, 'MIN_CHANNELS', 6)
     assert convolve(x, weight, None, 4) is None
     monkeypatch.setattr(module, 'MIN_CHANNELS', 5)

@@ -9,13 +9,7 @@
  * is the same for all queries. The score of a masked key is LOWEST; if all are masked, all keys have
  * the same weight.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "vector.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "tiles.h"
 
 /* Sizes of three leading dimensions, then queries, keys and channels. */
 typedef struct {
@@ -29,7 +23,7 @@ typedef struct {
 
 /* Exponents, in base 2, whose sums neither overflow nor vanish. */
 static const float MAX_EXPONENT = 60.0f;
-static const float LOWEST = -1e30f;
+static const float LOWEST = -3.4e38f;
 static const float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
 
 /* Offsets of each problem of a vector; problems after the last one repeat it. */
@@ -114,8 +108,15 @@ INLINE vec dot(const vec *a, const vec *b, vec sum, const int SIZE)
     return sum;
 }
 
-/* The number to add to the scores of keys of which a mask is 1 or 0. */
-INLINE vec lower(vec valid) { return v_fma(valid, v_set(-LOWEST), v_set(LOWEST)); }
+/* The scores of a query and a key: those of masked keys are LOWEST. */
+INLINE vec score_of(const vec *query, const vec *key, const vec *valid, const int SIZE,
+                    const int MASKED)
+{
+    vec score = dot(query, key, v_set(0.0f), SIZE);
+    if (MASKED)
+        score = v_select(*valid, score, v_set(LOWEST));
+    return score;
+}
 
 INLINE void forward_group(const float *q, const float *k, const float *v, const uint8_t *mask,
                           float *out, float *stats, const Sizes *n, const Strides *s, float scale,
@@ -137,7 +138,7 @@ INLINE void forward_group(const float *q, const float *k, const float *v, const 
         read_node(row + SIZE, values, j * s[2].node, channels, SIZE);
         largest = v_max(dot(row, row, zero, SIZE), largest);
         if (MASKED)
-            row[2 * SIZE] = lower(read_mask(mask, offsets, j * s[4].node));
+            row[2 * SIZE] = read_mask(mask, offsets, j * s[4].node);
     }
     for (int64_t i = 0; i < n->queries; i++) {
         vec query[SIZE], sums[SIZE], total = zero, shift = zero;
@@ -150,19 +151,13 @@ INLINE void forward_group(const float *q, const float *k, const float *v, const 
         if (MASKED || v_any_above(bound, v_set(MAX_EXPONENT))) {
             for (int64_t j = 0; j < n->keys; j++) {
                 const vec *row = buffer + ROW * j;
-                vec lowest = zero;
-                if (MASKED)
-                    lowest = row[2 * SIZE];
-                vec score = dot(query, row, lowest, SIZE);
+                vec score = score_of(query, row, row + 2 * SIZE, SIZE, MASKED);
                 shift = j == 0 ? score : v_max(score, shift);
             }
         }
         for (int64_t j = 0; j < n->keys; j++) {
             const vec *row = buffer + ROW * j;
-            vec lowest = zero;
-            if (MASKED)
-                lowest = row[2 * SIZE];
-            vec weight = v_exp2(dot(query, row, lowest, SIZE) - shift);
+            vec weight = v_exp2(score_of(query, row, row + 2 * SIZE, SIZE, MASKED) - shift);
             total += weight;
             for (int c = 0; c < SIZE; c++)
                 sums[c] = v_fma(weight, row[SIZE + c], sums[c]);
@@ -220,13 +215,10 @@ INLINE void backward_group(const float *q, const float *k, const float *v, const
         for (int64_t j = 0; j < n->keys; j++) {
             vec *key = buffer + ROW * j, *value = key + SIZE;
             vec *key_sum = key + 2 * SIZE, *value_sum = key + 3 * SIZE;
-            vec lowest = zero;
-            if (MASKED)
-                lowest = lower(key[4 * SIZE]);
-            vec weight = v_exp2(dot(query, key, lowest, SIZE) - shift);
+            vec weight = v_exp2(score_of(query, key, key + 4 * SIZE, SIZE, MASKED) - shift);
             vec score = weight * dot(upper, value, -mean, SIZE);
             if (MASKED)
-                score *= key[4 * SIZE];
+                score = v_select(key[4 * SIZE], score, zero);
             for (int c = 0; c < SIZE; c++) {
                 value_sum[c] = v_fma(weight, upper[c], value_sum[c]);
                 key_sum[c] = v_fma(score, query[c], key_sum[c]);

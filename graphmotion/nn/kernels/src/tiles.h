@@ -87,18 +87,19 @@ INLINE void accumulate(float *sums, const float *from, int64_t stride, int64_t d
     for (int64_t i = 0; rows < ROWS && i < rows; i++)
         for (int j = 0; j < VECTORS; j++) {
             const float *row = from + i, *part = panel + j * WIDTH;
-            vec sum = v_load(sums + i * COLUMNS + j * WIDTH);
+            float *to = sums + i * COLUMNS + j * WIDTH;
+            vec sum = v_set(0.0f);
             for (int64_t block = 0; block < blocks; block++, row += block_stride)
                 for (int64_t k = 0; k < depth; k++, part += COLUMNS)
                     sum = v_fma(v_set(row[k * stride]), v_load(part), sum);
-            v_store(sums + i * COLUMNS + j * WIDTH, sum);
+            v_store(to, v_load(to) + sum);
         }
     if (rows < ROWS)
         return;
     vec sum[ROWS][VECTORS];
     for (int i = 0; i < ROWS; i++)
         for (int j = 0; j < VECTORS; j++)
-            sum[i][j] = v_load(sums + i * COLUMNS + j * WIDTH);
+            sum[i][j] = v_set(0.0f);
     for (int64_t block = 0; block < blocks; block++, from += block_stride) {
         const float *row = from;
         for (int64_t k = 0; k < depth; k++, row += stride, panel += COLUMNS) {
@@ -114,5 +115,6 @@ INLINE void accumulate(float *sums, const float *from, int64_t stride, int64_t d
     }
     for (int i = 0; i < ROWS; i++)
         for (int j = 0; j < VECTORS; j++)
-            v_store(sums + i * COLUMNS + j * WIDTH, sum[i][j]);
+            v_store(sums + i * COLUMNS + j * WIDTH,
+                    v_load(sums + i * COLUMNS + j * WIDTH) + sum[i][j]);
 }

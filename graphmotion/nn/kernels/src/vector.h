@@ -1,5 +1,5 @@
 /* Vectors of numbers in single precision, in the registers of AVX-512 or of AVX2, whichever the
- * compiler is asked for.
+ * compiler targets.
  */
 #pragma once
 #include <immintrin.h>
@@ -28,6 +28,12 @@ typedef __m512 vec;
 static inline int v_any_above(vec x, vec limit)
 {
     return _mm512_cmp_ps_mask(x, limit, _CMP_NLE_UQ) != 0;
+}
+
+/* x where valid is not zero, otherwise other. */
+static inline vec v_select(vec valid, vec x, vec other)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(valid, v_set(0.0f), _CMP_NEQ_OQ), other, x);
 }
 
 /* Joins four numbers from every fourth of the addresses. */
@@ -76,6 +82,11 @@ static inline int v_any_above(vec x, vec limit)
     return _mm256_movemask_ps(_mm256_cmp_ps(x, limit, _CMP_NLE_UQ)) != 0;
 }
 
+static inline vec v_select(vec valid, vec x, vec other)
+{
+    return _mm256_blendv_ps(other, x, _mm256_cmp_ps(valid, v_set(0.0f), _CMP_NEQ_OQ));
+}
+
 static inline vec v_join(float *const *p, long offset)
 {
     vec x = _mm256_castps128_ps256(_mm_loadu_ps(p[0] + offset));
@@ -88,10 +99,10 @@ static inline void v_part(float *const *p, long offset, vec x)
     _mm_storeu_ps(p[4] + offset, _mm256_extractf128_ps(x, 1));
 }
 
-/* The exponent of a number below 2^-126 is that of the smallest one, which is near zero. */
+/* Numbers below 2^-126 become zero. */
 static inline vec v_scale(vec x, vec n)
 {
-    n = _mm256_min_ps(_mm256_max_ps(n, v_set(-126)), v_set(127));
+    n = _mm256_min_ps(_mm256_max_ps(n, v_set(-127)), v_set(127));
     __m256i bits = _mm256_cvtps_epi32(_mm256_add_ps(n, v_set(127)));
     return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 23)));
 }
@@ -108,6 +119,7 @@ static inline float v_sum(vec x)
 /* 2^x with a relative error of 1e-7: a polynomial of the fraction, interpolated at Chebyshev nodes. */
 static inline vec v_exp2(vec x)
 {
+    x = v_max(v_set(-150.0f), x); /* in this order, the result is NaN if x is */
     vec n = v_round(x), f = x - n;
     vec y = v_set(0.000154614447f);
     y = v_fma(y, f, v_set(0.00134004282f));
