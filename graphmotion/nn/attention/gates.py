@@ -45,6 +45,17 @@ class SpatialGate(ResettableModule):
         return f'{self.__class__.__name__}({self.channels})'
 
 
+def align_gate(
+    x: Tensor, gate: Tensor, num_nodes: int | None, batch: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Returns views of node features and of factors [B, C] of each graph that broadcast."""
+    between = [1] * (x.dim() - 2)
+    if batch is not None:
+        return x, gate.index_select(0, batch).view(-1, *between, gate.size(-1))
+    graphs = split_graphs(x, x.size(0) if num_nodes is None else num_nodes)
+    return graphs, gate.view(-1, 1, *between, gate.size(-1))
+
+
 class ChannelGate(ResettableModule):
     r"""Channel attention from the `"Squeeze-and-Excitation Networks"
     <https://arxiv.org/abs/1709.01507>`_ paper, which scales the channels of each graph.
@@ -93,12 +104,13 @@ class ChannelGate(ResettableModule):
         mask: Tensor | None = None,
     ) -> Tensor:
         """Scales the channels of ``x``."""
-        gate = self.mlp(graph_mean(x, num_nodes, batch, batch_size, mask)).sigmoid()
-        between = [1] * (x.dim() - 2)
-        if batch is not None:
-            return x * gate.index_select(0, batch).view(-1, *between, self.channels)
-        graphs = split_graphs(x, x.size(0) if num_nodes is None else num_nodes)
-        return (graphs * gate.view(-1, 1, *between, self.channels)).view(x.shape)
+        gate = self.factors(graph_mean(x, num_nodes, batch, batch_size, mask))
+        graphs, gate = align_gate(x, gate, num_nodes, batch)
+        return (graphs * gate).view(x.shape)
+
+    def factors(self, means: Tensor) -> Tensor:
+        """Returns the factors of the channels, given the means of each graph [B, C]."""
+        return self.mlp(means).sigmoid()
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}({self.channels})'

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from graphmotion.nn.attention.gates import ChannelGate, SpatialGate
-from graphmotion.nn.graphs import check_same_shape
+from graphmotion.nn.attention.gates import ChannelGate, SpatialGate, align_gate
+from graphmotion.nn.graphs import check_same_shape, graph_mean
 from graphmotion.nn.resettable import ResettableModule
 
 
@@ -69,14 +69,17 @@ class ScaleFusion(ResettableModule):
     ) -> Tensor:
         """Fuses the scales ``xs``."""
         check_same_shape(xs, self.num_scales)
-        if self.channel_gate is not None:
-            stacked = torch.cat(list(xs), dim=-1)
-            gated = self.channel_gate(stacked, num_nodes, batch, batch_size, mask)
-            xs = gated.chunk(len(xs), -1)
-        out = xs[0]
-        for x in xs[1:]:
-            out = out + x
-        return out if self.spatial_gate is None else self.spatial_gate(out)
+        if self.channel_gate is None or self.spatial_gate is None:
+            return sum(xs[1:], xs[0])
+        # The means and factors side by side, not the features, which would be copied.
+        means = [graph_mean(x, num_nodes, batch, batch_size, mask) for x in xs]
+        gates = self.channel_gate.factors(torch.cat(means, dim=-1)).chunk(len(xs), -1)
+        out: Tensor | None = None
+        for x, gate in zip(xs, gates):
+            graphs, gate = align_gate(x, gate.to(x.dtype), num_nodes, batch)
+            out = graphs * gate if out is None else torch.addcmul(out, graphs, gate)
+        assert out is not None
+        return self.spatial_gate(out.view(xs[0].shape))
 
     def __repr__(self) -> str:
         return (
