@@ -56,6 +56,10 @@ class MotionBatchNorm(ResettableModule):
         check_channels(x, self.channels)
         if self.num_nodes is None:
             return self._normalize(x.reshape(-1, self.channels), mask).view(x.shape)
+        if x.dim() == 3 and self._is_usual(x):
+            out = self._normalize_nodes(split_graphs(x, self.num_nodes), mask)
+            if out is not None:
+                return out.view(x.shape)
         graphs = split_graphs(x, self.num_nodes).transpose(1, 2)
         rows = graphs.reshape(-1, self.num_nodes * self.channels)
         out = self._normalize(rows, None if mask is None else mask[:: self.num_nodes])
@@ -71,8 +75,7 @@ class MotionBatchNorm(ResettableModule):
         """
         check_channels(x, self.channels)
         norm = self.norm
-        usual = type(norm) is torch.nn.BatchNorm1d and norm.running_mean is not None and norm.affine
-        commutes = usual and self.num_nodes is None and x.dtype in (torch.float32, torch.float64)
+        commutes = self.num_nodes is None and self._is_usual(x)
         if commutes and not norm.training:
             return norm(frame_mean(x, mask))
         if not commutes or mask is not None or norm.momentum is None or not is_eager_cpu(x):
@@ -81,10 +84,39 @@ class MotionBatchNorm(ResettableModule):
         if count == 1:
             raise ValueError('training needs more than one node or frame to normalise, got one')
         out, mean, var = _NormalizedMeans.apply(x, norm.weight, norm.bias, norm.eps)
-        with torch.no_grad():
-            cast(Tensor, norm.num_batches_tracked).add_(1)
-            cast(Tensor, norm.running_mean).lerp_(mean, norm.momentum)
-            cast(Tensor, norm.running_var).lerp_(var * (count / (count - 1)), norm.momentum)
+        self._update(mean, var, count)
+        return out
+
+    def _is_usual(self, x: Tensor) -> bool:
+        """Returns whether the layer has running statistics and weights, in full precision."""
+        norm = self.norm
+        usual = type(norm) is torch.nn.BatchNorm1d and norm.running_mean is not None
+        return usual and norm.affine and x.dtype in (torch.float32, torch.float64)
+
+    @torch.no_grad()
+    def _update(self, mean: Tensor, var: Tensor, count: int) -> None:
+        """Updates the running statistics by those of a batch."""
+        norm = self.norm
+        cast(Tensor, norm.num_batches_tracked).add_(1)
+        cast(Tensor, norm.running_mean).lerp_(mean, cast(float, norm.momentum))
+        unbiased = var * (count / (count - 1))
+        cast(Tensor, norm.running_var).lerp_(unbiased, cast(float, norm.momentum))
+
+    def _normalize_nodes(self, graphs: Tensor, mask: Tensor | None) -> Tensor | None:
+        """Normalises each node of [B, V, T, C] without copies to another layout, or returns None if
+        that is not supported.
+        """
+        norm, shape = self.norm, (graphs.size(1), 1, self.channels)
+        weight, bias = norm.weight.view(shape), norm.bias.view(shape)
+        if not norm.training:
+            scale = weight * (cast(Tensor, norm.running_var) + norm.eps).rsqrt().view(shape)
+            mean = cast(Tensor, norm.running_mean).view(shape)
+            return torch.addcmul(bias - mean * scale, graphs, scale)
+        count = graphs.size(0) * graphs.size(2)
+        if mask is not None or norm.momentum is None or count <= 1 or not is_eager_cpu(graphs):
+            return None
+        out, mean, var = _NormalizedNodes.apply(graphs, weight, bias, norm.eps)
+        self._update(mean.flatten(), var.flatten(), count)
         return out
 
     def _normalize(self, rows: Tensor, mask: Tensor | None) -> Tensor:
@@ -145,4 +177,51 @@ class _NormalizedMeans(torch.autograd.Function):
         slope = factor * scale * weight_grad / -count
         offset = factor * (grad / x.size(1) - bias_grad / count) - mean * slope
         x_grad = torch.addcmul(offset.unsqueeze(1), x, slope)
+        return x_grad, weight_grad, bias_grad, None
+
+
+class _NormalizedNodes(torch.autograd.Function):
+    """Normalises each node and channel of [B, V, T, C] by the statistics of all graphs and frames.
+
+    Returns the normalised features, the means and the variances, both [V, 1, C].
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        count = x.size(0) * x.size(2)
+        mean = x.mean(dim=2, keepdim=True).mean(dim=0)
+        square = torch.zeros_like(mean)
+        step = max(1, _BLOCK_BYTES // (x[0].numel() * x.element_size()))
+        for part in x.split(step):
+            square += (part - mean).square_().sum(dim=2, keepdim=True).sum(dim=0)
+        var = square / count
+        scale = (var + eps).rsqrt_()
+        ctx.eps = eps
+        ctx.save_for_backward(x, mean, scale, weight)
+        ctx.mark_non_differentiable(mean, var)
+        factor = weight * scale
+        return torch.addcmul(bias - mean * factor, x, factor), mean, var
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        x, mean, scale, weight = ctx.saved_tensors
+        if torch.is_grad_enabled():  # for second derivatives
+            mean = x.mean(dim=(0, 2)).unsqueeze(1)
+            scale = ((x - mean).square().mean(dim=(0, 2)).unsqueeze(1) + ctx.eps).rsqrt()
+        count = x.size(0) * x.size(2)
+        bias_grad = grad.sum(dim=2, keepdim=True).sum(dim=0)
+        products = [
+            (part * (features - mean)).sum(dim=2, keepdim=True).sum(dim=0, keepdim=True)
+            for part, features in zip(grad.split(1), x.split(1))
+        ]
+        weight_grad = torch.cat(products).sum(dim=0) * scale
+        factor = weight * scale
+        slope = factor * scale * weight_grad / -count
+        offset = -factor * bias_grad / count - mean * slope
+        if torch.is_grad_enabled():
+            x_grad = offset + grad * factor + x * slope
+        else:  # in the same memory
+            x_grad = torch.addcmul(offset, grad, factor).addcmul_(x, slope)
         return x_grad, weight_grad, bias_grad, None

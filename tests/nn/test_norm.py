@@ -128,3 +128,46 @@ def test_other_norms_normalise_each_frame(training, variant):
     kept = frames if mask is None else frames[:, :39]
     torch.testing.assert_close(out, kept.mean(dim=1), atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(norm.state_dict(), expected.state_dict())
+
+
+@pytest.mark.parametrize('training', [False, True])
+def test_nodes_are_normalised_as_by_torch_in_its_layout(training, monkeypatch):
+    monkeypatch.setattr(module, '_BLOCK_BYTES', 2 * 4 * 6 * 3 * 8)  # two of five graphs
+    norm = MotionBatchNorm(3, num_nodes=4).double()
+    norm.norm.weight.data.uniform_(0.5, 2)
+    norm.norm.bias.data.uniform_()
+    norm.norm.running_mean.uniform_()
+    norm.norm.running_var.uniform_(0.5, 2)
+    plain = deepcopy(norm.norm).train(training)
+    norm.train(training)
+    x = (100 + torch.randn(5 * 4, 6, 3, dtype=torch.double)).requires_grad_()
+    out = norm(x)
+    lines = x.view(5, 4, 6, 3).permute(0, 1, 3, 2).flatten(1, 2)
+    expected = plain(lines).view(5, 4, 3, 6).transpose(2, 3).reshape(x.shape)
+    torch.testing.assert_close(out, expected)
+    torch.testing.assert_close(norm.norm.state_dict(), plain.state_dict())
+    gradient = torch.randn_like(out)
+    found = torch.autograd.grad(out, [x, *norm.parameters()], gradient)
+    for ours, theirs in zip(
+        found, torch.autograd.grad(expected, [x, *plain.parameters()], gradient)
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize('training', [False, True])
+def test_gradients_of_nodes(training):
+    norm = MotionBatchNorm(2, num_nodes=3).double().train(training)
+    weights = list(norm.norm.parameters())
+
+    def run(x, *parameters):
+        state = dict(zip(('norm.weight', 'norm.bias'), parameters))
+        return torch.func.functional_call(norm, state, x)
+
+    inputs = [torch.randn(6, 4, 2, dtype=torch.double, requires_grad=True), *weights]
+    assert gradcheck(run, inputs)
+    assert gradgradcheck(run, inputs)
+
+
+def test_a_single_frame_of_one_graph_cannot_be_normalised():
+    with pytest.raises(ValueError, match='more than 1 value'):
+        MotionBatchNorm(2, num_nodes=3)(torch.randn(3, 1, 2))
