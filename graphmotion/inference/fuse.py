@@ -377,7 +377,7 @@ def _fuse_channel_topology(conv: ChannelTopologyConv, scale: Tensor, shift: Tens
 
 
 def _fuse_locally_connected(conv: LocallyConnectedConv) -> None:
-    if conv.shared:
+    if conv.shared or conv.has_many_free_slots:
         return
     conv.register_buffer('slot_weight', conv._weight_of_slots())
     conv.neighbors = conv.neighbors % conv.num_nodes

@@ -15,6 +15,10 @@ from graphmotion.checks import check_odd
 from graphmotion.nn.graphs import SortedEdges, accumulate, sort_edges, split_graphs
 
 
+# Slots of all nodes for each edge from which products of single edges are faster.
+MAX_FILL = 1.5
+
+
 class LocallyConnectedConv(torch.nn.Module):
     r"""The spatial construction from the `"Spectral Networks and Deep Locally Connected Networks
     on Graphs" <https://arxiv.org/abs/1312.6203>`_ paper, in which each edge of one fixed graph has
@@ -187,7 +191,12 @@ class LocallyConnectedConv(torch.nn.Module):
         graphs = split_graphs(
             x.reshape(x.size(0), math.prod(x.shape[1:-1]), self.in_channels), self.num_nodes
         )
-        out = self._sum_by_offset(graphs) if self.shared else self._sum_by_edge(graphs)
+        if self.shared:
+            out = self._sum_by_offset(graphs)
+        elif self.has_many_free_slots:
+            out = self._sum_by_edge(graphs)
+        else:
+            out = self._sum_by_node(graphs)
         out = out.reshape(*x.shape[:-1], self.out_channels)
         return out if self.bias is None else out + self.bias.to(out.dtype)
 
@@ -202,6 +211,15 @@ class LocallyConnectedConv(torch.nn.Module):
         return out.transpose(0, 1)
 
     def _sum_by_edge(self, graphs: Tensor) -> Tensor:
+        """Maps [B, N, T, C] to [B, N, T, F] by one product per edge, without free slots."""
+        num_graphs, num_nodes, num_frames, channels = graphs.shape
+        source, target = self.edge_index
+        rows = graphs.transpose(0, 1).index_select(0, source).view(len(source), -1, channels)
+        sent = torch.bmm(rows, self.weight.to(rows.dtype)).flatten(1)
+        out = sent.new_zeros(num_nodes, sent.size(1)).index_add(0, target, sent)
+        return out.view(num_nodes, num_graphs, num_frames, self.out_channels).transpose(0, 1)
+
+    def _sum_by_node(self, graphs: Tensor) -> Tensor:
         """Maps [B, N, T, C] to [B, N, T, F] by one product per node, of the features of all its
         neighbours with all of their weights.
         """
@@ -220,6 +238,13 @@ class LocallyConnectedConv(torch.nn.Module):
     def has_free_slots(self) -> bool:
         r"""Whether some nodes have fewer neighbours than others."""
         return self.slots.numel() < self.neighbors.numel()
+
+    @property
+    def has_many_free_slots(self) -> bool:
+        r"""Whether products with the features of free slots take more time than one product per
+        edge.
+        """
+        return self.neighbors.numel() > MAX_FILL * self.slots.numel()
 
     def _weight_of_slots(self) -> Tensor:
         """Returns the weights of the slots of each node, [N, D * C, F]."""

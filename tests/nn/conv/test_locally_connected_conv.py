@@ -1,10 +1,19 @@
+import math
+
 import networkx
 import pytest
 import torch
 
 from graphmotion.nn import LocallyConnectedConv
+from graphmotion.nn.conv import locally_connected_conv as module
 
 N = 12
+
+
+@pytest.fixture(autouse=True, params=[0, math.inf], ids=['edges', 'nodes'])
+def products(request, monkeypatch):
+    """Multiplies by one product per edge, or per node."""
+    monkeypatch.setattr(module, 'MAX_FILL', request.param)
 
 
 POS = torch.randn(N, 2, generator=torch.Generator().manual_seed(0))
