@@ -14,7 +14,6 @@ from torch_geometric.utils import remove_self_loops
 from graphmotion.checks import check_odd
 from graphmotion.nn.graphs import SortedEdges, accumulate, sort_edges, split_graphs
 
-
 # Slots of all nodes for each edge from which products of single edges are faster.
 MAX_FILL = 1.5
 
