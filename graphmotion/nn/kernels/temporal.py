@@ -15,6 +15,7 @@ MIN_CHANNELS = 32
 MIN_TAPS = 6
 MIN_SAVING = 1.3  # multiplications of a plain convolution for each one
 MIN_PRODUCTS = 2**22
+MIN_ROWS = 256  # frames of all nodes; the weights are transformed in each call
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor | None:
@@ -32,7 +33,8 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Te
         return None
     if not 0 <= padding < taps or num_frames < 1:
         return None
-    if x.size(0) * num_frames * weight.numel() < MIN_PRODUCTS:
+    num_rows = x.size(0) * num_frames
+    if num_rows < MIN_ROWS or num_rows * weight.numel() < MIN_PRODUCTS:
         return None
     if bias is not None and bias.shape != (outputs,):  # torch raises the error
         return None

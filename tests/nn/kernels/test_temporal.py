@@ -9,6 +9,7 @@ from graphmotion.nn.kernels.temporal import convolve
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(module, 'MIN_PRODUCTS', 0)
+    monkeypatch.setattr(module, 'MIN_ROWS', 0)
     monkeypatch.setattr(module, 'MIN_CHANNELS', 1)
     monkeypatch.setattr(module, '_saves', lambda taps: True)
 
@@ -113,6 +114,10 @@ def test_other_inputs_are_not_supported(kernels, monkeypatch):
     assert convolve(x, weight, None, 4) is None
     monkeypatch.setattr(module, 'MIN_CHANNELS', 5)
     monkeypatch.setattr(module, 'MIN_PRODUCTS', 4 * 9 * 5 * 6 * 9 + 1)
+    assert convolve(x, weight, None, 4) is None
+    monkeypatch.setattr(module, 'MIN_PRODUCTS', 0)
+    assert convolve(x, weight, None, 4) is not None
+    monkeypatch.setattr(module, 'MIN_ROWS', 4 * 9 + 1)
     assert convolve(x, weight, None, 4) is None
 
 
