@@ -28,8 +28,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from graphmotion.nn.linear import linear, prefers_convolutions
 
-# Prefixes of the environment variables that affect threads and memory allocation.
-VARIABLES = ('OMP_', 'MKL_', 'KMP_', 'THP_MEM_', 'MALLOC_', 'PYTORCH_', 'LD_PRELOAD', 'GLIBC_')
+# Prefixes of the environment variables that affect threads, memory allocation and operators.
+VARIABLES = (
+    *('OMP_', 'MKL_', 'KMP_', 'THP_MEM_', 'MALLOC_', 'PYTORCH_', 'LD_PRELOAD', 'GLIBC_'),
+    'GRAPHMOTION_KERNELS',
+)
 
 # Options ######################################################################################
 
