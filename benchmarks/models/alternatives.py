@@ -219,7 +219,7 @@ class PlainDSTANet(NCHWModel):
         for attention, convolution in zip(spatial, temporal):
             self.layers.append(PlainTanhAttentionBlock(attention))
             self.layers.append(PlainValueBlock(convolution))
-        self.classifier = deepcopy(model.classifier)
+        self.classifier = with_torch_layers(model.classifier)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps images to logits [B, num_classes]."""
@@ -296,7 +296,7 @@ class PlainLMGCS(Module):
                 self.backbone.append(MaxPool3d((1, 2, 2)))
         self.num_strips = model.num_strips
         self.local = PlainLocalBranches(model.temporal.local)
-        self.decoder = deepcopy(model.temporal.decoder)
+        self.decoder = with_torch_layers(model.temporal.decoder)
         self.weight = Parameter(model.global_lin.weight.detach().clone())
 
     def convert(self, x: Tensor, *_: Tensor) -> list[Tensor]:
@@ -361,7 +361,9 @@ def nchw_sequential(module: FrameSequential) -> Sequential:
         elif isinstance(part, Linear):
             out.append(nchw_linear(part))
         else:
-            out.append(nchw_temporal_conv(part) if hasattr(part, 'conv') else deepcopy(part))
+            out.append(
+                nchw_temporal_conv(part) if hasattr(part, 'conv') else with_torch_layers(part)
+            )
     return out
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import scaled_dot_product_attention
 
-from benchmarks.nchw import from_nchw, nchw_linear
+from benchmarks.nchw import from_nchw, nchw_linear, with_torch_layers
 from benchmarks.operators.harness import Call, Setup, as_leaf, case
 from benchmarks.operators.oracle import MaxQueryTransformer, to_multihead_attention
 from graphmotion.nn import (
@@ -71,7 +69,7 @@ class FusedAttention(Module):
     def __init__(self, attention: JointAttention) -> None:
         super().__init__()
         self.heads = attention.heads
-        self.qkv, self.proj = copy.deepcopy(attention.qkv), copy.deepcopy(attention.proj)
+        self.qkv, self.proj = map(with_torch_layers, (attention.qkv, attention.proj))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps frames to frames."""

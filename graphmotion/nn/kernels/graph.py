@@ -16,9 +16,13 @@ MAX_ROWS = 512
 
 def supports(x: Tensor, adj: Tensor, weight: Tensor) -> bool:
     """Returns whether :func:`convolve` supports features, adjacencies [K, V, V] and weights."""
-    if not is_eager() or adj.size(0) * adj.size(1) > MAX_ROWS or len(adj) != len(weight):
+    return _sizes_fit(x, adj, weight) and find_kernels(x, adj, weight) is not None
+
+
+def _sizes_fit(x: Tensor, adj: Tensor, weight: Tensor) -> bool:
+    if not is_eager() or adj.size(0) * adj.size(1) > MAX_ROWS:
         return False
-    return x.size(-1) == weight.size(1) and find_kernels(x, adj, weight) is not None
+    return len(adj) == len(weight) and x.size(-1) == weight.size(1)
 
 
 def convolve(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tensor | None:
@@ -29,7 +33,7 @@ def convolve(graphs: Tensor, adj: Tensor, weight: Tensor, bias: Tensor) -> Tenso
     """
     num_nodes = adj.size(-1)
     shapes = graphs.size(1) == adj.size(1) == num_nodes, bias.shape == (num_nodes, weight.size(-1))
-    if not supports(graphs, adj, weight) or not all(shapes):
+    if not _sizes_fit(graphs, adj, weight) or not all(shapes):
         return None
     kernels = find_kernels(graphs, adj, weight, bias)
     if kernels is None:

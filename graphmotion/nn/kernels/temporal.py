@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from graphmotion.nn.eager import is_eager
+from graphmotion.nn.images import differentiable_gradients
 from graphmotion.nn.kernels import Kernels, find_kernels, is_followed, to_plain
 
 # Sizes from which fewer multiplications pay for the additional sums.
@@ -64,14 +65,11 @@ class _Convolution(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias, *_ = ctx.needs_input_grad
         if is_followed(gradient):
-            images = _as_image(gradient), _as_image(x)
-            options = [1, 1], [0, ctx.padding], [1, 1], False, [0, 0], 1
-            mask = [needs_x, needs_weight, needs_bias]
-            grad, *others = torch.ops.aten.convolution_backward(
-                *images, weight, [len(weight)], *options, mask
+            needed = needs_x, needs_weight
+            grads = differentiable_gradients(
+                x, weight, gradient, padding=ctx.padding, needed=needed
             )
-            x_grad = grad.permute(0, 2, 3, 1).squeeze(1) if needs_x else None
-            return x_grad, *others, None, None
+            return *grads, gradient.sum(dim=(0, 1)) if needs_bias else None, None, None
         gradient = to_plain(gradient)
         x_grad = weight_grad = bias_grad = None
         if needs_x:
@@ -104,8 +102,3 @@ def _convolve(
     sizes = [*x.shape, outputs, taps, padding]
     kernels('temporal_forward', x, first, bias, out, sizes, [*strides, -step if reverse else step])
     return out
-
-
-def _as_image(x: Tensor) -> Tensor:
-    """Views [N, T, C] as a channels-last image [N, C, 1, T]."""
-    return x.unsqueeze(1).permute(0, 3, 1, 2)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from graphmotion.nn.eager import is_eager_cpu
+from graphmotion.nn.images import as_image, differentiable_gradients
 from graphmotion.nn.kernels.temporal import convolve
 from graphmotion.nn.linear import prefers_convolutions
 
@@ -44,11 +45,6 @@ def convolve_frames(
         return _WideConvolution.apply(x.contiguous(), weight, bias, stride, dilation, padding)
     out = conv2d(as_image(x), weight, bias, (1, stride), (0, padding), (1, dilation), groups)
     return out.permute(0, 2, 3, 1).squeeze(1)
-
-
-def as_image(x: Tensor) -> Tensor:
-    """Views [N, T, C] as a channels-last image [N, C, 1, T]."""
-    return x.unsqueeze(1).permute(0, 3, 1, 2)
 
 
 def _is_wide(x: Tensor, weight: Tensor, stride: int) -> bool:
@@ -94,7 +90,7 @@ class _WideConvolution(torch.autograd.Function):
         gradient = gradient.contiguous()
         x_grad = weight_grad = None
         if torch.is_grad_enabled():  # a second derivative is required
-            x_grad, weight_grad = _plain_gradients(x, weight, gradient, *ctx.options)
+            x_grad, weight_grad = differentiable_gradients(x, weight, gradient, *ctx.options)
         else:
             if needs_x:
                 x_grad = _input_gradient(x, weight, gradient, *ctx.options)
@@ -118,26 +114,6 @@ def _frames_by_nodes(x: Tensor) -> Tensor:
 def _to_column(weight: Tensor) -> Tensor:
     """Returns kernels of images [1, C, T, N], a view of a channels-last weight."""
     return weight.mT.contiguous(memory_format=torch.channels_last)
-
-
-def _plain_gradients(
-    x: Tensor, weight: Tensor, gradient: Tensor, stride: int, dilation: int, padding: int
-) -> tuple[Tensor, Tensor]:
-    """Computes the gradients of the input and the weight by differentiable operations."""
-    x_grad, weight_grad, _ = torch.ops.aten.convolution_backward(
-        as_image(gradient),
-        as_image(x),
-        weight,
-        None,
-        [1, stride],
-        [0, padding],
-        [1, dilation],
-        False,
-        [0, 0],
-        1,
-        [True, True, False],
-    )
-    return x_grad.permute(0, 2, 3, 1).squeeze(1), weight_grad
 
 
 def _input_gradient(

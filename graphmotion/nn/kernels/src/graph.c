@@ -39,10 +39,7 @@ static void product(float *out, int64_t out_stride, const float *a, int64_t rows
                 int64_t count = min_of(COLUMNS, size - column);
                 float *to = out + first * out_stride + start + column;
                 multiply(tile, from, depth, 1, &zero, panels + column * depth);
-                for (int64_t i = 0; i < min_of(ROWS, rows - first); i++)
-                    for (int64_t j = 0; j < count; j += WIDTH)
-                        v_store_part(to + i * out_stride + j, v_load(tile + i * COLUMNS + j),
-                                     (int)min_of(WIDTH, count - j));
+                write_tile(to, tile, NULL, min_of(ROWS, rows - first), count, out_stride);
             }
         }
     }
@@ -158,7 +155,7 @@ int graph_forward(const float *x, const float *adj, const float *weight, const f
     copy_panels(panels, weight, n->outputs, depth, n->outputs);
     _Pragma("omp parallel num_threads(threads) reduction(| : failed)")
     {
-        float *sums = new_floats(size_of_sums(n) + n->nodes * CHUNK), *panel = NULL;
+        float *sums = new_floats(size_of_sums(n) + n->nodes * CHUNK);
         failed = sums == NULL;
         _Pragma("omp for schedule(static)") for (int64_t i = 0; i < n->graphs * steps; i++)
         {
@@ -167,7 +164,7 @@ int graph_forward(const float *x, const float *adj, const float *weight, const f
             int64_t graph = i / steps, start = i % steps * step;
             int64_t frames = min_of(step, n->frames - start), rows = n->nodes * frames;
             int64_t width = frames * n->inputs, stride = n->frames * n->inputs;
-            panel = sums + all * width;
+            float *panel = sums + all * width;
             sum_neighbours(sums, width, &entries, adj, all, n->nodes,
                            x + graph * n->nodes * stride + start * n->inputs, stride, width, panel);
             float *to = out + (graph * n->nodes * n->frames + start) * n->outputs;

@@ -24,20 +24,6 @@ static void pack(float *panels, const float *b, int64_t row_stride, int64_t colu
             }
 }
 
-/* Adds the bias, which may be NULL, to a tile, and writes it. */
-static void write_tile(float *out, const float *tile, const float *bias, int64_t rows, int64_t count,
-                       int64_t stride)
-{
-    for (int64_t j = 0; j < count; j += WIDTH) {
-        int width = (int)min_of(WIDTH, count - j);
-        vec offset = v_set(0.0f);
-        if (bias)
-            offset = v_load_part(bias + j, width);
-        for (int64_t i = 0; i < rows; i++)
-            v_store_part(out + i * stride + j, v_load(tile + i * COLUMNS + j) + offset, width);
-    }
-}
-
 /* out = x W + bias for rows x; row_stride and column_stride are those of W. */
 int linear_forward(const float *x, const float *weight, const float *bias, float *out, int64_t rows,
                    int64_t depth, int64_t columns, int64_t row_stride, int64_t column_stride,

@@ -100,11 +100,8 @@ int mix_backward(const float *senders, const float *x, const float *grad, float 
                     for (int64_t column = 0; column < n->channels; column += COLUMNS) {
                         int64_t count = min_of(COLUMNS, n->channels - column);
                         multiply(tile, from, rows, 1, &zero, panels + column * rows);
-                        for (int64_t r = 0; r < min_of(ROWS, n->sources - first); r++)
-                            for (int64_t j = 0; j < count; j += WIDTH)
-                                v_store_part(x_grad + place.x + (first + r) * stride + column + j,
-                                             v_load(tile + r * COLUMNS + j),
-                                             (int)min_of(WIDTH, count - j));
+                        write_tile(x_grad + place.x + first * stride + column, tile, NULL,
+                                   min_of(ROWS, n->sources - first), count, stride);
                     }
                 }
                 for (int64_t source = 0; map_grad && source < n->sources; source += COLUMNS) {

@@ -78,6 +78,20 @@ INLINE void multiply(float *out, const float *const *rows, int64_t depth, int64_
             v_store(out + i * COLUMNS + j * WIDTH, sums[i][j]);
 }
 
+/* Adds the bias, which may be NULL, to a tile, and writes it. */
+static inline void write_tile(float *out, const float *tile, const float *bias, int64_t rows,
+                              int64_t count, int64_t stride)
+{
+    for (int64_t j = 0; j < count; j += WIDTH) {
+        int width = (int)min_of(WIDTH, count - j);
+        vec offset = v_set(0.0f);
+        if (bias)
+            offset = v_load_part(bias + j, width);
+        for (int64_t i = 0; i < rows; i++)
+            v_store_part(out + i * stride + j, v_load(tile + i * COLUMNS + j) + offset, width);
+    }
+}
+
 /* Adds to sums, rows of COLUMNS numbers, the product of `rows` neighbouring columns of a matrix, the
  * first of which starts at `from`, and a panel. The rows of the matrix are those of several blocks.
  */
